@@ -1,0 +1,26 @@
+//! The contract between `rig` and its guest agent: what a script may say, what a trial records, how frames travel.
+//!
+//! Holds data types and their encoding; no system call, no clock, no file.
+//! Units: every serialised quantity has its unit in its key (`_ns`, `_bytes`, `_ppm`).
+//! Errors: [`FrameError`] only, and it blames the other end of the pipe. An errno is a value ([`Errno`]), never an `Err`.
+//! Tests: beside each module. The wire is ephemeral: both ends are the same build, checked by [`Hello::build_id`].
+
+#![forbid(unsafe_code)]
+
+mod errno;
+mod frame;
+mod histogram;
+mod message;
+mod observation;
+mod operation;
+mod script;
+mod tally;
+
+pub use errno::Errno;
+pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES};
+pub use histogram::Histogram;
+pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Request, Role};
+pub use observation::{Readiness, StepLog, TrialRecord};
+pub use operation::{Call, Choice, FieldKind, FieldSchema, Op, OpSchema, Shut, schema_of, schemas};
+pub use script::{Delay, Lane, Mark, Script, Side, Slot, Step};
+pub use tally::{Tally, TcpState};

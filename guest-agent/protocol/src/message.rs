@@ -1,0 +1,133 @@
+//! What controller and agent say to each other.
+//!
+//! Holds requests (controller to agent), replies (agent to controller) and the order in which they come:
+//! `Hello`; then per assignment `Play` -> `Ready`, (`Progress` | `Example`)*, `Tally`, `Fin`. A peer's play goes on until `Finish`;
+//! a target's ends by itself. End of input means that the controller is gone: the agent exits at once.
+//! Units: nanoseconds. Errors: none here; a reply out of order blames the agent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Script, Tally, TrialRecord};
+
+/// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The agent's first frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`] of the agent.
+    pub protocol_version: u32,
+    /// SHA-256 (hex) of the agent's own executable file (`/proc/self/exe`): "the same bytes" is checked, not assumed.
+    pub build_id: String,
+    /// `uname -r`
+    pub kernel_release: String,
+    /// `uname -v`
+    pub kernel_version: String,
+    /// Whether CPUID says "hypervisor present" where the agent runs.
+    pub hypervisor: bool,
+    /// Content of /sys/devices/system/clocksource/clocksource0/current_clocksource, or empty.
+    pub clocksource: String,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// Whether /etc/localtime exists where the agent runs.
+    pub localtime: bool,
+    /// The network sysctls that change what TCP does around a RST, by name.
+    pub sysctls: std::collections::BTreeMap<String, String>,
+}
+
+/// Which end of the connections an agent plays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Listens and plays the peer lane for every accepted connection, until [`Request::Finish`].
+    Peer {
+        /// `address:port` to listen on; port 0 lets the kernel choose.
+        listen: String,
+    },
+    /// Connects and plays the target's lanes, `trials` times.
+    Target {
+        /// `address:port` of the peer. Empty for a script without a peer lane.
+        connect: String,
+    },
+}
+
+/// One block's work for one agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The whole script; the agent plays the lanes of its side.
+    pub script: Script,
+    /// Which side, and where.
+    pub role: Role,
+    /// How many trials (target) or at most how many connections at once (peer: `in_flight`).
+    pub trials: u64,
+    /// How many trials are under way at once. Each has a thread and a descriptor table of its own.
+    pub in_flight: u32,
+    /// Seed of every random draw of this block.
+    pub seed: u64,
+    /// The first K examples of each outcome are kept whole.
+    pub keep_examples: u32,
+    /// At most this many anomalies of each outcome are kept whole; all are counted.
+    pub keep_anomalies: u32,
+    /// A trial that lasts longer than this is void ("trial deadline").
+    pub trial_deadline_ns: u64,
+}
+
+/// Controller to agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Start this assignment.
+    Play(Box<Assignment>),
+    /// Peer: stop accepting, send `Tally` and `Fin`.
+    Finish,
+}
+
+/// A sign of life while an assignment is played, several times a second.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Trials with an outcome so far.
+    pub trials: u64,
+    /// Voids so far.
+    pub void: u64,
+    /// Verdict returns so far, as in [`Tally::returns`].
+    pub returns: std::collections::BTreeMap<String, u64>,
+}
+
+/// The last frame of an assignment: what came before must add up to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fin {
+    /// Frames sent for this assignment, this one included.
+    pub frames: u64,
+    /// Trials with an outcome.
+    pub trials: u64,
+    /// Void trials.
+    pub void: u64,
+    /// Records sent as `Example`.
+    pub records: u64,
+}
+
+/// Agent to controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// First frame after start.
+    Hello(Hello),
+    /// The assignment can be played; a peer listens on this `address:port` now.
+    Ready {
+        /// Where (peer), or empty.
+        listening: String,
+    },
+    /// Sign of life.
+    Progress(Progress),
+    /// A trial kept whole.
+    Example(TrialRecord),
+    /// The sums.
+    Tally(Box<Tally>),
+    /// The end of this assignment.
+    Fin(Fin),
+    /// The assignment could not be played (no memory for threads, seccomp refused, address in use): void, never an outcome.
+    Refused {
+        /// What failed and with which errno.
+        reason: String,
+    },
+}

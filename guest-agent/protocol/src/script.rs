@@ -1,0 +1,198 @@
+//! A compiled script: the resolved form of one scenario file with all parameters filled in.
+//!
+//! Holds lanes of steps over numbered slots and marks; knows nothing of TOML, parameters or claims.
+//! Units: nanoseconds.
+//! Errors: none; `rig`'s script room has validated everything before it builds one.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Op;
+
+/// A socket variable of the script: an index into [`Script::sockets`]. All lanes of one side share the slots of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(pub u16);
+
+/// A happens-before point between lanes of one side: an index into [`Script::marks`].
+///
+/// Lanes on different machines are ordered by the packets that they exchange and by nothing else: the control plane
+/// never crosses the path under test, so it cannot carry a mark without adding its own delay to the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(pub u16);
+
+/// Which end of the connection a lane runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The kernel whose sockets are measured.
+    Target,
+    /// The other end.
+    Peer,
+}
+
+/// How long a step waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delay {
+    /// Always the same.
+    Fixed {
+        /// Length of the wait.
+        ns: u64,
+    },
+    /// Drawn anew for each trial, uniformly from `low_ns ..= high_ns`, from the block's seed and the trial's index.
+    Uniform {
+        /// Smallest value.
+        low_ns: u64,
+        /// Largest value.
+        high_ns: u64,
+    },
+}
+
+impl Delay {
+    /// The longest that this delay can be: for deadlines.
+    pub fn longest(self) -> Duration {
+        Duration::from_nanos(match self {
+            Self::Fixed { ns } => ns,
+            Self::Uniform { high_ns, .. } => high_ns,
+        })
+    }
+}
+
+/// The one-line form that scenario files use: `5ms`, `uniform(0ms, 20ms)`.
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Fixed { ns } => write_ns(f, ns),
+            Self::Uniform { low_ns, high_ns } => {
+                f.write_str("uniform(")?;
+                write_ns(f, low_ns)?;
+                f.write_str(", ")?;
+                write_ns(f, high_ns)?;
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+fn write_ns(f: &mut fmt::Formatter<'_>, ns: u64) -> fmt::Result {
+    for (unit_ns, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
+        if ns >= unit_ns && ns.is_multiple_of(unit_ns) {
+            return write!(f, "{}{unit}", ns / unit_ns);
+        }
+    }
+    if ns == 0 { f.write_str("0s") } else { write!(f, "{ns}ns") }
+}
+
+/// One system call, sleep or wait.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it does.
+    pub op: Op,
+    /// The one step whose observation the cell counts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub verdict: bool,
+    /// Its label joins the outcome (`readable,data,ECONNRESET`); always true for the verdict step.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub outcome: bool,
+    /// Whether a failure (`-errno`) of this step is an observation like any other; otherwise, before the verdict, it
+    /// makes the trial void: the testbed did not bring the connection to the point where it is measured.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub may_fail: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's skip_serializing_if asks for"
+)]
+fn is_false(b: &bool) -> bool {
+    !*b
+}
+
+/// A sequence of steps that one thread plays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Its name in the scenario file: `client`, `peer`, `watcher`, ...
+    pub name: String,
+    /// Which end plays it.
+    pub side: Side,
+    /// In order.
+    pub steps: Vec<Step>,
+}
+
+/// A whole script, ready to be played.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    /// The scenario's name, for logs.
+    pub name: String,
+    /// Names of the socket slots.
+    pub sockets: Vec<String>,
+    /// Names of the marks.
+    pub marks: Vec<String>,
+    /// At least one [`Side::Target`] lane; at most one [`Side::Peer`] lane, whose first step is `accept`.
+    pub lanes: Vec<Lane>,
+    /// Outcomes that the scenario expects (`*` matches within one label). Any other is an anomaly.
+    pub expect: Vec<String>,
+}
+
+impl Script {
+    /// The lanes of one side, in file order.
+    pub fn lanes_of(&self, side: Side) -> impl Iterator<Item = &Lane> {
+        self.lanes.iter().filter(move |lane| lane.side == side)
+    }
+
+    /// The longest that one trial can sleep and wait by its own script: the base of every deadline on it.
+    pub fn longest_trial(&self) -> Duration {
+        self.lanes
+            .iter()
+            .map(|lane| lane.steps.iter().map(|s| s.op.longest_wait()).sum())
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Whether `outcome` is one that the scenario expects.
+    pub fn expects(&self, outcome: &str) -> bool {
+        self.expect.iter().any(|pattern| matches_outcome(pattern, outcome))
+    }
+}
+
+/// Labels are compared one by one; `*` stands for any one label, a last `**` for any rest.
+fn matches_outcome(pattern: &str, outcome: &str) -> bool {
+    let mut labels = outcome.split(',');
+    for wanted in pattern.split(',') {
+        match (wanted, labels.next()) {
+            ("**", _) => return true,
+            ("*", Some(_)) => {}
+            (wanted, Some(label)) if wanted == label => {}
+            _ => return false,
+        }
+    }
+    labels.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcome_patterns_match_label_by_label() {
+        assert!(matches_outcome("readable,data,ECONNRESET", "readable,data,ECONNRESET"));
+        assert!(matches_outcome("readable,*", "readable,eof"));
+        assert!(!matches_outcome("readable,*", "readable"));
+        assert!(!matches_outcome("readable", "readable,data"));
+        assert!(matches_outcome("readable,**", "readable"));
+        assert!(matches_outcome("readable,**", "readable,data,ECONNRESET"));
+        assert!(!matches_outcome("EBADF,**", "readable,data"));
+    }
+
+    #[test]
+    fn delays_print_in_their_largest_whole_unit() {
+        assert_eq!(Delay::Fixed { ns: 3_000_000_000 }.to_string(), "3s");
+        assert_eq!(Delay::Fixed { ns: 0 }.to_string(), "0s");
+        assert_eq!(Delay::Fixed { ns: 1_500_000 }.to_string(), "1500us");
+        assert_eq!(Delay::Uniform { low_ns: 0, high_ns: 20_000_000 }.to_string(), "uniform(0s, 20ms)");
+    }
+}

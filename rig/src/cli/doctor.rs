@@ -1,0 +1,11 @@
+//! `rig doctor`
+
+use super::{Exit, Failure};
+
+/// Arguments of `rig doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_arguments: Arguments) -> Result<Exit, Failure> {
+    Err(Failure::say(Exit::Bug, "rig doctor is being built", "come back later"))
+}

@@ -1,0 +1,73 @@
+//! Exit codes of the contract, and the failures that carry them.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use miette::{Diagnostic, Report};
+
+/// What a script can rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All asked cells have their trials.
+    Done = 0,
+    /// A bug in rig.
+    Bug = 1,
+    /// The input is wrong: file, flag, filter.
+    Input = 2,
+    /// Some cells are short.
+    Short = 3,
+    /// The testbed cannot be used.
+    Testbed = 4,
+    /// An alert fired, or a comparison differs beyond its margin.
+    Alert = 5,
+    /// Interrupted; the record is complete up to there.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command cannot go on, with the exit code that tells whom it blames.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    reports: Vec<Report>,
+}
+
+impl Failure {
+    /// The input is wrong; all its problems at once.
+    pub fn input<D: Diagnostic + Send + Sync + 'static>(problems: impl IntoIterator<Item = D>) -> Self {
+        Self { exit: Exit::Input, reports: problems.into_iter().map(Report::new).collect() }
+    }
+
+    /// The testbed cannot be used.
+    pub fn testbed(problem: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self { exit: Exit::Testbed, reports: vec![Report::new(problem)] }
+    }
+
+    /// A bug in rig, or a disk that fails under it.
+    pub fn bug(problem: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self { exit: Exit::Bug, reports: vec![Report::new(problem)] }
+    }
+
+    /// A plain sentence with help.
+    pub fn say(exit: Exit, what: impl fmt::Display, help: impl fmt::Display) -> Self {
+        let report = miette::miette!(help = help.to_string(), "{what}");
+        Self { exit, reports: vec![report] }
+    }
+
+    /// Prints it to standard error and gives the exit code.
+    #[expect(clippy::print_stderr, reason = "the one place where failures reach the user")]
+    pub fn print(self) -> ExitCode {
+        for report in &self.reports {
+            eprintln!("{report:?}");
+        }
+        if self.reports.len() > 1 {
+            eprintln!("{} problems", self.reports.len());
+        }
+        self.exit.into()
+    }
+}

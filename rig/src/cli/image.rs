@@ -1,0 +1,16 @@
+//! `rig image`
+
+use super::{Exit, Failure};
+
+/// Commands of `rig image`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Being built
+    List,
+}
+
+pub(super) fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List => Err(Failure::say(Exit::Bug, "rig image is being built", "come back later")),
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line: one file per command.
+//!
+//! Holds arguments, exit codes and what is printed; the only room that may use every other one.
+//! Must not hold anything that another room could need. Units: as users type them (`2h`, `1%`).
+//! Errors: [`Failure`], which carries the exit code of the contract.
+//! Tests: `tests/cli.rs` (trycmd).
+
+mod completions;
+mod doctor;
+mod exit;
+mod guest;
+mod image;
+mod matrix;
+mod report;
+mod scenario;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::{Exit, Failure};
+
+/// Boots real kernels over a matrix of virtualization configurations, plays select() around TCP resets, compares with bare metal.
+#[derive(Debug, Parser)]
+#[command(name = "rig", version, max_term_width = 110, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what this host lacks, or print the commands
+    Setup(setup::Arguments),
+    /// Say what this machine can and cannot do, and why
+    Doctor(doctor::Arguments),
+    /// Plan, check or run the matrix
+    #[command(subcommand)]
+    Matrix(matrix::Command),
+    /// List, show or run scenarios
+    #[command(subcommand)]
+    Scenario(scenario::Command),
+    /// List, build or clean guest images
+    #[command(subcommand)]
+    Image(image::Command),
+    /// Boot a cell's guest for a person who looks for himself
+    #[command(subcommand)]
+    Guest(guest::Command),
+    /// Render a recorded run
+    Report(report::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are not failures; everything else is wrong input (exit code 2, as clap itself has it).
+            let code = if error.use_stderr() { Exit::Input } else { Exit::Done };
+            // Nothing can be done for a user whose terminal is gone.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let result = match arguments.command {
+        Command::Setup(arguments) => setup::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Matrix(command) => matrix::run(command),
+        Command::Scenario(command) => scenario::run(command),
+        Command::Image(command) => image::run(command),
+        Command::Guest(command) => guest::run(command),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.print(),
+    }
+}

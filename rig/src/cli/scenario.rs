@@ -1,0 +1,16 @@
+//! `rig scenario`
+
+use super::{Exit, Failure};
+
+/// Commands of `rig scenario`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Being built
+    List,
+}
+
+pub(super) fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List => Err(Failure::say(Exit::Bug, "rig scenario is being built", "come back later")),
+    }
+}

@@ -1,0 +1,18 @@
+//! `rig`: a KVM virtual machine test rig that measures `select()` around a TCP reset, and proves what it says.
+//!
+//! The rooms and the direction of the arrows between them are in `rig/docs/architecture.md`; a tidy test enforces them.
+
+pub mod agent;
+pub mod analysis;
+pub mod cli;
+pub mod event;
+pub mod image;
+pub mod matrix;
+pub mod path;
+pub mod process;
+pub mod record;
+pub mod report;
+pub mod runner;
+pub mod script;
+pub mod target;
+pub mod testbed;

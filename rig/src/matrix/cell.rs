@@ -1,0 +1,108 @@
+//! One point of the matrix, complete: everything that a block needs to know, and nothing that must still be looked up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rig_protocol::{Errno, Script};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::path::PathSpec;
+use crate::target::{Configuration, TargetSpec};
+
+/// Hash of a resolved cell: stable when the matrix file is re-ordered, changed when anything that the cell measures changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CellId(pub String);
+
+impl fmt::Display for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The kernel of a bare-metal cell: whatever the host runs. Its release is in the record.
+pub const HOST_KERNEL: &str = "host";
+
+/// What a cell measures: the part that its id is the hash of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// All parameters with their resolved values, as the scenario file spells them.
+    pub parameters: BTreeMap<String, String>,
+    /// The resolved configuration.
+    pub configuration: Configuration,
+    /// Name of the image (`6.1`), or [`HOST_KERNEL`].
+    pub kernel: String,
+    /// The resolved path.
+    pub path: PathSpec,
+    /// The compiled script.
+    pub script: Script,
+}
+
+impl Subject {
+    /// SHA-256 of the canonical JSON, first 12 hex digits.
+    pub fn id(&self) -> CellId {
+        let json = serde_json::to_vec(self).expect("plain data with string keys serialises");
+        let digest = Sha256::digest(&json);
+        CellId(digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// A control: a cell whose answer is known before the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// Its name in the matrix (`[control.NAME]`).
+    pub name: String,
+    /// The errno that must be found. A negative control finds it at rate 0.
+    pub errno: Errno,
+    /// At this rate of the trials, exactly known: 0 for a negative control, 1 for a closed descriptor.
+    pub expected_rate: f64,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// `subject.id()`
+    pub id: CellId,
+    /// What it measures.
+    pub subject: Subject,
+    /// The scenario's one-line title.
+    pub title: String,
+    /// Claim ids (`H01`) that this cell's scenario tests.
+    pub claims: Vec<String>,
+    /// Whether it is a control.
+    pub control: Option<Control>,
+    /// Trials wanted over all its blocks.
+    pub trials: u64,
+    /// Blocks wanted.
+    pub blocks: u32,
+    /// Trials under way at once.
+    pub in_flight: u32,
+    /// Kernel counters that prove that the scenario's fault bit: `peer.Tcp.OutRsts` must have risen by at least the number of
+    /// trials, or the block is void ("fault had no effect").
+    pub proof: Vec<String>,
+}
+
+impl Cell {
+    /// Whether this is a bare-metal cell: the baseline of its comparisons.
+    pub fn is_baseline(&self) -> bool {
+        self.subject.configuration.target == TargetSpec::Host
+    }
+
+    /// `scenario[parameters] configuration kernel path` for people.
+    pub fn describe(&self) -> String {
+        let parameters: Vec<String> =
+            self.subject.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!(
+            "{}{}{} · {} · {} · {}",
+            self.subject.scenario,
+            if parameters.is_empty() { "" } else { " " },
+            parameters.join(" "),
+            self.subject.configuration.name,
+            self.subject.kernel,
+            self.subject.path.name
+        )
+    }
+}
