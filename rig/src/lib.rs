@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod analysis;
 pub mod cli;
+pub mod clock;
 pub mod event;
 pub mod image;
 pub mod matrix;

@@ -1,6 +1,27 @@
 //! The controller's end of the conversation with a guest agent.
 //!
-//! Holds the handshake, assignments, deadlines and every reason for which a conversation ends badly; works over any stream.
+//! Holds the agent's bytes, the handshake, assignments and every reason for which a conversation ends badly; works over any stream.
 //! Must not know SSH, QEMU or namespaces. Units: `Duration`.
-//! Errors: `AgentError`; it blames the agent or its guest and makes a block void, never an outcome.
+//! Errors: [`AgentError`]; it blames the agent or its guest and makes a block void, never an outcome.
 //! Tests: beside the module, against scripted agents.
+
+mod conversation;
+
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+pub use conversation::{AgentError, Conversation, Played, Waits};
+
+/// The static agent, as it is pushed into guests and started on the host: the same bytes in both.
+pub const BYTES: &[u8] = include_bytes!(env!("RIG_AGENT"));
+
+/// SHA-256 of [`BYTES`] in hex: what the agent must say of itself.
+pub fn build_id() -> &'static str {
+    static ID: LazyLock<String> = LazyLock::new(|| hex(&Sha256::digest(BYTES)));
+    &ID
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,4 +1,14 @@
 //! Plays a plan: schedule (pure), dispatcher, one block's state machine.
 //!
-//! Must not know TOML or rendering. Units: `Duration`. Errors: a block's end in a void with a reason; only a failing record stops a run.
-//! Tests: beside the modules, with faked targets.
+//! Must not know TOML or rendering. Units: `Duration`.
+//! Errors: a block's failure ends in a void with a reason; only a failing record stops a run, and its consumer says so.
+//! Tests: beside the modules, with faked players; the real one in `tests/guest.rs`.
+
+mod dispatcher;
+pub mod environment;
+mod schedule;
+mod stop;
+
+pub use dispatcher::{Attempt, Dispatcher, Player};
+pub use schedule::schedule;
+pub use stop::{Stop, Stopper, Why};

@@ -1,0 +1,82 @@
+//! Builds the guest agent as a static program and lets rig embed it: one file to deploy.
+//!
+//! A nested cargo with a target folder of its own (the outer one is locked while this runs). `-C target-feature=+crt-static` makes the
+//! gnu target link glibc statically; an explicit `--target` keeps proc-macros, which run on the host, out of that.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, exit};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+fn main() {
+    let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let workspace = manifest.parent().expect("rig/ lies in the workspace").to_owned();
+    for input in [
+        "guest-agent/src",
+        "guest-agent/Cargo.toml",
+        "guest-agent/protocol/src",
+        "guest-agent/protocol/Cargo.toml",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+
+    let target_dir = out.join("agent");
+    let mut command = Command::new(env::var_os("CARGO").expect("cargo sets it"));
+    command
+        .current_dir(&workspace)
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "guest-agent",
+            "--bin",
+            "guest-agent",
+            "--profile",
+            "agent",
+            "--target",
+            TARGET,
+        ])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        // The path of the checkout must not change the agent's bytes.
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            format!("-Ctarget-feature=+crt-static\u{1f}--remap-path-prefix={}=rig", workspace.display()),
+        );
+    // What the outer build was told about its own profile, wrapper and flags is not for the agent: the same instrument in every build.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let outer = ["CARGO_PROFILE_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_BUILD_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        if outer
+            || [
+                "RUSTFLAGS",
+                "RUSTC_WORKSPACE_WRAPPER",
+                "CARGO_TARGET_DIR",
+                "CLIPPY_ARGS",
+                "__CARGO_DEFAULT_LIB_METADATA",
+            ]
+            .contains(&name.as_str())
+        {
+            command.env_remove(name);
+        }
+    }
+    match command.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => {
+            println!("cargo::error=the guest agent could not be built ({status}); its messages are above");
+            exit(1);
+        }
+        Err(error) => {
+            println!("cargo::error=cargo could not be started for the guest agent: {error}");
+            exit(1);
+        }
+    }
+    let agent = target_dir.join(TARGET).join("agent/guest-agent");
+    println!("cargo::rustc-env=RIG_AGENT={}", agent.display());
+}

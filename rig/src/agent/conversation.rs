@@ -1,0 +1,337 @@
+//! Handshake, play, collect: in this order, each wait with a name and a deadline.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rig_protocol::{
+    Assignment, Fin, FrameError, FrameReader, FrameWriter, Hello, PROTOCOL_VERSION, Progress, Reply, Request,
+    Role, Tally, TrialRecord,
+};
+
+/// Why a conversation cannot go on. Its text is the void's reason.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum AgentError {
+    /// Nothing came in time.
+    #[error("agent silent for {} s while waiting for {wait} (last: {last})", .after.as_secs())]
+    Silent {
+        /// What was waited for.
+        wait: &'static str,
+        /// How long.
+        after: Duration,
+        /// The last frame that came.
+        last: &'static str,
+    },
+    /// Frames came, but not the awaited one.
+    #[error("no {wait} within {} s (last: {last})", .after.as_secs())]
+    Late {
+        /// What was waited for.
+        wait: &'static str,
+        /// How long.
+        after: Duration,
+        /// The last frame that came.
+        last: &'static str,
+    },
+    /// The stream ended: the agent, its guest or the connection is gone.
+    #[error("agent gone while waiting for {wait} (last: {last})")]
+    Gone {
+        /// What was waited for.
+        wait: &'static str,
+        /// The last frame that came.
+        last: &'static str,
+    },
+    /// The stream failed or carried something else than our frames.
+    #[error("agent sent nonsense while waiting for {wait}")]
+    Nonsense {
+        /// What was waited for.
+        wait: &'static str,
+        /// What came.
+        #[source]
+        cause: FrameError,
+    },
+    /// The frame could not be sent.
+    #[error("agent takes no {request}")]
+    Deaf {
+        /// Which request.
+        request: &'static str,
+        /// What the stream said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Another protocol.
+    #[error("agent speaks protocol {found}, rig speaks {PROTOCOL_VERSION}")]
+    Protocol {
+        /// What it said.
+        found: u32,
+    },
+    /// Another build.
+    #[error("agent is build {found}, rig carries {expected}")]
+    Build {
+        /// First digits of what it said.
+        found: String,
+        /// First digits of what was pushed.
+        expected: String,
+    },
+    /// A known message at the wrong time.
+    #[error("agent sent {found} where {wait} was due")]
+    Order {
+        /// What was due.
+        wait: &'static str,
+        /// What came.
+        found: &'static str,
+    },
+    /// It cannot play.
+    #[error("agent refused: {reason}")]
+    Refused {
+        /// Its words.
+        reason: String,
+    },
+    /// The end does not add up to what came before.
+    #[error("agent's totals do not add up: {what}")]
+    Totals {
+        /// The contradiction.
+        what: String,
+    },
+}
+
+/// How long the conversation waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// For any sign of life.
+    pub silence: Duration,
+    /// For the whole of what is waited for.
+    pub total: Duration,
+}
+
+/// One assignment's results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// The sums.
+    pub tally: Tally,
+    /// Trials kept whole.
+    pub records: Vec<TrialRecord>,
+}
+
+/// A conversation with an agent that has said who it is.
+#[derive(Debug)]
+pub struct Conversation {
+    reader: FrameReader<UnixStream, Reply>,
+    writer: FrameWriter<UnixStream, Request>,
+    hello: Hello,
+    last: &'static str,
+    /// Frames received for the assignment under way.
+    frames: u64,
+}
+
+impl Conversation {
+    /// Waits for the agent's hello and checks that it is the agent that was sent.
+    ///
+    /// # Errors
+    /// Whatever came instead of the hello of build `expected`.
+    pub fn open(stream: UnixStream, expected: &str, wait: Duration) -> Result<Self, AgentError> {
+        let deaf = |cause| AgentError::Deaf { request: "connection", cause };
+        let writer = FrameWriter::new(stream.try_clone().map_err(deaf)?);
+        let mut conversation = Self {
+            reader: FrameReader::new(stream),
+            writer,
+            hello: Hello {
+                protocol_version: 0,
+                build_id: String::new(),
+                kernel_release: String::new(),
+                kernel_version: String::new(),
+                hypervisor: false,
+                clocksource: String::new(),
+                cpus: 0,
+                localtime: false,
+                sysctls: Default::default(),
+            },
+            last: "nothing",
+            frames: 0,
+        };
+        conversation.hello = match conversation.next("hello", wait, wait)? {
+            Reply::Hello(hello) => hello,
+            other => return Err(AgentError::Order { wait: "hello", found: kind(&other) }),
+        };
+        let hello = &conversation.hello;
+        if hello.protocol_version != PROTOCOL_VERSION {
+            return Err(AgentError::Protocol { found: hello.protocol_version });
+        }
+        if hello.build_id != expected {
+            let head = |id: &str| id.chars().take(12).collect();
+            return Err(AgentError::Build { found: head(&hello.build_id), expected: head(expected) });
+        }
+        Ok(conversation)
+    }
+
+    /// What the agent said of itself.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// A handle that ends every wait of this conversation at once, from any thread.
+    ///
+    /// # Errors
+    /// None in practice: duplicating a descriptor fails only when the process has no more.
+    pub fn breaker(&self) -> io::Result<Breaker> {
+        Ok(Breaker(self.reader.get_ref().try_clone()?))
+    }
+
+    /// Hands over an assignment; a peer answers where it listens.
+    ///
+    /// # Errors
+    /// A refusal, or whatever came instead of "ready".
+    pub fn play(&mut self, assignment: &Assignment, wait: Duration) -> Result<String, AgentError> {
+        self.frames = 0;
+        self.send(&Request::Play(Box::new(assignment.clone())), "assignment")?;
+        match self.next("ready", wait, wait)? {
+            Reply::Ready { listening } => Ok(listening),
+            Reply::Refused { reason } => Err(AgentError::Refused { reason }),
+            other => Err(AgentError::Order { wait: "ready", found: kind(&other) }),
+        }
+    }
+
+    /// Tells a peer to stop and to report.
+    ///
+    /// # Errors
+    /// What the stream says.
+    pub fn finish(&mut self) -> Result<(), AgentError> {
+        self.send(&Request::Finish, "finish")
+    }
+
+    /// Waits for the assignment's end and checks that everything adds up to it.
+    ///
+    /// # Errors
+    /// A silence, an end without FIN, sums that contradict each other or the assignment.
+    pub fn collect(
+        &mut self,
+        assignment: &Assignment,
+        waits: Waits,
+        mut on_progress: impl FnMut(Progress),
+    ) -> Result<Played, AgentError> {
+        let begin = Instant::now();
+        let mut records = Vec::new();
+        let mut tally = None;
+        loop {
+            let left = waits.total.saturating_sub(begin.elapsed());
+            match self.next("the end of play", waits.silence.min(left), waits.total)? {
+                Reply::Progress(progress) => on_progress(progress),
+                Reply::Example(record) => {
+                    let cap = u64::from(assignment.keep_examples.max(1))
+                        .saturating_add(u64::from(assignment.keep_anomalies))
+                        .saturating_mul(10_000);
+                    if records.len() as u64 >= cap {
+                        return Err(AgentError::Totals { what: format!("more than {cap} records") });
+                    }
+                    records.push(record);
+                }
+                Reply::Tally(sums) => {
+                    if tally.replace(*sums).is_some() {
+                        return Err(AgentError::Order { wait: "fin", found: "tally" });
+                    }
+                }
+                Reply::Fin(fin) => {
+                    let Some(tally) = tally else {
+                        return Err(AgentError::Order { wait: "tally", found: "fin" });
+                    };
+                    check_totals(assignment, &tally, &records, fin, self.frames)?;
+                    return Ok(Played { tally, records });
+                }
+                Reply::Refused { reason } => return Err(AgentError::Refused { reason }),
+                other @ (Reply::Hello(_) | Reply::Ready { .. }) => {
+                    return Err(AgentError::Order { wait: "the end of play", found: kind(&other) });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, request: &Request, name: &'static str) -> Result<(), AgentError> {
+        self.writer.write(request).map_err(|cause| AgentError::Deaf { request: name, cause })
+    }
+
+    fn next(&mut self, wait: &'static str, silence: Duration, total: Duration) -> Result<Reply, AgentError> {
+        if silence.is_zero() {
+            return Err(AgentError::Late { wait, after: total, last: self.last });
+        }
+        // The read timeout bounds one read(2); a frame that dribbles in byte by byte is bounded by `total` of the caller.
+        self.reader
+            .get_ref()
+            .set_read_timeout(Some(silence))
+            .map_err(|cause| AgentError::Deaf { request: "deadline", cause })?;
+        match self.reader.read() {
+            Ok(reply) => {
+                self.frames += 1;
+                self.last = kind(&reply);
+                Ok(reply)
+            }
+            Err(FrameError::Closed) => Err(AgentError::Gone { wait, last: self.last }),
+            Err(FrameError::Io(error))
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                Err(AgentError::Silent { wait, after: silence, last: self.last })
+            }
+            Err(cause) => Err(AgentError::Nonsense { wait, cause }),
+        }
+    }
+}
+
+/// Ends every wait of a conversation at once.
+#[derive(Debug)]
+pub struct Breaker(UnixStream);
+
+impl Breaker {
+    /// The conversation's reads see the end of the stream from now on.
+    pub fn cut(&self) {
+        // Fails only where the stream is gone already, which is what is wanted.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+fn check_totals(
+    assignment: &Assignment,
+    tally: &Tally,
+    records: &[TrialRecord],
+    fin: Fin,
+    frames: u64,
+) -> Result<(), AgentError> {
+    let contradiction = if let Some(what) = tally.inconsistency() {
+        Some(what)
+    } else if fin.frames != frames {
+        Some(format!("FIN counts {} frames, {frames} came", fin.frames))
+    } else if fin.trials != tally.trials || fin.void != tally.void() {
+        Some(format!(
+            "FIN counts {} trials and {} void, the tally {} and {}",
+            fin.trials,
+            fin.void,
+            tally.trials,
+            tally.void()
+        ))
+    } else if fin.records != records.len() as u64 {
+        Some(format!("FIN counts {} records, {} came", fin.records, records.len()))
+    } else {
+        let asked = assignment.trials;
+        let played = tally.trials + tally.void();
+        match assignment.role {
+            Role::Target { .. } if played != asked => {
+                Some(format!("{asked} trials were asked for, {played} came"))
+            }
+            Role::Target { .. } | Role::Peer { .. } => None,
+        }
+    };
+    contradiction.map_or(Ok(()), |what| Err(AgentError::Totals { what }))
+}
+
+fn kind(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Hello(_) => "hello",
+        Reply::Ready { .. } => "ready",
+        Reply::Progress(_) => "progress",
+        Reply::Example(_) => "record",
+        Reply::Tally(_) => "tally",
+        Reply::Fin(_) => "fin",
+        Reply::Refused { .. } => "refusal",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! What a person sees while a run goes on: one line that is redrawn on a terminal, one line per block elsewhere.
+//!
+//! A consumer of the spine like the record; a failing progress bar never stops a run. Units: trials, seconds.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use rig_protocol::Progress;
+
+use crate::event::{Event, Phase};
+use crate::matrix::{Cell, CellId};
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, RunRecord};
+
+/// How often a plain (not redrawn) line is due while a block is played.
+const PLAIN_EVERY: Duration = Duration::from_secs(15);
+
+/// The live table.
+pub(super) struct ProgressTable {
+    bars: MultiProgress,
+    total: ProgressBar,
+    now: ProgressBar,
+    counts: ProgressBar,
+    terminal: bool,
+    state: State,
+    last_plain: Instant,
+}
+
+/// Everything that the table says; pure, so that it can be tested without a terminal.
+#[derive(Debug, Default)]
+struct State {
+    cells: HashMap<CellId, Cell>,
+    /// Blocks still to come, by cell.
+    open: HashMap<CellId, HashSet<BlockId>>,
+    blocks_total: usize,
+    blocks_done: usize,
+    trials_total: u64,
+    trials_done: u64,
+    void: u64,
+    returns: BTreeMap<String, u64>,
+    block: Option<(BlockId, CellId, u32)>,
+    phase: Option<Phase>,
+    under_way: Progress,
+    block_trials: u64,
+    /// Wall time of finished blocks by kind (guest or host): what the estimate of the rest is made of.
+    spent: HashMap<bool, (Duration, u32)>,
+    block_began: Option<Instant>,
+    play_began: Option<Instant>,
+}
+
+impl ProgressTable {
+    pub(super) fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bars = MultiProgress::new();
+        let line = |template: &str| {
+            let bar = bars.add(ProgressBar::new(1));
+            bar.set_style(ProgressStyle::with_template(template).expect("a constant template"));
+            bar
+        };
+        let total = line("{bar:28.green/dim} {msg}");
+        let now = line("{spinner} {msg}");
+        let counts = line("  {msg}");
+        if terminal {
+            now.enable_steady_tick(Duration::from_millis(120));
+        } else {
+            bars.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        Self { bars, total, now, counts, terminal, state: State::default(), last_plain: Instant::now() }
+    }
+
+    /// Takes one event.
+    pub(super) fn consume(&mut self, event: &Event) {
+        let line = self.state.consume(event);
+        if let Some(line) = line {
+            self.say(&line);
+        }
+        if self.terminal {
+            self.total.set_length(self.state.blocks_total as u64);
+            self.total.set_position(self.state.blocks_done as u64);
+            self.total.set_message(self.state.total_line());
+            self.now.set_message(self.state.now_line());
+            self.counts.set_message(self.state.counts_line());
+        } else if matches!(event, Event::BlockProgress { .. }) && self.last_plain.elapsed() > PLAIN_EVERY {
+            let line = format!("{} | {} | {}", self.state.total_line(), self.state.now_line(), self.state.counts_line());
+            self.say(&line);
+        }
+        if matches!(event, Event::RunEnded { .. }) {
+            let _ = self.bars.clear();
+        }
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress is what standard error is for")]
+    fn say(&mut self, line: &str) {
+        self.last_plain = Instant::now();
+        if self.terminal {
+            let _ = self.bars.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+}
+
+impl State {
+    /// Takes the event in; returns a line that is worth keeping on the screen.
+    fn consume(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::RunStarted { run, done } => Some(self.start(run, done)),
+            Event::BlockStarted { block, attempt } => {
+                self.block = Some((block.id.clone(), block.cell.clone(), *attempt));
+                self.phase = None;
+                self.under_way = Progress::default();
+                self.block_trials = block.trials;
+                self.block_began = Some(Instant::now());
+                self.play_began = None;
+                None
+            }
+            Event::BlockPhase { phase, .. } => {
+                self.phase = Some(*phase);
+                if *phase == Phase::Play {
+                    self.play_began = Some(Instant::now());
+                }
+                None
+            }
+            Event::BlockProgress { progress, .. } => {
+                self.under_way = progress.clone();
+                None
+            }
+            Event::BlockFinished { record, again, .. } => Some(self.finish(record, *again)),
+            Event::Interrupted => Some("interrupted: the block under way is given up, the record is complete up to here".into()),
+            Event::RunEnded { .. } => None,
+        }
+    }
+
+    fn start(&mut self, run: &RunRecord, done: &[BlockRecord]) -> String {
+        self.cells = run.cells.iter().map(|record| (record.cell.id.clone(), record.cell.clone())).collect();
+        for block in &run.blocks {
+            self.open.entry(block.cell.clone()).or_default().insert(block.id.clone());
+            self.trials_total += block.trials;
+        }
+        self.blocks_total = run.blocks.len();
+        for record in done {
+            if record.status == BlockStatus::Complete {
+                self.close(record);
+            }
+        }
+        let skipped = run.cells.iter().filter(|record| record.skipped.is_some()).count();
+        format!(
+            "run {}: {} cells ({skipped} skipped), {} blocks, {} trials{}",
+            run.id,
+            run.cells.len(),
+            self.blocks_total,
+            HumanCount(self.trials_total),
+            if done.is_empty() { String::new() } else { format!("; {} blocks are done already", self.blocks_done) }
+        )
+    }
+
+    fn close(&mut self, record: &BlockRecord) {
+        let open = self.open.entry(record.cell.clone()).or_default();
+        if open.remove(&record.id) {
+            self.blocks_done += 1;
+        }
+        self.trials_done += record.tally.trials;
+        self.void += record.tally.void();
+        for (key, count) in &record.tally.returns {
+            *self.returns.entry(key.clone()).or_default() += count;
+        }
+    }
+
+    fn finish(&mut self, record: &BlockRecord, again: bool) -> String {
+        let what = self.cells.get(&record.cell).map_or_else(|| record.cell.to_string(), Cell::describe);
+        let took = self.block_began.map(|began| began.elapsed()).unwrap_or_default();
+        let spent = self.spent.entry(self.is_guest(&record.cell)).or_default();
+        *spent = (spent.0 + took, spent.1 + 1);
+        self.block = None;
+        self.phase = None;
+        self.under_way = Progress::default();
+        match &record.status {
+            BlockStatus::Complete => {
+                self.close(record);
+                let void = match record.tally.void() {
+                    0 => String::new(),
+                    n => format!(" ({n} void)"),
+                };
+                format!(
+                    "{:>3}/{} {what}: {} trials{void} in {:.1} s: {}",
+                    self.blocks_done,
+                    self.blocks_total,
+                    HumanCount(record.tally.trials),
+                    took.as_secs_f64(),
+                    returns(&record.tally.returns)
+                )
+            }
+            BlockStatus::Void { reason } => {
+                if !again && let Some(open) = self.open.get_mut(&record.cell) && open.remove(&record.id) {
+                    self.blocks_done += 1;
+                }
+                let then = if again { "will be tried again" } else { "the cell stays short" };
+                format!("VOID    {what}: {reason}; {then}")
+            }
+        }
+    }
+
+    fn is_guest(&self, cell: &CellId) -> bool {
+        self.cells.get(cell).is_some_and(|cell| !cell.is_baseline())
+    }
+
+    fn cells_done(&self) -> usize {
+        self.open.values().filter(|blocks| blocks.is_empty()).count()
+    }
+
+    fn total_line(&self) -> String {
+        format!(
+            "cells {}/{}  blocks {}/{}  trials {}/{}  ETA {}",
+            self.cells_done(),
+            self.open.len(),
+            self.blocks_done,
+            self.blocks_total,
+            HumanCount(self.trials_done + self.under_way.trials),
+            HumanCount(self.trials_total),
+            self.eta().map_or_else(|| "?".to_owned(), |eta| HumanDuration(eta).to_string()),
+        )
+    }
+
+    fn now_line(&self) -> String {
+        let Some((_, cell, attempt)) = &self.block else { return "between blocks".into() };
+        let what = self.cells.get(cell).map_or_else(|| cell.to_string(), Cell::describe);
+        let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+        match self.phase {
+            Some(Phase::Play) => {
+                let seconds = self.play_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+                let rate = if seconds > 0.5 { self.under_way.trials as f64 / seconds } else { 0.0 };
+                format!("{what}{again}: {}/{} trials, {rate:.0}/s", self.under_way.trials, self.block_trials)
+            }
+            Some(phase) => format!("{what}{again}: {}", phase.word()),
+            None => format!("{what}{again}"),
+        }
+    }
+
+    fn counts_line(&self) -> String {
+        let mut sums = self.returns.clone();
+        for (key, count) in &self.under_way.returns {
+            *sums.entry(key.clone()).or_default() += count;
+        }
+        format!("verdict returns so far: {}; void {}", returns(&sums), self.void + self.under_way.void)
+    }
+
+    /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far.
+    fn eta(&self) -> Option<Duration> {
+        let mut rest = Duration::ZERO;
+        for (cell, blocks) in &self.open {
+            if !blocks.is_empty() {
+                let (time, count) = self.spent.get(&self.is_guest(cell)).filter(|(_, count)| *count > 0)?;
+                rest += *time / *count * blocks.len() as u32;
+            }
+        }
+        Some(rest.saturating_sub(self.block_began.filter(|_| self.block.is_some()).map(|b| b.elapsed()).unwrap_or_default()))
+    }
+}
+
+fn returns(counts: &BTreeMap<String, u64>) -> String {
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    counts.iter().map(|(key, count)| format!("{key} x {}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,185 @@
+//! The dispatcher against a faked player: state x failure x stop.
+
+use std::sync::Mutex;
+
+use rig_protocol::{Script, Tally};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::*;
+use crate::matrix::Subject;
+use crate::path::PathSpec;
+use crate::record::format::{CellRecord, Environment, Judgement, TargetRecord, Witness};
+use crate::runner::schedule;
+use crate::target::{Configuration, TargetSpec};
+
+pub(in crate::runner) fn cell(scenario: &str) -> Cell {
+    let subject = Subject {
+        scenario: scenario.into(),
+        parameters: Default::default(),
+        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
+        kernel: "host".into(),
+        path: PathSpec { name: "plain".into(), mtu_bytes: 1500 },
+        script: Script {
+            name: scenario.into(),
+            sockets: vec![],
+            marks: vec![],
+            lanes: vec![],
+            expect: vec![],
+        },
+    };
+    let json = serde_json::json!({
+        "id": subject.id(), "subject": subject, "title": "a title", "claims": [], "control": null,
+        "trials": 10, "blocks": 2, "in_flight": 1, "proof": []
+    });
+    serde_json::from_value(json).expect("every field without a default is here")
+}
+
+fn run(cells: &[Cell]) -> RunRecord {
+    RunRecord {
+        format: 1,
+        id: "run".into(),
+        seed: 7,
+        started: String::new(),
+        rig_version: String::new(),
+        agent_build_id: String::new(),
+        command_line: vec![],
+        profile: "quick".into(),
+        matrix: String::new(),
+        judgement: Judgement { confidence: 0.95, margin: 0.01 },
+        environment: Environment::default(),
+        cells: cells.iter().map(|cell| CellRecord { cell: cell.clone(), skipped: None }).collect(),
+        blocks: schedule(cells, 7),
+    }
+}
+
+fn record(attempt: &Attempt, status: BlockStatus) -> BlockRecord {
+    BlockRecord {
+        id: attempt.block.id.clone(),
+        cell: attempt.cell.id.clone(),
+        attempt: attempt.attempt,
+        status,
+        started: String::new(),
+        elapsed_ns: 1,
+        target: TargetRecord::default(),
+        target_hello: None,
+        peer_hello: None,
+        tally: Tally::default(),
+        peer_tally: Tally::default(),
+        witness: Witness::default(),
+        records: 0,
+    }
+}
+
+/// Plays blocks by a rule, and stops the run in the middle of the block that the rule answers `None` for.
+struct Fake<F> {
+    rule: F,
+    stopper: Stopper,
+    played: Mutex<Vec<(BlockId, u32)>>,
+}
+
+impl<F: Fn(&Attempt) -> Option<BlockStatus> + Send + Sync> Player for &Fake<F> {
+    async fn play(
+        &self,
+        attempt: Attempt,
+        _events: UnboundedSender<Event>,
+        mut stop: Stop,
+    ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
+        self.played.lock().expect("no panic in a test").push((attempt.block.id.clone(), attempt.attempt));
+        if let Some(status) = (self.rule)(&attempt) {
+            Some((record(&attempt, status), vec![]))
+        } else {
+            self.stopper.stop(Why::Interrupted);
+            stop.told().await;
+            None
+        }
+    }
+}
+
+struct Seen {
+    why: Option<Why>,
+    played: Vec<(BlockId, u32)>,
+    finished: Vec<BlockRecord>,
+    ended: Vec<bool>,
+}
+
+async fn drive(
+    run: &RunRecord,
+    done: &[BlockRecord],
+    fail_fast: bool,
+    rule: impl Fn(&Attempt) -> Option<BlockStatus> + Send + Sync,
+) -> Seen {
+    let (sender, mut receiver) = unbounded_channel();
+    let (stopper, stop) = Stopper::new();
+    let fake = Fake { rule, stopper: stopper.clone(), played: Mutex::new(vec![]) };
+    let why = Dispatcher::new(&fake, sender, (stopper, stop), 3, fail_fast).run(run, done).await;
+    let (mut finished, mut ended) = (vec![], vec![]);
+    while let Ok(event) = receiver.try_recv() {
+        match event {
+            Event::BlockFinished { record, .. } => finished.push(*record),
+            Event::RunEnded { complete } => ended.push(complete),
+            Event::RunStarted { .. }
+            | Event::BlockStarted { .. }
+            | Event::BlockPhase { .. }
+            | Event::BlockProgress { .. }
+            | Event::Interrupted => {}
+        }
+    }
+    Seen { why, played: fake.played.into_inner().expect("no panic"), finished, ended }
+}
+
+fn void() -> BlockStatus {
+    BlockStatus::Void { reason: "guest died".into() }
+}
+
+#[tokio::test]
+async fn all_blocks_are_played_once_in_the_recorded_order() {
+    let run = run(&[cell("a"), cell("b"), cell("c")]);
+    let seen = drive(&run, &[], false, |_| Some(BlockStatus::Complete)).await;
+    assert_eq!(seen.why, None);
+    assert_eq!(seen.ended, [true]);
+    assert_eq!(seen.played, run.blocks.iter().map(|b| (b.id.clone(), 1)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_void_block_is_tried_again_after_the_others_and_then_left() {
+    let run = run(&[cell("a"), cell("b")]);
+    let bad = run.blocks[0].id.clone();
+    let seen =
+        drive(&run, &[], false, |a| Some(if a.block.id == bad { void() } else { BlockStatus::Complete }))
+            .await;
+    assert_eq!(seen.why, None);
+    let tries: Vec<_> = seen.played.iter().filter(|(id, _)| *id == bad).map(|(_, n)| *n).collect();
+    assert_eq!(tries, [1, 2, 3]);
+    assert_eq!(seen.played.last(), Some(&(bad.clone(), 3)));
+    assert_eq!(seen.finished.iter().filter(|r| r.id == bad).count(), 3, "every attempt is on the record");
+    assert_eq!(seen.ended, [true], "the plan was played; the cell is short");
+}
+
+#[tokio::test]
+async fn fail_fast_stops_after_the_last_attempt_of_a_void_block() {
+    let run = run(&[cell("a")]);
+    let seen = drive(&run, &[], true, |_| Some(void())).await;
+    assert_eq!(seen.why, Some(Why::FailFast));
+    assert_eq!(seen.ended, [false]);
+    assert_eq!(seen.played.iter().filter(|(_, n)| *n == 3).count(), 1);
+}
+
+#[tokio::test]
+async fn an_interrupted_block_leaves_no_record_and_resume_plays_exactly_the_rest() {
+    let run = run(&[cell("a"), cell("b"), cell("c")]);
+    let third = run.blocks[2].id.clone();
+    let first = drive(&run, &[], false, |a| (a.block.id != third).then_some(BlockStatus::Complete)).await;
+    assert_eq!(first.why, Some(Why::Interrupted));
+    assert_eq!(first.finished.len(), 2);
+    assert_eq!(first.ended, [false]);
+    let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
+    assert_eq!(rest.played, run.blocks[2..].iter().map(|b| (b.id.clone(), 1)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn resume_goes_on_counting_the_attempts_of_a_void_block() {
+    let run = run(&[cell("a")]);
+    let failed = drive(&run, &[], false, |_| Some(void())).await;
+    let again = drive(&run, &failed.finished, false, |_| Some(BlockStatus::Complete)).await;
+    assert_eq!(again.played, run.blocks.iter().map(|b| (b.id.clone(), 4)).collect::<Vec<_>>());
+}

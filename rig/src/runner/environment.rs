@@ -1,0 +1,120 @@
+//! The host, as far as it can change a result: read once, before the first block.
+//!
+//! Honest labels (measurement.md, fairness rule 5): a "bare metal" that is itself a virtual machine is told by CPUID and DMI.
+
+use std::arch::x86_64::__cpuid;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use crate::record::format::Host;
+
+/// Reads the host's description. What cannot be read stays empty: a missing label is no reason not to measure.
+pub fn host() -> Host {
+    let uname = nix::sys::utsname::uname();
+    Host {
+        kernel: uname.map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default(),
+        virtualized: virtualization(),
+        cpu: field("/proc/cpuinfo", "model name").unwrap_or_default(),
+        cpus: thread::available_parallelism().map_or(0, |n| n.get() as u32),
+        memory_mib: field("/proc/meminfo", "MemTotal")
+            .and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok())
+            .map_or(0, |kib| kib / 1024),
+        clocksource: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        localtime: Path::new("/etc/localtime").exists(),
+    }
+}
+
+/// The sysctls of the host that change what TCP does around a RST (hypotheses.md, "pin and record").
+pub fn sysctls() -> BTreeMap<String, String> {
+    const NAMES: &[&str] = &[
+        "tcp_challenge_ack_limit",
+        "tcp_fin_timeout",
+        "tcp_invalid_ratelimit",
+        "tcp_keepalive_intvl",
+        "tcp_keepalive_probes",
+        "tcp_keepalive_time",
+        "tcp_retries1",
+        "tcp_retries2",
+        "tcp_rfc1337",
+        "tcp_sack",
+        "tcp_syn_retries",
+        "tcp_timestamps",
+    ];
+    NAMES
+        .iter()
+        .map(|name| (format!("net.ipv4.{name}"), read(&format!("/proc/sys/net/ipv4/{name}"))))
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+fn virtualization() -> String {
+    // CPUID.1:ECX[31] is the "hypervisor present" bit; leaf 0x4000_0000 carries the hypervisor's signature.
+    let present = __cpuid(1).ecx & (1 << 31) != 0;
+    let vendor = if present { signature() } else { String::new() };
+    let firm = format!("{} {}", read("/sys/class/dmi/id/sys_vendor"), read("/sys/class/dmi/id/product_name"));
+    name_of(present, &vendor, &firm)
+}
+
+fn signature() -> String {
+    let leaf = __cpuid(0x4000_0000);
+    let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].iter().flat_map(|word| word.to_le_bytes()).collect();
+    String::from_utf8_lossy(&bytes).trim_matches(['\0', ' ']).to_owned()
+}
+
+fn name_of(present: bool, signature: &str, firmware: &str) -> String {
+    let by_signature = match signature {
+        s if s.starts_with("KVMKVMKVM") => Some("kvm"),
+        s if s.starts_with("TCGTCGTCG") => Some("tcg"),
+        s if s.starts_with("VMware") => Some("vmware"),
+        s if s.starts_with("Microsoft Hv") => Some("hyper-v"),
+        s if s.starts_with("XenVMM") => Some("xen"),
+        s if s.starts_with("VBoxVBox") => Some("virtualbox"),
+        _ => None,
+    };
+    let firmware = firmware.to_ascii_lowercase();
+    let by_firmware = ["qemu", "vmware", "virtualbox", "xen", "google", "amazon", "microsoft", "bochs"]
+        .into_iter()
+        .find(|name| firmware.contains(name));
+    match (present, by_signature, by_firmware) {
+        (true, Some(name), _) => name.to_owned(),
+        (true, None, Some(name)) => name.to_owned(),
+        (true, None, None) => "unknown".to_owned(),
+        // Some hypervisors hide the bit; Amazon and Google also sell bare metal, so their names alone prove nothing.
+        (false, _, Some(name @ ("qemu" | "vmware" | "virtualbox" | "xen" | "bochs"))) => name.to_owned(),
+        (false, ..) => "none".to_owned(),
+    }
+}
+
+fn field(path: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.split(':').next().is_some_and(|name| name.trim() == key))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hypervisor_is_told_by_its_signature_then_by_its_firmware() {
+        assert_eq!(name_of(true, "KVMKVMKVM", ""), "kvm");
+        assert_eq!(name_of(true, "", "QEMU Standard PC"), "qemu");
+        assert_eq!(name_of(true, "????", ""), "unknown");
+        assert_eq!(name_of(false, "", "Dell Inc. PowerEdge"), "none");
+        assert_eq!(name_of(false, "", "Amazon EC2 m5.metal"), "none");
+        assert_eq!(name_of(false, "", "VMware, Inc."), "vmware");
+    }
+
+    #[test]
+    fn the_description_of_this_host_is_not_empty() {
+        let host = host();
+        assert!(!host.kernel.is_empty() && host.cpus > 0 && host.memory_mib > 0, "{host:?}");
+        assert!(sysctls().contains_key("net.ipv4.tcp_retries2"));
+    }
+}
