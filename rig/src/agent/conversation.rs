@@ -169,14 +169,6 @@ impl Conversation {
         &self.hello
     }
 
-    /// A handle that ends every wait of this conversation at once, from any thread.
-    ///
-    /// # Errors
-    /// None in practice: duplicating a descriptor fails only when the process has no more.
-    pub fn breaker(&self) -> io::Result<Breaker> {
-        Ok(Breaker(self.reader.get_ref().try_clone()?))
-    }
-
     /// Hands over an assignment; a peer answers where it listens.
     ///
     /// # Errors
@@ -280,6 +272,14 @@ impl Conversation {
 pub struct Breaker(UnixStream);
 
 impl Breaker {
+    /// A breaker of the conversation over `stream`.
+    ///
+    /// # Errors
+    /// [`AgentError::Deaf`] where the process has no descriptor left.
+    pub fn of(stream: &UnixStream) -> Result<Self, AgentError> {
+        stream.try_clone().map(Self).map_err(|cause| AgentError::Deaf { request: "breaker", cause })
+    }
+
     /// The conversation's reads see the end of the stream from now on.
     pub fn cut(&self) {
         // Fails only where the stream is gone already, which is what is wanted.

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-pub use conversation::{AgentError, Conversation, Played, Waits};
+pub use conversation::{AgentError, Breaker, Conversation, Played, Waits};
 
 /// The static agent, as it is pushed into guests and started on the host: the same bytes in both.
 pub const BYTES: &[u8] = include_bytes!(env!("RIG_AGENT"));

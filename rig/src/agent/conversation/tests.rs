@@ -147,8 +147,8 @@ fn garbage_a_huge_frame_and_silence_end_the_wait() {
 fn a_breaker_ends_the_wait_from_outside() {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
     FrameWriter::new(&theirs).write(&Reply::Hello(hello())).expect("fits");
+    let breaker = Breaker::of(&ours).expect("a descriptor");
     let mut conversation = Conversation::open(ours, BUILD, WAIT).expect("hello");
-    let breaker = conversation.breaker().expect("a descriptor");
     let waiting = thread::spawn(move || conversation.play(&assignment(1), Duration::from_secs(600)));
     breaker.cut();
     let end = waiting.join().expect("no panic").expect_err("cut");
