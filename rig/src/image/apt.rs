@@ -303,7 +303,11 @@ impl State {
     }
 
     fn unreachable(&self, what: &str, output: &Output) -> ImageError {
-        ImageError::Mirror { what: what.to_owned(), release: self.release.clone(), said: complaint(&output.stderr) }
+        ImageError::Mirror {
+            what: what.to_owned(),
+            release: self.release.clone(),
+            said: complaint(&output.stderr),
+        }
     }
 
     /// The newest version of `package` (`name` or `name=version`).
@@ -321,7 +325,8 @@ impl State {
         let name = package.split('=').next().unwrap_or(package);
         let mut command = self.command("apt-cache");
         command.arg("pkgnames");
-        let names = run(command, "apt-cache", "package names").map(|output| output.stdout).unwrap_or_default();
+        let names =
+            run(command, "apt-cache", "package names").map(|output| output.stdout).unwrap_or_default();
         let help = if names.lines().any(|known| known == name) && name != package {
             format!("{name} has another version there: leave `version` out to take the newest")
         } else {
@@ -359,7 +364,8 @@ struct Output {
 /// Runs a tool to its end or to the deadline. Its output goes to files: no pipe that could fill up.
 fn run(mut command: Command, tool: &str, what: &str) -> Result<Output, ImageError> {
     let failed = |source| ImageError::Tool { tool: tool.to_owned(), source };
-    let (mut stdout, mut stderr) = (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
+    let (mut stdout, mut stderr) =
+        (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
     command.stdin(Stdio::null());
     command.stdout(stdout.try_clone().map_err(failed)?).stderr(stderr.try_clone().map_err(failed)?);
     let mut child = command.spawn().map_err(failed)?;
@@ -418,8 +424,13 @@ fn parse_show(text: &str) -> Vec<Listed> {
             let field = |name: &str| {
                 stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned)
             };
-            let id = PackageId { name: field("Package")?, version: field("Version")?, sha256: field("SHA256")? };
-            Some(Listed { id, architecture: field("Architecture")?, depends: field("Depends").unwrap_or_default() })
+            let id =
+                PackageId { name: field("Package")?, version: field("Version")?, sha256: field("SHA256")? };
+            Some(Listed {
+                id,
+                architecture: field("Architecture")?,
+                depends: field("Depends").unwrap_or_default(),
+            })
         })
         .collect()
 }
@@ -455,11 +466,17 @@ mod tests {
                     SHA256: 6f32\n\nPackage: busybox-static\nVersion: 1:1.35.0-4\nArchitecture: amd64\nSHA256: 3d3f\n\n";
         let listed = parse_show(text);
         assert_eq!(listed.len(), 2);
-        assert_eq!(exact_kernel_dependencies(&listed[0].depends), ["linux-image-6.1.0-50-cloud-amd64=6.1.176-1"]);
+        assert_eq!(
+            exact_kernel_dependencies(&listed[0].depends),
+            ["linux-image-6.1.0-50-cloud-amd64=6.1.176-1"]
+        );
         assert_eq!(listed[1].file_name(), "busybox-static_1%3a1.35.0-4_amd64.deb");
         assert_eq!(listed[1].exact(), "busybox-static=1:1.35.0-4");
         assert_eq!(listed[1].depends, "");
-        assert_eq!(exact_kernel_dependencies("kmod, linux-base (>= 4.3), initramfs-tools | linux-initramfs-tool"), Vec::<String>::new());
+        assert_eq!(
+            exact_kernel_dependencies("kmod, linux-base (>= 4.3), initramfs-tools | linux-initramfs-tool"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -125,7 +125,8 @@ impl Reader<'_> {
         self.check_keys(&root, &["title", "kernel", "initramfs", "mirror"]);
         let title = self.text(&root, "title", any);
         let kernel = self.table(&root, "kernel", "[kernel]").and_then(|table| self.kernel(&table));
-        let initramfs = self.table(&root, "initramfs", "[initramfs]").and_then(|table| self.initramfs(&table));
+        let initramfs =
+            self.table(&root, "initramfs", "[initramfs]").and_then(|table| self.initramfs(&table));
         let mirror = match root.table.get("mirror") {
             Some(_) => Some(self.table(&root, "mirror", "[mirror]").and_then(|table| self.mirror(&table))?),
             None => None,
@@ -151,7 +152,12 @@ impl Reader<'_> {
             for needed in NEEDED_COMMANDS {
                 if !commands.iter().any(|command| command == needed) {
                     let help = format!("add {needed:?}: the guest's /init runs it");
-                    self.problem(key.span(), format!("`commands` lacks {needed:?}"), "in this list", Some(help));
+                    self.problem(
+                        key.span(),
+                        format!("`commands` lacks {needed:?}"),
+                        "in this list",
+                        Some(help),
+                    );
                 }
             }
         }
@@ -191,7 +197,12 @@ impl Reader<'_> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("known keys: {}", known.join(", ")),
             };
-            self.problem(key.span(), format!("unknown key `{name}` in {}", table.name), "not known", Some(help));
+            self.problem(
+                key.span(),
+                format!("unknown key `{name}` in {}", table.name),
+                "not known",
+                Some(help),
+            );
         }
     }
 
@@ -200,7 +211,12 @@ impl Reader<'_> {
         self.problem(table.place.clone(), what, "belongs in here", None);
     }
 
-    fn table<'a, 'i>(&mut self, root: &Table<'a, 'i>, key: &str, name: &'static str) -> Option<Table<'a, 'i>> {
+    fn table<'a, 'i>(
+        &mut self,
+        root: &Table<'a, 'i>,
+        key: &str,
+        name: &'static str,
+    ) -> Option<Table<'a, 'i>> {
         let Some((place, value)) = root.table.get_key_value(key) else {
             self.missing(root, name);
             return None;
@@ -257,7 +273,13 @@ impl Reader<'_> {
         complete.then_some(items)
     }
 
-    fn string(&mut self, value: &Spanned<DeValue<'_>>, key: &str, wanted: &str, check: Check) -> Option<String> {
+    fn string(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        wanted: &str,
+        check: Check,
+    ) -> Option<String> {
         let Some(text) = value.get_ref().as_str() else {
             self.wrong_type(value, key, wanted);
             return None;
@@ -310,11 +332,15 @@ fn module_name(text: &str) -> Result<(), &'static str> {
 
 fn uri(text: &str) -> Result<(), &'static str> {
     let fits = text.split_once(":/").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
-    (fits && !text.contains(char::is_whitespace)).then_some(()).ok_or("the address of a Debian archive, `http://…/debian`")
+    (fits && !text.contains(char::is_whitespace))
+        .then_some(())
+        .ok_or("the address of a Debian archive, `http://…/debian`")
 }
 
 fn absolute_path(text: &str) -> Result<(), &'static str> {
-    (text.starts_with('/') && !text.contains(char::is_whitespace)).then_some(()).ok_or("an absolute path of a keyring")
+    (text.starts_with('/') && !text.contains(char::is_whitespace))
+        .then_some(())
+        .ok_or("an absolute path of a keyring")
 }
 
 #[cfg(test)]

@@ -65,7 +65,13 @@ impl Player for Laboratory {
     ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
         let started = clock::now();
         let began = Instant::now();
-        let mut draft = Block { laboratory: self, attempt: &attempt, events: &events, record: blank(&attempt, &started), trials: vec![] };
+        let mut draft = Block {
+            laboratory: self,
+            attempt: &attempt,
+            events: &events,
+            record: blank(&attempt, &started),
+            trials: vec![],
+        };
         let deadline = self.block_deadline;
         let end = tokio::select! {
             biased;
@@ -103,8 +109,11 @@ impl Block<'_> {
         self.record.peer_hello = Some(peer.hello().clone());
 
         let began = Instant::now();
-        let phase = |phase| self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
-        let launched = stage.start_target(self.laboratory, self.attempt, &mut self.record.target, |p| drop(phase(p))).await;
+        let phase =
+            |phase| self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
+        let launched = stage
+            .start_target(self.laboratory, self.attempt, &mut self.record.target, |p| drop(phase(p)))
+            .await;
         // A guest that is there already is shut down whatever comes next.
         let result = match launched {
             Ok(mut target) => {
@@ -169,11 +178,15 @@ impl Block<'_> {
             script: cell.subject.script.clone(),
             role,
             trials: self.attempt.block.trials,
-            in_flight: cell.in_flight.min(u32::try_from(self.attempt.block.trials).unwrap_or(u32::MAX)).max(1),
+            in_flight: cell
+                .in_flight
+                .min(u32::try_from(self.attempt.block.trials).unwrap_or(u32::MAX))
+                .max(1),
             seed: self.attempt.block.seed,
             keep_examples: self.laboratory.keep_examples,
             keep_anomalies: self.laboratory.keep_anomalies,
-            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + EXCHANGE).as_nanos()).unwrap_or(u64::MAX),
+            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + EXCHANGE).as_nanos())
+                .unwrap_or(u64::MAX),
         }
     }
 
@@ -191,7 +204,8 @@ impl Block<'_> {
         self.attempt.cell.proof.iter().find_map(|proof| {
             let risen = counter(&self.record, proof);
             let needed = i64::try_from(tally.trials).unwrap_or(i64::MAX);
-            (risen < needed).then(|| format!("fault had no effect: {proof} rose by {risen} in {needed} trials"))
+            (risen < needed)
+                .then(|| format!("fault had no effect: {proof} rose by {risen} in {needed} trials"))
         })
     }
 }

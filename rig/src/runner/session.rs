@@ -24,7 +24,8 @@ impl Session {
         let outer = Breaker::of(&stream)?;
         // From here on a dropped future cuts the stream, and the blocking thread ends.
         let guard = Cut(Some(outer));
-        let conversation = joined(spawn_blocking(move || Conversation::open(stream, build_id(), wait)).await)?;
+        let conversation =
+            joined(spawn_blocking(move || Conversation::open(stream, build_id(), wait)).await)?;
         let breaker = guard.keep();
         Ok(Self { hello: conversation.hello().clone(), conversation: Some(conversation), breaker })
     }

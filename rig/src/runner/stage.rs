@@ -4,8 +4,8 @@
 //! Must not know trials or tallies. Units: `Duration`. Errors: [`StageError`], whose text is a void's reason.
 
 use std::future::Future;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
@@ -17,7 +17,7 @@ use crate::event::Phase;
 use crate::image::{Image, Overlay};
 use crate::path::{Addressing, TargetLink};
 use crate::record::format::{Origin, TargetRecord, Witness};
-use crate::record::layout;
+use crate::record::layout::Layout;
 use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan};
 use crate::target::qemu::{Engine, Guest, GuestError, GuestNet, GuestPlan, ProbeError};
 use crate::target::{Accelerator, Backend, HostAgent, HostError, QemuSpec, TargetSpec, launch_agent};
@@ -101,7 +101,8 @@ impl Stage {
 
     /// The peer's agent.
     pub(super) async fn start_peer(&mut self, laboratory: &Laboratory) -> Result<Session, StageError> {
-        let agent = launch_agent(self.testbed.peer(), &laboratory.agent).map_err(StageError::PeerNotStarted)?;
+        let agent =
+            launch_agent(self.testbed.peer(), &laboratory.agent).map_err(StageError::PeerNotStarted)?;
         let session = open(&agent).await.map_err(StageError::Peer)?;
         self.peer = Some(agent);
         Ok(session)
@@ -161,14 +162,12 @@ impl Stage {
         record: &mut TargetRecord,
     ) -> Result<Guest, StageError> {
         let kernel = &attempt.cell.subject.kernel;
-        let image: &Image = laboratory
-            .images
-            .get(kernel)
-            .ok_or_else(|| StageError::NoImage { kernel: kernel.clone() })?;
+        let image: &Image =
+            laboratory.images.get(kernel).ok_or_else(|| StageError::NoImage { kernel: kernel.clone() })?;
         let engine = laboratory.engine(spec.accelerator)?;
         record.kernel_package.clone_from(&image.package);
-        record.console = layout::console(&attempt.block.id, attempt.attempt);
-        record.qmp = layout::qmp(&attempt.block.id, attempt.attempt);
+        record.console = Layout::console(&attempt.block.id, attempt.attempt);
+        record.qmp = Layout::qmp(&attempt.block.id, attempt.attempt);
         let addressing = Addressing::default();
         let path = &attempt.cell.subject.path;
         let plan = GuestPlan {
@@ -186,7 +185,7 @@ impl Stage {
                 control_port: CONTROL_PORT,
             },
             taps: self.testbed.take_taps(),
-            namespace: Some(self.testbed.target().duplicate()?),
+            namespace: Some(self.target_namespace()?),
             console_log: laboratory.results.join(&record.console),
             qmp_log: laboratory.results.join(&record.qmp),
         };
@@ -199,6 +198,12 @@ impl Stage {
         Ok(guest)
     }
 
+    /// The namespace in which QEMU is to run.
+    fn target_namespace(&self) -> Result<OwnedFd, StageError> {
+        let descriptor = self.testbed.target().as_fd().try_clone_to_owned();
+        descriptor.map_err(|source| StageError::Testbed(TestbedError::Enter { source }))
+    }
+
     /// Comes when the guest dies, with the reason; never for a host.
     pub(super) fn target_death(&self) -> impl Future<Output = String> + Send + use<> {
         let death = match &self.target {
@@ -207,11 +212,15 @@ impl Stage {
         };
         async move {
             let Some(mut death) = death else { return std::future::pending().await };
-            let told = death.wait_for(Option::is_some).await.map(|death| death.clone());
-            match told {
-                Ok(Some(death)) => death.reason,
+            let reason = death
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|death| Some(death.as_ref()?.reason.clone()));
+            match reason {
+                Some(reason) => reason,
                 // Nobody watches the guest any more: then nobody reports its death either.
-                Ok(None) | Err(_) => std::future::pending().await,
+                None => std::future::pending().await,
             }
         }
     }
@@ -228,9 +237,11 @@ impl Stage {
                 let counts = witness.map(testbed::Witness::stop);
                 drop(self);
                 match counts {
-                    Some(Ok(counts)) => {
-                        Witness { rst_to_target: counts.to_target, rst_to_peer: counts.to_peer, lost: counts.lost }
-                    }
+                    Some(Ok(counts)) => Witness {
+                        rst_to_target: counts.to_target,
+                        rst_to_peer: counts.to_peer,
+                        lost: counts.lost,
+                    },
                     Some(Err(_)) | None => Witness { lost: u64::MAX, ..Witness::default() },
                 }
             })
@@ -240,8 +251,7 @@ impl Stage {
 }
 
 async fn open(agent: &HostAgent) -> Result<Session, AgentError> {
-    let stream =
-        agent.stream().try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
+    let stream = agent.stream().try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
     Session::open(stream, EXCHANGE).await
 }
 
@@ -267,4 +277,3 @@ impl Laboratory {
         }
     }
 }
-

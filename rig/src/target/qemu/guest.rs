@@ -263,10 +263,12 @@ impl Guest {
 
     /// Waits for the guest's death.
     pub async fn died(&self) -> Death {
-        match self.death.clone().wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(death)) => death.clone(),
+        let mut told = self.death.clone();
+        let death = told.wait_for(Option::is_some).await.ok().and_then(|death| death.clone());
+        match death {
+            Some(death) => death,
             // The supervisor tells a death before it ends; only a runtime that shuts down ends it earlier.
-            Ok(None) | Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 
