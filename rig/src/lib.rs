@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod analysis;
 pub mod cli;
+pub mod document;
 pub mod event;
 pub mod image;
 pub mod matrix;
