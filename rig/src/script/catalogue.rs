@@ -32,13 +32,7 @@ impl Catalogue {
     /// # Panics
     /// Never: a test parses every shipped file.
     pub fn embedded() -> Self {
-        let scenarios = FILES
-            .iter()
-            .map(|(name, text)| {
-                Scenario::parse(name, &format!("{name}.toml"), text).expect("shipped scenarios are valid")
-            })
-            .collect();
-        Self { scenarios }
+        Self { scenarios: shipped_names().filter_map(shipped).collect() }
     }
 
     /// All of them.
@@ -72,6 +66,20 @@ impl Catalogue {
             problem.into()
         })
     }
+}
+
+/// Names of the shipped scenarios, in alphabetical order.
+pub fn shipped_names() -> impl Iterator<Item = &'static str> + Clone {
+    FILES.iter().map(|(name, _)| *name)
+}
+
+/// The shipped scenario called `name`: for a matrix that needs a few of them.
+///
+/// # Panics
+/// Never: a test parses every shipped file.
+pub fn shipped(name: &str) -> Option<Scenario> {
+    let (name, text) = FILES.iter().find(|(known, _)| *known == name)?;
+    Some(Scenario::parse(name, &format!("{name}.toml"), text).expect("shipped scenarios are valid"))
 }
 
 /// Whether a scenario is named by its file.

@@ -20,7 +20,8 @@ use serde_json::Value as Json;
 
 use crate::document::{Document, Problems, Span};
 
-pub use catalogue::{Catalogue, is_path};
+pub use catalogue::{Catalogue, is_path, shipped, shipped_names};
+pub(crate) use read::spelled;
 pub use resolve::Unresolved;
 pub use text::{describe_operations, describe_step};
 pub use value::{Wrong, parse_delay, parse_errno, parse_rate};

@@ -7,13 +7,27 @@ use rig_protocol::{Errno, Op};
 use super::{Input, Scenario};
 use crate::document::{Findings, Span, hint};
 
-/// The labels of a success of each operation, as the agent writes them; a failure is labelled with its errno.
-/// `None`: any word (an operation whose label is a value).
-fn labels_of(op: &Op) -> Option<&'static [&'static str]> {
+/// The labels of a success of each operation, as the agent writes them; a failure is labelled with its errno, and several
+/// kinds of readiness are joined by `+`.
+fn labels_of(op: &Op) -> &'static [&'static str] {
     match op {
-        Op::Select { .. } => Some(&["readable", "writable", "exceptional", "timeout"]),
-        Op::Read { .. } => Some(&["data", "eof"]),
-        _ => None,
+        Op::Select { .. } => &["readable", "writable", "exceptional", "timeout", "none"],
+        Op::Read { .. } => &["data", "eof"],
+        Op::Connect { .. }
+        | Op::Accept { .. }
+        | Op::Close { .. }
+        | Op::Shutdown { .. }
+        | Op::Linger { .. }
+        | Op::SoError { .. }
+        | Op::TcpState { .. }
+        | Op::Write { .. }
+        | Op::Pending { .. }
+        | Op::FdCheck { .. }
+        | Op::Sleep { .. }
+        | Op::Localtime {}
+        | Op::Mark { .. }
+        | Op::Await { .. }
+        | Op::Inject { .. } => &["ok"],
     }
 }
 
@@ -61,7 +75,7 @@ fn check_pattern(pattern: &str, steps: &[&Op], span: &Span, findings: &mut Findi
         return;
     }
     for (label, op) in labels.iter().take(fixed).zip(steps) {
-        let Some(known) = labels_of(op) else { continue };
+        let known = labels_of(op);
         if *label == "*" || label.parse::<Errno>().is_ok() || label.split('+').all(|part| known.contains(&part)) {
             continue;
         }

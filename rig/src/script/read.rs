@@ -266,7 +266,7 @@ impl Reader {
     fn control(&mut self, node: &Node) -> Option<ControlTemplate> {
         let table = self.findings.table(node, "`control`")?;
         self.findings.refuse_unknown_keys(table, "`control`", &["errno", "rate"]);
-        let mut field = |reader: &mut Self, key: &str, kind: FieldKind, example: &str| {
+        let field = |reader: &mut Self, key: &str, kind: FieldKind, example: &str| {
             let Some(node) = table.get(key) else {
                 reader.findings.missing(node.span.clone(), "`control`", key, example);
                 return None;

@@ -41,18 +41,19 @@ impl Reader {
         let before = self.findings.len();
         let fields: Vec<FieldTemplate> =
             schema.fields.iter().filter_map(|field| self.field(table, schema, field)).collect();
-        if schema.name == "select" && fields.len() == 1 && self.findings.len() == before {
-            self.findings
-                .report(table.span.clone(), "this select watches nothing", "no `read`, `write` or `except`")
-                .help("add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }");
-        }
-        let mut flag = |reader: &mut Self, name: &str| {
+        let flag = |reader: &mut Self, name: &str| {
             table.get(name).and_then(|node| reader.findings.boolean(node, &format!("`{name}`")))
         };
         let verdict = flag(self, "verdict").unwrap_or(false);
         let outcome = flag(self, "outcome");
         let may_fail = flag(self, "may_fail").unwrap_or(false);
-        Some(StepTemplate { schema, span: table.span.clone(), fields, verdict, outcome, may_fail })
+        let step = StepTemplate { schema, span: table.span.clone(), fields, verdict, outcome, may_fail };
+        if schema.name == "select" && step.sockets().next().is_none() && self.findings.len() == before {
+            self.findings
+                .report(table.span.clone(), "this select watches nothing", "no `read`, `write` or `except`")
+                .help("add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }");
+        }
+        Some(step)
     }
 
     fn operation(&mut self, table: &Table) -> Option<&'static OpSchema> {
