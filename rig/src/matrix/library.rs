@@ -51,7 +51,8 @@ impl Library {
     }
 
     fn read_file(&mut self, findings: &mut Findings, word: &str, span: &Span) -> Option<String> {
-        let path = self.folder.join(word);
+        // Without the `.` of "./mine.toml" in the middle of what diagnostics print.
+        let path: PathBuf = self.folder.join(word).components().collect();
         let scenario = match Scenario::read(&path) {
             Ok(scenario) => scenario,
             Err(problems) => {
