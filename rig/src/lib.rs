@@ -6,6 +6,7 @@ pub mod agent;
 pub mod analysis;
 pub mod cli;
 pub mod clock;
+pub mod document;
 pub mod event;
 pub mod image;
 pub mod matrix;

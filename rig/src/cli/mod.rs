@@ -11,6 +11,7 @@ mod exit;
 mod guest;
 mod image;
 mod matrix;
+mod output;
 mod report;
 mod scenario;
 mod setup;
