@@ -74,6 +74,10 @@ pub struct Cell {
     pub claims: Vec<String>,
     /// Whether it is a control.
     pub control: Option<Control>,
+    /// Whether a difference between this cell and its bare-metal cell is news. Not where the scenario is a race between the
+    /// application's own threads: its rate follows the timing of the machine, and differs honestly.
+    #[serde(default = "yes")]
+    pub alert: bool,
     /// Trials wanted over all its blocks.
     pub trials: u64,
     /// Blocks wanted.
@@ -83,6 +87,10 @@ pub struct Cell {
     /// Kernel counters that prove that the scenario's fault bit: `peer.Tcp.OutRsts` must have risen by at least the number of
     /// trials, or the block is void ("fault had no effect").
     pub proof: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Cell {
