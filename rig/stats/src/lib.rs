@@ -31,6 +31,8 @@ pub struct Count {
 impl Count {
     /// The largest number of trials: above it a double no longer tells neighbours apart.
     pub const MAX_TRIALS: u64 = 1 << 53;
+    /// Nothing was tried.
+    pub const NONE: Self = Self { hits: 0, trials: 0 };
 
     /// `None` where there are more hits than trials, or more trials than [`Self::MAX_TRIALS`].
     pub fn new(hits: u64, trials: u64) -> Option<Self> {
