@@ -1,7 +1,19 @@
 //! A run on disk: layout, format, writer, reader.
 //!
 //! Holds the versioned shape of `results/<run-id>/`; must not know statistics or rendering.
-//! Units: in the keys. Errors: `RecordError`; it blames the disk or the files, and it stops a run.
-//! Tests: beside the modules.
+//! Units: in the keys. Errors: [`RecordError`]; it blames the disk or the files, and it stops a run.
+//! Tests: beside the modules, and `tests/golden.rs` for a run that was copied elsewhere.
 
+mod error;
 pub mod format;
+mod journal;
+mod layout;
+mod reader;
+mod timestamp;
+mod writer;
+
+pub use error::RecordError;
+pub use layout::{Layout, run_id};
+pub use reader::{Reader, Run, Trials, find, list};
+pub use timestamp::{format_utc, now_utc};
+pub use writer::Writer;
