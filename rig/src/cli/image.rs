@@ -248,3 +248,9 @@ mod tests {
         assert_eq!(size(3 << 30), "3.0 GiB");
     }
 }
+
+/// The image of a kernel, built if it is not in the cache.
+pub(super) fn ensure_image(name: &str) -> Result<crate::image::Image, Failure> {
+    let cache = crate::image::Cache::of_user().map_err(Failure::testbed)?;
+    crate::image::ensure(name, &cache, crate::image::Fetch::IfMissing).map_err(Failure::testbed)
+}

@@ -106,17 +106,9 @@ pub struct Cell {
     /// Kernel counters that prove that the scenario's fault bit: `peer.Tcp.OutRsts` must have risen by at least the number of
     /// trials, or the block is void ("fault had no effect").
     pub proof: Vec<String>,
-    /// Whether an errno or a difference in this cell can raise an alert; `false` where its rates depend on timing
-    /// (`race = true` in the scenario).
-    #[serde(default = "alerts")]
-    pub alert: bool,
 }
 
-/// Records without the field are of cells that can raise one.
-fn alerts() -> bool {
-    true
-}
-
+/// Records without the field are of cells that can raise an alert.
 fn yes() -> bool {
     true
 }

@@ -5,16 +5,8 @@
 //! Tests: here.
 
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
 
 use super::format::BlockId;
-use super::timestamp::civil;
-
-/// `20261121-201950-1f3a`: UTC time of start and the last four hex digits of the seed. Ids sort by time.
-pub fn run_id(started: SystemTime, seed: u64) -> String {
-    let [year, month, day, hour, minute, second, _] = civil(started);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{:04x}", seed & 0xffff)
-}
 
 /// Where everything of one run lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +86,6 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use super::*;
 
     #[test]
@@ -103,10 +93,6 @@ mod tests {
         let id = BlockId("0a1b2c3d4e5f-3".into());
         assert_eq!(Layout::block(&id, 2), "blocks/0a1b2c3d4e5f-3.2.json");
         assert_eq!(Layout::anomalies(&id, 2), "anomalies/0a1b2c3d4e5f-3.2.jsonl");
-        assert_eq!(
-            run_id(UNIX_EPOCH + Duration::from_secs(1_795_292_390), 0xdead_1f3a),
-            "20261121-201950-1f3a"
-        );
     }
 
     #[test]

@@ -9,11 +9,9 @@ pub mod format;
 mod journal;
 mod layout;
 mod reader;
-mod timestamp;
 mod writer;
 
 pub use error::RecordError;
-pub use layout::{Layout, run_id};
+pub use layout::Layout;
 pub use reader::{Reader, Run, Trials, find, list};
-pub use timestamp::{format_utc, now_utc};
 pub use writer::Writer;

@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::format::{BlockId, BlockRecord, JournalEntry, RunRecord};
 use super::journal::{Journal, sha256_hex};
 use super::reader::read_run_record;
-use super::timestamp::now_utc;
 use super::{Layout, RecordError};
+use crate::clock;
 
 /// The one writer of a run. The lock on its journal goes with it, and with the process.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Writer {
         write_atomically(&layout.run(), &to_json(run))?;
         sync_dir(results_dir)?;
         let mut writer = Self { layout, journal, journal_bytes: 0 };
-        writer.append(&JournalEntry::Started { at: now_utc() })?;
+        writer.append(&JournalEntry::Started { at: clock::now() })?;
         Ok(writer)
     }
 
@@ -78,7 +78,7 @@ impl Writer {
         }
         let (blocks, _) = found.load_blocks(&layout);
         let mut writer = Self { layout, journal, journal_bytes: found.whole_bytes };
-        writer.append(&JournalEntry::Started { at: now_utc() })?;
+        writer.append(&JournalEntry::Started { at: clock::now() })?;
         Ok((writer, record, blocks))
     }
 
@@ -104,7 +104,7 @@ impl Writer {
         let bytes = to_json(record);
         write_atomically(&self.layout.at(&file), &bytes)?;
         self.append(&JournalEntry::Block {
-            at: now_utc(),
+            at: clock::now(),
             id: record.id.clone(),
             attempt: record.attempt,
             status: record.status.clone(),
@@ -118,7 +118,7 @@ impl Writer {
     /// # Errors
     /// What the disk says.
     pub fn end(&mut self, complete: bool) -> Result<(), RecordError> {
-        self.append(&JournalEntry::Ended { at: now_utc(), complete })
+        self.append(&JournalEntry::Ended { at: clock::now(), complete })
     }
 
     /// `results/<run-id>`

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rig_protocol::{Assignment, Role, TrialRecord};
+use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
@@ -44,6 +45,8 @@ pub struct Laboratory {
     pub keys: GuestKeys,
     /// The agent's bytes as a file, for the host's own agents.
     pub agent: PathBuf,
+    /// The private folder of that file, which goes with the run.
+    pub private: TempDir,
     /// The run's folder, for console and QMP logs.
     pub results: PathBuf,
     /// A block that lasts longer is void, boot included.

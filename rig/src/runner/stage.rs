@@ -17,7 +17,7 @@ use crate::event::Phase;
 use crate::image::{Image, Overlay};
 use crate::path::{Addressing, TargetLink};
 use crate::record::format::{Origin, TargetRecord, Witness};
-use crate::record::layout::Layout;
+use crate::record::Layout;
 use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan};
 use crate::target::qemu::{Engine, Guest, GuestError, GuestNet, GuestPlan, ProbeError};
 use crate::target::{Accelerator, Backend, HostAgent, HostError, QemuSpec, TargetSpec, launch_agent};

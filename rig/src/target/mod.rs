@@ -6,9 +6,11 @@
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
 mod host;
+mod requirement;
 pub mod launch_ssh;
 pub mod qemu;
 pub mod spec;
 
 pub use host::{HostAgent, HostError, launch_agent};
+pub use requirement::HostAbilities;
 pub use spec::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};

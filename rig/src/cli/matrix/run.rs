@@ -9,13 +9,15 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::progress::ProgressTable;
+use super::plan::Which;
 use super::prepare::{Prepared, Shard};
-use super::selection::SelectionArguments;
-use crate::analysis::{Conclusion, conclusion};
+use super::progress::ProgressTable;
+use crate::analysis::model::CellStatus;
+use crate::cli::output::print;
 use crate::cli::{Exit, Failure, report, setup};
 use crate::event::Event;
 use crate::process;
+use crate::report::{Format, render};
 use crate::record::format::{BlockRecord, RunRecord};
 use crate::record::{RecordError, Writer};
 use crate::runner::{Dispatcher, Laboratory, Stopper, Why};
@@ -24,7 +26,7 @@ use crate::runner::{Dispatcher, Laboratory, Stopper, Why};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    selection: SelectionArguments,
+    which: Which,
     /// Where runs are recorded
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -58,8 +60,8 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let prepared = match &arguments.resume {
         Some(run) => Prepared::again(&arguments.results, run)?,
         None => {
-            let (matrix, selected) = arguments.selection.select()?;
-            Prepared::anew(matrix, selected, arguments.shard, arguments.seed, &arguments.results)?
+            let (matrix, selected) = arguments.which.select()?;
+            Prepared::anew(&matrix, selected, arguments.shard, arguments.seed)?
         }
     };
     process::enclose().map_err(Failure::testbed)?;
@@ -150,7 +152,7 @@ fn watch_signals(stopper: Stopper) {
         let stopper = stopper.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if stopper.told() {
+                if stopper.has_told() {
                     std::process::exit(Exit::Interrupted as i32);
                 }
                 stopper.stop(Why::Interrupted);
@@ -160,19 +162,16 @@ fn watch_signals(stopper: Stopper) {
 }
 
 /// Renders the report from the files that were just written, and draws the conclusion.
-#[expect(clippy::print_stdout, reason = "the report is the output")]
 fn finish(arguments: &Arguments, run_dir: &Path, why: Option<Why>) -> Result<Exit, Failure> {
-    let (model, text) = report::write_reports(run_dir)?;
-    println!("{text}");
-    println!("recorded in {}", run_dir.display());
-    let skips = model.cells.iter().any(|cell| cell.status == crate::analysis::model::CellStatus::Skipped);
-    Ok(match (why, conclusion(&model)) {
+    let model = report::write_reports(run_dir)?;
+    let text = render(&model, Format::Text);
+    print(&format!("{text}\nrecorded in {}\n", run_dir.display()))?;
+    let skips = model.cells.iter().any(|cell| cell.status == CellStatus::Skipped);
+    Ok(match (why, report::exit_of(&model)) {
         (Some(Why::Interrupted), _) => Exit::Interrupted,
         (Some(Why::Deadline | Why::FailFast | Why::RecordFailed), _) => Exit::Short,
-        (None, Conclusion::Short) => Exit::Short,
-        (None, Conclusion::Done | Conclusion::Differs) if skips && arguments.deny_skips => Exit::Short,
-        (None, Conclusion::Differs) => Exit::Alert,
-        (None, Conclusion::Done) => Exit::Done,
+        (None, Exit::Done | Exit::Alert) if skips && arguments.deny_skips => Exit::Short,
+        (None, exit) => exit,
     })
 }
 

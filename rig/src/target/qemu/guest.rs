@@ -228,10 +228,11 @@ impl Guest {
         self.qmp = Some(qmp);
         let mut console = self.console.clone();
         let ready = async {
-            match console.wait_for(|state| state.ready.is_some()).await {
-                Ok(state) => state.ready.clone().unwrap_or_default(),
+            let state = console.wait_for(|state| state.ready.is_some()).await.ok().map(|state| state.ready.clone());
+            match state {
+                Some(release) => release.unwrap_or_default(),
                 // The console has ended: the death is on its way.
-                Err(_) => std::future::pending().await,
+                None => std::future::pending().await,
             }
         };
         match self.or_death(ready).await {
