@@ -7,10 +7,8 @@
 pub(crate) mod peer;
 pub(crate) mod target;
 
-use std::io;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use crate::plan::Plan;
 use crate::seat::Seat;
@@ -18,9 +16,6 @@ use crate::session::Incoming;
 use crate::sys::errno::check;
 use crate::sys::{files, seccomp, thread};
 use crate::tally::Ledger;
-
-/// Enough for a lane and for glibc's localtime; only touched pages cost memory.
-const STACK_BYTES: usize = 128 << 10;
 
 /// Sums are kept in this many parts: more than CPUs that a guest has.
 const SHARDS: usize = 16;
@@ -111,15 +106,6 @@ impl StartLine {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).open = Some(way);
         self.changed.notify_all();
     }
-}
-
-/// Starts a thread with a small stack.
-fn start(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
-    let describe = |error: io::Error| match error.raw_os_error() {
-        Some(number) => format!("thread: {}", rig_protocol::Errno(number)),
-        None => format!("thread: {error}"),
-    };
-    std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(body).map_err(describe)
 }
 
 /// Makes the calling thread the player of a lane: exact timers, known to the watch, filtered if its steps inject.
