@@ -61,11 +61,13 @@ enum Way {
     Home,
 }
 
-/// Every thread of a crew reports here once; workers then wait for the word.
+/// Every thread of a crew reports here once; workers then wait for the word. Two conditions, not one: thousands that wait for
+/// the word must not be woken by each report of one more.
 #[derive(Debug, Default)]
 struct StartLine {
     line: Mutex<Line>,
-    changed: Condvar,
+    reported: Condvar,
+    opened: Condvar,
 }
 
 impl StartLine {
@@ -77,14 +79,14 @@ impl StartLine {
             Err(reason) => line.failure = line.failure.take().or(Some(reason)),
         }
         drop(line);
-        self.changed.notify_all();
+        self.reported.notify_all();
     }
 
     /// Waits for the word.
     fn await_word(&self) -> Way {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let line =
-            self.changed.wait_while(line, |line| line.open.is_none()).unwrap_or_else(PoisonError::into_inner);
+            self.opened.wait_while(line, |line| line.open.is_none()).unwrap_or_else(PoisonError::into_inner);
         line.open.unwrap_or(Way::Home)
     }
 
@@ -92,7 +94,7 @@ impl StartLine {
     fn await_ready(&self, threads: usize) -> Result<(), String> {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let line = self
-            .changed
+            .reported
             .wait_while(line, |line| line.failure.is_none() && line.ready < threads)
             .unwrap_or_else(PoisonError::into_inner);
         match &line.failure {
@@ -104,7 +106,7 @@ impl StartLine {
     /// Gives the word.
     fn open(&self, way: Way) {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).open = Some(way);
-        self.changed.notify_all();
+        self.opened.notify_all();
     }
 }
 

@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::{Shared, Way, own_table, prepare_player, seats};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::seat::Seat;
-use crate::sys::files;
 use crate::sys::thread::{Thread, start};
+use crate::sys::{files, time};
 use crate::tally::{End, Finished};
 use crate::watch::Ending;
 
@@ -88,6 +89,8 @@ fn work_through(shared: &Arc<Shared>, seat: &Arc<Seat>, work: &Work, index: usiz
     let (further, ready) = prepare(shared, seat);
     shared.line.report(ready);
     if shared.line.await_word() == Way::Play {
+        let apart = u32::try_from(index).map_or(Duration::ZERO, |index| shared.plan.pace() * index);
+        time::sleep(apart);
         loop {
             let trial = work.next.fetch_add(1, Ordering::Relaxed);
             if trial >= shared.plan.trials {
