@@ -15,6 +15,10 @@ use crate::sys::socket::KernelAddress;
 /// Buffers are made for every read step of every trial in flight.
 const MAX_READ_BYTES: u32 = 1 << 20;
 
+/// Workers of a script that sleeps start so far apart, and stay so: a thousand connections in the same instant, again after every
+/// sleep, would overflow the queues of a slow guest (net.core.netdev_max_backlog is 1000 packets) and measure that.
+const START_PACE: Duration = Duration::from_millis(1);
+
 /// Why an assignment is not played.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) String);
@@ -104,6 +108,21 @@ impl Plan {
             keep_anomalies,
             deadline,
         })
+    }
+}
+
+impl Plan {
+    /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps.
+    pub(crate) fn pace(&self) -> Duration {
+        let sleeps = |lane: &Lane| -> Duration {
+            let sleep = |step: &rig_protocol::Step| match step.op {
+                Op::Sleep { duration } => duration.longest(),
+                _ => Duration::ZERO,
+            };
+            lane.steps.iter().map(sleep).sum()
+        };
+        let longest = self.script.lanes.iter().map(sleeps).max().unwrap_or_default();
+        START_PACE.min(longest / self.in_flight)
     }
 }
 
@@ -281,6 +300,19 @@ mod tests {
         assert_eq!((plan.lanes.len(), plan.lanes[0].index, plan.lanes[0].filter), (1, 0, false));
         let plan = Plan::of(peer(vec![step(Op::Accept { socket: Slot(0) })])).expect("whole");
         assert_eq!((plan.lanes.len(), plan.lanes[0].index), (1, 1));
+    }
+
+    #[test]
+    fn workers_start_apart_where_the_script_sleeps_and_at_once_where_it_does_not() {
+        let pace = |sleep_ns, in_flight| {
+            let sleep = step(Op::Sleep { duration: Delay::Fixed { ns: sleep_ns } });
+            let mut assignment = target(vec![sleep, select(Call::Select)]);
+            assignment.in_flight = in_flight;
+            Plan::of(assignment).expect("whole").pace()
+        };
+        assert_eq!(pace(0, 100), Duration::ZERO);
+        assert_eq!(pace(1_000_000_000, 100), Duration::from_millis(1));
+        assert_eq!(pace(1_000_000_000, 4_000), Duration::from_micros(250));
     }
 
     #[test]

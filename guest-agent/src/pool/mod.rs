@@ -7,10 +7,8 @@
 pub(crate) mod peer;
 pub(crate) mod target;
 
-use std::io;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use crate::plan::Plan;
 use crate::seat::Seat;
@@ -18,9 +16,6 @@ use crate::session::Incoming;
 use crate::sys::errno::check;
 use crate::sys::{files, seccomp, thread};
 use crate::tally::Ledger;
-
-/// Enough for a lane and for glibc's localtime; only touched pages cost memory.
-const STACK_BYTES: usize = 128 << 10;
 
 /// Sums are kept in this many parts: more than CPUs that a guest has.
 const SHARDS: usize = 16;
@@ -66,11 +61,13 @@ enum Way {
     Home,
 }
 
-/// Every thread of a crew reports here once; workers then wait for the word.
+/// Every thread of a crew reports here once; workers then wait for the word. Two conditions, not one: thousands that wait for
+/// the word must not be woken by each report of one more.
 #[derive(Debug, Default)]
 struct StartLine {
     line: Mutex<Line>,
-    changed: Condvar,
+    reported: Condvar,
+    opened: Condvar,
 }
 
 impl StartLine {
@@ -82,14 +79,14 @@ impl StartLine {
             Err(reason) => line.failure = line.failure.take().or(Some(reason)),
         }
         drop(line);
-        self.changed.notify_all();
+        self.reported.notify_all();
     }
 
     /// Waits for the word.
     fn await_word(&self) -> Way {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let line =
-            self.changed.wait_while(line, |line| line.open.is_none()).unwrap_or_else(PoisonError::into_inner);
+            self.opened.wait_while(line, |line| line.open.is_none()).unwrap_or_else(PoisonError::into_inner);
         line.open.unwrap_or(Way::Home)
     }
 
@@ -97,7 +94,7 @@ impl StartLine {
     fn await_ready(&self, threads: usize) -> Result<(), String> {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let line = self
-            .changed
+            .reported
             .wait_while(line, |line| line.failure.is_none() && line.ready < threads)
             .unwrap_or_else(PoisonError::into_inner);
         match &line.failure {
@@ -109,17 +106,8 @@ impl StartLine {
     /// Gives the word.
     fn open(&self, way: Way) {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).open = Some(way);
-        self.changed.notify_all();
+        self.opened.notify_all();
     }
-}
-
-/// Starts a thread with a small stack.
-fn start(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
-    let describe = |error: io::Error| match error.raw_os_error() {
-        Some(number) => format!("thread: {}", rig_protocol::Errno(number)),
-        None => format!("thread: {error}"),
-    };
-    std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(body).map_err(describe)
 }
 
 /// Makes the calling thread the player of a lane: exact timers, known to the watch, filtered if its steps inject.

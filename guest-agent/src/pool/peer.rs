@@ -12,13 +12,14 @@ use std::time::Duration;
 use rig_protocol::Op;
 
 use super::target::DEADLINE;
-use super::{Shared, Way, own_table, prepare_player, start};
+use super::{Shared, Way, own_table, prepare_player};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::ops::Seen;
 use crate::seat::Seat;
 use crate::sys::errno::{check, is_failure};
 use crate::sys::socket::{self, KernelAddress};
+use crate::sys::thread::{Thread, start};
 use crate::sys::{files, futex, time};
 use crate::tally::{End, Finished};
 use crate::watch::Ending;
@@ -59,7 +60,7 @@ pub(crate) struct Crew {
     work: Arc<Work>,
     seats: Arc<Mutex<Vec<Arc<Seat>>>>,
     listener: i32,
-    recruiter: Option<std::thread::JoinHandle<()>>,
+    recruiter: Option<Thread>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,11 +97,9 @@ impl Crew {
                 break;
             }
         }
-        let mustered = crew
-            .shared
-            .line
-            .await_ready(first as usize)
-            .and_then(|()| start("recruiter".to_owned(), move || recruiter.follow_calls()));
+        let mustered = crew.shared.line.await_ready(first as usize).and_then(|()| {
+            start("recruiter", move || recruiter.follow_calls()).map_err(|errno| format!("thread: {errno}"))
+        });
         match mustered {
             Ok(recruiter) => {
                 crew.recruiter = Some(recruiter);
@@ -143,7 +142,7 @@ impl Crew {
         socket::shutdown(self.listener, libc::SHUT_RDWR);
         if let Some(recruiter) = self.recruiter.take() {
             // It ends at its next look at `stopping`; afterwards no thread copies our table any more.
-            let _ = recruiter.join();
+            recruiter.join();
         }
         files::close(self.listener);
     }
@@ -194,7 +193,7 @@ impl Recruiter {
         let (shared, work, listener) = (self.shared.clone(), self.work.clone(), self.listener);
         self.work.alive.fetch_add(1, Ordering::AcqRel);
         self.work.idle.fetch_add(1, Ordering::AcqRel);
-        start(format!("peer-{index}"), move || {
+        start(&format!("peer-{index}"), move || {
             let ready = prepare(&shared, &seat, listener);
             let failed = ready.is_err();
             shared.line.report(ready);
@@ -206,9 +205,10 @@ impl Recruiter {
             }
         })
         .map(|_| ())
-        .inspect_err(|_| {
+        .map_err(|errno| {
             self.work.alive.fetch_sub(1, Ordering::AcqRel);
             self.work.idle.fetch_sub(1, Ordering::AcqRel);
+            format!("thread: {errno}")
         })
     }
 

@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::{Shared, Way, own_table, prepare_player, seats, start};
+use super::{Shared, Way, own_table, prepare_player, seats};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::seat::Seat;
-use crate::sys::files;
+use crate::sys::thread::{Thread, start};
+use crate::sys::{files, time};
 use crate::tally::{End, Finished};
 use crate::watch::Ending;
 
@@ -27,7 +28,7 @@ pub(crate) const DEADLINE: &str = "trial deadline";
 pub(crate) struct Crew {
     shared: Arc<Shared>,
     seats: Vec<Arc<Seat>>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Vec<Thread>,
 }
 
 struct Work {
@@ -46,10 +47,10 @@ impl Crew {
         let mut crew = Self { shared, seats, workers: Vec::new() };
         for (index, seat) in crew.seats.iter().enumerate() {
             let (shared, seat, work) = (crew.shared.clone(), seat.clone(), work.clone());
-            match start(format!("worker-{index}"), move || work_through(&shared, &seat, &work, index)) {
+            match start(&format!("worker-{index}"), move || work_through(&shared, &seat, &work, index)) {
                 Ok(worker) => crew.workers.push(worker),
-                Err(reason) => {
-                    crew.shared.line.report(Err(reason));
+                Err(errno) => {
+                    crew.shared.line.report(Err(format!("thread: {errno}")));
                     break;
                 }
             }
@@ -78,8 +79,7 @@ impl Crew {
     /// Waits for the end of all threads, which have nothing more to do.
     pub(crate) fn dismiss(self) {
         for worker in self.workers {
-            // A worker that panicked has ended the process.
-            let _ = worker.join();
+            worker.join();
         }
     }
 }
@@ -89,6 +89,8 @@ fn work_through(shared: &Arc<Shared>, seat: &Arc<Seat>, work: &Work, index: usiz
     let (further, ready) = prepare(shared, seat);
     shared.line.report(ready);
     if shared.line.await_word() == Way::Play {
+        let apart = u32::try_from(index).map_or(Duration::ZERO, |index| shared.plan.pace() * index);
+        time::sleep(apart);
         loop {
             let trial = work.next.fetch_add(1, Ordering::Relaxed);
             if trial >= shared.plan.trials {
@@ -99,7 +101,7 @@ fn work_through(shared: &Arc<Shared>, seat: &Arc<Seat>, work: &Work, index: usiz
     }
     seat.dismiss();
     for lane in further {
-        let _ = lane.join();
+        lane.join();
     }
     if work.at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
         shared.report_idle();
@@ -107,7 +109,7 @@ fn work_through(shared: &Arc<Shared>, seat: &Arc<Seat>, work: &Work, index: usiz
 }
 
 /// Own table first, then the further lanes, which share it, and the filter last: it must not be theirs.
-fn prepare(shared: &Arc<Shared>, seat: &Arc<Seat>) -> (Vec<JoinHandle<()>>, Result<(), String>) {
+fn prepare(shared: &Arc<Shared>, seat: &Arc<Seat>) -> (Vec<Thread>, Result<(), String>) {
     let mut further = Vec::new();
     let mut ready = || {
         own_table()?;
@@ -115,7 +117,8 @@ fn prepare(shared: &Arc<Shared>, seat: &Arc<Seat>) -> (Vec<JoinHandle<()>>, Resu
         for lane in 1..shared.plan.lanes.len() {
             let (shared, seat) = (shared.clone(), seat.clone());
             let name = shared.plan.lanes[lane].lane.name.clone();
-            further.push(start(name, move || follow(&shared, &seat, lane))?);
+            let started = start(&name, move || follow(&shared, &seat, lane));
+            further.push(started.map_err(|errno| format!("thread: {errno}"))?);
         }
         prepare_player(&shared.plan, seat, 0)
     };

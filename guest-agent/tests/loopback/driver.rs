@@ -10,20 +10,20 @@ use rig_protocol::{
 };
 
 /// An agent under our control.
-pub struct Agent {
-    pub child: Child,
+pub(crate) struct Agent {
+    pub(crate) child: Child,
     requests: Option<FrameWriter<ChildStdin, Request>>,
     replies: FrameReader<ChildStdout, Reply>,
-    pub hello: Hello,
+    pub(crate) hello: Hello,
 }
 
 /// One assignment's replies.
 #[derive(Debug)]
-pub struct Played {
-    pub tally: Tally,
-    pub fin: Fin,
-    pub records: Vec<TrialRecord>,
-    pub signs: Vec<Progress>,
+pub(crate) struct Played {
+    pub(crate) tally: Tally,
+    pub(crate) fin: Fin,
+    pub(crate) records: Vec<TrialRecord>,
+    pub(crate) signs: Vec<Progress>,
 }
 
 impl Drop for Agent {
@@ -34,11 +34,11 @@ impl Drop for Agent {
 }
 
 impl Agent {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_guest-agent")))
     }
 
-    pub fn start_as(mut command: Command) -> Self {
+    pub(crate) fn start_as(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,21 +53,21 @@ impl Agent {
         Self { child, requests: Some(requests), replies, hello }
     }
 
-    pub fn send(&mut self, request: &Request) {
+    pub(crate) fn send(&mut self, request: &Request) {
         self.requests.as_mut().expect("open").write(request).expect("the agent reads");
     }
 
-    pub fn read(&mut self) -> Result<Reply, FrameError> {
+    pub(crate) fn read(&mut self) -> Result<Reply, FrameError> {
         self.replies.read()
     }
 
-    pub fn play(&mut self, assignment: Assignment) -> Reply {
+    pub(crate) fn play(&mut self, assignment: Assignment) -> Reply {
         self.send(&Request::Play(Box::new(assignment)));
         self.read().expect("ready or refused")
     }
 
     /// Plays and expects a refusal.
-    pub fn refuse(&mut self, assignment: Assignment) -> String {
+    pub(crate) fn refuse(&mut self, assignment: Assignment) -> String {
         match self.play(assignment) {
             Reply::Refused { reason } => reason,
             other => panic!("not refused: {other:?}"),
@@ -75,7 +75,7 @@ impl Agent {
     }
 
     /// Plays and expects to be ready; gives the listening address.
-    pub fn begin(&mut self, assignment: Assignment) -> String {
+    pub(crate) fn begin(&mut self, assignment: Assignment) -> String {
         match self.play(assignment) {
             Reply::Ready { listening } => listening,
             other => panic!("not ready: {other:?}"),
@@ -83,7 +83,7 @@ impl Agent {
     }
 
     /// Reads to the `Fin` and checks that everything adds up.
-    pub fn conclude(&mut self) -> Played {
+    pub(crate) fn conclude(&mut self) -> Played {
         let mut frames = 1; // Ready
         let (mut records, mut signs, mut tally) = (Vec::new(), Vec::new(), None);
         loop {
@@ -106,18 +106,18 @@ impl Agent {
         }
     }
 
-    pub fn finish(&mut self) -> Played {
+    pub(crate) fn finish(&mut self) -> Played {
         self.send(&Request::Finish);
         self.conclude()
     }
 
     /// Ends the agent's input.
-    pub fn hang_up(&mut self) -> ExitStatus {
+    pub(crate) fn hang_up(&mut self) -> ExitStatus {
         self.requests = None;
         self.child.wait().expect("it ends")
     }
 
-    pub fn last_words(&mut self) -> String {
+    pub(crate) fn last_words(&mut self) -> String {
         let mut text = String::new();
         self.child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
         text
@@ -125,25 +125,25 @@ impl Agent {
 }
 
 /// A target and a peer.
-pub struct Pair {
-    pub target: Agent,
-    pub peer: Agent,
+pub(crate) struct Pair {
+    pub(crate) target: Agent,
+    pub(crate) peer: Agent,
 }
 
 /// How a script is to be played.
 #[derive(Clone)]
-pub struct Setting {
-    pub trials: u64,
-    pub in_flight: u32,
-    pub seed: u64,
-    pub keep_examples: u32,
-    pub keep_anomalies: u32,
-    pub deadline_ns: u64,
-    pub listen: &'static str,
+pub(crate) struct Setting {
+    pub(crate) trials: u64,
+    pub(crate) in_flight: u32,
+    pub(crate) seed: u64,
+    pub(crate) keep_examples: u32,
+    pub(crate) keep_anomalies: u32,
+    pub(crate) deadline_ns: u64,
+    pub(crate) listen: &'static str,
 }
 
-pub const SECOND: u64 = 1_000_000_000;
-pub const MS: u64 = 1_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 impl Default for Setting {
     fn default() -> Self {
@@ -160,7 +160,7 @@ impl Default for Setting {
 }
 
 impl Setting {
-    pub fn assignment(&self, script: &Script, role: Role) -> Assignment {
+    pub(crate) fn assignment(&self, script: &Script, role: Role) -> Assignment {
         Assignment {
             script: script.clone(),
             role,
@@ -173,22 +173,22 @@ impl Setting {
         }
     }
 
-    pub fn target(&self, script: &Script, connect: &str) -> Assignment {
+    pub(crate) fn target(&self, script: &Script, connect: &str) -> Assignment {
         self.assignment(script, Role::Target { connect: connect.to_owned() })
     }
 
-    pub fn peer(&self, script: &Script) -> Assignment {
+    pub(crate) fn peer(&self, script: &Script) -> Assignment {
         self.assignment(script, Role::Peer { listen: self.listen.to_owned() })
     }
 }
 
 impl Pair {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { target: Agent::start(), peer: Agent::start() }
     }
 
     /// One block: both sides to their Fin.
-    pub fn play(&mut self, script: &Script, setting: &Setting) -> (Played, Played) {
+    pub(crate) fn play(&mut self, script: &Script, setting: &Setting) -> (Played, Played) {
         let address = self.peer.begin(setting.peer(script));
         self.target.begin(setting.target(script, &address));
         let target = self.target.conclude();
@@ -197,21 +197,21 @@ impl Pair {
 }
 
 /// One block on fresh agents.
-pub fn play(script: &Script, setting: &Setting) -> (Played, Played) {
+pub(crate) fn play(script: &Script, setting: &Setting) -> (Played, Played) {
     Pair::start().play(script, setting)
 }
 
-pub fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
+pub(crate) fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect()
 }
 
 // ---- the small language: one socket `s` (slot 0), marks 0 and 1 ----
 
-pub fn step(op: Op) -> Step {
+pub(crate) fn step(op: Op) -> Step {
     Step { op, verdict: false, outcome: false, may_fail: false }
 }
 
-pub trait Flags {
+pub(crate) trait Flags {
     fn verdict(self) -> Step;
     fn outcome(self) -> Step;
     fn may_fail(self) -> Step;
@@ -231,70 +231,70 @@ impl Flags for Step {
 
 const S: Slot = Slot(0);
 
-pub fn connect() -> Step {
+pub(crate) fn connect() -> Step {
     step(Op::Connect { socket: S })
 }
-pub fn accept() -> Step {
+pub(crate) fn accept() -> Step {
     step(Op::Accept { socket: S })
 }
-pub fn close() -> Step {
+pub(crate) fn close() -> Step {
     step(Op::Close { socket: S })
 }
-pub fn shutdown(how: Shut) -> Step {
+pub(crate) fn shutdown(how: Shut) -> Step {
     step(Op::Shutdown { socket: S, how })
 }
-pub fn linger() -> Step {
+pub(crate) fn linger() -> Step {
     step(Op::Linger { socket: S, seconds: 0 })
 }
-pub fn so_error() -> Step {
+pub(crate) fn so_error() -> Step {
     step(Op::SoError { socket: S })
 }
-pub fn tcp_state() -> Step {
+pub(crate) fn tcp_state() -> Step {
     step(Op::TcpState { socket: S })
 }
-pub fn pending() -> Step {
+pub(crate) fn pending() -> Step {
     step(Op::Pending { socket: S })
 }
-pub fn fd_check() -> Step {
+pub(crate) fn fd_check() -> Step {
     step(Op::FdCheck { socket: S })
 }
-pub fn read() -> Step {
+pub(crate) fn read() -> Step {
     step(Op::Read { socket: S, bytes: 64 })
 }
-pub fn write(data: &str) -> Step {
+pub(crate) fn write(data: &str) -> Step {
     step(Op::Write { socket: S, data: data.to_owned() })
 }
-pub fn localtime() -> Step {
+pub(crate) fn localtime() -> Step {
     step(Op::Localtime {})
 }
-pub fn sleep(ns: u64) -> Step {
+pub(crate) fn sleep(ns: u64) -> Step {
     step(Op::Sleep { duration: Delay::Fixed { ns } })
 }
-pub fn sleep_between(low_ns: u64, high_ns: u64) -> Step {
+pub(crate) fn sleep_between(low_ns: u64, high_ns: u64) -> Step {
     step(Op::Sleep { duration: Delay::Uniform { low_ns, high_ns } })
 }
-pub fn mark(index: u16) -> Step {
+pub(crate) fn mark(index: u16) -> Step {
     step(Op::Mark { mark: Mark(index) })
 }
-pub fn wait_for(index: u16, ns: u64) -> Step {
+pub(crate) fn wait_for(index: u16, ns: u64) -> Step {
     step(Op::Await { mark: Mark(index), timeout: Delay::Fixed { ns } })
 }
-pub fn inject(errno: Errno, rate_ppm: u32) -> Step {
+pub(crate) fn inject(errno: Errno, rate_ppm: u32) -> Step {
     step(Op::Inject { errno, rate_ppm })
 }
-pub fn select_through(call: Call, timeout_ns: u64) -> Step {
+pub(crate) fn select_through(call: Call, timeout_ns: u64) -> Step {
     let timeout = Delay::Fixed { ns: timeout_ns };
     step(Op::Select { read: vec![S], write: vec![], except: vec![], timeout, call })
 }
-pub fn select(timeout_ns: u64) -> Step {
+pub(crate) fn select(timeout_ns: u64) -> Step {
     select_through(Call::Select, timeout_ns)
 }
 
-pub fn target_lane(name: &str, steps: Vec<Step>) -> Lane {
+pub(crate) fn target_lane(name: &str, steps: Vec<Step>) -> Lane {
     Lane { name: name.into(), side: Side::Target, steps }
 }
 
-pub fn script_of(targets: Vec<Lane>, peer: Vec<Step>, expect: &[&str]) -> Script {
+pub(crate) fn script_of(targets: Vec<Lane>, peer: Vec<Step>, expect: &[&str]) -> Script {
     let mut lanes = targets;
     if !peer.is_empty() {
         lanes.push(Lane { name: "peer".into(), side: Side::Peer, steps: peer });
@@ -308,12 +308,12 @@ pub fn script_of(targets: Vec<Lane>, peer: Vec<Step>, expect: &[&str]) -> Script
     }
 }
 
-pub fn script(client: Vec<Step>, peer: Vec<Step>, expect: &[&str]) -> Script {
+pub(crate) fn script(client: Vec<Step>, peer: Vec<Step>, expect: &[&str]) -> Script {
     script_of(vec![target_lane("client", client)], peer, expect)
 }
 
 /// Document 000's program: the client greets, the peer answers and resets.
-pub fn base(call: Call) -> Script {
+pub(crate) fn base(call: Call) -> Script {
     script(
         vec![
             connect(),

@@ -2,8 +2,6 @@
 //!
 //! Holds what the instrument must find where the truth is known; asserts no time, only orders and counts.
 
-#![expect(missing_docs, reason = "tests and their helpers say what they are by name")]
-
 mod driver;
 mod finds;
 mod holds;
