@@ -169,7 +169,8 @@ pub(crate) fn the_body_has_its_own_proc_network_and_room() {
         let mut child = Command::new("sleep").arg0("sleep").arg("1000").spawn().unwrap();
         let number = process::host_pid(child.id()).unwrap();
         let name = process::host_proc().join(format!("{number}/comm"));
-        assert_eq!(fs::read_to_string(name).unwrap(), "sleep\n");
+        // execve(2) lets the parent go on a little before it sets the name.
+        await_that("it has its name", || fs::read_to_string(&name).unwrap() == "sleep\n");
         let ended = child.id();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -183,6 +184,8 @@ pub(crate) fn the_body_has_its_own_proc_network_and_room() {
     let number: i32 = enclosed.line.hear().parse().unwrap();
     let (_, body) = enclosed.inner();
     assert_eq!(number, body.as_raw());
+    let name = |pid: Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    assert_eq!(name(body), name(enclosed.outer));
     let room = enclosed.line.hear();
     assert!(!Path::new(&room).exists(), "{room} is not the host's");
     enclosed.line.say("end");
