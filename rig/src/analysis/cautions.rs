@@ -50,7 +50,7 @@ fn about_controls(cells: &[CellSummary], controls: &[ControlSummary]) -> Vec<Str
     if !failed.is_empty() {
         let failed: Vec<String> = failed.into_iter().collect();
         cautions.push(format!(
-            "controls failed: {}; what the instrument says there is not to be trusted",
+            "controls failed: {}; what the instrument says of that errno there is not to be trusted",
             list(&failed)
         ));
     }
@@ -110,7 +110,7 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> Vec<String> {
     let guests = || measured.iter().filter(|cell| !cell.cell().is_baseline());
     if guests().any(|cell| cell.accelerators().contains("tcg")) {
         let reason = &run.record.environment.accelerator_reason;
-        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let why = if reason.is_empty() { String::new() } else { format!(", because {reason}") };
         cautions.push(format!("guests were emulated (TCG){why}: they do not stand for KVM guests, and their timings are not a KVM guest's"));
     }
     let names = |wanted: &dyn Fn(&Measured<'_>) -> bool| {

@@ -228,7 +228,9 @@ fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, String) {
         return (CellStatus::Skipped, reason.clone());
     }
     let shortage = shortage(measured);
-    match (sight.blind_for_any(measured), shortage) {
+    // Without a trial there is no zero that could be mistaken for a finding.
+    let blind = sight.blind_for_any(measured).filter(|_| measured.tally.trials > 0);
+    match (blind, shortage) {
         (Some(blind), None) => (CellStatus::Blind, blind),
         (Some(blind), Some(short)) => (CellStatus::Blind, format!("{blind}; {short}")),
         (None, Some(short)) => (CellStatus::Short, short),

@@ -44,6 +44,7 @@ const JUDGES: &[(&str, Judge)] = &[
     ("H28", data_is_discarded),
     ("H37", |evidence| never_returned(evidence, &[Question::Ebadf, Question::Enoent])),
     ("H39", |evidence| never_returned(evidence, &[Question::Ebadf])),
+    ("H59", close_sends_a_reset),
 ];
 
 /// Judges every claim that a cell of the plan names, in the order of their ids.
@@ -209,6 +210,28 @@ fn data_is_discarded(evidence: &Evidence<'_>) -> Finding {
         (Supported, said)
     } else {
         (Undecided, said)
+    }
+}
+
+/// "SO_LINGER {1, 0} and close() send a RST": the peer's kernel counts what it sends, the witness what passes.
+fn close_sends_a_reset(evidence: &Evidence<'_>) -> Finding {
+    let direct = |cell: &&&Measured<'_>| !cell.cell().subject.configuration.target.proxied();
+    let cells: Vec<_> = evidence.cells.iter().filter(direct).collect();
+    let trials: u64 = cells.iter().map(|cell| cell.tally.trials).sum();
+    let seen: u64 = cells.iter().flat_map(|cell| &cell.blocks).map(|block| block.witness.rst_to_target).sum();
+    let sent: i64 = cells.iter().filter_map(|cell| cell.peer.counters.get("Tcp.OutRsts")).sum();
+    let sent = u64::try_from(sent).unwrap_or(0);
+    let said = format!(
+        "{} RSTs sent by the peer's kernel and {} seen on the wire in {} trials",
+        count(sent),
+        count(seen),
+        count(trials)
+    );
+    match (trials, sent.min(seen), sent.max(seen)) {
+        (0, ..) => (Undecided, "every cell of it is proxied".into()),
+        (_, 0, 0) => (Refuted, said),
+        (trials, fewer, _) if fewer >= trials => (Supported, said),
+        _ => (Undecided, said),
     }
 }
 
