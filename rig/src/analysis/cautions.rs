@@ -120,7 +120,7 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> Vec<String> {
             .collect();
         names.into_iter().collect::<Vec<_>>()
     };
-    let proxied = names(&|cell| cell.cell().subject.configuration.target.proxied());
+    let proxied = names(&|cell| cell.is_proxied());
     if !proxied.is_empty() {
         cautions.push(format!(
             "{}: libslirp terminates TCP on the way, the guest meets slirp's resets and not the peer's",
@@ -164,7 +164,7 @@ fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
         ));
     }
     // Behind slirp two connections carry each trial, and the witness sees one of them at most.
-    let direct = || measured.iter().filter(|cell| !cell.cell().subject.configuration.target.proxied());
+    let direct = || measured.iter().filter(|cell| !cell.is_proxied());
     let disagreeing: Vec<&Measured<'_>> =
         direct().filter(|cell| cell.witness_rsts() != cell.kernel_rsts()).collect();
     if let Some(worst) =

@@ -92,6 +92,11 @@ impl Measured<'_> {
         self.cell().control.is_none() && self.cell().alert && !closes_its_descriptor(self.cell())
     }
 
+    /// Whether libslirp terminates TCP between the peer and the target.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.cell().subject.configuration.target.proxied()
+    }
+
     pub(super) fn claims(&self, id: &str) -> bool {
         self.cell().claims.iter().any(|claim| claim == id)
     }

@@ -58,10 +58,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// Exit 2 where the run cannot be read, 4 where its folder cannot be written.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "called at the end of `rig matrix run`, which does not record runs yet")
-)]
+#[expect(dead_code, reason = "called at the end of `rig matrix run`, which does not record runs yet")]
 pub(in crate::cli) fn write_reports(run_dir: &Path) -> Result<ReportModel, Failure> {
     let model = analysis::analyse(&Reader::open(run_dir).map_err(blame)?);
     write_files(&model, &Format::ALL, run_dir)?;
@@ -69,10 +66,7 @@ pub(in crate::cli) fn write_reports(run_dir: &Path) -> Result<ReportModel, Failu
 }
 
 /// The exit code of a run that ended by itself and says this. Skipped cells are for the caller (`--deny-skips`).
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "called at the end of `rig matrix run`, which does not record runs yet")
-)]
+#[expect(dead_code, reason = "called at the end of `rig matrix run`, which does not record runs yet")]
 pub(in crate::cli) fn exit_of(model: &ReportModel) -> Exit {
     match analysis::conclusion(model) {
         Conclusion::Done => Exit::Done,

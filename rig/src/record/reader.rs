@@ -39,7 +39,6 @@ impl Reader {
     ///
     /// # Errors
     /// [`RecordError::NotARun`], [`RecordError::Format`], [`RecordError::Damaged`] (`run.json`), or what the disk says.
-    #[expect(clippy::new_ret_no_self, reason = "opening gives the run; the reader has nothing to keep")]
     pub fn open(run_dir: &Path) -> Result<Run, RecordError> {
         let layout = Layout::new(run_dir);
         let record = read_run_record(&layout)?;

@@ -204,3 +204,42 @@ fn json_reads_back_as_the_model_and_has_the_names_of_the_contract() {
     let passed: Vec<&ControlSummary> = model.controls.iter().filter(|control| control.passed).collect();
     assert_eq!(passed.len(), 9, "three controls in each of three places");
 }
+
+/// Runs the binary and gives exit code, standard output and standard error.
+fn rig(arguments: &[&str], folder: &Path) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rig"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_renders_writes_and_refuses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = sound().write(&folder.path().join("results"));
+    let model = analyse(&Reader::open(&dir).expect("there"));
+
+    let (code, out, _) = rig(&["report", "latest"], folder.path());
+    assert_eq!((code, out), (0, render(&model, Format::Text)));
+    let (code, out, _) = rig(&["report", "20261121", "--format", "json"], folder.path());
+    assert_eq!((code, out), (0, render(&model, Format::Json)));
+
+    let (code, out, _) = rig(&["report", "--format", "csv,junit,csv", "--output", "there"], folder.path());
+    assert_eq!((code, out.as_str()), (0, "there/report.csv\nthere/report.xml\n"));
+    let written = fs::read_to_string(folder.path().join("there/report.csv")).expect("written");
+    assert_eq!(written, render(&model, Format::Csv));
+
+    let (code, out, err) = rig(&["report", "--format", "jsn"], folder.path());
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("'json'"), "{err}");
+    let (code, _, err) = rig(&["report", "20261121-201950-1f3b"], folder.path());
+    assert_eq!(code, 2);
+    assert!(err.contains("did you mean `20261121-201950-1f3a`?"), "{err}");
+    let (code, _, err) = rig(&["report", "--results", "elsewhere"], folder.path());
+    assert_eq!(code, 2);
+    assert!(err.contains("no run yet"), "{err}");
+}
