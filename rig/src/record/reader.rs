@@ -2,7 +2,7 @@
 //!
 //! Holds no state of its own; checks every block against the journal. Must not write.
 //! Units: none. Errors: [`RecordError`] where nothing can be read; a damaged block is named in [`Run::cautions`] and left out.
-//! Tests: here and with the writer.
+//! Tests: `tests/golden/record.rs`.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};

@@ -272,3 +272,51 @@ fn runs_are_found_by_what_users_type() {
     assert!(matches!(find(place, "./nowhere"), Err(RecordError::NotARun { .. })));
     assert!(help(&find(&place.join("empty"), "latest").expect_err("none")).contains("no run yet"));
 }
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a tier that cannot run says so aloud")]
+fn a_full_disk_loses_nothing_that_the_journal_names() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not run: a small disk can be mounted by root only");
+        return;
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    // A disk of 512 KiB in a mount namespace of this thread: gone with it.
+    let results = place.path().to_owned();
+    std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace of our own");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).expect("private");
+        mount(Some("small"), &results, Some("tmpfs"), MsFlags::empty(), Some("size=512k")).expect("a small disk");
+
+        let bench = sound();
+        let mut writer = Writer::create(&results, &bench.record).expect("it fits");
+        let dir = writer.dir().to_owned();
+        let mut written = Vec::new();
+        let mut attempt = 0;
+        let error = loop {
+            attempt += 1;
+            let (mut block, trials) = bench.blocks[0].clone();
+            block.attempt = attempt;
+            match writer.block(&block, &trials) {
+                Ok(()) => written.push(block),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(&error, RecordError::Disk { source, .. } if source.kind() == std::io::ErrorKind::StorageFull));
+        assert!(help(&error).contains("--resume"), "{}", help(&error));
+        drop(writer);
+        let run = Reader::open(&dir).expect("readable");
+        assert_eq!((&run.blocks, run.cautions), (&written, Vec::new()));
+
+        let last = written.pop().expect("some fitted");
+        fs::remove_file(dir.join(Layout::block(&last.id, last.attempt))).expect("room");
+        let (mut writer, _, blocks) = Writer::resume(&dir).expect("it can go on");
+        assert_eq!(blocks, written);
+        writer.block(&last, &[]).expect("it fits now");
+    })
+    .join()
+    .expect("the assertions above");
+}
