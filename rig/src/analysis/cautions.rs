@@ -50,7 +50,7 @@ fn about_controls(cells: &[CellSummary], controls: &[ControlSummary]) -> Vec<Str
     if !failed.is_empty() {
         let failed: Vec<String> = failed.into_iter().collect();
         cautions.push(format!(
-            "controls failed: {}; what the instrument says there is not to be trusted",
+            "controls failed: {}; what the instrument says of that errno there is not to be trusted",
             list(&failed)
         ));
     }
@@ -110,7 +110,7 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> Vec<String> {
     let guests = || measured.iter().filter(|cell| !cell.cell().is_baseline());
     if guests().any(|cell| cell.accelerators().contains("tcg")) {
         let reason = &run.record.environment.accelerator_reason;
-        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let why = if reason.is_empty() { String::new() } else { format!(", because {reason}") };
         cautions.push(format!("guests were emulated (TCG){why}: they do not stand for KVM guests, and their timings are not a KVM guest's"));
     }
     let names = |wanted: &dyn Fn(&Measured<'_>) -> bool| {
@@ -120,7 +120,7 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> Vec<String> {
             .collect();
         names.into_iter().collect::<Vec<_>>()
     };
-    let proxied = names(&|cell| cell.cell().subject.configuration.target.proxied());
+    let proxied = names(&|cell| cell.is_proxied());
     if !proxied.is_empty() {
         cautions.push(format!(
             "{}: libslirp terminates TCP on the way, the guest meets slirp's resets and not the peer's",
@@ -164,7 +164,7 @@ fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
         ));
     }
     // Behind slirp two connections carry each trial, and the witness sees one of them at most.
-    let direct = || measured.iter().filter(|cell| !cell.cell().subject.configuration.target.proxied());
+    let direct = || measured.iter().filter(|cell| !cell.is_proxied());
     let disagreeing: Vec<&Measured<'_>> =
         direct().filter(|cell| cell.witness_rsts() != cell.kernel_rsts()).collect();
     if let Some(worst) =

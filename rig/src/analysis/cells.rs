@@ -92,6 +92,11 @@ impl Measured<'_> {
         self.cell().control.is_none() && self.cell().alert && !closes_its_descriptor(self.cell())
     }
 
+    /// Whether libslirp terminates TCP between the peer and the target.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.cell().subject.configuration.target.proxied()
+    }
+
     pub(super) fn claims(&self, id: &str) -> bool {
         self.cell().claims.iter().any(|claim| claim == id)
     }
@@ -228,7 +233,9 @@ fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, String) {
         return (CellStatus::Skipped, reason.clone());
     }
     let shortage = shortage(measured);
-    match (sight.blind_for_any(measured), shortage) {
+    // Without a trial there is no zero that could be mistaken for a finding.
+    let blind = sight.blind_for_any(measured).filter(|_| measured.tally.trials > 0);
+    match (blind, shortage) {
         (Some(blind), None) => (CellStatus::Blind, blind),
         (Some(blind), Some(short)) => (CellStatus::Blind, format!("{blind}; {short}")),
         (None, Some(short)) => (CellStatus::Short, short),

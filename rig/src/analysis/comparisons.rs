@@ -4,6 +4,8 @@
 //! Units: shares of 1; a difference is virtual minus bare metal. Errors: none.
 //! Tests: `tests/golden/analysis.rs`; the arithmetic in `rig-stats`.
 
+use std::collections::BTreeMap;
+
 use rig_stats::{Judgement, Probability, detectable, difference, fisher, holm, judge};
 
 use super::Rules;
@@ -17,28 +19,24 @@ const POWER: f64 = 0.8;
 /// Compares. Controls are not compared: their answer is known.
 pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
     let mut comparisons = Vec::new();
+    let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
+    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && cell.cell().is_baseline()) {
+        baselines.entry(subject_of(cell)).or_insert(cell);
+    }
     for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.cell().is_baseline()) {
-        let baseline = baseline_of(cell, measured);
+        let baseline = baselines.get(&subject_of(cell)).copied();
         comparisons.extend(Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules)));
     }
     correct(&mut comparisons, measured, rules);
     comparisons
 }
 
-/// The bare-metal cell with the same scenario, parameters and path.
-pub(super) fn baseline_of<'m, 'a>(
-    cell: &Measured<'_>,
-    measured: &'m [Measured<'a>],
-) -> Option<&'m Measured<'a>> {
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path.
+type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+
+fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
     let subject = &cell.cell().subject;
-    measured.iter().find(|other| {
-        let baseline = &other.cell().subject;
-        other.cell().is_baseline()
-            && other.cell().control.is_none()
-            && baseline.scenario == subject.scenario
-            && baseline.parameters == subject.parameters
-            && baseline.path == subject.path
-    })
+    (&subject.scenario, &subject.parameters, &subject.path.name)
 }
 
 fn compare_one(
@@ -105,13 +103,14 @@ fn correct(comparisons: &mut [Comparison], measured: &[Measured<'_>], rules: Rul
     let run = |comparison: &Comparison| comparison.verdict != ComparisonVerdict::NotRun;
     let p_values: Vec<f64> = comparisons.iter().filter(|c| run(c)).map(|c| c.p_value).collect();
     let adjusted = holm(&p_values);
-    let trials_of =
-        |id: &str| measured.iter().find(|cell| cell.cell().id.0 == id).map_or(0, |cell| cell.tally.trials);
+    let by_id: BTreeMap<&str, &Measured<'_>> =
+        measured.iter().map(|cell| (cell.cell().id.0.as_str(), cell)).collect();
+    let trials_of = |id: &str| by_id.get(id).map_or(0, |cell| cell.tally.trials);
     let mut known: Vec<((u64, u64, u64), f64)> = Vec::new();
     for (comparison, p_adjusted) in comparisons.iter_mut().filter(|c| run(c)).zip(adjusted) {
         comparison.p_adjusted = p_adjusted;
         let (metal, virtual_) = (trials_of(&comparison.baseline), trials_of(&comparison.cell));
-        let share = baseline_share(comparison, measured);
+        let share = baseline_share(comparison, by_id.get(comparison.baseline.as_str()).copied());
         // The level of Holm's first step, which every difference must be able to pass.
         let level = rules.alpha() / p_values.len() as f64;
         let key = (metal, virtual_, share.get().to_bits());
@@ -136,11 +135,8 @@ fn correct(comparisons: &mut [Comparison], measured: &[Measured<'_>], rules: Rul
     }
 }
 
-fn baseline_share(comparison: &Comparison, measured: &[Measured<'_>]) -> Probability {
-    let nothing = Probability::new(0.0).expect("0 is a share");
-    let Some(baseline) = measured.iter().find(|cell| cell.cell().id.0 == comparison.baseline) else {
-        return nothing;
-    };
+fn baseline_share(comparison: &Comparison, baseline: Option<&Measured<'_>>) -> Probability {
     let question = Question::ALL.into_iter().find(|question| question.key() == comparison.errno);
-    question.and_then(|question| Probability::new(question.count(&baseline.tally).share())).unwrap_or(nothing)
+    let share = baseline.zip(question).map_or(0.0, |(cell, question)| question.count(&cell.tally).share());
+    Probability::new(share).expect("hits over trials is a share")
 }

@@ -24,7 +24,7 @@ pub const NO_JUDGE: &str = "no judge for this claim in the cells of this run";
 /// What a judge may look at.
 struct Evidence<'a> {
     run: &'a Run,
-    /// The plain cells of the claim that have trials.
+    /// The plain cells of the claim that have trials. Proxied ones are left out: their guests never meet the peer's reset.
     cells: Vec<&'a Measured<'a>>,
     comparisons: Vec<&'a Comparison>,
     sight: &'a Sight,
@@ -44,6 +44,7 @@ const JUDGES: &[(&str, Judge)] = &[
     ("H28", data_is_discarded),
     ("H37", |evidence| never_returned(evidence, &[Question::Ebadf, Question::Enoent])),
     ("H39", |evidence| never_returned(evidence, &[Question::Ebadf])),
+    ("H59", close_sends_a_reset),
 ];
 
 /// Judges every claim that a cell of the plan names, in the order of their ids.
@@ -67,14 +68,14 @@ pub(super) fn judge(
                     let cells: Vec<_> = of_claim
                         .iter()
                         .copied()
-                        .filter(|cell| cell.is_plain() && cell.tally.trials > 0)
+                        .filter(|cell| cell.is_plain() && !cell.is_proxied() && cell.tally.trials > 0)
                         .collect();
                     let comparisons = comparisons
                         .iter()
                         .filter(|c| cells.iter().any(|cell| cell.cell().id.0 == c.cell))
                         .collect();
                     if cells.is_empty() {
-                        (Undecided, "no cell of it has trials".to_owned())
+                        (Undecided, "no cell of it has trials (proxied ones do not count)".to_owned())
                     } else {
                         judge(&Evidence { run, cells, comparisons, sight, rules })
                     }
@@ -151,15 +152,12 @@ fn more_often_in_kvm(evidence: &Evidence<'_>) -> Finding {
         "{same} of {} on EBADF and ENOENT are the same within the margin",
         several(tested.len(), "comparison")
     );
-    let direct_kvm = |cell: &&&Measured<'_>| {
-        cell.accelerators().contains("kvm") && !cell.cell().subject.configuration.target.proxied()
-    };
-    let kvm: Vec<&str> =
-        evidence.cells.iter().filter(direct_kvm).map(|cell| cell.cell().id.0.as_str()).collect();
+    let on_kvm = |cell: &&&Measured<'_>| cell.accelerators().contains("kvm");
+    let kvm: Vec<&str> = evidence.cells.iter().filter(on_kvm).map(|cell| cell.cell().id.0.as_str()).collect();
     if kvm.is_empty() {
         return (
             Undecided,
-            format!("no KVM guest was compared (emulated or proxied guests do not stand for one); {summary}"),
+            format!("no KVM guest was compared (emulated guests do not stand for one); {summary}"),
         );
     }
     let host = &evidence.run.record.environment.host.virtualized;
@@ -209,6 +207,26 @@ fn data_is_discarded(evidence: &Evidence<'_>) -> Finding {
         (Supported, said)
     } else {
         (Undecided, said)
+    }
+}
+
+/// "SO_LINGER {1, 0} and close() send a RST": the peer's kernel counts what it sends, the witness what passes.
+fn close_sends_a_reset(evidence: &Evidence<'_>) -> Finding {
+    let cells = &evidence.cells;
+    let trials: u64 = cells.iter().map(|cell| cell.tally.trials).sum();
+    let seen: u64 = cells.iter().flat_map(|cell| &cell.blocks).map(|block| block.witness.rst_to_target).sum();
+    let sent: i64 = cells.iter().filter_map(|cell| cell.peer.counters.get("Tcp.OutRsts")).sum();
+    let sent = u64::try_from(sent).unwrap_or(0);
+    let said = format!(
+        "{} RSTs sent by the peer's kernel and {} seen on the wire in {} trials",
+        count(sent),
+        count(seen),
+        count(trials)
+    );
+    match (trials, sent.min(seen), sent.max(seen)) {
+        (_, 0, 0) => (Refuted, said),
+        (trials, fewer, _) if fewer >= trials => (Supported, said),
+        _ => (Undecided, said),
     }
 }
 

@@ -14,7 +14,7 @@ use super::Rules;
 use super::cells::{Measured, Question};
 use super::controls::Sight;
 use super::model::{Comparison, ComparisonVerdict};
-use super::words::{Rounding, count, list, p_value, percent, several};
+use super::words::{Rounding, count, list, p_value, percent, percent_number, several};
 
 /// Where calls were made, as far as a reader must keep it apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,8 @@ impl Place {
         match self {
             Self::Host => match run.record.environment.host.virtualized.as_str() {
                 "none" => "on the bare-metal host".into(),
-                hypervisor => format!("on the host (itself a virtual machine: {hypervisor})"),
+                "" => "on the host".into(),
+                hypervisor => format!("on the host, a virtual machine ({hypervisor}) itself"),
             },
             Self::Guests { accelerators, proxied } => {
                 let kinds: Vec<String> = accelerators
@@ -160,7 +161,7 @@ impl Telling<'_> {
             .enumerate()
             .map(|(place, (which, cells))| self.frequency(cells, &which.words(self.run), place == 0))
             .collect();
-        text.push_str(&list(&seen));
+        text.push_str(&join(&seen));
         let baseline = places.get(&Place::Host);
         let guests: Vec<_> = places.iter().filter(|(place, _)| **place != Place::Host).collect();
         match (baseline, guests.as_slice()) {
@@ -198,13 +199,11 @@ impl Telling<'_> {
         };
         let trials = count(pooled.trials());
         if pooled.hits() == 0 {
-            let seen = if first { "never seen" } else { "never" };
             let high = percent(bounds.high, Rounding::Up);
-            return format!("{seen} in {trials}{calls} {place} (at most {high}{level})");
+            return format!("never seen in {trials}{calls} {place} (at most {high}{level})");
         }
-        let seen = if first { "seen " } else { "" };
         format!(
-            "{seen}in {} of {trials}{calls} {place} ({}, between {} and {}{level})",
+            "seen in {} of {trials}{calls} {place} ({}, between {} and {}{level})",
             count(pooled.hits()),
             percent(pooled.share(), Rounding::Nearest),
             percent(bounds.low, Rounding::Down),
@@ -227,14 +226,18 @@ impl Telling<'_> {
         if let Some(largest) =
             differing.iter().max_by(|a, b| a.difference.abs().total_cmp(&b.difference.abs()))
         {
-            let sign = if largest.difference > 0.0 { "higher" } else { "lower" };
+            let (low, high) =
+                (largest.low.abs().min(largest.high.abs()), largest.low.abs().max(largest.high.abs()));
+            let verb = if largest.alert { "DIFFER" } else { "differ, as those of a race may," };
             return format!(
-                "the rates DIFFER in {} of {}: at most {} points {sign} in the guest ({} {}, corrected p {})",
+                "the rates {verb} in {} of {}; most in {} {}, where the guest's is {} to {} points {} (corrected p {})",
                 count(differing.len() as u64),
                 several(single.len(), "comparison"),
-                percent(largest.difference.abs(), Rounding::Nearest),
                 largest.configuration,
                 largest.kernel,
+                percent_number(low, Rounding::Down),
+                percent_number(high, Rounding::Up),
+                if largest.difference > 0.0 { "higher" } else { "lower" },
                 p_value(largest.p_adjusted)
             );
         }
@@ -252,13 +255,37 @@ impl Telling<'_> {
         match judge(interval, fisher(metal, virtual_), self.rules.alpha(), self.rules.margin) {
             Judgement::Same => format!("the rates are the same within {margin}"),
             Judgement::Differs | Judgement::Undecided => format!(
-                "too few trials to say that the rates are the same within {margin}: the guests' lies between {} and {} points from \
-                 the host's",
-                percent(interval.low, Rounding::Down),
-                percent(interval.high, Rounding::Up)
+                "too few trials to say that the rates are the same within {margin}: the guests' may be {} points from the host's",
+                range(interval)
             ),
         }
     }
+}
+
+/// "never seen in 5 .. and never in 6 ..": the word that stays the same is said once.
+fn join(seen: &[String]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for (place, one) in seen.iter().enumerate() {
+        let [never, once] = ["never seen ", "seen "];
+        let said = |with: &str| place > 0 && seen[place - 1].starts_with(with) && one.starts_with(with);
+        words.push(if said(never) {
+            one.replacen(never, "never ", 1)
+        } else if said(once) {
+            one.replacen(once, "", 1)
+        } else {
+            one.clone()
+        });
+    }
+    list(&words)
+}
+
+/// `-0.21 to +1.3`
+fn range(interval: rig_stats::Interval) -> String {
+    let signed = |share: f64, rounding| {
+        let number = percent_number(share, rounding);
+        if share > 0.0 { format!("+{number}") } else { number }
+    };
+    format!("{} to {}", signed(interval.low, Rounding::Down), signed(interval.high, Rounding::Up))
 }
 
 fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String) {

@@ -2,7 +2,7 @@
 //!
 //! Holds one enum and the advice for its ways to fail. Must not know who asked.
 //! Units: none. Errors: this is them; they blame the disk, a file, or the name that the user gave.
-//! Tests: with the writer and the reader.
+//! Tests: `tests/golden/record.rs`.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //!
 //! Holds how its bytes are read, whole or torn, and which attempts at blocks they vouch for. Must not write.
 //! Units: bytes, lines from 1. Errors: none; what is damaged is named in words, because the rest still counts.
-//! Tests: `writer.rs` and `reader.rs`.
+//! Tests: `tests/golden/record.rs`.
 
 use std::collections::BTreeMap;
 use std::fs;

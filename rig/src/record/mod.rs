@@ -2,7 +2,7 @@
 //!
 //! Holds the versioned shape of `results/<run-id>/`; must not know statistics or rendering.
 //! Units: in the keys. Errors: [`RecordError`]; it blames the disk or the files, and it stops a run.
-//! Tests: beside the modules, and `tests/golden.rs` for a run that was copied elsewhere.
+//! Tests: `tests/golden/record.rs`, and beside the modules.
 
 mod error;
 pub mod format;

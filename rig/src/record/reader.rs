@@ -2,7 +2,7 @@
 //!
 //! Holds no state of its own; checks every block against the journal. Must not write.
 //! Units: none. Errors: [`RecordError`] where nothing can be read; a damaged block is named in [`Run::cautions`] and left out.
-//! Tests: here and with the writer.
+//! Tests: `tests/golden/record.rs`.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -39,7 +39,6 @@ impl Reader {
     ///
     /// # Errors
     /// [`RecordError::NotARun`], [`RecordError::Format`], [`RecordError::Damaged`] (`run.json`), or what the disk says.
-    #[expect(clippy::new_ret_no_self, reason = "opening gives the run; the reader has nothing to keep")]
     pub fn open(run_dir: &Path) -> Result<Run, RecordError> {
         let layout = Layout::new(run_dir);
         let record = read_run_record(&layout)?;

@@ -2,7 +2,7 @@
 //!
 //! Holds the open journal and its lock; must not know what a block means.
 //! Units: none. Errors: [`RecordError`]; it blames the disk, and the run stops: what cannot be recorded is not measured.
-//! Tests: here (torn journal, damaged block, two writers, unwritable place) and `tests/golden.rs`.
+//! Tests: `tests/golden/record.rs` (torn journal, damaged block, two writers, full disk).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};

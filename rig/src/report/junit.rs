@@ -45,14 +45,16 @@ fn cell(cell: &CellSummary) -> TestCase {
     };
     let name = format!("{} {} {}", subject(&cell.scenario, &cell.parameters), cell.kernel, cell.path);
     let mut case = named(name, &cell.configuration, status);
-    let returns: Vec<String> =
-        cell.returns.iter().map(|(label, n)| format!("{label}: {}", count(*n))).collect();
-    case.set_system_out(format!(
-        "{} trials, {} void; returns {}",
-        count(cell.trials),
-        count(cell.void),
-        returns.join(", ")
-    ));
+    if cell.trials > 0 {
+        let returns: Vec<String> =
+            cell.returns.iter().map(|(label, n)| format!("{label}: {}", count(*n))).collect();
+        case.set_system_out(format!(
+            "{} trials, {} void; returns {}",
+            count(cell.trials),
+            count(cell.void),
+            returns.join(", ")
+        ));
+    }
     case
 }
 

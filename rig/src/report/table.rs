@@ -62,7 +62,7 @@ impl Table {
         }
         for row in &self.rows {
             match row {
-                Row::Note(text) => wrap(out, &format!("{}", " ".repeat(indent + 2)), text, indent + 2),
+                Row::Note(text) => wrap(out, &" ".repeat(indent + 2), text, indent + 2),
                 Row::Cells(cells) => {
                     let mut line = " ".repeat(indent);
                     let last = cells.len().saturating_sub(1);
@@ -89,11 +89,18 @@ impl Table {
     }
 }
 
-/// Writes `first` and then `text`, in lines of at most [`WIDTH`] that go on at column `indent`.
+/// Writes `first` and then `text`, in lines of at most [`WIDTH`] that go on at column `indent`. A number and its `%` stay together.
 pub(super) fn wrap(out: &mut String, first: &str, text: &str, indent: usize) {
     let mut line = first.to_owned();
     let mut fresh = true;
+    let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
+        match words.last_mut() {
+            Some(number) if word.starts_with('%') => number.extend([" ", word]),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    for word in &words {
         let needed = line.chars().count() + usize::from(!fresh) + word.chars().count();
         if !fresh && needed > WIDTH {
             out.push_str(line.trim_end());
@@ -123,7 +130,7 @@ pub(super) fn status_word(status: CellStatus) -> &'static str {
 pub(super) fn verdict_words(verdict: ComparisonVerdict) -> &'static str {
     match verdict {
         ComparisonVerdict::SameWithinTheMargin => "same within the margin",
-        ComparisonVerdict::Differs => "differs",
+        ComparisonVerdict::Differs => "different",
         ComparisonVerdict::NotEnoughTrials => "not enough trials",
         ComparisonVerdict::Blind => "blind",
         ComparisonVerdict::NotRun => "not run",
@@ -162,5 +169,8 @@ mod tests {
         let mut out = String::new();
         wrap(&mut out, "* ", &format!("see {}", "x".repeat(200)), 2);
         assert_eq!(out.lines().count(), 2);
+        out.clear();
+        wrap(&mut out, "", &format!("{} 5 %", "x".repeat(WIDTH - 2)), 2);
+        assert!(out.ends_with("\n  5 %\n"), "{out}");
     }
 }

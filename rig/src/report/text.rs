@@ -111,9 +111,9 @@ fn cells(out: &mut String, model: &ReportModel) {
             ("trials", Right),
             ("void", Right),
             ("blocks", Right),
+            ("returned 1", Right),
             ("EBADF %", Left),
             ("ENOENT %", Left),
-            ("select() returned", Left),
         ]);
         for cell in cells {
             cell_row(&mut table, cell);
@@ -123,30 +123,39 @@ fn cells(out: &mut String, model: &ReportModel) {
 }
 
 fn cell_row(table: &mut Table, cell: &CellSummary) {
-    let on = cell.accelerators.join("+");
-    let on = if on.is_empty() { "-".to_owned() } else { on };
+    let on = if cell.accelerators.is_empty() { "-".to_owned() } else { cell.accelerators.join("+") };
     let rate = |errno: &str| cell.rates.get(errno).map(rate_cell).unwrap_or_default();
-    let returns: Vec<String> =
-        cell.returns.iter().map(|(label, n)| format!("{label}: {}", count(*n))).collect();
     let skipped = cell.status == CellStatus::Skipped;
     let or_dash = |text: String| if skipped { "-".to_owned() } else { text };
     table.row([
-        if cell.proxied { format!("{} (proxied)", cell.configuration) } else { cell.configuration.clone() },
+        cell.configuration.clone(),
         cell.kernel.clone(),
         on,
         status_word(cell.status).to_owned(),
         or_dash(count(cell.trials)),
         or_dash(count(cell.void)),
         or_dash(cell.blocks.to_string()),
+        or_dash(count(cell.returns.get("1").copied().unwrap_or(0))),
         or_dash(rate("EBADF")),
         or_dash(rate("ENOENT")),
-        returns.join(", "),
     ]);
+    let others: Vec<String> = cell
+        .returns
+        .iter()
+        .filter(|(label, _)| *label != "1")
+        .map(|(label, n)| format!("{label} in {}", count(*n)))
+        .collect();
+    if !others.is_empty() {
+        table.note(format!("returned {}", others.join(", ")));
+    }
+    if cell.proxied && !skipped {
+        table.note("proxied: libslirp terminates TCP on the way");
+    }
     if !cell.reason.is_empty() {
         table.note(format!("{}: {}", status_word(cell.status), cell.reason));
     } else if cell.void > 0 {
         let reasons: Vec<String> =
-            cell.void_reasons.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect();
+            cell.void_reasons.iter().map(|(reason, n)| format!("{} ({reason})", count(*n))).collect();
         table.note(format!("void: {}", reasons.join(", ")));
     }
 }
@@ -167,7 +176,18 @@ fn controls(out: &mut String, model: &ReportModel) {
         ("bounds %", Left),
         ("", Left),
     ]);
+    let cell_of = |control: &ControlSummary| model.cells.iter().find(|cell| cell.id == control.cell);
+    let mut skipped: Vec<(String, &str, usize)> = Vec::new();
     for control in &model.controls {
+        let cell = cell_of(control);
+        if let Some(cell) = cell.filter(|cell| cell.status == CellStatus::Skipped) {
+            let place = format!("{} {}", control.configuration, control.kernel);
+            match skipped.iter_mut().find(|(known, reason, _)| *known == place && *reason == cell.reason) {
+                Some((_, _, n)) => *n += 1,
+                None => skipped.push((place, &cell.reason, 1)),
+            }
+            continue;
+        }
         table.row([
             control.configuration.clone(),
             control.kernel.clone(),
@@ -182,8 +202,16 @@ fn controls(out: &mut String, model: &ReportModel) {
         if !control.passed {
             table.note(control.reason.clone());
         }
+        if let Some(cell) = cell.filter(|cell| cell.status == CellStatus::Short && cell.trials > 0) {
+            table.note(format!("short: {}", cell.reason));
+        }
     }
-    table.write(out, 2);
+    if !table.is_empty() {
+        table.write(out, 2);
+    }
+    for (place, reason, n) in skipped {
+        wrap(out, "  ", &format!("not run: {} of {place}: {reason}", several(n, "control")), 4);
+    }
 }
 
 fn bounds(control: &ControlSummary) -> String {
@@ -210,7 +238,13 @@ fn comparisons(out: &mut String, model: &ReportModel) {
         .iter()
         .map(|(verdict, n)| format!("{} {}", count(*n as u64), verdict_words(*verdict)))
         .collect();
-    wrap(out, "  ", &format!("{}: {}", several(model.comparisons.len(), "comparison"), words.join(", ")), 4);
+    let mut summary = format!("{}: {}", several(model.comparisons.len(), "comparison"), words.join(", "));
+    if model.comparisons.iter().any(|c| c.verdict == ComparisonVerdict::Differs && !c.alert) {
+        summary.push_str(
+            " (a race between an application's own threads follows the machine's timing: it may differ, and is no alert)",
+        );
+    }
+    wrap(out, "  ", &summary, 4);
     same(out, model);
     notable(out, model);
     unanswered(out, model);
@@ -236,7 +270,7 @@ fn same(out: &mut String, model: &ReportModel) {
         ("kernel", Left),
         ("comparisons", Right),
         ("apart at most", Right),
-        ("a rise of this much would have shown (80 % power)", Left),
+        ("detectable", Right),
     ]);
     for (one, n, widest, detectable) in groups {
         table.row([
@@ -249,51 +283,74 @@ fn same(out: &mut String, model: &ReportModel) {
     }
     if !table.is_empty() {
         table.write(out, 2);
+        let explained = "detectable: a rise of so many points would have been found with 80 % probability";
+        wrap(out, "  ", explained, 4);
     }
 }
 
-/// One row for each that differs or is open.
+/// One row for each that differs or is open, under its scenario.
 fn notable(out: &mut String, model: &ReportModel) {
-    let mut table = Table::new([
-        ("different or open", Left),
-        ("kernel", Left),
-        ("errno", Left),
-        ("difference", Right),
-        ("between", Left),
-        ("p", Right),
-        ("corrected", Right),
-        ("detectable", Right),
-        ("verdict", Left),
-    ]);
-    for one in &model.comparisons {
-        let verdict = match (one.verdict, one.alert) {
-            (ComparisonVerdict::Differs, true) => "DIFFERS",
-            (ComparisonVerdict::Differs, false) => "differs, as races do: no news",
-            (ComparisonVerdict::NotEnoughTrials, _) => verdict_words(one.verdict),
-            (
-                ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun,
-                _,
-            ) => {
-                continue;
-            }
-        };
-        let bound = |share, rounding| percent_number(share, rounding);
-        table.row([
-            one.configuration.clone(),
-            one.kernel.clone(),
-            one.errno.clone(),
-            bound(one.difference, Rounding::Nearest),
-            format!("{}..{}", bound(one.low, Rounding::Down), bound(one.high, Rounding::Up)),
-            p_value(one.p_value),
-            p_value(one.p_adjusted),
-            bound(one.detectable, Rounding::Up),
-            verdict.to_owned(),
+    let mut groups: Vec<(String, Vec<&Comparison>)> = Vec::new();
+    let open = |c: &&Comparison| match c.verdict {
+        ComparisonVerdict::Differs | ComparisonVerdict::NotEnoughTrials => true,
+        ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun => {
+            false
+        }
+    };
+    for one in model.comparisons.iter().filter(open) {
+        let title = format!("{}{} over {}", one.scenario, parameters(&one.parameters), one.path);
+        match groups.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, group)) => group.push(one),
+            None => groups.push((title, vec![one])),
+        }
+    }
+    groups
+        .sort_by_key(|(_, group)| !group.iter().any(|c| c.alert && c.verdict == ComparisonVerdict::Differs));
+    for (title, group) in groups {
+        wrap(out, "  ", &format!("different or open: {title}"), 4);
+        let mut table = Table::new([
+            ("configuration", Left),
+            ("kernel", Left),
+            ("errno", Left),
+            ("difference", Right),
+            ("between", Left),
+            ("p", Right),
+            ("corrected p", Right),
+            ("detectable", Right),
+            ("verdict", Left),
         ]);
-        table.note(format!("{}{} over {}", one.scenario, parameters(&one.parameters), one.path));
+        for one in &group {
+            // "Any -1" beside the one errno that it consists of says the same thing twice.
+            let same_as = |c: &&&Comparison| {
+                c.cell == one.cell
+                    && c.errno != one.errno
+                    && c.difference.to_bits() == one.difference.to_bits()
+            };
+            if one.errno != "any_error" || !group.iter().any(|c| same_as(&c)) {
+                notable_row(&mut table, one);
+            }
+        }
+        table.write(out, 4);
     }
-    if !table.is_empty() {
-        table.write(out, 2);
-    }
+}
+
+fn notable_row(table: &mut Table, one: &Comparison) {
+    let verdict = match (one.verdict, one.alert) {
+        (ComparisonVerdict::Differs, true) => "DIFFERS",
+        (ComparisonVerdict::Differs, false) => "differs (race)",
+        (verdict, _) => verdict_words(verdict),
+    };
+    table.row([
+        one.configuration.clone(),
+        one.kernel.clone(),
+        if one.errno == "any_error" { "any -1".into() } else { one.errno.clone() },
+        percent_number(one.difference, Rounding::Nearest),
+        format!("{}..{}", percent_number(one.low, Rounding::Down), percent_number(one.high, Rounding::Up)),
+        p_value(one.p_value),
+        p_value(one.p_adjusted),
+        percent_number(one.detectable, Rounding::Up),
+        verdict.to_owned(),
+    ]);
 }
 
 /// One line for each reason why comparisons say nothing.
