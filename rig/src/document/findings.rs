@@ -12,12 +12,14 @@ use super::{Key, Node, Problem, Problems, Span, Table, Value, hint};
 pub struct Findings {
     source: Arc<NamedSource<String>>,
     problems: Vec<Problem>,
+    /// Of other texts: they follow, in their own order.
+    foreign: Problems,
 }
 
 impl Findings {
     /// Nothing found yet.
     pub fn new(source: Arc<NamedSource<String>>) -> Self {
-        Self { source, problems: Vec::new() }
+        Self { source, problems: Vec::new(), foreign: Problems::default() }
     }
 
     /// Adds a problem; the result takes `help` and further places.
@@ -33,22 +35,24 @@ impl Findings {
 
     /// Adds problems that another text has.
     pub fn absorb(&mut self, problems: Problems) {
-        self.problems.extend(problems);
+        self.foreign.append(problems);
     }
 
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.foreign.is_empty()
     }
 
     /// How many were found: to see whether a part added any.
     pub fn len(&self) -> usize {
-        self.problems.len()
+        self.problems.len() + self.foreign.len()
     }
 
     /// All of them, by position.
     pub fn into_problems(self) -> Problems {
-        Problems::new(self.problems)
+        let mut problems = Problems::new(self.problems);
+        problems.append(self.foreign);
+        problems
     }
 
     /// `value` where nothing was found, otherwise all problems.
@@ -57,9 +61,9 @@ impl Findings {
     /// Something was found.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
         match value {
-            Some(value) if self.problems.is_empty() => Ok(value),
+            Some(value) if self.is_empty() => Ok(value),
             Some(_) | None => {
-                debug_assert!(!self.problems.is_empty(), "a value is missing without a problem");
+                debug_assert!(!self.is_empty(), "a value is missing without a problem");
                 Err(self.into_problems())
             }
         }
@@ -84,7 +88,7 @@ impl Findings {
     /// Reports a missing key; the label stands at `span` (the table's name).
     pub fn missing(&mut self, span: Span, what: &str, key: &str, example: &str) {
         self.report(span, format!("{what} has no `{key}`"), format!("`{key}` is missing"))
-            .help(format!("add a line like {example}"));
+            .help(format!("add {example}"));
     }
 
     /// A table.

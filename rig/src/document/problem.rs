@@ -170,7 +170,11 @@ pub fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
             let other = candidate.to_lowercase().replace('-', "_");
             (strsim::damerau_levenshtein(&folded, &other), candidate)
         })
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
+        // One letter of two is no slip but another word.
+        .filter(|(distance, candidate)| match candidate.len().min(word.len()) {
+            0..3 => *distance == 0,
+            length => *distance <= 1 + length / 4,
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

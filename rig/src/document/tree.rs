@@ -55,8 +55,8 @@ impl Value {
         match self {
             Self::String(_) => "a string",
             Self::Integer(_) => "a whole number",
-            Self::Float(_) => "a number",
-            Self::Boolean(_) => "true or false",
+            Self::Float(_) => "a decimal number",
+            Self::Boolean(_) => "a boolean",
             Self::Datetime => "a date",
             Self::Array(_) => "a list",
             Self::Table(_) => "a table",

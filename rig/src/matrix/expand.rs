@@ -57,8 +57,8 @@ pub(super) struct Expansion<'m> {
 pub(super) enum Fault<'m> {
     /// A parameter's value does not go with the others.
     Value { word: Option<&'m Word>, wrong: Unresolved },
-    /// Too many cells.
-    TooMany,
+    /// Too many cells, with this scenario's.
+    TooMany(&'m Word),
 }
 
 /// The words of one axis, by axis.
@@ -81,7 +81,7 @@ impl<'m> Expansion<'m> {
         let axes = expansion.axes();
         for word in axes.get("scenario").copied().unwrap_or_default() {
             let (sizes, parameters) = expansion.scenario_keys(&word.text);
-            expansion.cross(&word.text, &parameters, &axes, sizes, &mut faults);
+            expansion.cross(word, &parameters, &axes, sizes, &mut faults);
         }
         expansion.exclude();
         for include in expansion.includes() {
@@ -135,13 +135,13 @@ impl<'m> Expansion<'m> {
     /// The product of a scenario's parameters and the other axes.
     fn cross(
         &mut self,
-        scenario: &str,
+        name: &'m Word,
         parameters: &[(&'m str, &'m [Word])],
         axes: &Axes<'m>,
         sizes: Sizes,
         faults: &mut Vec<Fault<'m>>,
     ) {
-        let Some(scenario) = self.matrix.library.get(scenario) else { return };
+        let Some(scenario) = self.matrix.library.get(&name.text) else { return };
         let combinations =
             parameters.iter().try_fold(1_usize, |product, (_, words)| product.checked_mul(words.len()));
         let others: usize = ["configuration", "kernel", "path"]
@@ -150,7 +150,7 @@ impl<'m> Expansion<'m> {
             .product();
         let total = combinations.and_then(|n| n.checked_mul(others.max(1))).unwrap_or(usize::MAX);
         if total.saturating_add(self.points.len()) > MOST_CELLS {
-            faults.push(Fault::TooMany);
+            faults.push(Fault::TooMany(name));
             return;
         }
         let combinations = combinations.unwrap_or(0);
@@ -272,7 +272,7 @@ impl<'m> Expansion<'m> {
             include.parameters.iter().map(|(key, words)| (key.name.as_str(), words.as_slice())).collect();
         for word in axes.get("scenario").copied().unwrap_or_default() {
             let sizes = include.sizes.or(self.scenario_keys(&word.text).0);
-            self.cross(&word.text, &parameters, &axes, sizes, faults);
+            self.cross(word, &parameters, &axes, sizes, faults);
         }
     }
 
@@ -395,11 +395,17 @@ fn report_faults(findings: &mut Findings, faults: Vec<Fault<'_>>, span: &crate::
     let mut seen = Vec::new();
     for fault in faults {
         match fault {
-            Fault::TooMany => {
-                findings
-                    .report(span.clone(), format!("the axes cross to more than {MOST_CELLS} cells"), "too many")
-                    .help("narrow an axis, or split the file");
-                return;
+            Fault::TooMany(word) => {
+                if !seen.contains(&word.span) {
+                    findings
+                        .report(
+                            word.span.clone(),
+                            format!("the axes cross to more than {MOST_CELLS} cells"),
+                            "with the parameters of this scenario",
+                        )
+                        .help("narrow an axis or a parameter, or split the file");
+                    seen.push(word.span.clone());
+                }
             }
             Fault::Value { word, wrong } => {
                 let place = word.map_or(span.clone(), |word| word.span.clone());

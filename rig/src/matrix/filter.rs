@@ -3,7 +3,7 @@
 use super::expand::{Expansion, Point};
 use super::glob;
 use super::layer::AXES;
-use crate::document::{Problem, Problems, hint};
+use crate::document::{Problem, Problems, did_you_mean, hint, listing};
 
 /// One `axis=value`. Filters on the same axis widen (either), filters on different axes narrow (both).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +161,9 @@ fn refuse(expansion: &Expansion<'_>, filter: &Filter) -> Option<Problem> {
         return None;
     }
     let values = filter.values(expansion);
-    let help = hint(&filter.pattern, values.iter().map(String::as_str), "the values of these cells");
+    let meant = did_you_mean(&filter.pattern, values.iter().map(String::as_str));
+    let all = format!("the values of these cells: {}", listing(values.iter().map(String::as_str)));
+    let help = meant.map_or(all.clone(), |meant| format!("{meant}\n{all}"));
     let message = format!("no cell has {}={}", filter.axis, filter.pattern);
     Some(filter.problem(false, message, "matches no cell of this profile", help))
 }

@@ -200,7 +200,10 @@ fn read_include(findings: &mut Findings, table: &Table) -> Option<Include> {
         if let Some(axis) = AXES.iter().find(|axis| **axis == key.name) {
             include.axes.insert(axis, words(findings, node, &what));
         } else if !SIZE_KEYS.contains(&key.name.as_str()) {
-            include.parameters.push((key.clone(), words(findings, node, &what)));
+            let words = words(findings, node, &what);
+            if !words.is_empty() {
+                include.parameters.push((key.clone(), words));
+            }
         }
     }
     if !include.axes.contains_key("scenario") {

@@ -5,7 +5,7 @@ use super::file::Matrix;
 use super::glob;
 use super::layer::{AXES, Include, Layer, SIZE_KEYS, Word};
 use super::library::Library;
-use crate::document::{Findings, Key, Table, hint};
+use crate::document::{Findings, Key, Table, Value, closest, hint};
 
 /// Reports every word that means nothing.
 pub(super) fn verify(
@@ -15,11 +15,9 @@ pub(super) fn verify(
     default_profile: Option<&Word>,
 ) {
     verify_axes_given(matrix, findings, root);
-    let Matrix { base, profiles, configurations, paths, controls, library, .. } = matrix;
-    let names = Names {
-        configurations: configurations.iter().map(|configuration| configuration.name.clone()).collect(),
-        paths: paths.iter().map(|path| path.name.clone()).collect(),
-    };
+    let Matrix { base, profiles, controls, library, .. } = matrix;
+    // What is declared, also where the declaration itself is wrong: that is another problem.
+    let names = Names { configurations: declared(root, "configuration"), paths: declared(root, "path") };
     for layer in std::iter::once(&mut *base).chain(profiles.iter_mut().map(|(_, layer)| layer)) {
         names.verify_axes(findings, library, &mut layer.axes);
         for include in layer.includes.iter_mut().flatten() {
@@ -31,6 +29,7 @@ pub(super) fn verify(
     }
     for layer in std::iter::once(&*base).chain(profiles.iter().map(|(_, layer)| layer)) {
         verify_excludes(findings, library, layer);
+        names.verify_exclude_values(findings, library, layer);
     }
     for control in controls.iter() {
         for (key, word) in &control.parameters {
@@ -47,11 +46,29 @@ pub(super) fn verify(
     }
 }
 
+/// Names of all `[kind.NAME]`.
+fn declared(root: &Table, kind: &str) -> Vec<String> {
+    match root.get(kind).map(|node| &node.value) {
+        Some(Value::Table(table)) => table.entries.iter().map(|(key, _)| key.name.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// All axes are named where no profile is: a profile narrows or replaces them.
 fn verify_axes_given(matrix: &Matrix, findings: &mut Findings, root: &Table) {
-    let place = root.entry("axes").map_or(0..0, |(key, _)| key.span.clone());
+    let Some((key, node)) = root.entry("axes") else {
+        findings
+            .report(0..0, "the file has no [axes]", "nothing to cross")
+            .help("add [axes] with `scenario`, `configuration`, `kernel` and `path`, each a list of values");
+        return;
+    };
+    // An axes that is no table is reported already.
+    let Value::Table(given) = &node.value else { return };
+    let place = key.span.clone();
     for axis in AXES {
-        if !matrix.base.axes.contains_key(axis) {
+        // An unknown key that is nearly this one is reported already.
+        let misspelt = given.entries.iter().any(|(key, _)| closest(&key.name, [*axis]).is_some());
+        if !matrix.base.axes.contains_key(axis) && !misspelt {
             let example = match *axis {
                 "scenario" => "scenario = [\"rst\"]",
                 "configuration" => "configuration = [\"bare-metal\", \"virtio-tap\"]",
@@ -87,13 +104,38 @@ impl Names {
     }
 }
 
+impl Names {
+    /// Values of an exclude that match nothing which the file names.
+    fn verify_exclude_values(&self, findings: &mut Findings, library: &Library, layer: &Layer) {
+        let scenarios: Vec<String> = library.iter().map(|scenario| scenario.name.clone()).collect();
+        for (key, words) in layer.excludes.iter().flat_map(|exclude| &exclude.keys) {
+            let known = match key.name.as_str() {
+                "scenario" => &scenarios,
+                "configuration" => &self.configurations,
+                "path" => &self.paths,
+                _ => continue,
+            };
+            for word in words.iter().filter(|word| !known.iter().any(|name| glob::matches(&word.text, name))) {
+                let help = hint(&word.text, known.iter().map(String::as_str), "there are");
+                findings
+                    .report(
+                        word.span.clone(),
+                        format!("no {} is called `{}`", key.name, word.text),
+                        "excludes nothing",
+                    )
+                    .help(help);
+            }
+        }
+    }
+}
+
 fn verify_scenarios(findings: &mut Findings, library: &mut Library, words: &mut [Word]) {
     for word in words {
         let Some(name) = library.look_up(findings, &word.text, &word.span) else { continue };
         if library.get(&name).is_some_and(crate::script::Scenario::is_control) {
             findings
                 .report(word.span.clone(), format!("scenario `{name}` is a control"), "not a value of this axis")
-                .help(format!("a control runs in every configuration by itself: [control.{name}] scenario = \"{name}\""));
+                .help(format!("a control runs in every configuration by itself: [control.{}] scenario = \"{name}\"", name.trim_start_matches("control-")));
         }
         word.text = name;
     }

@@ -91,13 +91,16 @@ fn check_verdict(scenario: &Scenario, findings: &mut Findings, sound: bool) {
     }
 }
 
+fn begins_with_accept(lane: &LaneTemplate) -> bool {
+    lane.steps.first().is_some_and(|step| step.schema.name == "accept")
+}
+
 /// `accept` begins the peer's lane and stands nowhere else; `connect` needs somebody who accepts.
 fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
     let has_peer = lanes_of(scenario, Side::Peer).next().is_some();
     for lane in &scenario.lanes {
-        let first = lane.steps.first();
-        if lane.side == Side::Peer && sound && first.is_some_and(|step| step.schema.name != "accept") {
-            let span = first.map_or(lane.span.clone(), |step| step.span.clone());
+        if let (Side::Peer, true, Some(first)) = (lane.side, sound && !begins_with_accept(lane), lane.steps.first()) {
+            let span = first.span.clone();
             findings
                 .report(span, "the peer's first step must be `accept`", "the peer has no connection yet")
                 .help("begin with { op = \"accept\", socket = \"conn\" }");
@@ -109,7 +112,8 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                         .report(step.span.clone(), "`accept` is the peer's first step", "in a lane of the target")
                         .help("the target connects; the peer accepts");
                 }
-                ("accept", Side::Peer) if index > 0 => {
+                // An accept that should have been the first step is that one problem only.
+                ("accept", Side::Peer) if index > 0 && (!sound || begins_with_accept(lane)) => {
                     findings
                         .report(step.span.clone(), "`accept` is the peer's first step only", "a second accept")
                         .help("the peer plays its lane once for every connection");
@@ -161,9 +165,11 @@ fn check_marks(scenario: &Scenario, findings: &mut Findings) {
             break;
         }
     }
-    for (index, lane) in lanes.iter().enumerate() {
-        let Some(stuck) = lane.steps.get(at[index]) else { continue };
-        let Some((mark, _, span)) = stuck.marks().next() else { continue };
+    // Lanes that wait for each other are one problem; a lane that waits for one of them is a part of it.
+    let stuck = lanes.iter().enumerate().find_map(|(index, lane)| Some((lane, lane.steps.get(at[index])?)));
+    if let Some((lane, step)) = stuck
+        && let Some((mark, _, span)) = step.marks().next()
+    {
         report_stuck(scenario, &lanes, lane, mark, span, findings);
     }
 }

@@ -10,6 +10,8 @@ mod outcome;
 mod read;
 mod resolve;
 mod step;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 

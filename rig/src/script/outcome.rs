@@ -65,11 +65,15 @@ fn check_pattern(pattern: &str, steps: &[&Op], span: &Span, findings: &mut Findi
         findings
             .report(
                 span.clone(),
-                format!("this outcome has {fixed} labels, but the script produces {}", steps.len()),
+                format!(
+                    "this outcome has {fixed} label{}, but the script produces {}",
+                    if fixed == 1 { "" } else { "s" },
+                    steps.len()
+                ),
                 "can never match",
             )
             .help(format!(
-                "the verdict and the outcome steps behind it are: {}; a last `**` stands for any rest",
+                "the verdict and outcome steps are: {}; a last `**` stands for any rest",
                 names()
             ));
         return;

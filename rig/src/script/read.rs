@@ -347,7 +347,7 @@ impl Reader {
     /// Index of a name that some step defines.
     pub(super) fn name_index(&mut self, kind: FieldKind, node: &Node) -> Option<Json> {
         let (what, definer) = match kind {
-            FieldKind::Mark => ("mark", "`mark` sets one"),
+            FieldKind::Mark => ("mark", "add { op = \"mark\", mark = ... } to another lane"),
             _ => ("socket", "`connect` and `accept` make one"),
         };
         let name = self.findings.string(node, &format!("a {what}"))?;
@@ -356,7 +356,7 @@ impl Reader {
             return Some(json!(index));
         }
         let help = if names.is_empty() {
-            format!("no step makes a {what}: {definer}")
+            format!("there is no {what} yet: {definer}")
         } else {
             hint(name, names.iter().map(String::as_str), &format!("{definer}; there are"))
         };
@@ -371,7 +371,7 @@ impl Reader {
             let name = &draft.parameter.name;
             if draft.uses.is_empty() && !self.dropped {
                 self.findings
-                    .report(draft.name_span.clone(), format!("parameter `{name}` is never used"), "no step says `${...}` of it")
+                    .report(draft.name_span.clone(), format!("parameter `{name}` is never used"), format!("no value is \"${{{name}}}\""))
                     .help(format!("use it as a whole value, \"${{{name}}}\", or remove it"));
             }
             for (kind, place) in &draft.uses {

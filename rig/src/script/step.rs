@@ -33,7 +33,7 @@ impl Reader {
     pub(super) fn step(&mut self, node: &Node) -> Option<StepTemplate> {
         let table = self.findings.table(node, "a step")?;
         let schema = self.operation(table)?;
-        let what = format!("a `{}` step", schema.name);
+        let what = format!("step `{}`", schema.name);
         let mut known: Vec<&str> = vec!["op"];
         known.extend(schema.fields.iter().map(|field| field.name));
         known.extend(["verdict", "outcome", "may_fail"]);
@@ -59,7 +59,7 @@ impl Reader {
     fn operation(&mut self, table: &Table) -> Option<&'static OpSchema> {
         let Some(node) = table.get("op") else {
             self.dropped = true;
-            self.findings.missing(table.span.clone(), "the step", "op", "op = \"connect\"");
+            self.findings.missing(table.span.clone(), "this step", "op", "op = \"connect\"");
             return None;
         };
         let name = self.findings.string(node, "`op`")?;
@@ -82,7 +82,7 @@ impl Reader {
     ) -> Option<FieldTemplate> {
         let Some(node) = table.get(field.name) else {
             if field.required {
-                let what = format!("the `{}` step", schema.name);
+                let what = format!("step `{}`", schema.name);
                 let example = format!("{} = {}", field.name, example(field.kind));
                 self.findings
                     .report(
@@ -94,7 +94,7 @@ impl Reader {
             }
             return None;
         };
-        let what = format!("`{}` of a `{}` step", field.name, schema.name);
+        let what = format!("`{}` of step `{}`", field.name, schema.name);
         let input = match field.kind {
             FieldKind::Socket | FieldKind::Mark => {
                 self.refuse_parameter(node, &what)?;

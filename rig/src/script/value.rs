@@ -81,7 +81,10 @@ fn parse_ns(text: &str) -> Result<u64, Wrong> {
         };
     }
     let Some((_, unit_ns)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        return Err(Wrong::with_help(format!("there is no unit `{unit}`"), HELP));
+        return Err(Wrong::with_help(
+            format!("there is no unit `{unit}`"),
+            "the units are `ns`, `us`, `ms`, `s` and `min`",
+        ));
     };
     let too_long = || Wrong::with_help("longer than an hour", "is the unit what was meant?");
     let (whole, part) = number.split_once('.').unwrap_or((&number, ""));
