@@ -5,6 +5,7 @@
 //! Errors: [`SshError`], which blames the guest or the control network; a block becomes void.
 //! Tests: below (no guest); `tests/qemu.rs` (real dropbear in real guests).
 
+mod error;
 mod pump;
 
 use std::io::{self, Read, Write};
@@ -15,12 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use miette::Diagnostic;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sha2::{Digest, Sha256};
 use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
-use thiserror::Error;
 use tokio::sync::watch;
+
+pub use error::SshError;
 
 use super::qemu::{Death, Guest};
 
@@ -35,80 +36,6 @@ const OUTPUT_CAP_BYTES: usize = 1 << 20;
 
 /// LIBSSH2_ERROR_AUTHENTICATION_FAILED and LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED of libssh2.h: the server does not want this key.
 const REFUSALS: [ErrorCode; 2] = [ErrorCode::Session(-18), ErrorCode::Session(-19)];
-
-/// Why the guest could not be worked with over SSH.
-#[derive(Debug, Error, Diagnostic)]
-pub enum SshError {
-    /// Nothing answered as an SSH server should.
-    #[error("no ssh session with the guest after {attempts} attempts in {within:?}: {last}")]
-    #[diagnostic(help("the guest's console log says whether its network and its ssh server came up"))]
-    Unreachable {
-        /// How many were made.
-        attempts: u32,
-        /// The deadline.
-        within: Duration,
-        /// What the last one met.
-        last: String,
-    },
-    /// Somebody else answered.
-    #[error("the ssh server is not this guest's: its host key is {found}, not {pinned}")]
-    #[diagnostic(help(
-        "another guest listens on the same port of the same network namespace, or the image ignores its overlay"
-    ))]
-    HostKey {
-        /// SHA-256 of what came, in hex, first 16 digits.
-        found: String,
-        /// The same of the key that this guest was given.
-        pinned: String,
-    },
-    /// The guest knows another user key.
-    #[error("the guest refuses this run's key")]
-    #[diagnostic(help("the image ignores its overlay (authorized_keys), or the two are of different runs"))]
-    Refused {
-        /// libssh2's words.
-        #[source]
-        source: io::Error,
-    },
-    /// A step of the conversation failed.
-    #[error("ssh: cannot {what}")]
-    #[diagnostic(help("the guest's console log may say more"))]
-    Failed {
-        /// Which step.
-        what: &'static str,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// A step took too long.
-    #[error("ssh: could not {what} within {within:?}")]
-    #[diagnostic(help("the guest hangs, or the host is far too busy; its console log may say more"))]
-    Late {
-        /// Which step.
-        what: &'static str,
-        /// Its bound.
-        within: Duration,
-    },
-    /// The guest died, or rig gave up.
-    #[error("ssh: gave up to {what}: {reason}")]
-    #[diagnostic(help("the guest's console log and qmp log say what came before"))]
-    Abandoned {
-        /// Which step.
-        what: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// A command that prepares the agent did not do it.
-    #[error("the guest did not {what}: {how}: {stderr}")]
-    #[diagnostic(help("a guest without free memory cannot hold the agent; raise memory_mib"))]
-    Command {
-        /// What it was for.
-        what: &'static str,
-        /// How it ended.
-        how: String,
-        /// What it said.
-        stderr: String,
-    },
-}
 
 /// Ends every wait of the sessions that were given it. Clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -375,24 +302,25 @@ impl SshSession {
         let until = Instant::now() + within;
         let mut channel = self.open(command, until, within)?;
         self.drive("close a command's input", until, within, || Ok(channel.send_eof()?))?;
-        self.finish(channel, until, within)
+        self.finish(channel, Said::default(), until, within)
     }
 
     /// Reads a command's output to the end and learns how it ended.
-    fn finish(&self, mut channel: Channel, until: Instant, within: Duration) -> Result<Finished, SshError> {
-        let mut stdout = Vec::new();
-        let mut stderr = Vec::new();
+    fn finish(
+        &self,
+        mut channel: Channel,
+        mut said: Said,
+        until: Instant,
+        within: Duration,
+    ) -> Result<Finished, SshError> {
         self.drive("read a command's output", until, within, || {
-            // What one read leaves in libssh2's queue is not announced by the socket any more: read until both are empty.
-            while read_some(&mut channel.stream(0), &mut stdout)?
-                | read_some(&mut channel.stream(ssh2::EXTENDED_DATA_STDERR), &mut stderr)?
-            {}
+            said.read(&mut channel)?;
             if channel.eof() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
         })?;
         self.drive("learn how a command ended", until, within, || Ok(channel.wait_close()?))?;
         let exit =
             learn_exit(&channel).map_err(|source| SshError::Failed { what: "learn how it ended", source })?;
-        Ok(Finished { exit, stdout, stderr })
+        Ok(Finished { exit, stdout: said.stdout, stderr: said.stderr })
     }
 
     /// Writes a program into the guest's file system, whole or not at all, and makes it executable.
@@ -406,15 +334,20 @@ impl SshSession {
         let command = format!("cat > {part} && chmod 755 {part} && wc -c < {part} && mv {part} {path}");
         let mut channel = self.open(&command, until, within)?;
         let mut sent = 0;
+        let mut said = Said::default();
         self.drive("send the agent", until, within, || {
-            while sent < bytes.len() && !channel.eof() {
+            loop {
+                // A shell that has given up has said why, and its end shows only once that is read.
+                said.read(&mut channel)?;
+                if sent == bytes.len() || channel.eof() {
+                    return Ok(());
+                }
                 // libssh2 takes a window's worth at most, and wants the same bytes again after "would block".
                 sent += channel.write(&bytes[sent..])?;
             }
-            Ok(())
         })?;
         self.drive("close the agent's file", until, within, || Ok(channel.send_eof()?))?;
-        let finished = self.finish(channel, until, within)?;
+        let finished = self.finish(channel, said, until, within)?;
         let arrived = String::from_utf8_lossy(&finished.stdout).trim().parse::<usize>();
         if finished.exit == Exit::Status(0) && arrived == Ok(bytes.len()) {
             return Ok(());
@@ -577,6 +510,23 @@ fn wait(fds: &mut [PollFd<'_>], at_most: Duration) -> io::Result<()> {
     match poll(fds, PollTimeout::from(millis)) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+/// What a command has said so far.
+#[derive(Debug, Default)]
+struct Said {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Said {
+    /// Reads what is there. What one read leaves in libssh2's queue the socket does not announce any more: until both are empty.
+    fn read(&mut self, channel: &mut Channel) -> io::Result<()> {
+        while read_some(&mut channel.stream(0), &mut self.stdout)?
+            | read_some(&mut channel.stream(ssh2::EXTENDED_DATA_STDERR), &mut self.stderr)?
+        {}
+        Ok(())
     }
 }
 

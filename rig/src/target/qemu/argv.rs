@@ -88,6 +88,8 @@ pub struct Wiring<'a> {
     pub initramfs: RawFd,
     /// One open tap queue for each queue pair; empty behind libslirp.
     pub taps: &'a [RawFd],
+    /// One open /dev/vhost-net for each queue pair; empty where vhost is not asked for.
+    pub vhosts: &'a [RawFd],
 }
 
 /// A configuration that no QEMU of ours can be.
@@ -132,10 +134,12 @@ pub enum Unsupported {
         /// Largest that works.
         most: u32,
     },
-    /// The testbed gave another number of tap queues than the configuration has: a mistake of the caller.
-    #[error("{given} tap descriptors for a NIC that takes {wanted}")]
+    /// Another number of queues' descriptors than the configuration has: a mistake of the caller.
+    #[error("{given} {what} descriptors for a NIC that takes {wanted}")]
     #[diagnostic(help("this is a bug in rig"))]
-    Taps {
+    Descriptors {
+        /// `tap` or `vhost`
+        what: &'static str,
         /// As many came.
         given: usize,
         /// As many are needed.
@@ -179,15 +183,30 @@ pub fn tap_queues(spec: &QemuSpec) -> usize {
     }
 }
 
+/// Descriptors of /dev/vhost-net that a configuration's NIC needs.
+pub fn vhost_descriptors(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        Backend::TapVhost => spec.nic.queues as usize,
+        Backend::Tap | Backend::User => 0,
+    }
+}
+
 /// The guest kernel's command line.
 ///
 /// `quiet` keeps the console to errors and worse (level 4), which a panic is; an oops becomes a panic, because a guest that goes on
-/// after one measures nothing; a panic ends the guest at once (`-1`: reboot, which `-no-reboot` makes the end of QEMU). Nothing is
-/// switched off or tuned: what is measured is the distribution's kernel as it comes.
-pub fn kernel_command_line(spec: &QemuSpec, net: &GuestNet, extra: &[String]) -> String {
+/// after one measures nothing; a panic ends the guest at once (`-1`: reboot, which `-no-reboot` makes the end of QEMU). Under emulation
+/// `no_timer_check`, which a kernel under KVM sets for itself (arch/x86/kernel/kvm.c): on a busy host the emulated timer misses the
+/// check's few milliseconds, and the boot hangs after "MP-BIOS bug: 8254 timer not connected to IO-APIC". Nothing else is switched
+/// off or tuned: what is measured is the distribution's kernel as it comes.
+pub fn kernel_command_line(spec: &QemuSpec, engine: Engine, net: &GuestNet, extra: &[String]) -> String {
+    let timer = match engine {
+        Engine::Kvm => "",
+        Engine::Tcg => " no_timer_check",
+    };
+    let data = net.data(spec.nic.backend);
     let mut line = format!(
-        "console=ttyS0 quiet panic=-1 oops=panic rig.data={} rig.control={CONTROL_MAC},{CONTROL_GUEST}/24,{CONTROL_GATEWAY}",
-        net.data(spec.nic.backend)
+        "console=ttyS0 quiet panic=-1 oops=panic{timer} rig.data={data} \
+         rig.control={CONTROL_MAC},{CONTROL_GUEST}/24,{CONTROL_GATEWAY}"
     );
     for word in extra {
         let _ = write!(line, " {word}");
@@ -208,9 +227,13 @@ pub fn compose(
     wiring: &Wiring<'_>,
 ) -> Result<Vec<String>, Unsupported> {
     check(spec)?;
-    let wanted = tap_queues(spec);
-    if wiring.taps.len() != wanted {
-        return Err(Unsupported::Taps { given: wiring.taps.len(), wanted });
+    for (what, given, wanted) in [
+        ("tap", wiring.taps.len(), tap_queues(spec)),
+        ("vhost", wiring.vhosts.len(), vhost_descriptors(spec)),
+    ] {
+        if given != wanted {
+            return Err(Unsupported::Descriptors { what, given, wanted });
+        }
     }
     let mut argv = Argv::default();
     argv.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
@@ -226,13 +249,13 @@ pub fn compose(
     argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
     argv.option("-kernel", escaped(kernel));
     argv.option("-initrd", format_args!("/proc/self/fd/{}", wiring.initramfs));
-    argv.option("-append", kernel_command_line(spec, net, extra));
+    argv.option("-append", kernel_command_line(spec, engine, net, extra));
     argv.option("-chardev", format_args!("socket,id=qmp,fd={}", wiring.qmp));
     argv.option("-mon", "chardev=qmp,mode=control");
     argv.option("-chardev", format_args!("socket,id=console,fd={}", wiring.console));
     argv.option("-serial", "chardev:console");
     argv.option("-device", "pvpanic-pci");
-    data_nic(&mut argv, spec, wiring.taps);
+    data_nic(&mut argv, spec, wiring);
     argv.option(
         "-netdev",
         format_args!(
@@ -248,14 +271,14 @@ pub fn compose(
 }
 
 /// The measured NIC and what stands behind it.
-fn data_nic(argv: &mut Argv, spec: &QemuSpec, taps: &[RawFd]) {
-    let descriptors = match taps {
-        [one] => format!("fd={one}"),
-        several => format!("fds={}", several.iter().map(RawFd::to_string).collect::<Vec<_>>().join(":")),
-    };
+fn data_nic(argv: &mut Argv, spec: &QemuSpec, wiring: &Wiring<'_>) {
+    let taps = descriptors("fd", wiring.taps);
     match spec.nic.backend {
-        Backend::Tap => argv.option("-netdev", format_args!("tap,id=data,{descriptors},vhost=off")),
-        Backend::TapVhost => argv.option("-netdev", format_args!("tap,id=data,{descriptors},vhost=on")),
+        Backend::Tap => argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off")),
+        Backend::TapVhost => {
+            let vhosts = descriptors("vhostfd", wiring.vhosts);
+            argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=on,{vhosts}"))
+        }
         Backend::User => {
             argv.option("-netdev", format_args!("user,id=data,net=198.51.100.0/24,host={SLIRP_GATEWAY}"))
         }
@@ -268,6 +291,14 @@ fn data_nic(argv: &mut Argv, spec: &QemuSpec, taps: &[RawFd]) {
         NicModel::Vmxnet3 => "vmxnet3".to_owned(),
     };
     argv.option("-device", format_args!("{device},id={DATA_NIC},netdev=data,mac={DATA_MAC},romfile="));
+}
+
+/// `fd=3`, `fds=3:4`.
+fn descriptors(name: &str, numbers: &[RawFd]) -> String {
+    match numbers {
+        [one] => format!("{name}={one}"),
+        several => format!("{name}s={}", several.iter().map(RawFd::to_string).collect::<Vec<_>>().join(":")),
+    }
 }
 
 /// QEMU's name of the measured NIC, for `set_link` and for queries.

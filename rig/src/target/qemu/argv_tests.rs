@@ -20,7 +20,8 @@ fn net() -> GuestNet {
 
 /// One option a line, as a person would break the line.
 fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
-    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps };
+    let vhosts: Vec<RawFd> = (30..).take(vhost_descriptors(spec)).collect();
+    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, vhosts: &vhosts };
     let argv =
         compose(spec, engine, Path::new("/cache/6.1/kernel, with a comma"), &net(), &[], &wiring).unwrap();
     let mut text = String::new();
@@ -38,15 +39,14 @@ fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
 
 #[test]
 fn each_configuration_has_its_command_line() {
-    let shapes: [(&str, NicModel, Backend, u32, Engine, &[RawFd]); 6] = [
-        ("virtio-tap", NicModel::VirtioNet, Backend::Tap, 1, Engine::Tcg, &[20]),
+    for (name, model, backend, queues, engine, taps) in [
+        ("virtio-tap", NicModel::VirtioNet, Backend::Tap, 1, Engine::Tcg, &[20][..]),
         ("virtio-tap-mq", NicModel::VirtioNet, Backend::Tap, 2, Engine::Tcg, &[20, 21]),
         ("virtio-vhost", NicModel::VirtioNet, Backend::TapVhost, 1, Engine::Kvm, &[20]),
         ("virtio-vhost-mq", NicModel::VirtioNet, Backend::TapVhost, 4, Engine::Kvm, &[20, 21, 22, 23]),
         ("vmxnet3-tap", NicModel::Vmxnet3, Backend::Tap, 1, Engine::Tcg, &[20]),
         ("virtio-user", NicModel::VirtioNet, Backend::User, 1, Engine::Tcg, &[]),
-    ];
-    for (name, model, backend, queues, engine, taps) in shapes {
+    ] {
         insta::assert_snapshot!(name, render(&spec(model, backend, queues), engine, taps));
     }
 }
@@ -55,7 +55,7 @@ fn each_configuration_has_its_command_line() {
 fn only_what_differs_differs() {
     let tap = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Kvm, &[20]);
     let vhost = render(&spec(NicModel::VirtioNet, Backend::TapVhost, 1), Engine::Kvm, &[20]);
-    assert_eq!(tap.replace("vhost=off", "vhost=on"), vhost);
+    assert_eq!(tap.replace("vhost=off", "vhost=on,vhostfd=30"), vhost);
     let virtio = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Tcg, &[20]);
     let vmxnet3 = render(&spec(NicModel::Vmxnet3, Backend::Tap, 1), Engine::Tcg, &[20]);
     assert_eq!(virtio.replace("virtio-net-pci,id=data-nic", "vmxnet3,id=data-nic"), vmxnet3);
@@ -64,7 +64,8 @@ fn only_what_differs_differs() {
 #[test]
 fn extra_words_end_the_kernels_command_line() {
     let spec = spec(NicModel::VirtioNet, Backend::Tap, 1);
-    let line = kernel_command_line(&spec, &net(), &["loglevel=7".into(), "rig.hostname=x".into()]);
+    let line =
+        kernel_command_line(&spec, Engine::Kvm, &net(), &["loglevel=7".into(), "rig.hostname=x".into()]);
     assert!(line.ends_with(" loglevel=7 rig.hostname=x"), "{line}");
 }
 
@@ -98,9 +99,20 @@ fn what_cannot_be_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn another_number_of_taps_is_refused() {
+fn another_number_of_descriptors_is_refused() {
+    let refused = |spec: &QemuSpec, taps: &[RawFd], vhosts: &[RawFd]| {
+        let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, vhosts };
+        compose(spec, Engine::Tcg, Path::new("kernel"), &net(), &[], &wiring).unwrap_err()
+    };
     let mq = spec(NicModel::VirtioNet, Backend::Tap, 2);
-    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps: &[20] };
-    let refused = compose(&mq, Engine::Tcg, Path::new("kernel"), &net(), &[], &wiring).unwrap_err();
-    assert_eq!(refused, Unsupported::Taps { given: 1, wanted: 2 });
+    assert_eq!(refused(&mq, &[20], &[]), Unsupported::Descriptors { what: "tap", given: 1, wanted: 2 });
+    assert_eq!(
+        refused(&mq, &[20, 21], &[30]),
+        Unsupported::Descriptors { what: "vhost", given: 1, wanted: 0 }
+    );
+    let vhost = spec(NicModel::VirtioNet, Backend::TapVhost, 2);
+    assert_eq!(
+        refused(&vhost, &[20, 21], &[30]),
+        Unsupported::Descriptors { what: "vhost", given: 1, wanted: 2 }
+    );
 }

@@ -40,11 +40,11 @@ pub struct ConsoleState {
 }
 
 impl ConsoleState {
-    /// The last line that is not empty, in quotes, or the word that there was none.
-    pub fn last_line(&self) -> String {
+    /// The last line that is not empty, as the end of a sentence.
+    pub fn last_words(&self) -> String {
         match self.tail.iter().rev().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("{line:?}"),
-            None => "nothing".to_owned(),
+            Some(line) => format!("the last line of its console was {line:?}"),
+            None => "its console stayed silent".to_owned(),
         }
     }
 
@@ -178,11 +178,8 @@ pub async fn watch_console(
     let mut cutter = LineCutter::default();
     let mut buffer = vec![0; 16 << 10];
     loop {
-        let count = match stream.read(&mut buffer).await {
-            Ok(count) => count,
-            // A broken console is an ended one; the process's exit says why.
-            Err(_) => 0,
-        };
+        // A broken console is an ended one; the process's exit says why.
+        let count = stream.read(&mut buffer).await.unwrap_or_default();
         let mut lines = Vec::new();
         cutter.feed(&buffer[..count], |line| lines.push(line));
         if count == 0 {
@@ -276,14 +273,14 @@ mod tests {
         assert_eq!(state.ready.as_deref(), Some("6.1"));
         assert_eq!(state.panicked.as_deref(), Some("Kernel panic - not syncing: first"));
         assert_eq!(state.tail.len(), TAIL_LINES);
-        assert_eq!(state.last_line(), "\"no line feed\"");
+        assert_eq!(state.last_words(), "the last line of its console was \"no line feed\"");
         assert!(state.ended);
     }
 
     #[tokio::test]
     async fn silence_is_told_as_such() {
-        assert_eq!(watched(&[]).await.last_line(), "nothing");
-        assert_eq!(watched(&[b"\r\n \r\n"]).await.last_line(), "nothing");
+        assert_eq!(watched(&[]).await.last_words(), "its console stayed silent");
+        assert_eq!(watched(&[b"\r\n \r\n"]).await.last_words(), "its console stayed silent");
     }
 
     #[tokio::test]

@@ -43,6 +43,14 @@ pub enum GuestError {
         #[source]
         source: io::Error,
     },
+    /// vhost-net was asked for.
+    #[error("vhost-net was asked for, and /dev/vhost-net does not open")]
+    #[diagnostic(help("load its module (`modprobe vhost_net`) as root, or use the backend \"tap\""))]
+    NoVhost {
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// QEMU ended before the guest printed anything.
     #[error("qemu did not start the guest: {reason}\n{stderr}")]
     #[diagnostic(help("{advice}"))]
@@ -82,15 +90,15 @@ pub enum GuestError {
         reason: String,
     },
     /// The guest neither came up nor died.
-    #[error("the guest was not ready within {within:?}; the last line of its console was {last_line}")]
+    #[error("the guest was not ready within {within:?}; {last_words}")]
     #[diagnostic(help(
         "an emulated guest on a busy host needs longer; a kernel that hangs shows where in the console log"
     ))]
     NotReady {
         /// The deadline.
         within: Duration,
-        /// The last thing seen, quoted.
-        last_line: String,
+        /// The last thing seen.
+        last_words: String,
     },
     /// A command to QEMU has no result.
     #[error(transparent)]
@@ -126,8 +134,7 @@ pub(super) fn advise(stderr: &str) -> &'static str {
             "load the kvm module and open /dev/kvm to this user, or use accelerator = \"auto\"",
         ),
         ("failed to initialize kvm", "KVM does not function here; use accelerator = \"auto\" or \"tcg\""),
-        ("vhost-net", "load the vhost_net module (`modprobe vhost_net`), or use the backend \"tap\""),
-        ("vhost_net", "load the vhost_net module (`modprobe vhost_net`), or use the backend \"tap\""),
+        ("vhost", "this kernel's vhost-net does not take these queues; use the backend \"tap\""),
         ("Could not set up host forwarding", "the control port is taken in that namespace; give another one"),
         (
             "cannot set up guest memory",
@@ -137,6 +144,7 @@ pub(super) fn advise(stderr: &str) -> &'static str {
             "Cannot allocate memory",
             "there is less free memory than memory_mib; lower it or run fewer guests at once",
         ),
+        ("could not open kernel file", "`rig image build` makes the image anew"),
         ("could not load kernel", "`rig image build` makes the image anew"),
         ("could not load initrd", "`rig image build` makes the image anew"),
         ("seccomp", "this qemu is built without its sandbox; use the distribution's"),
@@ -161,7 +169,7 @@ mod tests {
     fn qemus_complaints_have_their_advice() {
         let kvm = "error: failed to set MSR 0x10a to 0xc\nqemu: kvm_buf_set_msrs: Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.";
         assert!(advise(kvm).contains("does not function"));
-        assert!(advise("could not open '/dev/vhost-net': No such file").contains("modprobe vhost_net"));
+        assert!(advise("qemu: could not open kernel file 'x': No such file").contains("image build"));
         assert!(advise("something new").contains("by hand"));
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fs_err::File;
+use fs_err::{File, OpenOptions};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use qapi::qmp;
 use serde_json::json;
@@ -126,9 +126,9 @@ impl Guest {
                 Err(error)
             }
             Err(_) => {
-                let last_line = guest.console.borrow().last_line();
+                let last_words = guest.console.borrow().last_words();
                 guest.end_process().await;
-                Err(GuestError::NotReady { within, last_line })
+                Err(GuestError::NotReady { within, last_words })
             }
         }
     }
@@ -146,12 +146,15 @@ impl Guest {
         let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
         let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
 
+        let vhosts = open_vhosts(&plan.spec)?;
         let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();
+        let vhost_numbers: Vec<_> = vhosts.iter().map(AsRawFd::as_raw_fd).collect();
         let wiring = Wiring {
             qmp: qmp_far.as_raw_fd(),
             console: console_far.as_raw_fd(),
             initramfs: initramfs.as_raw_fd(),
             taps: &taps,
+            vhosts: &vhost_numbers,
         };
         let arguments =
             argv::compose(&plan.spec, plan.engine, &plan.kernel, &plan.net, &plan.extra_cmdline, &wiring)?;
@@ -159,7 +162,7 @@ impl Guest {
         command_line.extend(arguments.iter().cloned());
 
         let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd(), initramfs.as_fd()];
-        keep.extend(plan.taps.iter().map(AsFd::as_fd));
+        keep.extend(plan.taps.iter().chain(&vhosts).map(AsFd::as_fd));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
         let launch = Launch { program: plan.qemu.clone().into(), arguments, namespace, keep: &keep };
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
@@ -441,6 +444,14 @@ async fn abandon_when_dead(qmp: Qmp, mut death: watch::Receiver<Option<Death>>) 
     {
         qmp.abandon(&death.reason);
     }
+}
+
+/// One open /dev/vhost-net for each queue pair. rig opens them, because QEMU 7.2 aborts where it cannot.
+fn open_vhosts(spec: &QemuSpec) -> Result<Vec<OwnedFd>, GuestError> {
+    let open = || OpenOptions::new().read(true).write(true).open("/dev/vhost-net");
+    let opened: io::Result<Vec<OwnedFd>> =
+        (0..argv::vhost_descriptors(spec)).map(|_| Ok(open()?.into_parts().0.into())).collect();
+    opened.map_err(|source| GuestError::NoVhost { source })
 }
 
 /// The image's initramfs with the overlay behind it, in memory: this run's keys never touch a disk.

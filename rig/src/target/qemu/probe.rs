@@ -215,12 +215,12 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, bool) {
 /// Why the probe's guest did not come up, in one line; a host without memory or a missing file may do better next time.
 fn explain(error: &GuestError) -> (String, bool) {
     match error {
-        GuestError::NotReady { within, last_line } => (
-            format!(
-                "/dev/kvm opens, but a guest under KVM did not come up within {within:?}; the last line of its console was {last_line}"
-            ),
-            true,
-        ),
+        GuestError::NotReady { within, last_words } => {
+            let reason = format!(
+                "/dev/kvm opens, but a guest under KVM did not come up within {within:?}; {last_words}"
+            );
+            (reason, true)
+        }
         GuestError::Start { reason, stderr, .. } => {
             let told = stderr.lines().find(|line| line.contains("failed")).unwrap_or(reason);
             (format!("/dev/kvm opens, but qemu does not run a guest with it: {told}"), true)
@@ -232,6 +232,7 @@ fn explain(error: &GuestError) -> (String, bool) {
         | GuestError::Unsupported(_)
         | GuestError::Prepare { .. }
         | GuestError::Spawn { .. }
+        | GuestError::NoVhost { .. }
         | GuestError::Qmp(_)
         | GuestError::NotAsAsked { .. } => (format!("KVM could not be tried: {error}"), false),
     }
