@@ -99,6 +99,28 @@ impl Apt {
         Ok(state)
     }
 
+    /// Whether the mirror that `recipe`'s kernel comes from answers: fetches the small signed index of its release, as apt does.
+    /// Gives the release.
+    pub fn probe(&self, recipe: &Recipe) -> Result<String, ImageError> {
+        let release = recipe.kernel.release.clone();
+        let text = sources::render_deb822(&self.sources(&release, recipe.mirror.as_ref())?, ARCHITECTURE);
+        let folder = tempfile::tempdir().map_err(ImageError::disk("cannot make a folder for apt's state"))?;
+        let state = State { folder: folder.path().join("apt"), release: release.clone() };
+        state.create(&text).map_err(ImageError::disk("cannot write apt's private state"))?;
+        let mut command = state.command("apt-get");
+        command.args(["update", "--print-uris"]);
+        let output = run(command, "apt-get", "addresses")?;
+        let Some(uri) = output.stdout.lines().find_map(|line| line.strip_prefix('\'')?.split('\'').next())
+        else {
+            return Err(state.unreachable("addresses", &output));
+        };
+        let mut command = state.command("/usr/lib/apt/apt-helper");
+        command.args(["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=5", "download-file", uri]);
+        command.arg(folder.path().join("InRelease"));
+        let output = run(command, "apt-helper", "the index of a release")?;
+        if output.success { Ok(release) } else { Err(state.unreachable("the index", &output)) }
+    }
+
     fn sources(&self, release: &str, mirror: Option<&Mirror>) -> Result<Vec<Source>, ImageError> {
         let sources = match mirror {
             Some(mirror) => {
@@ -272,7 +294,7 @@ impl State {
             ("Dir::Cache::archives", at("cache/archives")),
             // Some hosts switch these caches off; without them every look-up reads all lists.
             ("Dir::Cache::pkgcache", "pkgcache.bin".to_owned()),
-            ("Dir::Cache::srcpkgcache", "srcpkgcache.bin".to_owned()),
+            ("Dir::Cache::srcpkgcache", String::new()),
             ("Dir::Etc::sourcelist", "/dev/null".to_owned()),
             ("Dir::Etc::sourceparts", at("sources")),
             ("Dir::Etc::preferences", "/dev/null".to_owned()),

@@ -94,8 +94,15 @@ pub fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, Vec<RecipePro
     let recipe = reader.recipe(name, &document);
     let mut problems = reader.problems;
     if !errors.is_empty() {
-        // What a broken line hides is not missing.
-        problems.retain(|problem| !problem.what.starts_with("missing"));
+        // What a broken line hides is not missing, and what stands in its place is not the user's.
+        let broken: Vec<usize> = errors.iter().filter_map(|error| Some(error.span()?.start)).collect();
+        let syntax = errors.len();
+        let mut index = 0;
+        problems.retain(|problem| {
+            index += 1;
+            let follows = problem.what.starts_with("missing") || broken.contains(&problem.span.offset());
+            index <= syntax || !follows
+        });
     }
     if let (Some(recipe), true) = (recipe, problems.is_empty()) {
         return Ok(recipe);
