@@ -6,8 +6,11 @@ use serde::Serialize;
 
 use super::image::Format;
 use super::{Exit, Failure};
-use crate::capability::{Capability, Need, guests_can_run, machine, network};
-use crate::image::{Cache, Recipes, apt::Apt, build};
+use super::matrix::prepare::accelerator;
+use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
+use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
+use crate::process;
+use crate::target::qemu::Engine;
 
 /// Arguments of `rig doctor`.
 #[derive(Debug, clap::Args)]
@@ -26,13 +29,40 @@ struct Answer<'a> {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let capabilities = examine();
+    let mut capabilities = examine();
+    let kvm = capabilities.iter().position(|capability| capability.name == "kvm");
+    if let (Some(place), Some(image)) = (kvm, an_image())
+        && capabilities.iter().all(|one| one.state == State::Usable || !["root", "qemu"].contains(&one.name))
+    {
+        // From here on in an enclosure: the guest that finds out whether KVM functions must die with us.
+        process::enclose().map_err(Failure::testbed)?;
+        capabilities[place] = machine::kvm(Some(&|| boots_under_kvm(&image)));
+    }
     let guests_can_run = guests_can_run(&capabilities);
     match arguments.format {
         Format::Text => print_text(&capabilities, guests_can_run),
         Format::Json => print_json(&Answer { format: 1, guests_can_run, capabilities: &capabilities }),
     }
     Ok(if guests_can_run { Exit::Done } else { Exit::Testbed })
+}
+
+/// Any image that is built already: a doctor fetches nothing.
+fn an_image() -> Option<Image> {
+    let cache = Cache::of_user().ok()?;
+    let recipes = Recipes::default();
+    recipes.names().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))
+}
+
+/// The functional probe (or the answer that was kept of it).
+fn boots_under_kvm(image: &Image) -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let resolved = runtime.block_on(accelerator(Some(image), &GuestKeys::generate()));
+    let resolved = resolved.map_err(|error| error.to_string())?;
+    match resolved.engine {
+        Engine::Kvm => Ok(resolved.reason),
+        Engine::Tcg => Err(format!("/dev/kvm does not function: {}", resolved.reason)),
+    }
 }
 
 fn examine() -> Vec<Capability> {

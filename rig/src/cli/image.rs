@@ -157,6 +157,14 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// The image of a kernel, built if it is not in the cache.
+pub(super) fn ensure_image(name: &str) -> Result<Image, Failure> {
+    let cache = Cache::of_user().map_err(blame)?;
+    let recipe = Recipes::default().load(name).map_err(blame)?;
+    let apt = Apt::new(cache.root());
+    build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut tell(name)).map_err(blame)
+}
+
 /// Prints each step once, on standard error.
 #[expect(clippy::print_stderr, reason = "progress for a person who waits")]
 pub(super) fn tell(name: &str) -> impl FnMut(Step) {
@@ -247,10 +255,4 @@ mod tests {
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(3 << 30), "3.0 GiB");
     }
-}
-
-/// The image of a kernel, built if it is not in the cache.
-pub(super) fn ensure_image(name: &str) -> Result<crate::image::Image, Failure> {
-    let cache = crate::image::Cache::of_user().map_err(Failure::testbed)?;
-    crate::image::ensure(name, &cache, crate::image::Fetch::IfMissing).map_err(Failure::testbed)
 }

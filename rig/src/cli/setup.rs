@@ -41,6 +41,11 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What `rig setup --yes` does, for commands that offer it (`rig matrix run --setup`).
+pub(super) fn run_unasked() -> Result<Exit, Failure> {
+    run(Arguments { yes: true })
+}
+
 /// What to do about missing programs.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
@@ -160,8 +165,4 @@ mod tests {
         let Plan::Refuse { help, .. } = plan(&MISSING, true, false, true) else { panic!("not refused") };
         assert!(help.contains("tc, ip") && help.contains("in iproute2"), "{help}");
     }
-}
-
-pub(super) fn install() -> Result<(), Failure> {
-    Ok(())
 }

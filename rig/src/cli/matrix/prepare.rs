@@ -23,7 +23,7 @@ use crate::record::format::{
 use crate::record::{self, Writer};
 use crate::runner::{Laboratory, environment, schedule};
 use crate::target::qemu::probe::{self, PROBE_DEADLINE, ProbeKit};
-use crate::target::qemu::{Engine, Resolved};
+use crate::target::qemu::{Engine, ProbeError, Resolved};
 use crate::target::{Accelerator, HostAbilities, Localtime};
 use crate::testbed::probe as network;
 use crate::{agent, clock, process};
@@ -152,7 +152,8 @@ impl Prepared {
         results: &Path,
     ) -> Result<(Laboratory, Writer, RunRecord, Vec<BlockRecord>), Failure> {
         let keys = GuestKeys::generate();
-        let accelerator = accelerator(&self.images, &keys, &self.abilities).await?;
+        let by_name: BTreeMap<&String, &Image> = self.images.iter().collect();
+        let accelerator = accelerator(by_name.into_values().next(), &keys).await.map_err(Failure::testbed)?;
         self.abilities.accelerator = Some(accelerator.clone());
         let (writer, run, done) = match self.work {
             Work::New { cells, draft } => {
@@ -273,17 +274,12 @@ fn image_record(image: &Image) -> ImageRecord {
     }
 }
 
-/// What `auto` stands for, by booting a guest of the first image (or from the kept answer of such a boot).
-pub(in crate::cli) async fn accelerator(
-    images: &HashMap<String, Image>,
-    keys: &GuestKeys,
-    abilities: &HostAbilities,
-) -> Result<Resolved, Failure> {
-    let by_name: BTreeMap<&String, &Image> = images.iter().collect();
-    let Some(image) = by_name.into_values().next().filter(|_| abilities.qemu.is_ok()) else {
+/// What `auto` stands for, by booting a guest of this image (or from the kept answer of such a boot).
+pub(in crate::cli) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
+    let Some(image) = image else {
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };
-    let cache = Cache::of_user().map_err(Failure::testbed)?;
+    let cache = Cache::of_user().map_err(|error| ProbeError::NoCache { reason: error.to_string() })?;
     let kit = ProbeKit {
         qemu: PathBuf::from(QEMU),
         kernel: image.kernel.clone(),
@@ -293,7 +289,7 @@ pub(in crate::cli) async fn accelerator(
         within: PROBE_DEADLINE,
         device: PathBuf::from("/dev/kvm"),
     };
-    probe::resolve(Accelerator::Auto, &kit).await.map_err(Failure::testbed)
+    probe::resolve(Accelerator::Auto, &kit).await
 }
 
 #[cfg(test)]

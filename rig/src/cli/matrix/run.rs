@@ -55,7 +55,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if arguments.setup {
-        setup::install()?;
+        setup::run_unasked()?;
     }
     let prepared = match &arguments.resume {
         Some(run) => Prepared::again(&arguments.results, run)?,

@@ -65,6 +65,13 @@ pub enum ProbeError {
         /// Why not.
         reason: String,
     },
+    /// There is no place to keep an answer in.
+    #[error("no place for the probe's answer: {reason}")]
+    #[diagnostic(help("set XDG_CACHE_HOME, or HOME"))]
+    NoCache {
+        /// Why not.
+        reason: String,
+    },
     /// The answer cannot be kept, or the probe's files cannot be made.
     #[error("cannot keep the probe's files in {path}")]
     #[diagnostic(help("make that directory writable, or set XDG_CACHE_HOME to one that is"))]
