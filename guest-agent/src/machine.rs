@@ -77,17 +77,24 @@ fn read_line(path: &str) -> Option<String> {
 /// that has no other user. On a shared host nothing is changed. The effective values are in [`Hello::sysctls`].
 pub(crate) fn tune() {
     let guest = process::root_in_memory();
-    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-    let own_namespace = match (namespace("self"), namespace("1")) {
-        (Some(own), Some(first)) => own != first,
-        _ => false,
-    };
-    if guest || own_namespace {
+    if guest || in_own_namespace() {
         set(OF_THE_NAMESPACE);
     }
     if guest {
         set(OF_THE_KERNEL);
     }
+}
+
+/// Whether whoever started us put us into a network namespace that was made for it: neither the starter's own nor the kernel's
+/// first, which alone has all of net/core (net/core/sysctl_net_core.c registers `netdev_max_backlog` for init_net only).
+fn in_own_namespace() -> bool {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let parent = std::os::unix::process::parent_id().to_string();
+    let apart = match (namespace("self"), namespace(&parent)) {
+        (Some(own), Some(parents)) => own != parents,
+        _ => false,
+    };
+    apart && !Path::new(&sysctl_path("net.core.netdev_max_backlog")).exists()
 }
 
 fn set(settings: &[(&str, &str)]) {

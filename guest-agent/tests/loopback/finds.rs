@@ -73,8 +73,8 @@ fn a_fin_reads_the_data_and_then_the_end() {
 #[test]
 fn a_silent_peer_is_a_timeout_and_its_lanes_do_not_hold_the_finish_up() {
     let silent = script(
-        vec![connect(), select(10 * MS).verdict()],
-        vec![accept(), sleep(600 * SECOND), close()],
+        vec![connect(), read(), select(10 * MS).verdict()],
+        vec![accept(), write("hello"), sleep(600 * SECOND), close()],
         &["timeout"],
     );
     let setting = Setting { trials: 60, in_flight: 4, deadline_ns: 1200 * SECOND, ..Setting::default() };
@@ -82,7 +82,7 @@ fn a_silent_peer_is_a_timeout_and_its_lanes_do_not_hold_the_finish_up() {
     assert_eq!(target.tally.outcomes, counts(&[("timeout", 60)]));
     assert_eq!(target.tally.returns, counts(&[("0", 60)]));
     assert_eq!(target.tally.state_before, [(1, 60)].into());
-    // 60 connections, all in lanes that sleep for ten minutes: the crew grew, and Finish cut what it had accepted.
+    // 60 greetings from lanes that then sleep for ten minutes: the crew of 4 grew, and Finish cut what it had accepted.
     assert!(peer.tally.outcomes.keys().all(|outcome| outcome == "unfinished"), "{:?}", peer.tally.outcomes);
     assert_eq!(peer.tally.trials, 60);
 }

@@ -245,7 +245,7 @@ fn a_thousand_trials_sleep_at_once() {
         vec![
             connect(),
             write("hello"),
-            sleep(300 * MS),
+            sleep(2 * SECOND),
             select(10 * SECOND).verdict(),
             read().outcome(),
             read().outcome(),
@@ -254,14 +254,14 @@ fn a_thousand_trials_sleep_at_once() {
         &["readable,data,ECONNRESET"],
     );
     let setting = Setting {
-        trials: 2000,
+        trials: 1000,
         in_flight: 1000,
-        keep_examples: 2000,
+        keep_examples: 1000,
         deadline_ns: 60 * SECOND,
         ..Setting::default()
     };
     let (target, _) = play(&sleeping, &setting);
-    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 2000)]));
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 1000)]));
     assert!(target.records.iter().all(|record| record.descriptor == 3));
     let sleeps: Vec<(u64, u64)> =
         target.records.iter().map(|record| (record.steps[2].begin_ns, record.steps[2].end_ns)).collect();
@@ -269,9 +269,9 @@ fn a_thousand_trials_sleep_at_once() {
         .iter()
         .map(|(moment, _)| sleeps.iter().filter(|(b, e)| b <= moment && moment < e).count())
         .max();
-    assert!(most > Some(500), "{most:?} sleeps at once");
+    assert!(most > Some(300), "{most:?} sleeps at once");
     let trials: BTreeSet<u64> = target.records.iter().map(|record| record.trial).collect();
-    assert_eq!(trials, (0..2000).collect());
+    assert_eq!(trials, (0..1000).collect());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Holds what the instrument must find where the truth is known; asserts no time, only orders and counts.
 
+mod alone;
 mod driver;
 mod finds;
 mod holds;
