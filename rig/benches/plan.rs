@@ -8,7 +8,8 @@ use rig::matrix::{Matrix, Plan, Selection};
 
 /// 1 scenario x 20 x 50 parameter values x (1 host + 9 guests x 1 kernel) x 1 path = 10,000 cells.
 fn ten_thousand_cells() -> String {
-    let list = |count: u32, unit: &str| (1..=count).map(|n| format!("\"{n}{unit}\"")).collect::<Vec<_>>().join(", ");
+    let list =
+        |count: u32, unit: &str| (1..=count).map(|n| format!("\"{n}{unit}\"")).collect::<Vec<_>>().join(", ");
     let guests: String = (0..9)
         .map(|n| {
             format!(

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::image::Format;
-use super::{Exit, Failure};
 use super::matrix::prepare::accelerator;
+use super::{Exit, Failure};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
 use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
 use crate::process;

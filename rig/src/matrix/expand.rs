@@ -187,13 +187,7 @@ impl<'m> Expansion<'m> {
     }
 
     /// One point for every configuration, kernel and path. The host runs one kernel, whatever the axis says.
-    fn place(
-        &mut self,
-        variant: usize,
-        axes: &Axes<'m>,
-        sizes: Sizes,
-        control: Option<&'m ControlKeys>,
-    ) {
+    fn place(&mut self, variant: usize, axes: &Axes<'m>, sizes: Sizes, control: Option<&'m ControlKeys>) {
         let matrix = self.matrix;
         let of = |axis: &str| axes.get(axis).copied().unwrap_or_default();
         for configuration in of("configuration") {
@@ -216,7 +210,8 @@ impl<'m> Expansion<'m> {
 
     /// A point that is there already takes the new sizes.
     fn add(&mut self, point: Point<'m>) {
-        let place = (point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str());
+        let place =
+            (point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str());
         match self.places.get(&place) {
             Some(&index) => self.points[index].sizes = point.sizes.or(self.points[index].sizes),
             None => {
@@ -237,7 +232,9 @@ impl<'m> Expansion<'m> {
             .variants
             .iter()
             .map(|variant| {
-                let fits = |exclude: &Exclude| exclude.keys.iter().all(|(key, words)| fits_variant(key, words, variant));
+                let fits = |exclude: &Exclude| {
+                    exclude.keys.iter().all(|(key, words)| fits_variant(key, words, variant))
+                };
                 (0..excludes.len()).filter(|index| fits(excludes[*index])).collect()
             })
             .collect();
@@ -258,7 +255,15 @@ impl<'m> Expansion<'m> {
             .iter()
             .enumerate()
             .map(|(index, point)| {
-                ((point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str()), index)
+                (
+                    (
+                        point.variant,
+                        point.configuration.name.as_str(),
+                        point.kernel,
+                        point.path.name.as_str(),
+                    ),
+                    index,
+                )
             })
             .collect();
     }
@@ -296,7 +301,14 @@ impl<'m> Expansion<'m> {
                 Ok(variant) => {
                     for &(configuration, kernel, path) in &places {
                         let sizes = control.sizes;
-                        self.add(Point { variant, configuration, kernel, path, sizes, control: Some(control) });
+                        self.add(Point {
+                            variant,
+                            configuration,
+                            kernel,
+                            path,
+                            sizes,
+                            control: Some(control),
+                        });
                     }
                 }
                 Err(wrong) => faults.extend(wrong.into_iter().map(|wrong| {
@@ -355,7 +367,8 @@ impl<'m> Expansion<'m> {
     /// Crosses the axes of the file and of every profile, and reports what only shows then.
     pub(super) fn probe(matrix: &'m Matrix, findings: &mut Findings, root: &Table) {
         let mut matched: HashMap<usize, bool> = HashMap::new();
-        let layers = std::iter::once(None).chain(matrix.profiles.iter().map(|(name, layer)| Some((name, layer))));
+        let layers =
+            std::iter::once(None).chain(matrix.profiles.iter().map(|(name, layer)| Some((name, layer))));
         for profile in layers {
             let place = match profile {
                 None => root.entry("axes"),
@@ -379,12 +392,17 @@ impl<'m> Expansion<'m> {
                 Err(faults) => report_faults(findings, faults, &span),
             }
         }
-        let excludes =
-            std::iter::once(&matrix.base).chain(matrix.profiles.iter().map(|(_, layer)| layer)).flat_map(|l| &l.excludes);
+        let excludes = std::iter::once(&matrix.base)
+            .chain(matrix.profiles.iter().map(|(_, layer)| layer))
+            .flat_map(|l| &l.excludes);
         for exclude in excludes {
             if matched.get(&exclude.span.start) == Some(&false) {
                 findings
-                    .report(exclude.span.clone(), "this exclude matches no cell", "of the file or of any profile")
+                    .report(
+                        exclude.span.clone(),
+                        "this exclude matches no cell",
+                        "of the file or of any profile",
+                    )
                     .help("all its keys must match one cell; `rig matrix plan` lists the cells");
             }
         }
@@ -410,9 +428,7 @@ fn report_faults(findings: &mut Findings, faults: Vec<Fault<'_>>, span: &crate::
             Fault::Value { word, wrong } => {
                 let place = word.map_or(span.clone(), |word| word.span.clone());
                 if !seen.contains(&place) {
-                    findings
-                        .report(place.clone(), wrong.message, wrong.label)
-                        .maybe_help(wrong.help);
+                    findings.report(place.clone(), wrong.message, wrong.label).maybe_help(wrong.help);
                     seen.push(place);
                 }
             }
@@ -437,7 +453,9 @@ fn choose<'m>(parameters: &[(&'m str, &'m [Word])], index: usize) -> Vec<(&'m st
 }
 
 fn any_matches(words: &[Word], text: &str) -> bool {
-    words.iter().any(|word| word.text == text || (!glob::is_plain(&word.text) && glob::matches(&word.text, text)))
+    words
+        .iter()
+        .any(|word| word.text == text || (!glob::is_plain(&word.text) && glob::matches(&word.text, text)))
 }
 
 /// Whether the part of an exclude that speaks of scenario and parameters fits; keys of other axes fit every variant.

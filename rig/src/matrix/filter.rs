@@ -29,8 +29,13 @@ impl Filter {
                 Ok(Self { axis: axis.to_owned(), pattern: pattern.to_owned(), text: text.to_owned() })
             }
             Some(_) | None => {
-                let mut problem =
-                    Problem::in_text("command line", text, 0..text.len(), "a filter is axis=value", "not a filter");
+                let mut problem = Problem::in_text(
+                    "command line",
+                    text,
+                    0..text.len(),
+                    "a filter is axis=value",
+                    "not a filter",
+                );
                 problem.help("for example configuration=virtio-* kernel=6.1 scenario=rst client_delay=3s");
                 Err(problem.into())
             }
@@ -117,7 +122,8 @@ pub(super) fn select<'e, 'm>(
             filters.iter().any(|other| other.axis == filter.axis && other.matches(expansion, point))
         })
     };
-    let points: Vec<(&Point<'m>, bool)> = expansion.points().iter().map(|point| (point, wanted(point))).collect();
+    let points: Vec<(&Point<'m>, bool)> =
+        expansion.points().iter().map(|point| (point, wanted(point))).collect();
     let mut places: Vec<(&str, &str, &str)> = points
         .iter()
         .filter(|(point, wanted)| *wanted && point.control.is_none())

@@ -108,11 +108,8 @@ impl Scenario {
                 Lane { name: lane.name.clone(), side: lane.side, steps }
             })
             .collect();
-        let expect = self
-            .expect
-            .iter()
-            .map(|input| as_text(&given_json(FieldKind::Text, input, values)))
-            .collect();
+        let expect =
+            self.expect.iter().map(|input| as_text(&given_json(FieldKind::Text, input, values))).collect();
         let control = self.control.as_ref().map(|control| {
             let errno = given_json(FieldKind::Errno, &control.errno, values).as_i64().unwrap_or_default();
             let rate = given_json(FieldKind::Rate, &control.rate, values).as_u64().unwrap_or_default();
@@ -131,7 +128,9 @@ impl Scenario {
     fn blame_injection(&self, fault: InjectionFault, values: &BTreeMap<String, String>) -> Unresolved {
         let parameter = fault
             .select
-            .and_then(|at| self.lanes[fault.lane].steps[at].fields.iter().find(|field| field.schema.name == "call"))
+            .and_then(|at| {
+                self.lanes[fault.lane].steps[at].fields.iter().find(|field| field.schema.name == "call")
+            })
             .and_then(|field| match &field.input {
                 Input::Parameter(name) => Some(name.clone()),
                 Input::Given(_) => None,

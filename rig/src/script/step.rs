@@ -51,7 +51,9 @@ impl Reader {
         if schema.name == "select" && step.sockets().next().is_none() && self.findings.len() == before {
             self.findings
                 .report(table.span.clone(), "this select watches nothing", "no `read`, `write` or `except`")
-                .help("add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }");
+                .help(
+                    "add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }",
+                );
         }
         Some(step)
     }

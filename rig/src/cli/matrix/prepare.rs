@@ -185,7 +185,8 @@ fn plan(
         ));
     }
     let blocks = schedule(plan.ready(), draft.seed);
-    let cells = plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
+    let cells =
+        plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
     Ok(RunRecord {
         environment: Environment {
             host: environment::host(),
@@ -210,7 +211,11 @@ pub(in crate::cli) fn laboratory(
     keys: GuestKeys,
 ) -> Result<Laboratory, Failure> {
     let unusable = |error: std::io::Error| {
-        Failure::say(Exit::Testbed, format!("no private folder for the agent: {error}"), "see `df -h /run /tmp`")
+        Failure::say(
+            Exit::Testbed,
+            format!("no private folder for the agent: {error}"),
+            "see `df -h /run /tmp`",
+        )
     };
     let private = process::new_run_dir().map_err(unusable)?;
     let agent = agent::install(private.path()).map_err(unusable)?;
@@ -245,7 +250,8 @@ pub(in crate::cli) fn look() -> HostAbilities {
 /// First line of `qemu-system-x86_64 --version`.
 pub(in crate::cli) fn qemu_version() -> Result<String, String> {
     let output = Command::new(QEMU).arg("--version").output();
-    let output = output.map_err(|error| format!("{QEMU} cannot be started ({error}); `rig setup` installs it"))?;
+    let output =
+        output.map_err(|error| format!("{QEMU} cannot be started ({error}); `rig setup` installs it"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     match text.lines().next() {
         Some(line) if output.status.success() => Ok(line.to_owned()),
@@ -275,7 +281,10 @@ fn image_record(image: &Image) -> ImageRecord {
 }
 
 /// What `auto` stands for, by booting a guest of this image (or from the kept answer of such a boot).
-pub(in crate::cli) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
+pub(in crate::cli) async fn accelerator(
+    image: Option<&Image>,
+    keys: &GuestKeys,
+) -> Result<Resolved, ProbeError> {
     let Some(image) = image else {
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };

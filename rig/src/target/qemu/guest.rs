@@ -231,7 +231,8 @@ impl Guest {
         self.qmp = Some(qmp);
         let mut console = self.console.clone();
         let ready = async {
-            let state = console.wait_for(|state| state.ready.is_some()).await.ok().map(|state| state.ready.clone());
+            let state =
+                console.wait_for(|state| state.ready.is_some()).await.ok().map(|state| state.ready.clone());
             match state {
                 Some(release) => release.unwrap_or_default(),
                 // The console has ended: the death is on its way.
