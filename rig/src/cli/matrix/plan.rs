@@ -97,7 +97,8 @@ fn render(matrix: &Matrix, selected: Selected, abilities: &Abilities<'_>, format
 
 fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
     let shown = shown_parameters(matrix, plan);
-    let header = ["cell", "scenario", "configuration", "kernel", "path", "trials", "blocks", "status", "parameters"];
+    let header =
+        ["cell", "scenario", "configuration", "kernel", "path", "trials", "blocks", "status", "parameters"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for planned in &plan.cells {
         let cell = &planned.cell;
@@ -251,7 +252,9 @@ mod tests {
 
     #[test]
     fn times_are_rounded_for_people() {
-        for (seconds, text) in [(0, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (7_260, "2 h 1 min")] {
+        for (seconds, text) in
+            [(0, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (7_260, "2 h 1 min")]
+        {
             assert_eq!(minutes(Duration::from_secs(seconds)), text);
         }
     }
