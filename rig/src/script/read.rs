@@ -80,6 +80,9 @@ pub(super) fn read(name: &str, document: &Document, findings: Findings) -> Resul
     let sound = reader.findings.is_empty();
     let mut scenario = check::check(scenario, &mut reader, sound, &expect_places);
     scenario.parameters = reader.parameters.into_iter().map(|draft| draft.parameter).collect();
+    if reader.findings.is_empty() {
+        scenario.fix();
+    }
     reader.findings.finish(Some(scenario))
 }
 

@@ -175,9 +175,10 @@ fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> St
     let skipped = plan.skipped().count();
     let profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
     let mut out = format!(
-        "\n{}{profile}: {} cells, of which {controls} controls; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
+        "\n{}{profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
         matrix.name(),
         plan.cells.len(),
+        if controls == 1 { "" } else { "s" },
         thousands(cost.blocks),
         thousands(cost.trials),
         minutes(cost.time),
