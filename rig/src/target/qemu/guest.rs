@@ -382,20 +382,37 @@ impl Guest {
     /// Ends the guest: asks QEMU to quit, and kills it when it does not. Returns when the process is gone.
     pub async fn stop(mut self) -> Ended {
         self.intent.end();
-        if let Some(qmp) = &self.qmp {
-            // Refused, late or already closed: what follows does not depend on it.
-            let _ = qmp.execute(qmp::quit {}, QUIT_DEADLINE).await;
+        if self.death.borrow().is_some() {
+            // It is ending by itself, perhaps with its last words; the supervisor does not let it linger.
+            return self.collect().await;
         }
-        self.end_process().await
-    }
-
-    /// Waits a moment for the process to end by itself, kills it otherwise, and collects what is left.
-    async fn end_process(&mut self) -> Ended {
-        self.intent.end();
-        let by_itself = self.qmp.as_ref().is_some_and(|qmp| qmp.closed().is_some());
-        if !by_itself || tokio::time::timeout(QUIT_DEADLINE, self.died()).await.is_err() {
+        let quits = match &self.qmp {
+            // "Closed" is a quit as well: the process is on its way out, whoever sent it.
+            Some(qmp) => match qmp.execute(qmp::quit {}, QUIT_DEADLINE).await {
+                Ok(_) | Err(QmpError::Closed { .. }) => true,
+                Err(_) => false,
+            },
+            None => false,
+        };
+        if quits {
+            // Its death; the supervisor does not let it linger after that.
+            let _ = tokio::time::timeout(QUIT_DEADLINE, self.died()).await;
+        }
+        if self.death.borrow().is_none() {
             send_kill(&self.killer);
         }
+        self.collect().await
+    }
+
+    /// Kills the process and collects what is left.
+    async fn end_process(&mut self) -> Ended {
+        self.intent.end();
+        send_kill(&self.killer);
+        self.collect().await
+    }
+
+    /// Waits for the tasks of a guest whose end is certain.
+    async fn collect(&mut self) -> Ended {
         let status = match self.supervisor.take() {
             Some(supervisor) => supervisor.await.unwrap_or_else(|error| format!("is unknown: {error}")),
             None => "is known already".to_owned(),
