@@ -76,12 +76,20 @@ fn pattern(bytes: usize) -> Vec<u8> {
 async fn a_guest_boots_obeys_carries_bytes_and_stops() {
     let image = image_or_return!();
     let bench = Bench::new(image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
+    let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
+    plan.overlay.extend(support::guest::archive("overlaid", b"by this run\n"));
+    let guest = boot(plan).await;
     support::say(&format!("ready after {:?}", guest.ready_after()));
 
     let verified = guest.verify().await.unwrap();
     assert_eq!((verified.engine, verified.vcpus, verified.vhost_proof.as_str()), (Engine::Tcg, 1, ""));
     assert_eq!(run(&bench, &guest, "uname -r").await, (Exit::Status(0), guest.release().to_owned()));
+
+    assert_eq!(run(&bench, &guest, "cat /overlaid").await.1, "by this run");
+    // The query on which the proof of vhost relies, in this QEMU's words.
+    let asked = serde_json::json!({ "path": "/machine/peripheral/data-nic/virtio-backend" });
+    let status = guest.qmp().execute_raw("x-query-virtio-status", asked, LONG).await.unwrap();
+    assert_eq!(status["vhost-started"], false, "{status}");
 
     obeys(&bench, &guest).await;
     exits(&bench, &guest).await;
