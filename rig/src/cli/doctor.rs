@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::image::Format;
+use super::image::{Format, say};
 use super::matrix::prepare::accelerator;
 use super::{Exit, Failure};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
@@ -123,16 +123,14 @@ fn kernels(cache: &Cache, recipes: &Recipes) -> Capability {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn print_json(answer: &Answer<'_>) {
-    println!("{}", serde_json::to_string_pretty(answer).expect("plain data serialises"));
+    say(&serde_json::to_string_pretty(answer).expect("plain data serialises"));
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn print_text(capabilities: &[Capability], guests_can_run: bool) {
     for Capability { name, state, detail, advice, .. } in capabilities {
         let advice = advice.as_ref().map(|advice| format!(" -> {advice}")).unwrap_or_default();
-        println!("{name:<10} {:<8} {detail}{advice}", state.word());
+        say(&format!("{name:<10} {:<8} {detail}{advice}", state.word()));
     }
-    println!("{}", if guests_can_run { "guests can run here" } else { "guests cannot run here" });
+    say(if guests_can_run { "guests can run here" } else { "guests cannot run here" });
 }
