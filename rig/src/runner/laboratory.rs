@@ -29,6 +29,9 @@ pub const PEER_PORT: u16 = 8083;
 /// An agent that says nothing for this long is given up; it speaks five times a second while it plays.
 const SILENCE: Duration = Duration::from_secs(20);
 
+/// An agent that falls silent is explained by its guest's death if that is told within this; longer than a death is gathered.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
 /// For a hello, a "ready", a peer's last words.
 pub(super) const EXCHANGE: Duration = Duration::from_secs(30);
 
@@ -123,10 +126,19 @@ impl Block<'_> {
                 self.record.target.boot_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.record.target_hello = Some(target.hello().clone());
                 let death = stage.target_death();
-                tokio::select! {
+                tokio::pin!(death);
+                let result = tokio::select! {
                     biased;
-                    reason = death => Err(StageError::GuestDied { reason }),
+                    reason = &mut death => Err(StageError::GuestDied { reason }),
                     result = self.exchange(&mut peer, &mut target) => result,
+                };
+                match result {
+                    // A guest takes its connections with it, and they tell it sooner than its process does.
+                    Err(error) if stage.has_guest() => match timeout(AFTERMATH, death).await {
+                        Ok(reason) => Err(StageError::GuestDied { reason }),
+                        Err(_) => Err(error),
+                    },
+                    result => result,
                 }
             }
             Err(error) => Err(error),

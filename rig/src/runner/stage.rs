@@ -204,6 +204,11 @@ impl Stage {
         descriptor.map_err(|source| StageError::Testbed(TestbedError::Enter { source }))
     }
 
+    /// Whether the target is a guest.
+    pub(super) fn has_guest(&self) -> bool {
+        matches!(self.target, Some(Target::Guest { .. }))
+    }
+
     /// Comes when the guest dies, with the reason; never for a host.
     pub(super) fn target_death(&self) -> impl Future<Output = String> + Send + use<> {
         let death = match &self.target {
