@@ -191,7 +191,8 @@ fn plan(
         environment: Environment {
             host: environment::host(),
             qemu: abilities.qemu.clone().unwrap_or_default(),
-            accelerator: accelerator.engine.word().to_owned(),
+            // Nothing was probed for a run without guests.
+            accelerator: if draft.images.is_empty() { "none" } else { accelerator.engine.word() }.to_owned(),
             accelerator_reason: accelerator.reason.clone(),
             sysctls: environment::sysctls(),
             rehearsed: std::env::var_os("RIG_REHEARSED").is_some(),

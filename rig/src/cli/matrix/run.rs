@@ -109,7 +109,7 @@ async fn conduct(
     let playing = tokio::spawn(async move { dispatcher.run(&run, &done).await });
     let recorded = consume(spine, writer, &stopper).await;
     let why = playing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    recorded.map_err(Failure::bug)?;
+    recorded.map_err(Failure::testbed)?;
     Ok(why)
 }
 
