@@ -49,10 +49,8 @@ fn header(out: &mut String, model: &ReportModel) {
     let complete = if run.complete { "complete" } else { "NOT COMPLETE" };
     out.push_str(&format!("rig run {} ({complete})\n", run.id));
     let mut line = |name: &str, text: String| wrap(out, &format!("  {name:<8} "), &text, 11);
-    line(
-        "started",
-        format!("{}, profile {}, seed {}, rig {}", run.started, run.profile, run.seed, run.rig_version),
-    );
+    let profile = if run.profile.is_empty() { String::new() } else { format!(", profile {}", run.profile) };
+    line("started", format!("{}{profile}, seed {}, rig {}", run.started, run.seed, run.rig_version));
     let physical = match host.virtualized.as_str() {
         "none" => "bare metal".to_owned(),
         "" => "bare metal or virtual: not known".to_owned(),
@@ -154,10 +152,14 @@ fn cell_row(table: &mut Table, cell: &CellSummary) {
     if !cell.reason.is_empty() {
         table.note(format!("{}: {}", status_word(cell.status), cell.reason));
     } else if cell.void > 0 {
-        let reasons: Vec<String> =
-            cell.void_reasons.iter().map(|(reason, n)| format!("{} ({reason})", count(*n))).collect();
-        table.note(format!("void: {}", reasons.join(", ")));
+        table.note(void_reasons(cell));
     }
+}
+
+fn void_reasons(cell: &CellSummary) -> String {
+    let reasons: Vec<String> =
+        cell.void_reasons.iter().map(|(reason, n)| format!("{} ({reason})", count(*n))).collect();
+    format!("void: {}", reasons.join(", "))
 }
 
 fn controls(out: &mut String, model: &ReportModel) {
@@ -173,6 +175,7 @@ fn controls(out: &mut String, model: &ReportModel) {
         ("expected %", Right),
         ("seen", Right),
         ("of", Right),
+        ("void", Right),
         ("bounds %", Left),
         ("", Left),
     ]);
@@ -196,14 +199,21 @@ fn controls(out: &mut String, model: &ReportModel) {
             percent_number(control.expected_rate, Rounding::Nearest),
             count(control.count),
             count(control.n),
+            cell.map_or_else(|| "-".to_owned(), |cell| count(cell.void)),
             bounds(control),
-            if control.passed { "passed".into() } else { "FAILED".into() },
+            match (control.passed, control.n) {
+                (true, _) => "passed".into(),
+                (false, 0) => "not run".into(),
+                (false, _) => "FAILED".into(),
+            },
         ]);
         if !control.passed {
             table.note(control.reason.clone());
         }
-        if let Some(cell) = cell.filter(|cell| cell.status == CellStatus::Short && cell.trials > 0) {
-            table.note(format!("short: {}", cell.reason));
+        match cell.filter(|cell| cell.trials > 0) {
+            Some(cell) if cell.status == CellStatus::Short => table.note(format!("short: {}", cell.reason)),
+            Some(cell) if cell.void > 0 => table.note(void_reasons(cell)),
+            Some(_) | None => {}
         }
     }
     if !table.is_empty() {

@@ -274,7 +274,6 @@ fn runs_are_found_by_what_users_type() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a tier that cannot run says so aloud")]
 fn a_full_disk_loses_nothing_that_the_journal_names() {
     use nix::mount::{MsFlags, mount};
     use nix::sched::{CloneFlags, unshare};
