@@ -21,12 +21,11 @@ use rtnetlink::{LinkUnspec, LinkVeth};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Says aloud that a test was not run.
-#[expect(clippy::print_stderr, reason = "a tier that cannot run says so")]
+/// Says aloud that a test was not run; past libtest, which keeps what a passing test prints to itself.
 fn skipped() -> bool {
     let not_root = !nix::unistd::geteuid().is_root();
     if not_root {
-        eprintln!("SKIPPED tier netns: not root");
+        let _ = writeln!(io::stderr(), "SKIPPED tier netns: not root");
     }
     not_root
 }

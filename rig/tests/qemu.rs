@@ -308,9 +308,10 @@ async fn boots_that_fail_say_how() {
         plan
     };
 
-    // Init is a program that waits for a line from the console.
-    let hangs = Guest::boot(plan("rdinit=/bin/cat"), Duration::from_secs(6)).await.unwrap_err();
-    assert!(matches!(hangs, GuestError::NotReady { .. }), "{hangs}");
+    // Words that the kernel does not know become arguments of init.
+    let hangs =
+        Guest::boot(plan("rdinit=/bin/busybox sleep 1000"), Duration::from_secs(6)).await.unwrap_err();
+    assert!(matches!(hangs, GuestError::NotReady { .. }), "{hangs:?}");
 
     let panics = Guest::boot(plan("rdinit=/nonexistent"), LONG).await.unwrap_err();
     assert!(

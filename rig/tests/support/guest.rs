@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
+use rig::image::{Cache, Fetch, GuestKeys, Overlay, ensure};
 use rig::target::launch_ssh::SshPlan;
 use rig::target::qemu::{Engine, GuestNet, GuestPlan};
 use rig::target::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
@@ -24,22 +25,23 @@ pub(crate) struct TestImage {
 }
 
 impl TestImage {
-    /// The image in the folder that RIG_TEST_IMAGE names: `kernel`, `initramfs`, `host_key.pub`, `user_key`.
+    /// The image of kernel 6.1 from the user's cache (built first, if it must be), with keys made for this test.
     pub(crate) fn find() -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("guests need root for their namespaces and taps".to_owned());
         }
-        let folder = std::env::var_os("RIG_TEST_IMAGE").ok_or("RIG_TEST_IMAGE names no image")?;
-        let folder = PathBuf::from(folder);
-        let read = |name: &str| fs_err::read_to_string(folder.join(name)).map_err(|error| error.to_string());
-        let public =
-            ssh_key::PublicKey::from_openssh(&read("host_key.pub")?).map_err(|error| error.to_string())?;
+        if let Err(error) = Command::new("qemu-system-x86_64").arg("--version").output() {
+            return Err(format!("no qemu-system-x86_64: {error}"));
+        }
+        let image = Cache::of_user().and_then(|cache| ensure("6.1", &cache, Fetch::IfMissing));
+        let image = image.map_err(|error| format!("no image 6.1: {error}"))?;
+        let keys = GuestKeys::generate();
         Ok(Self {
-            kernel: folder.join("kernel"),
-            initramfs: folder.join("initramfs"),
-            overlay: Vec::new(),
-            host_key: public.to_bytes().map_err(|error| error.to_string())?,
-            private_key: read("user_key")?,
+            kernel: image.kernel,
+            initramfs: image.initramfs,
+            overlay: Overlay::new(&keys, Localtime::Absent).to_cpio(),
+            host_key: keys.host_key_blob(),
+            private_key: keys.user_private_key().to_string(),
         })
     }
 }
