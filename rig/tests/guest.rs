@@ -1,0 +1,59 @@
+//! Tier *guest*: rig from outside, with guests. Needs root, QEMU, and an image of kernel 6.1 (or a mirror to build it from).
+//!
+//! Guests share the processors, so that one test waits for the other. Accelerator as rig finds it; TCG is enough.
+
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
+
+mod blackbox;
+#[path = "guest/disturbed.rs"]
+mod disturbed;
+#[path = "guest/findings.rs"]
+mod findings;
+#[path = "guest/wire.rs"]
+mod wire;
+
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// The name of a guest's process.
+const QEMU: &str = "qemu-system-x86_64";
+
+/// Runs a test alone, where it can run.
+fn alone(test: fn()) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !blackbox::is_root("guest") {
+        return;
+    }
+    let qemu = Command::new(QEMU).arg("--version").stdout(Stdio::null()).status();
+    match qemu {
+        Ok(status) if status.success() => test(),
+        Ok(status) => blackbox::skip("guest", &format!("qemu-system-x86_64 ends with {status}")),
+        Err(error) => blackbox::skip("guest", &format!("no qemu-system-x86_64: {error}")),
+    }
+}
+
+#[test]
+fn a_run_says_what_it_measured() {
+    alone(findings::a_run_says_what_it_measured);
+}
+
+#[test]
+fn sigkill_leaves_nothing_and_resume_plays_the_rest() {
+    alone(disturbed::sigkill_leaves_nothing_and_resume_plays_the_rest);
+}
+
+#[test]
+fn ctrl_c_once_is_graceful_and_twice_is_at_once() {
+    alone(disturbed::ctrl_c_once_is_graceful_and_twice_is_at_once);
+}
+
+#[test]
+fn a_killed_guest_is_a_void_that_is_tried_again() {
+    alone(disturbed::a_killed_guest_is_a_void_that_is_tried_again);
+}
+
+#[test]
+fn a_killed_guest_without_retries_leaves_the_cell_short() {
+    alone(disturbed::a_killed_guest_without_retries_leaves_the_cell_short);
+}

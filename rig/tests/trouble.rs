@@ -1,0 +1,11 @@
+//! Tier *netns*: rig from outside, without guests: what it does with trouble, with its flags, and what strace says of its agent. Needs root.
+
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
+
+mod blackbox;
+#[path = "trouble/flags.rs"]
+mod flags;
+#[path = "trouble/host.rs"]
+mod host;
+#[path = "trouble/traced.rs"]
+mod traced;

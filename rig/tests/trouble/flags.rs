@@ -1,0 +1,186 @@
+//! The flags of `rig matrix run`, on the host's own kernel.
+
+use std::collections::BTreeSet;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rig::record::format::BlockStatus;
+
+use crate::blackbox::belongings::Belongings;
+use crate::blackbox::processes::{Process, family, interfaces};
+use crate::blackbox::{Lab, Recorded, is_root, matrix};
+
+const SIZES: &str =
+    "trials = 20\nblocks = 4\nin_flight = 20\ncontrol_trials = 20\ncontrol_blocks = 2\nretries = 0";
+
+fn lab(client_delay: &str) -> Lab {
+    let run = format!("{SIZES}\n[scenario.rst]\nclient_delay = \"{client_delay}\"");
+    Lab::new(&matrix(&run, r#""rst", "fin", "data""#, r#""bare-metal""#))
+}
+
+/// The agent that plays the target right now: of the two the one that is not where the peer listens.
+fn playing_target(root: u32) -> Option<Process> {
+    let agents: Vec<Process> = family(root).into_iter().filter(|process| process.is("guest-agent")).collect();
+    let plays = agents.len() == 2 && agents.iter().any(Process::beside_the_peer);
+    agents.into_iter().find(|agent| plays && !agent.beside_the_peer())
+}
+
+fn cells(run: &Recorded) -> BTreeSet<String> {
+    run.record().cells.into_iter().map(|cell| cell.cell.id.0).collect()
+}
+
+fn last(lab: &Lab) -> Recorded {
+    Recorded::new(lab.runs().last().unwrap())
+}
+
+/// Run ids count seconds and hold a part of the seed: runs of the same seed need different folders.
+fn run_in(lab: &Lab, results: &str, arguments: &str) -> Recorded {
+    lab.run(&format!("matrix run --results {results} {arguments}")).expect(0);
+    let mut runs = std::fs::read_dir(lab.path().join(results)).unwrap();
+    Recorded::new(&runs.next().unwrap().unwrap().path())
+}
+
+#[test]
+fn a_seed_repeats_the_order_and_the_draws() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1ms");
+    let one = run_in(&lab, "one", "--seed 7");
+    let again = run_in(&lab, "again", "--seed 7");
+    let other = run_in(&lab, "other", "--seed 8");
+    assert_eq!(one.plan().len(), 3 * 4 + 3 * 2);
+    assert_eq!(one.record().blocks, again.record().blocks);
+    assert_ne!(one.plan(), other.plan());
+    assert_eq!(one.plan().into_iter().collect::<BTreeSet<_>>(), other.plan().into_iter().collect());
+    for run in [&one, &again, &other] {
+        assert_eq!(run.order(), run.plan());
+    }
+    // Which trials are injected is drawn from the seed too; they are kept whole, because an errno was returned.
+    let injected = |run: &Recorded| {
+        let mut blocks = run.played();
+        blocks.retain(|block| !block.tally.injected.is_empty());
+        blocks.sort_by(|a, b| a.id.cmp(&b.id));
+        let records = blocks.iter().map(|block| run.kept(block));
+        let drawn = records.map(|trials| {
+            let drawn = trials.into_iter().filter(|trial| trial.anomaly).map(|trial| trial.trial);
+            drawn.collect::<BTreeSet<u64>>()
+        });
+        let drawn: Vec<_> = drawn.collect();
+        assert!(drawn.len() == 2 && drawn.iter().all(|trials| trials.len() == 2), "20 % of ten: {drawn:?}");
+        drawn
+    };
+    assert_eq!(injected(&one), injected(&again));
+    assert_ne!(injected(&one), injected(&other));
+}
+
+#[test]
+fn shards_are_disjoint_and_make_up_the_whole() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1ms");
+    let whole = cells(&run_in(&lab, "whole", "--seed 7 --trials 3"));
+    // Each part has only some of the controls, so that what it finds may be blind: the exit code is not the point here.
+    let part = |name: &str, shard: &str| {
+        let ended = lab.run(&format!("matrix run --results {name} --seed 7 --trials 3 --shard {shard}"));
+        assert!(matches!(ended.status.code(), Some(0 | 3)), "{ended:?}");
+        let mut runs = std::fs::read_dir(lab.path().join(name)).unwrap();
+        cells(&Recorded::new(&runs.next().unwrap().unwrap().path()))
+    };
+    let (one, two) = (part("one", "1/2"), part("two", "2/2"));
+    assert!(one.is_disjoint(&two) && !one.is_empty() && !two.is_empty());
+    assert_eq!(one.union(&two).cloned().collect::<BTreeSet<_>>(), whole);
+}
+
+#[test]
+fn trials_on_the_command_line_win() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1ms");
+    lab.run("matrix run --seed 7 --trials 7 scenario=rst").expect(0);
+    let run = lab.only_run();
+    let cells = run.cells("bare-metal");
+    assert_eq!(cells.len(), 4);
+    for cell in cells {
+        assert_eq!((&cell["trials"], &cell["trials_wanted"]), (&7.into(), &7.into()), "{cell}");
+    }
+    // Spread over the blocks that the file asks for.
+    let mut trials: Vec<u64> = run.played().iter().map(|block| block.tally.trials).collect();
+    trials.sort_unstable();
+    assert_eq!(trials, [1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+}
+
+#[test]
+fn a_deadline_ends_the_run_with_its_record_and_resume_goes_on() {
+    if !is_root("netns") {
+        return;
+    }
+    // Four blocks of at least 1.5 s each cannot be done in two.
+    let lab = lab("1500ms");
+    let ended = lab.run("matrix run --seed 7 --deadline 2s").expect(3);
+    let run = lab.only_run();
+    assert_eq!(run.ended(), Some(false));
+    assert_eq!(run.report()["run"]["complete"], false);
+    assert!(ended.stdout.contains("NOT COMPLETE"), "{}", ended.stdout);
+    let (played, plan) = (run.order(), run.plan());
+    assert!(played.len() < plan.len() && plan.starts_with(&played));
+    lab.run("matrix run --resume latest").expect(0);
+    assert_eq!((run.order(), run.ended()), (plan, Some(true)));
+    // Nothing is left to do: that is no failure, and plays nothing again.
+    lab.run("matrix run --resume latest").expect(0);
+    assert_eq!(run.order(), run.plan());
+}
+
+#[test]
+fn fail_fast_stops_at_the_first_block_that_stays_void() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1s");
+    let mut running = lab.start(lab.rig("matrix run --seed 7 --fail-fast scenario=rst"));
+    let root = running.pid();
+    let agent = running.await_that("an agent plays", || playing_target(root));
+    kill(Pid::from_raw(i32::try_from(agent.pid).unwrap()), Signal::SIGKILL).unwrap();
+    running.end().expect(3).says(&["VOID", "the cell stays short"]);
+    let run = last(&lab);
+    let played = run.played();
+    let BlockStatus::Void { reason } = &played.last().unwrap().status else { panic!("not void: {played:?}") };
+    assert!(reason.contains("target"), "{reason}");
+    assert!(played.len() < run.plan().len(), "the rest was not begun");
+    assert_eq!(run.ended(), Some(false));
+    // The same without the flag goes on to its end.
+    let mut running = lab.start(lab.rig("matrix run --seed 9 scenario=rst"));
+    let root = running.pid();
+    let agent = running.await_that("an agent plays", || playing_target(root));
+    kill(Pid::from_raw(i32::try_from(agent.pid).unwrap()), Signal::SIGKILL).unwrap();
+    running.end().expect(3);
+    let run = last(&lab);
+    assert_eq!((run.played().len(), run.ended()), (run.plan().len(), Some(true)));
+}
+
+#[test]
+fn a_run_killed_on_bare_metal_leaves_nothing_and_goes_on() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1s");
+    let before = interfaces();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let arguments = if lab.runs().is_empty() { "--seed 7" } else { "--resume latest" };
+        let mut running = lab.start(lab.rig(&format!("matrix run {arguments}")));
+        let root = running.pid();
+        running.await_that("an agent plays", || playing_target(root));
+        let belongings = Belongings::of(&running, before.clone());
+        running.signal(signal);
+        let ended = running.end();
+        belongings.vanish();
+        let expected = (signal == Signal::SIGTERM).then_some(130);
+        assert_eq!(ended.status.code(), expected, "{ended:?}");
+    }
+    let run = lab.only_run();
+    assert!(run.plan().starts_with(&run.order()));
+    lab.run("matrix run --resume latest").expect(0);
+    assert_eq!(run.order(), run.plan());
+}
