@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::cli::image::ensure_image;
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
-use crate::image::{Cache, GuestKeys, Image, Overlay};
+use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected};
 use crate::record::format::{
     BlockRecord, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
@@ -289,16 +289,31 @@ pub(in crate::cli) async fn accelerator(
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };
     let cache = Cache::of_user().map_err(|error| ProbeError::NoCache { reason: error.to_string() })?;
-    let kit = ProbeKit {
+    probe::resolve(
+        Accelerator::Auto,
+        &probe_kit(image, &cache, Overlay::new(keys, Localtime::Present).to_cpio()),
+    )
+    .await
+}
+
+/// What `auto` stands for, as far as it is known without booting a guest: for plans.
+pub(in crate::cli) fn known_accelerator() -> Option<Resolved> {
+    let cache = Cache::of_user().ok()?;
+    let recipes = Recipes::default();
+    let image = recipes.names().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
+    probe::known(&probe_kit(&image, &cache, vec![]))
+}
+
+fn probe_kit(image: &Image, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
+    ProbeKit {
         qemu: PathBuf::from(QEMU),
         kernel: image.kernel.clone(),
         initramfs: image.initramfs.clone(),
-        overlay: Overlay::new(keys, Localtime::Present).to_cpio(),
-        cache: cache.root().join("probe"),
+        overlay,
+        cache: cache.root().join(probe::FOLDER),
         within: PROBE_DEADLINE,
         device: PathBuf::from("/dev/kvm"),
-    };
-    probe::resolve(Accelerator::Auto, &kit).await
+    }
 }
 
 #[cfg(test)]
