@@ -10,8 +10,9 @@ use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressS
 use rig_protocol::Progress;
 
 use crate::event::{Event, Phase};
-use crate::matrix::{Cell, CellId};
+use crate::matrix::{Cell, CellId, cost_of};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, RunRecord};
+use crate::target::Accelerator;
 
 /// How often a plain (not redrawn) line is due while a block is played.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
@@ -45,6 +46,8 @@ struct State {
     block_trials: u64,
     /// Wall time of finished blocks by kind (guest or host): what the estimate of the rest is made of.
     spent: HashMap<bool, (Duration, u32)>,
+    /// What `auto` stands for: for the estimate of kinds of which no block has finished yet.
+    accelerator: Option<Accelerator>,
     block_began: Option<Instant>,
     play_began: Option<Instant>,
 }
@@ -140,6 +143,8 @@ impl State {
     }
 
     fn start(&mut self, run: &RunRecord, done: &[BlockRecord]) -> String {
+        self.accelerator =
+            Some(if run.environment.accelerator == "kvm" { Accelerator::Kvm } else { Accelerator::Tcg });
         self.cells = run.cells.iter().map(|record| (record.cell.id.clone(), record.cell.clone())).collect();
         for block in &run.blocks {
             self.open.entry(block.cell.clone()).or_default().insert(block.id.clone());
@@ -259,18 +264,21 @@ impl State {
         format!("verdict returns so far: {}; void {}", returns(&sums), self.void + self.under_way.void)
     }
 
-    /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far.
+    /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far, or as the plan estimates it.
     fn eta(&self) -> Option<Duration> {
         let mut rest = Duration::ZERO;
-        for (cell, blocks) in &self.open {
-            if !blocks.is_empty() {
-                let (time, count) = self.spent.get(&self.is_guest(cell)).filter(|(_, count)| *count > 0)?;
-                rest += *time / *count * blocks.len() as u32;
-            }
+        for (id, blocks) in self.open.iter().filter(|(_, blocks)| !blocks.is_empty()) {
+            let each = match self.spent.get(&self.is_guest(id)) {
+                Some((time, count)) if *count > 0 => *time / *count,
+                Some(_) | None => {
+                    let cell = self.cells.get(id)?;
+                    cost_of(cell, self.accelerator?) / cell.blocks.max(1)
+                }
+            };
+            rest += each * u32::try_from(blocks.len()).unwrap_or(u32::MAX);
         }
-        Some(rest.saturating_sub(
-            self.block_began.filter(|_| self.block.is_some()).map(|b| b.elapsed()).unwrap_or_default(),
-        ))
+        let under_way = self.block_began.filter(|_| self.block.is_some()).map(|began| began.elapsed());
+        Some(rest.saturating_sub(under_way.unwrap_or_default()))
     }
 }
 
