@@ -5,6 +5,8 @@
 //! Errors: one enum per module; they blame the testbed (a block becomes void), never the measured kernel.
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/guest.rs`.
 
+mod host;
 pub mod spec;
 
+pub use host::{HostAgent, HostError, launch_agent};
 pub use spec::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};

@@ -1,0 +1,15 @@
+//! Dying together: the enclosure in which everything that rig starts lives and dies, its private directories, its children.
+//!
+//! Must not know what is started, nor any namespace of a testbed. Units: none.
+//! Errors: [`EnclosureError`], which blames missing privileges or the host; plain `io::Error` where there is one call to blame.
+//! Tests: beside `init` (pure); `tests/enclosure.rs` (root).
+
+mod children;
+mod enclosure;
+mod host;
+mod init;
+mod outer;
+
+pub use children::{bind, on_spawner, spawn, wait_exit};
+pub use enclosure::{EnclosureError, enclose};
+pub use host::{host_pid, host_proc, is_enclosed, new_run_dir};

@@ -1,0 +1,142 @@
+//! Carries out a compiled path.
+//!
+//! Holds the order of threads and sockets: one thread visits the namespaces, opens a netlink socket in each, then works through the list.
+//! Must not know why the operations are what they are. Units: as in `path`.
+//! Errors: [`TestbedError`]; the operation that failed is named. Nothing is undone: the namespaces go, and all with them.
+//! Tests: `tests/netns.rs` (root).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::net::if_::if_nametoindex;
+use rtnetlink::packet_route::link::{BridgeStpState, InfoData, InfoVeth};
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use tokio::runtime;
+
+use super::{Namespace, TestbedError, sysctl, tap};
+use crate::path::{LinkEnd, NetOp, NetOps, Place};
+
+/// Carries out `ops`; returns the descriptors of the taps, in order.
+pub(super) fn apply<'a>(
+    ops: &NetOps,
+    namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
+) -> Result<Vec<OwnedFd>, TestbedError> {
+    // On a thread of its own: it is moved from namespace to namespace and ends in one of them.
+    namespace(Place::Switch).run(|| {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .map_err(|source| TestbedError::Netlink { source })?;
+        runtime.block_on(work_through(ops, namespace))
+    })?
+}
+
+async fn work_through<'a>(
+    ops: &NetOps,
+    namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
+) -> Result<Vec<OwnedFd>, TestbedError> {
+    let mut handles = BTreeMap::new();
+    for at in Place::ALL {
+        // A netlink socket belongs to the namespace in which it was opened.
+        namespace(at).enter()?;
+        let (connection, handle, _) =
+            rtnetlink::new_connection().map_err(|source| TestbedError::Netlink { source })?;
+        tokio::spawn(connection);
+        handles.insert(at, handle);
+    }
+    let mut taps = Vec::new();
+    for op in &ops.ops {
+        carry_out(op, &handles, namespace, &mut taps)
+            .await
+            .map_err(|source| TestbedError::Operation { op: op.to_string(), source })?;
+    }
+    Ok(taps)
+}
+
+async fn carry_out<'a>(
+    op: &NetOp,
+    handles: &BTreeMap<Place, Handle>,
+    namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
+    taps: &mut Vec<OwnedFd>,
+) -> io::Result<()> {
+    let place = match op {
+        NetOp::SetSysctl { at, .. } => *at,
+        NetOp::AddVeth { near, .. } => near.at,
+        NetOp::AddBridge { link }
+        | NetOp::AddTap { link, .. }
+        | NetOp::SetMtu { link, .. }
+        | NetOp::Enslave { link, .. }
+        | NetOp::SetAddress { link, .. }
+        | NetOp::SetUp { link } => link.at,
+    };
+    // /proc/sys/net, /dev/net/tun and if_nametoindex(3) mean the calling thread's namespace.
+    namespace(place).enter().map_err(io::Error::other)?;
+    let handle = &handles[&place];
+    match op {
+        NetOp::SetSysctl { key, value, presence, .. } => sysctl::write(key, value, *presence),
+        NetOp::AddBridge { link } => add_bridge(handle, link).await,
+        NetOp::AddVeth { near, far, mtu_bytes } => {
+            add_veth(handle, near, far, *mtu_bytes, namespace(far.at)).await
+        }
+        NetOp::AddTap { link, queues } => {
+            taps.extend(tap::open(&link.name, *queues)?);
+            Ok(())
+        }
+        NetOp::SetMtu { link, mtu_bytes } => change(handle, link, |link| link.mtu(*mtu_bytes)).await,
+        NetOp::Enslave { link, bridge } => {
+            let index = if_nametoindex(bridge.as_str())?;
+            change(handle, link, |link| link.controller(index)).await
+        }
+        NetOp::SetAddress { link, address, prefix } => {
+            let index = if_nametoindex(link.name.as_str())?;
+            handle.address().add(index, (*address).into(), *prefix).execute().await.map_err(to_io)
+        }
+        NetOp::SetUp { link } => change(handle, link, LinkMessageBuilder::up).await,
+    }
+}
+
+async fn add_bridge(handle: &Handle, link: &LinkEnd) -> io::Result<()> {
+    let bridge = LinkBridge::new(&link.name)
+        .stp_state(BridgeStpState::Disabled)
+        .forward_delay(0)
+        .mcast_snooping(false)
+        .build();
+    handle.link().add(bridge).execute().await.map_err(to_io)
+}
+
+async fn add_veth(
+    handle: &Handle,
+    near: &LinkEnd,
+    far: &LinkEnd,
+    mtu_bytes: u32,
+    far_namespace: &Namespace,
+) -> io::Result<()> {
+    // Born where it belongs: moving an interface afterwards costs two grace periods of RCU.
+    let far_end = LinkUnspec::new_with_name(&far.name)
+        .mtu(mtu_bytes)
+        .setns_by_fd(far_namespace.as_fd().as_raw_fd())
+        .build();
+    let pair = LinkVeth::new(&near.name, &far.name)
+        .mtu(mtu_bytes)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(far_end)))
+        .build();
+    handle.link().add(pair).execute().await.map_err(to_io)
+}
+
+async fn change(
+    handle: &Handle,
+    link: &LinkEnd,
+    how: impl FnOnce(LinkMessageBuilder<LinkUnspec>) -> LinkMessageBuilder<LinkUnspec>,
+) -> io::Result<()> {
+    let message = how(LinkUnspec::new_with_name(&link.name)).build();
+    handle.link().set(message).execute().await.map_err(to_io)
+}
+
+/// The kernel's errno, where it gave one.
+pub(super) fn to_io(error: rtnetlink::Error) -> io::Error {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => message.to_io(),
+        other => io::Error::other(other),
+    }
+}

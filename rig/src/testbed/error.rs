@@ -1,0 +1,64 @@
+//! Why a testbed cannot be made or used.
+//!
+//! Holds the room's one error type. Must not know how a caller reports it. Units: none.
+//! Errors: these; they blame the host, and make a block void.
+//! Tests: `tests/netns.rs`.
+
+use std::io;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::path::PathError;
+
+/// Why a testbed cannot be made or used.
+#[derive(Debug, Error, Diagnostic)]
+pub enum TestbedError {
+    /// The path itself makes no sense.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Path(#[from] PathError),
+    /// No new network namespace.
+    #[error("cannot make a network namespace")]
+    #[diagnostic(help(
+        "run as root (sudo); the kernel needs CONFIG_NET_NS and room under /proc/sys/user/max_net_namespaces"
+    ))]
+    Create {
+        /// unshare(2) or open(2).
+        source: io::Error,
+    },
+    /// A namespace of ours cannot be entered.
+    #[error("cannot enter a network namespace")]
+    #[diagnostic(help("run as root (sudo)"))]
+    Enter {
+        /// setns(2) or the start of a thread.
+        source: io::Error,
+    },
+    /// An operation of the path failed.
+    #[error("cannot carry out \"{op}\"")]
+    #[diagnostic(help("`rig doctor` says which network functions this host's kernel lacks"))]
+    Operation {
+        /// Its text form.
+        op: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// No netlink.
+    #[error("cannot talk to the kernel's routing netlink")]
+    #[diagnostic(help("the process may lack descriptors: see `ulimit -n`"))]
+    Netlink {
+        /// Why.
+        source: io::Error,
+    },
+    /// The packet socket.
+    #[error("the witness on {interface} cannot {step}")]
+    #[diagnostic(help("the kernel needs packet sockets (CONFIG_PACKET); root needs CAP_NET_RAW"))]
+    Witness {
+        /// Where.
+        interface: String,
+        /// What it tried.
+        step: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}

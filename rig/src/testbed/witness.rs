@@ -1,0 +1,199 @@
+//! The witness: counts TCP segments with RST on one interface, by direction, independently of both agents.
+//!
+//! Holds two packet sockets that are never read: each has a filter for one direction, and the kernel counts what passes the filter whether
+//! or not there is room to store it (`tp_packets` includes `tp_drops`, packet(7), net/packet/af_packet.c). So no count is ever lost,
+//! and no thread competes with the measurement for a processor. Every packet passes the one interface once, inwards or outwards.
+//! Must not know who reset what, or why. Units: packets. Errors: [`TestbedError::Witness`]. Tests: below; `tests/netns.rs` (root).
+
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use nix::net::if_::if_nametoindex;
+
+use super::{Namespace, TestbedError};
+
+/// What a witness saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RstCounts {
+    /// TCP segments with RST on their way to the target.
+    pub to_target: u64,
+    /// TCP segments with RST that come from the target.
+    pub to_peer: u64,
+    /// Packets that the kernel could not count: none, by construction. A witness that stores packets will have some.
+    pub lost: u64,
+}
+
+/// Counts RST segments from its start to its end. Keeps its namespace alive.
+#[derive(Debug)]
+pub struct Witness {
+    interface: String,
+    to_target: OwnedFd,
+    to_peer: OwnedFd,
+    // Reading the kernel's statistics resets them, so the sums are kept here.
+    counts: Mutex<RstCounts>,
+}
+
+impl Witness {
+    /// Begins to count on `interface` of `namespace`: the interface of the *switch* that leads to the target, so that what goes out there
+    /// goes to the target. When it returns, counting has begun.
+    ///
+    /// # Errors
+    /// [`TestbedError::Witness`]
+    pub fn start(namespace: &Namespace, interface: &str) -> Result<Self, TestbedError> {
+        let failed = |step| {
+            move |source: io::Error| TestbedError::Witness { interface: interface.to_owned(), step, source }
+        };
+        let (to_target, to_peer) = namespace.run(|| {
+            let index =
+                if_nametoindex(interface).map_err(|errno| failed("find its interface")(errno.into()))?;
+            let count = |direction| count_rst(index, direction).map_err(failed("open a packet socket"));
+            Ok::<_, TestbedError>((count(Direction::Out)?, count(Direction::In)?))
+        })??;
+        Ok(Self { interface: interface.to_owned(), to_target, to_peer, counts: Mutex::default() })
+    }
+
+    /// What it has seen since its start.
+    ///
+    /// # Errors
+    /// [`TestbedError::Witness`]
+    pub fn counts(&self) -> Result<RstCounts, TestbedError> {
+        let read = |socket| {
+            take_packets(socket).map_err(|source| TestbedError::Witness {
+                interface: self.interface.clone(),
+                step: "read its statistics",
+                source,
+            })
+        };
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.to_target += read(&self.to_target)?;
+        counts.to_peer += read(&self.to_peer)?;
+        Ok(*counts)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// As [`Witness::counts`]
+    pub fn stop(self) -> Result<RstCounts, TestbedError> {
+        self.counts()
+    }
+}
+
+/// As the interface sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    In,
+    Out,
+}
+
+fn count_rst(index: libc::c_uint, direction: Direction) -> io::Result<OwnedFd> {
+    // Protocol 0: deaf until it is bound, so that nothing comes in before the filter is there.
+    // SAFETY: no pointers.
+    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else owns.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let mut filter = rst_filter(direction);
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    // The kernel's minimum: nobody reads what is stored.
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &0_i32)?;
+    // SAFETY: all zeroes is a valid sockaddr_ll.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    // All protocols: a socket for one protocol does not see what goes out (`dev_queue_xmit_nit`, net/core/dev.c).
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = index as i32;
+    // SAFETY: the kernel reads one sockaddr_ll of the given size.
+    let bound = unsafe {
+        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as u32)
+    };
+    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+}
+
+fn set_option<T>(socket: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the kernel reads one `T`; the callers pass the type that the option has.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const *value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Packets that passed the filter since the last call.
+fn take_packets(socket: &OwnedFd) -> io::Result<u64> {
+    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes into `statistics`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(statistics.tp_packets.into()) }
+}
+
+/// Bytes of an Ethernet header without VLAN tag.
+const ETHERNET: u32 = 14;
+const TCP: u32 = 6;
+/// RFC 9293, section 3.1: the flags are the TCP header's 14th byte.
+const FLAGS_AT: u32 = 13;
+const RST: u32 = 0x04;
+
+/// Classic BPF (Documentation/networking/filter.rst): passes Ethernet frames of one direction that carry, in IPv4 (any header length, first
+/// fragment) or IPv6 (no extension headers), a TCP segment with RST. Jumps are counted from the next instruction.
+fn rst_filter(direction: Direction) -> Vec<libc::sock_filter> {
+    let load_half = |at| statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, at);
+    let load_byte = |at| statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, at);
+    let equal =
+        |value, then, otherwise| jump(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, then, otherwise);
+    let any_bit =
+        |bits, then, otherwise| jump(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, bits, then, otherwise);
+    let outgoing = u32::from(libc::PACKET_OUTGOING);
+    let packet_type = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
+    let (if_outgoing, otherwise) = match direction {
+        Direction::Out => (0, 14),
+        Direction::In => (14, 0),
+    };
+    vec![
+        /*  0 */ load_byte(packet_type),
+        /*  1 */ equal(outgoing, if_outgoing, otherwise),
+        /*  2 */ load_half(12),
+        /*  3 */ equal(libc::ETH_P_IP as u32, 0, 6),
+        /*  4 */ load_byte(ETHERNET + 9),
+        /*  5 */ equal(TCP, 0, 10),
+        /*  6 */ load_half(ETHERNET + 6),
+        /*  7 */ any_bit(0x1fff, 8, 0),
+        /*  8 */ statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, ETHERNET),
+        /*  9 */ jump(libc::BPF_JMP | libc::BPF_JA, 4, 0, 0),
+        /* 10 */ equal(libc::ETH_P_IPV6 as u32, 0, 5),
+        /* 11 */ load_byte(ETHERNET + 6),
+        /* 12 */ equal(TCP, 0, 3),
+        /* 13 */ statement(libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM, 40),
+        /* 14 */ statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, ETHERNET + FLAGS_AT),
+        /* 15 */ any_bit(RST, 1, 0),
+        /* 16 */ statement(libc::BPF_RET | libc::BPF_K, 0),
+        /* 17 */ statement(libc::BPF_RET | libc::BPF_K, 64),
+    ]
+}
+
+fn statement(code: u32, k: u32) -> libc::sock_filter {
+    jump(code, k, 0, 0)
+}
+
+fn jump(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
