@@ -1,0 +1,286 @@
+//! Which kernel modules go in, and in which order they must be loaded.
+//!
+//! Debian makes `modules.dep` at installation, so the dependencies are read from where depmod finds them: the modules' own
+//! `.modinfo` (`depends=`, and `softdep=pre:`). Must not know packages or archives. Units: bytes.
+//! Errors: [`ModuleError`]; an unknown name blames the recipe, everything else the kernel package.
+//! Tests: below, on hand-made modules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use super::elf::{Elf, ElfError, module_info};
+use super::suggest;
+
+/// Why the modules cannot be put together.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ModuleError {
+    /// The kernel has no such module, neither as a file nor built in.
+    #[error("kernel {release} has no module {module:?}{}", which_needs(.needed_by.as_deref()))]
+    Unknown {
+        /// What was asked for.
+        module: String,
+        /// Which module depends on it; none when the recipe asks for it.
+        needed_by: Option<String>,
+        /// Of this kernel.
+        release: String,
+        /// A name that it has and that looks alike.
+        suggestion: Option<String>,
+    },
+    /// A module cannot be read.
+    #[error("module {module} of kernel {release}: {problem}")]
+    Unreadable {
+        /// Which.
+        module: String,
+        /// Of this kernel.
+        release: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Modules that need each other: no order loads them.
+    #[error("modules of kernel {release} need each other: {}", .modules.join(" -> "))]
+    Cycle {
+        /// The way round.
+        modules: Vec<String>,
+        /// Of this kernel.
+        release: String,
+    },
+}
+
+fn which_needs(module: Option<&str>) -> String {
+    module.map(|module| format!(", which {module} needs")).unwrap_or_default()
+}
+
+/// A module, ready to be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Its name, with underscores.
+    pub name: String,
+    /// The ELF file, decompressed, signature included.
+    pub bytes: Vec<u8>,
+}
+
+/// The modules of a kernel package.
+#[derive(Debug, Clone, Default)]
+pub struct ModuleTree {
+    release: String,
+    builtin: BTreeSet<String>,
+    files: BTreeMap<String, (String, Vec<u8>)>,
+}
+
+impl ModuleTree {
+    /// Of kernel `release`: its `modules.builtin`, and its module files (path, content; `.ko` or `.ko.xz`).
+    pub fn new(release: &str, builtin: &str, files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        Self {
+            release: release.to_owned(),
+            builtin: builtin.lines().filter_map(module_name).collect(),
+            files: files
+                .into_iter()
+                .filter_map(|(path, bytes)| Some((module_name(&path)?, (path, bytes))))
+                .collect(),
+        }
+    }
+
+    /// `wanted` and everything that they depend on, each after what it needs; built-in ones are left out.
+    pub fn closure(&self, wanted: &[String]) -> Result<Vec<Module>, ModuleError> {
+        let mut walk = Walk { tree: self, way: Vec::new(), done: BTreeSet::new(), order: Vec::new() };
+        for name in wanted {
+            walk.visit(&normal(name))?;
+        }
+        Ok(walk.order)
+    }
+
+    fn unknown(&self, module: &str, needed_by: Option<&String>) -> ModuleError {
+        let known = self.files.keys().chain(&self.builtin);
+        ModuleError::Unknown {
+            module: module.to_owned(),
+            needed_by: needed_by.cloned(),
+            release: self.release.clone(),
+            suggestion: suggest(module, known.map(String::as_str)),
+        }
+    }
+
+    fn load(&self, name: &str, path: &str, bytes: &[u8]) -> Result<Module, ModuleError> {
+        let bytes = if path.ends_with(".xz") {
+            let mut plain = Vec::new();
+            lzma_rs::xz_decompress(&mut &bytes[..], &mut plain)
+                .map_err(|error| self.unreadable(name, format!("{error:?}")))?;
+            plain
+        } else {
+            bytes.to_vec()
+        };
+        Ok(Module { name: name.to_owned(), bytes })
+    }
+
+    fn unreadable(&self, module: &str, problem: impl ToString) -> ModuleError {
+        ModuleError::Unreadable {
+            module: module.to_owned(),
+            release: self.release.clone(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+struct Walk<'a> {
+    tree: &'a ModuleTree,
+    /// From the recipe's module down to the one being looked at.
+    way: Vec<String>,
+    done: BTreeSet<String>,
+    order: Vec<Module>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, name: &str) -> Result<(), ModuleError> {
+        if self.done.contains(name) || self.tree.builtin.contains(name) {
+            return Ok(());
+        }
+        if let Some(start) = self.way.iter().position(|earlier| earlier == name) {
+            let mut modules = self.way[start..].to_vec();
+            modules.push(name.to_owned());
+            return Err(ModuleError::Cycle { modules, release: self.tree.release.clone() });
+        }
+        let Some((path, bytes)) = self.tree.files.get(name) else {
+            return Err(self.tree.unknown(name, self.way.last()));
+        };
+        let module = self.tree.load(name, path, bytes)?;
+        let needs = needs(&module.bytes).map_err(|error| self.tree.unreadable(name, error))?;
+        self.way.push(name.to_owned());
+        for need in needs.hard {
+            self.visit(&need)?;
+        }
+        for need in needs.soft {
+            // A soft dependency may be an alias ("crypto-crc32c") or missing altogether: modprobe does not insist either.
+            if self.tree.files.contains_key(&need) {
+                self.visit(&need)?;
+            }
+        }
+        self.way.pop();
+        self.done.insert(name.to_owned());
+        self.order.push(module);
+        Ok(())
+    }
+}
+
+struct Needs {
+    hard: Vec<String>,
+    soft: Vec<String>,
+}
+
+fn needs(bytes: &[u8]) -> Result<Needs, ElfError> {
+    let mut needs = Needs { hard: Vec::new(), soft: Vec::new() };
+    let Some(section) = Elf::parse(bytes)?.section(".modinfo")? else {
+        return Err(ElfError::Truncated { what: "the .modinfo section" });
+    };
+    for (key, value) in module_info(section) {
+        match key.as_str() {
+            "depends" => needs.hard.extend(value.split(',').filter(|name| !name.is_empty()).map(normal)),
+            "softdep" => {
+                let words = value.split_ascii_whitespace().skip_while(|word| *word != "pre:").skip(1);
+                needs.soft.extend(words.take_while(|word| *word != "post:").map(normal));
+            }
+            _ => {}
+        }
+    }
+    Ok(needs)
+}
+
+/// `kernel/drivers/net/virtio_net.ko.xz` -> `virtio_net`; nothing for a file that is no module.
+fn module_name(path: &str) -> Option<String> {
+    let file = path.rsplit('/').next()?;
+    let stem = file.strip_suffix(".xz").unwrap_or(file).strip_suffix(".ko")?;
+    Some(normal(stem))
+}
+
+/// The kernel takes `-` and `_` in module names for the same.
+fn normal(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::elf::tests::module;
+    use super::*;
+
+    fn tree(modules: &[(&str, &[(&str, &str)])]) -> ModuleTree {
+        let files = modules.iter().map(|(path, info)| {
+            let bytes = module(info);
+            if path.ends_with(".xz") {
+                let mut packed = Vec::new();
+                lzma_rs::xz_compress(&mut &bytes[..], &mut packed).unwrap();
+                ((*path).to_owned(), packed)
+            } else {
+                ((*path).to_owned(), bytes)
+            }
+        });
+        ModuleTree::new("6.1.0-test", "kernel/net/packet/af_packet.ko\nkernel/lib/crc-t10dif.ko\n", files)
+    }
+
+    fn order(tree: &ModuleTree, wanted: &[&str]) -> Result<Vec<String>, ModuleError> {
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        Ok(tree.closure(&wanted)?.into_iter().map(|module| module.name).collect())
+    }
+
+    fn virtio() -> ModuleTree {
+        tree(&[
+            ("kernel/drivers/net/virtio_net.ko.xz", &[("depends", "virtio_ring,virtio,net_failover")]),
+            ("kernel/drivers/net/net_failover.ko", &[("depends", "failover")]),
+            ("kernel/net/core/failover.ko", &[("depends", "")]),
+            ("kernel/drivers/virtio/virtio.ko", &[]),
+            ("kernel/drivers/virtio/virtio_ring.ko", &[("depends", "virtio")]),
+            ("kernel/lib/libcrc32c.ko", &[("softdep", "pre: crypto-crc32c failover post: virtio"), ("depends", "af_packet")]),
+        ])
+    }
+
+    #[test]
+    fn each_comes_after_what_it_needs_and_once() {
+        assert_eq!(
+            order(&virtio(), &["virtio_net", "virtio"]).unwrap(),
+            ["virtio", "virtio_ring", "failover", "net_failover", "virtio_net"]
+        );
+    }
+
+    #[test]
+    fn compressed_modules_come_out_plain() {
+        let modules = virtio().closure(&["virtio-net".to_owned()]).unwrap();
+        assert!(modules.iter().all(|module| Elf::recognises(&module.bytes)));
+    }
+
+    #[test]
+    fn built_in_and_soft_dependencies() {
+        assert_eq!(order(&virtio(), &["af_packet", "crc_t10dif"]).unwrap(), Vec::<String>::new());
+        assert_eq!(order(&virtio(), &["libcrc32c"]).unwrap(), ["failover", "libcrc32c"]);
+    }
+
+    #[test]
+    fn an_unknown_name_is_said_with_what_was_meant() {
+        let error = order(&virtio(), &["virtio_nett"]).unwrap_err();
+        assert_eq!(error.to_string(), "kernel 6.1.0-test has no module \"virtio_nett\"");
+        let ModuleError::Unknown { suggestion, .. } = error else { panic!("{error:?}") };
+        assert_eq!(suggestion.as_deref(), Some("virtio_net"));
+        let broken = tree(&[("a.ko", &[("depends", "gone")])]);
+        assert_eq!(
+            order(&broken, &["a"]).unwrap_err().to_string(),
+            "kernel 6.1.0-test has no module \"gone\", which a needs"
+        );
+    }
+
+    #[test]
+    fn a_cycle_is_shown() {
+        let cycle = tree(&[("a.ko", &[("depends", "b")]), ("b.ko", &[("depends", "c")]), ("c.ko", &[("depends", "b")])]);
+        assert_eq!(
+            order(&cycle, &["a"]).unwrap_err().to_string(),
+            "modules of kernel 6.1.0-test need each other: b -> c -> b"
+        );
+    }
+
+    #[test]
+    fn damaged_modules_are_named() {
+        let tree = ModuleTree::new(
+            "6.1.0-test",
+            "",
+            [("a.ko".to_owned(), b"no".to_vec()), ("b.ko.xz".to_owned(), b"no".to_vec())],
+        );
+        assert!(order(&tree, &["a"]).unwrap_err().to_string().starts_with("module a of kernel 6.1.0-test: not a"));
+        assert!(order(&tree, &["b"]).unwrap_err().to_string().starts_with("module b of kernel"));
+    }
+}
