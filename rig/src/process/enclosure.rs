@@ -170,12 +170,13 @@ fn fork_once(what: &'static str) -> Result<ForkResult, EnclosureError> {
 fn furnish() -> Result<(), EnclosureError> {
     const PROC: &CStr = c"/proc";
     let nowhere: Option<&CStr> = None;
-    let earlier = host::open_host_proc().map_err(EnclosureError::at("open the host's /proc"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(EnclosureError::nix("make a mount namespace"))?;
     unshare(CloneFlags::CLONE_NEWNET).map_err(EnclosureError::nix("make a network namespace"))?;
     // Slave, not private: nothing goes out, but what the host unmounts is unmounted here too instead of being kept busy.
     mount(nowhere, c"/", nowhere, MsFlags::MS_REC | MsFlags::MS_SLAVE, nowhere)
         .map_err(EnclosureError::nix("make the mounts private"))?;
+    // Not earlier: only a mount of this mount namespace can be bound to another place in it.
+    let earlier = host::open_host_proc().map_err(EnclosureError::at("open the host's /proc"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some(c"proc"), PROC, Some(c"proc"), flags, nowhere)
         .map_err(EnclosureError::nix("mount a /proc of its own"))?;

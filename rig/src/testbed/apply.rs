@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::net::if_::if_nametoindex;
 use rtnetlink::packet_route::link::{BridgeStpState, InfoData, InfoVeth};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
 use super::{Namespace, TestbedError, sysctl, tap};
 use crate::path::{LinkEnd, NetOp, NetOps, Place};
@@ -22,14 +22,15 @@ pub(super) fn apply<'a>(
     ops: &NetOps,
     namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
 ) -> Result<Vec<OwnedFd>, TestbedError> {
+    let runtime = netlink_runtime().map_err(|source| TestbedError::Netlink { source })?;
     // On a thread of its own: it is moved from namespace to namespace and ends in one of them.
-    namespace(Place::Switch).run(|| {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .map_err(|source| TestbedError::Netlink { source })?;
-        runtime.block_on(work_through(ops, namespace))
-    })?
+    namespace(Place::Switch).run(|| runtime.block_on(work_through(ops, namespace)))?
+}
+
+/// A runtime for netlink sockets. To be made *outside* the namespaces: tokio's first runtime makes a pair of unix sockets that the process
+/// never closes (`tokio::signal`), and a socket keeps the namespace alive in which it was made.
+pub(super) fn netlink_runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_current_thread().enable_io().build()
 }
 
 async fn work_through<'a>(

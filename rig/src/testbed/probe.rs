@@ -16,7 +16,6 @@ use rtnetlink::packet_core::{
 };
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
-use tokio::runtime;
 
 use super::{Namespace, TestbedError, apply, tap};
 
@@ -79,11 +78,8 @@ pub fn vhost_net() -> Result<(), String> {
 /// # Errors
 /// Why not.
 pub fn netem() -> Result<(), String> {
+    let runtime = apply::netlink_runtime().map_err(|error| say("no netlink", &error))?;
     in_namespace(|| {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .map_err(|error| say("no netlink", &error))?;
         runtime.block_on(add_netem()).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 "the kernel has no sch_netem (CONFIG_NET_SCH_NETEM), and no module of that name".into()

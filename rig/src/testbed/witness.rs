@@ -197,3 +197,94 @@ fn statement(code: u32, k: u32) -> libc::sock_filter {
 fn jump(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    const ACK_RST: u8 = 0x14;
+    const ACK_PSH: u8 = 0x18;
+
+    fn ethernet(protocol: u16, rest: &[&[u8]]) -> Vec<u8> {
+        let mut frame = vec![0x02; 12];
+        frame.extend(protocol.to_be_bytes());
+        rest.iter().for_each(|part| frame.extend(*part));
+        frame
+    }
+
+    fn tcp(flags: u8) -> [u8; 20] {
+        let mut header = [0xff; 20];
+        header[13] = flags;
+        header
+    }
+
+    fn ipv4(option_words: u8, fragment: u16, protocol: u8, segment: &[u8]) -> Vec<u8> {
+        // Every other byte has all bits set, so that a look at the wrong place finds a RST.
+        let mut header = vec![0xff; 20 + 4 * usize::from(option_words)];
+        header[0] = 0x45 + option_words;
+        header[6..8].copy_from_slice(&fragment.to_be_bytes());
+        header[9] = protocol;
+        ethernet(0x0800, &[&header, segment])
+    }
+
+    fn ipv6(next: u8, segment: &[u8]) -> Vec<u8> {
+        let mut header = [0xff; 40];
+        header[6] = next;
+        ethernet(0x86dd, &[&header, segment])
+    }
+
+    /// Whether the kernel's own interpreter passes `frame`, as a packet that came in (on a unix socket the packet type is 0, `PACKET_HOST`).
+    fn passes(direction: Direction, frame: &[u8]) -> bool {
+        let (sender, receiver) = UnixDatagram::pair().expect("a socket pair of ours");
+        receiver.set_nonblocking(true).expect("a socket pair of ours");
+        let receiver = OwnedFd::from(receiver);
+        let mut filter = rst_filter(direction);
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+        set_option(&receiver, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+            .expect("a socket pair of ours");
+        sender.send(frame).expect("a socket pair of ours");
+        match UnixDatagram::from(receiver).recv(&mut [0; 256]) {
+            Ok(bytes) => {
+                assert_eq!(bytes, frame.len().min(64));
+                true
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn only_tcp_with_rst_passes() {
+        for words in 0..=10 {
+            assert!(passes(Direction::In, &ipv4(words, 0, 6, &tcp(ACK_RST))), "{words} words of IP options");
+            assert!(passes(Direction::In, &ipv4(words, 0, 6, &tcp(0x04))), "{words} words of IP options");
+            assert!(!passes(Direction::In, &ipv4(words, 0, 6, &tcp(ACK_PSH))), "{words} words of IP options");
+            assert!(!passes(Direction::In, &ipv4(words, 0, 6, &tcp(!0x04))), "all flags but RST");
+        }
+        assert!(passes(Direction::In, &ipv6(6, &tcp(ACK_RST))));
+        assert!(!passes(Direction::In, &ipv6(6, &tcp(ACK_PSH))));
+    }
+
+    #[test]
+    fn other_protocols_fragments_and_cut_frames_do_not_pass() {
+        assert!(!passes(Direction::In, &ipv4(0, 0, 17, &tcp(ACK_RST))), "UDP");
+        assert!(!passes(Direction::In, &ipv6(17, &tcp(ACK_RST))), "UDP");
+        assert!(!passes(Direction::In, &ethernet(0x0806, &[&[0xff; 60]])), "ARP");
+        assert!(!passes(Direction::In, &ipv4(0, 1, 6, &tcp(ACK_RST))), "a later fragment has no TCP header");
+        assert!(passes(Direction::In, &ipv4(0, 0x4000, 6, &tcp(ACK_RST))), "don't fragment");
+        assert!(passes(Direction::In, &ipv4(0, 0x2000, 6, &tcp(ACK_RST))), "the first fragment has one");
+        let whole = ipv4(0, 0, 6, &tcp(ACK_RST));
+        assert!(!passes(Direction::In, &whole[..14 + 20 + 13]), "the flags are missing");
+        assert!(passes(Direction::In, &whole[..14 + 20 + 14]));
+    }
+
+    #[test]
+    fn a_packet_that_comes_in_is_not_one_that_goes_out() {
+        assert!(!passes(Direction::Out, &ipv4(0, 0, 6, &tcp(ACK_RST))));
+        assert!(!passes(Direction::Out, &ipv6(6, &tcp(ACK_RST))));
+    }
+}
