@@ -96,7 +96,11 @@ fn cannot(what: &str, error: &dyn fmt::Display) -> Failure {
 
 fn compose(arguments: &Arguments, base: &Path) -> Result<Rehearsal, Failure> {
     let folder = base.to_str().ok_or_else(|| {
-        Failure::say(Exit::Input, "the name of the working directory is not UTF-8", "work in a folder whose path is UTF-8")
+        Failure::say(
+            Exit::Input,
+            "the name of the working directory is not UTF-8",
+            "work in a folder whose path is UTF-8",
+        )
     })?;
     let rig = std::env::current_exe().map_err(|error| cannot("find rig's own file", &error))?;
     let mut folders = arguments.share.clone();
@@ -163,7 +167,9 @@ fn blame(error: ImageError) -> Failure {
 fn tell_step(step: Step) {
     match step {
         Step::Lists { release } => say(format_args!("fetching the package lists of {release}")),
-        Step::OldLists { release, reason } => say(format_args!("using older package lists of {release}: {reason}")),
+        Step::OldLists { release, reason } => {
+            say(format_args!("using older package lists of {release}: {reason}"))
+        }
         Step::Packages { names } => say(format_args!("fetching {}", names.join(", "))),
         Step::Assembly { kernel } => say(format_args!("putting the image together: {kernel}")),
         Step::OtherRig => say(format_args!("waiting for another rig that works on the cache")),
@@ -172,7 +178,9 @@ fn tell_step(step: Step) {
 
 fn tell_note(note: Note) {
     match note {
-        Note::Booted { release: _, after } => say(format_args!("up after {:.1} s; its clock means nothing", after.as_secs_f64())),
+        Note::Booted { release: _, after } => {
+            say(format_args!("up after {:.1} s; its clock means nothing", after.as_secs_f64()))
+        }
         Note::Interrupting { bound } => say(format_args!(
             "the command was told to stop and has {} s; once more ends it at once",
             bound.as_secs()
@@ -180,8 +188,10 @@ fn tell_note(note: Note) {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "progress of a command of the command line; standard output is the rehearsed command's")]
+#[expect(
+    clippy::print_stderr,
+    reason = "progress of a command of the command line; standard output is the rehearsed command's"
+)]
 fn say(what: fmt::Arguments<'_>) {
     eprintln!("rehearsal: {what}");
 }
-

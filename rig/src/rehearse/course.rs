@@ -144,7 +144,11 @@ impl Course {
                 self.deadline = now + self.bounds.run;
                 let start = self.start.take().expect("only the boot phase takes it, and it ends here");
                 let booted = Note::Booted { release, after: now - self.began };
-                vec![Action::Tell(booted), Action::Send(ToGuest::Start(start)), Action::ReadInput(INPUT_WINDOW_BYTES)]
+                vec![
+                    Action::Tell(booted),
+                    Action::Send(ToGuest::Start(start)),
+                    Action::ReadInput(INPUT_WINDOW_BYTES),
+                ]
             }
             (ToHost::InputTaken(bytes), Phase::Run | Phase::WindDown(_)) => vec![Action::ReadInput(bytes)],
             (ToHost::Ended(ending), Phase::Run | Phase::WindDown(Why::Interrupted)) => {
@@ -278,7 +282,8 @@ mod tests {
     impl Stage {
         fn booting() -> Self {
             let now = Instant::now();
-            let bounds = Bounds { boot: 10 * SECOND, run: 100 * SECOND, wind_down: 5 * SECOND, power_off: 3 * SECOND };
+            let bounds =
+                Bounds { boot: 10 * SECOND, run: 100 * SECOND, wind_down: 5 * SECOND, power_off: 3 * SECOND };
             Self { course: Course::new(start(), bounds, now), now }
         }
 
@@ -320,11 +325,14 @@ mod tests {
     fn a_good_course() {
         let mut stage = Stage::booting();
         stage.now += 3 * SECOND;
-        assert_eq!(stage.hello(), [
-            Action::Tell(Note::Booted { release: "6.1".to_owned(), after: 3 * SECOND }),
-            Action::Send(ToGuest::Start(start())),
-            Action::ReadInput(INPUT_WINDOW_BYTES),
-        ]);
+        assert_eq!(
+            stage.hello(),
+            [
+                Action::Tell(Note::Booted { release: "6.1".to_owned(), after: 3 * SECOND }),
+                Action::Send(ToGuest::Start(start())),
+                Action::ReadInput(INPUT_WINDOW_BYTES),
+            ]
+        );
         assert_eq!(stage.take(Event::Input(b"in".to_vec())), [Action::Send(ToGuest::Input(b"in".to_vec()))]);
         assert_eq!(stage.take(Event::Message(ToHost::InputTaken(2))), [Action::ReadInput(2)]);
         assert_eq!(stage.ended(), [Action::Send(ToGuest::Release)]);
@@ -336,10 +344,13 @@ mod tests {
     #[test]
     fn ctrl_c_is_passed_on_and_the_commands_own_end_counts() {
         let mut stage = Stage::running();
-        assert_eq!(stage.take(Event::Signal(libc::SIGTERM)), [
-            Action::Tell(Note::Interrupting { bound: 5 * SECOND }),
-            Action::Send(ToGuest::Signal(libc::SIGTERM)),
-        ]);
+        assert_eq!(
+            stage.take(Event::Signal(libc::SIGTERM)),
+            [
+                Action::Tell(Note::Interrupting { bound: 5 * SECOND }),
+                Action::Send(ToGuest::Signal(libc::SIGTERM)),
+            ]
+        );
         stage.ended();
         stage.take(Event::Closed);
         assert_eq!(stage.outcome(), SEVEN);
@@ -437,14 +448,23 @@ mod tests {
     #[test]
     fn a_command_that_does_not_start_is_told_after_power_off() {
         let mut stage = Stage::running();
-        assert_eq!(stage.take(Event::Message(ToHost::Failed("no such file".to_owned()))), [Action::Send(ToGuest::Release)]);
+        assert_eq!(
+            stage.take(Event::Message(ToHost::Failed("no such file".to_owned()))),
+            [Action::Send(ToGuest::Release)]
+        );
         stage.take(Event::Closed);
         assert_eq!(stage.error(), "inside the emulated KVM host: no such file");
     }
 
     #[test]
     fn nothing_is_sent_where_nobody_listens() {
-        let events = || [Event::Input(vec![1]), Event::Resized(Window { rows: 1, columns: 1 }), Event::OutputClosed(Stream::Stdout)];
+        let events = || {
+            [
+                Event::Input(vec![1]),
+                Event::Resized(Window { rows: 1, columns: 1 }),
+                Event::OutputClosed(Stream::Stdout),
+            ]
+        };
         for event in events() {
             assert_eq!(Stage::booting().take(event), []);
         }

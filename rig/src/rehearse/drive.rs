@@ -21,9 +21,9 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use super::argv::{self, Parts, QEMU};
 use super::course::{Action, Course, Event, Note, Outcome};
 use super::error::RehearsalError;
+use super::initramfs;
 use super::plan::Rehearsal;
 use super::wire::{Sink, Stream, ToHost, Window};
-use super::initramfs;
 use crate::image::apt::Apt;
 use crate::image::{Cache, Fetch, Image, ImageError, Step, ensure_with, recipe};
 use crate::process;
@@ -68,7 +68,10 @@ pub fn rehearse(
 
     let folder = process::new_run_dir().map_err(host("make a folder for run-time files"))?;
     let whole = folder.path().join("initramfs");
-    let rig = rehearsal.rig.to_str().ok_or_else(|| RehearsalError::Inside { what: "the path of rig is not UTF-8".to_owned() })?;
+    let rig = rehearsal
+        .rig
+        .to_str()
+        .ok_or_else(|| RehearsalError::Inside { what: "the path of rig is not UTF-8".to_owned() })?;
     initramfs::write(&image.initramfs, rig, &whole).map_err(host("write the initramfs"))?;
 
     let pair = || UnixStream::pair().map_err(host("make a socket pair"));
@@ -84,15 +87,22 @@ pub fn rehearse(
     let mut qemu = Qemu::start(&argv, [their_console.into(), their_control.into()])?;
     let stderr = qemu.child.stderr.take().expect("standard error was asked to be a pipe");
     let lines = [
-        spawn_reader("console", { let events = events.clone(); move || read_lines(console_end, log, &events) }),
-        spawn_reader("qemu-stderr", { let events = events.clone(); move || read_lines(stderr, None, &events) }),
+        spawn_reader("console", {
+            let events = events.clone();
+            move || read_lines(console_end, log, &events)
+        }),
+        spawn_reader("qemu-stderr", {
+            let events = events.clone();
+            move || read_lines(stderr, None, &events)
+        }),
     ];
     let reading = control.try_clone().map_err(host("share a socket"))?;
     let sender = events.clone();
     spawn_reader("control", move || read_control(reading, &sender, lines));
 
     let sink = |terminal: bool| if terminal { Sink::Terminal } else { Sink::Pipe };
-    let start = rehearsal.start(sink(io::stdout().is_terminal()), sink(io::stderr().is_terminal()), window_size());
+    let start =
+        rehearsal.start(sink(io::stdout().is_terminal()), sink(io::stderr().is_terminal()), window_size());
     let course = Course::new(start, rehearsal.bounds, Instant::now());
     let result = follow(course, &happened, control, input_reader(&events), tell);
     qemu.end();
@@ -142,7 +152,8 @@ impl Qemu {
         command.args(argv).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // SAFETY: the closure makes system calls only, between fork and exec.
         unsafe { command.pre_exec(move || before_exec(keep)) };
-        let child = process::spawn(command).map_err(|source| RehearsalError::Qemu { program: QEMU, source })?;
+        let child =
+            process::spawn(command).map_err(|source| RehearsalError::Qemu { program: QEMU, source })?;
         // Our copies must be closed, or the end of QEMU would not be the end of the streams.
         drop(sockets);
         Ok(Self { child })

@@ -14,7 +14,9 @@ use thiserror::Error;
 pub enum RehearsalError {
     /// Something of the host.
     #[error("cannot {what}")]
-    #[diagnostic(help("look at the space and the permissions of the folder for run-time files (XDG_RUNTIME_DIR, /run)"))]
+    #[diagnostic(help(
+        "look at the space and the permissions of the folder for run-time files (XDG_RUNTIME_DIR, /run)"
+    ))]
     Host {
         /// Which step.
         what: &'static str,
@@ -32,7 +34,9 @@ pub enum RehearsalError {
     },
     /// A wait that was over before what it waited for.
     #[error("waited {} s for {what}; the emulated host's last words: {last}", .bound.as_secs())]
-    #[diagnostic(help("a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says"))]
+    #[diagnostic(help(
+        "a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says"
+    ))]
     Deadline {
         /// What did not come.
         what: &'static str,
@@ -61,7 +65,9 @@ pub enum RehearsalError {
     },
     /// PID 1 inside could not start the command.
     #[error("inside the emulated KVM host: {what}")]
-    #[diagnostic(help("inside, programs and folders are the host's; only file systems that the host's root does not show are missing"))]
+    #[diagnostic(help(
+        "inside, programs and folders are the host's; only file systems that the host's root does not show are missing"
+    ))]
     Inside {
         /// Its words.
         what: String,

@@ -46,7 +46,10 @@ mod tests {
         let (base, whole) = (fs_err::read(base).unwrap(), fs_err::read(whole).unwrap());
         assert_eq!(whole[..base.len()], base);
         assert_eq!(whole[base.len()..], addition("/opt/my rig").to_bytes());
-        assert_eq!(addition("/opt/my rig").paths().collect::<Vec<_>>(), ["rehearsal", "rehearsal/init", "rehearsal/program"]);
+        assert_eq!(
+            addition("/opt/my rig").paths().collect::<Vec<_>>(),
+            ["rehearsal", "rehearsal/init", "rehearsal/program"]
+        );
     }
 
     #[test]
@@ -59,8 +62,20 @@ mod tests {
     /// A module that the script mounts or drives through, and that the recipe forgot, would cost a boot to find.
     #[test]
     fn the_recipe_has_what_init_needs() {
-        let recipe = crate::image::recipe::parse("rehearsal", "images/rehearsal.toml", super::super::drive::RECIPE).unwrap();
-        for needed in ["9p", "9pnet_virtio", "overlay", "virtio_pci", "virtio_console", "kvm_amd", "vhost_net", "tun", "sch_netem"] {
+        let recipe =
+            crate::image::recipe::parse("rehearsal", "images/rehearsal.toml", super::super::drive::RECIPE)
+                .unwrap();
+        for needed in [
+            "9p",
+            "9pnet_virtio",
+            "overlay",
+            "virtio_pci",
+            "virtio_console",
+            "kvm_amd",
+            "vhost_net",
+            "tun",
+            "sch_netem",
+        ] {
             assert!(recipe.initramfs.modules.iter().any(|module| module == needed), "{needed}");
         }
     }

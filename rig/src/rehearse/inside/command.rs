@@ -43,7 +43,8 @@ struct Output {
 impl Running {
     pub(super) fn start(start: &Start, uplink: &Uplink) -> Result<Self, String> {
         let (program, arguments) = start.command.split_first().ok_or("there is no command")?;
-        let open = |sink| open_output(sink, start.window).map_err(|error| format!("make an output stream: {error}"));
+        let open =
+            |sink| open_output(sink, start.window).map_err(|error| format!("make an output stream: {error}"));
         let (stdout, stderr) = (open(start.stdout)?, open(start.stderr)?);
         let mut child = Command::new(program)
             .args(arguments)
@@ -222,7 +223,10 @@ mod tests {
         Start {
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
             folder: "/".to_owned(),
-            environment: BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap()), ("A".to_owned(), "b c".to_owned())]),
+            environment: BTreeMap::from([
+                ("PATH".to_owned(), std::env::var("PATH").unwrap()),
+                ("A".to_owned(), "b c".to_owned()),
+            ]),
             mounts: vec![],
             stdout,
             stderr: Sink::Pipe,
@@ -270,7 +274,8 @@ mod tests {
 
     #[test]
     fn a_terminal_is_one_and_passes_bytes_unchanged() {
-        let (running, wire) = run("test -t 1 && ! test -t 2 && stty size <&1 && printf 'a\\nb'", Sink::Terminal);
+        let (running, wire) =
+            run("test -t 1 && ! test -t 2 && stty size <&1 && printf 'a\\nb'", Sink::Terminal);
         finish(&running);
         assert_eq!(said(running, wire).0, "33 77\na\nb");
     }
@@ -283,7 +288,10 @@ mod tests {
         running.signal(libc::SIGTERM);
         // Output would not end if the sleeper had survived.
         let status = finish(&running);
-        assert!(matches!(status, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGTERM, _)), "{status:?}");
+        assert!(
+            matches!(status, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGTERM, _)),
+            "{status:?}"
+        );
         running.signal(libc::SIGKILL);
         assert_eq!(said(running, wire), (String::new(), String::new(), 0));
     }
@@ -296,7 +304,10 @@ mod tests {
         // The pump may be in the middle of a message.
         let reader = thread::spawn(move || while let Ok(Some(_)) = ToHost::read(&mut wire) {});
         let status = finish(&running);
-        assert!(matches!(status, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGPIPE, _)), "{status:?}");
+        assert!(
+            matches!(status, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGPIPE, _)),
+            "{status:?}"
+        );
         drop(running);
         reader.join().unwrap();
     }

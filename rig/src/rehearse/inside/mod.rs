@@ -101,7 +101,8 @@ fn send(uplink: &Uplink, message: &ToHost) {
 
 fn furnish() -> Result<(), String> {
     for (kind, folder, options, optional) in MOUNTS {
-        let made = fs::create_dir_all(folder).and_then(|()| Ok(mount(Some(kind), folder, Some(kind), MsFlags::MS_NOSUID, Some(options))?));
+        let made = fs::create_dir_all(folder)
+            .and_then(|()| Ok(mount(Some(kind), folder, Some(kind), MsFlags::MS_NOSUID, Some(options))?));
         match made {
             Err(error) if !optional => return Err(format!("mount {folder}: {error}")),
             Ok(()) | Err(_) => {}
@@ -112,7 +113,8 @@ fn furnish() -> Result<(), String> {
         let _ = std::fs::write(format!("/proc/sys/{name}"), value);
     }
     // As a login on Debian has it: low until a program asks for more.
-    setrlimit(Resource::RLIMIT_NOFILE, 1024, 1 << 20).map_err(|error| format!("set the limit of open files: {error}"))
+    setrlimit(Resource::RLIMIT_NOFILE, 1024, 1 << 20)
+        .map_err(|error| format!("set the limit of open files: {error}"))
 }
 
 /// The device of the control port. No udev here: sysfs tells which it is.
@@ -213,9 +215,17 @@ fn reap_until(wanted: Pid) -> Result<Ending, String> {
 
 fn kill_the_rest() {
     let deadline = Instant::now() + KILL_PATIENCE;
-    // All but ourselves (kill(2)); ESRCH: there is none.
-    while kill(Pid::from_raw(-1), Signal::SIGKILL).is_ok() && Instant::now() < deadline {
-        while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    while Instant::now() < deadline {
+        // All but ourselves (kill(2)). Its success says nothing: kernel threads count too, and survive.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                // Orphans become our children, so that without children there are no processes.
+                Err(Errno::ECHILD) => return,
+                Ok(WaitStatus::StillAlive) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
         thread::sleep(Duration::from_millis(5));
     }
 }
