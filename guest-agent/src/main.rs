@@ -1,1 +1,70 @@
-fn main() {}
+//! The guest agent: plays rig's scripts inside the measured kernel, and beside it as the peer.
+//!
+//! Holds the process's beginning and end. It speaks frames on standard input and output; standard error is for panics.
+//! Units: none. Errors: exit 0 when the controller is gone, 101 on a panic or a broken conversation: never a `Fin` then.
+//! Must not be started by hand, except with `--version`.
+//! Tests: `tests/loopback.rs` drives two agents over pipes.
+
+#![deny(unsafe_code)]
+
+mod clock;
+mod counters;
+mod draw;
+mod interp;
+mod label;
+mod machine;
+mod ops;
+mod plan;
+mod pool;
+mod seat;
+mod session;
+mod stage;
+#[expect(unsafe_code, reason = "the one place for it: raw system calls and libc")]
+mod sys;
+mod tally;
+mod watch;
+
+use std::io::{ErrorKind, Write};
+
+use crate::session::Broken;
+use crate::sys::process;
+
+/// As Rust's own runtime says it after a panic.
+const PANICKED: i32 = 101;
+
+fn main() {
+    exit_on_panic();
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        None => {}
+        Some("--version") => return print_version(),
+        Some(other) => panic!("unknown argument {other:?}: frames come on standard input"),
+    }
+    if let Err(errno) = session::prepare_process() {
+        panic!("sigaction: {errno}");
+    }
+    let (input, output) = process::standard_streams();
+    match session::serve(input, output) {
+        Ok(()) => process::exit(0),
+        // The controller went away while we wrote, as it does when it ends our input.
+        Err(Broken::Output(error)) if error.kind() == ErrorKind::BrokenPipe => process::exit(0),
+        Err(Broken::Output(error)) => panic!("replies: {error}"),
+        Err(Broken::Overlap) => panic!("an assignment came while another was being played"),
+    }
+}
+
+/// A panic in any thread ends the process, whatever the profile: a trial that nobody counts must not look like one that did
+/// not happen.
+fn exit_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        process::exit(PANICKED);
+    }));
+}
+
+fn print_version() {
+    let line = format!("guest-agent {} {}\n", env!("CARGO_PKG_VERSION"), machine::build_id());
+    // A closed pipe is the reader's choice.
+    let _ = std::io::stdout().write_all(line.as_bytes());
+}

@@ -4,8 +4,10 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod capability;
 pub mod cli;
 pub mod clock;
+pub mod document;
 pub mod event;
 pub mod image;
 pub mod matrix;

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         ("exit_codes_pass_through", life::exit_codes_pass_through),
         ("death_by_a_signal_passes_through", life::death_by_a_signal_passes_through),
         ("sigkill_of_any_of_the_three_ends_all", life::sigkill_of_any_of_the_three_ends_all),
+        ("sigkill_at_any_moment_of_the_start_leaves_nothing", life::sigkill_at_any_moment_of_the_start),
         ("the_end_of_the_body_ends_all_before_the_outer_process", life::the_end_of_the_body_ends_all),
         ("orphans_are_reaped", life::orphans_are_reaped),
         ("the_body_has_its_own_proc_network_and_room", life::the_body_has_its_own_proc_network_and_room),

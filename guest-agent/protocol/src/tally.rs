@@ -46,7 +46,7 @@ pub struct Tally {
     pub voids: BTreeMap<String, u64>,
     /// The verdict call's raw return: `1`, `0`, `-1/EBADF`.
     pub returns: BTreeMap<String, u64>,
-    /// Outcome labels.
+    /// Outcome labels. A peer's lane has one of two: `played`, or `unfinished` where `Finish` came first.
     pub outcomes: BTreeMap<String, u64>,
     /// Trials whose outcome the scenario does not expect, or whose verdict call returned -1.
     pub anomalies: u64,
@@ -62,6 +62,8 @@ pub struct Tally {
     pub latency: BTreeMap<String, Histogram>,
     /// Differences of the kernel's counters over the block, in the network namespace of this side: `Tcp.OutRsts`,
     /// `TcpExt.TCPAbortOnData`, ... (proc(5) /proc/net/snmp, /proc/net/netstat); zero differences are left out.
+    /// `Agent.PeerStarved` is the agent's own: how often all of the peer's workers were busy, so that a connection may have
+    /// waited for one.
     pub counters: BTreeMap<String, i64>,
 }
 

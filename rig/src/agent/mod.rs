@@ -7,6 +7,10 @@
 
 mod conversation;
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
@@ -20,6 +24,17 @@ pub const BYTES: &[u8] = include_bytes!(env!("RIG_AGENT"));
 pub fn build_id() -> &'static str {
     static ID: LazyLock<String> = LazyLock::new(|| hex(&Sha256::digest(BYTES)));
     &ID
+}
+
+/// Writes the agent into `folder` as a program.
+///
+/// # Errors
+/// What the disk says.
+pub fn install(folder: &Path) -> io::Result<PathBuf> {
+    let path = folder.join("guest-agent");
+    fs::write(&path, BYTES)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
 }
 
 fn hex(digest: &[u8]) -> String {

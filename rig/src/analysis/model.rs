@@ -196,6 +196,10 @@ pub struct ControlSummary {
     pub reason: String,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// One virtual cell against its bare-metal cell, for one errno.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -227,6 +231,9 @@ pub struct Comparison {
     pub p_adjusted: f64,
     /// The smallest difference that these numbers of trials would have shown with 80 % power.
     pub detectable: f64,
+    /// Whether a difference here is news: not in a race of the application's own threads, whose rate follows the machine's timing.
+    #[serde(default = "yes")]
+    pub alert: bool,
     /// The verdict.
     pub verdict: ComparisonVerdict,
     /// Why, where it was not run or is blind; empty otherwise.

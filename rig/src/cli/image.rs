@@ -130,7 +130,9 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
             for row in rows {
                 let Row { name, status, package, bytes, digest, .. } = row;
                 let details = match (package, bytes, digest) {
-                    (Some(package), Some(bytes), Some(digest)) => format!("{package} · {} · {digest}", size(bytes)),
+                    (Some(package), Some(bytes), Some(digest)) => {
+                        format!("{package} · {} · {digest}", size(bytes))
+                    }
                     _ => String::new(),
                 };
                 println!("{}", format!("{name:<8} {status:<10} {details}").trim_end());
@@ -153,6 +155,14 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
         println!("{}: {} · {} · {}", image.name, image.package, size(image.bytes), image.digest);
     }
     Ok(Exit::Done)
+}
+
+/// The image of a kernel, built if it is not in the cache.
+pub(super) fn ensure_image(name: &str) -> Result<Image, Failure> {
+    let cache = Cache::of_user().map_err(blame)?;
+    let recipe = Recipes::default().load(name).map_err(blame)?;
+    let apt = Apt::new(cache.root());
+    build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut tell(name)).map_err(blame)
 }
 
 /// Prints each step once, on standard error.
@@ -189,7 +199,12 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         }
     };
     let freed = cache.clean(&keep).map_err(blame)?;
-    println!("{} freed, {} image{} removed", size(freed.bytes), freed.images, if freed.images == 1 { "" } else { "s" });
+    println!(
+        "{} freed, {} image{} removed",
+        size(freed.bytes),
+        freed.images,
+        if freed.images == 1 { "" } else { "s" }
+    );
     Ok(Exit::Done)
 }
 
@@ -210,7 +225,8 @@ pub(super) fn size(bytes: u64) -> String {
 /// `1024`, `200M`, `1GiB`: powers of 1024.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 = text[..digits].parse().map_err(|_| "a size is a number with a unit: `200M`, `1G`".to_owned())?;
+    let number: u64 =
+        text[..digits].parse().map_err(|_| "a size is a number with a unit: `200M`, `1G`".to_owned())?;
     let shift = match text[digits..].to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
         "" => 0,
         "k" => 10,

@@ -11,6 +11,7 @@ mod exit;
 mod guest;
 mod image;
 mod matrix;
+mod output;
 mod rehearse;
 mod report;
 mod scenario;

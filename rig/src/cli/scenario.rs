@@ -1,16 +1,120 @@
-//! `rig scenario`
+//! `rig scenario list | show | check`
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::output::{columns, print};
 use super::{Exit, Failure};
+use crate::document::{Problem, Problems};
+use crate::script::{Catalogue, Scenario, Unresolved, describe_operations};
 
 /// Commands of `rig scenario`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Being built
+    /// List the scenarios that are part of rig
     List,
+    /// Show one as one line per step, with its parameters and what it expects
+    Show {
+        /// Its name, or the path of a file of your own
+        #[arg(required_unless_present = "operations")]
+        scenario: Option<String>,
+        /// Values of parameters instead of their defaults
+        #[arg(value_name = "PARAMETER=VALUE")]
+        parameters: Vec<String>,
+        /// List the operations that a step can name
+        #[arg(long, conflicts_with = "scenario")]
+        operations: bool,
+    },
+    /// Verify scenario files of your own
+    Check {
+        /// Paths of scenario files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::List => Err(Failure::say(Exit::Bug, "rig scenario is being built", "come back later")),
+        Command::List => list(),
+        Command::Show { operations: true, .. } => print(&describe_operations()),
+        Command::Show { scenario, parameters, operations: false } => {
+            show(&scenario.expect("clap asks for it where --operations is not given"), &parameters)
+        }
+        Command::Check { files } => check(&files),
     }
+}
+
+fn list() -> Result<Exit, Failure> {
+    let catalogue = Catalogue::embedded();
+    let mut rows = vec![["scenario", "tests", "title"].map(str::to_owned).to_vec()];
+    for scenario in catalogue.iter() {
+        let claims = match scenario.claims.as_slice() {
+            [] => "-".to_owned(),
+            [first, second, rest @ ..] if !rest.is_empty() => format!("{first} {second} +{}", rest.len()),
+            some => some.join(" "),
+        };
+        rows.push(vec![scenario.name.clone(), claims, scenario.title.clone()]);
+    }
+    print(&columns(&rows, &[]))
+}
+
+fn show(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
+    let scenario = Catalogue::embedded().find(word, Path::new("")).map_err(Failure::input)?;
+    let given = parse_parameters(&scenario, parameters).map_err(Failure::input)?;
+    let text = scenario.render(&given).map_err(|wrong| {
+        let places = wrong.into_iter().map(|wrong| place(wrong, parameters));
+        Failure::input(places.collect::<Vec<_>>())
+    })?;
+    print(&text)
+}
+
+/// `name=value` pairs.
+fn parse_parameters(scenario: &Scenario, words: &[String]) -> Result<BTreeMap<String, String>, Problems> {
+    let mut given = BTreeMap::new();
+    let mut problems = Problems::default();
+    for word in words {
+        match word.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                given.insert(name.to_owned(), value.to_owned());
+            }
+            Some(_) | None => {
+                let names: Vec<&str> = scenario.parameters.iter().map(|p| p.name.as_str()).collect();
+                let mut problem = Problem::in_text(
+                    "command line",
+                    word,
+                    0..word.len(),
+                    "a parameter is given as name=value",
+                    "no `=`",
+                );
+                problem.help(format!("the parameters of `{}`: {}", scenario.name, names.join(", ")));
+                problems.append(problem.into());
+            }
+        }
+    }
+    if problems.is_empty() { Ok(given) } else { Err(problems) }
+}
+
+/// Puts the label under the word that gave the parameter.
+fn place(wrong: Unresolved, words: &[String]) -> Problem {
+    let word = words
+        .iter()
+        .find(|word| word.split_once('=').is_some_and(|(name, _)| name == wrong.parameter))
+        .cloned()
+        .unwrap_or_default();
+    let mut problem = Problem::in_text("command line", &word, 0..word.len(), wrong.message, wrong.label);
+    problem.maybe_help(wrong.help);
+    problem
+}
+
+fn check(files: &[PathBuf]) -> Result<Exit, Failure> {
+    let mut problems = Problems::default();
+    let mut out = String::new();
+    for file in files {
+        match Scenario::read(file) {
+            Ok(scenario) => out.push_str(&format!("{}: valid: {}\n", file.display(), scenario.title)),
+            Err(wrong) => problems.append(wrong),
+        }
+    }
+    print(&out)?;
+    if problems.is_empty() { Ok(Exit::Done) } else { Err(Failure::input(problems)) }
 }

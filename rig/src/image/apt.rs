@@ -99,6 +99,28 @@ impl Apt {
         Ok(state)
     }
 
+    /// Whether the mirror that `recipe`'s kernel comes from answers: fetches the small signed index of its release, as apt does.
+    /// Gives the release.
+    pub fn probe(&self, recipe: &Recipe) -> Result<String, ImageError> {
+        let release = recipe.kernel.release.clone();
+        let text = sources::render_deb822(&self.sources(&release, recipe.mirror.as_ref())?, ARCHITECTURE);
+        let folder = tempfile::tempdir().map_err(ImageError::disk("cannot make a folder for apt's state"))?;
+        let state = State { folder: folder.path().join("apt"), release: release.clone() };
+        state.create(&text).map_err(ImageError::disk("cannot write apt's private state"))?;
+        let mut command = state.command("apt-get");
+        command.args(["update", "--print-uris"]);
+        let output = run(command, "apt-get", "addresses")?;
+        let Some(uri) = output.stdout.lines().find_map(|line| line.strip_prefix('\'')?.split('\'').next())
+        else {
+            return Err(state.unreachable("addresses", &output));
+        };
+        let mut command = state.command("/usr/lib/apt/apt-helper");
+        command.args(["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=5", "download-file", uri]);
+        command.arg(folder.path().join("InRelease"));
+        let output = run(command, "apt-helper", "the index of a release")?;
+        if output.success { Ok(release) } else { Err(state.unreachable("the index", &output)) }
+    }
+
     fn sources(&self, release: &str, mirror: Option<&Mirror>) -> Result<Vec<Source>, ImageError> {
         let sources = match mirror {
             Some(mirror) => {
@@ -272,7 +294,7 @@ impl State {
             ("Dir::Cache::archives", at("cache/archives")),
             // Some hosts switch these caches off; without them every look-up reads all lists.
             ("Dir::Cache::pkgcache", "pkgcache.bin".to_owned()),
-            ("Dir::Cache::srcpkgcache", "srcpkgcache.bin".to_owned()),
+            ("Dir::Cache::srcpkgcache", String::new()),
             ("Dir::Etc::sourcelist", "/dev/null".to_owned()),
             ("Dir::Etc::sourceparts", at("sources")),
             ("Dir::Etc::preferences", "/dev/null".to_owned()),
@@ -303,7 +325,11 @@ impl State {
     }
 
     fn unreachable(&self, what: &str, output: &Output) -> ImageError {
-        ImageError::Mirror { what: what.to_owned(), release: self.release.clone(), said: complaint(&output.stderr) }
+        ImageError::Mirror {
+            what: what.to_owned(),
+            release: self.release.clone(),
+            said: complaint(&output.stderr),
+        }
     }
 
     /// The newest version of `package` (`name` or `name=version`).
@@ -321,7 +347,8 @@ impl State {
         let name = package.split('=').next().unwrap_or(package);
         let mut command = self.command("apt-cache");
         command.arg("pkgnames");
-        let names = run(command, "apt-cache", "package names").map(|output| output.stdout).unwrap_or_default();
+        let names =
+            run(command, "apt-cache", "package names").map(|output| output.stdout).unwrap_or_default();
         let help = if names.lines().any(|known| known == name) && name != package {
             format!("{name} has another version there: leave `version` out to take the newest")
         } else {
@@ -359,7 +386,8 @@ struct Output {
 /// Runs a tool to its end or to the deadline. Its output goes to files: no pipe that could fill up.
 fn run(mut command: Command, tool: &str, what: &str) -> Result<Output, ImageError> {
     let failed = |source| ImageError::Tool { tool: tool.to_owned(), source };
-    let (mut stdout, mut stderr) = (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
+    let (mut stdout, mut stderr) =
+        (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
     command.stdin(Stdio::null());
     command.stdout(stdout.try_clone().map_err(failed)?).stderr(stderr.try_clone().map_err(failed)?);
     let mut child = command.spawn().map_err(failed)?;
@@ -418,8 +446,13 @@ fn parse_show(text: &str) -> Vec<Listed> {
             let field = |name: &str| {
                 stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned)
             };
-            let id = PackageId { name: field("Package")?, version: field("Version")?, sha256: field("SHA256")? };
-            Some(Listed { id, architecture: field("Architecture")?, depends: field("Depends").unwrap_or_default() })
+            let id =
+                PackageId { name: field("Package")?, version: field("Version")?, sha256: field("SHA256")? };
+            Some(Listed {
+                id,
+                architecture: field("Architecture")?,
+                depends: field("Depends").unwrap_or_default(),
+            })
         })
         .collect()
 }
@@ -455,11 +488,17 @@ mod tests {
                     SHA256: 6f32\n\nPackage: busybox-static\nVersion: 1:1.35.0-4\nArchitecture: amd64\nSHA256: 3d3f\n\n";
         let listed = parse_show(text);
         assert_eq!(listed.len(), 2);
-        assert_eq!(exact_kernel_dependencies(&listed[0].depends), ["linux-image-6.1.0-50-cloud-amd64=6.1.176-1"]);
+        assert_eq!(
+            exact_kernel_dependencies(&listed[0].depends),
+            ["linux-image-6.1.0-50-cloud-amd64=6.1.176-1"]
+        );
         assert_eq!(listed[1].file_name(), "busybox-static_1%3a1.35.0-4_amd64.deb");
         assert_eq!(listed[1].exact(), "busybox-static=1:1.35.0-4");
         assert_eq!(listed[1].depends, "");
-        assert_eq!(exact_kernel_dependencies("kmod, linux-base (>= 4.3), initramfs-tools | linux-initramfs-tool"), Vec::<String>::new());
+        assert_eq!(
+            exact_kernel_dependencies("kmod, linux-base (>= 4.3), initramfs-tools | linux-initramfs-tool"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -19,10 +19,8 @@ use super::supply::{Freshness, Step, Supplies, Supply};
 use super::{Image, hex, suggest};
 
 /// The recipes in this binary; the same files as in the tree.
-const EMBEDDED: [(&str, &str); 2] = [
-    ("6.1", include_str!("../../../images/6.1.toml")),
-    ("6.12", include_str!("../../../images/6.12.toml")),
-];
+const EMBEDDED: [(&str, &str); 2] =
+    [("6.1", include_str!("../../../images/6.1.toml")), ("6.12", include_str!("../../../images/6.12.toml"))];
 
 /// The code that an image's content depends on: another builder never meets its predecessor's images.
 const BUILDER: [&str; 6] = [
@@ -74,7 +72,8 @@ impl Recipes {
                 names.push(stem.to_owned());
             }
         }
-        let numbers = |name: &str| name.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect::<Vec<_>>();
+        let numbers =
+            |name: &str| name.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect::<Vec<_>>();
         names.sort_by(|one, other| numbers(one).cmp(&numbers(other)).then_with(|| one.cmp(other)));
         names.dedup();
         names
@@ -194,7 +193,9 @@ fn module_tree(release: &str, files: Files) -> ModuleTree {
     let mut modules = Vec::new();
     for (path, node) in files {
         match node {
-            Node::File(bytes) if path.ends_with("/modules.builtin") => builtin = String::from_utf8_lossy(&bytes).into_owned(),
+            Node::File(bytes) if path.ends_with("/modules.builtin") => {
+                builtin = String::from_utf8_lossy(&bytes).into_owned()
+            }
             Node::File(bytes) => modules.push((path, bytes)),
             Node::Symlink(_) => {}
         }
@@ -224,7 +225,12 @@ mod tests {
     }
 
     impl Supply for Fake {
-        fn supply(&self, recipe: &Recipe, _: Freshness, _: &mut dyn FnMut(Step)) -> Result<Supplies, ImageError> {
+        fn supply(
+            &self,
+            recipe: &Recipe,
+            _: Freshness,
+            _: &mut dyn FnMut(Step),
+        ) -> Result<Supplies, ImageError> {
             self.asked.set(self.asked.get() + 1);
             if !self.up.get() {
                 return Err(ImageError::Mirror {
@@ -234,12 +240,18 @@ mod tests {
                 });
             }
             let version = self.kernel_version.get();
-            let id = PackageId { name: "linux-image-test".to_owned(), version: version.to_owned(), sha256: version.repeat(64) };
+            let id = PackageId {
+                name: "linux-image-test".to_owned(),
+                version: version.to_owned(),
+                sha256: version.repeat(64),
+            };
             let file = |bytes: &[u8]| Node::File(bytes.to_vec());
             let drivers = ["virtio_pci", "virtio_net", "vmxnet3"];
             let mut kernel: Files = drivers
                 .iter()
-                .map(|name| (format!("lib/modules/6.1.0-test/kernel/{name}.ko"), file(&module(&[("depends", "")]))))
+                .map(|name| {
+                    (format!("lib/modules/6.1.0-test/kernel/{name}.ko"), file(&module(&[("depends", "")])))
+                })
                 .collect();
             kernel.insert("boot/vmlinuz-6.1.0-test".to_owned(), file(version.as_bytes()));
             let programs = Files::from([

@@ -99,7 +99,8 @@ pub(super) struct Lock {
 impl Cache {
     /// The user's: `$XDG_CACHE_HOME/rig`, or `~/.cache/rig` (XDG Base Directory Specification).
     pub fn of_user() -> Result<Self, ImageError> {
-        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+        let absolute =
+            |name| std::env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
         let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         base.map(|base| Self::at(base.join("rig"))).ok_or(ImageError::NoCacheFolder)
     }
@@ -125,7 +126,8 @@ impl Cache {
 
     /// All whole images, by name.
     pub fn list(&self) -> Vec<Image> {
-        let mut images: Vec<Image> = folders(&self.images()).iter().filter_map(|folder| self.open(folder)).collect();
+        let mut images: Vec<Image> =
+            folders(&self.images()).iter().filter_map(|folder| self.open(folder)).collect();
         images.sort_by(|one, other| one.name.cmp(&other.name).then_with(|| one.digest.cmp(&other.digest)));
         images
     }
@@ -235,7 +237,9 @@ impl Cache {
 
     fn remove(&self, keep: &Keep) -> io::Result<Freed> {
         let mut freed = Freed::default();
-        let total = || size_of(&self.images()) + size_of(&self.root.join("packages")) + size_of(&self.root.join("apt"));
+        let total = || {
+            size_of(&self.images()) + size_of(&self.root.join("packages")) + size_of(&self.root.join("apt"))
+        };
         let (limit, keys): (u64, &[String]) = match keep {
             Keep::Recipes(keys) => (0, keys),
             Keep::Bytes(limit) => (*limit, &[]),
@@ -350,8 +354,11 @@ mod tests {
     use super::*;
 
     fn built(name: &str, kernel: &str) -> Built {
-        let package =
-            PackageId { name: "linux-image-1".to_owned(), version: "1-1".to_owned(), sha256: "00".to_owned() };
+        let package = PackageId {
+            name: "linux-image-1".to_owned(),
+            version: "1-1".to_owned(),
+            sha256: "00".to_owned(),
+        };
         Built {
             name: name.to_owned(),
             release: "6.1.0-test".to_owned(),

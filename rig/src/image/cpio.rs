@@ -217,9 +217,8 @@ mod tests {
     /// An independent reader: busybox or GNU cpio list what we wrote, also when a second archive follows the first.
     #[test]
     fn other_programs_read_it() {
-        let reader = [("cpio", &["-tv"][..]), ("busybox", &["cpio", "-tv"])]
-            .into_iter()
-            .find_map(|(program, arguments)| {
+        let reader = [("cpio", &["-tv"][..]), ("busybox", &["cpio", "-tv"])].into_iter().find_map(
+            |(program, arguments)| {
                 Command::new(program)
                     .args(arguments)
                     .stdin(Stdio::piped())
@@ -227,7 +226,8 @@ mod tests {
                     .stderr(Stdio::null())
                     .spawn()
                     .ok()
-            });
+            },
+        );
         let Some(mut reader) = reader else {
             eprintln!("skipped: neither cpio nor busybox here");
             return;

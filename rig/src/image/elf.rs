@@ -87,7 +87,11 @@ impl<'a> Elf<'a> {
 
     /// The content of a section by its name.
     pub fn section(&self, name: &str) -> Result<Option<&'a [u8]>, ElfError> {
-        self.sections.iter().find(|section| section.name == name.as_bytes()).map(|section| self.content(section)).transpose()
+        self.sections
+            .iter()
+            .find(|section| section.name == name.as_bytes())
+            .map(|section| self.content(section))
+            .transpose()
     }
 
     /// The dynamic loader that a program asks for; a static one asks for none.
@@ -108,7 +112,8 @@ impl<'a> Elf<'a> {
         for entry in self.content(dynamic)?.chunks_exact(16) {
             if number(entry, 0, 8, "a dynamic entry")? as u64 == NEEDED {
                 let at = number(entry, 8, 8, "a dynamic entry")?;
-                needed.push(lossy(text_at(strings, at).ok_or(ElfError::Truncated { what: "a library name" })?));
+                needed
+                    .push(lossy(text_at(strings, at).ok_or(ElfError::Truncated { what: "a library name" })?));
             }
         }
         Ok(needed)

@@ -88,14 +88,18 @@ pub enum ImageError {
     },
     /// A download that is not what the signed list says.
     #[error("{} is not what the signed package list says", .path.display())]
-    #[diagnostic(help("the file was removed; try again, and look at the mirror or the disk if it happens again"))]
+    #[diagnostic(help(
+        "the file was removed; try again, and look at the mirror or the disk if it happens again"
+    ))]
     Corrupt {
         /// The package file.
         path: PathBuf,
     },
     /// A tool of the host is missing or does not start.
     #[error("cannot run {tool}")]
-    #[diagnostic(help("images are made of Debian packages: this needs `apt` and `dpkg`; `rig setup` says what is missing"))]
+    #[diagnostic(help(
+        "images are made of Debian packages: this needs `apt` and `dpkg`; `rig setup` says what is missing"
+    ))]
     Tool {
         /// Which.
         tool: String,
@@ -165,7 +169,10 @@ impl ImageError {
     /// Whether the user's recipe or argument is wrong, rather than the machine.
     pub fn blames_input(&self) -> bool {
         match self {
-            Self::UnknownRecipe { .. } | Self::Recipe { .. } | Self::UnknownPackage { .. } | Self::NoKernel { .. } => true,
+            Self::UnknownRecipe { .. }
+            | Self::Recipe { .. }
+            | Self::UnknownPackage { .. }
+            | Self::NoKernel { .. } => true,
             Self::Module { source, .. } => {
                 matches!(source, ModuleError::Unknown { needed_by: None, .. })
             }

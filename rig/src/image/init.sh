@@ -15,6 +15,10 @@ fail() {
     reboot -f
 }
 
+lower() {
+    echo "$1" | tr A-F a-f
+}
+
 run() {
     said=$("$@" 2>&1) || fail "$*: $said"
 }
@@ -29,8 +33,7 @@ find_nic() {
     tries=0
     while [ $tries -lt 100 ]; do
         for folder in /sys/class/net/*; do
-            read -r address <"$folder/address" 2>/dev/null || continue
-            if [ "$address" = "$1" ]; then
+            if [ -e "$folder/address" ] && [ "$(cat "$folder/address")" = "$1" ]; then
                 nic=${folder##*/}
                 return
             fi
@@ -54,8 +57,7 @@ configure_nic() {
 await_carrier() {
     tries=0
     while [ $tries -lt 100 ]; do
-        read -r carrier <"/sys/class/net/$1/carrier" 2>/dev/null
-        [ "$carrier" = 1 ] && return
+        [ "$(cat "/sys/class/net/$1/carrier")" = 1 ] && return
         usleep 20000
         tries=$((tries + 1))
     done
@@ -115,16 +117,18 @@ for word in $(cat /proc/cmdline); do
     esac
 done
 hostname "$name"
-split=$IFS
-IFS=,
-set -f
-# shellcheck disable=SC2086 # split at the commas
-[ -n "$control" ] && set -- $control && IFS=$split && configure_control "$(echo "$1" | tr A-F a-f)" "$2" "$3"
-IFS=,
-# shellcheck disable=SC2086
-[ -n "$data" ] && set -- $data && IFS=$split && configure_data "$(echo "$1" | tr A-F a-f)" "$2" "$3" "$4"
-IFS=$split
-set +f
+if [ -n "$control" ]; then
+    IFS=, read -r mac address gateway <<END
+$control
+END
+    configure_control "$(lower "$mac")" "$address" "$gateway"
+fi
+if [ -n "$data" ]; then
+    IFS=, read -r mac address mtu gateway <<END
+$data
+END
+    configure_data "$(lower "$mac")" "$address" "$mtu" "$gateway"
+fi
 [ -n "$control" ] && await_carrier control
 [ -n "$data" ] && await_carrier data
 

@@ -104,13 +104,16 @@ fn skeleton() -> Archive {
 }
 
 fn find_program<'a>(files: &'a Files, command: &str) -> Result<&'a [u8], InitramfsError> {
-    PROGRAM_FOLDERS.iter().find_map(|folder| package::resolve(files, &format!("{folder}/{command}"))).ok_or_else(|| {
-        let programs = files.keys().filter_map(|path| {
-            let (folder, name) = path.rsplit_once('/')?;
-            PROGRAM_FOLDERS.contains(&folder).then_some(name)
-        });
-        InitramfsError::Command { command: command.to_owned(), suggestion: suggest(command, programs) }
-    })
+    PROGRAM_FOLDERS
+        .iter()
+        .find_map(|folder| package::resolve(files, &format!("{folder}/{command}")))
+        .ok_or_else(|| {
+            let programs = files.keys().filter_map(|path| {
+                let (folder, name) = path.rsplit_once('/')?;
+                PROGRAM_FOLDERS.contains(&folder).then_some(name)
+            });
+            InitramfsError::Command { command: command.to_owned(), suggestion: suggest(command, programs) }
+        })
 }
 
 /// The loader and the libraries of `bytes`, and theirs.
@@ -126,7 +129,8 @@ fn add_program(
         return Ok(());
     }
     let damaged = |source| InitramfsError::Elf { file: name.to_owned(), source };
-    let missing = |library: &str| InitramfsError::Library { library: library.to_owned(), needed_by: name.to_owned() };
+    let missing =
+        |library: &str| InitramfsError::Library { library: library.to_owned(), needed_by: name.to_owned() };
     let elf = Elf::parse(bytes).map_err(damaged)?;
     if let Some(loader) = elf.interpreter().map_err(damaged)? {
         let content = package::resolve(files, &loader).ok_or_else(|| missing(&loader))?;
@@ -160,12 +164,19 @@ mod tests {
 
     #[test]
     fn holds_programs_modules_in_order_and_init() {
-        let modules = ["virtio", "virtio_net"].map(|name| Module { name: name.to_owned(), bytes: b"ko".to_vec() });
+        let modules =
+            ["virtio", "virtio_net"].map(|name| Module { name: name.to_owned(), bytes: b"ko".to_vec() });
         let archive =
             assemble(&files(&[("usr/sbin/tool", b"#!/bin/sh\n")]), &["tool".to_owned()], &modules).unwrap();
         let paths: Vec<&str> = archive.paths().collect();
-        for wanted in ["init", "bin/tool", "bin/sh", "dev/console", "lib/rig/modules/000-virtio.ko", "lib/rig/modules/001-virtio_net.ko"]
-        {
+        for wanted in [
+            "init",
+            "bin/tool",
+            "bin/sh",
+            "dev/console",
+            "lib/rig/modules/000-virtio.ko",
+            "lib/rig/modules/001-virtio_net.ko",
+        ] {
             assert!(paths.contains(&wanted), "{wanted} in {paths:?}");
         }
         assert_eq!(archive.get("root"), Some(&Entry::Directory { mode: 0o700 }));
@@ -173,7 +184,8 @@ mod tests {
 
     #[test]
     fn an_unknown_command_is_said_with_what_was_meant() {
-        let error = assemble(&files(&[("usr/sbin/dropbear", b"")]), &["dropbar".to_owned()], &[]).unwrap_err();
+        let error =
+            assemble(&files(&[("usr/sbin/dropbear", b"")]), &["dropbar".to_owned()], &[]).unwrap_err();
         let InitramfsError::Command { suggestion, .. } = error else { panic!("{error:?}") };
         assert_eq!(suggestion.as_deref(), Some("dropbear"));
     }

@@ -110,7 +110,8 @@ mod tests {
         assert_eq!(keys.host_key_sha256(), <[u8; 32]>::from(Sha256::digest(keys.host_key_blob())));
         assert!(keys.host_fingerprint().starts_with("SHA256:"));
         let line = keys.known_hosts_line("[127.0.0.1]:22");
-        let public = ssh_key::PublicKey::from_openssh(line.strip_prefix("[127.0.0.1]:22 ").unwrap().trim()).unwrap();
+        let public =
+            ssh_key::PublicKey::from_openssh(line.strip_prefix("[127.0.0.1]:22 ").unwrap().trim()).unwrap();
         assert_eq!(public.to_bytes().unwrap(), keys.host_key_blob());
     }
 

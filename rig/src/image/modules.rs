@@ -227,7 +227,10 @@ mod tests {
             ("kernel/net/core/failover.ko", &[("depends", "")]),
             ("kernel/drivers/virtio/virtio.ko", &[]),
             ("kernel/drivers/virtio/virtio_ring.ko", &[("depends", "virtio")]),
-            ("kernel/lib/libcrc32c.ko", &[("softdep", "pre: crypto-crc32c failover post: virtio"), ("depends", "af_packet")]),
+            (
+                "kernel/lib/libcrc32c.ko",
+                &[("softdep", "pre: crypto-crc32c failover post: virtio"), ("depends", "af_packet")],
+            ),
         ])
     }
 
@@ -266,7 +269,11 @@ mod tests {
 
     #[test]
     fn a_cycle_is_shown() {
-        let cycle = tree(&[("a.ko", &[("depends", "b")]), ("b.ko", &[("depends", "c")]), ("c.ko", &[("depends", "b")])]);
+        let cycle = tree(&[
+            ("a.ko", &[("depends", "b")]),
+            ("b.ko", &[("depends", "c")]),
+            ("c.ko", &[("depends", "b")]),
+        ]);
         assert_eq!(
             order(&cycle, &["a"]).unwrap_err().to_string(),
             "modules of kernel 6.1.0-test need each other: b -> c -> b"
@@ -280,7 +287,9 @@ mod tests {
             "",
             [("a.ko".to_owned(), b"no".to_vec()), ("b.ko.xz".to_owned(), b"no".to_vec())],
         );
-        assert!(order(&tree, &["a"]).unwrap_err().to_string().starts_with("module a of kernel 6.1.0-test: not a"));
+        assert!(
+            order(&tree, &["a"]).unwrap_err().to_string().starts_with("module a of kernel 6.1.0-test: not a")
+        );
         assert!(order(&tree, &["b"]).unwrap_err().to_string().starts_with("module b of kernel"));
     }
 }

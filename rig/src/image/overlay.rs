@@ -119,8 +119,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let zone = folder.path().join("zone");
         fs::write(&zone, utc()).unwrap();
-        let output =
-            std::process::Command::new("date").args(["-d@0", "+%H:%M %Z"]).env("TZ", format!(":{}", zone.display())).output();
+        let output = std::process::Command::new("date")
+            .args(["-d@0", "+%H:%M %Z"])
+            .env("TZ", format!(":{}", zone.display()))
+            .output();
         assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), "00:00 UTC\n");
     }
 

@@ -60,7 +60,8 @@ pub fn read(path: &Path, keep: impl Fn(&str) -> bool) -> Result<Files, PackageEr
         .map_err(PackageError::Tool)?;
     let stdout = child.stdout.take().expect("its standard output is a pipe");
     let files = unpack(stdout, &keep);
-    let said = finish(&mut child).map_err(|source| PackageError::Content { path: path.to_owned(), source })?;
+    let said =
+        finish(&mut child).map_err(|source| PackageError::Content { path: path.to_owned(), source })?;
     // What dpkg-deb says is nearer to the cause than that the archive ends early.
     if let Some(said) = said {
         return Err(PackageError::Refused { path: path.to_owned(), said });
@@ -185,13 +186,21 @@ mod tests {
         let tree = folder.join("tree");
         fs_err::create_dir_all(tree.join("DEBIAN")).unwrap();
         fs_err::create_dir_all(tree.join("usr/bin")).unwrap();
-        fs_err::write(tree.join("DEBIAN/control"), "Package: t\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: t\n")
-            .unwrap();
+        fs_err::write(
+            tree.join("DEBIAN/control"),
+            "Package: t\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: t\n",
+        )
+        .unwrap();
         fs_err::write(tree.join("usr/bin/one"), "one").unwrap();
         fs_err::hard_link(tree.join("usr/bin/one"), tree.join("usr/bin/two")).unwrap();
         fs_err::os::unix::fs::symlink("one", tree.join("usr/bin/three")).unwrap();
         let deb = folder.join("t.deb");
-        let built = Command::new("dpkg-deb").args(["--build", "--root-owner-group"]).arg(&tree).arg(&deb).output().ok()?;
+        let built = Command::new("dpkg-deb")
+            .args(["--build", "--root-owner-group"])
+            .arg(&tree)
+            .arg(&deb)
+            .output()
+            .ok()?;
         assert!(built.status.success(), "{built:?}");
         Some(deb)
     }

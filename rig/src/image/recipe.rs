@@ -94,8 +94,15 @@ pub fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, Vec<RecipePro
     let recipe = reader.recipe(name, &document);
     let mut problems = reader.problems;
     if !errors.is_empty() {
-        // What a broken line hides is not missing.
-        problems.retain(|problem| !problem.what.starts_with("missing"));
+        // What a broken line hides is not missing, and what stands in its place is not the user's.
+        let broken: Vec<usize> = errors.iter().filter_map(|error| Some(error.span()?.start)).collect();
+        let syntax = errors.len();
+        let mut index = 0;
+        problems.retain(|problem| {
+            index += 1;
+            let follows = problem.what.starts_with("missing") || broken.contains(&problem.span.offset());
+            index <= syntax || !follows
+        });
     }
     if let (Some(recipe), true) = (recipe, problems.is_empty()) {
         return Ok(recipe);
@@ -125,7 +132,8 @@ impl Reader<'_> {
         self.check_keys(&root, &["title", "kernel", "initramfs", "mirror"]);
         let title = self.text(&root, "title", any);
         let kernel = self.table(&root, "kernel", "[kernel]").and_then(|table| self.kernel(&table));
-        let initramfs = self.table(&root, "initramfs", "[initramfs]").and_then(|table| self.initramfs(&table));
+        let initramfs =
+            self.table(&root, "initramfs", "[initramfs]").and_then(|table| self.initramfs(&table));
         let mirror = match root.table.get("mirror") {
             Some(_) => Some(self.table(&root, "mirror", "[mirror]").and_then(|table| self.mirror(&table))?),
             None => None,
@@ -151,7 +159,12 @@ impl Reader<'_> {
             for needed in NEEDED_COMMANDS {
                 if !commands.iter().any(|command| command == needed) {
                     let help = format!("add {needed:?}: the guest's /init runs it");
-                    self.problem(key.span(), format!("`commands` lacks {needed:?}"), "in this list", Some(help));
+                    self.problem(
+                        key.span(),
+                        format!("`commands` lacks {needed:?}"),
+                        "in this list",
+                        Some(help),
+                    );
                 }
             }
         }
@@ -191,7 +204,12 @@ impl Reader<'_> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("known keys: {}", known.join(", ")),
             };
-            self.problem(key.span(), format!("unknown key `{name}` in {}", table.name), "not known", Some(help));
+            self.problem(
+                key.span(),
+                format!("unknown key `{name}` in {}", table.name),
+                "not known",
+                Some(help),
+            );
         }
     }
 
@@ -200,7 +218,12 @@ impl Reader<'_> {
         self.problem(table.place.clone(), what, "belongs in here", None);
     }
 
-    fn table<'a, 'i>(&mut self, root: &Table<'a, 'i>, key: &str, name: &'static str) -> Option<Table<'a, 'i>> {
+    fn table<'a, 'i>(
+        &mut self,
+        root: &Table<'a, 'i>,
+        key: &str,
+        name: &'static str,
+    ) -> Option<Table<'a, 'i>> {
         let Some((place, value)) = root.table.get_key_value(key) else {
             self.missing(root, name);
             return None;
@@ -257,7 +280,13 @@ impl Reader<'_> {
         complete.then_some(items)
     }
 
-    fn string(&mut self, value: &Spanned<DeValue<'_>>, key: &str, wanted: &str, check: Check) -> Option<String> {
+    fn string(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        wanted: &str,
+        check: Check,
+    ) -> Option<String> {
         let Some(text) = value.get_ref().as_str() else {
             self.wrong_type(value, key, wanted);
             return None;
@@ -310,11 +339,15 @@ fn module_name(text: &str) -> Result<(), &'static str> {
 
 fn uri(text: &str) -> Result<(), &'static str> {
     let fits = text.split_once(":/").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
-    (fits && !text.contains(char::is_whitespace)).then_some(()).ok_or("the address of a Debian archive, `http://…/debian`")
+    (fits && !text.contains(char::is_whitespace))
+        .then_some(())
+        .ok_or("the address of a Debian archive, `http://…/debian`")
 }
 
 fn absolute_path(text: &str) -> Result<(), &'static str> {
-    (text.starts_with('/') && !text.contains(char::is_whitespace)).then_some(()).ok_or("an absolute path of a keyring")
+    (text.starts_with('/') && !text.contains(char::is_whitespace))
+        .then_some(())
+        .ok_or("an absolute path of a keyring")
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub fn read_host(etc_apt: &Path) -> io::Result<Vec<Source>> {
     let mut files = vec![etc_apt.join("sources.list")];
     match fs::read_dir(etc_apt.join("sources.list.d")) {
         Ok(entries) => {
-            let mut parts = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+            let mut parts =
+                entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
             parts.sort();
             files.extend(parts);
         }
@@ -102,7 +103,10 @@ fn list_line(line: &str) -> Option<Source> {
     rest = rest.trim_start();
     if let Some(options) = rest.strip_prefix('[') {
         let (options, after) = options.split_once(']')?;
-        signed_by = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by=")).map(str::to_owned);
+        signed_by = options
+            .split_whitespace()
+            .find_map(|option| option.strip_prefix("signed-by="))
+            .map(str::to_owned);
         rest = after;
     }
     let mut words = rest.split_whitespace().map(str::to_owned);
@@ -130,14 +134,17 @@ pub fn derive(host: &[Source], codename: &str, release: &str) -> Vec<Source> {
     }
     // Other vendors name their suites after Debian's releases too; the archive itself ends in /debian or /debian-security.
     let is_archive = |source: &Source| {
-        source.uris.iter().any(|uri| uri.trim_end_matches('/').rsplit('/').next().is_some_and(|end| end.starts_with("debian")))
+        source.uris.iter().any(|uri| {
+            uri.trim_end_matches('/').rsplit('/').next().is_some_and(|end| end.starts_with("debian"))
+        })
     };
     if candidates.iter().any(|(source, _)| is_archive(source)) {
         candidates.retain(|(source, _)| is_archive(source));
     }
     let mut derived = Vec::new();
     for (source, pockets) in candidates {
-        let mut suites: Vec<String> = pockets.iter().filter_map(|pocket| suite_for(release, pocket)).collect();
+        let mut suites: Vec<String> =
+            pockets.iter().filter_map(|pocket| suite_for(release, pocket)).collect();
         suites.sort();
         suites.dedup();
         if !suites.is_empty() {
@@ -157,7 +164,18 @@ fn pocket<'a>(suite: &'a str, codename: &str) -> Option<&'a str> {
         return Some("security");
     }
     let (base, pocket) = suite.split_once('-').unwrap_or((suite, ""));
-    let known = [codename, "stable", "oldstable", "oldoldstable", "testing", "unstable", "sid", "trixie", "bookworm", "bullseye"];
+    let known = [
+        codename,
+        "stable",
+        "oldstable",
+        "oldoldstable",
+        "testing",
+        "unstable",
+        "sid",
+        "trixie",
+        "bookworm",
+        "bullseye",
+    ];
     (known.contains(&base) && (pocket.is_empty() || POCKETS.contains(&pocket))).then_some(pocket)
 }
 
@@ -226,7 +244,10 @@ Components: main
 ";
 
     fn suites(sources: &[Source]) -> Vec<(String, String)> {
-        sources.iter().flat_map(|source| source.suites.iter().map(|suite| (source.uris[0].clone(), suite.clone()))).collect()
+        sources
+            .iter()
+            .flat_map(|source| source.suites.iter().map(|suite| (source.uris[0].clone(), suite.clone())))
+            .collect()
     }
 
     #[test]
@@ -246,10 +267,13 @@ Components: main
              deb [arch=amd64 signed-by=/k.gpg] http://mirror.test/debian-security bookworm-security main\n\
              deb-src http://mirror.test/debian bookworm main\ndeb\ndebian nonsense\ndeb [unclosed http://x y z\n",
         );
-        assert_eq!(suites(&sources), [
-            ("http://mirror.test/debian".to_owned(), "bookworm".to_owned()),
-            ("http://mirror.test/debian-security".to_owned(), "bookworm-security".to_owned()),
-        ]);
+        assert_eq!(
+            suites(&sources),
+            [
+                ("http://mirror.test/debian".to_owned(), "bookworm".to_owned()),
+                ("http://mirror.test/debian-security".to_owned(), "bookworm-security".to_owned()),
+            ]
+        );
         assert_eq!(sources[1].signed_by.as_deref(), Some("/k.gpg"));
     }
 
@@ -274,10 +298,10 @@ Components: main
             "deb http://mirror.test/debian stable main\ndeb http://vendor.test/apt bookworm main\n\
              deb http://vendor.test/postgres bookworm-pgdg main\ndeb http://vendor.test/docker bookworm stable\n",
         );
-        assert_eq!(suites(&derive(&host, "bookworm", "bookworm")), [(
-            "http://mirror.test/debian".to_owned(),
-            "bookworm".to_owned()
-        )]);
+        assert_eq!(
+            suites(&derive(&host, "bookworm", "bookworm")),
+            [("http://mirror.test/debian".to_owned(), "bookworm".to_owned())]
+        );
         let ubuntu = parse_list("deb http://mirror.test/ubuntu noble main universe\n");
         assert_eq!(derive(&ubuntu, "bookworm", "bookworm"), []);
     }
@@ -285,10 +309,10 @@ Components: main
     #[test]
     fn a_mirror_under_another_name_is_taken_when_it_is_the_only_one() {
         let host = parse_list("deb http://mirror.test/apt/remote bookworm main\n");
-        assert_eq!(suites(&derive(&host, "bookworm", "trixie")), [(
-            "http://mirror.test/apt/remote".to_owned(),
-            "trixie".to_owned()
-        )]);
+        assert_eq!(
+            suites(&derive(&host, "bookworm", "trixie")),
+            [("http://mirror.test/apt/remote".to_owned(), "trixie".to_owned())]
+        );
     }
 
     #[test]

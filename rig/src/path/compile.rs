@@ -88,6 +88,7 @@ pub fn compile(path: &PathSpec, addressing: Addressing, link: TargetLink) -> Res
     // A bridge takes the smallest MTU of its ports by itself, unless it is set; set, it cannot surprise.
     ops.push(NetOp::SetMtu { link: bridge.clone(), mtu_bytes });
     ops.push(NetOp::SetUp { link: bridge });
+    await_carriers(&mut ops);
     Ok(NetOps { ops, next_to_target })
 }
 
@@ -147,6 +148,25 @@ fn settle(ops: &mut Vec<NetOp>, end: &LinkEnd, address: Ipv4Addr, prefix: u8) {
     ops.push(NetOp::SetUp { link: end.clone() });
 }
 
+/// Ends with waiting for every link that was made, so that the first packet is not lost.
+fn await_carriers(ops: &mut Vec<NetOp>) {
+    let mut links = Vec::new();
+    for op in ops.iter() {
+        match op {
+            NetOp::AddVeth { near, far, .. } => links.extend([near.clone(), far.clone()]),
+            NetOp::AddTap { link, .. } => links.push(link.clone()),
+            NetOp::AddBridge { .. }
+            | NetOp::SetSysctl { .. }
+            | NetOp::SetMtu { .. }
+            | NetOp::Enslave { .. }
+            | NetOp::SetAddress { .. }
+            | NetOp::SetUp { .. }
+            | NetOp::AwaitCarrier { .. } => {}
+        }
+    }
+    ops.extend(links.into_iter().map(|link| NetOp::AwaitCarrier { link }));
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -170,6 +190,7 @@ mod tests {
             | NetOp::SetMtu { .. }
             | NetOp::Enslave { .. }
             | NetOp::SetAddress { .. }
+            | NetOp::AwaitCarrier { .. }
             | NetOp::SetUp { .. } => vec![],
         }
     }
@@ -177,9 +198,10 @@ mod tests {
     /// Interfaces that an operation needs.
     fn used(op: &NetOp) -> Vec<LinkEnd> {
         match op {
-            NetOp::SetMtu { link, .. } | NetOp::SetAddress { link, .. } | NetOp::SetUp { link } => {
-                vec![link.clone()]
-            }
+            NetOp::SetMtu { link, .. }
+            | NetOp::SetAddress { link, .. }
+            | NetOp::SetUp { link }
+            | NetOp::AwaitCarrier { link } => vec![link.clone()],
             NetOp::Enslave { link, bridge } => vec![link.clone(), LinkEnd::new(link.at, bridge)],
             NetOp::SetSysctl { .. }
             | NetOp::AddBridge { .. }
@@ -231,6 +253,8 @@ mod tests {
             "switch/tap0: tap with virtio-net headers, queues 2",
             "switch/tap0: mtu 1500",
             "switch/tap0: port of br0",
+            "switch/tap0: wait until it carries",
+            "peer/peer0: wait until it carries",
         ] {
             assert!(lines.iter().any(|line| line == wanted), "{wanted:?} is missing in {lines:#?}");
         }

@@ -144,6 +144,12 @@ pub enum NetOp {
         /// Which.
         link: LinkEnd,
     },
+    /// Waits until the interface has a carrier and, as a port of a bridge, forwards: the kernel sees to that in the background, and drops
+    /// what is sent earlier.
+    AwaitCarrier {
+        /// Which.
+        link: LinkEnd,
+    },
 }
 
 impl fmt::Display for NetOp {
@@ -167,6 +173,7 @@ impl fmt::Display for NetOp {
             Self::Enslave { link, bridge } => write!(f, "{link}: port of {bridge}"),
             Self::SetAddress { link, address, prefix } => write!(f, "{link}: address {address}/{prefix}"),
             Self::SetUp { link } => write!(f, "{link}: up"),
+            Self::AwaitCarrier { link } => write!(f, "{link}: wait until it carries"),
         }
     }
 }

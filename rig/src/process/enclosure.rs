@@ -92,7 +92,8 @@ pub(super) const RELAYED: [Signal; 8] = [
 /// The calling process never returns from here (unless with an error): it passes signals on and ends as the body ends, with its exit
 /// code or by its signal, after the kernel has killed everything else in the enclosure. SIGKILL of any of the three ends all.
 /// All three stay in the caller's session and process group, so that job control works as for one process.
-/// May be called inside another enclosure.
+/// May be called inside another enclosure. To be called before the first thread: before any tokio runtime and before [`super::spawn`].
+/// What must reach the outside from the body says so: [`super::use_host_network`].
 ///
 /// # Errors
 /// [`EnclosureError`], in the calling process or, where the private mounts fail, in the body; nothing was started then.
@@ -171,7 +172,6 @@ fn furnish() -> Result<(), EnclosureError> {
     const PROC: &CStr = c"/proc";
     let nowhere: Option<&CStr> = None;
     unshare(CloneFlags::CLONE_NEWNS).map_err(EnclosureError::nix("make a mount namespace"))?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(EnclosureError::nix("make a network namespace"))?;
     // Slave, not private: nothing goes out, but what the host unmounts is unmounted here too instead of being kept busy.
     mount(nowhere, c"/", nowhere, MsFlags::MS_REC | MsFlags::MS_SLAVE, nowhere)
         .map_err(EnclosureError::nix("make the mounts private"))?;
@@ -181,6 +181,7 @@ fn furnish() -> Result<(), EnclosureError> {
     mount(Some(c"proc"), PROC, Some(c"proc"), flags, nowhere)
         .map_err(EnclosureError::nix("mount a /proc of its own"))?;
     host::furnish_room(&earlier)?;
+    host::leave_host_network()?;
     set_loopback_up().map_err(EnclosureError::at("bring the loopback interface up"))
 }
 

@@ -1,16 +1,19 @@
-//! What the enclosure keeps of the host: its /proc; and what it has that the host does not see: a room for private directories.
+//! What the enclosure keeps of the host: its /proc and its network; and what the host does not see: a room for private directories.
 //!
-//! Holds the two paths and the translation of a pid. Must not know whose pid it is. Units: pids.
+//! Holds the paths, the translation of a pid, and the way back into the network. Must not know whose pid it is. Units: pids.
 //! Errors: `io::Error` of the call that failed. Outside an enclosure the same functions work on the host itself.
 //! Tests: `tests/enclosure.rs` (root).
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
 
 use super::EnclosureError;
@@ -22,11 +25,26 @@ const ROOM: &str = "/proc/fs/rig";
 const HOST_PROC: &str = "/proc/fs/rig/host-proc";
 const RUN_DIRS: &str = "/proc/fs/rig/run";
 
-static ENCLOSED: AtomicBool = AtomicBool::new(false);
+/// In the body: the network namespace from which the enclosure was made.
+static HOST_NETWORK: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Whether this process called [`super::enclose`] and is the body.
 pub fn is_enclosed() -> bool {
-    ENCLOSED.load(Ordering::Relaxed)
+    HOST_NETWORK.get().is_some()
+}
+
+/// Makes a command start in the network that rig was called in, for what must reach the outside (a package mirror); in the body everything
+/// else is in a network without any outside. Outside an enclosure it changes nothing.
+///
+/// # Errors
+/// What fcntl(2) says of a new descriptor; a failing setns(2) is reported by `spawn`.
+pub fn use_host_network(command: &mut Command) -> io::Result<()> {
+    if let Some(network) = HOST_NETWORK.get() {
+        let network = network.try_clone()?;
+        // SAFETY: the closure makes one system call, between fork and exec.
+        unsafe { command.pre_exec(move || setns(&network, CloneFlags::CLONE_NEWNET).map_err(Into::into)) };
+    }
+    Ok(())
 }
 
 /// The /proc in which the host's processes and kernel threads are (`vhost-<pid>` before Linux 6.4 is one): the outermost that can be seen.
@@ -95,6 +113,17 @@ pub(super) fn open_host_proc() -> io::Result<std::fs::File> {
     }
 }
 
+/// Leaves the host's network namespace for a new one, but remembers it.
+pub(super) fn leave_host_network() -> Result<(), EnclosureError> {
+    let network = std::fs::File::open("/proc/self/ns/net")
+        .map_err(EnclosureError::at("open the network namespace of the host"))?;
+    unshare(CloneFlags::CLONE_NEWNET)
+        .map_err(|errno| EnclosureError::at("make a network namespace")(errno.into()))?;
+    // Set already where the body of an enclosure encloses itself: the outermost host stays the host.
+    let _ = HOST_NETWORK.set(network.into());
+    Ok(())
+}
+
 /// Mounts the room over its mount point, with the host's /proc and the place for run directories in it.
 pub(super) fn furnish_room(host_proc: &std::fs::File) -> Result<(), EnclosureError> {
     let nowhere: Option<&str> = None;
@@ -110,6 +139,5 @@ pub(super) fn furnish_room(host_proc: &std::fs::File) -> Result<(), EnclosureErr
     let opened = format!("/proc/self/fd/{}", host_proc.as_raw_fd());
     mount(Some(opened.as_str()), HOST_PROC, nowhere, MsFlags::MS_BIND, nowhere)
         .map_err(|errno| EnclosureError::at("keep the host's /proc in sight")(errno.into()))?;
-    ENCLOSED.store(true, Ordering::Relaxed);
     Ok(())
 }

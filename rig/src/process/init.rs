@@ -61,7 +61,6 @@ impl Ending {
 pub(super) fn tie_to_outer(socket: &UnixStream) {
     // A second line behind the socket, whose end the loop sees too; this one works even while init is stopped.
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-    let _ = prctl::set_name(c"rig-init");
     // The outer process may have died before prctl; then nobody holds the other end any more.
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut fds, PollTimeout::ZERO);
@@ -82,6 +81,8 @@ pub(super) fn give_up(mut socket: &UnixStream, error: &EnclosureError) -> ! {
 
 /// In init: serves until the body or the outer process ends.
 pub(super) fn serve(body: Pid, mut socket: UnixStream) -> ! {
+    // For `ps`; after the fork, so that the body keeps its name.
+    let _ = prctl::set_name(c"rig-init");
     let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
     let (Ok(signals), Ok(())) =
         (SignalFd::with_flags(&watched_signals(), flags), socket.set_nonblocking(true))

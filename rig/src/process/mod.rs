@@ -12,4 +12,4 @@ mod outer;
 
 pub use children::{bind, on_spawner, spawn, wait_exit};
 pub use enclosure::{EnclosureError, enclose};
-pub use host::{host_pid, host_proc, is_enclosed, new_run_dir};
+pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, use_host_network};

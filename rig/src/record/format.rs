@@ -33,8 +33,12 @@ pub struct RunRecord {
     pub matrix: String,
     /// How the numbers are judged.
     pub judgement: Judgement,
+    /// How blocks are played: kept, so that a resumed run goes on in the same way.
+    pub conduct: Conduct,
     /// The machine.
     pub environment: Environment,
+    /// The guest images, by kernel name.
+    pub images: BTreeMap<String, ImageRecord>,
     /// Every cell of the plan, ready or skipped.
     pub cells: Vec<CellRecord>,
     /// The blocks in the recorded random order.
@@ -48,6 +52,30 @@ pub struct Judgement {
     pub confidence: f64,
     /// Two rates whose difference lies within plus or minus this are "the same".
     pub margin: f64,
+}
+
+/// How blocks are played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conduct {
+    /// How often a void block is tried again.
+    pub retries: u32,
+    /// A block that lasts longer is void.
+    pub block_deadline_ms: u64,
+    /// The first K examples of each outcome are kept whole.
+    pub keep_examples: u32,
+    /// At most this many anomalies of each outcome are kept whole; all are counted.
+    pub keep_anomalies: u32,
+}
+
+/// A guest image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// Kernel package and its version.
+    pub package: String,
+    /// `uname -r`
+    pub release: String,
+    /// Of kernel and initramfs: the same digest, the same guest.
+    pub digest: String,
 }
 
 /// The host, as far as it can change a result.

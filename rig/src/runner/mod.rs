@@ -6,9 +6,13 @@
 
 mod dispatcher;
 pub mod environment;
+mod laboratory;
 mod schedule;
+mod session;
+mod stage;
 mod stop;
 
 pub use dispatcher::{Attempt, Dispatcher, Player};
+pub use laboratory::{Laboratory, PEER_PORT};
 pub use schedule::schedule;
 pub use stop::{Stop, Stopper, Why};

@@ -30,6 +30,11 @@ impl Stopper {
         (Self(sender), Stop(receiver))
     }
 
+    /// Whether it has been told already.
+    pub fn has_told(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     /// Tells it; the first reason stays.
     pub fn stop(&self, why: Why) {
         self.0.send_if_modified(|current| {

@@ -3,10 +3,14 @@
 //! Holds the specification of a configuration, and the doers that bring an agent to life in it: a host namespace or a QEMU guest.
 //! Must not know cells, blocks or statistics. Units: MiB, vCPUs, `Duration`.
 //! Errors: one enum per module; they blame the testbed (a block becomes void), never the measured kernel.
-//! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/guest.rs`.
+//! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
 mod host;
+mod requirement;
+pub mod launch_ssh;
+pub mod qemu;
 pub mod spec;
 
 pub use host::{HostAgent, HostError, launch_agent};
+pub use requirement::HostAbilities;
 pub use spec::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};

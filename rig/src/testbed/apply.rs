@@ -8,9 +8,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt;
 use nix::net::if_::if_nametoindex;
-use rtnetlink::packet_route::link::{BridgeStpState, InfoData, InfoVeth};
+use rtnetlink::packet_route::link::{
+    BridgePortState, BridgeStpState, InfoBridgePort, InfoData, InfoPortData, InfoVeth, LinkAttribute,
+    LinkInfo, LinkMessage, State,
+};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use tokio::runtime::{self, Runtime};
 
@@ -30,7 +35,7 @@ pub(super) fn apply<'a>(
 /// A runtime for netlink sockets. To be made *outside* the namespaces: tokio's first runtime makes a pair of unix sockets that the process
 /// never closes (`tokio::signal`), and a socket keeps the namespace alive in which it was made.
 pub(super) fn netlink_runtime() -> io::Result<Runtime> {
-    runtime::Builder::new_current_thread().enable_io().build()
+    runtime::Builder::new_current_thread().enable_io().enable_time().build()
 }
 
 async fn work_through<'a>(
@@ -69,7 +74,8 @@ async fn carry_out<'a>(
         | NetOp::SetMtu { link, .. }
         | NetOp::Enslave { link, .. }
         | NetOp::SetAddress { link, .. }
-        | NetOp::SetUp { link } => link.at,
+        | NetOp::SetUp { link }
+        | NetOp::AwaitCarrier { link } => link.at,
     };
     // /proc/sys/net, /dev/net/tun and if_nametoindex(3) mean the calling thread's namespace.
     namespace(place).enter().map_err(io::Error::other)?;
@@ -94,6 +100,7 @@ async fn carry_out<'a>(
             handle.address().add(index, (*address).into(), *prefix).execute().await.map_err(to_io)
         }
         NetOp::SetUp { link } => change(handle, link, LinkMessageBuilder::up).await,
+        NetOp::AwaitCarrier { link } => await_carrier(handle, link).await,
     }
 }
 
@@ -132,6 +139,48 @@ async fn change(
 ) -> io::Result<()> {
     let message = how(LinkUnspec::new_with_name(&link.name)).build();
     handle.link().set(message).execute().await.map_err(to_io)
+}
+
+/// The kernel's `linkwatch` work tells a bridge of a port's carrier; under load it waits long for the routing lock.
+async fn await_carrier(handle: &Handle, link: &LinkEnd) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut answers = handle.link().get().match_name(&link.name).execute();
+        let answer = answers.try_next().await.map_err(to_io)?;
+        let last_seen = answer.as_ref().map_or_else(|| "nothing".to_owned(), describe_carrier);
+        if last_seen == CARRIES {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let words = format!("after {PATIENCE:?} its state is: {last_seen}");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, words));
+        }
+        tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+}
+
+const CARRIES: &str = "carries";
+
+fn describe_carrier(link: &LinkMessage) -> String {
+    for attribute in &link.attributes {
+        match attribute {
+            // A tap whose state nobody has asked about yet is `Unknown`, which counts as up (RFC 2863, `netif_oper_up`).
+            LinkAttribute::OperState(State::Up | State::Unknown) => {}
+            LinkAttribute::OperState(other) => return format!("{other:?}"),
+            LinkAttribute::LinkInfo(parts) => {
+                for part in parts {
+                    if let LinkInfo::PortData(InfoPortData::BridgePort(port)) = part
+                        && !port.contains(&InfoBridgePort::State(BridgePortState::Forwarding))
+                    {
+                        return "a port of the bridge that does not forward".into();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    CARRIES.into()
 }
 
 /// The kernel's errno, where it gave one.

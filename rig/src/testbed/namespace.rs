@@ -47,6 +47,8 @@ impl Namespace {
     }
 
     /// Runs `work` inside it, on a fresh thread, and waits for it. A panic of `work` goes on in the caller.
+    /// Sockets that `work` makes keep the namespace alive, also those that a library keeps for ever: tokio's first runtime makes such
+    /// ones, so make runtimes outside.
     ///
     /// # Errors
     /// [`TestbedError::Enter`]

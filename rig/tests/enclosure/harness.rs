@@ -79,22 +79,37 @@ impl Line {
         self.writer.write_all(format!("{word}\n").as_bytes()).unwrap();
     }
 
-    /// The next line; a deadline, so that a failing test ends.
+    /// The next byte, `None` at the end; a deadline, so that a failing test ends.
+    fn next(&mut self, deadline: Instant) -> Option<u8> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, PollTimeout::try_from(left).unwrap());
+        assert!(fds[0].any() == Some(true), "no word and no end within {PATIENCE:?}");
+        let mut byte = [0];
+        match self.reader.read(&mut byte) {
+            Ok(1) => Some(byte[0]),
+            // A reset means that the end had not read all.
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The next line.
     pub(crate) fn hear(&mut self) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut line = Vec::new();
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut fds = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
-            let _ = poll(&mut fds, PollTimeout::try_from(left).unwrap());
-            assert!(fds[0].any() == Some(true), "no word within {PATIENCE:?} after {line:?}");
-            let mut byte = [0];
-            match self.reader.read(&mut byte) {
-                Ok(1) if byte != *b"\n" => line.push(byte[0]),
-                Ok(1) => return String::from_utf8(line).unwrap(),
-                other => panic!("the line broke off with {other:?} after {line:?}"),
+            match self.next(deadline) {
+                Some(b'\n') => return String::from_utf8(line).unwrap(),
+                Some(byte) => line.push(byte),
+                None => panic!("the line broke off after {line:?}"),
             }
         }
+    }
+
+    /// Waits until no process has the other end any more.
+    pub(crate) fn await_end(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.next(deadline).is_some() {}
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use std::{fs, thread};
 
 use nix::net::if_::if_nameindex;
@@ -106,6 +107,22 @@ pub(crate) fn sigkill_of_any_of_the_three_ends_all() {
     }
 }
 
+pub(crate) fn sigkill_at_any_moment_of_the_start() {
+    for moment in 0..60_u32 {
+        let mut enclosed = start(|line| {
+            line.say("ready");
+            thread::park();
+            96
+        });
+        // From before the first fork to after the last mount.
+        thread::sleep(Duration::from_micros(100) * moment);
+        kill(enclosed.outer, Signal::SIGKILL).unwrap();
+        assert_eq!(enclosed.end(), WaitStatus::Signaled(enclosed.outer, Signal::SIGKILL, false));
+        // Each of the three has the other end of the line.
+        enclosed.line.await_end();
+    }
+}
+
 pub(crate) fn the_end_of_the_body_ends_all() {
     let survivor = Namespace::new().unwrap();
     let mut enclosed = start(|line| {
@@ -148,6 +165,13 @@ pub(crate) fn the_body_has_its_own_proc_network_and_room() {
         assert_eq!(fs::read_link("/proc/self").unwrap(), Path::new("2"));
         assert_ne!(fs::read_link("/proc/self/ns/net").unwrap(), host_network);
 
+        let mut look = Command::new("readlink");
+        look.arg("/proc/self/ns/net");
+        let seen = |look: &mut Command| String::from_utf8(look.output().unwrap().stdout).unwrap();
+        assert_eq!(Path::new(seen(&mut look).trim()), fs::read_link("/proc/self/ns/net").unwrap());
+        process::use_host_network(&mut look).unwrap();
+        assert_eq!(Path::new(seen(&mut look).trim()), host_network);
+
         let names: Vec<_> = if_nameindex().unwrap().iter().map(|one| one.name().to_owned()).collect();
         assert_eq!(names, [c"lo".to_owned()]);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -169,7 +193,8 @@ pub(crate) fn the_body_has_its_own_proc_network_and_room() {
         let mut child = Command::new("sleep").arg0("sleep").arg("1000").spawn().unwrap();
         let number = process::host_pid(child.id()).unwrap();
         let name = process::host_proc().join(format!("{number}/comm"));
-        assert_eq!(fs::read_to_string(name).unwrap(), "sleep\n");
+        // execve(2) lets the parent go on a little before it sets the name.
+        await_that("it has its name", || fs::read_to_string(&name).unwrap() == "sleep\n");
         let ended = child.id();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -183,6 +208,8 @@ pub(crate) fn the_body_has_its_own_proc_network_and_room() {
     let number: i32 = enclosed.line.hear().parse().unwrap();
     let (_, body) = enclosed.inner();
     assert_eq!(number, body.as_raw());
+    let name = |pid: Pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    assert_eq!(name(body), name(enclosed.outer));
     let room = enclosed.line.hear();
     assert!(!Path::new(&room).exists(), "{room} is not the host's");
     enclosed.line.say("end");

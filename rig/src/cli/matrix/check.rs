@@ -1,11 +1,31 @@
 //! `rig matrix check`
 
+use std::path::PathBuf;
+
+use crate::cli::output::{print, thousands};
 use crate::cli::{Exit, Failure};
+use crate::matrix::{Matrix, Selection};
 
 /// Arguments of `rig matrix check`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {}
+pub(in crate::cli) struct Arguments {
+    /// The matrix file [default: ./matrix.toml where there is one, otherwise rig's own]
+    #[arg(long, value_name = "FILE")]
+    matrix: Option<PathBuf>,
+}
 
-pub(in crate::cli) fn run(_arguments: Arguments) -> Result<Exit, Failure> {
-    Err(Failure::say(Exit::Bug, "rig matrix check is being built", "come back later"))
+pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
+    let mut out = format!("{}: valid\n", matrix.name());
+    for profile in matrix.profile_names() {
+        let selection = Selection { profile: Some(profile.to_owned()), ..Selection::default() };
+        let selected = matrix.select(&selection).map_err(Failure::input)?;
+        let trials: u64 = selected.cells.iter().map(|cell| cell.trials).sum();
+        out.push_str(&format!(
+            "  profile {profile}: {} cells, {} trials\n",
+            thousands(selected.cells.len() as u64),
+            thousands(trials)
+        ));
+    }
+    print(&out)
 }

@@ -2,6 +2,8 @@
 
 mod check;
 mod plan;
+pub(in crate::cli) mod prepare;
+mod progress;
 mod run;
 
 use super::{Exit, Failure};

@@ -1,11 +1,258 @@
 //! `rig matrix plan`
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::cli::output::{columns, print, thousands};
 use crate::cli::{Exit, Failure};
+use crate::matrix::{Cell, Filter, Matrix, Plan, Selected, Selection};
+use crate::target::Accelerator;
+
+/// Which cells of which file: shared by the commands that take a FILTER.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(in crate::cli) struct Which {
+    /// Only cells with this value: axis=value, globs allowed. Axes: scenario, configuration, kernel, path, claim, control,
+    /// any parameter. Filters on one axis widen, filters on different axes narrow
+    #[arg(value_name = "FILTER")]
+    pub(in crate::cli) filters: Vec<String>,
+    /// The matrix file [default: ./matrix.toml where there is one, otherwise rig's own]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) matrix: Option<PathBuf>,
+    /// The profile of the matrix file [default: what its [run] names]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) profile: Option<String>,
+    /// Trials of every cell, instead of what the matrix file says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) trials: Option<u64>,
+}
+
+impl Which {
+    /// Reads the file and takes the cells.
+    pub(in crate::cli) fn select(&self) -> Result<(Matrix, Selected), Failure> {
+        // What is wrong on the command line is said even where the file is wrong too.
+        let filters = Filter::parse_all(&self.filters);
+        let matrix = Matrix::load(self.matrix.as_deref());
+        let (filters, matrix) = match (filters, matrix) {
+            (Ok(filters), Ok(matrix)) => (filters, matrix),
+            (filters, matrix) => {
+                let problems = filters.err().into_iter().chain(matrix.err()).flatten();
+                return Err(Failure::input(problems));
+            }
+        };
+        let selection = Selection { profile: self.profile.clone(), filters, trials: self.trials };
+        let selected = matrix.select(&selection).map_err(Failure::input)?;
+        Ok((matrix, selected))
+    }
+}
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table for people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
 
 /// Arguments of `rig matrix plan`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {}
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
-pub(in crate::cli) fn run(_arguments: Arguments) -> Result<Exit, Failure> {
-    Err(Failure::say(Exit::Bug, "rig matrix plan is being built", "come back later"))
+/// What this machine can do, as far as a plan needs to know it.
+pub(in crate::cli) struct Abilities<'a> {
+    /// Why a cell cannot be run here.
+    pub(in crate::cli) reason: &'a dyn Fn(&Cell) -> Option<String>,
+    /// What the accelerator `auto` stands for.
+    pub(in crate::cli) auto: Accelerator,
+}
+
+pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let (matrix, selected) = arguments.which.select()?;
+    let abilities = Abilities { reason: &|_| None, auto: Accelerator::Tcg };
+    let text = render(&matrix, selected, &abilities, arguments.format);
+    print(&text)
+}
+
+fn render(matrix: &Matrix, selected: Selected, abilities: &Abilities<'_>, format: Format) -> String {
+    let profile = selected.profile.clone();
+    let plan = Plan::make(selected.cells, abilities.reason);
+    match format {
+        Format::Text => render_text(matrix, &profile, &plan, abilities.auto),
+        Format::Json => {
+            let json = render_json(matrix, &profile, &plan, abilities.auto);
+            format!("{json:#}\n")
+        }
+    }
+}
+
+fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
+    let shown = shown_parameters(matrix, plan);
+    let header = ["cell", "scenario", "configuration", "kernel", "path", "trials", "blocks", "status", "parameters"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for planned in &plan.cells {
+        let cell = &planned.cell;
+        let subject = &cell.subject;
+        let status = match &planned.skipped {
+            None => "ready".to_owned(),
+            Some(_) => "skipped".to_owned(),
+        };
+        let parameters: Vec<String> = subject
+            .parameters
+            .iter()
+            .filter(|(name, _)| shown.contains(&(subject.scenario.as_str(), name.as_str())))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        rows.push(vec![
+            cell.id.to_string(),
+            subject.scenario.clone(),
+            subject.configuration.name.clone(),
+            subject.kernel.clone(),
+            subject.path.name.clone(),
+            thousands(cell.trials),
+            cell.blocks.to_string(),
+            status,
+            parameters.join(" "),
+        ]);
+    }
+    let mut out = columns(&rows, &[5, 6]);
+    out.push_str(&reasons(plan));
+    out.push_str(&summary(matrix, profile, plan, auto));
+    out
+}
+
+/// Parameters that tell the cells of a scenario apart, or that are not the scenario's defaults.
+fn shown_parameters<'p>(matrix: &Matrix, plan: &'p Plan) -> BTreeSet<(&'p str, &'p str)> {
+    let mut values: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for planned in &plan.cells {
+        let subject = &planned.cell.subject;
+        for (name, value) in &subject.parameters {
+            values.entry((&subject.scenario, name)).or_default().insert(value);
+        }
+    }
+    let is_default = |scenario: &str, name: &str, value: &str| {
+        matrix
+            .scenario(scenario)
+            .and_then(|scenario| scenario.parameter(name))
+            .is_some_and(|parameter| parameter.default == value)
+    };
+    values
+        .into_iter()
+        .filter(|((scenario, name), values)| {
+            values.len() > 1 || values.iter().any(|value| !is_default(scenario, name, value))
+        })
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Why cells are skipped: once per reason and configuration.
+fn reasons(plan: &Plan) -> String {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (cell, reason) in plan.skipped() {
+        *counts.entry((&cell.subject.configuration.name, reason)).or_default() += 1;
+    }
+    let lines = counts.iter().map(|((configuration, reason), count)| {
+        let cells = if *count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+        format!("  skipped: {configuration} ({cells}): {reason}\n")
+    });
+    let text: String = lines.collect();
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
+    let cost = plan.cost(auto);
+    let controls = plan.cells.iter().filter(|planned| planned.cell.control.is_some()).count();
+    let skipped = plan.skipped().count();
+    let profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
+    let mut out = format!(
+        "\n{}{profile}: {} cells, of which {controls} controls; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
+        matrix.name(),
+        plan.cells.len(),
+        thousands(cost.blocks),
+        thousands(cost.trials),
+        minutes(cost.time),
+    );
+    if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
+        out.push_str("no cell on bare metal: nothing to compare with; add configuration=bare-metal kernel=host to the filters\n");
+    }
+    out
+}
+
+fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..90 => format!("{seconds} s"),
+        90..5_400 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> Json {
+    let cells: Vec<Json> = plan
+        .cells
+        .iter()
+        .map(|planned| {
+            let cell = &planned.cell;
+            json!({
+                "id": cell.id,
+                "scenario": cell.subject.scenario,
+                "parameters": cell.subject.parameters,
+                "configuration": cell.subject.configuration.name,
+                "kernel": cell.subject.kernel,
+                "path": cell.subject.path.name,
+                "claims": cell.claims,
+                "control": cell.control.as_ref().map(|control| &control.name),
+                "trials": cell.trials,
+                "blocks": cell.blocks,
+                "in_flight": cell.in_flight,
+                "status": if planned.skipped.is_some() { "skipped" } else { "ready" },
+                "reason": planned.skipped,
+            })
+        })
+        .collect();
+    let cost = plan.cost(auto);
+    json!({
+        "format": 1,
+        "matrix": matrix.name(),
+        "profile": profile,
+        "cells": cells,
+        "cost": { "blocks": cost.blocks, "trials": cost.trials, "estimated_seconds": cost.time.as_secs() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_cells_keep_their_reason_and_cost_nothing() {
+        let (matrix, selected) = Which::default().select().expect("the shipped matrix is valid");
+        let all = selected.cells.len();
+        let reason = |cell: &Cell| (!cell.is_baseline()).then(|| "there is no /dev/net/tun".to_owned());
+        let abilities = Abilities { reason: &reason, auto: Accelerator::Tcg };
+        let text = render(&matrix, selected.clone(), &abilities, Format::Text);
+        assert!(text.contains("skipped: virtio-tap (18 cells): there is no /dev/net/tun"), "{text}");
+        let json: Json =
+            serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
+        let cells = json["cells"].as_array().expect("a list");
+        assert_eq!(cells.len(), all);
+        assert!(cells.iter().any(|cell| cell["reason"] == "there is no /dev/net/tun"));
+        assert_eq!(json["cost"]["blocks"], 12);
+    }
+
+    #[test]
+    fn times_are_rounded_for_people() {
+        for (seconds, text) in [(0, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (7_260, "2 h 1 min")] {
+            assert_eq!(minutes(Duration::from_secs(seconds)), text);
+        }
+    }
 }

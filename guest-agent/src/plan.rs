@@ -1,0 +1,359 @@
+//! An assignment that was looked through: everything that trials need, and nothing that could still be refused.
+//!
+//! Holds the checks of a script against the side that plays it; no system call, no thread.
+//! Units: nanoseconds. Errors: [`Refusal`], which blames the sender of the assignment.
+//! Must not repeat what `rig` checks for people (names, hints): here a wrong index must only never become a panic or a wrong count.
+//! Tests: below.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rig_protocol::{Assignment, Call, Delay, Lane, Op, Role, Script, Side, Slot};
+
+use crate::sys::socket::KernelAddress;
+
+/// Buffers are made for every read step of every trial in flight.
+const MAX_READ_BYTES: u32 = 1 << 20;
+
+/// Workers of a script that sleeps start so far apart, and stay so: a thousand connections in the same instant, again after every
+/// sleep, would overflow the queues of a slow guest (net.core.netdev_max_backlog is 1000 packets) and measure that.
+const START_PACE: Duration = Duration::from_millis(1);
+
+/// Why an assignment is not played.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(pub(crate) String);
+
+/// A lane of this agent's side.
+#[derive(Debug)]
+pub(crate) struct LanePlan {
+    /// Its index in the script.
+    pub(crate) index: u16,
+    /// The lane itself.
+    pub(crate) lane: Lane,
+    /// Whether its thread needs the seccomp filter.
+    pub(crate) filter: bool,
+}
+
+/// An assignment that can be played.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The script, for names and expectations.
+    pub(crate) script: Script,
+    /// The lanes of this side: at least one; a peer has exactly one.
+    pub(crate) lanes: Vec<LanePlan>,
+    /// Where to connect or to listen; a target without a `connect` step has none.
+    pub(crate) address: Option<KernelAddress>,
+    /// Which side.
+    pub(crate) side: Side,
+    /// Trials to play (target).
+    pub(crate) trials: u64,
+    /// Trials (or connections) under way at once.
+    pub(crate) in_flight: u32,
+    /// Seed of all draws.
+    pub(crate) seed: u64,
+    /// Examples kept of each outcome.
+    pub(crate) keep_examples: u32,
+    /// Anomalies kept of each outcome.
+    pub(crate) keep_anomalies: u32,
+    /// Longest trial.
+    pub(crate) deadline: Duration,
+}
+
+impl Plan {
+    /// Looks an assignment through.
+    pub(crate) fn of(assignment: Assignment) -> Result<Self, Refusal> {
+        let Assignment { script, role, trials, in_flight, seed, keep_examples, keep_anomalies, .. } =
+            assignment;
+        let (side, text) = match role {
+            Role::Peer { listen } => (Side::Peer, listen),
+            Role::Target { connect } => (Side::Target, connect),
+        };
+        let lanes: Vec<LanePlan> = script
+            .lanes
+            .iter()
+            .enumerate()
+            .filter(|(_, lane)| lane.side == side)
+            .map(|(index, lane)| LanePlan {
+                index: index as u16,
+                lane: lane.clone(),
+                filter: lane.steps.iter().any(|step| matches!(step.op, Op::Inject { .. })),
+            })
+            .collect();
+        for planned in &lanes {
+            check_lane(&planned.lane, &script)?;
+        }
+        match side {
+            Side::Target => check_target(&lanes)?,
+            Side::Peer => check_peer(&lanes)?,
+        }
+        let opens = |step: &rig_protocol::Step| matches!(step.op, Op::Connect { .. } | Op::Accept { .. });
+        let needs_address = lanes.iter().any(|planned| planned.lane.steps.iter().any(opens));
+        let address = needs_address.then(|| parse_address(&text)).transpose()?;
+        if in_flight == 0 {
+            return refuse("in_flight is 0: no trial could ever begin");
+        }
+        if assignment.trial_deadline_ns == 0 {
+            return refuse("trial_deadline_ns is 0: every trial would be void");
+        }
+        let deadline = Duration::from_nanos(assignment.trial_deadline_ns);
+        Ok(Self {
+            script,
+            lanes,
+            address,
+            side,
+            trials,
+            in_flight,
+            seed,
+            keep_examples,
+            keep_anomalies,
+            deadline,
+        })
+    }
+}
+
+impl Plan {
+    /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps.
+    pub(crate) fn pace(&self) -> Duration {
+        let sleeps = |lane: &Lane| -> Duration {
+            let sleep = |step: &rig_protocol::Step| match step.op {
+                Op::Sleep { duration } => duration.longest(),
+                _ => Duration::ZERO,
+            };
+            lane.steps.iter().map(sleep).sum()
+        };
+        let longest = self.script.lanes.iter().map(sleeps).max().unwrap_or_default();
+        START_PACE.min(longest / self.in_flight)
+    }
+}
+
+fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(reason.into()))
+}
+
+fn parse_address(text: &str) -> Result<KernelAddress, Refusal> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) => Ok(KernelAddress::of(address)),
+        Err(_) => refuse(format!("{text:?} is no address:port (names are not resolved here)")),
+    }
+}
+
+fn check_target(lanes: &[LanePlan]) -> Result<(), Refusal> {
+    if lanes.is_empty() {
+        return refuse("the script has no lane for the target");
+    }
+    let verdicts = lanes.iter().flat_map(|planned| &planned.lane.steps).filter(|step| step.verdict).count();
+    if verdicts != 1 {
+        return refuse(format!("the target's lanes have {verdicts} verdict steps, not one"));
+    }
+    for planned in lanes {
+        if planned.lane.steps.iter().any(|step| matches!(step.op, Op::Accept { .. })) {
+            return refuse(format!("lane {}: only the peer accepts", planned.lane.name));
+        }
+    }
+    Ok(())
+}
+
+fn check_peer(lanes: &[LanePlan]) -> Result<(), Refusal> {
+    let [planned] = lanes else {
+        return refuse(format!("the script has {} lanes for the peer, not one", lanes.len()));
+    };
+    let accepts = |step: &rig_protocol::Step| matches!(step.op, Op::Accept { .. });
+    let mut steps = planned.lane.steps.iter();
+    if !steps.next().is_some_and(accepts) || steps.any(accepts) {
+        return refuse("the peer lane accepts exactly once, in its first step");
+    }
+    if planned.lane.steps.iter().any(|step| matches!(step.op, Op::Connect { .. })) {
+        return refuse("the peer lane does not connect");
+    }
+    Ok(())
+}
+
+/// Checks what does not depend on the side: indices, bounds, and that an injection meets the call that can carry it.
+fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
+    if lane.steps.len() > usize::from(u16::MAX) {
+        return refuse(format!("lane {} has {} steps", lane.name, lane.steps.len()));
+    }
+    for (index, step) in lane.steps.iter().enumerate() {
+        let place = format!("lane {}, step {index} ({})", lane.name, step.op.name());
+        if let Some(slot) = sockets_of(&step.op).find(|slot| usize::from(slot.0) >= script.sockets.len()) {
+            return refuse(format!("{place}: there is no socket {}", slot.0));
+        }
+        match &step.op {
+            Op::Read { bytes, .. } if *bytes == 0 || *bytes > MAX_READ_BYTES => {
+                return refuse(format!("{place}: {bytes} bytes are not in 1..={MAX_READ_BYTES}"));
+            }
+            Op::Mark { mark } | Op::Await { mark, .. } if usize::from(mark.0) >= script.marks.len() => {
+                return refuse(format!("{place}: there is no mark {}", mark.0));
+            }
+            Op::Inject { errno, rate_ppm } => {
+                if !(1..=4095).contains(&errno.0) || *rate_ppm > 1_000_000 {
+                    return refuse(format!("{place}: errno {} at {rate_ppm} ppm", errno.0));
+                }
+                let next = lane.steps[index + 1..].iter().find_map(|later| match &later.op {
+                    Op::Select { call, .. } => Some(*call),
+                    _ => None,
+                });
+                if next != Some(Call::Select) {
+                    return refuse(format!(
+                        "{place}: the next select must use call = \"select\", the only one that can carry an injection"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        if let Some(Delay::Uniform { low_ns, high_ns }) = delay_of(&step.op)
+            && low_ns > high_ns
+        {
+            return refuse(format!("{place}: uniform from {low_ns} ns down to {high_ns} ns"));
+        }
+    }
+    Ok(())
+}
+
+fn delay_of(op: &Op) -> Option<Delay> {
+    match op {
+        Op::Select { timeout, .. } | Op::Await { timeout, .. } => Some(*timeout),
+        Op::Sleep { duration } => Some(*duration),
+        _ => None,
+    }
+}
+
+/// The sockets that a step names, in its own order.
+pub(crate) fn sockets_of(op: &Op) -> impl Iterator<Item = Slot> + '_ {
+    let (one, lists): (Option<Slot>, [&[Slot]; 3]) = match op {
+        Op::Select { read, write, except, .. } => (None, [read, write, except]),
+        Op::Connect { socket }
+        | Op::Accept { socket }
+        | Op::Close { socket }
+        | Op::Shutdown { socket, .. }
+        | Op::Linger { socket, .. }
+        | Op::SoError { socket }
+        | Op::TcpState { socket }
+        | Op::Read { socket, .. }
+        | Op::Write { socket, .. }
+        | Op::Pending { socket }
+        | Op::FdCheck { socket } => (Some(*socket), [&[]; 3]),
+        Op::Sleep { .. } | Op::Localtime {} | Op::Mark { .. } | Op::Await { .. } | Op::Inject { .. } => {
+            (None, [&[]; 3])
+        }
+    };
+    one.into_iter().chain(lists.into_iter().flatten().copied())
+}
+
+/// Whether a step opens the socket that it names.
+pub(crate) fn opens(op: &Op) -> bool {
+    matches!(op, Op::Connect { .. } | Op::Accept { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use rig_protocol::{Errno, Mark, Step};
+
+    use super::*;
+
+    fn step(op: Op) -> Step {
+        Step { op, verdict: false, outcome: false, may_fail: false }
+    }
+
+    fn select(call: Call) -> Step {
+        let timeout = Delay::Fixed { ns: 1 };
+        let op = Op::Select { read: vec![Slot(0)], write: vec![], except: vec![], timeout, call };
+        Step { verdict: true, ..step(op) }
+    }
+
+    fn assignment(role: Role, target: Vec<Step>, peer: Vec<Step>) -> Assignment {
+        let lane = |name: &str, side, steps| Lane { name: name.into(), side, steps };
+        Assignment {
+            script: Script {
+                name: "test".into(),
+                sockets: vec!["s".into()],
+                marks: vec!["m".into()],
+                lanes: vec![lane("client", Side::Target, target), lane("peer", Side::Peer, peer)],
+                expect: vec![],
+            },
+            role,
+            trials: 1,
+            in_flight: 1,
+            seed: 0,
+            keep_examples: 0,
+            keep_anomalies: 0,
+            trial_deadline_ns: 1,
+        }
+    }
+
+    fn target(steps: Vec<Step>) -> Assignment {
+        assignment(Role::Target { connect: "192.0.2.1:1".into() }, steps, vec![])
+    }
+
+    fn peer(steps: Vec<Step>) -> Assignment {
+        assignment(Role::Peer { listen: "192.0.2.1:0".into() }, vec![], steps)
+    }
+
+    fn refusal(assignment: Assignment) -> String {
+        Plan::of(assignment).expect_err("refused").0
+    }
+
+    #[test]
+    fn a_whole_script_is_taken() {
+        let connect = step(Op::Connect { socket: Slot(0) });
+        let plan = Plan::of(target(vec![connect, select(Call::Select)])).expect("whole");
+        assert_eq!((plan.lanes.len(), plan.lanes[0].index, plan.lanes[0].filter), (1, 0, false));
+        let plan = Plan::of(peer(vec![step(Op::Accept { socket: Slot(0) })])).expect("whole");
+        assert_eq!((plan.lanes.len(), plan.lanes[0].index), (1, 1));
+    }
+
+    #[test]
+    fn workers_start_apart_where_the_script_sleeps_and_at_once_where_it_does_not() {
+        let pace = |sleep_ns, in_flight| {
+            let sleep = step(Op::Sleep { duration: Delay::Fixed { ns: sleep_ns } });
+            let mut assignment = target(vec![sleep, select(Call::Select)]);
+            assignment.in_flight = in_flight;
+            Plan::of(assignment).expect("whole").pace()
+        };
+        assert_eq!(pace(0, 100), Duration::ZERO);
+        assert_eq!(pace(1_000_000_000, 100), Duration::from_millis(1));
+        assert_eq!(pace(1_000_000_000, 4_000), Duration::from_micros(250));
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_refused_with_its_reason() {
+        let connect = || step(Op::Connect { socket: Slot(0) });
+        let accept = || step(Op::Accept { socket: Slot(0) });
+        let inject = |rate_ppm| step(Op::Inject { errno: Errno::ENOENT, rate_ppm });
+        let with = |change: fn(&mut Assignment)| {
+            let mut changed = target(vec![connect(), select(Call::Select)]);
+            change(&mut changed);
+            changed
+        };
+        let cases: Vec<(Assignment, &str)> = vec![
+            (target(vec![connect()]), "0 verdict steps"),
+            (target(vec![select(Call::Select), select(Call::Select)]), "2 verdict steps"),
+            (with(|a| a.script.lanes.clear()), "no lane for the target"),
+            (with(|a| a.in_flight = 0), "in_flight is 0"),
+            (with(|a| a.trial_deadline_ns = 0), "trial_deadline_ns is 0"),
+            (with(|a| a.role = Role::Target { connect: "peer.example:1".into() }), "no address:port"),
+            (with(|a| a.script.sockets.clear()), "there is no socket 0"),
+            (target(vec![accept(), select(Call::Select)]), "only the peer accepts"),
+            (target(vec![step(Op::Mark { mark: Mark(1) }), select(Call::Select)]), "there is no mark 1"),
+            (target(vec![step(Op::Read { socket: Slot(0), bytes: 0 }), select(Call::Select)]), "0 bytes"),
+            (target(vec![inject(1), select(Call::Pselect6)]), "must use call"),
+            (target(vec![inject(1), select(Call::Libc)]), "must use call"),
+            (target(vec![select(Call::Select), inject(1)]), "must use call"),
+            (target(vec![inject(1_000_001), select(Call::Select)]), "1000001 ppm"),
+            (
+                target(vec![
+                    step(Op::Sleep { duration: Delay::Uniform { low_ns: 2, high_ns: 1 } }),
+                    select(Call::Select),
+                ]),
+                "uniform from 2 ns down to 1 ns",
+            ),
+            (peer(vec![]), "accepts exactly once"),
+            (peer(vec![accept(), accept()]), "accepts exactly once"),
+            (peer(vec![accept(), connect()]), "does not connect"),
+        ];
+        for (assignment, words) in cases {
+            let reason = refusal(assignment);
+            assert!(reason.contains(words), "{reason:?} does not say {words:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the lanes of one trial share: socket slots, marks, and how far the trial has come.
+//!
+//! Holds atomics only, reset between trials; must not know steps or outcomes.
+//! Units: descriptors, nanoseconds. Errors: none.
+//! One stage belongs to one worker and its lanes, which share a descriptor table.
+//! Tests: `tests/loopback.rs` (watcher lanes, marks).
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rig_protocol::{Mark, Script, Slot};
+
+use crate::clock::now_ns;
+use crate::sys::futex;
+
+const UNSET: u32 = 0;
+const SET: u32 = 1;
+/// The trial is over for all lanes: whoever waits goes home.
+const ABANDONED: u32 = 2;
+
+/// A slot that no step has opened yet.
+const UNOPENED: i32 = -1;
+
+/// The shared state of one trial.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    slots: Box<[AtomicI32]>,
+    marks: Box<[AtomicU32]>,
+    abandoned: AtomicBool,
+    verdict_end_ns: AtomicU64,
+    descriptor: AtomicI32,
+    port: AtomicU16,
+}
+
+impl Stage {
+    /// A stage for the sockets and marks of `script`.
+    pub(crate) fn new(script: &Script) -> Self {
+        Self {
+            slots: script.sockets.iter().map(|_| AtomicI32::new(UNOPENED)).collect(),
+            marks: script.marks.iter().map(|_| AtomicU32::new(UNSET)).collect(),
+            abandoned: AtomicBool::new(false),
+            verdict_end_ns: AtomicU64::new(0),
+            descriptor: AtomicI32::new(-1),
+            port: AtomicU16::new(0),
+        }
+    }
+
+    /// Makes it ready for the next trial; no lane may be playing.
+    pub(crate) fn reset(&self) {
+        self.slots.iter().for_each(|slot| slot.store(UNOPENED, Ordering::Relaxed));
+        self.marks.iter().for_each(|mark| mark.store(UNSET, Ordering::Relaxed));
+        self.verdict_end_ns.store(0, Ordering::Relaxed);
+        self.descriptor.store(-1, Ordering::Relaxed);
+        self.port.store(0, Ordering::Relaxed);
+        self.abandoned.store(false, Ordering::Release);
+    }
+
+    /// The descriptor of a slot, or -1; a closed one keeps its number.
+    #[inline]
+    pub(crate) fn descriptor_of(&self, slot: Slot) -> i32 {
+        self.slots[usize::from(slot.0)].load(Ordering::Acquire)
+    }
+
+    /// Fills a slot.
+    pub(crate) fn fill(&self, slot: Slot, fd: i32) {
+        self.slots[usize::from(slot.0)].store(fd, Ordering::Release);
+    }
+
+    /// Notes the client's port, once per trial.
+    pub(crate) fn note_port(&self, port: u16) {
+        let _ = self.port.compare_exchange(0, port, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// The client's port, or 0.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.load(Ordering::Acquire)
+    }
+
+    /// Notes that the verdict call on `fd` returned.
+    pub(crate) fn note_verdict(&self, fd: i32, end_ns: u64) {
+        self.descriptor.store(fd, Ordering::Relaxed);
+        self.verdict_end_ns.store(end_ns, Ordering::Release);
+    }
+
+    /// The verdict call's descriptor, or -1.
+    pub(crate) fn verdict_descriptor(&self) -> i32 {
+        self.descriptor.load(Ordering::Relaxed)
+    }
+
+    /// Whether a step that began at `begin_ns` began before the verdict call had returned.
+    pub(crate) fn precedes_verdict(&self, begin_ns: u64) -> bool {
+        let end_ns = self.verdict_end_ns.load(Ordering::Acquire);
+        end_ns == 0 || begin_ns < end_ns
+    }
+
+    /// Sets a mark and wakes who awaits it.
+    pub(crate) fn set_mark(&self, mark: Mark) {
+        let word = &self.marks[usize::from(mark.0)];
+        if word.compare_exchange(UNSET, SET, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            futex::wake_all(word);
+        }
+    }
+
+    /// Waits for a mark: 0, `-ETIMEDOUT`, or `-ECANCELED` where the trial was abandoned meanwhile.
+    pub(crate) fn await_mark(&self, mark: Mark, timeout: Duration) -> i64 {
+        let word = &self.marks[usize::from(mark.0)];
+        let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        let deadline_ns = now_ns().saturating_add(timeout_ns);
+        loop {
+            match word.load(Ordering::Acquire) {
+                SET => return 0,
+                UNSET if !self.is_abandoned() => {}
+                _ => return -i64::from(libc::ECANCELED),
+            }
+            let left = deadline_ns.saturating_sub(now_ns());
+            if left == 0 {
+                return -i64::from(libc::ETIMEDOUT);
+            }
+            futex::wait(word, UNSET, Some(Duration::from_nanos(left)));
+        }
+    }
+
+    /// Ends the trial for all lanes at their next step, and every wait for a mark at once.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        for word in &self.marks {
+            if word.compare_exchange(UNSET, ABANDONED, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                futex::wake_all(word);
+            }
+        }
+    }
+
+    /// Whether the trial was abandoned.
+    #[inline]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,55 @@
+//! Descriptors and descriptor tables.
+//!
+//! Holds close, fcntl, SIOCINQ and the making of a table of one's own; must not know what a descriptor is for.
+//! Units: bytes. Errors: none, `-errno` is returned.
+//! Source: close(2), close_range(2), unshare(2) `CLONE_FILES`, tcp(7).
+//! Tests: `tests/loopback.rs` (descriptor 3 in every trial).
+
+use super::raw::syscall;
+
+/// Gives the calling thread a descriptor table of its own (a copy); threads that it starts afterwards share it.
+pub(crate) fn unshare_table() -> i64 {
+    // SAFETY: takes no pointer; descriptors that other parts of the process use live on in their own table.
+    unsafe { syscall(libc::SYS_unshare, [libc::CLONE_FILES as usize, 0, 0, 0, 0, 0]) }
+}
+
+/// Closes every descriptor from `first` up, in the calling thread's table. Kernels before 5.9 have no close_range(2): there the
+/// first 1024 are closed one by one, more than a worker ever opens.
+pub(crate) fn close_from(first: i32) {
+    // SAFETY: takes no pointer; only workers call this, on a table of their own in which nothing else owns a descriptor.
+    let returned = unsafe { syscall(libc::SYS_close_range, [first as usize, u32::MAX as usize, 0, 0, 0, 0]) };
+    if returned == -i64::from(libc::ENOSYS) {
+        for fd in first..1024 {
+            close(fd);
+        }
+    }
+}
+
+/// close(2).
+#[inline]
+pub(crate) fn close(fd: i32) -> i64 {
+    // SAFETY: takes no pointer; only script descriptors, which nothing else owns, are closed here.
+    unsafe { syscall(libc::SYS_close, [fd as usize, 0, 0, 0, 0, 0]) }
+}
+
+/// dup3(2), close-on-exec: `fd` also as number `at`, whatever that was; they must differ.
+pub(crate) fn place(fd: i32, at: i32) -> i64 {
+    // SAFETY: takes no pointer; only workers call this, on a table of their own.
+    unsafe { syscall(libc::SYS_dup3, [fd as usize, at as usize, libc::O_CLOEXEC as usize, 0, 0, 0]) }
+}
+
+/// fcntl(2) `F_GETFD`.
+pub(crate) fn descriptor_flags(fd: i32) -> i64 {
+    // SAFETY: takes no pointer.
+    unsafe { syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFD as usize, 0, 0, 0, 0]) }
+}
+
+/// ioctl `SIOCINQ` (the number of `FIONREAD`): unread bytes, or `-errno`.
+pub(crate) fn pending_bytes(fd: i32) -> i64 {
+    let mut bytes: libc::c_int = 0;
+    let place = &raw mut bytes as usize;
+    // SAFETY: the ioctl writes one int to `bytes`.
+    let returned =
+        unsafe { syscall(libc::SYS_ioctl, [fd as usize, libc::FIONREAD as usize, place, 0, 0, 0]) };
+    if returned == 0 { i64::from(bytes) } else { returned }
+}

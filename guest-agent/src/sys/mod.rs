@@ -1,0 +1,17 @@
+//! The kernel's door: safe wrappers over raw system calls, and the few libc calls that are measured or unavoidable.
+//!
+//! Holds every `unsafe` of the agent; knows no script, trial or tally.
+//! Units: nanoseconds; return values are the kernel's own (`-errno` on failure), libc's errno stays untouched unless said.
+//! Errors: none, an errno is a value; set-up calls return it as [`rig_protocol::Errno`].
+//! Tests: beside each module, and `tests/loopback.rs`.
+
+pub(crate) mod errno;
+pub(crate) mod files;
+pub(crate) mod futex;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod readiness;
+pub(crate) mod seccomp;
+pub(crate) mod socket;
+pub(crate) mod thread;
+pub(crate) mod time;

@@ -1,0 +1,287 @@
+//! Counting: from the logs of a finished trial to its outcome, and from outcomes to the sums that leave the agent.
+//!
+//! Holds sharded sums, so that workers do not queue for one lock, and the queue of records kept whole; no system call.
+//! Units: counts; histograms in nanoseconds. Errors: none.
+//! Must not lose a trial: every index that was taken ends here exactly once, as an outcome or as a void.
+//! Tests: below, and `tests/loopback.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rig_protocol::{Errno, Op, Progress, StepLog, Tally, TrialRecord};
+
+use crate::interp::LaneLog;
+use crate::label::{write_label, write_return};
+use crate::ops::Seen;
+use crate::plan::{LanePlan, Plan};
+use crate::stage::Stage;
+
+/// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
+const SHOWN_BYTES: usize = 1024;
+
+/// A trial that is over.
+pub(crate) struct Finished<'a> {
+    /// Index within the block.
+    pub(crate) trial: u64,
+    /// The stage it was played on.
+    pub(crate) stage: &'a Stage,
+    /// One log per lane of the plan.
+    pub(crate) logs: &'a [MutexGuard<'a, LaneLog>],
+    /// Begin to end.
+    pub(crate) elapsed_ns: u64,
+    /// How it ended, as far as its worker knows.
+    pub(crate) end: End,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The target's lanes ended: the verdict step says the outcome.
+    Verdict,
+    /// The peer's lane ended: the outcome is this word.
+    Word(&'static str),
+    /// It was cut: void, for this reason.
+    Cut(&'static str),
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    tally: Tally,
+    /// Keys of which enough records are kept.
+    full: BTreeSet<String>,
+    /// Reused for the present trial.
+    outcome: String,
+    returned: String,
+}
+
+#[derive(Debug, Default)]
+struct Keeper {
+    kept: BTreeMap<String, u32>,
+    queue: Vec<TrialRecord>,
+}
+
+/// The sums of one assignment.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    shards: Box<[Mutex<Shard>]>,
+    keeper: Mutex<Keeper>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn count<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, key: &K) {
+    match sums.get_mut(key) {
+        Some(sum) => *sum += 1,
+        None => {
+            sums.insert(key.clone(), 1);
+        }
+    }
+}
+
+fn record(tally: &mut Tally, name: &'static str, value_ns: u64) {
+    match tally.latency.get_mut(name) {
+        Some(histogram) => histogram.record(value_ns),
+        None => tally.latency.entry(name.to_owned()).or_default().record(value_ns),
+    }
+}
+
+impl Ledger {
+    /// Empty sums, in `shards` parts.
+    pub(crate) fn new(shards: usize) -> Self {
+        Self { shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(), keeper: Mutex::default() }
+    }
+
+    /// Counts a finished trial of worker `worker`.
+    pub(crate) fn settle(&self, plan: &Plan, worker: usize, finished: &Finished<'_>) {
+        let mut shard = lock(&self.shards[worker % self.shards.len()]);
+        let shard = &mut *shard;
+        shard.outcome.clear();
+        shard.returned.clear();
+        let verdict = match (void_reason(plan, finished), finished.end) {
+            (Some(reason), _) => {
+                shard.outcome = reason;
+                count(&mut shard.tally.voids, &shard.outcome);
+                let key = format!("{}{}", Tally::VOID_PREFIX, shard.outcome);
+                return self.keep(plan, shard, finished, &key, Kept::Void);
+            }
+            (None, End::Verdict) => write_outcome(&mut shard.outcome, plan, finished),
+            (None, End::Word(word) | End::Cut(word)) => {
+                shard.outcome.push_str(word);
+                None
+            }
+        };
+        let tally = &mut shard.tally;
+        write_return(&mut shard.returned, verdict.map_or(0, |seen| seen.returned));
+        tally.trials += 1;
+        count(&mut tally.returns, &shard.returned);
+        count(&mut tally.outcomes, &shard.outcome);
+        record(tally, "trial", finished.elapsed_ns);
+        count_steps(tally, plan, finished);
+        let failed = verdict.is_some_and(|seen| seen.returned < 0);
+        let anomaly = verdict.is_some() && (failed || !plan.script.expects(&shard.outcome));
+        tally.anomalies += u64::from(anomaly);
+        let kept = if anomaly { Kept::Anomaly } else { Kept::Example };
+        let key = std::mem::take(&mut shard.outcome);
+        self.keep(plan, shard, finished, &key, kept);
+        shard.outcome = key;
+    }
+
+    /// Counts something that went wrong before there was a trial.
+    pub(crate) fn count_void(&self, worker: usize, reason: String) {
+        count(&mut lock(&self.shards[worker % self.shards.len()]).tally.voids, &reason);
+    }
+
+    fn keep(&self, plan: &Plan, shard: &mut Shard, finished: &Finished<'_>, key: &str, kept: Kept) {
+        let most = if kept == Kept::Anomaly { plan.keep_anomalies } else { plan.keep_examples };
+        if most == 0 || shard.full.contains(key) {
+            return;
+        }
+        let mut keeper = lock(&self.keeper);
+        let so_far = keeper.kept.entry(key.to_owned()).or_default();
+        if *so_far < most {
+            *so_far += 1;
+            let outcome = key.strip_prefix(Tally::VOID_PREFIX).unwrap_or(key).to_owned();
+            keeper.queue.push(whole_record(plan, finished, outcome, kept));
+        } else {
+            shard.full.insert(key.to_owned());
+        }
+    }
+
+    /// Takes the records kept since the last call.
+    pub(crate) fn take_records(&self) -> Vec<TrialRecord> {
+        std::mem::take(&mut lock(&self.keeper).queue)
+    }
+
+    /// The sums so far, for a sign of life.
+    pub(crate) fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            progress.trials += shard.tally.trials;
+            progress.void += shard.tally.void();
+            for (key, sum) in &shard.tally.returns {
+                *progress.returns.entry(key.clone()).or_default() += sum;
+            }
+        }
+        progress
+    }
+
+    /// All sums; counters are not filled in.
+    pub(crate) fn sums(&self) -> Tally {
+        let mut sums = Tally::default();
+        for shard in &self.shards {
+            sums.absorb(&lock(shard).tally);
+        }
+        sums
+    }
+}
+
+/// What a record is kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Example,
+    Anomaly,
+    Void,
+}
+
+/// Why the trial has no outcome, if it has none.
+fn void_reason(plan: &Plan, finished: &Finished<'_>) -> Option<String> {
+    if let End::Cut(reason) = finished.end {
+        return Some(reason.to_owned());
+    }
+    let lanes = plan.lanes.iter().zip(finished.logs);
+    if let Some(reason) =
+        lanes.clone().find_map(|(planned, log)| log.void.map(|void| void.reason(planned, &plan.script)))
+    {
+        return Some(reason);
+    }
+    let reached = |(planned, log): (&LanePlan, &MutexGuard<'_, LaneLog>)| {
+        log.seen.iter().any(|seen| planned.lane.steps[usize::from(seen.step)].verdict)
+    };
+    let missed = finished.end == End::Verdict && !lanes.clone().any(reached);
+    missed.then(|| "the verdict step was not reached".to_owned())
+}
+
+/// Writes the labels of the steps that make up the outcome, in order of begin; gives the verdict step's observation.
+fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Option<Seen> {
+    let mut parts: Vec<(Seen, &Op)> = Vec::new();
+    let mut verdict = None;
+    for (planned, log) in plan.lanes.iter().zip(finished.logs) {
+        for seen in &log.seen {
+            let step = &planned.lane.steps[usize::from(seen.step)];
+            if step.verdict {
+                verdict = Some(*seen);
+            }
+            if step.verdict || step.outcome {
+                parts.push((*seen, &step.op));
+            }
+        }
+    }
+    parts.sort_by_key(|(seen, _)| seen.begin_ns);
+    for (index, (seen, op)) in parts.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_label(out, op, seen.returned, seen.ready);
+    }
+    verdict
+}
+
+/// Counts what single steps say: the verdict call's state, time and stale errno, localtime's errno, injections.
+fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
+    for (planned, log) in plan.lanes.iter().zip(finished.logs) {
+        for seen in &log.seen {
+            let step = &planned.lane.steps[usize::from(seen.step)];
+            if step.verdict && finished.end == End::Verdict {
+                record(tally, "call", seen.end_ns - seen.begin_ns);
+                if let Some(state) = seen.state_before {
+                    count(&mut tally.state_before, &state);
+                }
+                if seen.returned >= 0 {
+                    count(&mut tally.stale_errno, &Errno(seen.errno_after));
+                }
+            }
+            match step.op {
+                Op::Localtime {} => count(&mut tally.errno_after_localtime, &Errno(seen.errno_after)),
+                Op::Inject { errno, .. } if seen.returned == 1 => count(&mut tally.injected, &errno),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The trial with every step of every lane.
+fn whole_record(plan: &Plan, finished: &Finished<'_>, outcome: String, kept: Kept) -> TrialRecord {
+    let mut steps: Vec<StepLog> = Vec::new();
+    for (planned, log) in plan.lanes.iter().zip(finished.logs) {
+        steps.extend(log.seen.iter().map(|seen| step_log(planned, log, seen)));
+    }
+    steps.sort_by_key(|step| step.begin_ns);
+    TrialRecord {
+        trial: finished.trial,
+        outcome,
+        anomaly: kept == Kept::Anomaly,
+        void: kept == Kept::Void,
+        local_port: finished.stage.port(),
+        descriptor: finished.stage.verdict_descriptor(),
+        steps,
+    }
+}
+
+fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen) -> StepLog {
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).into_owned();
+    let reads = matches!(planned.lane.steps[usize::from(seen.step)].op, Op::Read { .. });
+    StepLog {
+        lane: planned.index,
+        step: seen.step,
+        begin_ns: seen.begin_ns,
+        end_ns: seen.end_ns,
+        returned: seen.returned,
+        errno_after: Errno(seen.errno_after),
+        ready: seen.ready,
+        data: reads.then(|| log.hands.read_by(seen)).flatten().map(shown),
+        state_before: seen.state_before,
+    }
+}

@@ -1,0 +1,88 @@
+//! Both agents in a network namespace that nobody else uses: the kernel's counters must be exact there.
+//! Needs root (or CAP_SYS_ADMIN) for unshare(1) and nsenter(1); says so aloud where it cannot run.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use rig_protocol::Call;
+
+use crate::driver::*;
+
+/// A namespace that lives as long as this value: its shell waits for the end of its input.
+struct Namespace {
+    holder: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Namespace {
+    #[expect(clippy::print_stderr, reason = "a tier that cannot run says so")]
+    fn make() -> Option<Self> {
+        let mut holder = Command::new("unshare")
+            .args(["--net", "sh", "-c", "ip link set lo up && echo up && read end"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare(1) is part of util-linux");
+        let mut line = String::new();
+        let said = BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut line);
+        let input = holder.stdin.take();
+        if said.is_ok() && line == "up\n" {
+            return Some(Self { holder, input });
+        }
+        eprintln!("skipped: no network namespace can be made here (needs root)");
+        let _ = holder.wait();
+        None
+    }
+
+    fn agent(&self) -> Agent {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/proc/{}/ns/net", self.holder.id()))
+            .arg(env!("CARGO_BIN_EXE_guest-agent"));
+        Agent::start_as(command)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.holder.wait();
+    }
+}
+
+#[test]
+fn alone_in_its_namespace_the_agent_counts_every_reset_and_widens_its_ports() {
+    let Some(namespace) = Namespace::make() else { return };
+    let mut pair = Pair { target: namespace.agent(), peer: namespace.agent() };
+    for agent in [&pair.target, &pair.peer] {
+        assert_eq!(agent.hello.sysctls["net.ipv4.ip_local_port_range"], "1024\t65535");
+    }
+    // The client's greeting is read and answered before the reset, and no segment follows it: one RST per connection.
+    let quiet = script(
+        vec![
+            connect(),
+            write("hello"),
+            select(5 * SECOND).verdict(),
+            sleep(5 * MS),
+            read().outcome(),
+            read().outcome(),
+        ],
+        vec![accept(), read(), write("CDEF"), sleep(MS), linger(), close()],
+        &["readable,data,ECONNRESET"],
+    );
+    let (target, peer) = pair.play(&quiet, &Setting::default());
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 200)]));
+    for side in [&target, &peer] {
+        assert_eq!(side.tally.counters["Tcp.OutRsts"], 200);
+        assert_eq!(side.tally.counters["Tcp.ActiveOpens"], 200);
+    }
+    let (again, _) = pair.play(&base(Call::Libc), &Setting { trials: 50, ..Setting::default() });
+    assert_eq!(again.tally.counters["Tcp.PassiveOpens"], 50, "differences, not totals");
+}
+
+#[test]
+fn on_a_shared_host_the_agent_changes_no_setting() {
+    let before = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").expect("readable");
+    let agent = Agent::start();
+    assert_eq!(agent.hello.sysctls["net.ipv4.ip_local_port_range"], before.trim_end());
+}

@@ -1,0 +1,286 @@
+//! What the target's agent finds where the truth is known from the kernel's source or from the script itself.
+
+use std::collections::BTreeSet;
+
+use rig_protocol::{Call, Delay, Errno, Op, Slot, TcpState};
+
+use crate::driver::*;
+
+#[test]
+fn a_reset_with_data_reads_the_data_and_then_the_errno() {
+    let (target, peer) = play(&base(Call::Select), &Setting::default());
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 200)]));
+    assert_eq!(target.tally.returns, counts(&[("1", 200)]));
+    assert_eq!((target.tally.anomalies, target.tally.void()), (0, 0));
+    assert_eq!(peer.tally.outcomes, counts(&[("played", 200)]));
+    assert_eq!(peer.tally.returns, counts(&[("0", 200)]));
+    for side in [&target, &peer] {
+        // One namespace here, so both sides count the same packets, and other tests' besides.
+        assert!(side.tally.counters["Tcp.OutRsts"] >= 200, "{:?}", side.tally.counters);
+        assert!(!side.tally.counters.contains_key("Tcp.CurrEstab"));
+        assert!(side.tally.counters.values().all(|difference| *difference != 0));
+    }
+    assert_eq!(target.tally.latency["call"].count, 200);
+    assert_eq!(target.tally.latency["trial"].count, 200);
+    assert_eq!(target.tally.state_before.values().sum::<u64>(), 200);
+    assert_eq!(target.tally.stale_errno, [(Errno(0), 200)].into());
+}
+
+#[test]
+fn the_examples_are_whole_and_the_connection_is_descriptor_3() {
+    let (target, peer) = play(&base(Call::Select), &Setting::default());
+    assert_eq!(target.records.len(), 3);
+    for record in &target.records {
+        assert_eq!((record.descriptor, record.anomaly, record.void), (3, false, false));
+        assert_eq!(record.outcome, "readable,data,ECONNRESET");
+        assert_eq!(record.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        let [_, write, select, data, reset, close] = &record.steps[..] else { panic!("six steps") };
+        assert_eq!((write.returned, select.returned, data.returned, close.returned), (5, 1, 4, 0));
+        assert_eq!(data.data.as_deref(), Some("CDEF"));
+        assert_eq!((reset.errno(), reset.errno_after), (Some(Errno(104)), Errno(104)));
+        assert!(select.ready.is_some_and(|ready| ready.readable && !ready.writable && !ready.exceptional));
+        assert!(select.state_before.is_some() && data.state_before.is_none());
+        assert!(record.steps.windows(2).all(|pair| pair[0].end_ns <= pair[1].begin_ns));
+        assert!(record.steps.iter().all(|step| step.begin_ns <= step.end_ns));
+    }
+    let ports: BTreeSet<u16> = target.records.iter().map(|record| record.local_port).collect();
+    assert!(!ports.contains(&0));
+    assert!(peer.records.iter().all(|record| record.local_port != 0 && record.outcome == "played"));
+}
+
+#[test]
+fn the_three_doors_agree() {
+    let mut pair = Pair::start();
+    let setting = Setting { trials: 100, ..Setting::default() };
+    let outcomes = [Call::Select, Call::Pselect6, Call::Libc]
+        .map(|call| pair.play(&base(call), &setting).0.tally.outcomes);
+    assert_eq!(outcomes[0], counts(&[("readable,data,ECONNRESET", 100)]));
+    assert!(outcomes.iter().all(|found| *found == outcomes[0]), "{outcomes:?}");
+}
+
+#[test]
+fn a_fin_reads_the_data_and_then_the_end() {
+    let fin = script(
+        vec![connect(), select(5 * SECOND).verdict(), read().outcome(), read().outcome()],
+        vec![accept(), write("CDEF"), close()],
+        &["readable,data,eof"],
+    );
+    let (target, _) = play(&fin, &Setting::default());
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,eof", 200)]));
+    assert_eq!(target.tally.anomalies, 0);
+}
+
+#[test]
+fn a_silent_peer_is_a_timeout_and_its_lanes_do_not_hold_the_finish_up() {
+    let silent = script(
+        vec![connect(), read(), select(10 * MS).verdict()],
+        vec![accept(), write("hello"), sleep(600 * SECOND), close()],
+        &["timeout"],
+    );
+    let setting = Setting { trials: 60, in_flight: 4, deadline_ns: 1200 * SECOND, ..Setting::default() };
+    let (target, peer) = play(&silent, &setting);
+    assert_eq!(target.tally.outcomes, counts(&[("timeout", 60)]));
+    assert_eq!(target.tally.returns, counts(&[("0", 60)]));
+    assert_eq!(target.tally.state_before, [(1, 60)].into());
+    // 60 greetings from lanes that then sleep for ten minutes: the crew of 4 grew, and Finish cut what it had accepted.
+    assert!(peer.tally.outcomes.keys().all(|outcome| outcome == "unfinished"), "{:?}", peer.tally.outcomes);
+    assert_eq!(peer.tally.trials, 60);
+}
+
+#[test]
+fn a_closed_low_descriptor_is_ebadf_in_every_door() {
+    let mut pair = Pair::start();
+    for call in [Call::Select, Call::Pselect6, Call::Libc] {
+        let closed = script(
+            vec![connect(), close(), select_through(call, SECOND).verdict()],
+            vec![accept(), read()],
+            &["EBADF"],
+        );
+        let (target, _) = pair.play(&closed, &Setting { trials: 50, ..Setting::default() });
+        assert_eq!(target.tally.returns, counts(&[("-1/EBADF", 50)]), "{call:?}");
+        assert_eq!(target.tally.outcomes, counts(&[("EBADF", 50)]));
+        assert_eq!(target.tally.returned(Errno::EBADF), 50);
+        // Expected or not: a verdict of -1 is an anomaly, and every one of them is kept.
+        assert_eq!((target.tally.anomalies, target.records.len()), (50, 50));
+        for record in &target.records {
+            let verdict = record.steps.last().expect("played");
+            assert_eq!((verdict.errno_after, verdict.ready, record.descriptor), (Errno::EBADF, None, 3));
+            assert_eq!(verdict.state_before, None, "a closed descriptor has no TCP_INFO");
+        }
+        assert!(target.tally.state_before.is_empty() && target.tally.stale_errno.is_empty());
+    }
+}
+
+#[test]
+fn injected_errnos_are_found_exactly_as_often_as_they_were_drawn() {
+    let injected = |errno, rate| {
+        script(
+            vec![
+                connect(),
+                write("hello"),
+                inject(errno, rate),
+                select(5 * SECOND).verdict(),
+                read().outcome(),
+                read().outcome(),
+            ],
+            vec![accept(), read(), write("CDEF"), linger(), close()],
+            &["readable,data,ECONNRESET"],
+        )
+    };
+    let mut pair = Pair::start();
+    let cases = [(Errno::ENOENT, 10_000, 10), (Errno::EBADF, 25_000, 25), (Errno::ENOENT, 0, 0)];
+    for (errno, rate, drawn) in cases {
+        let (target, _) = pair.play(&injected(errno, rate), &Setting { trials: 1000, ..Setting::default() });
+        assert_eq!(target.tally.void(), 0);
+        assert_eq!(target.tally.returned(errno), drawn, "{errno} at {rate} ppm");
+        assert_eq!(target.tally.returned_any_errno(), drawn);
+        assert_eq!(target.tally.injected.get(&errno).copied().unwrap_or(0), drawn);
+        assert_eq!(target.tally.anomalies, drawn);
+        assert_eq!(target.tally.returns["1"], 1000 - drawn);
+        for record in target.records.iter().filter(|record| record.anomaly) {
+            assert_eq!((record.steps[2].returned, record.steps[3].errno()), (1, Some(errno)));
+            assert_eq!(record.steps[3].errno_after, errno);
+        }
+    }
+    let (target, _) =
+        pair.play(&injected(Errno::EBADF, 1_000_000), &Setting { trials: 20, ..Setting::default() });
+    assert_eq!(target.tally.returns, counts(&[("-1/EBADF", 20)]));
+}
+
+#[test]
+fn a_watcher_that_closes_on_the_reset_shares_the_descriptor_and_makes_ebadf() {
+    let client =
+        target_lane("client", vec![connect(), mark(0), wait_for(1, 10 * SECOND), select(SECOND).verdict()]);
+    let watcher =
+        target_lane("watcher", vec![wait_for(0, 10 * SECOND), read().outcome().may_fail(), close(), mark(1)]);
+    let race = script_of(vec![client, watcher], vec![accept(), linger(), close()], &["ECONNRESET,EBADF"]);
+    let (target, _) = play(&race, &Setting::default());
+    assert_eq!(target.tally.void(), 0, "{:?}", target.tally.voids);
+    assert_eq!(target.tally.outcomes, counts(&[("ECONNRESET,EBADF", 200)]));
+    assert_eq!(target.tally.returned(Errno::EBADF), 200);
+    let record = &target.records[0];
+    assert_eq!(record.descriptor, 3);
+    assert_eq!(record.steps.iter().map(|step| step.lane).collect::<BTreeSet<_>>(), [0, 1].into());
+    assert!(record.steps.windows(2).all(|pair| pair[0].begin_ns <= pair[1].begin_ns));
+}
+
+#[test]
+fn an_unordered_watcher_gives_some_outcome_for_every_trial() {
+    // The first lane re-enters select() while the second closes: each trial sees one order or the other.
+    let client =
+        target_lane("client", vec![connect(), mark(0), select(SECOND).may_fail(), select(0).verdict()]);
+    let watcher =
+        target_lane("watcher", vec![wait_for(0, 10 * SECOND), read().may_fail(), close().may_fail()]);
+    let race = script_of(vec![client, watcher], vec![accept(), linger(), close()], &["readable", "EBADF"]);
+    let setting = Setting { trials: 500, ..Setting::default() };
+    let (target, _) = play(&race, &setting);
+    assert_eq!(target.tally.void(), 0, "{:?}", target.tally.voids);
+    assert_eq!(target.tally.trials, 500);
+    assert!(target.tally.outcomes.keys().all(|outcome| outcome == "readable" || outcome == "EBADF"));
+}
+
+#[test]
+fn the_second_close_is_ebadf() {
+    let double = script(vec![connect(), close(), close().verdict()], vec![accept(), read()], &["EBADF"]);
+    let (target, _) = play(&double, &Setting::default());
+    assert_eq!(target.tally.returns, counts(&[("-1/EBADF", 200)]));
+    assert_eq!(target.tally.outcomes, counts(&[("EBADF", 200)]));
+}
+
+#[test]
+fn random_delays_are_drawn_from_the_seed_and_recorded() {
+    let random = |seed| {
+        let script = script(
+            vec![connect(), sleep_between(MS, 3 * MS), select(SECOND).verdict()],
+            vec![accept(), sleep_between(0, 2 * MS), linger(), close()],
+            &["readable"],
+        );
+        let setting = Setting { trials: 40, keep_examples: 40, seed, ..Setting::default() };
+        let (target, _) = play(&script, &setting);
+        assert_eq!(target.tally.outcomes, counts(&[("readable", 40)]));
+        let mut drawn: Vec<(u64, i64)> =
+            target.records.iter().map(|record| (record.trial, record.steps[1].returned)).collect();
+        for record in &target.records {
+            let sleep = &record.steps[1];
+            assert!((MS as i64..=3 * MS as i64).contains(&sleep.returned));
+            assert!(sleep.end_ns - sleep.begin_ns >= sleep.returned as u64, "it slept at least so long");
+        }
+        drawn.sort_unstable();
+        drawn
+    };
+    let first = random(1);
+    assert_eq!(first.len(), 40);
+    assert_eq!(first, random(1));
+    assert_ne!(first, random(2));
+}
+
+#[test]
+fn reading_so_error_takes_the_errno_away_from_read() {
+    let taken = script(
+        vec![
+            connect(),
+            select(5 * SECOND).verdict(),
+            so_error().outcome(),
+            so_error().outcome(),
+            tcp_state(),
+            pending(),
+            fd_check(),
+            read().outcome(),
+        ],
+        vec![accept(), linger(), close()],
+        &["readable,ECONNRESET,ok,eof"],
+    );
+    let (target, _) = play(&taken, &Setting::default());
+    assert_eq!(target.tally.outcomes, counts(&[("readable,ECONNRESET,ok,eof", 200)]));
+    let steps = &target.records[0].steps;
+    assert_eq!(steps[4].returned, i64::from(TcpState::CLOSE.0));
+    assert_eq!((steps[5].returned, steps[6].returned), (0, 1), "nothing pending; FD_CLOEXEC");
+}
+
+#[test]
+fn all_three_sets_are_watched_and_read() {
+    let op = Op::Select {
+        read: vec![Slot(0)],
+        write: vec![Slot(0)],
+        except: vec![Slot(0)],
+        timeout: Delay::Fixed { ns: 5 * SECOND },
+        call: Call::Pselect6,
+    };
+    let script = script(
+        vec![connect(), read().outcome().may_fail(), step(op).verdict()],
+        vec![accept(), linger(), close()],
+        &["ECONNRESET,readable+writable"],
+    );
+    let (target, _) = play(&script, &Setting::default());
+    assert_eq!(target.tally.outcomes, counts(&[("ECONNRESET,readable+writable", 200)]));
+    assert_eq!(target.tally.returns, counts(&[("2", 200)]));
+    assert_eq!(target.tally.state_before, [(TcpState::CLOSE.0, 200)].into());
+}
+
+#[test]
+fn a_stale_errno_is_told_from_a_returned_one() {
+    // A failed read, then a select that succeeds: a program that prints errno now prints what the read left.
+    let stale = script(
+        vec![connect(), read().may_fail(), select(SECOND).verdict()],
+        vec![accept(), linger(), close()],
+        &["readable"],
+    );
+    let (target, _) = play(&stale, &Setting::default());
+    assert_eq!(target.tally.returns, counts(&[("1", 200)]));
+    assert_eq!(target.tally.stale_errno, [(Errno(104), 200)].into());
+}
+
+#[test]
+fn localtime_leaves_the_errno_of_its_own_search_behind() {
+    let stamped = script(
+        vec![connect(), select(SECOND).verdict(), localtime(), read()],
+        vec![accept(), write("CDEF"), close()],
+        &["readable"],
+    );
+    let mut pair = Pair::start();
+    let (target, _) = pair.play(&stamped, &Setting::default());
+    // glibc's tzset_internal() opens /etc/localtime on each call while TZ is unset: found, errno stays; absent, ENOENT.
+    let left = if pair.target.hello.localtime { Errno(0) } else { Errno::ENOENT };
+    assert_eq!(target.tally.errno_after_localtime, [(left, 200)].into());
+    assert_eq!(target.tally.stale_errno, [(Errno(0), 200)].into(), "errno is fresh in every trial");
+}

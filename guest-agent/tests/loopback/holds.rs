@@ -1,0 +1,359 @@
+//! What the agent holds to: voids, deadlines, refusals, many trials at once, and the order of its frames.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use rig_protocol::{Call, Errno, PROTOCOL_VERSION, Reply, Request, Shut};
+
+use crate::driver::*;
+
+#[test]
+fn hello_says_which_bytes_on_which_machine() {
+    let mut agent = Agent::start();
+    let hello = agent.hello.clone();
+    assert_eq!(hello.protocol_version, PROTOCOL_VERSION);
+    assert_eq!(hello.build_id.len(), 64);
+    assert!(hello.cpus > 0 && !hello.kernel_release.is_empty());
+    assert!(hello.sysctls.contains_key("net.ipv4.tcp_rfc1337"), "{:?}", hello.sysctls);
+    let version = Command::new(env!("CARGO_BIN_EXE_guest-agent")).arg("--version").output().expect("it runs");
+    let text = String::from_utf8(version.stdout).expect("text");
+    assert_eq!(text, format!("guest-agent {} {}\n", env!("CARGO_PKG_VERSION"), hello.build_id));
+    assert_eq!(agent.hang_up().code(), Some(0));
+}
+
+#[test]
+fn the_end_of_input_ends_an_agent_in_the_middle_of_its_trials() {
+    let mut peer = Agent::start();
+    let mut target = Agent::start();
+    let silent =
+        script(vec![connect(), select(600 * SECOND).verdict()], vec![accept(), read()], &["timeout"]);
+    let setting = Setting { deadline_ns: 1200 * SECOND, ..Setting::default() };
+    let address = peer.begin(setting.peer(&silent));
+    target.begin(setting.target(&silent, &address));
+    assert!(matches!(target.read(), Ok(Reply::Progress(sign)) if sign.trials == 0), "a sign of life");
+    assert_eq!(target.hang_up().code(), Some(0));
+    assert_eq!(peer.hang_up().code(), Some(0));
+}
+
+#[test]
+fn garbage_and_overlapping_assignments_end_the_agent_loudly_and_without_a_fin() {
+    let silent = script(vec![connect(), select(600 * SECOND).verdict()], vec![accept(), read()], &[]);
+    let setting = Setting { deadline_ns: 1200 * SECOND, ..Setting::default() };
+    let mut peer = Agent::start();
+    peer.begin(setting.peer(&silent));
+    peer.send(&Request::Play(Box::new(setting.peer(&silent))));
+    while let Ok(reply) = peer.read() {
+        assert!(matches!(reply, Reply::Progress(_)), "{reply:?}");
+    }
+    assert_eq!(peer.child.wait().expect("it ends").code(), Some(101));
+    assert!(peer.last_words().contains("another was being played"));
+}
+
+#[test]
+fn several_assignments_follow_each_other_in_one_agent() {
+    let mut pair = Pair::start();
+    let closing = script(
+        vec![connect(), shutdown(Shut::Write), select(SECOND).verdict()],
+        vec![accept(), read(), close()],
+        &["readable"],
+    );
+    for round in 0..3 {
+        let setting = Setting { trials: 50, seed: round, ..Setting::default() };
+        let (target, _) = pair.play(&base(Call::Select), &setting);
+        assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 50)]));
+        let (target, peer) = pair.play(&closing, &setting);
+        assert_eq!(target.tally.outcomes, counts(&[("readable", 50)]));
+        assert_eq!(peer.tally.outcomes, counts(&[("played", 50)]));
+        assert!(
+            pair.target
+                .refuse(Setting { in_flight: 0, ..setting.clone() }.target(&closing, "127.0.0.1:1"))
+                .contains("in_flight")
+        );
+    }
+}
+
+#[test]
+fn a_refused_connection_is_void_with_its_reason() {
+    let mut target = Agent::start();
+    let nobody = script(vec![connect(), select(SECOND).verdict()], vec![], &["readable"]);
+    // Port 1 of an address that nothing listens on.
+    target.begin(Setting::default().target(&nobody, "127.31.31.31:1"));
+    let played = target.conclude();
+    assert_eq!((played.tally.trials, played.fin.void), (0, 200));
+    assert_eq!(played.tally.voids, counts(&[("connect: ECONNREFUSED", 200)]));
+    assert!(played.tally.returns.is_empty() && played.tally.outcomes.is_empty());
+    assert_eq!(played.records.len(), 3);
+    assert!(played.records.iter().all(|record| record.void && record.key() == "void: connect: ECONNREFUSED"));
+    // Where the script says that it may fail, the same is an observation.
+    let wanted = script(vec![connect().verdict()], vec![], &["ECONNREFUSED"]);
+    target.begin(Setting::default().target(&wanted, "127.31.31.31:1"));
+    assert_eq!(target.conclude().tally.outcomes, counts(&[("ECONNREFUSED", 200)]));
+}
+
+#[test]
+fn a_failure_before_the_verdict_is_void_and_after_it_is_data() {
+    let mut pair = Pair::start();
+    let before = script(
+        vec![connect(), read(), select(SECOND).verdict()],
+        vec![accept(), linger(), close()],
+        &["readable"],
+    );
+    let (target, _) = pair.play(&before, &Setting::default());
+    assert_eq!(target.tally.voids, counts(&[("read: ECONNRESET", 200)]));
+    let after = script(
+        vec![connect(), select(SECOND).verdict(), read(), close(), close(), read()],
+        vec![accept(), linger(), close()],
+        &["readable"],
+    );
+    let (target, _) = pair.play(&after, &Setting::default());
+    assert_eq!((target.tally.trials, target.tally.void()), (200, 0));
+    let steps = &target.records[0].steps;
+    assert_eq!(
+        steps.iter().filter_map(|step| step.errno()).collect::<Vec<_>>(),
+        [Errno(104), Errno(9), Errno(9)]
+    );
+}
+
+#[test]
+fn a_trial_over_its_deadline_is_void_and_does_not_hang_the_block() {
+    let setting = Setting { trials: 8, in_flight: 4, deadline_ns: 100 * MS, ..Setting::default() };
+    let silent_peer = || vec![accept(), read()];
+    let long = 600 * SECOND;
+    let stuck = [
+        ("read", script(vec![connect(), read(), select(0).verdict()], silent_peer(), &[])),
+        ("verdict", script(vec![connect(), select(long).verdict()], silent_peer(), &[])),
+        ("libc", script(vec![connect(), select_through(Call::Libc, long).verdict()], silent_peer(), &[])),
+        ("sleep", script(vec![connect(), sleep(long), select(0).verdict()], silent_peer(), &[])),
+        ("await", script(vec![connect(), wait_for(0, long), select(0).verdict()], silent_peer(), &[])),
+        ("after", script(vec![connect(), select(0).verdict(), read()], silent_peer(), &[])),
+        (
+            "watcher",
+            script_of(
+                vec![
+                    target_lane("client", vec![connect(), mark(0), select(0).verdict()]),
+                    target_lane("watcher", vec![wait_for(0, long), read().may_fail()]),
+                ],
+                silent_peer(),
+                &[],
+            ),
+        ),
+    ];
+    let mut pair = Pair::start();
+    for (name, script) in stuck {
+        // The peer has all the time: it must be the target's watchdog that ends the trial.
+        let address = pair.peer.begin(Setting { deadline_ns: long, ..setting.clone() }.peer(&script));
+        pair.target.begin(setting.target(&script, &address));
+        let target = pair.target.conclude();
+        pair.peer.finish();
+        assert_eq!(target.tally.voids, counts(&[("trial deadline", 8)]), "{name}");
+        assert_eq!(target.tally.trials, 0, "{name}");
+    }
+    // And the signals of the cut trials do not reach the trials after them.
+    let (target, _) = pair.play(&base(Call::Select), &Setting::default());
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 200)]));
+}
+
+#[test]
+fn cut_trials_never_disturb_the_trials_between_them() {
+    // Every trial draws a sleep around the deadline, so cut and whole trials alternate in each worker; a signal that went astray
+    // would show as EINTR.
+    let edge = script(
+        vec![connect(), sleep_between(0, 200 * MS), select(0).verdict(), fd_check().outcome()],
+        vec![accept(), read()],
+        &["timeout,ok"],
+    );
+    let setting = Setting { trials: 200, in_flight: 20, deadline_ns: 100 * MS, ..Setting::default() };
+    let mut pair = Pair::start();
+    let address = pair.peer.begin(Setting { deadline_ns: 600 * SECOND, ..setting.clone() }.peer(&edge));
+    pair.target.begin(setting.target(&edge, &address));
+    let target = pair.target.conclude();
+    assert_eq!(target.tally.void() + target.tally.trials, 200);
+    assert!(target.tally.void() > 0 && target.tally.trials > 0, "{:?}", target.tally);
+    assert_eq!(target.tally.voids.keys().collect::<Vec<_>>(), ["trial deadline"]);
+    assert_eq!(target.tally.outcomes.keys().collect::<Vec<_>>(), ["timeout,ok"]);
+}
+
+#[test]
+fn the_peers_lane_has_a_deadline_too() {
+    let script =
+        script(vec![connect(), select(10 * SECOND).verdict()], vec![accept(), read()], &["readable"]);
+    let mut pair = Pair::start();
+    let setting = Setting { trials: 8, ..Setting::default() };
+    let address = pair.peer.begin(Setting { deadline_ns: 50 * MS, ..setting.clone() }.peer(&script));
+    pair.target.begin(setting.target(&script, &address));
+    let target = pair.target.conclude();
+    let peer = pair.peer.finish();
+    // The peer gave each connection up and closed it, which the target saw.
+    assert_eq!(target.tally.outcomes, counts(&[("readable", 8)]));
+    assert_eq!(peer.tally.voids, counts(&[("trial deadline", 8)]));
+}
+
+#[test]
+fn a_mark_that_never_comes_is_void_with_its_name() {
+    let waiting = script(
+        vec![connect(), wait_for(1, 5 * MS), select(0).verdict()],
+        vec![accept(), read()],
+        &["timeout"],
+    );
+    let (target, _) = play(&waiting, &Setting { trials: 20, ..Setting::default() });
+    assert_eq!(target.tally.voids, counts(&[("await n: timeout", 20)]));
+}
+
+#[test]
+fn one_lanes_void_releases_the_lanes_that_wait_for_it() {
+    // The client never gets to its mark; the watcher would wait for ten minutes.
+    let script = script_of(
+        vec![
+            target_lane("client", vec![connect(), mark(0), select(0).verdict()]),
+            target_lane("watcher", vec![wait_for(0, 600 * SECOND), read().may_fail()]),
+        ],
+        vec![],
+        &[],
+    );
+    let mut target = Agent::start();
+    target.begin(
+        Setting { deadline_ns: 1200 * SECOND, ..Setting::default() }.target(&script, "127.31.31.31:1"),
+    );
+    assert_eq!(target.conclude().tally.voids, counts(&[("connect: ECONNREFUSED", 200)]));
+}
+
+#[test]
+fn marks_order_the_lanes() {
+    let script = script_of(
+        vec![
+            target_lane("client", vec![connect(), wait_for(1, 10 * SECOND), select(SECOND).verdict()]),
+            target_lane("second", vec![sleep_between(0, 2 * MS), mark(1)]),
+        ],
+        vec![accept(), linger(), close()],
+        &["readable"],
+    );
+    let (target, _) = play(&script, &Setting { trials: 100, keep_examples: 100, ..Setting::default() });
+    assert_eq!(target.tally.outcomes, counts(&[("readable", 100)]));
+    assert_eq!(target.records.len(), 100);
+    for record in &target.records {
+        let of = |lane, step| {
+            record.steps.iter().find(|seen| (seen.lane, seen.step) == (lane, step)).expect("played")
+        };
+        assert!(of(1, 1).begin_ns <= of(0, 1).end_ns, "no one passes before the mark is set");
+        assert!(of(1, 0).end_ns <= of(0, 2).begin_ns);
+    }
+}
+
+#[test]
+fn a_thousand_trials_sleep_at_once() {
+    let sleeping = script(
+        vec![
+            connect(),
+            write("hello"),
+            sleep(2 * SECOND),
+            select(10 * SECOND).verdict(),
+            read().outcome(),
+            read().outcome(),
+        ],
+        vec![accept(), read(), write("CDEF"), linger(), close()],
+        &["readable,data,ECONNRESET"],
+    );
+    let setting = Setting {
+        trials: 1000,
+        in_flight: 1000,
+        keep_examples: 1000,
+        deadline_ns: 60 * SECOND,
+        ..Setting::default()
+    };
+    let (target, _) = play(&sleeping, &setting);
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 1000)]));
+    assert!(target.records.iter().all(|record| record.descriptor == 3));
+    let sleeps: Vec<(u64, u64)> =
+        target.records.iter().map(|record| (record.steps[2].begin_ns, record.steps[2].end_ns)).collect();
+    let most = sleeps
+        .iter()
+        .map(|(moment, _)| sleeps.iter().filter(|(b, e)| b <= moment && moment < e).count())
+        .max();
+    assert!(most > Some(300), "{most:?} sleeps at once");
+    let trials: BTreeSet<u64> = target.records.iter().map(|record| record.trial).collect();
+    assert_eq!(trials, (0..1000).collect());
+}
+
+#[test]
+fn too_many_threads_are_refused_with_the_number_and_the_errno() {
+    // A soft and hard limit on threads for a user that has no others; root is exempt from it (setrlimit(2)).
+    let mut command = Command::new("prlimit");
+    command.args(["--as=400000000:400000000", env!("CARGO_BIN_EXE_guest-agent")]);
+    let mut agent = Agent::start_as(command);
+    let setting = Setting { trials: 100_000, in_flight: 20_000, ..Setting::default() };
+    let reason = agent.refuse(setting.target(&base(Call::Select), "127.31.31.31:1"));
+    assert!(reason.contains("thread") && reason.contains("of 20000"), "{reason}");
+    assert!(reason.contains("EAGAIN") || reason.contains("ENOMEM"), "{reason}");
+    // It goes on after that.
+    agent.begin(Setting { trials: 5, in_flight: 2, ..setting }.target(&base(Call::Select), "127.31.31.31:1"));
+    assert_eq!(agent.conclude().tally.voids, counts(&[("connect: ECONNREFUSED", 5)]));
+}
+
+#[test]
+fn what_cannot_be_played_is_refused_and_the_agent_goes_on() {
+    let mut agent = Agent::start();
+    let setting = Setting::default();
+    let through_libc = script(
+        vec![connect(), inject(Errno::ENOENT, 10_000), select_through(Call::Libc, SECOND).verdict()],
+        vec![accept()],
+        &[],
+    );
+    assert!(agent.refuse(setting.target(&through_libc, "127.0.0.1:1")).contains("select"));
+    assert!(agent.refuse(setting.target(&base(Call::Select), "")).contains("no address:port"));
+    let no_peer = script(vec![connect(), select(0).verdict()], vec![], &[]);
+    assert!(agent.refuse(setting.peer(&no_peer)).contains("0 lanes for the peer"));
+    let taken = Agent::start().begin(setting.peer(&base(Call::Select)));
+    // That agent is gone; its address is free again, but this one is nobody's to listen on (RFC 5737).
+    assert_ne!(taken, "");
+    let elsewhere = Setting { listen: "192.0.2.1:0", ..setting.clone() };
+    let reason = agent.refuse(elsewhere.peer(&base(Call::Select)));
+    assert_eq!(reason, "listen on 192.0.2.1:0: EADDRNOTAVAIL");
+    agent.send(&Request::Finish);
+    assert!(agent.begin(setting.peer(&base(Call::Select))).starts_with("127.0.0.1:"));
+    assert_eq!(agent.finish().tally.trials, 0);
+}
+
+#[test]
+fn anomalies_are_counted_all_and_kept_up_to_their_limit() {
+    let unexpected = script(
+        vec![connect(), select(5 * SECOND).verdict()],
+        vec![accept(), linger(), close()],
+        &["timeout"],
+    );
+    let setting = Setting { keep_anomalies: 7, ..Setting::default() };
+    let (target, _) = play(&unexpected, &setting);
+    assert_eq!((target.tally.anomalies, target.records.len()), (200, 7));
+    assert!(target.records.iter().all(|record| record.anomaly && record.outcome == "readable"));
+}
+
+#[test]
+fn ipv6_connections_are_played_like_any() {
+    let setting = Setting { listen: "[::1]:0", ..Setting::default() };
+    let (target, _) = play(&base(Call::Select), &setting);
+    assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 200)]));
+    assert!(target.records.iter().all(|record| record.local_port != 0));
+}
+
+#[test]
+fn a_script_without_sockets_needs_no_peer() {
+    let nothing = script(vec![sleep(0), localtime().verdict()], vec![], &["ok"]);
+    let mut agent = Agent::start();
+    agent.begin(Setting::default().target(&nothing, ""));
+    let played = agent.conclude();
+    assert_eq!(played.tally.outcomes, counts(&[("ok", 200)]));
+    assert!(played.records.iter().all(|record| record.descriptor == -1 && record.local_port == 0));
+    agent.begin(Setting { trials: 0, ..Setting::default() }.target(&nothing, ""));
+    assert_eq!(agent.conclude().tally.trials, 0);
+}
+
+#[test]
+fn signs_of_life_come_while_nothing_happens_and_never_go_backwards() {
+    let slow =
+        script(vec![connect(), sleep(700 * MS), select(0).verdict()], vec![accept(), read()], &["timeout"]);
+    let (target, _) = play(&slow, &Setting { trials: 4, in_flight: 2, ..Setting::default() });
+    assert!(target.signs.len() >= 2, "{:?}", target.signs);
+    assert!(target.signs.windows(2).all(|pair| pair[0].trials <= pair[1].trials));
+    for sign in &target.signs {
+        assert_eq!(sign.returns.values().sum::<u64>(), sign.trials);
+    }
+}

@@ -1,0 +1,8 @@
+//! Tier *loopback*: one agent as the peer on 127.0.0.1, one as the target, real frames over pipes, real sockets.
+//!
+//! Holds what the instrument must find where the truth is known; asserts no time, only orders and counts.
+
+mod alone;
+mod driver;
+mod finds;
+mod holds;

@@ -1,0 +1,142 @@
+//! Every virtual cell against its bare-metal cell.
+//!
+//! Holds which cells belong together, and the verdict on each errno. Must not know reports.
+//! Units: shares of 1; a difference is virtual minus bare metal. Errors: none.
+//! Tests: `tests/golden/analysis.rs`; the arithmetic in `rig-stats`.
+
+use std::collections::BTreeMap;
+
+use rig_stats::{Judgement, Probability, detectable, difference, fisher, holm, judge};
+
+use super::Rules;
+use super::cells::{Measured, Question, shortage};
+use super::controls::Sight;
+use super::model::{Comparison, ComparisonVerdict};
+
+/// The power that `detectable` is stated for.
+const POWER: f64 = 0.8;
+
+/// Compares. Controls are not compared: their answer is known.
+pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
+    let mut comparisons = Vec::new();
+    let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
+    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && cell.cell().is_baseline()) {
+        baselines.entry(subject_of(cell)).or_insert(cell);
+    }
+    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.cell().is_baseline()) {
+        let baseline = baselines.get(&subject_of(cell)).copied();
+        comparisons.extend(Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules)));
+    }
+    correct(&mut comparisons, measured, rules);
+    comparisons
+}
+
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path.
+type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+
+fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
+    let subject = &cell.cell().subject;
+    (&subject.scenario, &subject.parameters, &subject.path.name)
+}
+
+fn compare_one(
+    cell: &Measured<'_>,
+    baseline: Option<&Measured<'_>>,
+    question: Question,
+    sight: &Sight,
+    rules: Rules,
+) -> Comparison {
+    let subject = &cell.cell().subject;
+    // What is known before a single trial: anything.
+    let mut comparison = Comparison {
+        scenario: subject.scenario.clone(),
+        path: subject.path.name.clone(),
+        parameters: subject.parameters.clone(),
+        kernel: subject.kernel.clone(),
+        baseline: baseline.map(|baseline| baseline.cell().id.0.clone()).unwrap_or_default(),
+        configuration: subject.configuration.name.clone(),
+        cell: cell.cell().id.0.clone(),
+        errno: question.key().to_owned(),
+        difference: 0.0,
+        low: -1.0,
+        high: 1.0,
+        p_value: 1.0,
+        p_adjusted: 1.0,
+        detectable: 1.0,
+        alert: cell.cell().alert,
+        verdict: ComparisonVerdict::NotRun,
+        reason: String::new(),
+    };
+    if let Some(reason) = not_run(cell, "").or_else(|| match baseline {
+        None => Some("no bare-metal cell with this scenario, these parameters and this path".into()),
+        Some(baseline) => not_run(baseline, "bare metal: "),
+    }) {
+        comparison.reason = reason;
+        return comparison;
+    }
+    let Some(baseline) = baseline else { return comparison };
+    let (metal, virtual_) = (question.count(&baseline.tally), question.count(&cell.tally));
+    let interval = difference(metal, virtual_, rules.confidence);
+    comparison.difference = virtual_.share() - metal.share();
+    (comparison.low, comparison.high) = (interval.low, interval.high);
+    comparison.p_value = fisher(metal, virtual_);
+    // The verdict follows once all p-values are known.
+    comparison.verdict = ComparisonVerdict::NotEnoughTrials;
+    let blind = |cell, place: &str| sight.blind_for(cell, question).map(|reason| format!("{place}{reason}"));
+    if let Some(reason) = blind(cell, "").or_else(|| blind(baseline, "bare metal: ")) {
+        comparison.verdict = ComparisonVerdict::Blind;
+        comparison.reason = reason;
+    }
+    comparison
+}
+
+fn not_run(cell: &Measured<'_>, place: &str) -> Option<String> {
+    if let Some(reason) = &cell.record.skipped {
+        return Some(format!("{place}{reason}"));
+    }
+    let shortage = || shortage(cell).unwrap_or_else(|| "no trials were asked for".into());
+    (cell.tally.trials == 0).then(|| format!("{place}{}", shortage()))
+}
+
+/// Corrects the p-values over everything that was compared, and judges.
+fn correct(comparisons: &mut [Comparison], measured: &[Measured<'_>], rules: Rules) {
+    let run = |comparison: &Comparison| comparison.verdict != ComparisonVerdict::NotRun;
+    let p_values: Vec<f64> = comparisons.iter().filter(|c| run(c)).map(|c| c.p_value).collect();
+    let adjusted = holm(&p_values);
+    let by_id: BTreeMap<&str, &Measured<'_>> =
+        measured.iter().map(|cell| (cell.cell().id.0.as_str(), cell)).collect();
+    let trials_of = |id: &str| by_id.get(id).map_or(0, |cell| cell.tally.trials);
+    let mut known: Vec<((u64, u64, u64), f64)> = Vec::new();
+    for (comparison, p_adjusted) in comparisons.iter_mut().filter(|c| run(c)).zip(adjusted) {
+        comparison.p_adjusted = p_adjusted;
+        let (metal, virtual_) = (trials_of(&comparison.baseline), trials_of(&comparison.cell));
+        let share = baseline_share(comparison, by_id.get(comparison.baseline.as_str()).copied());
+        // The level of Holm's first step, which every difference must be able to pass.
+        let level = rules.alpha() / p_values.len() as f64;
+        let key = (metal, virtual_, share.get().to_bits());
+        // A run of zeros asks the same question hundreds of times.
+        comparison.detectable = match known.iter().find(|(asked, _)| *asked == key) {
+            Some((_, answer)) => *answer,
+            None => {
+                let answer = detectable(metal, virtual_, share, level, POWER);
+                known.push((key, answer));
+                answer
+            }
+        };
+        if comparison.verdict == ComparisonVerdict::Blind {
+            continue;
+        }
+        let interval = rig_stats::Interval { low: comparison.low, high: comparison.high };
+        comparison.verdict = match judge(interval, p_adjusted, rules.alpha(), rules.margin) {
+            Judgement::Same => ComparisonVerdict::SameWithinTheMargin,
+            Judgement::Differs => ComparisonVerdict::Differs,
+            Judgement::Undecided => ComparisonVerdict::NotEnoughTrials,
+        };
+    }
+}
+
+fn baseline_share(comparison: &Comparison, baseline: Option<&Measured<'_>>) -> Probability {
+    let question = Question::ALL.into_iter().find(|question| question.key() == comparison.errno);
+    let share = baseline.zip(question).map_or(0.0, |(cell, question)| question.count(&cell.tally).share());
+    Probability::new(share).expect("hits over trials is a share")
+}

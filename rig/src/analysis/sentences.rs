@@ -1,0 +1,301 @@
+//! One plain sentence per errno, for the person on call: physical against virtual, with bounds.
+//!
+//! Holds the wording and the pooling behind it. Must not judge by rules of its own: those of the comparisons hold.
+//! Units: shares of 1 in, per cent out. Errors: none.
+//! Tests: `tests/golden/analysis.rs` and the golden reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rig_stats::{Count, Judgement, clopper_pearson, difference, fisher, judge};
+
+use crate::record::Run;
+
+use super::Rules;
+use super::cells::{Measured, Question};
+use super::controls::Sight;
+use super::model::{Comparison, ComparisonVerdict};
+use super::words::{Rounding, count, list, p_value, percent, percent_number, several};
+
+/// Where calls were made, as far as a reader must keep it apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Host,
+    Guests { accelerators: Vec<String>, proxied: bool },
+}
+
+impl Place {
+    fn of(cell: &Measured<'_>) -> Self {
+        if cell.cell().is_baseline() {
+            return Self::Host;
+        }
+        let accelerators = cell.accelerators().into_iter().map(str::to_owned).collect();
+        Self::Guests { accelerators, proxied: cell.cell().subject.configuration.target.proxied() }
+    }
+
+    fn words(&self, run: &Run) -> String {
+        match self {
+            Self::Host => match run.record.environment.host.virtualized.as_str() {
+                "none" => "on the bare-metal host".into(),
+                "" => "on the host".into(),
+                hypervisor => format!("on the host, a virtual machine ({hypervisor}) itself"),
+            },
+            Self::Guests { accelerators, proxied } => {
+                let kinds: Vec<String> = accelerators
+                    .iter()
+                    .map(|name| match name.as_str() {
+                        "tcg" => "emulated (TCG)".to_owned(),
+                        "kvm" => "KVM".to_owned(),
+                        other => other.to_owned(),
+                    })
+                    .collect();
+                let behind = if *proxied { " behind QEMU's TCP proxy (slirp)" } else { "" };
+                match kinds.as_slice() {
+                    [] => format!("in guests of unknown accelerator{behind}"),
+                    kinds => format!("in {} guests{behind}", list(kinds)),
+                }
+            }
+        }
+    }
+}
+
+/// The cells whose sentences stand for the run: the base program's (they test H03), or every plain cell where none does.
+fn base<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<&'m Measured<'a>> {
+    let plain = || measured.iter().filter(|cell| cell.is_plain() && cell.tally.trials > 0);
+    let named: Vec<_> = plain().filter(|cell| cell.claims("H03")).collect();
+    if named.is_empty() { plain().collect() } else { named }
+}
+
+/// Composes: one sentence for ENOENT, one for EBADF, one for other errnos where there were any, and one for each further scenario
+/// in which one of the two was seen.
+pub(super) fn compose(
+    run: &Run,
+    measured: &[Measured<'_>],
+    sight: &Sight,
+    comparisons: &[Comparison],
+    rules: Rules,
+) -> Vec<String> {
+    let base = base(measured);
+    let mut sentences = Vec::new();
+    if base.is_empty() {
+        sentences.push(
+            "Nothing can be said of select() after a reset: no cell of the base program has a trial."
+                .to_owned(),
+        );
+    } else {
+        sentences.extend(
+            [Question::Enoent, Question::Ebadf].map(|question| {
+                Telling { run, question, sight, comparisons, rules }.tell(&base, &scope(&base))
+            }),
+        );
+        let named = |cell: &&&Measured<'_>| {
+            Question::AnyError.hits(&cell.tally)
+                > Question::Enoent.hits(&cell.tally) + Question::Ebadf.hits(&cell.tally)
+        };
+        if base.iter().any(|cell| named(&cell)) {
+            let telling = Telling { run, question: Question::AnyError, sight, comparisons, rules };
+            sentences.push(telling.tell(&base, &scope(&base)));
+        }
+    }
+    let in_base: BTreeSet<&str> = base.iter().map(|cell| cell.cell().id.0.as_str()).collect();
+    let mut further: BTreeMap<&str, Vec<&Measured<'_>>> = BTreeMap::new();
+    for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
+        if !in_base.contains(cell.cell().id.0.as_str()) {
+            further.entry(cell.cell().subject.scenario.as_str()).or_default().push(cell);
+        }
+    }
+    for cells in further.values() {
+        for question in [Question::Enoent, Question::Ebadf] {
+            if cells.iter().any(|cell| question.hits(&cell.tally) > 0) {
+                let telling = Telling { run, question, sight, comparisons, rules };
+                sentences.push(telling.tell(cells, &scope(cells)));
+            }
+        }
+    }
+    sentences
+}
+
+/// `scenario reset_after_data`, and why its errno is no surprise where the script itself sees to it.
+fn scope(cells: &[&Measured<'_>]) -> String {
+    let scenarios: BTreeSet<&str> = cells.iter().map(|cell| cell.cell().subject.scenario.as_str()).collect();
+    let scenarios: Vec<&str> = scenarios.into_iter().collect();
+    let noun = if scenarios.len() == 1 { "scenario" } else { "scenarios" };
+    let own_doing = if cells.iter().all(|cell| cell.is_plain()) {
+        ""
+    } else if cells.iter().all(|cell| !cell.cell().alert) {
+        ", a race between the application's own threads"
+    } else {
+        ", where the application closes the descriptor itself"
+    };
+    format!("{noun} {}{own_doing}", list(&scenarios))
+}
+
+/// What one sentence is told by.
+#[derive(Clone, Copy)]
+struct Telling<'a> {
+    run: &'a Run,
+    question: Question,
+    sight: &'a Sight,
+    comparisons: &'a [Comparison],
+    rules: Rules,
+}
+
+impl Telling<'_> {
+    fn tell(&self, cells: &[&Measured<'_>], scope: &str) -> String {
+        let (blind, seeing): (Vec<&&Measured<'_>>, Vec<&&Measured<'_>>) =
+            cells.iter().partition(|cell| self.sight.blind_for(cell, self.question).is_some());
+        let mut places: BTreeMap<Place, Vec<&Measured<'_>>> = BTreeMap::new();
+        for cell in seeing.into_iter().filter(|cell| cell.tally.trials > 0) {
+            places.entry(Place::of(cell)).or_default().push(cell);
+        }
+        let name = match self.question {
+            Question::Ebadf => "EBADF",
+            Question::Enoent => "ENOENT",
+            Question::AnyError => "Any -1",
+        };
+        let mut text = format!("{name} ({scope}): ");
+        if places.is_empty() {
+            text.push_str("nothing can be said, every cell is blind for it");
+        }
+        let seen: Vec<String> = places
+            .iter()
+            .enumerate()
+            .map(|(place, (which, cells))| self.frequency(cells, &which.words(self.run), place == 0))
+            .collect();
+        text.push_str(&join(&seen));
+        let baseline = places.get(&Place::Host);
+        let guests: Vec<_> = places.iter().filter(|(place, _)| **place != Place::Host).collect();
+        match (baseline, guests.as_slice()) {
+            (_, []) if !places.is_empty() => {
+                text.push_str("; no guest was measured, so this says nothing of virtualization")
+            }
+            (None, [_, ..]) => text.push_str("; no bare-metal cell was measured to compare with"),
+            (Some(baseline), [(_, one)]) => text.push_str(&format!("; {}", self.relation(baseline, one))),
+            (Some(baseline), several) => {
+                for (place, cells) in several {
+                    text.push_str(&format!(
+                        "; {}: {}",
+                        place.words(self.run),
+                        self.relation(baseline, cells)
+                    ));
+                }
+            }
+            (None, []) => {}
+        }
+        if !blind.is_empty() && !places.is_empty() {
+            text.push_str(&format!("; {} left out as blind", several(blind.len(), "cell")));
+        }
+        text.push('.');
+        text
+    }
+
+    /// `never seen in 6,000 calls on the bare-metal host (at most 0.062 % at 95 %)`
+    fn frequency(&self, cells: &[&Measured<'_>], place: &str, first: bool) -> String {
+        let pooled = pool(cells, self.question);
+        let bounds = clopper_pearson(pooled, self.rules.confidence);
+        let (calls, level) = if first {
+            (" calls", format!(" at {}", percent(self.rules.confidence.get(), Rounding::Nearest)))
+        } else {
+            ("", String::new())
+        };
+        let trials = count(pooled.trials());
+        if pooled.hits() == 0 {
+            let high = percent(bounds.high, Rounding::Up);
+            return format!("never seen in {trials}{calls} {place} (at most {high}{level})");
+        }
+        format!(
+            "seen in {} of {trials}{calls} {place} ({}, between {} and {}{level})",
+            count(pooled.hits()),
+            percent(pooled.share(), Rounding::Nearest),
+            percent(bounds.low, Rounding::Down),
+            percent(bounds.high, Rounding::Up)
+        )
+    }
+
+    /// What the comparisons say of these cells, or, where each alone says nothing, their sum.
+    fn relation(&self, baseline: &[&Measured<'_>], guests: &[&Measured<'_>]) -> String {
+        let ids: BTreeSet<&str> = guests.iter().map(|cell| cell.cell().id.0.as_str()).collect();
+        let of_these = |c: &&Comparison| {
+            c.errno == self.question.key()
+                && ids.contains(c.cell.as_str())
+                && c.verdict != ComparisonVerdict::NotRun
+        };
+        let single: Vec<&Comparison> = self.comparisons.iter().filter(of_these).collect();
+        let differing: Vec<&&Comparison> =
+            single.iter().filter(|c| c.verdict == ComparisonVerdict::Differs).collect();
+        let margin = percent(self.rules.margin, Rounding::Nearest);
+        if let Some(largest) =
+            differing.iter().max_by(|a, b| a.difference.abs().total_cmp(&b.difference.abs()))
+        {
+            let (low, high) =
+                (largest.low.abs().min(largest.high.abs()), largest.low.abs().max(largest.high.abs()));
+            let verb = if largest.alert { "DIFFER" } else { "differ, as those of a race may," };
+            return format!(
+                "the rates {verb} in {} of {}; most in {} {}, where the guest's is {} to {} points {} (corrected p {})",
+                count(differing.len() as u64),
+                several(single.len(), "comparison"),
+                largest.configuration,
+                largest.kernel,
+                percent_number(low, Rounding::Down),
+                percent_number(high, Rounding::Up),
+                if largest.difference > 0.0 { "higher" } else { "lower" },
+                p_value(largest.p_adjusted)
+            );
+        }
+        // Only what both sides played is pooled: another mix of scenarios or parameters would look like an effect.
+        let subjects =
+            |cells: &[&Measured<'_>]| cells.iter().map(|cell| stratum(cell)).collect::<BTreeSet<_>>();
+        let common: BTreeSet<_> = subjects(baseline).intersection(&subjects(guests)).cloned().collect();
+        let shared = |cells: &[&Measured<'_>]| {
+            let kept: Vec<&Measured<'_>> =
+                cells.iter().copied().filter(|cell| common.contains(&stratum(cell))).collect();
+            pool(&kept, self.question)
+        };
+        let (metal, virtual_) = (shared(baseline), shared(guests));
+        let interval = difference(metal, virtual_, self.rules.confidence);
+        match judge(interval, fisher(metal, virtual_), self.rules.alpha(), self.rules.margin) {
+            Judgement::Same => format!("the rates are the same within {margin}"),
+            Judgement::Differs | Judgement::Undecided => format!(
+                "too few trials to say that the rates are the same within {margin}: the guests' may be {} points from the host's",
+                range(interval)
+            ),
+        }
+    }
+}
+
+/// "never seen in 5 .. and never in 6 ..": the word that stays the same is said once.
+fn join(seen: &[String]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for (place, one) in seen.iter().enumerate() {
+        let [never, once] = ["never seen ", "seen "];
+        let said = |with: &str| place > 0 && seen[place - 1].starts_with(with) && one.starts_with(with);
+        words.push(if said(never) {
+            one.replacen(never, "never ", 1)
+        } else if said(once) {
+            one.replacen(once, "", 1)
+        } else {
+            one.clone()
+        });
+    }
+    list(&words)
+}
+
+/// `-0.21 to +1.3`
+fn range(interval: rig_stats::Interval) -> String {
+    let signed = |share: f64, rounding| {
+        let number = percent_number(share, rounding);
+        if share > 0.0 { format!("+{number}") } else { number }
+    };
+    format!("{} to {}", signed(interval.low, Rounding::Down), signed(interval.high, Rounding::Up))
+}
+
+fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String) {
+    let subject = &cell.cell().subject;
+    (subject.scenario.clone(), subject.parameters.clone(), subject.path.name.clone())
+}
+
+fn pool(cells: &[&Measured<'_>], question: Question) -> Count {
+    cells
+        .iter()
+        .map(|cell| question.count(&cell.tally))
+        .fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
+}

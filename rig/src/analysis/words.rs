@@ -1,0 +1,127 @@
+//! Numbers as words of a sentence: shares as per cent, counts with separators, lists.
+//!
+//! Holds formatting that sentences and reports share. Must not know what is said.
+//! Units: shares of 1 in, per cent out. Errors: none.
+//! Tests: here.
+
+use super::model::Rate;
+
+/// Which way a figure that is cut to two digits may move: a bound must not promise more than it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// For an upper bound.
+    Up,
+    /// For a lower bound.
+    Down,
+    /// For an estimate.
+    Nearest,
+}
+
+/// `0.062 %`: two significant digits, or as many as stand before the point; at least one decimal from 10 % on, so that 99.9 is not 100.
+pub fn percent(share: f64, rounding: Rounding) -> String {
+    format!("{} %", percent_number(share, rounding))
+}
+
+/// [`percent`] without the sign, for tables.
+pub fn percent_number(share: f64, rounding: Rounding) -> String {
+    let value = share * 100.0;
+    if value == 0.0 {
+        return "0".into();
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    let decimals = (1 - magnitude).clamp(1, 12);
+    let scale = 10f64.powi(decimals);
+    // 5 % is 0.05 * 100 = 5.000000000000001: what only rounding put there must not move a digit.
+    let noise = 1e-9 * (value * scale).abs();
+    let scaled = match rounding {
+        Rounding::Up => (value * scale - noise).ceil(),
+        Rounding::Down => (value * scale + noise).floor(),
+        Rounding::Nearest => (value * scale).round(),
+    };
+    let text = format!("{:.*}", decimals as usize, scaled / scale);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if matches!(text, "" | "-0" | "-") { "0".into() } else { text.to_owned() }
+}
+
+/// `12,000`
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 cell`, `2 cells`
+pub fn several(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n as u64)) }
+}
+
+/// `a`, `a and b`, `a, b and c`
+pub fn list(words: &[impl AsRef<str>]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// `<=0.062`, or `0.12 (0.05..0.24)`: a rate in a table column, in per cent.
+pub fn rate_cell(rate: &Rate) -> String {
+    let high = percent_number(rate.high, Rounding::Up);
+    match (rate.n, rate.count) {
+        (0, _) => "-".into(),
+        (_, 0) => format!("0 (<={high})"),
+        (n, count) => {
+            let low = percent_number(rate.low, Rounding::Down);
+            format!("{} ({low}..{high})", percent_number(count as f64 / n as f64, Rounding::Nearest))
+        }
+    }
+}
+
+/// A p-value: `0.031`, `1`, `<1e-6`.
+pub fn p_value(p: f64) -> String {
+    if p < 1e-6 {
+        return "<1e-6".into();
+    }
+    let decimals = (1 - p.log10().floor() as i32).clamp(1, 9) as usize;
+    let text = format!("{p:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_cut_to_the_side_that_promises_less() {
+        assert_eq!(percent(0.000_614_6, Rounding::Up), "0.062 %");
+        assert_eq!(percent(0.000_614_6, Rounding::Down), "0.061 %");
+        assert_eq!(percent(0.005, Rounding::Up), "0.5 %");
+        assert_eq!(percent(0.05, Rounding::Up), "5 %");
+        assert_eq!(percent(0.999_51, Rounding::Down), "99.9 %");
+        assert_eq!(percent(1.0, Rounding::Up), "100 %");
+        assert_eq!(percent(-0.001_234, Rounding::Down), "-0.13 %");
+        assert_eq!(percent(0.0, Rounding::Up), "0 %");
+        assert_eq!(percent(0.406, Rounding::Nearest), "40.6 %");
+    }
+
+    #[test]
+    fn counts_lists_and_p_values() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(several(1, "cell"), "1 cell");
+        assert_eq!(p_value(1.0), "1");
+        assert_eq!(p_value(0.031_4), "0.031");
+        assert_eq!(p_value(1e-30), "<1e-6");
+    }
+}

@@ -1,0 +1,316 @@
+//! What stands between the cells that were asked for and the first block: images, abilities of the host, plan, record.
+//!
+//! The first half runs on the host's network, the second inside the enclosure. Must not know how a block is played.
+//! Errors: [`Failure`]: 2 for a run that cannot be resumed, 4 for a host that cannot do it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::cli::image::ensure_image;
+use crate::cli::report::blame;
+use crate::cli::{Exit, Failure};
+use crate::image::{Cache, GuestKeys, Image, Overlay};
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected};
+use crate::record::format::{
+    BlockRecord, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
+};
+use crate::record::{self, Writer};
+use crate::runner::{Laboratory, environment, schedule};
+use crate::target::qemu::probe::{self, PROBE_DEADLINE, ProbeKit};
+use crate::target::qemu::{Engine, ProbeError, Resolved};
+use crate::target::{Accelerator, HostAbilities, Localtime};
+use crate::testbed::probe as network;
+use crate::{agent, clock, process};
+
+/// The program that guests run in.
+const QEMU: &str = "qemu-system-x86_64";
+
+/// From QEMU's start to `rig: ready`: under TCG on a busy host it takes some seconds.
+const BOOT_DEADLINE: Duration = Duration::from_secs(90);
+
+/// Kept whole of each outcome: so many examples, so many anomalies.
+const KEEP_EXAMPLES: u32 = 3;
+const KEEP_ANOMALIES: u32 = 1_000;
+
+/// `I/N`: the I-th of N parts, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Shard {
+    index: usize,
+    of: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no part: give I/N with 1 <= I <= N, like 2/3");
+        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+        let shard = Self { index: index.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
+        if (1..=shard.of).contains(&shard.index) { Ok(shard) } else { Err(wrong()) }
+    }
+}
+
+impl Shard {
+    /// Cells are dealt out in the order of their ids, so that every machine of a sharded run deals the same.
+    fn take(self, cells: Vec<Cell>) -> Vec<Cell> {
+        let mut order: Vec<&Cell> = cells.iter().collect();
+        order.sort_by(|a, b| a.id.cmp(&b.id));
+        let mine: HashSet<_> =
+            order.into_iter().skip(self.index - 1).step_by(self.of).map(|cell| cell.id.clone()).collect();
+        cells.into_iter().filter(|cell| mine.contains(&cell.id)).collect()
+    }
+}
+
+/// A run whose images are there, and whose enclosure is not yet.
+pub(in crate::cli) struct Prepared {
+    work: Work,
+    images: HashMap<String, Image>,
+    abilities: HostAbilities,
+}
+
+enum Work {
+    New { cells: Vec<Cell>, draft: Box<RunRecord> },
+    Again { run_dir: PathBuf },
+}
+
+impl Prepared {
+    /// A new run of these cells.
+    pub(in crate::cli) fn anew(
+        matrix: &Matrix,
+        selected: Selected,
+        shard: Option<Shard>,
+        seed: Option<u64>,
+    ) -> Result<Self, Failure> {
+        let seed = seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
+        let settings = selected.settings;
+        let cells = match shard {
+            Some(shard) => shard.take(selected.cells),
+            None => selected.cells,
+        };
+        let abilities = look();
+        let images = images_for(cells.iter(), &abilities)?;
+        let draft = RunRecord {
+            format: FORMAT,
+            id: clock::run_id(seed),
+            seed,
+            started: clock::now(),
+            rig_version: env!("CARGO_PKG_VERSION").to_owned(),
+            agent_build_id: agent::build_id().to_owned(),
+            command_line: std::env::args().collect(),
+            profile: selected.profile,
+            matrix: matrix.text().to_owned(),
+            judgement: Judgement { confidence: settings.confidence, margin: settings.margin },
+            conduct: Conduct {
+                retries: settings.retries,
+                block_deadline_ms: u64::try_from(settings.block_deadline.as_millis()).unwrap_or(u64::MAX),
+                keep_examples: KEEP_EXAMPLES,
+                keep_anomalies: KEEP_ANOMALIES,
+            },
+            environment: Environment::default(),
+            images: images.iter().map(|(name, image)| (name.clone(), image_record(image))).collect(),
+            cells: vec![],
+            blocks: vec![],
+        };
+        Ok(Self { work: Work::New { cells, draft: Box::new(draft) }, images, abilities })
+    }
+
+    /// The rest of a run that was interrupted, on the same agent and the same images.
+    pub(in crate::cli) fn again(results: &Path, run: &str) -> Result<Self, Failure> {
+        let run_dir = record::find(results, run).map_err(blame)?;
+        let old = record::Reader::open(&run_dir).map_err(blame)?.record;
+        if old.agent_build_id != agent::build_id() {
+            return Err(Failure::say(
+                Exit::Input,
+                format!("run {} was begun with another guest agent than the one in this rig", old.id),
+                "go on with the rig that began it, or begin a new run: two agents in one run are no fair comparison",
+            ));
+        }
+        let abilities = look();
+        let ready = old.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
+        let images = images_for(ready, &abilities)?;
+        for (name, image) in &images {
+            if old.images.get(name).is_none_or(|then| then.digest != image.digest) {
+                return Err(Failure::say(
+                    Exit::Input,
+                    format!("run {} was begun with another image {name} ({})", old.id, image.package),
+                    "begin a new run: two kernels under one name are no fair comparison",
+                ));
+            }
+        }
+        Ok(Self { work: Work::Again { run_dir }, images, abilities })
+    }
+
+    /// Inside the enclosure: finds out what executes guests, makes the plan and opens the record.
+    pub(in crate::cli) async fn open(
+        mut self,
+        results: &Path,
+    ) -> Result<(Laboratory, Writer, RunRecord, Vec<BlockRecord>), Failure> {
+        let keys = GuestKeys::generate();
+        let by_name: BTreeMap<&String, &Image> = self.images.iter().collect();
+        let accelerator = accelerator(by_name.into_values().next(), &keys).await.map_err(Failure::testbed)?;
+        self.abilities.accelerator = Some(accelerator.clone());
+        let (writer, run, done) = match self.work {
+            Work::New { cells, draft } => {
+                let run = plan(*draft, cells, &self.abilities, &accelerator)?;
+                (Writer::create(results, &run).map_err(Failure::testbed)?, run, vec![])
+            }
+            Work::Again { run_dir } => Writer::resume(&run_dir).map_err(blame)?,
+        };
+        let laboratory = laboratory(&run.conduct, writer.dir(), self.images, accelerator, keys)?;
+        Ok((laboratory, writer, run, done))
+    }
+}
+
+/// Ready and skipped cells, and the blocks of the ready ones.
+fn plan(
+    draft: RunRecord,
+    cells: Vec<Cell>,
+    abilities: &HostAbilities,
+    accelerator: &Resolved,
+) -> Result<RunRecord, Failure> {
+    let plan = Plan::make(cells, &|cell| abilities.lack(&cell.subject.configuration.target));
+    if plan.ready().next().is_none() {
+        let reasons: BTreeSet<&str> = plan.skipped().map(|(_, reason)| reason).collect();
+        let reasons: Vec<&str> = reasons.into_iter().collect();
+        return Err(Failure::say(
+            Exit::Testbed,
+            format!("this host can run none of the cells: {}", reasons.join("; ")),
+            "`rig doctor` says what is missing and what to do about it",
+        ));
+    }
+    let blocks = schedule(plan.ready(), draft.seed);
+    let cells = plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
+    Ok(RunRecord {
+        environment: Environment {
+            host: environment::host(),
+            qemu: abilities.qemu.clone().unwrap_or_default(),
+            accelerator: accelerator.engine.word().to_owned(),
+            accelerator_reason: accelerator.reason.clone(),
+            sysctls: environment::sysctls(),
+            rehearsed: std::env::var_os("RIG_REHEARSED").is_some(),
+        },
+        cells: cells.collect(),
+        blocks,
+        ..draft
+    })
+}
+
+/// Everything that blocks share.
+pub(in crate::cli) fn laboratory(
+    conduct: &Conduct,
+    run_dir: &Path,
+    images: HashMap<String, Image>,
+    accelerator: Resolved,
+    keys: GuestKeys,
+) -> Result<Laboratory, Failure> {
+    let unusable = |error: std::io::Error| {
+        Failure::say(Exit::Testbed, format!("no private folder for the agent: {error}"), "see `df -h /run /tmp`")
+    };
+    let private = process::new_run_dir().map_err(unusable)?;
+    let agent = agent::install(private.path()).map_err(unusable)?;
+    let results = run_dir.canonicalize().map_err(unusable)?;
+    Ok(Laboratory {
+        images,
+        accelerator,
+        qemu: PathBuf::from(QEMU),
+        keys,
+        agent,
+        private,
+        results,
+        block_deadline: Duration::from_millis(conduct.block_deadline_ms),
+        boot_deadline: BOOT_DEADLINE,
+        keep_examples: conduct.keep_examples,
+        keep_anomalies: conduct.keep_anomalies,
+    })
+}
+
+/// What this host can do, but for the accelerator, which costs a boot.
+pub(in crate::cli) fn look() -> HostAbilities {
+    HostAbilities {
+        namespaces: network::netns(),
+        qemu: qemu_version(),
+        tap: network::tap(),
+        tap_multiqueue: network::tap_multiqueue(),
+        vhost_net: network::vhost_net(),
+        accelerator: None,
+    }
+}
+
+/// First line of `qemu-system-x86_64 --version`.
+pub(in crate::cli) fn qemu_version() -> Result<String, String> {
+    let output = Command::new(QEMU).arg("--version").output();
+    let output = output.map_err(|error| format!("{QEMU} cannot be started ({error}); `rig setup` installs it"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.lines().next() {
+        Some(line) if output.status.success() => Ok(line.to_owned()),
+        _ => Err(format!("{QEMU} --version ends with {}", output.status)),
+    }
+}
+
+/// The images of the kernels of these cells, built where they are missing; on the host's network.
+pub(in crate::cli) fn images_for<'a>(
+    cells: impl Iterator<Item = &'a Cell>,
+    abilities: &HostAbilities,
+) -> Result<HashMap<String, Image>, Failure> {
+    let kernels: BTreeSet<&str> = cells
+        .filter(|cell| abilities.lack(&cell.subject.configuration.target).is_none())
+        .map(|cell| cell.subject.kernel.as_str())
+        .filter(|kernel| *kernel != HOST_KERNEL)
+        .collect();
+    kernels.into_iter().map(|kernel| Ok((kernel.to_owned(), ensure_image(kernel)?))).collect()
+}
+
+fn image_record(image: &Image) -> ImageRecord {
+    ImageRecord {
+        package: image.package.clone(),
+        release: image.release.clone(),
+        digest: image.digest.clone(),
+    }
+}
+
+/// What `auto` stands for, by booting a guest of this image (or from the kept answer of such a boot).
+pub(in crate::cli) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
+    let Some(image) = image else {
+        return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
+    };
+    let cache = Cache::of_user().map_err(|error| ProbeError::NoCache { reason: error.to_string() })?;
+    let kit = ProbeKit {
+        qemu: PathBuf::from(QEMU),
+        kernel: image.kernel.clone(),
+        initramfs: image.initramfs.clone(),
+        overlay: Overlay::new(keys, Localtime::Present).to_cpio(),
+        cache: cache.root().join("probe"),
+        within: PROBE_DEADLINE,
+        device: PathBuf::from("/dev/kvm"),
+    };
+    probe::resolve(Accelerator::Auto, &kit).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_and_disjoint() {
+        assert_eq!("2/3".parse(), Ok(Shard { index: 2, of: 3 }));
+        for wrong in ["0/3", "4/3", "a/b", "3", "1/0"] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
+        let matrix = Matrix::load(None).expect("the shipped matrix is valid");
+        let cells = matrix.cells(&crate::matrix::Selection::default()).expect("valid");
+        let mut together: Vec<_> = (1..=3)
+            .flat_map(|index| Shard { index, of: 3 }.take(cells.clone()))
+            .map(|cell| cell.id)
+            .collect();
+        together.sort();
+        let mut all: Vec<_> = cells.into_iter().map(|cell| cell.id).collect();
+        all.sort();
+        assert_eq!(together, all);
+    }
+}

@@ -1,0 +1,192 @@
+//! The tree of a TOML text with the span of every key and value, in file order.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::NamedSource;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Findings, Problem, Problems, Span};
+
+/// A key and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Unquoted.
+    pub name: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where.
+    pub span: Span,
+    /// What.
+    pub value: Value,
+    /// As the file spells it, for numbers and dates (empty otherwise): `1_000`, `0.010`.
+    pub spelled: String,
+}
+
+/// A TOML value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A string of any form.
+    String(String),
+    /// A number without a point; `None` where it does not fit 64 bits.
+    Integer(Option<i64>),
+    /// A number with a point, `inf` or `nan`.
+    Float(f64),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A date or a time.
+    Datetime,
+    /// `[ ... ]` or `[[ ... ]]`
+    Array(Vec<Node>),
+    /// `{ ... }` or `[ ... ]` as a header.
+    Table(Table),
+}
+
+impl Value {
+    /// What people call it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "a whole number",
+            Self::Float(_) => "a decimal number",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime => "a date",
+            Self::Array(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// Keys and values, in file order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// Where: its braces, or its header.
+    pub span: Span,
+    /// In file order.
+    pub entries: Vec<(Key, Node)>,
+}
+
+impl Table {
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|(_, node)| node)
+    }
+
+    /// Key and value of `name`.
+    pub fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
+        self.entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
+    }
+}
+
+/// A whole text.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The text with its name.
+    pub source: Arc<NamedSource<String>>,
+    /// The root table.
+    pub root: Table,
+}
+
+impl Document {
+    /// Parses `text`; `name` is what diagnostics call it.
+    ///
+    /// # Errors
+    /// All syntax errors at once; the tree of a text with syntax errors is not looked at, since a value that the parser had to
+    /// skip would be reported as missing.
+    pub fn parse(name: &str, text: &str) -> Result<(Self, Findings), Problems> {
+        let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut findings = Findings::new(Arc::clone(&source));
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            findings
+                .report(span, format!("this is not TOML: {}", first_line(error.message())), "here")
+                .maybe_help(explain_syntax(error.message()));
+        }
+        if !findings.is_empty() {
+            return Err(findings.into_problems());
+        }
+        let root = convert_table(root.span(), root.get_ref(), text);
+        Ok((Self { source, root }, findings))
+    }
+
+    /// Reads and parses a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its syntax is wrong.
+    pub fn read(path: &Path) -> Result<(Self, Findings), Problems> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            let mut problem = Problem::new(format!("cannot read {name}: {error}"));
+            problem.help("give the path of a readable UTF-8 text file");
+            problem
+        })?;
+        Self::parse(&name, &text)
+    }
+
+    /// The text itself.
+    pub fn text(&self) -> &str {
+        self.source.inner()
+    }
+}
+
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}
+
+fn explain_syntax(message: &str) -> Option<String> {
+    if message.contains("duplicate key") {
+        return Some("every key and every [table] stands once; use [[name]] for a list of tables".to_owned());
+    }
+    if message.contains("string values must be quoted") {
+        return Some("text stands in quotes: name = \"value\"".to_owned());
+    }
+    None
+}
+
+fn convert_table(span: Span, table: &DeTable<'_>, text: &str) -> Table {
+    let mut entries: Vec<(Key, Node)> = table
+        .iter()
+        .map(|(key, value)| {
+            let name = key.get_ref().to_string();
+            (Key { name, span: key.span() }, convert(value, text))
+        })
+        .collect();
+    entries.sort_by_key(|(key, _)| key.span.start);
+    Table { span, entries }
+}
+
+fn convert(value: &Spanned<DeValue<'_>>, text: &str) -> Node {
+    let span = value.span();
+    let mut spelled = String::new();
+    let mut spell = || spelled = text.get(span.clone()).unwrap_or_default().trim().to_owned();
+    let converted = match value.get_ref() {
+        DeValue::String(string) => Value::String(string.to_string()),
+        DeValue::Integer(integer) => {
+            spell();
+            Value::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok())
+        }
+        DeValue::Float(float) => {
+            spell();
+            Value::Float(float.as_str().parse().unwrap_or(f64::NAN))
+        }
+        DeValue::Boolean(boolean) => {
+            spell();
+            Value::Boolean(*boolean)
+        }
+        DeValue::Datetime(_) => {
+            spell();
+            Value::Datetime
+        }
+        DeValue::Array(array) => Value::Array(array.iter().map(|item| convert(item, text)).collect()),
+        DeValue::Table(table) => Value::Table(convert_table(span.clone(), table, text)),
+    };
+    Node { span, value: converted, spelled }
+}

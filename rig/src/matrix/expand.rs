@@ -1,0 +1,462 @@
+//! Crossing the axes: layers -> points (cheap) -> cells (complete).
+
+use std::collections::{BTreeMap, HashMap};
+
+use rig_protocol::Errno;
+
+use super::cell::{Cell, Control, HOST_KERNEL, ScriptDigest, Subject};
+use super::file::{ControlKeys, Matrix};
+use super::glob;
+use super::layer::{Exclude, Include, Layer, Sizes, Word};
+use crate::document::{Findings, Key, Table};
+use crate::path::PathSpec;
+use crate::script::{Resolved, Scenario, Unresolved};
+use crate::target::{Configuration, TargetSpec};
+
+/// More cells than this are a slip, and would take weeks.
+const MOST_CELLS: usize = 100_000;
+
+/// A scenario with all its parameters.
+#[derive(Debug)]
+pub(super) struct Variant<'m> {
+    pub(super) scenario: &'m Scenario,
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) resolved: Resolved,
+    digest: ScriptDigest,
+}
+
+/// A cell before it is written out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point<'m> {
+    variant: usize,
+    pub(super) configuration: &'m Configuration,
+    pub(super) kernel: &'m str,
+    pub(super) path: &'m PathSpec,
+    sizes: Sizes,
+    pub(super) control: Option<&'m ControlKeys>,
+}
+
+/// Where a point stands: equal places are one cell.
+type Place<'m> = (usize, &'m str, &'m str, &'m str);
+
+/// The crossed axes of one profile.
+#[derive(Debug)]
+pub(super) struct Expansion<'m> {
+    matrix: &'m Matrix,
+    profile: Option<&'m Layer>,
+    variants: Vec<Variant<'m>>,
+    by_digest: HashMap<(ScriptDigest, Option<(Errno, u32)>), usize>,
+    points: Vec<Point<'m>>,
+    places: HashMap<Place<'m>, usize>,
+    /// Per exclude (of the file, then of the profile), whether it matched anything.
+    excluded: Vec<bool>,
+}
+
+/// Why the axes cannot be crossed.
+#[derive(Debug)]
+pub(super) enum Fault<'m> {
+    /// A parameter's value does not go with the others.
+    Value { word: Option<&'m Word>, wrong: Unresolved },
+    /// Too many cells, with this scenario's.
+    TooMany(&'m Word),
+}
+
+/// The words of one axis, by axis.
+type Axes<'m> = BTreeMap<&'static str, &'m [Word]>;
+
+impl<'m> Expansion<'m> {
+    /// Crosses the axes of `profile` (`None`: of the file alone).
+    pub(super) fn new(matrix: &'m Matrix, profile: Option<&'m Layer>) -> Result<Self, Vec<Fault<'m>>> {
+        let excludes = matrix.base.excludes.len() + profile.map_or(0, |layer| layer.excludes.len());
+        let mut expansion = Self {
+            matrix,
+            profile,
+            variants: Vec::new(),
+            by_digest: HashMap::new(),
+            points: Vec::new(),
+            places: HashMap::new(),
+            excluded: vec![false; excludes],
+        };
+        let mut faults = Vec::new();
+        let axes = expansion.axes();
+        for word in axes.get("scenario").copied().unwrap_or_default() {
+            let (sizes, parameters) = expansion.scenario_keys(&word.text);
+            expansion.cross(word, &parameters, &axes, sizes, &mut faults);
+        }
+        expansion.exclude();
+        for include in expansion.includes() {
+            expansion.include(include, &axes, &mut faults);
+        }
+        expansion.control(&mut faults);
+        if faults.is_empty() { Ok(expansion) } else { Err(faults) }
+    }
+
+    fn axes(&self) -> Axes<'m> {
+        let mut axes: Axes<'m> =
+            self.matrix.base.axes.iter().map(|(axis, words)| (*axis, words.as_slice())).collect();
+        for (axis, words) in self.profile.iter().flat_map(|layer| &layer.axes) {
+            axes.insert(axis, words);
+        }
+        axes
+    }
+
+    /// What the profile says takes the place of what the file says.
+    fn includes(&self) -> &'m [Include] {
+        self.profile
+            .and_then(|layer| layer.includes.as_deref())
+            .or(self.matrix.base.includes.as_deref())
+            .unwrap_or_default()
+    }
+
+    fn excludes(&self) -> impl Iterator<Item = &'m Exclude> + use<'m> {
+        let matrix = self.matrix;
+        let profile = self.profile;
+        matrix.base.excludes.iter().chain(profile.into_iter().flat_map(|layer| &layer.excludes))
+    }
+
+    /// Sizes and parameter axes of a scenario: the profile's over the file's, key by key.
+    fn scenario_keys(&self, name: &str) -> (Sizes, Vec<(&'m str, &'m [Word])>) {
+        let mut sizes = Sizes::default();
+        let mut parameters: Vec<(&'m str, &'m [Word])> = Vec::new();
+        for layer in std::iter::once(&self.matrix.base).chain(self.profile) {
+            for (_, keys) in layer.scenarios.iter().filter(|(key, _)| key.name == name) {
+                sizes = keys.sizes.or(sizes);
+                for (key, words) in &keys.parameters {
+                    match parameters.iter_mut().find(|(known, _)| *known == key.name) {
+                        Some((_, values)) => *values = words,
+                        None => parameters.push((&key.name, words)),
+                    }
+                }
+            }
+        }
+        (sizes, parameters)
+    }
+
+    /// The product of a scenario's parameters and the other axes.
+    fn cross(
+        &mut self,
+        name: &'m Word,
+        parameters: &[(&'m str, &'m [Word])],
+        axes: &Axes<'m>,
+        sizes: Sizes,
+        faults: &mut Vec<Fault<'m>>,
+    ) {
+        let Some(scenario) = self.matrix.library.get(&name.text) else { return };
+        let combinations =
+            parameters.iter().try_fold(1_usize, |product, (_, words)| product.checked_mul(words.len()));
+        let others: usize = ["configuration", "kernel", "path"]
+            .iter()
+            .map(|axis| axes.get(axis).map_or(0, |words| words.len()))
+            .product();
+        let total = combinations.and_then(|n| n.checked_mul(others.max(1))).unwrap_or(usize::MAX);
+        if total.saturating_add(self.points.len()) > MOST_CELLS {
+            faults.push(Fault::TooMany(name));
+            return;
+        }
+        let combinations = combinations.unwrap_or(0);
+        for index in 0..combinations {
+            let chosen = choose(parameters, index);
+            match self.variant(scenario, &chosen) {
+                Ok(variant) => self.place(variant, axes, sizes, None),
+                Err(wrong) => faults.extend(wrong.into_iter().map(|wrong| {
+                    let word =
+                        chosen.iter().find(|(name, _)| *name == wrong.parameter).map(|(_, word)| *word);
+                    Fault::Value { word, wrong }
+                })),
+            }
+        }
+    }
+
+    /// The variant with these parameters; two spellings of the same script are one.
+    fn variant(
+        &mut self,
+        scenario: &'m Scenario,
+        chosen: &[(&'m str, &'m Word)],
+    ) -> Result<usize, Vec<Unresolved>> {
+        let given: BTreeMap<String, String> =
+            chosen.iter().map(|(name, word)| ((*name).to_owned(), word.text.clone())).collect();
+        let resolved = scenario.resolve(&given)?;
+        let digest = ScriptDigest::of(&resolved.script);
+        let next = self.variants.len();
+        let index = *self.by_digest.entry((digest, resolved.control)).or_insert(next);
+        if index == next {
+            let parameters = scenario.complete(&given);
+            self.variants.push(Variant { scenario, parameters, resolved, digest });
+        }
+        Ok(index)
+    }
+
+    /// One point for every configuration, kernel and path. The host runs one kernel, whatever the axis says.
+    fn place(
+        &mut self,
+        variant: usize,
+        axes: &Axes<'m>,
+        sizes: Sizes,
+        control: Option<&'m ControlKeys>,
+    ) {
+        let matrix = self.matrix;
+        let of = |axis: &str| axes.get(axis).copied().unwrap_or_default();
+        for configuration in of("configuration") {
+            let Some(configuration) = matrix.configurations.iter().find(|c| c.name == configuration.text)
+            else {
+                continue;
+            };
+            let kernels: Vec<&'m str> = match configuration.target {
+                TargetSpec::Host => vec![HOST_KERNEL],
+                TargetSpec::Qemu(_) => of("kernel").iter().map(|word| word.text.as_str()).collect(),
+            };
+            for kernel in kernels {
+                for path in of("path") {
+                    let Some(path) = matrix.paths.iter().find(|p| p.name == path.text) else { continue };
+                    self.add(Point { variant, configuration, kernel, path, sizes, control });
+                }
+            }
+        }
+    }
+
+    /// A point that is there already takes the new sizes.
+    fn add(&mut self, point: Point<'m>) {
+        let place = (point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str());
+        match self.places.get(&place) {
+            Some(&index) => self.points[index].sizes = point.sizes.or(self.points[index].sizes),
+            None => {
+                self.places.insert(place, self.points.len());
+                self.points.push(point);
+            }
+        }
+    }
+
+    /// Removes the points that an exclude matches, and remembers which excludes did.
+    fn exclude(&mut self) {
+        let excludes: Vec<&Exclude> = self.excludes().collect();
+        if excludes.is_empty() {
+            return;
+        }
+        // The part of an exclude that speaks of a variant is decided once for the variant.
+        let candidates: Vec<Vec<usize>> = self
+            .variants
+            .iter()
+            .map(|variant| {
+                let fits = |exclude: &Exclude| exclude.keys.iter().all(|(key, words)| fits_variant(key, words, variant));
+                (0..excludes.len()).filter(|index| fits(excludes[*index])).collect()
+            })
+            .collect();
+        let mut excluded = std::mem::take(&mut self.excluded);
+        self.points.retain(|point| {
+            let mut keep = true;
+            for &index in &candidates[point.variant] {
+                if excludes[index].keys.iter().all(|(key, words)| fits_point(key, words, point)) {
+                    excluded[index] = true;
+                    keep = false;
+                }
+            }
+            keep
+        });
+        self.excluded = excluded;
+        self.places = self
+            .points
+            .iter()
+            .enumerate()
+            .map(|(index, point)| {
+                ((point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str()), index)
+            })
+            .collect();
+    }
+
+    fn include(&mut self, include: &'m Include, axes: &Axes<'m>, faults: &mut Vec<Fault<'m>>) {
+        let mut axes = axes.clone();
+        for (axis, words) in &include.axes {
+            axes.insert(axis, words);
+        }
+        let parameters: Vec<(&'m str, &'m [Word])> =
+            include.parameters.iter().map(|(key, words)| (key.name.as_str(), words.as_slice())).collect();
+        for word in axes.get("scenario").copied().unwrap_or_default() {
+            let sizes = include.sizes.or(self.scenario_keys(&word.text).0);
+            self.cross(word, &parameters, &axes, sizes, faults);
+        }
+    }
+
+    /// Every control, wherever a cell is.
+    fn control(&mut self, faults: &mut Vec<Fault<'m>>) {
+        let mut places: Vec<(&'m Configuration, &'m str, &'m PathSpec)> = Vec::new();
+        for point in &self.points {
+            let place = (point.configuration, point.kernel, point.path);
+            let known = |other: &(&Configuration, &str, &PathSpec)| {
+                other.0.name == place.0.name && other.1 == place.1 && other.2.name == place.2.name
+            };
+            if !places.iter().any(known) {
+                places.push(place);
+            }
+        }
+        for control in &self.matrix.controls {
+            let Some(scenario) = self.matrix.library.get(&control.scenario) else { continue };
+            let chosen: Vec<(&'m str, &'m Word)> =
+                control.parameters.iter().map(|(key, word)| (key.name.as_str(), word)).collect();
+            match self.variant(scenario, &chosen) {
+                Ok(variant) => {
+                    for &(configuration, kernel, path) in &places {
+                        let sizes = control.sizes;
+                        self.add(Point { variant, configuration, kernel, path, sizes, control: Some(control) });
+                    }
+                }
+                Err(wrong) => faults.extend(wrong.into_iter().map(|wrong| {
+                    let word =
+                        chosen.iter().find(|(name, _)| *name == wrong.parameter).map(|(_, word)| *word);
+                    Fault::Value { word, wrong }
+                })),
+            }
+        }
+    }
+
+    pub(super) fn points(&self) -> &[Point<'m>] {
+        &self.points
+    }
+
+    pub(super) fn variant_of(&self, point: &Point<'m>) -> &Variant<'m> {
+        &self.variants[point.variant]
+    }
+
+    /// Writes a point out. `settings` are the profile's; `trials` overrides every size.
+    pub(super) fn cell(&self, point: &Point<'m>, settings: &super::Settings, trials: Option<u64>) -> Cell {
+        let variant = self.variant_of(point);
+        let subject = Subject {
+            scenario: variant.scenario.name.clone(),
+            parameters: variant.parameters.clone(),
+            configuration: point.configuration.clone(),
+            kernel: point.kernel.to_owned(),
+            path: point.path.clone(),
+            script: variant.resolved.script.clone(),
+        };
+        let control = point.control.zip(variant.resolved.control).map(|(keys, (errno, ppm))| Control {
+            name: keys.name.name.clone(),
+            errno,
+            expected_rate: f64::from(ppm) / 1e6,
+        });
+        let (default_trials, default_blocks) = match control {
+            Some(_) => (settings.control_trials, settings.control_blocks),
+            None => (settings.trials, settings.blocks),
+        };
+        let trials = trials.or(point.sizes.trials).unwrap_or(default_trials);
+        let blocks = u64::from(point.sizes.blocks.unwrap_or(default_blocks)).min(trials) as u32;
+        Cell {
+            id: subject.id_with(&variant.digest),
+            title: variant.scenario.title.clone(),
+            claims: variant.scenario.claims.clone(),
+            control,
+            trials,
+            blocks,
+            in_flight: point.sizes.in_flight.unwrap_or(settings.in_flight),
+            proof: variant.scenario.proof.clone(),
+            alert: !variant.scenario.race,
+            subject,
+        }
+    }
+
+    /// Crosses the axes of the file and of every profile, and reports what only shows then.
+    pub(super) fn probe(matrix: &'m Matrix, findings: &mut Findings, root: &Table) {
+        let mut matched: HashMap<usize, bool> = HashMap::new();
+        let layers = std::iter::once(None).chain(matrix.profiles.iter().map(|(name, layer)| Some((name, layer))));
+        for profile in layers {
+            let place = match profile {
+                None => root.entry("axes"),
+                Some((name, _)) => root.get("profile").and_then(|node| match &node.value {
+                    crate::document::Value::Table(table) => table.entry(name),
+                    _ => None,
+                }),
+            };
+            let span = place.map_or(0..0, |(key, _)| key.span.clone());
+            match Self::new(matrix, profile.map(|(_, layer)| layer)) {
+                Ok(expansion) => {
+                    if !expansion.points.iter().any(|point| point.control.is_none()) {
+                        findings
+                            .report(span, "no cell is left", "every cell is excluded")
+                            .help("the excludes of the file and of the profile cover the whole product");
+                    }
+                    for (exclude, hit) in expansion.excludes().zip(&expansion.excluded) {
+                        *matched.entry(exclude.span.start).or_default() |= hit;
+                    }
+                }
+                Err(faults) => report_faults(findings, faults, &span),
+            }
+        }
+        let excludes =
+            std::iter::once(&matrix.base).chain(matrix.profiles.iter().map(|(_, layer)| layer)).flat_map(|l| &l.excludes);
+        for exclude in excludes {
+            if matched.get(&exclude.span.start) == Some(&false) {
+                findings
+                    .report(exclude.span.clone(), "this exclude matches no cell", "of the file or of any profile")
+                    .help("all its keys must match one cell; `rig matrix plan` lists the cells");
+            }
+        }
+    }
+}
+
+fn report_faults(findings: &mut Findings, faults: Vec<Fault<'_>>, span: &crate::document::Span) {
+    let mut seen = Vec::new();
+    for fault in faults {
+        match fault {
+            Fault::TooMany(word) => {
+                if !seen.contains(&word.span) {
+                    findings
+                        .report(
+                            word.span.clone(),
+                            format!("the axes cross to more than {MOST_CELLS} cells"),
+                            "with the parameters of this scenario",
+                        )
+                        .help("narrow an axis or a parameter, or split the file");
+                    seen.push(word.span.clone());
+                }
+            }
+            Fault::Value { word, wrong } => {
+                let place = word.map_or(span.clone(), |word| word.span.clone());
+                if !seen.contains(&place) {
+                    findings
+                        .report(place.clone(), wrong.message, wrong.label)
+                        .maybe_help(wrong.help);
+                    seen.push(place);
+                }
+            }
+        }
+    }
+}
+
+/// The `index`-th combination of all values, the last parameter changing fastest.
+fn choose<'m>(parameters: &[(&'m str, &'m [Word])], index: usize) -> Vec<(&'m str, &'m Word)> {
+    let mut rest = index;
+    let mut chosen: Vec<(&'m str, &'m Word)> = parameters
+        .iter()
+        .rev()
+        .map(|(name, words)| {
+            let word = &words[rest % words.len()];
+            rest /= words.len();
+            (*name, word)
+        })
+        .collect();
+    chosen.reverse();
+    chosen
+}
+
+fn any_matches(words: &[Word], text: &str) -> bool {
+    words.iter().any(|word| word.text == text || (!glob::is_plain(&word.text) && glob::matches(&word.text, text)))
+}
+
+/// Whether the part of an exclude that speaks of scenario and parameters fits; keys of other axes fit every variant.
+fn fits_variant(key: &Key, words: &[Word], variant: &Variant<'_>) -> bool {
+    match key.name.as_str() {
+        "configuration" | "kernel" | "path" => true,
+        "scenario" => any_matches(words, &variant.scenario.name),
+        parameter => variant.parameters.get(parameter).is_some_and(|value| {
+            any_matches(words, value)
+                || words.iter().any(|word| variant.scenario.same_value(parameter, &word.text, value))
+        }),
+    }
+}
+
+fn fits_point(key: &Key, words: &[Word], point: &Point<'_>) -> bool {
+    match key.name.as_str() {
+        "configuration" => any_matches(words, &point.configuration.name),
+        "kernel" => any_matches(words, point.kernel),
+        "path" => any_matches(words, &point.path.name),
+        _ => true,
+    }
+}

@@ -1,0 +1,182 @@
+//! FILTER of the command line: `axis=value`, globs allowed.
+
+use super::expand::{Expansion, Point};
+use super::glob;
+use super::layer::AXES;
+use crate::document::{Problem, Problems, did_you_mean, hint, listing};
+
+/// One `axis=value`. Filters on the same axis widen (either), filters on different axes narrow (both).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// `scenario`, `configuration`, `kernel`, `path`, `claim`, `control`, or a parameter.
+    pub axis: String,
+    /// A value or a glob.
+    pub pattern: String,
+    text: String,
+}
+
+/// Axes of a filter besides those of the matrix.
+const MORE_AXES: &[&str] = &["claim", "control"];
+
+impl Filter {
+    /// Splits `axis=value`.
+    ///
+    /// # Errors
+    /// There is no `=`, or nothing on one side of it.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        match text.split_once('=') {
+            Some((axis, pattern)) if !axis.is_empty() && !pattern.is_empty() => {
+                Ok(Self { axis: axis.to_owned(), pattern: pattern.to_owned(), text: text.to_owned() })
+            }
+            Some(_) | None => {
+                let mut problem =
+                    Problem::in_text("command line", text, 0..text.len(), "a filter is axis=value", "not a filter");
+                problem.help("for example configuration=virtio-* kernel=6.1 scenario=rst client_delay=3s");
+                Err(problem.into())
+            }
+        }
+    }
+
+    /// All of them, or all problems.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse_all<'t>(texts: impl IntoIterator<Item = &'t String>) -> Result<Vec<Self>, Problems> {
+        let mut filters = Vec::new();
+        let mut problems = Problems::default();
+        for text in texts {
+            match Self::parse(text) {
+                Ok(filter) => filters.push(filter),
+                Err(wrong) => problems.append(wrong),
+            }
+        }
+        if problems.is_empty() { Ok(filters) } else { Err(problems) }
+    }
+
+    fn problem(&self, axis: bool, message: String, label: &str, help: String) -> Problem {
+        let span = if axis { 0..self.axis.len() } else { self.axis.len() + 1..self.text.len() };
+        let mut problem = Problem::in_text("command line", &self.text, span, message, label);
+        problem.help(help);
+        problem
+    }
+
+    fn matches(&self, expansion: &Expansion<'_>, point: &Point<'_>) -> bool {
+        let fits = |text: &str| self.pattern == text || glob::matches(&self.pattern, text);
+        let variant = expansion.variant_of(point);
+        match self.axis.as_str() {
+            "scenario" => fits(&variant.scenario.name),
+            "configuration" => fits(&point.configuration.name),
+            "kernel" => fits(point.kernel),
+            "path" => fits(&point.path.name),
+            "claim" => variant.scenario.claims.iter().any(|claim| fits(claim)),
+            "control" => point.control.is_some_and(|control| fits(&control.name.name)),
+            parameter => variant.parameters.get(parameter).is_some_and(|value| {
+                fits(value) || variant.scenario.same_value(parameter, &self.pattern, value)
+            }),
+        }
+    }
+
+    /// The values that this filter could have meant.
+    fn values(&self, expansion: &Expansion<'_>) -> Vec<String> {
+        let mut values: Vec<String> = Vec::new();
+        for point in expansion.points() {
+            let variant = expansion.variant_of(point);
+            match self.axis.as_str() {
+                "scenario" => values.push(variant.scenario.name.clone()),
+                "configuration" => values.push(point.configuration.name.clone()),
+                "kernel" => values.push(point.kernel.to_owned()),
+                "path" => values.push(point.path.name.clone()),
+                "claim" => values.extend(variant.scenario.claims.iter().cloned()),
+                "control" => values.extend(point.control.map(|control| control.name.name.clone())),
+                parameter => values.extend(variant.parameters.get(parameter).cloned()),
+            }
+        }
+        values.sort();
+        values.dedup();
+        values
+    }
+}
+
+/// The points that the filters leave: cells that match, and the controls of every configuration, kernel and path among them.
+/// A control that matches by itself is taken too.
+pub(super) fn select<'e, 'm>(
+    expansion: &'e Expansion<'m>,
+    filters: &[Filter],
+) -> Result<Vec<&'e Point<'m>>, Problems> {
+    let mut problems = Problems::default();
+    for filter in filters {
+        if let Some(problem) = refuse(expansion, filter) {
+            problems.append(problem.into());
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let wanted = |point: &Point<'m>| {
+        filters.iter().all(|filter| {
+            filters.iter().any(|other| other.axis == filter.axis && other.matches(expansion, point))
+        })
+    };
+    let points: Vec<(&Point<'m>, bool)> = expansion.points().iter().map(|point| (point, wanted(point))).collect();
+    let mut places: Vec<(&str, &str, &str)> = points
+        .iter()
+        .filter(|(point, wanted)| *wanted && point.control.is_none())
+        .map(|(point, _)| place(point))
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    let chosen: Vec<&Point<'m>> = points
+        .into_iter()
+        .filter(|(point, wanted)| {
+            *wanted || (point.control.is_some() && places.binary_search(&place(point)).is_ok())
+        })
+        .map(|(point, _)| point)
+        .collect();
+    if chosen.is_empty() {
+        return Err(nothing_left(filters).into());
+    }
+    Ok(chosen)
+}
+
+fn place<'p>(point: &'p Point<'_>) -> (&'p str, &'p str, &'p str) {
+    (&point.configuration.name, point.kernel, &point.path.name)
+}
+
+/// Why a filter cannot match, if it cannot.
+fn refuse(expansion: &Expansion<'_>, filter: &Filter) -> Option<Problem> {
+    let mut axes: Vec<&str> = AXES.iter().chain(MORE_AXES).copied().collect();
+    for point in expansion.points() {
+        for name in expansion.variant_of(point).parameters.keys() {
+            if !axes.contains(&name.as_str()) {
+                axes.push(name);
+            }
+        }
+    }
+    if !axes.contains(&filter.axis.as_str()) {
+        let help = hint(&filter.axis, axes.iter().copied(), "axes and parameters");
+        let message = format!("there is no axis `{}`", filter.axis);
+        return Some(filter.problem(true, message, "neither an axis nor a parameter of these cells", help));
+    }
+    if expansion.points().iter().any(|point| filter.matches(expansion, point)) {
+        return None;
+    }
+    let values = filter.values(expansion);
+    let meant = did_you_mean(&filter.pattern, values.iter().map(String::as_str));
+    let all = format!("the values of these cells: {}", listing(values.iter().map(String::as_str)));
+    let help = meant.map_or(all.clone(), |meant| format!("{meant}\n{all}"));
+    let message = format!("no cell has {}={}", filter.axis, filter.pattern);
+    Some(filter.problem(false, message, "matches no cell of this profile", help))
+}
+
+fn nothing_left(filters: &[Filter]) -> Problem {
+    let text = filters.iter().map(|filter| filter.text.as_str()).collect::<Vec<_>>().join(" ");
+    let mut problem = Problem::in_text(
+        "command line",
+        &text,
+        0..text.len(),
+        "no cell matches all these filters",
+        "each alone matches some, together none",
+    );
+    problem.help("filters on one axis widen, filters on different axes narrow; bare metal has kernel=host");
+    problem
+}

@@ -1,0 +1,129 @@
+//! From a verified file to the complete cells of one invocation.
+
+use std::time::Duration;
+
+use super::cell::Cell;
+use super::expand::Expansion;
+use super::file::Matrix;
+use super::filter::{self, Filter};
+use super::layer::Layer;
+use crate::document::{Problem, Problems, hint};
+
+/// What a user asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// A profile's name; `None`: what `[run] profile` names, or the file without a profile.
+    pub profile: Option<String>,
+    /// Which cells; empty: all.
+    pub filters: Vec<Filter>,
+    /// Trials of every cell, instead of what the file says.
+    pub trials: Option<u64>,
+}
+
+/// How a run is carried out and judged: `[run]` under a profile, every default filled in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Trials of a cell over all its blocks.
+    pub trials: u64,
+    /// Blocks of a cell.
+    pub blocks: u32,
+    /// Trials under way at once.
+    pub in_flight: u32,
+    /// Trials of a control.
+    pub control_trials: u64,
+    /// Blocks of a control.
+    pub control_blocks: u32,
+    /// Of every interval.
+    pub confidence: f64,
+    /// Two rates that differ by less are the same.
+    pub margin: f64,
+    /// How often a void block is tried again.
+    pub retries: u32,
+    /// A block that lasts longer is void.
+    pub block_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trials: 2_000,
+            blocks: 2,
+            in_flight: 500,
+            control_trials: 1_000,
+            control_blocks: 1,
+            confidence: 0.95,
+            margin: 0.005,
+            retries: 2,
+            block_deadline: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The cells of one invocation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selected {
+    /// Name of the profile; empty for the file without one.
+    pub profile: String,
+    /// Of that profile.
+    pub settings: Settings,
+    /// In file order: scenarios, parameters, configurations, kernels, paths; controls last.
+    pub cells: Vec<Cell>,
+}
+
+impl Matrix {
+    /// The cells that `selection` asks for.
+    ///
+    /// # Errors
+    /// Blames the command line: no such profile, a filter that means or matches nothing.
+    pub fn select(&self, selection: &Selection) -> Result<Selected, Problems> {
+        let (profile, layer) = self.profile(selection.profile.as_deref())?;
+        let settings = self.settings(layer);
+        let expansion =
+            Expansion::new(self, layer).expect("the axes of every profile were crossed when the file was verified");
+        let points = filter::select(&expansion, &selection.filters)?;
+        let cells = points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
+        Ok(Selected { profile, settings, cells })
+    }
+
+    /// Only the cells of [`Matrix::select`].
+    ///
+    /// # Errors
+    /// As [`Matrix::select`].
+    pub fn cells(&self, selection: &Selection) -> Result<Vec<Cell>, Problems> {
+        self.select(selection).map(|selected| selected.cells)
+    }
+
+    fn profile(&self, asked: Option<&str>) -> Result<(String, Option<&Layer>), Problems> {
+        let Some(name) = asked.or(self.default_profile.as_deref()) else {
+            return Ok((String::new(), None));
+        };
+        match self.profiles.iter().find(|(known, _)| known == name) {
+            Some((name, layer)) => Ok((name.clone(), Some(layer))),
+            None => {
+                let message = format!("there is no profile `{name}` in {}", self.name());
+                let mut problem =
+                    Problem::in_text("command line", name, 0..name.len(), message, "not a profile");
+                problem.help(hint(name, self.profile_names(), "the profiles"));
+                Err(problem.into())
+            }
+        }
+    }
+
+    fn settings(&self, layer: Option<&Layer>) -> Settings {
+        let default = Settings::default();
+        let base = self.base.run;
+        let over = layer.map(|layer| layer.run).unwrap_or_default();
+        let sizes = over.sizes.or(base.sizes);
+        Settings {
+            trials: sizes.trials.unwrap_or(default.trials),
+            blocks: sizes.blocks.unwrap_or(default.blocks),
+            in_flight: sizes.in_flight.unwrap_or(default.in_flight),
+            control_trials: over.control_trials.or(base.control_trials).unwrap_or(default.control_trials),
+            control_blocks: over.control_blocks.or(base.control_blocks).unwrap_or(default.control_blocks),
+            confidence: over.confidence.or(base.confidence).unwrap_or(default.confidence),
+            margin: over.margin.or(base.margin).unwrap_or(default.margin),
+            retries: over.retries.or(base.retries).unwrap_or(default.retries),
+            block_deadline: over.block_deadline.or(base.block_deadline).unwrap_or(default.block_deadline),
+        }
+    }
+}

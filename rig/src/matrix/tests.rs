@@ -1,0 +1,398 @@
+//! What must hold for every matrix: order, identity, controls, filters, sizes, cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use proptest::prelude::*;
+use rig_protocol::{Delay, Op};
+
+use super::*;
+use crate::target::{Accelerator, Backend, NicModel, TargetSpec};
+
+const SHIPPED: &str = include_str!("../../../matrix.toml");
+
+fn matrix(text: &str) -> Matrix {
+    Matrix::parse("matrix.toml", text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+fn select(matrix: &Matrix, profile: &str, filters: &[&str]) -> Vec<Cell> {
+    let words: Vec<String> = filters.iter().map(|&word| word.to_owned()).collect();
+    let selection = Selection {
+        profile: Some(profile.to_owned()),
+        filters: Filter::parse_all(&words).expect("well-formed filters"),
+        trials: None,
+    };
+    matrix.cells(&selection).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A small file; `more` is added behind it.
+fn small(more: &str) -> Matrix {
+    matrix(&format!(
+        r#"
+[axes]
+scenario = ["fin", "silent"]
+configuration = ["metal", "tap", "user"]
+kernel = ["6.1", "6.12"]
+path = ["direct"]
+[configuration.metal]
+kind = "host"
+[configuration.tap]
+kind = "qemu"
+nic = "virtio-net"
+backend = "tap"
+[configuration.user]
+kind = "qemu"
+nic = "vmxnet3"
+backend = "user"
+[path.direct]
+{more}"#
+    ))
+}
+
+fn all(matrix: &Matrix) -> Vec<Cell> {
+    matrix.cells(&Selection::default()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn places(cells: &[Cell]) -> Vec<String> {
+    cells
+        .iter()
+        .map(|cell| {
+            let subject = &cell.subject;
+            format!("{} {} {}", subject.scenario, subject.configuration.name, subject.kernel)
+        })
+        .collect()
+}
+
+#[test]
+fn the_shipped_file_has_the_configurations_of_the_contract() {
+    let matrix = matrix(SHIPPED);
+    let cells = select(&matrix, "nightly", &[]);
+    let names: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.configuration.name.as_str()).collect();
+    let contract =
+        ["bare-metal", "virtio-tap", "virtio-user", "virtio-vhost", "virtio-vhost-mq", "vmxnet3-tap"];
+    assert_eq!(names, BTreeSet::from(contract));
+    for cell in &cells {
+        let TargetSpec::Qemu(spec) = &cell.subject.configuration.target else { continue };
+        assert_eq!(spec.accelerator, Accelerator::Auto);
+        let nic = &spec.nic;
+        match cell.subject.configuration.name.as_str() {
+            "virtio-vhost" => assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::TapVhost, 1)),
+            "virtio-vhost-mq" => assert!(nic.queues > 1 && nic.backend == Backend::TapVhost),
+            "vmxnet3-tap" => assert_eq!((nic.model, nic.backend), (NicModel::Vmxnet3, Backend::Tap)),
+            "virtio-user" => assert!(cell.subject.configuration.target.proxied()),
+            _ => assert_eq!((nic.model, nic.backend), (NicModel::VirtioNet, Backend::Tap)),
+        }
+    }
+}
+
+#[test]
+fn the_quick_profile_is_what_two_cores_can_do_in_ten_minutes() {
+    let matrix = matrix(SHIPPED);
+    let selected = matrix.select(&Selection::default()).expect("the default profile");
+    assert_eq!(selected.profile, "quick");
+    let base: Vec<&Cell> = selected
+        .cells
+        .iter()
+        .filter(|cell| cell.subject.scenario == "rst" && cell.subject.parameters["client_delay"] == "3s")
+        .collect();
+    let expected = [("bare-metal", "host"), ("virtio-tap", "6.1"), ("virtio-tap", "6.12"), ("virtio-vhost", "6.1"), ("virtio-vhost", "6.12")];
+    let found: Vec<(&str, &str)> =
+        base.iter().map(|cell| (cell.subject.configuration.name.as_str(), cell.subject.kernel.as_str())).collect();
+    assert_eq!(found, expected);
+    assert!(base.iter().all(|cell| cell.trials >= 2_000 && cell.subject.parameters["peer_delay"] == "0ms"));
+    let random = |cell: &Cell| cell.subject.script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| {
+        matches!(step.op, Op::Sleep { duration: Delay::Uniform { .. } })
+    });
+    assert!(selected.cells.iter().any(|cell| cell.subject.scenario == "rst" && random(cell)));
+    // The usual machine has no vhost-net: its cells are skipped, and the rest fits.
+    let vhost = |cell: &Cell| (cell.subject.configuration.name == "virtio-vhost").then(|| "no /dev/vhost-net".to_owned());
+    let plan = Plan::make(selected.cells, &vhost);
+    let guests: u32 = plan.ready().filter(|cell| !cell.is_baseline()).map(|cell| cell.blocks).sum();
+    assert!(guests <= 36, "{guests} guest blocks");
+    let cost = plan.cost(Accelerator::Tcg);
+    assert!(cost.time.as_secs() < 480, "{cost:?}");
+}
+
+#[test]
+fn the_nightly_profile_has_every_scenario_and_delay_of_the_base_program() {
+    let cells = select(&matrix(SHIPPED), "nightly", &["configuration=virtio-vhost", "kernel=6.12"]);
+    let shipped: BTreeSet<&str> = crate::script::shipped_names().collect();
+    let found: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.scenario.as_str()).collect();
+    assert_eq!(found, shipped);
+    let rst = |peer: &str, client: &str, call: &str| {
+        cells.iter().any(|cell| {
+            let p = &cell.subject.parameters;
+            cell.subject.scenario == "rst" && p["peer_delay"] == peer && p["client_delay"] == client && p["call"] == call
+        })
+    };
+    for peer in ["0ms", "5ms", "10ms"] {
+        for client in ["0ms", "1ms", "1s", "3s"] {
+            assert!(rst(peer, client, "select"), "{peer} {client}");
+        }
+    }
+    for call in ["select", "pselect6", "libc"] {
+        assert!(rst("5ms", "uniform(0ms, 15ms)", call), "{call}");
+    }
+}
+
+#[test]
+fn cells_come_in_file_order_and_the_host_has_one_kernel() {
+    assert_eq!(
+        places(&all(&small(""))),
+        [
+            "fin metal host",
+            "fin tap 6.1",
+            "fin tap 6.12",
+            "fin user 6.1",
+            "fin user 6.12",
+            "silent metal host",
+            "silent tap 6.1",
+            "silent tap 6.12",
+            "silent user 6.1",
+            "silent user 6.12",
+        ]
+    );
+}
+
+#[test]
+fn parameters_cross_and_keep_their_order() {
+    let matrix = small("[scenario.fin]\npeer_delay = [\"1ms\", \"2ms\"]\nclient_delay = [\"3ms\", \"4ms\"]\n");
+    let cells = select_fin_on_metal(&matrix);
+    let found: Vec<(&str, &str)> = cells
+        .iter()
+        .map(|cell| {
+            let p = &cell.subject.parameters;
+            (p["peer_delay"].as_str(), p["client_delay"].as_str())
+        })
+        .collect();
+    assert_eq!(found, [("1ms", "3ms"), ("1ms", "4ms"), ("2ms", "3ms"), ("2ms", "4ms")]);
+    // Parameters that nobody names are there with their defaults.
+    assert!(cells.iter().all(|cell| cell.subject.parameters["timeout"] == "5s"));
+}
+
+fn select_fin_on_metal(matrix: &Matrix) -> Vec<Cell> {
+    let filters = Filter::parse_all(&["scenario=fin".to_owned(), "configuration=metal".to_owned()]);
+    let selection = Selection { filters: filters.expect("well formed"), ..Selection::default() };
+    matrix.cells(&selection).expect("cells")
+}
+
+#[test]
+fn ids_do_not_change_when_the_file_is_reordered() {
+    let by_place = |cells: Vec<Cell>| -> BTreeMap<String, CellId> {
+        cells.into_iter().map(|cell| (cell.describe(), cell.id)).collect()
+    };
+    let one = matrix(SHIPPED);
+    let reordered = SHIPPED
+        .replace(
+            r#"scenario = ["rst", "rst-fd-check", "fin", "data", "silent", "watcher", "double-close"]"#,
+            r#"scenario = ["double-close", "watcher", "silent", "data", "fin", "rst-fd-check", "rst"]"#,
+        )
+        .replace(r#"kernel = ["6.1", "6.12"]"#, r#"kernel = ["6.12", "6.1"]"#)
+        .replace(r#"peer_delay = ["0ms", "5ms", "10ms"]"#, r#"peer_delay = ["10ms", "0ms", "5ms"]"#)
+        .replace("nic = \"virtio-net\"\nbackend = \"tap\"", "backend = \"tap\"\nnic = \"virtio-net\"")
+        .replace("trials = 10000", "trials = 20000");
+    assert_ne!(reordered, SHIPPED);
+    let other = matrix(&reordered);
+    assert_eq!(by_place(select(&one, "nightly", &[])), by_place(select(&other, "nightly", &[])));
+}
+
+#[test]
+fn no_two_cells_share_an_id_and_every_id_is_that_of_its_subject() {
+    let cells = select(&matrix(SHIPPED), "nightly", &[]);
+    let ids: BTreeSet<&CellId> = cells.iter().map(|cell| &cell.id).collect();
+    assert_eq!(ids.len(), cells.len());
+    for cell in &cells {
+        assert_eq!(cell.id, cell.subject.id(), "{}", cell.describe());
+    }
+}
+
+#[test]
+fn what_a_cell_measures_changes_its_id_and_nothing_else_does() {
+    let id = |more: &str| select_fin_on_metal(&small(more))[0].id.clone();
+    let plain = id("");
+    assert_eq!(id("[run]\ntrials = 77\nblocks = 7\nin_flight = 3\n"), plain);
+    assert_ne!(id("[scenario.fin]\npeer_delay = \"1ms\"\n"), plain);
+    let mtu = matrix(
+        "[axes]\nscenario = \"fin\"\nconfiguration = \"metal\"\nkernel = []\npath = \"direct\"\n[configuration.metal]\nkind = \"host\"\n[path.direct]\nmtu_bytes = 1400\n"
+            .replace("kernel = []", "kernel = \"6.1\"")
+            .as_str(),
+    );
+    assert_ne!(all(&mtu)[0].id, plain);
+}
+
+#[test]
+fn excludes_remove_and_includes_add_their_own_product() {
+    let matrix = small(
+        r#"
+[[exclude]]
+scenario = "silent"
+configuration = ["t*", "user"]
+[[exclude]]
+scenario = "fin"
+kernel = "6.12"
+client_delay = "10000us"
+[[include]]
+scenario = "silent"
+configuration = "tap"
+kernel = "6.12"
+timeout = ["1s", "2s"]
+trials = 5
+blocks = 1
+"#,
+    );
+    let cells = all(&matrix);
+    assert_eq!(
+        places(&cells),
+        ["fin metal host", "fin tap 6.1", "fin user 6.1", "silent metal host", "silent tap 6.12", "silent tap 6.12"]
+    );
+    assert_eq!((cells[4].trials, cells[4].blocks), (5, 1));
+    assert_eq!(cells[0].trials, Settings::default().trials);
+}
+
+#[test]
+fn an_include_of_a_cell_that_is_there_changes_its_size_only() {
+    let matrix = small("[[include]]\nscenario = \"fin\"\nconfiguration = \"tap\"\nkernel = \"6.1\"\nclient_delay = \"10ms\"\ntrials = 9\nblocks = 3\n");
+    let cells = all(&matrix);
+    assert_eq!(cells.len(), 10);
+    assert_eq!((cells[1].trials, cells[1].blocks), (9, 3));
+}
+
+#[test]
+fn the_more_specific_word_wins_and_the_profile_among_equals() {
+    let matrix = small(
+        r#"
+[run]
+trials = 100
+blocks = 4
+in_flight = 8
+[scenario.fin]
+trials = 200
+[profile.night]
+trials = 1000
+retries = 9
+[profile.night.scenario.silent]
+blocks = 2
+"#,
+    );
+    let sizes = |profile: Option<&str>, scenario: &str| {
+        let selection = Selection { profile: profile.map(str::to_owned), ..Selection::default() };
+        let selected = matrix.select(&selection).expect("cells");
+        let cell = selected.cells.into_iter().find(|cell| cell.subject.scenario == scenario).expect("a cell");
+        (cell.trials, cell.blocks, cell.in_flight)
+    };
+    assert_eq!(sizes(None, "fin"), (200, 4, 8));
+    assert_eq!(sizes(None, "silent"), (100, 4, 8));
+    assert_eq!(sizes(Some("night"), "fin"), (200, 4, 8));
+    assert_eq!(sizes(Some("night"), "silent"), (1000, 2, 8));
+    let night = matrix.select(&Selection { profile: Some("night".to_owned()), ..Selection::default() });
+    assert_eq!(night.expect("cells").settings.retries, 9);
+}
+
+#[test]
+fn trials_on_the_command_line_override_everything_and_leave_no_empty_block() {
+    let matrix = matrix(SHIPPED);
+    let cells = matrix.cells(&Selection { trials: Some(1), ..Selection::default() }).expect("cells");
+    assert!(cells.iter().all(|cell| cell.trials == 1 && cell.blocks == 1));
+}
+
+#[test]
+fn controls_run_wherever_a_cell_does_and_nowhere_else() {
+    let matrix = matrix(SHIPPED);
+    let cells = select(&matrix, "quick", &["scenario=fin", "kernel=6.1"]);
+    assert_eq!(cells.iter().filter(|cell| cell.control.is_none()).count(), 2);
+    for configuration in ["virtio-tap", "virtio-vhost"] {
+        let controls: BTreeMap<&str, f64> = cells
+            .iter()
+            .filter(|cell| cell.subject.configuration.name == configuration && cell.subject.kernel == "6.1")
+            .filter_map(|cell| cell.control.as_ref())
+            .map(|control| (control.name.as_str(), control.expected_rate))
+            .collect();
+        let expected =
+            [("closed-descriptor", 1.0), ("inject-ebadf", 0.01), ("inject-enoent", 0.01), ("negative", 0.0)];
+        assert_eq!(controls, BTreeMap::from(expected), "{configuration}");
+    }
+    assert_eq!(cells.len(), 2 + 2 * 4);
+    // Asked for by themselves, they come alone.
+    let alone = select(&matrix, "quick", &["control=inject-*", "configuration=bare-metal"]);
+    assert_eq!(places(&alone), ["control-inject-enoent bare-metal host", "control-inject-ebadf bare-metal host"]);
+}
+
+#[test]
+fn filters_widen_on_one_axis_and_narrow_on_different_ones() {
+    let matrix = matrix(SHIPPED);
+    let count = |filters: &[&str]| {
+        select(&matrix, "quick", filters).iter().filter(|cell| cell.control.is_none()).count()
+    };
+    assert_eq!(count(&["configuration=virtio-*"]), 20);
+    assert_eq!(count(&["configuration=virtio-tap", "configuration=bare-metal"]), 15);
+    assert_eq!(count(&["configuration=virtio-*vhost*", "kernel=6.1"]), 5);
+    assert_eq!(count(&["claim=Q11"]), 5);
+    assert_eq!(count(&["scenario=rst", "client_delay=3000ms"]), 5, "values are compared by meaning");
+    assert_eq!(count(&["client_delay=uniform*"]), 5);
+}
+
+#[test]
+fn a_race_raises_no_alert() {
+    for cell in select(&matrix(SHIPPED), "nightly", &["configuration=bare-metal"]) {
+        assert_eq!(cell.alert, cell.subject.scenario != "watcher", "{}", cell.describe());
+    }
+}
+
+#[test]
+fn cells_of_older_records_can_raise_alerts() {
+    let cell = all(&small("")).remove(0);
+    let mut json = serde_json::to_value(&cell).expect("serialises");
+    json.as_object_mut().expect("an object").remove("alert");
+    let read: Cell = serde_json::from_value(json).expect("reads");
+    assert_eq!(read, cell);
+}
+
+#[test]
+fn a_plan_keeps_every_cell_and_counts_the_ready_ones() {
+    let cells = all(&small("[run]\ntrials = 100\nblocks = 2\n"));
+    let total = cells.len();
+    let reason = |cell: &Cell| (cell.subject.kernel == "6.12").then(|| "no image".to_owned());
+    let plan = Plan::make(cells, &reason);
+    assert_eq!(plan.cells.len(), total);
+    assert_eq!(plan.ready().count() + plan.skipped().count(), total);
+    assert!(plan.skipped().all(|(cell, why)| cell.subject.kernel == "6.12" && why == "no image"));
+    let cost = plan.cost(Accelerator::Kvm);
+    assert_eq!((cost.blocks, cost.trials), (2 * 6, 100 * 6));
+    assert!(plan.cost(Accelerator::Tcg).time > cost.time, "emulation is slower");
+}
+
+#[test]
+fn sleeping_trials_cost_a_wave_and_not_their_sum() {
+    let seconds = |in_flight: u32| {
+        let matrix = small(&format!("[scenario.fin]\nclient_delay = \"3s\"\ntrials = 1000\nblocks = 1\nin_flight = {in_flight}\n"));
+        cost_of(&select_fin_on_metal(&matrix)[0], Accelerator::Tcg).as_secs()
+    };
+    assert_eq!(seconds(1000), 3);
+    assert_eq!(seconds(500), 6);
+    assert_eq!(seconds(1), 3_000);
+}
+
+#[test]
+fn alert_thresholds_are_rates() {
+    let matrix = matrix(SHIPPED);
+    assert_eq!(matrix.alert()["ENOENT"], 0.0);
+    assert_eq!(matrix.alert()["any_error"], 0.001);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Whatever the order of an axis, the set of cells is the same, and its order is that of the file.
+    #[test]
+    fn the_order_of_an_axis_is_the_order_of_the_cells(names in Just(vec!["rst", "fin", "data", "silent"]).prop_shuffle()) {
+        let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let text = SHIPPED.replace(
+            r#"scenario = ["rst", "rst-fd-check", "fin", "data", "silent", "watcher", "double-close"]"#,
+            &format!("scenario = [{list}, \"rst-fd-check\", \"watcher\", \"double-close\"]"),
+        );
+        let cells = select(&matrix(&text), "nightly", &["configuration=bare-metal"]);
+        let mut found: Vec<&str> = cells.iter().map(|cell| cell.subject.scenario.as_str()).collect();
+        found.dedup();
+        prop_assert_eq!(&found[..4], &names[..]);
+    }
+}

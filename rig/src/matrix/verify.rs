@@ -1,0 +1,259 @@
+//! Every word of a matrix file means something: scenarios, configurations, kernels, paths, parameters and their values.
+
+use super::cell::HOST_KERNEL;
+use super::file::Matrix;
+use super::glob;
+use super::layer::{AXES, Include, Layer, SIZE_KEYS, Word};
+use super::library::Library;
+use crate::document::{Findings, Key, Table, Value, closest, hint};
+
+/// Reports every word that means nothing.
+pub(super) fn verify(
+    matrix: &mut Matrix,
+    findings: &mut Findings,
+    root: &Table,
+    default_profile: Option<&Word>,
+) {
+    verify_axes_given(matrix, findings, root);
+    let Matrix { base, profiles, controls, library, .. } = matrix;
+    // What is declared, also where the declaration itself is wrong: that is another problem.
+    let names = Names { configurations: declared(root, "configuration"), paths: declared(root, "path") };
+    for layer in std::iter::once(&mut *base).chain(profiles.iter_mut().map(|(_, layer)| layer)) {
+        names.verify_axes(findings, library, &mut layer.axes);
+        for include in layer.includes.iter_mut().flatten() {
+            names.verify_axes(findings, library, &mut include.axes);
+        }
+    }
+    for layer in std::iter::once(&*base).chain(profiles.iter().map(|(_, layer)| layer)) {
+        verify_parameters(findings, library, layer);
+    }
+    for layer in std::iter::once(&*base).chain(profiles.iter().map(|(_, layer)| layer)) {
+        verify_excludes(findings, library, layer);
+        names.verify_exclude_values(findings, library, layer);
+    }
+    for control in controls.iter() {
+        for (key, word) in &control.parameters {
+            verify_values(findings, library, &control.scenario, key, std::slice::from_ref(word));
+        }
+    }
+    if let Some(word) = default_profile
+        && !profiles.iter().any(|(name, _)| *name == word.text)
+    {
+        let help = hint(&word.text, profiles.iter().map(|(name, _)| name.as_str()), "the profiles");
+        findings
+            .report(word.span.clone(), format!("there is no profile `{}`", word.text), "not a profile")
+            .help(help);
+    }
+}
+
+/// Names of all `[kind.NAME]`.
+fn declared(root: &Table, kind: &str) -> Vec<String> {
+    match root.get(kind).map(|node| &node.value) {
+        Some(Value::Table(table)) => table.entries.iter().map(|(key, _)| key.name.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// All axes are named where no profile is: a profile narrows or replaces them.
+fn verify_axes_given(matrix: &Matrix, findings: &mut Findings, root: &Table) {
+    let Some((key, node)) = root.entry("axes") else {
+        findings
+            .report(0..0, "the file has no [axes]", "nothing to cross")
+            .help("add [axes] with `scenario`, `configuration`, `kernel` and `path`, each a list of values");
+        return;
+    };
+    // An axes that is no table is reported already.
+    let Value::Table(given) = &node.value else { return };
+    let place = key.span.clone();
+    for axis in AXES {
+        // An unknown key that is nearly this one is reported already.
+        let misspelt = given.entries.iter().any(|(key, _)| closest(&key.name, [*axis]).is_some());
+        if !matrix.base.axes.contains_key(axis) && !misspelt {
+            let example = match *axis {
+                "scenario" => "scenario = [\"rst\"]",
+                "configuration" => "configuration = [\"bare-metal\", \"virtio-tap\"]",
+                "kernel" => "kernel = [\"6.1\"]",
+                _ => "path = [\"direct\"]",
+            };
+            findings.missing(place.clone(), "[axes]", axis, example);
+        }
+    }
+}
+
+struct Names {
+    configurations: Vec<String>,
+    paths: Vec<String>,
+}
+
+impl Names {
+    /// Scenario words become names of scenarios; the others must be known.
+    fn verify_axes(
+        &self,
+        findings: &mut Findings,
+        library: &mut Library,
+        axes: &mut std::collections::BTreeMap<&'static str, Vec<Word>>,
+    ) {
+        for (axis, words) in axes {
+            match *axis {
+                "scenario" => verify_scenarios(findings, library, words),
+                "configuration" => verify_known(findings, words, &self.configurations, "configuration"),
+                "path" => verify_known(findings, words, &self.paths, "path"),
+                _ => verify_kernel_words(findings, words),
+            }
+        }
+    }
+}
+
+impl Names {
+    /// Values of an exclude that match nothing which the file names.
+    fn verify_exclude_values(&self, findings: &mut Findings, library: &Library, layer: &Layer) {
+        let scenarios: Vec<String> = library.iter().map(|scenario| scenario.name.clone()).collect();
+        for (key, words) in layer.excludes.iter().flat_map(|exclude| &exclude.keys) {
+            let known = match key.name.as_str() {
+                "scenario" => &scenarios,
+                "configuration" => &self.configurations,
+                "path" => &self.paths,
+                _ => continue,
+            };
+            for word in words.iter().filter(|word| !known.iter().any(|name| glob::matches(&word.text, name))) {
+                let help = hint(&word.text, known.iter().map(String::as_str), "there are");
+                findings
+                    .report(
+                        word.span.clone(),
+                        format!("no {} is called `{}`", key.name, word.text),
+                        "excludes nothing",
+                    )
+                    .help(help);
+            }
+        }
+    }
+}
+
+fn verify_scenarios(findings: &mut Findings, library: &mut Library, words: &mut [Word]) {
+    for word in words {
+        let Some(name) = library.look_up(findings, &word.text, &word.span) else { continue };
+        if library.get(&name).is_some_and(crate::script::Scenario::is_control) {
+            findings
+                .report(word.span.clone(), format!("scenario `{name}` is a control"), "not a value of this axis")
+                .help(format!("a control runs in every configuration by itself: [control.{}] scenario = \"{name}\"", name.trim_start_matches("control-")));
+        }
+        word.text = name;
+    }
+}
+
+fn verify_known(findings: &mut Findings, words: &[Word], known: &[String], what: &str) {
+    for word in words {
+        if !known.contains(&word.text) {
+            let help = if known.is_empty() {
+                format!("declare it: [{what}.{}]", word.text)
+            } else {
+                hint(&word.text, known.iter().map(String::as_str), &format!("the {what}s of this file"))
+            };
+            findings
+                .report(
+                    word.span.clone(),
+                    format!("there is no {what} `{}`", word.text),
+                    format!("not a [{what}.NAME] of this file"),
+                )
+                .help(help);
+        }
+    }
+}
+
+/// Which images there are is not known here; what cannot be the name of one is.
+fn verify_kernel_words(findings: &mut Findings, words: &[Word]) {
+    for word in words {
+        if word.text == HOST_KERNEL {
+            findings
+                .report(word.span.clone(), "`host` is no kernel of a guest", "not an image")
+                .help("a configuration with kind = \"host\" runs the host's kernel by itself");
+        } else if word.text.is_empty() || !glob::is_plain(&word.text) || word.text.contains(['/', ' ']) {
+            findings
+                .report(word.span.clone(), format!("`{}` cannot be the name of a kernel", word.text), "not a name")
+                .help("a kernel is named as its image: \"6.1\"");
+        }
+    }
+}
+
+fn verify_parameters(findings: &mut Findings, library: &mut Library, layer: &Layer) {
+    for (key, keys) in &layer.scenarios {
+        if library.get(&key.name).is_none() {
+            let shipped = crate::script::shipped(&key.name).is_some();
+            let help = if shipped {
+                format!("add \"{}\" to the axis `scenario` of the file or of a profile", key.name)
+            } else {
+                let known: Vec<&str> = library.iter().map(|scenario| scenario.name.as_str()).collect();
+                hint(&key.name, known.iter().copied(), "the scenarios of this file")
+            };
+            findings
+                .report(key.span.clone(), format!("no axis names scenario `{}`", key.name), "never used")
+                .help(help);
+            continue;
+        }
+        for (parameter, words) in &keys.parameters {
+            verify_values(findings, library, &key.name, parameter, words);
+        }
+    }
+    for include in layer.includes.iter().flatten() {
+        verify_include(findings, library, include);
+    }
+}
+
+fn verify_include(findings: &mut Findings, library: &Library, include: &Include) {
+    for scenario in include.axes.get("scenario").into_iter().flatten() {
+        if library.get(&scenario.text).is_none() {
+            continue;
+        }
+        for (key, words) in &include.parameters {
+            verify_values(findings, library, &scenario.text, key, words);
+        }
+    }
+}
+
+/// Every value can be a value of the parameter, and no two mean the same.
+fn verify_values(findings: &mut Findings, library: &Library, scenario: &str, key: &Key, words: &[Word]) {
+    let Some(scenario) = library.get(scenario) else { return };
+    if scenario.parameter(&key.name).is_none() {
+        let mut known: Vec<&str> = scenario.parameters.iter().map(|p| p.name.as_str()).collect();
+        known.extend(SIZE_KEYS);
+        let help = hint(&key.name, known.iter().copied(), "its parameters, and the sizes");
+        findings
+            .report(
+                key.span.clone(),
+                format!("scenario `{}` has no parameter `{}`", scenario.name, key.name),
+                "not a parameter",
+            )
+            .help(help);
+        return;
+    }
+    for (index, word) in words.iter().enumerate() {
+        if let Err(wrong) = scenario.admit(&key.name, &word.text) {
+            findings.report(word.span.clone(), wrong.message, wrong.label).maybe_help(wrong.help);
+        }
+        let same = words[..index].iter().find(|before| scenario.same_value(&key.name, &before.text, &word.text));
+        if let Some(before) = same {
+            findings
+                .report(word.span.clone(), format!("`{}` and `{}` are the same value", before.text, word.text), "again")
+                .also(before.span.clone(), "the first time")
+                .help("a cell is run once however often it is named");
+        }
+    }
+}
+
+/// Keys of an exclude are axes or parameters of some scenario. Whether it matches a cell is seen when the axes are crossed.
+fn verify_excludes(findings: &mut Findings, library: &Library, layer: &Layer) {
+    for exclude in &layer.excludes {
+        for (key, _) in &exclude.keys {
+            let parameters = library.iter().flat_map(|scenario| scenario.parameters.iter().map(|p| p.name.as_str()));
+            let known: Vec<&str> = AXES.iter().copied().chain(parameters).collect();
+            if !known.contains(&key.name.as_str()) {
+                let mut known = known;
+                known.sort_unstable();
+                known.dedup();
+                findings
+                    .report(key.span.clone(), format!("unknown key `{}` in an exclude", key.name), "neither an axis nor a parameter")
+                    .help(hint(&key.name, known.iter().copied(), "axes and parameters"));
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What can go wrong with a run on disk.
+//!
+//! Holds one enum and the advice for its ways to fail. Must not know who asked.
+//! Units: none. Errors: this is them; they blame the disk, a file, or the name that the user gave.
+//! Tests: `tests/golden/record.rs`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// Why a run cannot be written, continued, found or read.
+#[derive(Debug, Error, Diagnostic)]
+pub enum RecordError {
+    /// The disk refused.
+    #[error("cannot {doing} {}", .path.display())]
+    Disk {
+        /// `write`, `read`, ...
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+        /// What to try.
+        #[help]
+        advice: String,
+    },
+    /// There is a run of this id already.
+    #[error("{} exists already", .dir.display())]
+    #[diagnostic(help(
+        "go on with it by `--resume`, or start another run: its id comes from the time and the seed"
+    ))]
+    Exists {
+        /// The run's folder.
+        dir: PathBuf,
+    },
+    /// Another process writes it.
+    #[error("another rig is writing {}", .dir.display())]
+    #[diagnostic(help("wait for it, or end it; the lock goes with the process that holds {}", .journal.display()))]
+    Locked {
+        /// The run's folder.
+        dir: PathBuf,
+        /// The locked file.
+        journal: PathBuf,
+    },
+    /// It was written by another version.
+    #[error("{} has format {found}; this rig reads format {known}", .path.display())]
+    #[diagnostic(help("use the rig that wrote it ({written_by})"))]
+    Format {
+        /// `run.json`
+        path: PathBuf,
+        /// What the file says.
+        found: u64,
+        /// [`super::format::FORMAT`]
+        known: u32,
+        /// `rig_version` in the file, where there is one.
+        written_by: String,
+    },
+    /// A file is not what it should be.
+    #[error("{} is damaged: {reason}", .path.display())]
+    #[diagnostic(help("take it from a copy of the run; what is left of the run cannot be read without it"))]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The folder holds no run.
+    #[error("{} is not a run: it has no run.json", .dir.display())]
+    #[diagnostic(help("give the folder that holds run.json and journal.jsonl"))]
+    NotARun {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// No run has this name.
+    #[error("there is no run `{asked}` in {}", .results.display())]
+    Unknown {
+        /// What was asked for.
+        asked: String,
+        /// Where it was looked for.
+        results: PathBuf,
+        /// Which runs there are.
+        #[help]
+        advice: String,
+    },
+    /// Several runs begin with it.
+    #[error("`{asked}` is the beginning of {} runs", .found.len())]
+    #[diagnostic(help("say which: {}", .found.join(", ")))]
+    Ambiguous {
+        /// What was asked for.
+        asked: String,
+        /// Their ids.
+        found: Vec<String>,
+    },
+}
+
+impl RecordError {
+    /// What the disk said while `doing` something with `path`.
+    pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| {
+            let advice = advise(&source, &path);
+            Self::Disk { doing, path, source, advice }
+        }
+    }
+
+    /// Whether the user's input is to blame (a wrong run, a wrong folder), and not the disk.
+    pub fn blames_the_input(&self) -> bool {
+        match self {
+            Self::Unknown { .. }
+            | Self::Ambiguous { .. }
+            | Self::NotARun { .. }
+            | Self::Format { .. }
+            | Self::Exists { .. }
+            | Self::Locked { .. }
+            | Self::Damaged { .. } => true,
+            Self::Disk { .. } => false,
+        }
+    }
+}
+
+fn advise(error: &io::Error, path: &Path) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+            "the disk under {folder} is full: free some space (old runs in results/, `rig image clean`), then go on with \
+             `rig matrix run --resume`; every block named in the journal is safe"
+        ),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!("{folder} must be writable for this user; choose another folder with --results")
+        }
+        io::ErrorKind::NotFound => format!("{folder} is gone or was never there"),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            format!(
+                "a file is in the way of a folder at or above {folder}; choose another folder with --results"
+            )
+        }
+        _ => format!("look at the disk under {folder} (`df`, `dmesg`)"),
+    }
+}

@@ -1,0 +1,103 @@
+//! JUnit XML, for CI: cells, controls and comparisons as test cases.
+//!
+//! Holds which outcome of a cell is a failure there. Must not compute a number, nor print a time: nothing here is a duration.
+//! Units: none. Errors: none.
+//! Tests: golden reports.
+
+use std::collections::BTreeMap;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::analysis::model::{CellStatus, CellSummary, Comparison, ComparisonVerdict, ReportModel};
+use crate::analysis::words::{Rounding, count, p_value, percent};
+
+pub(super) fn render(model: &ReportModel) -> String {
+    let mut report = Report::new(format!("rig {}", model.run.id));
+    let mut cells = TestSuite::new("cells");
+    cells.add_test_cases(model.cells.iter().map(cell));
+    let mut controls = TestSuite::new("controls");
+    controls.add_test_cases(model.controls.iter().map(|control| {
+        let status = if control.passed {
+            TestCaseStatus::success()
+        } else if control.n == 0 {
+            skipped(&control.reason)
+        } else {
+            failure(&control.reason, "control")
+        };
+        named(format!("{} {}", control.control, control.kernel), &control.configuration, status)
+    }));
+    let mut comparisons = TestSuite::new("comparisons");
+    comparisons.add_test_cases(model.comparisons.iter().map(comparison));
+    report.add_test_suites([cells, controls, comparisons]);
+    let mut text = report.to_string().expect("a string takes all");
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn cell(cell: &CellSummary) -> TestCase {
+    let status = match cell.status {
+        CellStatus::Complete => TestCaseStatus::success(),
+        CellStatus::Skipped => skipped(&cell.reason),
+        CellStatus::Short => failure(&cell.reason, "short"),
+        CellStatus::Blind => failure(&cell.reason, "blind"),
+    };
+    let name = format!("{} {} {}", subject(&cell.scenario, &cell.parameters), cell.kernel, cell.path);
+    let mut case = named(name, &cell.configuration, status);
+    if cell.trials > 0 {
+        let returns: Vec<String> =
+            cell.returns.iter().map(|(label, n)| format!("{label}: {}", count(*n))).collect();
+        case.set_system_out(format!(
+            "{} trials, {} void; returns {}",
+            count(cell.trials),
+            count(cell.void),
+            returns.join(", ")
+        ));
+    }
+    case
+}
+
+fn comparison(comparison: &Comparison) -> TestCase {
+    let words = format!(
+        "difference {}, between {} and {}, corrected p {}",
+        percent(comparison.difference, Rounding::Nearest),
+        percent(comparison.low, Rounding::Down),
+        percent(comparison.high, Rounding::Up),
+        p_value(comparison.p_adjusted)
+    );
+    let status = match comparison.verdict {
+        ComparisonVerdict::Differs if comparison.alert => failure(&words, "differs"),
+        ComparisonVerdict::Differs | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
+        ComparisonVerdict::NotEnoughTrials => skipped(&format!("not enough trials: {words}")),
+        ComparisonVerdict::Blind => skipped(&format!("blind: {}", comparison.reason)),
+        ComparisonVerdict::NotRun => skipped(&format!("not run: {}", comparison.reason)),
+    };
+    let subject = subject(&comparison.scenario, &comparison.parameters);
+    let name = format!("{subject} {} {} {}", comparison.kernel, comparison.path, comparison.errno);
+    named(name, &comparison.configuration, status)
+}
+
+fn subject(scenario: &str, parameters: &BTreeMap<String, String>) -> String {
+    let parameters = parameters.iter().map(|(name, value)| format!(" {name}={value}"));
+    format!("{scenario}{}", parameters.collect::<String>())
+}
+
+fn named(name: String, class: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    case
+}
+
+fn failure(message: &str, kind: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(message);
+    status.set_type(kind);
+    status
+}
+
+fn skipped(reason: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(reason);
+    status
+}

@@ -1,0 +1,242 @@
+//! The real player: one block from empty namespaces to a record.
+//!
+//! Phases: network, boot, agent, play, collect. Everything that a phase makes is owned by the future that plays the block, so
+//! that dropping it (stop, deadline) tears all of it down. Whatever fails makes the block void with its reason.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rig_protocol::{Assignment, Role, TrialRecord};
+use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
+
+use super::dispatcher::{Attempt, Player};
+use super::session::Session;
+use super::stage::{Stage, StageError};
+use super::stop::Stop;
+use crate::agent::Waits;
+use crate::clock;
+use crate::event::{Event, Phase};
+use crate::image::{GuestKeys, Image};
+use crate::record::format::{BlockRecord, BlockStatus, TargetRecord, Witness};
+use crate::target::qemu::Resolved;
+
+/// The port of document 000's server; free in every peer namespace, because the namespace is new.
+pub const PEER_PORT: u16 = 8083;
+
+/// An agent that says nothing for this long is given up; it speaks five times a second while it plays.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// For a hello, a "ready", a peer's last words.
+pub(super) const EXCHANGE: Duration = Duration::from_secs(30);
+
+/// What all blocks of a run share.
+#[derive(Debug)]
+pub struct Laboratory {
+    /// Guest images by kernel name.
+    pub images: HashMap<String, Image>,
+    /// What `auto` stands for on this host.
+    pub accelerator: Resolved,
+    /// `qemu-system-x86_64`
+    pub qemu: PathBuf,
+    /// This run's SSH keys.
+    pub keys: GuestKeys,
+    /// The agent's bytes as a file, for the host's own agents.
+    pub agent: PathBuf,
+    /// The private folder of that file, which goes with the run.
+    pub private: TempDir,
+    /// The run's folder, for console and QMP logs.
+    pub results: PathBuf,
+    /// A block that lasts longer is void, boot included.
+    pub block_deadline: Duration,
+    /// From QEMU's start to the guest's readiness.
+    pub boot_deadline: Duration,
+    /// The first K examples of each outcome are kept whole.
+    pub keep_examples: u32,
+    /// At most this many anomalies of each outcome are kept whole.
+    pub keep_anomalies: u32,
+}
+
+impl Player for Laboratory {
+    async fn play(
+        &self,
+        attempt: Attempt,
+        events: UnboundedSender<Event>,
+        mut stop: Stop,
+    ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
+        let started = clock::now();
+        let began = Instant::now();
+        let mut draft = Block {
+            laboratory: self,
+            attempt: &attempt,
+            events: &events,
+            record: blank(&attempt, &started),
+            trials: vec![],
+        };
+        let deadline = self.block_deadline;
+        let end = tokio::select! {
+            biased;
+            _ = stop.told() => return None,
+            end = timeout(deadline, draft.conduct()) => end,
+        };
+        let reason = match end {
+            Ok(Ok(())) => draft.unproven(),
+            Ok(Err(error)) => Some(error.reason()),
+            Err(_) => Some(format!("block not done within {} s", deadline.as_secs())),
+        };
+        let Block { mut record, trials, .. } = draft;
+        record.elapsed_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if let Some(reason) = reason {
+            record.status = BlockStatus::Void { reason };
+        }
+        Some((record, trials))
+    }
+}
+
+/// A block under way.
+struct Block<'a> {
+    laboratory: &'a Laboratory,
+    attempt: &'a Attempt,
+    events: &'a UnboundedSender<Event>,
+    record: BlockRecord,
+    trials: Vec<TrialRecord>,
+}
+
+impl Block<'_> {
+    async fn conduct(&mut self) -> Result<(), StageError> {
+        self.phase(Phase::Network);
+        let mut stage = Stage::build(self.attempt).await?;
+        let mut peer = stage.start_peer(self.laboratory).await?;
+        self.record.peer_hello = Some(peer.hello().clone());
+
+        let began = Instant::now();
+        let phase =
+            |phase| self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
+        let launched = stage
+            .start_target(self.laboratory, self.attempt, &mut self.record.target, |p| drop(phase(p)))
+            .await;
+        // A guest that is there already is shut down whatever comes next.
+        let result = match launched {
+            Ok(mut target) => {
+                self.record.target.boot_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                self.record.target_hello = Some(target.hello().clone());
+                let death = stage.target_death();
+                tokio::select! {
+                    biased;
+                    reason = death => Err(StageError::GuestDied { reason }),
+                    result = self.exchange(&mut peer, &mut target) => result,
+                }
+            }
+            Err(error) => Err(error),
+        };
+        self.phase(Phase::Collect);
+        self.record.witness = stage.tear_down().await;
+        result
+    }
+
+    /// Peer listens, target plays, peer is told to finish, both report.
+    async fn exchange(&mut self, peer: &mut Session, target: &mut Session) -> Result<(), StageError> {
+        self.phase(Phase::Play);
+        let peers_part = self.assignment(Role::Peer { listen: format!("0.0.0.0:{PEER_PORT}") });
+        let has_peer = peers_part.script.lanes_of(rig_protocol::Side::Peer).next().is_some();
+        if has_peer {
+            let part = peers_part.clone();
+            peer.talk(move |c| c.play(&part, EXCHANGE)).await.map_err(StageError::Peer)?;
+        }
+        let connect = format!("{}:{PEER_PORT}", crate::path::Addressing::default().peer);
+        let targets_part = self.assignment(Role::Target { connect });
+        let waits = Waits { silence: SILENCE, total: self.laboratory.block_deadline };
+        let (events, block) = (self.events.clone(), self.attempt.block.id.clone());
+        let played = target
+            .talk(move |c| {
+                c.play(&targets_part, EXCHANGE)?;
+                c.collect(&targets_part, waits, |progress| {
+                    let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
+                })
+            })
+            .await
+            .map_err(StageError::Target)?;
+        self.record.tally = played.tally;
+        self.record.records = played.records.len() as u64;
+        self.trials = played.records;
+        if has_peer {
+            let waits = Waits { silence: EXCHANGE, total: EXCHANGE };
+            let played = peer
+                .talk(move |c| {
+                    c.finish()?;
+                    c.collect(&peers_part, waits, |_| ())
+                })
+                .await
+                .map_err(StageError::Peer)?;
+            self.record.peer_tally = played.tally;
+        }
+        Ok(())
+    }
+
+    fn assignment(&self, role: Role) -> Assignment {
+        let cell = &self.attempt.cell;
+        Assignment {
+            script: cell.subject.script.clone(),
+            role,
+            trials: self.attempt.block.trials,
+            in_flight: cell
+                .in_flight
+                .min(u32::try_from(self.attempt.block.trials).unwrap_or(u32::MAX))
+                .max(1),
+            seed: self.attempt.block.seed,
+            keep_examples: self.laboratory.keep_examples,
+            keep_anomalies: self.laboratory.keep_anomalies,
+            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + EXCHANGE).as_nanos())
+                .unwrap_or(u64::MAX),
+        }
+    }
+
+    fn phase(&self, phase: Phase) {
+        let _ = self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
+    }
+
+    /// Why a block that was played to its end counts for nothing all the same: no trial had an outcome, or the fault never bit.
+    fn unproven(&self) -> Option<String> {
+        let tally = &self.record.tally;
+        if tally.trials == 0 {
+            let most = tally.voids.iter().max_by_key(|(_, n)| **n).map_or("", |(reason, _)| reason.as_str());
+            return Some(format!("no trial had an outcome ({} void, most often: {most})", tally.void()));
+        }
+        self.attempt.cell.proof.iter().find_map(|proof| {
+            let risen = counter(&self.record, proof);
+            let needed = i64::try_from(tally.trials).unwrap_or(i64::MAX);
+            (risen < needed)
+                .then(|| format!("fault had no effect: {proof} rose by {risen} in {needed} trials"))
+        })
+    }
+}
+
+/// `peer.Tcp.OutRsts` or `target.TcpExt.TCPAbortOnData`: how far that kernel counter rose during the block.
+fn counter(record: &BlockRecord, name: &str) -> i64 {
+    let of = |tally: &rig_protocol::Tally, key: &str| tally.counters.get(key).copied().unwrap_or(0);
+    match name.split_once('.') {
+        Some(("peer", key)) => of(&record.peer_tally, key),
+        Some(("target", key)) => of(&record.tally, key),
+        _ => 0,
+    }
+}
+
+fn blank(attempt: &Attempt, started: &str) -> BlockRecord {
+    BlockRecord {
+        id: attempt.block.id.clone(),
+        cell: attempt.cell.id.clone(),
+        attempt: attempt.attempt,
+        status: BlockStatus::Complete,
+        started: started.to_owned(),
+        elapsed_ns: 0,
+        target: TargetRecord::default(),
+        target_hello: None,
+        peer_hello: None,
+        tally: rig_protocol::Tally::default(),
+        peer_tally: rig_protocol::Tally::default(),
+        witness: Witness::default(),
+        records: 0,
+    }
+}

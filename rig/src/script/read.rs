@@ -1,0 +1,405 @@
+//! From a scenario's tree to its templates: keys, types, names. What the steps mean together is `check`'s matter.
+
+use rig_protocol::{FieldKind, Side, schema_of, schemas};
+use serde_json::{Value as Json, json};
+
+use super::step::{ParameterReference, reference};
+use super::value::{from_node, from_text};
+use super::{ControlTemplate, Input, LaneTemplate, Parameter, Scenario, check};
+use crate::document::{Document, Findings, Key, Node, Problems, Span, Table, Value, hint};
+
+const KEYS: &[&str] =
+    &["title", "about", "claims", "expect", "proof", "race", "control", "parameters", "lane"];
+
+/// Words that mean something else where a matrix or a filter names parameters.
+const RESERVED: &[&str] = &[
+    "scenario",
+    "configuration",
+    "kernel",
+    "path",
+    "claim",
+    "control",
+    "file",
+    "trials",
+    "blocks",
+    "in_flight",
+    "parameters",
+];
+
+/// A parameter while the file is being read.
+#[derive(Debug)]
+pub(super) struct ParameterDraft {
+    pub(super) parameter: Parameter,
+    pub(super) name_span: Span,
+    pub(super) default_span: Span,
+    /// Where it is used, and as what.
+    pub(super) uses: Vec<(FieldKind, Span)>,
+}
+
+/// What is known of the file while it is being read.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) findings: Findings,
+    pub(super) parameters: Vec<ParameterDraft>,
+    pub(super) sockets: Vec<String>,
+    pub(super) marks: Vec<String>,
+    /// A step or value could not be read at all, so that what seems unused may only be unread.
+    pub(super) dropped: bool,
+}
+
+/// Reads a whole scenario.
+pub(super) fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
+    let root = &document.root;
+    let mut reader = Reader { findings, parameters: Vec::new(), sockets: Vec::new(), marks: Vec::new(), dropped: false };
+    reader.findings.refuse_unknown_keys(root, "a scenario file", KEYS);
+    let title = reader.title(root);
+    let about = reader.optional_string(root, "about");
+    let claims = reader.claims(root);
+    let proof = reader.proof(root);
+    let race = root.get("race").and_then(|node| reader.findings.boolean(node, "`race`")).unwrap_or(false);
+    reader.read_parameters(root);
+    let expect_places = reader.expect(root);
+    let control = root.get("control").and_then(|node| reader.control(node));
+    let lanes = reader.lanes(root);
+    reader.settle_parameters();
+    let scenario = Scenario {
+        name: name.to_owned(),
+        title,
+        about,
+        claims,
+        proof,
+        race,
+        parameters: Vec::new(),
+        expect: expect_places.iter().map(|(input, _)| input.clone()).collect(),
+        control,
+        lanes,
+        sockets: reader.sockets.clone(),
+        marks: reader.marks.clone(),
+    };
+    let sound = reader.findings.is_empty();
+    let mut scenario = check::check(scenario, &mut reader, sound, &expect_places);
+    scenario.parameters = reader.parameters.into_iter().map(|draft| draft.parameter).collect();
+    reader.findings.finish(Some(scenario))
+}
+
+impl Reader {
+    fn title(&mut self, root: &Table) -> String {
+        let Some(node) = root.get("title") else {
+            self.findings.missing(0..0, "the scenario", "title", "title = \"RST before select()\"");
+            return String::new();
+        };
+        let title = self.findings.string(node, "`title`").unwrap_or("?");
+        if title.trim().is_empty() || title.contains('\n') {
+            self.findings
+                .report(node.span.clone(), "`title` must be one line of text", "this is not one line")
+                .help("the long text goes into `about`");
+        }
+        title.to_owned()
+    }
+
+    fn optional_string(&mut self, root: &Table, key: &str) -> String {
+        root.get(key)
+            .and_then(|node| self.findings.string(node, &format!("`{key}`")))
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    }
+
+    fn claims(&mut self, root: &Table) -> Vec<String> {
+        let given = root.get("claims").and_then(|node| self.findings.strings(node, "`claims`")).unwrap_or_default();
+        let mut claims: Vec<String> = Vec::new();
+        for (claim, span) in given {
+            let bytes = claim.as_bytes();
+            let formed = matches!(bytes, [b'H' | b'Q' | b'J', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
+            if !formed {
+                self.findings
+                    .report(span, format!("`{claim}` is not the id of a claim"), "not a claim id")
+                    .help("a claim id is H, Q or J and two digits: \"H01\"");
+            } else if claims.contains(&claim) {
+                self.findings.report(span, format!("claim `{claim}` is named twice"), "named before").help("once is enough");
+            } else {
+                claims.push(claim);
+            }
+        }
+        claims
+    }
+
+    /// `peer.Tcp.OutRsts`: a side, a group of /proc/net/snmp or /proc/net/netstat, a counter.
+    fn proof(&mut self, root: &Table) -> Vec<String> {
+        let given = root.get("proof").and_then(|node| self.findings.strings(node, "`proof`")).unwrap_or_default();
+        for (counter, span) in &given {
+            let parts: Vec<&str> = counter.split('.').collect();
+            let formed = parts.len() == 3
+                && matches!(parts[0], "peer" | "target")
+                && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+            if !formed {
+                self.findings
+                    .report(span.clone(), format!("`{counter}` is not the name of a counter"), "not a counter")
+                    .help("a counter is SIDE.GROUP.NAME as in /proc/net/snmp and /proc/net/netstat: \"peer.Tcp.OutRsts\"");
+            }
+        }
+        given.into_iter().map(|(counter, _)| counter).collect()
+    }
+
+    fn read_parameters(&mut self, root: &Table) {
+        let Some(table) = root.get("parameters").and_then(|node| self.findings.table(node, "`parameters`")) else {
+            return;
+        };
+        for (key, node) in &table.entries {
+            self.parameter(key, node);
+        }
+    }
+
+    fn parameter(&mut self, key: &Key, node: &Node) {
+        let formed = key.name.starts_with(|c: char| c.is_ascii_lowercase())
+            && key.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !formed {
+            self.findings
+                .report(key.span.clone(), format!("`{}` cannot be a parameter's name", key.name), "not a name")
+                .help("a name is made of a-z, 0-9 and _, and begins with a letter");
+        }
+        if RESERVED.contains(&key.name.as_str()) {
+            self.findings
+                .report(key.span.clone(), format!("`{}` cannot be a parameter's name", key.name), "has a meaning of its own")
+                .help("matrix files and filters use this word for something else; take another");
+        }
+        let (default, about) = match &node.value {
+            Value::Table(table) => {
+                let what = format!("parameter `{}`", key.name);
+                self.findings.refuse_unknown_keys(table, &what, &["default", "about"]);
+                let about = table.get("about").and_then(|node| self.findings.string(node, "`about`")).unwrap_or("");
+                let Some(default) = table.get("default") else {
+                    self.findings.missing(key.span.clone(), &what, "default", "default = \"0ms\"");
+                    return;
+                };
+                (default, about)
+            }
+            _ => (node, ""),
+        };
+        let Some(text) = spelled(default) else {
+            let found = default.value.kind();
+            self.findings.report(
+                default.span.clone(),
+                format!("parameter `{}` must be a single value, not {found}", key.name),
+                "expected a string or a number",
+            );
+            return;
+        };
+        self.parameters.push(ParameterDraft {
+            parameter: Parameter {
+                name: key.name.clone(),
+                default: text.to_owned(),
+                about: about.to_owned(),
+                kinds: Vec::new(),
+            },
+            name_span: key.span.clone(),
+            default_span: default.span.clone(),
+            uses: Vec::new(),
+        });
+    }
+
+    /// A value of the file that may stand for a parameter's.
+    pub(super) fn input(&mut self, kind: FieldKind, node: &Node, what: &str) -> Option<Input> {
+        if let Value::String(text) = &node.value {
+            match reference(text) {
+                ParameterReference::None => {}
+                ParameterReference::Part => {
+                    self.dropped = true;
+                    self.findings
+                        .report(node.span.clone(), format!("{what} mixes a parameter with other text"), "a parameter stands for the whole value")
+                        .help("write \"${name}\" alone, and put the rest into the parameter's value");
+                    return None;
+                }
+                ParameterReference::Whole(name) => return self.use_parameter(name, kind, node, what),
+            }
+        }
+        match from_node(kind, node) {
+            Ok(json) => Some(Input::Given(json)),
+            Err(wrong) => {
+                self.findings.report(node.span.clone(), format!("{what} is wrong"), wrong.label).maybe_help(wrong.help);
+                None
+            }
+        }
+    }
+
+    fn use_parameter(&mut self, name: &str, kind: FieldKind, node: &Node, what: &str) -> Option<Input> {
+        if matches!(kind, FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark) {
+            self.findings
+                .report(node.span.clone(), format!("{what} cannot be a parameter"), "names a socket or a mark")
+                .help("parameters vary values, not the shape of the script; write a scenario of its own");
+            return None;
+        }
+        let Some(draft) = self.parameters.iter_mut().find(|draft| draft.parameter.name == name) else {
+            let names: Vec<&str> = self.parameters.iter().map(|draft| draft.parameter.name.as_str()).collect();
+            let help = if names.is_empty() {
+                format!("declare it: [parameters] {name} = \"...\"")
+            } else {
+                hint(name, names.iter().copied(), "the parameters of this scenario")
+            };
+            self.findings
+                .report(node.span.clone(), format!("unknown parameter `{name}`"), "not declared in [parameters]")
+                .help(help);
+            return None;
+        };
+        draft.uses.push((kind, node.span.clone()));
+        Some(Input::Parameter(name.to_owned()))
+    }
+
+    fn expect(&mut self, root: &Table) -> Vec<(Input, Span)> {
+        let Some(node) = root.get("expect") else {
+            self.findings.missing(0..0, "the scenario", "expect", "expect = [\"readable,data,ECONNRESET\"]");
+            return Vec::new();
+        };
+        let Some(items) = self.findings.list(node, "`expect`") else { return Vec::new() };
+        if items.is_empty() {
+            self.findings
+                .report(node.span.clone(), "`expect` is empty", "no outcome is expected")
+                .help("name the outcomes that are no anomaly; \"**\" expects any");
+        }
+        items
+            .iter()
+            .filter_map(|item| {
+                self.input(FieldKind::Text, item, "an expected outcome").map(|input| (input, item.span.clone()))
+            })
+            .collect()
+    }
+
+    fn control(&mut self, node: &Node) -> Option<ControlTemplate> {
+        let table = self.findings.table(node, "`control`")?;
+        self.findings.refuse_unknown_keys(table, "`control`", &["errno", "rate"]);
+        let field = |reader: &mut Self, key: &str, kind: FieldKind, example: &str| {
+            let Some(node) = table.get(key) else {
+                reader.findings.missing(node.span.clone(), "`control`", key, example);
+                return None;
+            };
+            reader.input(kind, node, &format!("`control.{key}`"))
+        };
+        let errno = field(self, "errno", FieldKind::Errno, "errno = \"EBADF\"");
+        let rate = field(self, "rate", FieldKind::Rate, "rate = \"1%\"; 0 is a negative control");
+        Some(ControlTemplate { errno: errno?, rate: rate? })
+    }
+
+    fn lanes(&mut self, root: &Table) -> Vec<LaneTemplate> {
+        let Some(node) = root.get("lane") else {
+            self.findings
+                .report(0..0, "the scenario has no lanes", "nothing is played")
+                .help("add [lane.client] with its steps, and [lane.peer]");
+            return Vec::new();
+        };
+        let Some(table) = self.findings.table(node, "`lane`") else { return Vec::new() };
+        self.collect_names(table);
+        table.entries.iter().filter_map(|(key, node)| self.lane(key, node)).collect()
+    }
+
+    /// Sockets and marks that some step defines, before any step is read: a lane may name what a later lane defines.
+    fn collect_names(&mut self, lanes: &Table) {
+        for (_, lane) in &lanes.entries {
+            let Value::Table(lane) = &lane.value else { continue };
+            let Some(Value::Array(steps)) = lane.get("steps").map(|node| &node.value) else { continue };
+            for step in steps {
+                let Value::Table(step) = &step.value else { continue };
+                let Some(Value::String(op)) = step.get("op").map(|node| &node.value) else { continue };
+                let Some(schema) = schema_of(op) else { continue };
+                for field in schema.fields.iter().filter(|field| field.defines) {
+                    let Some(Value::String(name)) = step.get(field.name).map(|node| &node.value) else { continue };
+                    let names = if field.kind == FieldKind::Mark { &mut self.marks } else { &mut self.sockets };
+                    if !names.contains(name) {
+                        names.push(name.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    fn lane(&mut self, key: &Key, node: &Node) -> Option<LaneTemplate> {
+        let what = format!("lane `{}`", key.name);
+        let table = self.findings.table(node, &what)?;
+        self.findings.refuse_unknown_keys(table, &what, &["side", "steps"]);
+        let side = match table.get("side") {
+            None if key.name == "peer" => Some(Side::Peer),
+            None => Some(Side::Target),
+            Some(node) => self.side(node),
+        };
+        let Some(steps) = table.get("steps") else {
+            self.dropped = true;
+            self.findings.missing(key.span.clone(), &what, "steps", "steps = [ { op = \"connect\", socket = \"conn\" } ]");
+            return None;
+        };
+        let items = self.findings.list(steps, &format!("the steps of {what}"))?;
+        if items.is_empty() {
+            self.findings.report(steps.span.clone(), format!("{what} has no steps"), "empty").help("a lane plays at least one step");
+        }
+        let steps = items.iter().filter_map(|item| self.step(item)).collect();
+        Some(LaneTemplate { name: key.name.clone(), span: key.span.clone(), side: side?, steps })
+    }
+
+    fn side(&mut self, node: &Node) -> Option<Side> {
+        match self.findings.string(node, "`side`")? {
+            "target" => Some(Side::Target),
+            "peer" => Some(Side::Peer),
+            other => {
+                let help = hint(other, ["target", "peer"], "the sides");
+                self.findings.report(node.span.clone(), format!("unknown side `{other}`"), "not a side").help(help);
+                None
+            }
+        }
+    }
+
+    /// Index of a name that some step defines.
+    pub(super) fn name_index(&mut self, kind: FieldKind, node: &Node) -> Option<Json> {
+        let (what, definer) = match kind {
+            FieldKind::Mark => ("mark", "add { op = \"mark\", mark = ... } to another lane"),
+            _ => ("socket", "`connect` and `accept` make one"),
+        };
+        let name = self.findings.string(node, &format!("a {what}"))?;
+        let names = if kind == FieldKind::Mark { &self.marks } else { &self.sockets };
+        if let Some(index) = names.iter().position(|known| known == name) {
+            return Some(json!(index));
+        }
+        let help = if names.is_empty() {
+            format!("there is no {what} yet: {definer}")
+        } else {
+            hint(name, names.iter().map(String::as_str), &format!("{definer}; there are"))
+        };
+        let label = if kind == FieldKind::Mark { "no step sets this mark" } else { "no step makes this socket" };
+        self.findings.report(node.span.clone(), format!("unknown {what} `{name}`"), label).help(help);
+        None
+    }
+
+    /// Every parameter is used, and its default is a value of every kind that its uses ask for.
+    fn settle_parameters(&mut self) {
+        for draft in &mut self.parameters {
+            let name = &draft.parameter.name;
+            if draft.uses.is_empty() && !self.dropped {
+                self.findings
+                    .report(draft.name_span.clone(), format!("parameter `{name}` is never used"), format!("no value is \"${{{name}}}\""))
+                    .help(format!("use it as a whole value, \"${{{name}}}\", or remove it"));
+            }
+            for (kind, place) in &draft.uses {
+                if draft.parameter.kinds.contains(kind) {
+                    continue;
+                }
+                draft.parameter.kinds.push(*kind);
+                if let Err(wrong) = from_text(*kind, &draft.parameter.default) {
+                    self.findings
+                        .report(draft.default_span.clone(), format!("the default of parameter `{name}` is wrong"), wrong.label)
+                        .also(place.clone(), "it is used here")
+                        .maybe_help(wrong.help);
+                }
+            }
+        }
+    }
+
+    /// All operations, for hints.
+    pub(super) fn operations() -> impl Iterator<Item = &'static str> + Clone {
+        schemas().iter().map(|schema| schema.name)
+    }
+}
+
+/// A single value as its text: parameters are texts until their use says what they are.
+pub(crate) fn spelled(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::String(text) => Some(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => Some(&node.spelled),
+        Value::Array(_) | Value::Table(_) => None,
+    }
+}

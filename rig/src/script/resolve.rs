@@ -1,0 +1,218 @@
+//! Filling in parameters: templates -> the protocol's script.
+
+use std::collections::BTreeMap;
+
+use rig_protocol::{Call, Errno, Lane, Op, Script, Step};
+use serde_json::{Map, Value as Json};
+
+use super::value::{Wrong, from_text};
+use super::{Input, Resolved, Scenario, StepTemplate};
+use crate::document::hint;
+use rig_protocol::FieldKind;
+
+/// Why a scenario cannot be resolved with these parameters; blames whoever gave them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Which parameter.
+    pub parameter: String,
+    /// What is wrong, as a sentence's fragment.
+    pub message: String,
+    /// For the place of the value.
+    pub label: String,
+    /// What to try.
+    pub help: Option<String>,
+}
+
+impl Scenario {
+    /// All parameters with their values: those given, and the defaults of the others.
+    pub fn complete(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        self.parameters
+            .iter()
+            .map(|parameter| {
+                let value = given.get(&parameter.name).unwrap_or(&parameter.default);
+                (parameter.name.clone(), value.clone())
+            })
+            .collect()
+    }
+
+    /// Whether `value` can be a value of the parameter `name`.
+    ///
+    /// # Errors
+    /// There is no such parameter, or the value is of the wrong kind.
+    pub fn admit(&self, name: &str, value: &str) -> Result<(), Unresolved> {
+        let Some(parameter) = self.parameter(name) else {
+            let names = self.parameters.iter().map(|parameter| parameter.name.as_str());
+            return Err(Unresolved {
+                parameter: name.to_owned(),
+                message: format!("scenario `{}` has no parameter `{name}`", self.name),
+                label: "not a parameter of this scenario".to_owned(),
+                help: Some(hint(name, names, "its parameters")),
+            });
+        };
+        for kind in &parameter.kinds {
+            from_text(*kind, value).map_err(|Wrong { label, help }| Unresolved {
+                parameter: name.to_owned(),
+                message: format!("`{value}` is no value for parameter `{name}` of scenario `{}`", self.name),
+                label,
+                help,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether two values of a parameter mean the same (`0ms` and `0s`).
+    pub fn same_value(&self, name: &str, one: &str, other: &str) -> bool {
+        one == other
+            || self.parameter(name).is_some_and(|parameter| {
+                !parameter.kinds.is_empty()
+                    && parameter.kinds.iter().all(|kind| {
+                        matches!((from_text(*kind, one), from_text(*kind, other)), (Ok(a), Ok(b)) if a == b)
+                    })
+            })
+    }
+
+    /// The script with these parameters; those that are not given have their defaults.
+    ///
+    /// # Errors
+    /// Every parameter that the scenario does not have or whose value is of the wrong kind.
+    pub fn resolve(&self, given: &BTreeMap<String, String>) -> Result<Resolved, Vec<Unresolved>> {
+        let wrong: Vec<Unresolved> =
+            given.iter().filter_map(|(name, value)| self.admit(name, value).err()).collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let values = self.complete(given);
+        let resolved = self.fill(&values);
+        match unreachable_injection(&resolved.script) {
+            None => Ok(resolved),
+            Some(fault) => Err(vec![self.blame_injection(fault, &values)]),
+        }
+    }
+
+    /// Fills in values that were all admitted.
+    pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Resolved {
+        let verdict_lane = self.lanes.iter().position(|lane| lane.steps.iter().any(|step| step.verdict));
+        let lanes = self
+            .lanes
+            .iter()
+            .enumerate()
+            .map(|(index, lane)| {
+                let verdict =
+                    lane.steps.iter().position(|step| step.verdict).filter(|_| verdict_lane == Some(index));
+                let steps = lane
+                    .steps
+                    .iter()
+                    .enumerate()
+                    .map(|(position, step)| build(step, verdict.is_some_and(|v| position > v), values))
+                    .collect();
+                Lane { name: lane.name.clone(), side: lane.side, steps }
+            })
+            .collect();
+        let expect = self
+            .expect
+            .iter()
+            .map(|input| as_text(&given_json(FieldKind::Text, input, values)))
+            .collect();
+        let control = self.control.as_ref().map(|control| {
+            let errno = given_json(FieldKind::Errno, &control.errno, values).as_i64().unwrap_or_default();
+            let rate = given_json(FieldKind::Rate, &control.rate, values).as_u64().unwrap_or_default();
+            (Errno(errno as i32), rate as u32)
+        });
+        let script = Script {
+            name: self.name.clone(),
+            sockets: self.sockets.clone(),
+            marks: self.marks.clone(),
+            lanes,
+            expect,
+        };
+        Resolved { script, control }
+    }
+
+    fn blame_injection(&self, fault: InjectionFault, values: &BTreeMap<String, String>) -> Unresolved {
+        let parameter = fault
+            .select
+            .and_then(|at| self.lanes[fault.lane].steps[at].fields.iter().find(|field| field.schema.name == "call"))
+            .and_then(|field| match &field.input {
+                Input::Parameter(name) => Some(name.clone()),
+                Input::Given(_) => None,
+            })
+            .expect("a given call was checked when the file was read; only a parameter can change it");
+        let value = &values[&parameter];
+        Unresolved {
+            message: format!(
+                "scenario `{}` injects an errno into select, but `{parameter}` is `{value}`",
+                self.name
+            ),
+            label: "this call passes by the injection".to_owned(),
+            help: Some("the filter is armed for the `select` system call only: use `select` here".to_owned()),
+            parameter,
+        }
+    }
+}
+
+fn given_json(kind: FieldKind, input: &Input, values: &BTreeMap<String, String>) -> Json {
+    match input {
+        Input::Given(json) => json.clone(),
+        Input::Parameter(name) => {
+            from_text(kind, &values[name]).expect("every value was admitted for every kind of its uses")
+        }
+    }
+}
+
+fn as_text(json: &Json) -> String {
+    json.as_str().unwrap_or_default().to_owned()
+}
+
+/// Operations whose result tells how the connection looks to the program after the verdict.
+const FOLLOW_UPS: &[&str] = &["read", "write", "so_error", "fd_check"];
+
+fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String, String>) -> Step {
+    let mut object = Map::with_capacity(template.fields.len() + 1);
+    object.insert("op".to_owned(), Json::from(template.schema.name));
+    for field in &template.fields {
+        let json = given_json(field.schema.kind, &field.input, values);
+        object.insert(field.schema.wire.to_owned(), json);
+    }
+    let op: Op = serde_json::from_value(Json::Object(object))
+        .expect("fields were checked against the schema, which the protocol holds together with its type");
+    let default = after_verdict && FOLLOW_UPS.contains(&template.schema.name);
+    Step {
+        op,
+        verdict: template.verdict,
+        outcome: template.verdict || template.outcome.unwrap_or(default),
+        may_fail: template.may_fail,
+    }
+}
+
+/// An `inject` that cannot reach a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct InjectionFault {
+    pub(super) lane: usize,
+    /// The `inject`.
+    pub(super) inject: usize,
+    /// The next `select`, whose call is not the one that the filter watches; `None`: there is none.
+    pub(super) select: Option<usize>,
+}
+
+/// The first `inject` whose next `select` in the same lane does not make the plain `select` system call.
+pub(super) fn unreachable_injection(script: &Script) -> Option<InjectionFault> {
+    for (lane_index, lane) in script.lanes.iter().enumerate() {
+        for (inject, step) in lane.steps.iter().enumerate() {
+            if !matches!(step.op, Op::Inject { .. }) {
+                continue;
+            }
+            let next = lane.steps.iter().enumerate().skip(inject + 1).find_map(|(at, step)| match step.op {
+                Op::Select { call, .. } => Some((at, call)),
+                _ => None,
+            });
+            match next {
+                Some((_, Call::Select)) => {}
+                Some((at, Call::Pselect6 | Call::Libc)) => {
+                    return Some(InjectionFault { lane: lane_index, inject, select: Some(at) });
+                }
+                None => return Some(InjectionFault { lane: lane_index, inject, select: None }),
+            }
+        }
+    }
+    None
+}

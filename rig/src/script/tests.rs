@@ -1,0 +1,286 @@
+//! What must hold for every scenario, and what the shipped ones compile to.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rig_protocol::{Call, Delay, Errno, FieldKind, Op, Side, Slot, schemas};
+
+use super::*;
+
+fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn scenario(text: &str) -> Scenario {
+    Scenario::parse("test", "test.toml", text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+fn resolve(name: &str, pairs: &[(&str, &str)]) -> Resolved {
+    shipped(name).expect(name).resolve(&given(pairs)).expect("admissible values")
+}
+
+#[test]
+fn the_base_program_is_what_the_document_says() {
+    let script = resolve("rst", &[("peer_delay", "5ms"), ("client_delay", "1s")]).script;
+    let client = script.lanes_of(Side::Target).next().expect("a client");
+    let peer = script.lanes_of(Side::Peer).next().expect("a peer");
+    let names = |lane: &rig_protocol::Lane| lane.steps.iter().map(|step| step.op.name()).collect::<Vec<_>>();
+    assert_eq!(names(client), ["connect", "write", "sleep", "select", "localtime", "read", "read", "close"]);
+    assert_eq!(names(peer), ["accept", "read", "write", "sleep", "linger", "close"]);
+    assert_eq!(client.steps[2].op, Op::Sleep { duration: Delay::Fixed { ns: 1_000_000_000 } });
+    assert_eq!(peer.steps[3].op, Op::Sleep { duration: Delay::Fixed { ns: 5_000_000 } });
+    assert_eq!(peer.steps[4].op, Op::Linger { socket: Slot(0), seconds: 0 });
+    assert_eq!(
+        client.steps[3].op,
+        Op::Select {
+            read: vec![Slot(0)],
+            write: vec![],
+            except: vec![],
+            timeout: Delay::Fixed { ns: 5_000_000_000 },
+            call: Call::Select
+        }
+    );
+    let outcome: Vec<bool> = client.steps.iter().map(|step| step.outcome).collect();
+    assert_eq!(outcome, [false, false, false, true, false, true, true, false]);
+    assert!(script.expects("readable,data,ECONNRESET"));
+    assert!(!script.expects("ENOENT,data,ECONNRESET"));
+}
+
+#[test]
+fn every_door_of_the_base_program_can_be_chosen() {
+    for (word, call) in [("select", Call::Select), ("pselect6", Call::Pselect6), ("libc", Call::Libc)] {
+        let script = resolve("rst", &[("call", word)]).script;
+        let found = script.lanes[0].steps.iter().find_map(|step| match step.op {
+            Op::Select { call, .. } => Some(call),
+            _ => None,
+        });
+        assert_eq!(found, Some(call));
+    }
+}
+
+#[test]
+fn controls_say_what_they_must_find() {
+    for (name, errno, ppm) in [
+        ("control-closed-descriptor", Errno::EBADF, 1_000_000),
+        ("control-inject-enoent", Errno::ENOENT, 10_000),
+        ("control-inject-ebadf", Errno::EBADF, 10_000),
+        ("control-negative", Errno::ENOENT, 0),
+    ] {
+        assert_eq!(resolve(name, &[]).control, Some((errno, ppm)), "{name}");
+    }
+    assert_eq!(resolve("rst", &[]).control, None);
+    // The rate that is injected is the rate that must be found.
+    let resolved = resolve("control-inject-enoent", &[("rate", "25%")]);
+    assert_eq!(resolved.control, Some((Errno::ENOENT, 250_000)));
+    let injected = resolved.script.lanes[0].steps.iter().find_map(|step| match step.op {
+        Op::Inject { errno, rate_ppm } => Some((errno, rate_ppm)),
+        _ => None,
+    });
+    assert_eq!(injected, Some((Errno::ENOENT, 250_000)));
+}
+
+#[test]
+fn the_watcher_shares_the_client_s_socket_and_waits_for_it() {
+    let script = resolve("watcher", &[]).script;
+    assert_eq!((script.sockets.len(), script.marks.len()), (1, 1));
+    let lanes: Vec<&str> = script.lanes_of(Side::Target).map(|lane| lane.name.as_str()).collect();
+    assert_eq!(lanes, ["client", "watcher"]);
+    let selects: Vec<(bool, bool)> = script.lanes[0]
+        .steps
+        .iter()
+        .filter(|step| step.op.name() == "select")
+        .map(|step| (step.verdict, step.may_fail))
+        .collect();
+    // The first call may meet the close already; the second one is what is counted.
+    assert_eq!(selects, [(false, true), (true, false)]);
+    for outcome in ["EBADF", "readable", "timeout"] {
+        assert!(script.expects(outcome), "{outcome}");
+    }
+    // The random delay reaches past the reset: both orders of close and call occur.
+    let scenario = shipped("watcher").expect("shipped");
+    let delay = |name: &str| parse_delay(&scenario.parameter(name).expect(name).default).expect("a delay").longest();
+    assert!(delay("reenter_delay") > 3 * delay("peer_delay"));
+}
+
+#[test]
+fn wrong_parameters_are_all_named() {
+    let rst = shipped("rst").expect("shipped");
+    let wrong = rst.resolve(&given(&[("peer_dely", "5ms"), ("call", "glibc"), ("timeout", "9")]));
+    let wrong = wrong.expect_err("three wrong values");
+    let names: Vec<&str> = wrong.iter().map(|wrong| wrong.parameter.as_str()).collect();
+    assert_eq!(names, ["call", "peer_dely", "timeout"]);
+    assert_eq!(wrong[1].help.as_deref(), Some("did you mean `peer_delay`?"));
+}
+
+#[test]
+fn a_parameter_that_leads_a_call_past_the_injection_is_refused() {
+    let scenario = scenario(
+        r#"
+title = "t"
+expect = ["**"]
+[parameters]
+door = "select"
+[lane.client]
+steps = [
+    { op = "connect", socket = "conn" },
+    { op = "inject", errno = "ENOENT", rate = "1%" },
+    { op = "select", read = ["conn"], timeout = "5s", call = "${door}", verdict = true },
+]
+[lane.peer]
+steps = [ { op = "accept", socket = "conn" }, { op = "close", socket = "conn" } ]
+"#,
+    );
+    assert!(scenario.resolve(&given(&[("door", "select")])).is_ok());
+    let wrong = scenario.resolve(&given(&[("door", "libc")])).expect_err("libc calls pselect6");
+    assert_eq!(wrong[0].parameter, "door");
+}
+
+#[test]
+fn a_script_without_a_peer_is_possible() {
+    let script = scenario(
+        r#"
+title = "an operation that needs no connection"
+expect = ["ok"]
+[lane.client]
+steps = [ { op = "localtime", verdict = true } ]
+"#,
+    )
+    .resolve(&BTreeMap::new())
+    .expect("no parameters")
+    .script;
+    assert_eq!(script.lanes_of(Side::Peer).count(), 0);
+}
+
+#[test]
+fn an_outcome_of_one_s_own_choice_replaces_the_default() {
+    let script = scenario(
+        r#"
+title = "t"
+expect = ["readable,ok"]
+[lane.client]
+steps = [
+    { op = "connect", socket = "conn" },
+    { op = "select", read = ["conn"], timeout = "5s", verdict = true },
+    { op = "read", socket = "conn", bytes = 4, outcome = false },
+    { op = "close", socket = "conn", outcome = true },
+]
+[lane.peer]
+steps = [ { op = "accept", socket = "conn" }, { op = "close", socket = "conn" } ]
+"#,
+    )
+    .resolve(&BTreeMap::new())
+    .expect("no parameters")
+    .script;
+    let outcome: Vec<bool> = script.lanes[0].steps.iter().map(|step| step.outcome).collect();
+    assert_eq!(outcome, [false, true, false, true]);
+}
+
+#[test]
+fn two_marks_order_three_lanes() {
+    scenario(
+        r#"
+title = "a chain"
+expect = ["**"]
+[lane.client]
+steps = [
+    { op = "connect", socket = "conn" },
+    { op = "mark", mark = "one" },
+    { op = "await", mark = "two", timeout = "5s" },
+    { op = "select", read = ["conn"], timeout = "5s", verdict = true },
+]
+[lane.second]
+steps = [ { op = "await", mark = "one", timeout = "5s" }, { op = "mark", mark = "middle" } ]
+[lane.third]
+steps = [
+    { op = "await", mark = "middle", timeout = "5s" },
+    { op = "close", socket = "conn" },
+    { op = "mark", mark = "two" },
+]
+[lane.peer]
+steps = [ { op = "accept", socket = "conn" }, { op = "close", socket = "conn" } ]
+"#,
+    );
+}
+
+#[test]
+fn the_text_form_has_one_line_per_step() {
+    for scenario in Catalogue::embedded().iter() {
+        let text = scenario.render(&BTreeMap::new()).expect("defaults are admissible");
+        let resolved = scenario.resolve(&BTreeMap::new()).expect("defaults are admissible");
+        for lane in &resolved.script.lanes {
+            for step in &lane.steps {
+                assert!(text.contains(&describe_step(&resolved.script, step)), "{}", scenario.name);
+            }
+        }
+        assert_eq!(text.matches("<- verdict").count(), 1, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn every_operation_is_described() {
+    let text = describe_operations();
+    for schema in schemas() {
+        assert!(text.contains(schema.about), "{}", schema.name);
+    }
+}
+
+/// A value of the file form for a field: a new kind of field has to say how it is written.
+fn spelled(kind: FieldKind) -> String {
+    match kind {
+        FieldKind::Socket => "\"conn\"".to_owned(),
+        FieldKind::Sockets => "[\"conn\"]".to_owned(),
+        FieldKind::Delay => "\"uniform(1ms, 2ms)\"".to_owned(),
+        FieldKind::Text => "\"ABCD\"".to_owned(),
+        FieldKind::Count { low, .. } => low.to_string(),
+        FieldKind::Rate => "0.01".to_owned(),
+        FieldKind::Errno => "\"EBADF\"".to_owned(),
+        FieldKind::Choice(words) => format!("\"{}\"", words[0]),
+        FieldKind::Mark => "\"m\"".to_owned(),
+    }
+}
+
+#[test]
+fn every_operation_of_the_protocol_can_be_written_in_a_scenario() {
+    for schema in schemas().iter().filter(|schema| !["accept", "connect", "mark", "await"].contains(&schema.name)) {
+        let fields: String =
+            schema.fields.iter().map(|field| format!(", {} = {}", field.name, spelled(field.kind))).collect();
+        let text = format!(
+            r#"
+title = "t"
+expect = ["**"]
+[lane.client]
+steps = [
+    {{ op = "connect", socket = "conn" }},
+    {{ op = "{}"{fields} }},
+    {{ op = "select", read = ["conn"], timeout = "5s", verdict = true }},
+]
+[lane.peer]
+steps = [ {{ op = "accept", socket = "conn" }}, {{ op = "close", socket = "conn" }} ]
+"#,
+            schema.name
+        );
+        let script = scenario(&text).resolve(&BTreeMap::new()).expect("no parameters").script;
+        assert_eq!(script.lanes[0].steps[1].op.name(), schema.name);
+    }
+}
+
+proptest! {
+    /// Whatever is admitted resolves, and two spellings of one value give one script.
+    #[test]
+    fn what_is_admitted_resolves(value in "[0-9]{1,4}(ns|us|ms|s)") {
+        let rst = shipped("rst").expect("shipped");
+        if rst.admit("peer_delay", &value).is_ok() {
+            let one = rst.resolve(&given(&[("peer_delay", &value)])).expect("admitted");
+            let canonical = parse_delay(&value).expect("admitted").to_string();
+            let other = rst.resolve(&given(&[("peer_delay", &canonical)])).expect("canonical");
+            prop_assert_eq!(one, other);
+            prop_assert!(rst.same_value("peer_delay", &value, &canonical));
+        }
+    }
+
+    #[test]
+    fn no_value_panics(name in "(peer_delay|call|timeout|x)", value in "\\PC{0,20}") {
+        let rst = shipped("rst").expect("shipped");
+        let _ = rst.resolve(&given(&[(&name, &value)]));
+    }
+}

@@ -1,0 +1,171 @@
+//! The form for people: one line per step, as packetdrill has it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use rig_protocol::{Op, Script, Side, Step, schema_of, schemas};
+use serde_json::Value as Json;
+
+use super::Scenario;
+
+/// The whole scenario with these parameters (defaults for the others; a value that it does not admit is shown as it is).
+pub(super) fn render(scenario: &Scenario, script: &Script, values: &BTreeMap<String, String>) -> String {
+    let mut out = format!("{}: {}\n", scenario.name, scenario.title);
+    if !scenario.about.is_empty() {
+        out.push('\n');
+        for line in scenario.about.lines() {
+            let _ = writeln!(out, "{}", format!("  {line}").trim_end());
+        }
+    }
+    out.push('\n');
+    steps(&mut out, script);
+    parameters(&mut out, scenario, values);
+    facts(&mut out, scenario, script);
+    out
+}
+
+fn steps(out: &mut String, script: &Script) {
+    let width = script.lanes.iter().map(|lane| lane.name.len()).max().unwrap_or(0).max(4);
+    let _ = writeln!(out, "  {:width$}  step", "lane");
+    for lane in &script.lanes {
+        for (index, step) in lane.steps.iter().enumerate() {
+            let _ = writeln!(out, "  {:width$}  {:>4}  {}", lane.name, index + 1, describe_step(script, step));
+        }
+    }
+}
+
+fn parameters(out: &mut String, scenario: &Scenario, values: &BTreeMap<String, String>) {
+    if scenario.parameters.is_empty() {
+        return;
+    }
+    let name_width = scenario.parameters.iter().map(|p| p.name.len()).max().unwrap_or(0);
+    let value_width = values.values().map(String::len).max().unwrap_or(0);
+    out.push_str("\n  parameters\n");
+    for parameter in &scenario.parameters {
+        let value = values.get(&parameter.name).unwrap_or(&parameter.default);
+        let note = if *value == parameter.default {
+            String::new()
+        } else {
+            format!(" (default {})", parameter.default)
+        };
+        let line = format!(
+            "    {:name_width$}  {value:value_width$}  {}{note}",
+            parameter.name, parameter.about
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
+    out.push('\n');
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "  {name:8}  {value}");
+        }
+    };
+    fact("expects", &script.expect.join(" | "));
+    fact("tests", &scenario.claims.join(" "));
+    fact("proof", &scenario.proof.join(" "));
+    if scenario.race {
+        fact("race", "its rates depend on timing; a difference is no alert");
+    }
+}
+
+/// One step: `select read={conn} timeout=5s  <- verdict`.
+pub fn describe_step(script: &Script, step: &Step) -> String {
+    let mut line = describe_op(script, &step.op);
+    if step.verdict {
+        line.push_str("  <- verdict");
+    } else if step.outcome {
+        line.push_str("  <- outcome");
+    }
+    if step.may_fail {
+        line.push_str("  (may fail)");
+    }
+    line
+}
+
+fn describe_op(script: &Script, op: &Op) -> String {
+    use rig_protocol::FieldKind;
+
+    let schema = schema_of(op.name()).expect("every operation has a row in the schema table");
+    let json = serde_json::to_value(op).expect("plain data serialises");
+    let mut line = op.name().to_owned();
+    let name = |names: &[String], index: &Json| -> String {
+        index.as_u64().and_then(|i| names.get(i as usize)).cloned().unwrap_or_else(|| "?".to_owned())
+    };
+    for field in schema.fields {
+        let Some(value) = json.get(field.wire) else { continue };
+        let shown = match field.kind {
+            // The subject of a step needs no key: `close conn`.
+            FieldKind::Socket => {
+                let _ = write!(line, " {}", name(&script.sockets, value));
+                continue;
+            }
+            FieldKind::Mark => {
+                let _ = write!(line, " {}", name(&script.marks, value));
+                continue;
+            }
+            FieldKind::Sockets => {
+                let sockets: Vec<String> =
+                    value.as_array().into_iter().flatten().map(|index| name(&script.sockets, index)).collect();
+                format!("{{{}}}", sockets.join(", "))
+            }
+            FieldKind::Delay => serde_json::from_value::<rig_protocol::Delay>(value.clone())
+                .map(|delay| delay.to_string())
+                .unwrap_or_default(),
+            FieldKind::Text => format!("{:?}", value.as_str().unwrap_or_default()),
+            FieldKind::Rate => format!("{}%", value.as_f64().unwrap_or_default() / 10_000.0),
+            FieldKind::Errno => rig_protocol::Errno(value.as_i64().unwrap_or_default() as i32).to_string(),
+            FieldKind::Choice(words) => {
+                let word = value.as_str().unwrap_or_default();
+                // An optional word that has its first value says nothing.
+                if !field.required && words.first() == Some(&word) {
+                    continue;
+                }
+                word.to_owned()
+            }
+            FieldKind::Count { .. } => value.to_string(),
+        };
+        let _ = write!(line, " {}={shown}", field.name);
+    }
+    line
+}
+
+/// Every operation of the language: its fields and one line about it.
+pub fn describe_operations() -> String {
+    let lines: Vec<(String, &str)> = schemas()
+        .iter()
+        .map(|schema| {
+            let mut usage = schema.name.to_owned();
+            for field in schema.fields {
+                let _ = match field.required {
+                    true => write!(usage, " {}", field.name),
+                    false => write!(usage, " [{}]", field.name),
+                };
+            }
+            (usage, schema.about)
+        })
+        .collect();
+    let width = lines.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
+    lines.iter().fold(String::new(), |mut out, (usage, about)| {
+        let _ = writeln!(out, "  {usage:width$}  {about}");
+        out
+    })
+}
+
+impl Scenario {
+    /// One line per step, parameters, expectations, claims.
+    ///
+    /// # Errors
+    /// As [`Scenario::resolve`].
+    pub fn render(&self, given: &BTreeMap<String, String>) -> Result<String, Vec<super::Unresolved>> {
+        let resolved = self.resolve(given)?;
+        Ok(render(self, &resolved.script, &self.complete(given)))
+    }
+
+    /// How many lanes play on each side: for a listing.
+    pub fn lane_names(&self, side: Side) -> Vec<&str> {
+        self.lanes.iter().filter(|lane| lane.side == side).map(|lane| lane.name.as_str()).collect()
+    }
+}

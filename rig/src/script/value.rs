@@ -1,0 +1,283 @@
+//! How a value is spelled in a scenario file, and the JSON from which the protocol builds an operation.
+
+use rig_protocol::{Delay, Errno, FieldKind};
+use serde_json::{Value as Json, json};
+
+use crate::document::{Node, Value, did_you_mean, hint};
+
+/// The longest single wait that a script may name: one hour. A longer one is a slip of the unit, and no block's deadline allows it.
+pub(crate) const LONGEST_WAIT_NS: u64 = 3_600 * 1_000_000_000;
+
+/// Why a text is no value of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What was expected, for the label: `expected a duration`.
+    pub label: String,
+    /// What to try.
+    pub help: Option<String>,
+}
+
+impl Wrong {
+    fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), help: None }
+    }
+
+    fn with_help(label: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { label: label.into(), help: Some(help.into()) }
+    }
+}
+
+/// `0`, `250us`, `5ms`, `1.5s`, `uniform(0ms, 20ms)`.
+///
+/// # Errors
+/// Says what a duration looks like.
+pub fn parse_delay(text: &str) -> Result<Delay, Wrong> {
+    let text = text.trim();
+    let Some(inside) = text.strip_prefix("uniform") else {
+        return parse_ns(text).map(|ns| Delay::Fixed { ns });
+    };
+    let bounds = inside
+        .trim()
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+        .and_then(|inside| inside.split_once(','));
+    let Some((low, high)) = bounds else {
+        return Err(Wrong::with_help(
+            "expected two bounds",
+            "a random delay is written `uniform(0ms, 20ms)`",
+        ));
+    };
+    let (low_ns, high_ns) = (parse_ns(low.trim())?, parse_ns(high.trim())?);
+    if low_ns > high_ns {
+        return Err(Wrong::with_help(
+            "the lower bound is above the upper one",
+            format!("write `uniform({}, {})`", high.trim(), low.trim()),
+        ));
+    }
+    Ok(Delay::Uniform { low_ns, high_ns })
+}
+
+const UNITS: &[(&str, u64)] =
+    &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("min", 60_000_000_000)];
+
+/// A length of time with its unit, in nanoseconds; `0` needs no unit.
+fn parse_ns(text: &str) -> Result<u64, Wrong> {
+    const HELP: &str = "a duration is a number with a unit: `250us`, `5ms`, `1.5s`; `0` needs none";
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number = number.replace('_', "");
+    let unit = unit.trim();
+    if number.is_empty() || number == "." {
+        return Err(Wrong::with_help("expected a duration", HELP));
+    }
+    if unit.is_empty() {
+        return if number.bytes().all(|b| b == b'0' || b == b'.') {
+            Ok(0)
+        } else {
+            Err(Wrong::with_help(
+                "the unit is missing",
+                format!("write `{number}ms` or `{number}s`; there are ns, us, ms, s, min"),
+            ))
+        };
+    }
+    let Some((_, unit_ns)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+        return Err(Wrong::with_help(
+            format!("there is no unit `{unit}`"),
+            "the units are `ns`, `us`, `ms`, `s` and `min`",
+        ));
+    };
+    let too_long = || Wrong::with_help("longer than an hour", "is the unit what was meant?");
+    let (whole, part) = number.split_once('.').unwrap_or((&number, ""));
+    let whole_ns = if whole.is_empty() { 0 } else { whole.parse::<u64>().map_err(|_| too_long())? };
+    let mut ns = whole_ns.checked_mul(*unit_ns).ok_or_else(too_long)?;
+    let mut digit_ns = *unit_ns;
+    for digit in part.bytes() {
+        if !digit.is_ascii_digit() {
+            return Err(Wrong::with_help("expected a duration", HELP));
+        }
+        if digit_ns % 10 != 0 && digit != b'0' {
+            return Err(Wrong::with_help("finer than a nanosecond", "the clock counts whole nanoseconds"));
+        }
+        digit_ns /= 10;
+        ns = ns.checked_add(u64::from(digit - b'0') * digit_ns).ok_or_else(too_long)?;
+    }
+    if ns > LONGEST_WAIT_NS { Err(too_long()) } else { Ok(ns) }
+}
+
+/// `1%`, `0.01`: a share of the trials, in parts per million.
+///
+/// # Errors
+/// Out of 0 to 1, or finer than one part per million.
+pub fn parse_rate(text: &str) -> Result<u32, Wrong> {
+    let text = text.trim();
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 10_000.0),
+        None => (text, 1_000_000.0),
+    };
+    let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
+    let Some(value) = number.replace('_', "").parse::<f64>().ok().filter(|_| plain) else {
+        return Err(Wrong::with_help(
+            "expected a share of the trials",
+            "a rate is written `1%` or `0.01`",
+        ));
+    };
+    let ppm = value * scale;
+    if !(0.0..=1_000_000.0).contains(&ppm) {
+        return Err(Wrong::with_help("more than all trials", "a rate lies between 0 and 1 (`0%` and `100%`)"));
+    }
+    // Decimal fractions are not exact in binary: 0.29 * 1e6 is 290000.00000000006.
+    if (ppm - ppm.round()).abs() > 1e-6 {
+        return Err(Wrong::with_help(
+            "finer than one part per million",
+            "the filter is armed in whole parts per million of the trials: `0.0001%` is the smallest rate",
+        ));
+    }
+    Ok(ppm.round() as u32)
+}
+
+/// `ENOENT`.
+///
+/// # Errors
+/// No such name in the table.
+pub fn parse_errno(text: &str) -> Result<Errno, Wrong> {
+    text.trim().parse().map_err(|()| Wrong {
+        label: "not the name of an errno".to_owned(),
+        help: did_you_mean(&text.to_uppercase(), Errno::names())
+            .or_else(|| Some("an errno is written by its name: `ENOENT`, `EBADF`, `ECONNRESET`".to_owned())),
+    })
+}
+
+/// A text (a parameter's value, or a string of the file) as the JSON of a field. Sockets and marks are names, not values:
+/// they are resolved where the whole script is known.
+///
+/// # Errors
+/// The text is no value of this kind.
+pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
+    match kind {
+        FieldKind::Delay => {
+            parse_delay(text).map(|delay| serde_json::to_value(delay).expect("plain data serialises"))
+        }
+        FieldKind::Text => Ok(json!(text)),
+        FieldKind::Count { low, high } => {
+            let count = text.trim().replace('_', "").parse::<u64>().ok().filter(|n| (low..=high).contains(n));
+            count
+                .map(|count| json!(count))
+                .ok_or_else(|| Wrong::new(format!("expected a whole number between {low} and {high}")))
+        }
+        FieldKind::Rate => parse_rate(text).map(|ppm| json!(ppm)),
+        FieldKind::Errno => parse_errno(text).map(|errno| json!(errno.0)),
+        FieldKind::Choice(words) => {
+            if words.contains(&text) {
+                Ok(json!(text))
+            } else {
+                let help = hint(text, words.iter().copied(), "there are");
+                Err(Wrong::with_help("not one of the words that stand here", help))
+            }
+        }
+        FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark => {
+            Err(Wrong::new("a parameter cannot name a socket or a mark"))
+        }
+    }
+}
+
+/// A value of the file as the JSON of a field.
+///
+/// # Errors
+/// Its type or its text is wrong for this kind.
+pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
+    let found = node.value.kind();
+    match (&node.value, kind) {
+        (Value::String(text), FieldKind::Count { .. }) => {
+            let help = text.parse::<u64>().is_ok().then(|| format!("write {text} without quotes"));
+            Err(Wrong { label: "expected a whole number, not a string".to_owned(), help })
+        }
+        (Value::String(text), _) => from_text(kind, text),
+        (Value::Integer(_), FieldKind::Count { .. })
+        | (Value::Integer(_) | Value::Float(_), FieldKind::Rate) => from_text(kind, &node.spelled),
+        (Value::Integer(Some(0)), FieldKind::Delay) => from_text(kind, "0"),
+        (Value::Integer(_) | Value::Float(_), FieldKind::Delay) => Err(Wrong::with_help(
+            "the unit is missing",
+            format!("write \"{0}ms\" or \"{0}s\", in quotes", node.spelled),
+        )),
+        (_, FieldKind::Count { .. }) => Err(Wrong::new(format!("expected a whole number, not {found}"))),
+        (_, FieldKind::Rate) => Err(Wrong::new(format!("expected a rate such as \"1%\", not {found}"))),
+        (_, FieldKind::Delay) => Err(Wrong::new(format!("expected a duration such as \"5ms\", not {found}"))),
+        (_, FieldKind::Errno) => Err(Wrong::new(format!("expected an errno such as \"ENOENT\", not {found}"))),
+        (_, FieldKind::Text | FieldKind::Choice(_) | FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark) => {
+            Err(Wrong::new(format!("expected a string, not {found}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fixed(ns: u64) -> Result<Delay, Wrong> {
+        Ok(Delay::Fixed { ns })
+    }
+
+    #[test]
+    fn durations_are_exact() {
+        assert_eq!(parse_delay("0"), fixed(0));
+        assert_eq!(parse_delay("0ms"), fixed(0));
+        assert_eq!(parse_delay("250us"), fixed(250_000));
+        assert_eq!(parse_delay(" 1.5s "), fixed(1_500_000_000));
+        assert_eq!(parse_delay("0.3ms"), fixed(300_000));
+        assert_eq!(parse_delay("1_000 ms"), fixed(1_000_000_000));
+        assert_eq!(parse_delay("2min"), fixed(120_000_000_000));
+        assert_eq!(
+            parse_delay("uniform(0ms, 15ms)"),
+            Ok(Delay::Uniform { low_ns: 0, high_ns: 15_000_000 })
+        );
+        assert_eq!(parse_delay("uniform(0,1us)"), Ok(Delay::Uniform { low_ns: 0, high_ns: 1_000 }));
+    }
+
+    #[test]
+    fn what_is_no_duration_says_why() {
+        for (text, label) in [
+            ("", "expected a duration"),
+            ("soon", "expected a duration"),
+            ("5", "the unit is missing"),
+            ("5 parsecs", "there is no unit `parsecs`"),
+            ("1.2.3s", "expected a duration"),
+            ("-5ms", "expected a duration"),
+            ("2000min", "longer than an hour"),
+            ("99999999999999999999s", "longer than an hour"),
+            ("0.5ns", "finer than a nanosecond"),
+            ("uniform(20ms, 5ms)", "the lower bound is above the upper one"),
+            ("uniform(20ms)", "expected two bounds"),
+            ("uniform 1ms, 2ms", "expected two bounds"),
+        ] {
+            assert_eq!(parse_delay(text).expect_err(text).label, label, "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_exact_in_parts_per_million() {
+        for (text, ppm) in
+            [("1%", 10_000), ("0.01", 10_000), ("100%", 1_000_000), ("0", 0), ("0.29", 290_000), ("0.0001%", 1)]
+        {
+            assert_eq!(parse_rate(text), Ok(ppm), "{text}");
+        }
+        for text in ["", "%", "101%", "1.5", "-1%", "1e-3", "0.0000001", "nan", "inf"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_delay_prints_reads_back(low_ns in 0..=LONGEST_WAIT_NS, length_ns in 0..=1_000_000_000_u64) {
+            let high_ns = (low_ns + length_ns).min(LONGEST_WAIT_NS);
+            for delay in [Delay::Fixed { ns: low_ns }, Delay::Uniform { low_ns, high_ns }] {
+                prop_assert_eq!(parse_delay(&delay.to_string()), Ok(delay));
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,24}") {
+            let _ = (parse_delay(&text), parse_rate(&text), parse_errno(&text));
+        }
+    }
+}

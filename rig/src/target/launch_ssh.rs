@@ -1,0 +1,641 @@
+//! SSH into a guest: connect and pin its key, push the agent's bytes, run it, and hand its conversation on as a plain `UnixStream`.
+//!
+//! libssh2 in non-blocking mode throughout, one thread for one session; every wait has a name and a wall-clock bound, and an
+//! [`Abandon`] ends it at once. Must not know what the agent says. Units: `Duration`, bytes.
+//! Errors: [`SshError`], which blames the guest or the control network; a block becomes void.
+//! Tests: below (no guest); `tests/qemu.rs` (real dropbear in real guests).
+
+mod error;
+mod pump;
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sha2::{Digest, Sha256};
+use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
+use tokio::sync::watch;
+
+pub use error::SshError;
+
+use super::qemu::{Death, Guest};
+
+/// Where the agent lies in a guest (a tmpfs).
+pub const AGENT_PATH: &str = "/run/agent";
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Attempts to connect; the guest has said that its server listens, so one is the rule.
+const ATTEMPTS: u32 = 5;
+/// Of a command's output, and of its standard error, so much is kept.
+const OUTPUT_CAP_BYTES: usize = 1 << 20;
+
+/// LIBSSH2_ERROR_AUTHENTICATION_FAILED and LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED of libssh2.h: the server does not want this key.
+const REFUSALS: [ErrorCode; 2] = [ErrorCode::Session(-18), ErrorCode::Session(-19)];
+
+/// Ends every wait of the sessions that were given it. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Abandon(Arc<Mutex<Abandoned>>);
+
+#[derive(Debug, Default)]
+struct Abandoned {
+    reason: Option<String>,
+    sockets: Vec<TcpStream>,
+}
+
+impl Abandon {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Abandoned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the sockets. The first reason stays.
+    pub fn abandon(&self, reason: &str) {
+        let mut state = self.lock();
+        state.reason.get_or_insert_with(|| reason.to_owned());
+        for socket in state.sockets.drain(..) {
+            // One that is closed already needs no closing.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The reason, if it was.
+    pub fn reason(&self) -> Option<String> {
+        self.lock().reason.clone()
+    }
+
+    /// Takes a socket to be closed with the others; at once, if all is over already.
+    fn watch(&self, socket: &TcpStream) -> io::Result<()> {
+        let socket = socket.try_clone()?;
+        let mut state = self.lock();
+        match state.reason {
+            Some(_) => socket.shutdown(Shutdown::Both),
+            None => {
+                state.sockets.push(socket);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is needed to get into one guest.
+#[derive(Debug, Clone)]
+pub struct SshPlan {
+    /// On 127.0.0.1.
+    pub port: u16,
+    /// The network namespace of that address; none: this thread's own.
+    pub namespace: Option<Arc<OwnedFd>>,
+    /// The host's public key as it goes over the wire (RFC 4253, section 6.6): compared byte by byte.
+    pub host_key: Vec<u8>,
+    /// The user's private key in OpenSSH's PEM form.
+    pub private_key: String,
+}
+
+/// How a command in the guest ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Status(i32),
+    /// By this signal, `KILL`.
+    Signal(String),
+    /// Nobody knows: the connection or the guest ended first.
+    Broken(String),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exit status {status}"),
+            Self::Signal(signal) => write!(f, "killed by SIG{signal}"),
+            Self::Broken(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// A command that has run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub exit: Exit,
+    /// Its output, the first MiB.
+    pub stdout: Vec<u8>,
+    /// Its standard error, the first MiB.
+    pub stderr: Vec<u8>,
+}
+
+/// A program in the guest whose input and output are one end of a stream, as those of a child on the host would be.
+///
+/// Dropping it breaks the connection; the guest ends the program.
+#[derive(Debug)]
+pub struct SshAgent {
+    /// Its standard input and output. Blocking; ends when the program or the connection ends.
+    pub stream: UnixStream,
+    /// How the program ended, once it has.
+    pub end: watch::Receiver<Option<AgentEnd>>,
+    /// Keeps the connection.
+    pub life: Life,
+}
+
+/// How the program behind a stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentEnd {
+    /// How.
+    pub exit: Exit,
+    /// The last part of its standard error.
+    pub stderr: String,
+}
+
+/// As long as it lives, so does a connection.
+#[derive(Debug)]
+pub struct Life(Abandon);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.abandon("rig has let go of the agent");
+    }
+}
+
+/// One authenticated session. Not to be shared between threads.
+#[derive(Debug)]
+pub struct SshSession {
+    session: SessionCell,
+    socket: TcpStream,
+    abandon: Abandon,
+}
+
+/// Keeps `Session` printable.
+struct SessionCell(Session);
+
+impl std::fmt::Debug for SessionCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+impl Drop for SshSession {
+    fn drop(&mut self) {
+        // libssh2 says good-bye when it frees a channel and would keep what it cannot send; on a closed socket it frees all.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+impl SshSession {
+    /// Connects, compares the host key, logs in as root.
+    ///
+    /// # Errors
+    /// [`SshError`]
+    pub fn connect(plan: &SshPlan, abandon: &Abandon, within: Duration) -> Result<Self, SshError> {
+        let until = Instant::now() + within;
+        let mut last = SshError::Late { what: "connect", within };
+        for attempt in 1..=ATTEMPTS {
+            // A server that took the connection and stays silent gets half of the time that is left, so that another try is left.
+            let left = until.saturating_duration_since(Instant::now());
+            let bound = if attempt == ATTEMPTS { left } else { left / 2 };
+            match Self::connect_once(plan, abandon, Instant::now() + bound, bound) {
+                Err(error @ (SshError::Late { .. } | SshError::Failed { .. })) => last = error,
+                decided => return decided,
+            }
+            if until.saturating_duration_since(Instant::now()) <= PAUSE {
+                return Err(unreachable_after(attempt, within, &last));
+            }
+            thread::sleep(PAUSE);
+        }
+        Err(unreachable_after(ATTEMPTS, within, &last))
+    }
+
+    fn connect_once(
+        plan: &SshPlan,
+        abandon: &Abandon,
+        until: Instant,
+        within: Duration,
+    ) -> Result<Self, SshError> {
+        let failed = |what| move |source| SshError::Failed { what, source };
+        if let Some(reason) = abandon.reason() {
+            return Err(SshError::Abandoned { what: "connect", reason });
+        }
+        let socket = connect_within(plan, within).map_err(failed("connect"))?;
+        abandon.watch(&socket).map_err(failed("connect"))?;
+        let mut session = Session::new().map_err(io::Error::from).map_err(failed("make a session"))?;
+        session.set_tcp_stream(socket.try_clone().map_err(failed("connect"))?);
+        session.set_blocking(false);
+        // The kind of key that is pinned, and no other.
+        session
+            .method_pref(MethodType::HostKey, "ssh-ed25519")
+            .map_err(io::Error::from)
+            .map_err(failed("ask for an ed25519 host key"))?;
+        let mut ours = Self { session: SessionCell(session), socket, abandon: abandon.clone() };
+        let mut session = ours.session.0.clone();
+        ours.drive("shake hands", until, within, || Ok(session.handshake()?))?;
+        ours.compare_host_key(&plan.host_key)?;
+        let session = ours.session.0.clone();
+        let mut refused = false;
+        let login = ours.drive("log in", until, within, || {
+            let login = session.userauth_pubkey_memory("root", None, &plan.private_key, None);
+            refused = login.as_ref().is_err_and(|error| REFUSALS.contains(&error.code()));
+            Ok(login?)
+        });
+        match login {
+            Ok(()) => Ok(ours),
+            Err(SshError::Failed { source, .. }) if refused => Err(SshError::Refused { source }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn compare_host_key(&mut self, pinned: &[u8]) -> Result<(), SshError> {
+        let found = self.session.0.host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
+        if found == pinned {
+            return Ok(());
+        }
+        Err(SshError::HostKey { found: fingerprint(&found), pinned: fingerprint(pinned) })
+    }
+
+    /// Repeats a step until it is done, failed, late or abandoned.
+    fn drive<T>(
+        &self,
+        what: &'static str,
+        until: Instant,
+        within: Duration,
+        mut step: impl FnMut() -> io::Result<T>,
+    ) -> Result<T, SshError> {
+        loop {
+            match step() {
+                Ok(done) => return Ok(done),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(source) => {
+                    return Err(match self.abandon.reason() {
+                        Some(reason) => SshError::Abandoned { what, reason },
+                        None => SshError::Failed { what, source },
+                    });
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(SshError::Late { what, within });
+            }
+            self.wait_socket(left).map_err(|source| SshError::Failed { what, source })?;
+        }
+    }
+
+    /// Waits until libssh2 can go on; at most a second, after which it is asked again.
+    fn wait_socket(&self, left: Duration) -> io::Result<()> {
+        let flags = directions(&self.session.0);
+        let flags = if flags.is_empty() { PollFlags::POLLIN } else { flags };
+        let mut fds = [PollFd::new(self.socket.as_fd(), flags)];
+        wait(&mut fds, left.min(Duration::from_secs(1)))
+    }
+
+    fn open(&self, command: &str, until: Instant, within: Duration) -> Result<Channel, SshError> {
+        let session = &self.session.0;
+        let mut channel = self.drive("open a channel", until, within, || Ok(session.channel_session()?))?;
+        self.drive("start a command", until, within, || Ok(channel.exec(command)?))?;
+        Ok(channel)
+    }
+
+    /// Runs a shell command to its end.
+    ///
+    /// # Errors
+    /// [`SshError`]; a command that fails is none.
+    pub fn run(&self, command: &str, within: Duration) -> Result<Finished, SshError> {
+        let until = Instant::now() + within;
+        let mut channel = self.open(command, until, within)?;
+        self.drive("close a command's input", until, within, || Ok(channel.send_eof()?))?;
+        self.finish(channel, Said::default(), until, within)
+    }
+
+    /// Reads a command's output to the end and learns how it ended.
+    fn finish(
+        &self,
+        mut channel: Channel,
+        mut said: Said,
+        until: Instant,
+        within: Duration,
+    ) -> Result<Finished, SshError> {
+        self.drive("read a command's output", until, within, || {
+            said.read(&mut channel)?;
+            if channel.eof() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        })?;
+        self.drive("learn how a command ended", until, within, || Ok(channel.wait_close()?))?;
+        let exit =
+            learn_exit(&channel).map_err(|source| SshError::Failed { what: "learn how it ended", source })?;
+        Ok(Finished { exit, stdout: said.stdout, stderr: said.stderr })
+    }
+
+    /// Writes a program into the guest's file system, whole or not at all, and makes it executable.
+    ///
+    /// # Errors
+    /// [`SshError`]
+    pub fn push(&self, path: &str, bytes: &[u8], within: Duration) -> Result<(), SshError> {
+        let until = Instant::now() + within;
+        let part = quote(&format!("{path}.part"));
+        let path = quote(path);
+        let command = format!("cat > {part} && chmod 755 {part} && wc -c < {part} && mv {part} {path}");
+        let mut channel = self.open(&command, until, within)?;
+        let mut sent = 0;
+        let mut said = Said::default();
+        self.drive("send the agent", until, within, || {
+            loop {
+                // A shell that has given up has said why, and its end shows only once that is read.
+                said.read(&mut channel)?;
+                if sent == bytes.len() || channel.eof() {
+                    return Ok(());
+                }
+                // libssh2 takes a window's worth at most, and wants the same bytes again after "would block".
+                sent += channel.write(&bytes[sent..])?;
+            }
+        })?;
+        self.drive("close the agent's file", until, within, || Ok(channel.send_eof()?))?;
+        let finished = self.finish(channel, said, until, within)?;
+        let arrived = String::from_utf8_lossy(&finished.stdout).trim().parse::<usize>();
+        if finished.exit == Exit::Status(0) && arrived == Ok(bytes.len()) {
+            return Ok(());
+        }
+        Err(SshError::Command {
+            what: "take the agent's bytes",
+            how: finished.exit.to_string(),
+            stderr: String::from_utf8_lossy(&finished.stderr).trim().to_owned(),
+        })
+    }
+
+    /// Starts a program; its input and output are the stream. The session is the program's from now on.
+    ///
+    /// # Errors
+    /// [`SshError`]
+    pub fn start(self, command: &str, within: Duration) -> Result<SshAgent, SshError> {
+        let channel = self.open(command, Instant::now() + within, within)?;
+        self.hand_over(channel)
+    }
+
+    /// Starts a login shell on a terminal of this size (columns, rows).
+    ///
+    /// # Errors
+    /// [`SshError`]
+    pub fn start_shell(
+        self,
+        terminal: &str,
+        size: (u32, u32),
+        within: Duration,
+    ) -> Result<SshAgent, SshError> {
+        let until = Instant::now() + within;
+        let session = &self.session.0;
+        let mut channel = self.drive("open a channel", until, within, || Ok(session.channel_session()?))?;
+        let dimensions = Some((size.0, size.1, 0, 0));
+        self.drive("get a terminal", until, within, || Ok(channel.request_pty(terminal, None, dimensions)?))?;
+        self.drive("start a shell", until, within, || Ok(channel.shell()?))?;
+        self.hand_over(channel)
+    }
+
+    fn hand_over(self, channel: Channel) -> Result<SshAgent, SshError> {
+        let failed = |source| SshError::Failed { what: "hand the stream over", source };
+        let (stream, near) = UnixStream::pair().map_err(failed)?;
+        near.set_nonblocking(true).map_err(failed)?;
+        let life = Life(self.abandon.clone());
+        let (sender, end) = watch::channel(None);
+        let work = move || {
+            let told = pump::pump(&self, channel, near);
+            sender.send_replace(Some(told));
+        };
+        thread::Builder::new().name("ssh-pump".to_owned()).spawn(work).map_err(failed)?;
+        Ok(SshAgent { stream, end, life })
+    }
+}
+
+/// Pushes a program into a guest and starts it there as `command`.
+///
+/// # Errors
+/// [`SshError`]; with the death's reason, at once, when the guest dies.
+pub async fn launch(
+    guest: &Guest,
+    plan: SshPlan,
+    agent: Arc<[u8]>,
+    command: String,
+    within: Duration,
+) -> Result<SshAgent, SshError> {
+    with_session(guest, plan, within, move |session, left| {
+        session.push(AGENT_PATH, &agent, left())?;
+        session.start(&command, left())
+    })
+    .await
+}
+
+/// Connects on a thread of its own and does something with the session there, no longer than `within` and than the guest lives.
+///
+/// What remains of the time is given to the work.
+///
+/// # Errors
+/// [`SshError`]
+pub async fn with_session<T: Send + 'static>(
+    guest: &Guest,
+    plan: SshPlan,
+    within: Duration,
+    work: impl FnOnce(SshSession, &dyn Fn() -> Duration) -> Result<T, SshError> + Send + 'static,
+) -> Result<T, SshError> {
+    let abandon = Abandon::default();
+    tokio::spawn(abandon_when_dead(abandon.clone(), guest.death()));
+    let mut given_up = GiveUp(Some(abandon.clone()));
+    let until = Instant::now() + within;
+    let working = tokio::task::spawn_blocking(move || {
+        let left = || until.saturating_duration_since(Instant::now());
+        let session = SshSession::connect(&plan, &abandon, left())?;
+        work(session, &left)
+    });
+    let done = working.await;
+    // From here on whoever holds the result decides how long the connection lives.
+    given_up.0 = None;
+    done.unwrap_or_else(|error| {
+        Err(SshError::Failed { what: "work on a thread of its own", source: io::Error::other(error) })
+    })
+}
+
+/// Ends the work on its thread when nobody waits for it any more.
+struct GiveUp(Option<Abandon>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        if let Some(abandon) = &self.0 {
+            abandon.abandon("rig no longer waits for it");
+        }
+    }
+}
+
+/// Ends with the guest, also when nobody waits any more: a task costs less than a forgotten socket.
+async fn abandon_when_dead(abandon: Abandon, mut death: watch::Receiver<Option<Death>>) {
+    if let Ok(told) = death.wait_for(Option::is_some).await {
+        let reason = told.as_ref().map_or("the guest died", |death| &death.reason);
+        abandon.abandon(reason);
+    }
+}
+
+fn unreachable_after(attempts: u32, within: Duration, last: &SshError) -> SshError {
+    let last = match last {
+        SshError::Failed { what, source } => format!("cannot {what}: {source}"),
+        other => other.to_string(),
+    };
+    SshError::Unreachable { attempts, within, last }
+}
+
+/// Connects in the plan's namespace, which a thread of its own enters for that.
+fn connect_within(plan: &SshPlan, within: Duration) -> io::Result<TcpStream> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, plan.port));
+    let connect = || {
+        if let Some(namespace) = &plan.namespace {
+            nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET)?;
+        }
+        let socket = TcpStream::connect_timeout(&address, within)?;
+        socket.set_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    thread::scope(|scope| match scope.spawn(connect).join() {
+        Ok(connected) => connected,
+        Err(_) => Err(io::Error::other("the connecting thread panicked")),
+    })
+}
+
+/// What libssh2 waits for.
+fn directions(session: &Session) -> PollFlags {
+    match session.block_directions() {
+        BlockDirections::None => PollFlags::empty(),
+        BlockDirections::Inbound => PollFlags::POLLIN,
+        BlockDirections::Outbound => PollFlags::POLLOUT,
+        BlockDirections::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
+    }
+}
+
+/// poll(2), also through signals.
+fn wait(fds: &mut [PollFd<'_>], at_most: Duration) -> io::Result<()> {
+    let millis = u16::try_from(at_most.as_millis()).unwrap_or(u16::MAX).max(1);
+    match poll(fds, PollTimeout::from(millis)) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// What a command has said so far.
+#[derive(Debug, Default)]
+struct Said {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Said {
+    /// Reads what is there. What one read leaves in libssh2's queue the socket does not announce any more: until both are empty.
+    fn read(&mut self, channel: &mut Channel) -> io::Result<()> {
+        while read_some(&mut channel.stream(0), &mut self.stdout)?
+            | read_some(&mut channel.stream(ssh2::EXTENDED_DATA_STDERR), &mut self.stderr)?
+        {}
+        Ok(())
+    }
+}
+
+/// Reads once; gives whether anything came. What is over the cap is dropped.
+fn read_some(stream: &mut ssh2::Stream, kept: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; 16 << 10];
+    match stream.read(&mut buffer) {
+        Ok(count) => {
+            let room = OUTPUT_CAP_BYTES - kept.len();
+            kept.extend_from_slice(&buffer[..count.min(room)]);
+            Ok(count > 0)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How the remote program ended; to be asked after its channel was closed by the other side.
+fn learn_exit(channel: &Channel) -> io::Result<Exit> {
+    match channel.exit_signal()?.exit_signal {
+        Some(signal) => Ok(Exit::Signal(signal)),
+        None => Ok(Exit::Status(channel.exit_status()?)),
+    }
+}
+
+/// For a POSIX shell.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn fingerprint(key: &[u8]) -> String {
+    Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn plan(port: u16) -> SshPlan {
+        SshPlan { port, namespace: None, host_key: vec![1, 2, 3], private_key: "not a key".into() }
+    }
+
+    #[test]
+    fn nobody_there_is_unreachable_after_a_few_attempts() {
+        // Bound and dropped: very likely free, and nothing listens.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let error =
+            SshSession::connect(&plan(port), &Abandon::default(), Duration::from_secs(60)).unwrap_err();
+        assert!(
+            matches!(&error, SshError::Unreachable { attempts: ATTEMPTS, last, .. } if last.contains("refused")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_late() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let error =
+            SshSession::connect(&plan(port), &Abandon::default(), Duration::from_millis(400)).unwrap_err();
+        assert!(
+            matches!(&error, SshError::Unreachable { last, .. } if last.contains("could not shake hands")),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_talks_garbage_is_unreachable() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for client in server.incoming() {
+                // The client may hang up first.
+                let _ = client.and_then(|mut client| {
+                    client.write_all(b"SSH-2.0-x\r\n\xff\xff\xff\xffgarbage garbage garbage")
+                });
+            }
+        });
+        let error =
+            SshSession::connect(&plan(port), &Abandon::default(), Duration::from_secs(60)).unwrap_err();
+        assert!(matches!(&error, SshError::Unreachable { .. }), "{error}");
+    }
+
+    #[test]
+    fn abandoning_ends_a_wait_with_the_reason_and_forbids_new_ones() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = plan(server.local_addr().unwrap().port());
+        let abandon = Abandon::default();
+        let error = thread::scope(|scope| {
+            let waiting =
+                scope.spawn(|| SshSession::connect(&plan, &abandon, Duration::from_secs(600)).unwrap_err());
+            // The connection is there, so its socket is (about to be) watched; either way it must end.
+            let _client = server.accept().unwrap();
+            abandon.abandon("the guest is dead");
+            waiting.join().unwrap()
+        });
+        assert!(
+            matches!(&error, SshError::Abandoned { reason, .. } if reason == "the guest is dead"),
+            "{error}"
+        );
+        let later = SshSession::connect(&plan, &abandon, Duration::from_secs(600)).unwrap_err();
+        assert!(matches!(later, SshError::Abandoned { .. }));
+    }
+
+    #[test]
+    fn words_are_quoted_for_the_shell() {
+        assert_eq!(quote("/run/agent"), "'/run/agent'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,259 @@
+//! Shovels bytes between an SSH channel and a local stream, both ways, on one thread.
+//!
+//! Each direction has one buffer, and is not read from while that is not empty: so a slow reader on either side slows the writer on
+//! the other. Must not know what the bytes mean. Units: bytes.
+//! Errors: none leave; how it ended is an [`AgentEnd`], and the local stream is closed first.
+//! Sources: libssh2_channel_write_ex(3) (the same bytes again after "would block"), poll(2). Tests: `tests/qemu.rs`.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
+use ssh2::Channel;
+
+use super::{AgentEnd, Exit, SshError, SshSession, directions, learn_exit, wait};
+
+const BUFFER_BYTES: usize = 64 << 10;
+/// The last part of standard error that is kept.
+const STDERR_TAIL_BYTES: usize = 8 << 10;
+/// A program that has closed its output ends within this.
+const EXIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Bytes on their way.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Box<[u8]>,
+    begin: usize,
+    end: usize,
+}
+
+impl Buffer {
+    fn new() -> Self {
+        Self { bytes: vec![0; BUFFER_BYTES].into_boxed_slice(), begin: 0, end: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.begin == self.end
+    }
+
+    /// Fills it when it is empty.
+    fn fill(&mut self, from: &mut impl Read) -> io::Result<Moved> {
+        if !self.is_empty() {
+            return Ok(Moved::Nothing);
+        }
+        match retry_interrupted(|| from.read(&mut self.bytes)) {
+            Ok(0) => Ok(Moved::End),
+            Ok(count) => {
+                (self.begin, self.end) = (0, count);
+                Ok(Moved::Something)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Moved::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives what the other side takes.
+    fn drain(&mut self, to: &mut impl Write) -> io::Result<Moved> {
+        if self.is_empty() {
+            return Ok(Moved::Nothing);
+        }
+        match retry_interrupted(|| to.write(&self.bytes[self.begin..self.end])) {
+            Ok(count) => {
+                self.begin += count;
+                Ok(if count == 0 { Moved::Nothing } else { Moved::Something })
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Moved::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moved {
+    Nothing,
+    Something,
+    End,
+}
+
+fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Why the shovelling stopped.
+enum Stopped {
+    /// The program closed its output, and all of it was handed on.
+    Output,
+    /// Nobody reads on the host any more.
+    Host,
+    /// The connection broke.
+    Guest(io::Error),
+}
+
+struct Pump<'a> {
+    session: &'a SshSession,
+    channel: Channel,
+    near: UnixStream,
+    to_guest: Buffer,
+    to_host: Buffer,
+    stderr: Vec<u8>,
+    /// The host has closed its writing side.
+    input_ended: bool,
+    /// ... and the program was told.
+    eof_sent: bool,
+    output_ended: bool,
+}
+
+/// Runs until one side ends. The local stream is closed when this returns.
+pub(super) fn pump(session: &SshSession, channel: Channel, near: UnixStream) -> AgentEnd {
+    let mut pump = Pump {
+        session,
+        channel,
+        near,
+        to_guest: Buffer::new(),
+        to_host: Buffer::new(),
+        stderr: Vec::new(),
+        input_ended: false,
+        eof_sent: false,
+        output_ended: false,
+    };
+    let stopped = pump.shovel();
+    let Pump { channel, near, mut stderr, .. } = pump;
+    // At once: whoever reads must not wait for the formalities.
+    drop(near);
+    let exit = match stopped {
+        Stopped::Output => learn_end(session, channel, &mut stderr),
+        Stopped::Host => Exit::Broken("rig closed the agent's stream".to_owned()),
+        Stopped::Guest(error) => Exit::Broken(match session.abandon.reason() {
+            Some(reason) => reason,
+            None => format!("the ssh connection broke: {error}"),
+        }),
+    };
+    AgentEnd { exit, stderr: String::from_utf8_lossy(&stderr).into_owned() }
+}
+
+impl Pump<'_> {
+    fn shovel(&mut self) -> Stopped {
+        loop {
+            let moved = match self.shovel_once() {
+                Ok(moved) => moved,
+                Err(stopped) => return stopped,
+            };
+            if self.output_ended && self.to_host.is_empty() {
+                return Stopped::Output;
+            }
+            if moved {
+                continue;
+            }
+            if let Err(error) = self.wait() {
+                return Stopped::Guest(error);
+            }
+        }
+    }
+
+    /// One round over all four ends; gives whether anything moved.
+    fn shovel_once(&mut self) -> Result<bool, Stopped> {
+        let mut moved = false;
+        if !self.input_ended {
+            match self.to_guest.fill(&mut self.near) {
+                Ok(Moved::End) => self.input_ended = true,
+                Ok(what) => moved |= what == Moved::Something,
+                Err(_) => return Err(Stopped::Host),
+            }
+        }
+        moved |= self.to_guest.drain(&mut self.channel).map_err(Stopped::Guest)? == Moved::Something;
+        if self.input_ended && self.to_guest.is_empty() && !self.eof_sent {
+            self.eof_sent = done(self.channel.send_eof()).map_err(Stopped::Guest)?;
+        }
+        if !self.output_ended {
+            match self.to_host.fill(&mut self.channel).map_err(Stopped::Guest)? {
+                Moved::End => self.output_ended = true,
+                what => moved |= what == Moved::Something,
+            }
+        }
+        match self.to_host.drain(&mut self.near) {
+            Ok(what) => moved |= what == Moved::Something,
+            Err(_) => return Err(Stopped::Host),
+        }
+        moved |= read_stderr(&mut self.channel, &mut self.stderr).map_err(Stopped::Guest)?;
+        Ok(moved)
+    }
+
+    /// Sleeps until one of the ends that matter now is ready.
+    fn wait(&self) -> io::Result<()> {
+        let mut socket = directions(&self.session.session.0);
+        // What libssh2 would block on after a read is always "in"; while the host does not take what is here, nothing more is read.
+        socket.set(PollFlags::POLLIN, self.to_host.is_empty() || !self.to_guest.is_empty());
+        let mut near = PollFlags::empty();
+        near.set(PollFlags::POLLIN, !self.input_ended && self.to_guest.is_empty());
+        near.set(PollFlags::POLLOUT, !self.to_host.is_empty());
+        let tick = Duration::from_secs(1);
+        if near.is_empty() {
+            // Not polled at all: one that the host has closed would announce that for ever.
+            return self.look(&mut [PollFd::new(self.session.socket.as_fd(), socket)], tick);
+        }
+        self.look(
+            &mut [PollFd::new(self.session.socket.as_fd(), socket), PollFd::new(self.near.as_fd(), near)],
+            tick,
+        )
+    }
+
+    /// Waits; a socket that is closed both ways is told here, because it may not be read from at the moment.
+    fn look(&self, fds: &mut [PollFd<'_>], tick: Duration) -> io::Result<()> {
+        wait(fds, tick)?;
+        let seen = fds[0].revents().unwrap_or(PollFlags::empty());
+        if seen.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL)
+            && !self.to_host.is_empty()
+        {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether a step of libssh2 is done, or must be repeated.
+fn done(step: Result<(), ssh2::Error>) -> io::Result<bool> {
+    match step.map_err(io::Error::from) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the last part of what the program says on standard error; gives whether anything came.
+fn read_stderr(channel: &mut Channel, tail: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; 4 << 10];
+    match channel.stderr().read(&mut buffer) {
+        Ok(count) => {
+            tail.extend_from_slice(&buffer[..count]);
+            let excess = tail.len().saturating_sub(STDERR_TAIL_BYTES);
+            tail.drain(..excess);
+            Ok(count > 0)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for the server's word on how the program ended. It must be the server that closes: told to close, it forgets the status.
+fn learn_end(session: &SshSession, mut channel: Channel, stderr: &mut Vec<u8>) -> Exit {
+    let until = Instant::now() + EXIT_DEADLINE;
+    let ended = session.drive("learn how the agent ended", until, EXIT_DEADLINE, || {
+        while read_stderr(&mut channel, stderr)? {}
+        Ok(channel.wait_close()?)
+    });
+    match ended {
+        Ok(()) => learn_exit(&channel).unwrap_or_else(|error| Exit::Broken(error.to_string())),
+        Err(SshError::Abandoned { reason, .. }) => Exit::Broken(reason),
+        Err(SshError::Late { within, .. }) => {
+            Exit::Broken(format!("the agent closed its output and did not end within {within:?}"))
+        }
+        Err(error) => Exit::Broken(error.to_string()),
+    }
+}

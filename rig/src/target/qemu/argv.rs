@@ -1,0 +1,332 @@
+//! QEMU's command line, built in this one place from plain data.
+//!
+//! Must not open, spawn or look at anything of the host: descriptors come in as numbers. Units: MiB, vCPUs, bytes of MTU.
+//! Errors: [`Unsupported`], which blames the configuration: no QEMU of ours can be what it asks for.
+//! What each option means: qemu-system-x86_64(1), version 7.2; the kernel's: Documentation/admin-guide/kernel-parameters.txt.
+//! Tests: below, one snapshot for every shape of a configuration.
+
+use std::fmt::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::os::fd::RawFd;
+use std::path::Path;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::target::spec::{Backend, NicModel, QemuSpec};
+
+/// What really executes the guest's instructions: an accelerator after `auto` was resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// The CPU, under KVM.
+    Kvm,
+    /// QEMU's emulation. Never stands for a KVM guest.
+    Tcg,
+}
+
+impl Engine {
+    /// As records and tables call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// MAC address of the measured NIC (QEMU's own prefix, locally administered).
+pub const DATA_MAC: &str = "52:54:00:00:01:01";
+/// MAC address of the control NIC, which never carries a measured packet.
+pub const CONTROL_MAC: &str = "52:54:00:00:01:02";
+
+/// The guest's side of both networks; the guest's init takes it from the kernel command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestNet {
+    /// Address of the measured NIC.
+    pub address: Ipv4Addr,
+    /// Prefix length of the measured link.
+    pub prefix: u8,
+    /// MTU of the measured link, in bytes.
+    pub mtu_bytes: u32,
+    /// TCP port on 127.0.0.1, in QEMU's network namespace, behind which the guest's SSH server is.
+    pub control_port: u16,
+}
+
+impl GuestNet {
+    /// The measured NIC as the guest has it: behind libslirp it lives in a network of slirp's own, whose gateway forwards.
+    fn data(&self, backend: Backend) -> String {
+        let mtu = self.mtu_bytes;
+        match backend {
+            Backend::Tap | Backend::TapVhost => format!("{DATA_MAC},{}/{},{mtu}", self.address, self.prefix),
+            Backend::User => format!("{DATA_MAC},{SLIRP_GUEST}/24,{mtu},{SLIRP_GATEWAY}"),
+        }
+    }
+}
+
+/// The guest's address on the control network.
+pub const CONTROL_GUEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 15);
+const CONTROL_GATEWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
+/// The guest's address on the measured NIC where that is libslirp's.
+pub const SLIRP_GUEST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 15);
+const SLIRP_GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+
+/// Descriptors that QEMU inherits, by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wiring<'a> {
+    /// One end of a connected stream socket: QMP.
+    pub qmp: RawFd,
+    /// One end of a connected stream socket: the first serial port.
+    pub console: RawFd,
+    /// A file with the whole initramfs.
+    pub initramfs: RawFd,
+    /// One open tap queue for each queue pair; empty behind libslirp.
+    pub taps: &'a [RawFd],
+    /// One open /dev/vhost-net for each queue pair; empty where vhost is not asked for.
+    pub vhosts: &'a [RawFd],
+}
+
+/// A configuration that no QEMU of ours can be.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
+pub enum Unsupported {
+    /// A machine type without the devices that guests need.
+    #[error("machine type {machine:?} is not one that rig boots")]
+    #[diagnostic(help(
+        "use \"q35\" or \"pc\"; microvm has no PCI, and Debian's kernels find its virtio devices through neither the \
+         command line nor, under TCG, ACPI"
+    ))]
+    Machine {
+        /// What was asked for.
+        machine: String,
+    },
+    /// vhost-net speaks virtio only.
+    #[error("vhost-net drives virtio NICs only, not {model}")]
+    #[diagnostic(help("give vmxnet3 the backend \"tap\""))]
+    VhostModel {
+        /// What was asked for.
+        model: &'static str,
+    },
+    /// Several queues where there can be one.
+    #[error("{queues} queues, but {what} has one")]
+    #[diagnostic(help("several queues need model \"virtio-net\" on backend \"tap\" or \"tap-vhost\""))]
+    Queues {
+        /// What was asked for.
+        queues: u32,
+        /// The part that has no more.
+        what: &'static str,
+    },
+    /// A number that no guest can have.
+    #[error("{what} is {value}, which is not within {least} to {most}")]
+    #[diagnostic(help("correct the configuration"))]
+    Range {
+        /// Which number.
+        what: &'static str,
+        /// What was asked for.
+        value: u32,
+        /// Smallest that works.
+        least: u32,
+        /// Largest that works.
+        most: u32,
+    },
+    /// Another number of queues' descriptors than the configuration has: a mistake of the caller.
+    #[error("{given} {what} descriptors for a NIC that takes {wanted}")]
+    #[diagnostic(help("this is a bug in rig"))]
+    Descriptors {
+        /// `tap` or `vhost`
+        what: &'static str,
+        /// As many came.
+        given: usize,
+        /// As many are needed.
+        wanted: usize,
+    },
+}
+
+/// Says what of a configuration cannot be, before anything is started.
+///
+/// # Errors
+/// [`Unsupported`], the first that applies.
+pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
+    if !matches!(spec.machine.as_str(), "q35" | "pc") {
+        return Err(Unsupported::Machine { machine: spec.machine.clone() });
+    }
+    // Debian's kernels are built for up to 8192 CPUs, QEMU 7.2's q35 for 288, its pc for 255. Below 128 MiB the cloud kernel cannot
+    // unpack its initramfs; 1 TiB is a slip of the finger.
+    let within = |what, value, least, most| match value {
+        value if (least..=most).contains(&value) => Ok(()),
+        value => Err(Unsupported::Range { what, value, least, most }),
+    };
+    within("vcpus", spec.vcpus, 1, 255)?;
+    within("memory_mib", spec.memory_mib, 128, 1 << 20)?;
+    // 256 is MAX_TAP_QUEUES of drivers/net/tun.c; more than 64 would ask for over 130 MSI-X vectors.
+    within("queues", spec.nic.queues, 1, 64)?;
+    let queues = spec.nic.queues;
+    match (spec.nic.model, spec.nic.backend) {
+        (NicModel::Vmxnet3, Backend::TapVhost) => Err(Unsupported::VhostModel { model: "vmxnet3" }),
+        (NicModel::Vmxnet3, _) if queues > 1 => Err(Unsupported::Queues { queues, what: "QEMU's vmxnet3" }),
+        (_, Backend::User) if queues > 1 => Err(Unsupported::Queues { queues, what: "user-mode networking" }),
+        (NicModel::VirtioNet | NicModel::Vmxnet3, Backend::Tap | Backend::User)
+        | (NicModel::VirtioNet, Backend::TapVhost) => Ok(()),
+    }
+}
+
+/// Tap queues that a configuration's NIC needs.
+pub fn tap_queues(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        Backend::Tap | Backend::TapVhost => spec.nic.queues as usize,
+        Backend::User => 0,
+    }
+}
+
+/// Descriptors of /dev/vhost-net that a configuration's NIC needs.
+pub fn vhost_descriptors(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        Backend::TapVhost => spec.nic.queues as usize,
+        Backend::Tap | Backend::User => 0,
+    }
+}
+
+/// The guest kernel's command line.
+///
+/// `quiet` keeps the console to errors and worse (level 4), which a panic is; an oops becomes a panic, because a guest that goes on
+/// after one measures nothing; a panic ends the guest at once (`-1`: reboot, which `-no-reboot` makes the end of QEMU). Under emulation
+/// `no_timer_check`, which a kernel under KVM sets for itself (arch/x86/kernel/kvm.c): on a busy host the emulated timer misses the
+/// check's few milliseconds, and the boot hangs after "MP-BIOS bug: 8254 timer not connected to IO-APIC". Nothing else is switched
+/// off or tuned: what is measured is the distribution's kernel as it comes.
+pub fn kernel_command_line(spec: &QemuSpec, engine: Engine, net: &GuestNet, extra: &[String]) -> String {
+    let timer = match engine {
+        Engine::Kvm => "",
+        Engine::Tcg => " no_timer_check",
+    };
+    let data = net.data(spec.nic.backend);
+    let mut line = format!(
+        "console=ttyS0 quiet panic=-1 oops=panic{timer} rig.data={data} \
+         rig.control={CONTROL_MAC},{CONTROL_GUEST}/24,{CONTROL_GATEWAY}"
+    );
+    for word in extra {
+        let _ = write!(line, " {word}");
+    }
+    line
+}
+
+/// The arguments of `qemu-system-x86_64` (its own name is not among them).
+///
+/// # Errors
+/// [`Unsupported`]
+pub fn compose(
+    spec: &QemuSpec,
+    engine: Engine,
+    kernel: &Path,
+    net: &GuestNet,
+    extra: &[String],
+    wiring: &Wiring<'_>,
+) -> Result<Vec<String>, Unsupported> {
+    check(spec)?;
+    for (what, given, wanted) in [
+        ("tap", wiring.taps.len(), tap_queues(spec)),
+        ("vhost", wiring.vhosts.len(), vhost_descriptors(spec)),
+    ] {
+        if given != wanted {
+            return Err(Unsupported::Descriptors { what, given, wanted });
+        }
+    }
+    let mut argv = Argv::default();
+    argv.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
+    argv.option("-display", "none");
+    argv.option("-name", "guest=rig,debug-threads=on");
+    argv.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+    argv.option("-machine", &spec.machine);
+    match engine {
+        Engine::Kvm => argv.option("-accel", "kvm").option("-cpu", "host"),
+        // Without five-level page tables, which `max` brings along: their walks cost, and few physical machines run with them.
+        Engine::Tcg => argv.option("-accel", "tcg,thread=multi").option("-cpu", "max,la57=off"),
+    };
+    argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
+    argv.option("-kernel", escaped(kernel));
+    argv.option("-initrd", format_args!("/proc/self/fd/{}", wiring.initramfs));
+    argv.option("-append", kernel_command_line(spec, engine, net, extra));
+    argv.option("-chardev", format_args!("socket,id=qmp,fd={}", wiring.qmp));
+    argv.option("-mon", "chardev=qmp,mode=control");
+    argv.option("-chardev", format_args!("socket,id=console,fd={}", wiring.console));
+    argv.option("-serial", "chardev:console");
+    argv.option("-device", "pvpanic-pci");
+    data_nic(&mut argv, spec, wiring);
+    argv.option(
+        "-netdev",
+        format_args!(
+            "user,id=control,net=203.0.113.0/24,host={CONTROL_GATEWAY},restrict=on,hostfwd=tcp:127.0.0.1:{}-{CONTROL_GUEST}:22",
+            net.control_port
+        ),
+    );
+    argv.option(
+        "-device",
+        format_args!("virtio-net-pci,id=control-nic,netdev=control,mac={CONTROL_MAC},romfile="),
+    );
+    Ok(argv.0)
+}
+
+/// The measured NIC and what stands behind it.
+fn data_nic(argv: &mut Argv, spec: &QemuSpec, wiring: &Wiring<'_>) {
+    let taps = descriptors("fd", wiring.taps);
+    match spec.nic.backend {
+        Backend::Tap => argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off")),
+        Backend::TapVhost => {
+            let vhosts = descriptors("vhostfd", wiring.vhosts);
+            argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=on,{vhosts}"))
+        }
+        Backend::User => {
+            argv.option("-netdev", format_args!("user,id=data,net=198.51.100.0/24,host={SLIRP_GATEWAY}"))
+        }
+    };
+    let queues = spec.nic.queues;
+    let device = match spec.nic.model {
+        // One vector for the configuration, one for control, two for each queue pair (virtio 1.2, section 5.1.2).
+        NicModel::VirtioNet if queues > 1 => format!("virtio-net-pci,mq=on,vectors={}", 2 * queues + 2),
+        NicModel::VirtioNet => "virtio-net-pci".to_owned(),
+        NicModel::Vmxnet3 => "vmxnet3".to_owned(),
+    };
+    argv.option("-device", format_args!("{device},id={DATA_NIC},netdev=data,mac={DATA_MAC},romfile="));
+}
+
+/// `fd=3`, `fds=3:4`.
+fn descriptors(name: &str, numbers: &[RawFd]) -> String {
+    match numbers {
+        [one] => format!("{name}={one}"),
+        several => format!("{name}s={}", several.iter().map(RawFd::to_string).collect::<Vec<_>>().join(":")),
+    }
+}
+
+/// QEMU's name of the measured NIC, for `set_link` and for queries.
+pub const DATA_NIC: &str = "data-nic";
+/// QEMU's name of the control NIC.
+pub const CONTROL_NIC: &str = "control-nic";
+
+/// `-kernel` takes its argument as it is; a path that is not UTF-8 shows its loss in QEMU's own "could not load kernel".
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[derive(Debug, Default)]
+struct Argv(Vec<String>);
+
+impl Argv {
+    fn flag(&mut self, name: &str) -> &mut Self {
+        self.0.push(name.to_owned());
+        self
+    }
+
+    fn option(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
+        self.0.push(name.to_owned());
+        self.0.push(value.to_string());
+        self
+    }
+}
+
+#[cfg(test)]
+#[path = "argv_tests.rs"]
+mod tests;

@@ -1,0 +1,118 @@
+//! The command line of every shape of a configuration.
+
+use super::*;
+use crate::target::spec::{Accelerator, Localtime, Nic};
+
+fn spec(model: NicModel, backend: Backend, queues: u32) -> QemuSpec {
+    QemuSpec {
+        accelerator: Accelerator::Auto,
+        machine: "q35".into(),
+        vcpus: 2,
+        memory_mib: 512,
+        nic: Nic { model, backend, queues },
+        localtime: Localtime::Present,
+    }
+}
+
+fn net() -> GuestNet {
+    GuestNet { address: Ipv4Addr::new(192, 0, 2, 2), prefix: 24, mtu_bytes: 1500, control_port: 2222 }
+}
+
+/// One option a line, as a person would break the line.
+fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
+    let vhosts: Vec<RawFd> = (30..).take(vhost_descriptors(spec)).collect();
+    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, vhosts: &vhosts };
+    let argv =
+        compose(spec, engine, Path::new("/cache/6.1/kernel, with a comma"), &net(), &[], &wiring).unwrap();
+    let mut text = String::new();
+    for (index, word) in argv.iter().enumerate() {
+        let begins = word.starts_with('-');
+        text.push_str(match (index, begins) {
+            (0, _) => "",
+            (_, true) => "\n",
+            (_, false) => " ",
+        });
+        text.push_str(word);
+    }
+    text
+}
+
+#[test]
+fn each_configuration_has_its_command_line() {
+    for (name, model, backend, queues, engine, taps) in [
+        ("virtio-tap", NicModel::VirtioNet, Backend::Tap, 1, Engine::Tcg, &[20][..]),
+        ("virtio-tap-mq", NicModel::VirtioNet, Backend::Tap, 2, Engine::Tcg, &[20, 21]),
+        ("virtio-vhost", NicModel::VirtioNet, Backend::TapVhost, 1, Engine::Kvm, &[20]),
+        ("virtio-vhost-mq", NicModel::VirtioNet, Backend::TapVhost, 4, Engine::Kvm, &[20, 21, 22, 23]),
+        ("vmxnet3-tap", NicModel::Vmxnet3, Backend::Tap, 1, Engine::Tcg, &[20]),
+        ("virtio-user", NicModel::VirtioNet, Backend::User, 1, Engine::Tcg, &[]),
+    ] {
+        insta::assert_snapshot!(name, render(&spec(model, backend, queues), engine, taps));
+    }
+}
+
+#[test]
+fn only_what_differs_differs() {
+    let tap = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Kvm, &[20]);
+    let vhost = render(&spec(NicModel::VirtioNet, Backend::TapVhost, 1), Engine::Kvm, &[20]);
+    assert_eq!(tap.replace("vhost=off", "vhost=on,vhostfd=30"), vhost);
+    let virtio = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Tcg, &[20]);
+    let vmxnet3 = render(&spec(NicModel::Vmxnet3, Backend::Tap, 1), Engine::Tcg, &[20]);
+    assert_eq!(virtio.replace("virtio-net-pci,id=data-nic", "vmxnet3,id=data-nic"), vmxnet3);
+}
+
+#[test]
+fn extra_words_end_the_kernels_command_line() {
+    let spec = spec(NicModel::VirtioNet, Backend::Tap, 1);
+    let line =
+        kernel_command_line(&spec, Engine::Kvm, &net(), &["loglevel=7".into(), "rig.hostname=x".into()]);
+    assert!(line.ends_with(" loglevel=7 rig.hostname=x"), "{line}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_starts() {
+    let refused = |spec: QemuSpec| check(&spec).unwrap_err().to_string();
+    let good = spec(NicModel::VirtioNet, Backend::Tap, 1);
+    check(&good).unwrap();
+    assert_eq!(
+        refused(QemuSpec { machine: "microvm".into(), ..good.clone() }),
+        "machine type \"microvm\" is not one that rig boots"
+    );
+    assert_eq!(refused(QemuSpec { vcpus: 0, ..good.clone() }), "vcpus is 0, which is not within 1 to 255");
+    assert_eq!(
+        refused(QemuSpec { memory_mib: 64, ..good }),
+        "memory_mib is 64, which is not within 128 to 1048576"
+    );
+    assert_eq!(
+        refused(spec(NicModel::Vmxnet3, Backend::TapVhost, 1)),
+        "vhost-net drives virtio NICs only, not vmxnet3"
+    );
+    assert_eq!(refused(spec(NicModel::Vmxnet3, Backend::Tap, 2)), "2 queues, but QEMU's vmxnet3 has one");
+    assert_eq!(
+        refused(spec(NicModel::VirtioNet, Backend::User, 3)),
+        "3 queues, but user-mode networking has one"
+    );
+    assert_eq!(
+        refused(spec(NicModel::VirtioNet, Backend::Tap, 0)),
+        "queues is 0, which is not within 1 to 64"
+    );
+}
+
+#[test]
+fn another_number_of_descriptors_is_refused() {
+    let refused = |spec: &QemuSpec, taps: &[RawFd], vhosts: &[RawFd]| {
+        let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, vhosts };
+        compose(spec, Engine::Tcg, Path::new("kernel"), &net(), &[], &wiring).unwrap_err()
+    };
+    let mq = spec(NicModel::VirtioNet, Backend::Tap, 2);
+    assert_eq!(refused(&mq, &[20], &[]), Unsupported::Descriptors { what: "tap", given: 1, wanted: 2 });
+    assert_eq!(
+        refused(&mq, &[20, 21], &[30]),
+        Unsupported::Descriptors { what: "vhost", given: 1, wanted: 0 }
+    );
+    let vhost = spec(NicModel::VirtioNet, Backend::TapVhost, 2);
+    assert_eq!(
+        refused(&vhost, &[20, 21], &[30]),
+        Unsupported::Descriptors { what: "vhost", given: 1, wanted: 2 }
+    );
+}

@@ -1,0 +1,219 @@
+//! Why a guest is no more: the signs of a death, and the one sentence that they add up to.
+//!
+//! Pure. Signs come from four sources in any order (QMP, console, process, standard error); the most telling one speaks.
+//! Must not know streams or processes. Units: none.
+//! Errors: none; a death is a value. QMP's words: QEMU's qapi/run-state.json.
+//! Tests: below.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use nix::sys::signal::Signal;
+
+use super::console::ConsoleState;
+use super::qmp::QmpEvent;
+
+/// The end of a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// What kind of end.
+    pub kind: DeathKind,
+    /// One sentence, for a void's reason.
+    pub reason: String,
+    /// QEMU's last words on standard error.
+    pub stderr: String,
+    /// The last lines of the guest's console.
+    pub console_tail: String,
+}
+
+/// What kind of end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeathKind {
+    /// rig ended it.
+    Stopped,
+    /// The guest's kernel panicked.
+    Panicked,
+    /// The guest's init gave up.
+    Failed,
+    /// The guest shut down or reset itself, or somebody else made QEMU end it.
+    Shutdown,
+    /// QEMU stopped the guest's processors, and nobody asked for it.
+    Halted,
+    /// The QEMU process ended without a word on QMP.
+    Exited,
+}
+
+/// What has been seen so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signs {
+    /// rig has asked for the end.
+    pub(super) asked: bool,
+    pub(super) panicked_event: bool,
+    pub(super) shutdown: Option<String>,
+    pub(super) halted: bool,
+    pub(super) exit: Option<ExitStatus>,
+    pub(super) stderr: String,
+}
+
+impl Signs {
+    /// Takes an event into account; `halt_asked`: rig has paused the guest itself.
+    pub(super) fn take_event(&mut self, event: &QmpEvent, halt_asked: bool) {
+        let text = |key: &str| event.data.get(key).and_then(serde_json::Value::as_str);
+        match event.name.as_str() {
+            "GUEST_PANICKED" => self.panicked_event = true,
+            "SHUTDOWN" => self.shutdown = Some(text("reason").unwrap_or("no reason given").to_owned()),
+            "RESET" => {
+                self.shutdown = Some(format!("reset: {}", text("reason").unwrap_or("no reason given")))
+            }
+            "STOP" if !halt_asked => self.halted = true,
+            // NIC_RX_FILTER_CHANGED, RTC_CHANGE, RESUME … and whatever later versions say: the log has them.
+            _ => {}
+        }
+    }
+
+    /// Whether these signs mean the end.
+    pub(super) fn deadly(&self, console: &ConsoleState) -> bool {
+        self.panicked_event
+            || self.shutdown.is_some()
+            || self.halted
+            || self.exit.is_some()
+            || console.panicked.is_some()
+            || console.failed.is_some()
+    }
+
+    /// Whether a panic still lacks its words, or an exit its cause: something more telling may be on its way.
+    pub(super) fn complete(&self, console: &ConsoleState) -> bool {
+        console.panicked.is_some() || console.failed.is_some() || (self.exit.is_some() && console.ended)
+    }
+
+    /// The one sentence.
+    pub(super) fn judge(&self, console: &ConsoleState) -> Death {
+        let (kind, reason) = self.kind_and_reason(console);
+        Death { kind, reason, stderr: self.stderr.clone(), console_tail: console.tail_text() }
+    }
+
+    fn kind_and_reason(&self, console: &ConsoleState) -> (DeathKind, String) {
+        if let Some(line) = &console.panicked {
+            let line = strip_time(line);
+            return (DeathKind::Panicked, format!("the guest's kernel panicked: {line}"));
+        }
+        if self.panicked_event {
+            return (
+                DeathKind::Panicked,
+                "the guest's kernel panicked without a word on its console".to_owned(),
+            );
+        }
+        if let Some(reason) = &console.failed {
+            return (DeathKind::Failed, format!("the guest's init gave up: {reason}"));
+        }
+        if self.asked {
+            return (DeathKind::Stopped, "the guest was stopped by rig".to_owned());
+        }
+        match (&self.shutdown, self.exit) {
+            (Some(reason), _) => (DeathKind::Shutdown, format!("the guest shut down ({reason})")),
+            (None, Some(exit)) => {
+                let words = match self.stderr.trim().lines().last() {
+                    Some(line) => format!("; its last words: {line}"),
+                    None => String::new(),
+                };
+                (DeathKind::Exited, format!("qemu {}{words}", describe_exit(exit)))
+            }
+            (None, None) => {
+                (DeathKind::Halted, "qemu halted the guest's processors, and nobody asked for it".to_owned())
+            }
+        }
+    }
+}
+
+/// `ended with exit status 1`, `was killed by SIGKILL`.
+pub(super) fn describe_exit(exit: ExitStatus) -> String {
+    match (exit.code(), exit.signal()) {
+        (Some(code), _) => format!("ended with exit status {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {number}"),
+        },
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// A kernel's line without its `[    1.234567]`.
+fn strip_time(line: &str) -> &str {
+    match line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((time, rest)) if time.trim().parse::<f64>().is_ok() => rest.trim(),
+        Some(_) | None => line.trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(name: &str, data: serde_json::Value) -> QmpEvent {
+        QmpEvent { name: name.to_owned(), data, timestamp_us: 0 }
+    }
+
+    fn panicking() -> ConsoleState {
+        ConsoleState {
+            panicked: Some("[   12.345678] Kernel panic - not syncing: sysrq triggered crash".to_owned()),
+            ..ConsoleState::default()
+        }
+    }
+
+    #[test]
+    fn a_panic_speaks_before_the_shutdown_and_the_exit_that_it_causes() {
+        let mut signs = Signs::default();
+        signs.take_event(&event("GUEST_PANICKED", json!({ "action": "pause" })), false);
+        signs.take_event(&event("STOP", json!(null)), false);
+        signs.take_event(&event("SHUTDOWN", json!({ "guest": true, "reason": "guest-panic" })), false);
+        signs.exit = Some(ExitStatus::from_raw(0));
+        let silent = signs.judge(&ConsoleState::default());
+        assert_eq!(silent.kind, DeathKind::Panicked);
+        let told = signs.judge(&panicking());
+        assert_eq!(
+            told.reason,
+            "the guest's kernel panicked: Kernel panic - not syncing: sysrq triggered crash"
+        );
+        assert!(signs.complete(&panicking()));
+        assert!(!Signs { exit: None, ..signs }.complete(&ConsoleState::default()));
+    }
+
+    #[test]
+    fn each_sign_alone_has_its_sentence() {
+        let console = ConsoleState::default();
+        let shutdown = Signs { shutdown: Some("guest-shutdown".into()), ..Signs::default() };
+        assert_eq!(shutdown.judge(&console).reason, "the guest shut down (guest-shutdown)");
+        let killed = Signs { exit: Some(ExitStatus::from_raw(libc::SIGKILL)), ..Signs::default() };
+        assert_eq!(killed.judge(&console).reason, "qemu was killed by SIGKILL");
+        let refused = Signs {
+            exit: Some(ExitStatus::from_raw(1 << 8)),
+            stderr: "qemu: warning\nqemu: could not load kernel 'x'\n".into(),
+            ..Signs::default()
+        };
+        assert_eq!(
+            refused.judge(&console).reason,
+            "qemu ended with exit status 1; its last words: qemu: could not load kernel 'x'"
+        );
+        let asked = Signs { asked: true, ..killed };
+        assert_eq!(asked.judge(&console).kind, DeathKind::Stopped);
+        assert_eq!(asked.judge(&panicking()).kind, DeathKind::Panicked);
+        let failed = ConsoleState { failed: Some("no NIC".into()), ..ConsoleState::default() };
+        assert_eq!(Signs::default().judge(&failed).reason, "the guest's init gave up: no NIC");
+    }
+
+    #[test]
+    fn a_pause_that_rig_asked_for_and_events_that_it_does_not_know_are_no_signs() {
+        let mut signs = Signs::default();
+        signs.take_event(&event("STOP", json!(null)), true);
+        signs.take_event(&event("NIC_RX_FILTER_CHANGED", json!({ "name": "data-nic" })), false);
+        signs.take_event(&event("FROM_THE_FUTURE", json!([1])), false);
+        assert!(!signs.deadly(&ConsoleState::default()));
+        signs.take_event(&event("STOP", json!(null)), false);
+        assert!(signs.deadly(&ConsoleState::default()));
+        assert_eq!(signs.judge(&ConsoleState::default()).kind, DeathKind::Halted);
+        signs.take_event(&event("RESET", json!({ "guest": true, "reason": "guest-reset" })), false);
+        assert_eq!(signs.judge(&ConsoleState::default()).reason, "the guest shut down (reset: guest-reset)");
+    }
+}

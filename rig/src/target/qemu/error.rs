@@ -1,0 +1,175 @@
+//! Why there is no guest, or not the one that was asked for.
+//!
+//! Holds [`GuestError`] and the advice that belongs to QEMU's own complaints.
+//! Must not know how a guest is started. Units: `Duration`.
+//! Errors: this is them; all blame the testbed: a block becomes void.
+//! Tests: below.
+
+use std::io;
+use std::time::Duration;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::argv::Unsupported;
+use super::qmp::QmpError;
+
+/// Why there is no guest.
+#[derive(Debug, Error, Diagnostic)]
+pub enum GuestError {
+    /// The configuration cannot be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// Something that a start needs could not be made.
+    #[error("cannot prepare {what}")]
+    #[diagnostic(help(
+        "look at the free space and the permissions of the files named; `rig doctor` checks the rest"
+    ))]
+    Prepare {
+        /// What was being made.
+        what: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The program could not be started.
+    #[error("cannot start {program}")]
+    #[diagnostic(help("`rig setup` installs QEMU; a network namespace can be entered by root only"))]
+    Spawn {
+        /// QEMU's path.
+        program: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// vhost-net was asked for.
+    #[error("vhost-net was asked for, and /dev/vhost-net does not open")]
+    #[diagnostic(help("load its module (`modprobe vhost_net`) as root, or use the backend \"tap\""))]
+    NoVhost {
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// QEMU ended before the guest printed anything.
+    #[error("qemu did not start the guest: {reason}\n{stderr}")]
+    #[diagnostic(help("{advice}"))]
+    Start {
+        /// How it ended.
+        reason: String,
+        /// What it said.
+        stderr: String,
+        /// What to try.
+        advice: &'static str,
+    },
+    /// The guest died while it booted.
+    #[error("the guest died in its boot: {reason}; its console ended with:\n{console_tail}")]
+    #[diagnostic(help("the console log has the whole boot"))]
+    Died {
+        /// Why.
+        reason: String,
+        /// Its last lines.
+        console_tail: String,
+    },
+    /// The guest's kernel panicked while it booted.
+    #[error("{reason}; its console ended with:\n{console_tail}")]
+    #[diagnostic(help(
+        "the console log has the whole boot; `rig image build` makes the image anew, more memory_mib may help"
+    ))]
+    Panicked {
+        /// The panic's line.
+        reason: String,
+        /// Its last lines.
+        console_tail: String,
+    },
+    /// The guest's init said that it cannot go on.
+    #[error("{reason}")]
+    #[diagnostic(help("the console log has the whole boot; `rig image build` makes the image anew"))]
+    InitFailed {
+        /// What it said.
+        reason: String,
+    },
+    /// The guest neither came up nor died.
+    #[error("the guest was not ready within {within:?}; {last_words}")]
+    #[diagnostic(help(
+        "an emulated guest on a busy host needs longer; a kernel that hangs shows where in the console log"
+    ))]
+    NotReady {
+        /// The deadline.
+        within: Duration,
+        /// The last thing seen.
+        last_words: String,
+    },
+    /// A command to QEMU has no result.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Qmp(#[from] QmpError),
+    /// The guest runs, but it is not what was asked for.
+    #[error("the guest is not what was asked for: {what}")]
+    #[diagnostic(help(
+        "nothing measured in it would be about this configuration; the qmp log has what qemu said"
+    ))]
+    NotAsAsked {
+        /// The difference.
+        what: String,
+    },
+}
+
+impl GuestError {
+    /// A failure to prepare something, as a closure for `map_err`.
+    pub(super) fn prepare(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Prepare { what: what.into(), source }
+    }
+}
+
+/// What to try when QEMU says this on its standard error.
+pub(super) fn advise(stderr: &str) -> &'static str {
+    let known = [
+        (
+            "failed to set MSR",
+            "KVM is there but does not function on this host; use accelerator = \"auto\" or \"tcg\"",
+        ),
+        (
+            "Could not access KVM",
+            "load the kvm module and open /dev/kvm to this user, or use accelerator = \"auto\"",
+        ),
+        ("failed to initialize kvm", "KVM does not function here; use accelerator = \"auto\" or \"tcg\""),
+        ("vhost", "this kernel's vhost-net does not take these queues; use the backend \"tap\""),
+        ("Could not set up host forwarding", "the control port is taken in that namespace; give another one"),
+        (
+            "cannot set up guest memory",
+            "there is less free memory than memory_mib; lower it or run fewer guests at once",
+        ),
+        (
+            "Cannot allocate memory",
+            "there is less free memory than memory_mib; lower it or run fewer guests at once",
+        ),
+        ("could not open kernel file", "`rig image build` makes the image anew"),
+        ("could not load kernel", "`rig image build` makes the image anew"),
+        ("could not load initrd", "`rig image build` makes the image anew"),
+        ("seccomp", "this qemu is built without its sandbox; use the distribution's"),
+        ("sandbox", "this qemu is built without its sandbox; use the distribution's"),
+        ("TUNGETIFF", "the tap descriptors are none; this is a bug in rig"),
+        (
+            "is not a valid device model name",
+            "this qemu lacks a device that rig uses; use version 7.2 or later",
+        ),
+    ];
+    known
+        .iter()
+        .find(|(words, _)| stderr.contains(words))
+        .map_or("the qmp log has the command line; run it by hand to see more", |(_, advice)| advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qemus_complaints_have_their_advice() {
+        let kvm = "error: failed to set MSR 0x10a to 0xc\nqemu: kvm_buf_set_msrs: Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.";
+        assert!(advise(kvm).contains("does not function"));
+        assert!(advise("qemu: could not open kernel file 'x': No such file").contains("image build"));
+        assert!(advise("something new").contains("by hand"));
+    }
+}

@@ -1,0 +1,468 @@
+//! A guest from its start to its end: boot, the few commands that blocks need, stop.
+//!
+//! Every wait is bounded, and ended at once by the guest's death, whose reason it then gives.
+//! Must not know how an image is made or what runs in the guest. Units: `Duration`.
+//! Errors: [`GuestError`], which blames the testbed.
+//! Tests: `tests/qemu.rs` (real guests).
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fs_err::{File, OpenOptions};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use qapi::qmp;
+use serde_json::json;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::argv::{self, Engine, GuestNet, Wiring};
+use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
+use super::death::{Death, DeathKind};
+use super::error::{GuestError, advise};
+use super::log::{JsonLog, LineLog};
+use super::qmp::{Qmp, QmpError};
+use super::spawn::{Launch, Process, send_kill};
+use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
+use crate::target::spec::QemuSpec;
+
+/// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
+pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
+/// For `quit` when the guest is to end.
+const QUIT_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Everything that a guest is made of.
+#[derive(Debug)]
+pub struct GuestPlan {
+    /// Its hardware.
+    pub spec: QemuSpec,
+    /// Its accelerator, resolved.
+    pub engine: Engine,
+    /// `qemu-system-x86_64`, looked for in PATH if it is no path.
+    pub qemu: PathBuf,
+    /// The kernel (bzImage).
+    pub kernel: PathBuf,
+    /// The image's initramfs.
+    pub initramfs: PathBuf,
+    /// A cpio archive (newc, not compressed) that is unpacked over it: this run's keys. May be empty.
+    pub overlay: Vec<u8>,
+    /// Words to add to the kernel's command line.
+    pub extra_cmdline: Vec<String>,
+    /// Addresses.
+    pub net: GuestNet,
+    /// Open tap queues, as many as [`argv::tap_queues`] says. rig's copies are closed when QEMU has them.
+    pub taps: Vec<OwnedFd>,
+    /// The network namespace in which QEMU runs; none: rig's own.
+    pub namespace: Option<OwnedFd>,
+    /// Where the console goes.
+    pub console_log: PathBuf,
+    /// Where everything said on QMP goes.
+    pub qmp_log: PathBuf,
+}
+
+/// Whether a NIC's cable is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// In.
+    Up,
+    /// Out.
+    Down,
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it is dead; [`DeathKind::Stopped`] if nothing came before rig's own wish.
+    pub death: Option<Death>,
+    /// How the process ended.
+    pub status: String,
+    /// What could not be written of its logs, if anything.
+    pub log_trouble: Option<String>,
+}
+
+/// A running guest. Dropping it kills it.
+#[derive(Debug)]
+pub struct Guest {
+    engine: Engine,
+    spec: QemuSpec,
+    pid: u32,
+    killer: OwnedFd,
+    command_line: Vec<String>,
+    control_port: u16,
+    namespace: Option<Arc<OwnedFd>>,
+    release: String,
+    ready_after: Duration,
+    qmp: Option<Qmp>,
+    console: watch::Receiver<ConsoleState>,
+    console_task: Option<JoinHandle<Option<String>>>,
+    death: watch::Receiver<Option<Death>>,
+    intent: Arc<Intent>,
+    supervisor: Option<JoinHandle<String>>,
+}
+
+impl Guest {
+    /// Starts QEMU and waits until the guest says on its console that it is ready, at most `within`.
+    ///
+    /// # Errors
+    /// [`GuestError`]; whatever was started is gone then.
+    pub async fn boot(plan: GuestPlan, within: Duration) -> Result<Self, GuestError> {
+        let started = Instant::now();
+        let (mut guest, wires) = Self::start(plan).await?;
+        let left = |started: Instant| within.saturating_sub(started.elapsed());
+        let booted = tokio::time::timeout(left(started), guest.come_up(wires)).await;
+        match booted {
+            Ok(Ok(release)) => {
+                guest.release = release;
+                guest.ready_after = started.elapsed();
+                Ok(guest)
+            }
+            Ok(Err(error)) => {
+                guest.end_process().await;
+                Err(error)
+            }
+            Err(_) => {
+                let last_words = guest.console.borrow().last_words();
+                guest.end_process().await;
+                Err(GuestError::NotReady { within, last_words })
+            }
+        }
+    }
+
+    /// Starts the process and the tasks that watch it.
+    async fn start(plan: GuestPlan) -> Result<(Self, Wires), GuestError> {
+        argv::check(&plan.spec)?;
+        let qmp_log =
+            JsonLog::create(&plan.qmp_log).map_err(GuestError::prepare("the log of the qmp conversation"))?;
+        let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
+            .map_err(GuestError::prepare("the log of the console"))?;
+        let GuestPlan { initramfs, overlay, .. } = &plan;
+        let what = format!("the guest's initramfs from {}", initramfs.display());
+        let initramfs = join_initramfs(initramfs, overlay).map_err(GuestError::prepare(what))?;
+        let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
+        let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
+
+        let vhosts = open_vhosts(&plan.spec)?;
+        let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();
+        let vhost_numbers: Vec<_> = vhosts.iter().map(AsRawFd::as_raw_fd).collect();
+        let wiring = Wiring {
+            qmp: qmp_far.as_raw_fd(),
+            console: console_far.as_raw_fd(),
+            initramfs: initramfs.as_raw_fd(),
+            taps: &taps,
+            vhosts: &vhost_numbers,
+        };
+        let arguments =
+            argv::compose(&plan.spec, plan.engine, &plan.kernel, &plan.net, &plan.extra_cmdline, &wiring)?;
+        let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
+        command_line.extend(arguments.iter().cloned());
+
+        let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd(), initramfs.as_fd()];
+        keep.extend(plan.taps.iter().chain(&vhosts).map(AsFd::as_fd));
+        let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
+        let launch = Launch { program: plan.qemu.clone().into(), arguments, namespace, keep: &keep };
+        let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
+        let (process, stderr) = Process::start(launch).map_err(spawn_error)?;
+        let killer = process.killer().map_err(spawn_error)?;
+        let pid = process.pid();
+        // Their only owner is QEMU now: when it dies, the streams end.
+        drop((qmp_far, console_far, initramfs));
+
+        let (heard, hear) = mpsc::unbounded_channel();
+        let stderr = read_stderr(stderr, move |text| _ = heard.send(text.to_owned())).map_err(spawn_error)?;
+        let (console_sender, console_state) = watch::channel(ConsoleState::default());
+        let console_task = tokio::spawn(watch_console(console, console_log, console_sender));
+        let (events, event_receiver) = mpsc::unbounded_channel();
+        let (death_sender, death) = watch::channel(None);
+        let intent = Arc::new(Intent::default());
+        let watched = Watched {
+            process,
+            stderr,
+            events: event_receiver,
+            console: console_state.clone(),
+            intent: Arc::clone(&intent),
+            death: death_sender,
+        };
+        let guest = Self {
+            engine: plan.engine,
+            pid,
+            killer,
+            command_line,
+            control_port: plan.net.control_port,
+            namespace: plan.namespace.map(Arc::new),
+            spec: plan.spec,
+            release: String::new(),
+            ready_after: Duration::ZERO,
+            qmp: None,
+            console: console_state,
+            console_task: Some(console_task),
+            death,
+            intent,
+            supervisor: Some(tokio::spawn(supervise(watched))),
+        };
+        Ok((guest, Wires { qmp, qmp_log, events, stderr: hear }))
+    }
+
+    /// Speaks to QEMU, then waits for the guest.
+    async fn come_up(&mut self, mut wires: Wires) -> Result<String, GuestError> {
+        let death = self.death.clone();
+        wires.qmp_log.write("note", &json!({ "command_line": self.command_line }));
+        let connect = Qmp::connect(wires.qmp, wires.qmp_log, wires.events, QMP_DEADLINE);
+        let qmp = match connect.await {
+            Ok(qmp) => qmp,
+            // A QEMU that hangs up is about to die, and its death has the better words.
+            Err(error @ QmpError::Closed { .. }) => {
+                let died = tokio::time::timeout(QUIT_DEADLINE, self.died()).await;
+                return Err(died.map_or(error.into(), |death| self.explain(death)));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let noting = qmp.clone();
+        tokio::spawn(async move {
+            while let Some(text) = wires.stderr.recv().await {
+                noting.note(&stderr_note(&text));
+            }
+        });
+        tokio::spawn(abandon_when_dead(qmp.clone(), death));
+        self.qmp = Some(qmp);
+        let mut console = self.console.clone();
+        let ready = async {
+            let state = console.wait_for(|state| state.ready.is_some()).await.ok().map(|state| state.ready.clone());
+            match state {
+                Some(release) => release.unwrap_or_default(),
+                // The console has ended: the death is on its way.
+                None => std::future::pending().await,
+            }
+        };
+        match self.or_death(ready).await {
+            Ok(release) => Ok(release),
+            Err(death) => Err(self.explain(death)),
+        }
+    }
+
+    /// What a death means for a boot.
+    fn explain(&self, death: Death) -> GuestError {
+        let Death { kind, reason, stderr, console_tail } = death;
+        match kind {
+            DeathKind::Panicked => GuestError::Panicked { reason, console_tail },
+            DeathKind::Failed => GuestError::InitFailed { reason },
+            DeathKind::Exited if self.console.borrow().lines == 0 => {
+                let advice = advise(&stderr);
+                GuestError::Start { reason, stderr, advice }
+            }
+            DeathKind::Exited | DeathKind::Shutdown | DeathKind::Halted | DeathKind::Stopped => {
+                GuestError::Died { reason, console_tail }
+            }
+        }
+    }
+
+    /// Why the guest is dead, as soon as it is.
+    pub fn death(&self) -> watch::Receiver<Option<Death>> {
+        self.death.clone()
+    }
+
+    /// Waits for the guest's death.
+    pub async fn died(&self) -> Death {
+        let mut told = self.death.clone();
+        let death = told.wait_for(Option::is_some).await.ok().and_then(|death| death.clone());
+        match death {
+            Some(death) => death,
+            // The supervisor tells a death before it ends; only a runtime that shuts down ends it earlier.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Runs a future, but no longer than the guest lives.
+    ///
+    /// # Errors
+    /// The guest's death.
+    pub async fn or_death<T>(&self, doing: impl Future<Output = T>) -> Result<T, Death> {
+        tokio::select! {
+            biased;
+            done = doing => Ok(done),
+            death = self.died() => Err(death),
+        }
+    }
+
+    /// `uname -r`, as the guest said it.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// From QEMU's start to the guest's mark.
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
+    /// QEMU and its arguments.
+    pub fn command_line(&self) -> &[String] {
+        &self.command_line
+    }
+
+    /// QEMU's process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What executes the guest.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Its hardware.
+    pub fn spec(&self) -> &QemuSpec {
+        &self.spec
+    }
+
+    /// The TCP port on 127.0.0.1 of [`Self::namespace`] behind which its SSH server is.
+    pub fn control_port(&self) -> u16 {
+        self.control_port
+    }
+
+    /// The network namespace in which QEMU runs.
+    pub fn namespace(&self) -> Option<Arc<OwnedFd>> {
+        self.namespace.clone()
+    }
+
+    /// What the console has told so far.
+    pub fn console(&self) -> watch::Receiver<ConsoleState> {
+        self.console.clone()
+    }
+
+    /// The conversation with QEMU.
+    pub fn qmp(&self) -> &Qmp {
+        self.qmp.as_ref().expect("a guest that was handed out has been spoken to")
+    }
+
+    /// Pulls or plugs the measured NIC's cable.
+    ///
+    /// # Errors
+    /// [`GuestError::Qmp`]
+    pub async fn set_link(&self, state: LinkState) -> Result<(), GuestError> {
+        let up = match state {
+            LinkState::Up => true,
+            LinkState::Down => false,
+        };
+        self.qmp().execute(qmp::set_link { name: argv::DATA_NIC.to_owned(), up }, QMP_DEADLINE).await?;
+        Ok(())
+    }
+
+    /// Halts the guest's processors; its clocks stand still.
+    ///
+    /// # Errors
+    /// [`GuestError::Qmp`]
+    pub async fn pause(&self) -> Result<(), GuestError> {
+        self.intent.pause(true);
+        let paused = self.qmp().execute(qmp::stop {}, QMP_DEADLINE).await;
+        if paused.is_err() {
+            self.intent.pause(false);
+        }
+        Ok(paused.map(drop)?)
+    }
+
+    /// Lets a paused guest go on.
+    ///
+    /// # Errors
+    /// [`GuestError::Qmp`]
+    pub async fn resume(&self) -> Result<(), GuestError> {
+        self.qmp().execute(qmp::cont {}, QMP_DEADLINE).await?;
+        self.intent.pause(false);
+        Ok(())
+    }
+
+    /// Whether the guest's processors run.
+    ///
+    /// # Errors
+    /// [`GuestError::Qmp`]
+    pub async fn is_running(&self) -> Result<bool, GuestError> {
+        Ok(self.qmp().execute(qmp::query_status {}, QMP_DEADLINE).await?.running)
+    }
+
+    /// Ends the guest: asks QEMU to quit, and kills it when it does not. Returns when the process is gone.
+    pub async fn stop(mut self) -> Ended {
+        self.intent.end();
+        if let Some(qmp) = &self.qmp {
+            // Refused, late or already closed: what follows does not depend on it.
+            let _ = qmp.execute(qmp::quit {}, QUIT_DEADLINE).await;
+        }
+        self.end_process().await
+    }
+
+    /// Waits a moment for the process to end by itself, kills it otherwise, and collects what is left.
+    async fn end_process(&mut self) -> Ended {
+        self.intent.end();
+        let by_itself = self.qmp.as_ref().is_some_and(|qmp| qmp.closed().is_some());
+        if !by_itself || tokio::time::timeout(QUIT_DEADLINE, self.died()).await.is_err() {
+            send_kill(&self.killer);
+        }
+        let status = match self.supervisor.take() {
+            Some(supervisor) => supervisor.await.unwrap_or_else(|error| format!("is unknown: {error}")),
+            None => "is known already".to_owned(),
+        };
+        let console_trouble = match self.console_task.take() {
+            // Ends with the process, whose end of the stream was the last.
+            Some(task) => task.await.unwrap_or_else(|error| Some(error.to_string())),
+            None => None,
+        };
+        let log_trouble = console_trouble.or_else(|| self.qmp.as_ref().and_then(Qmp::log_trouble));
+        Ended { death: self.death.borrow().clone(), status, log_trouble }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.intent.end();
+        // The supervisor reaps it; where the runtime is shutting down, the process's own drop does.
+        send_kill(&self.killer);
+    }
+}
+
+/// rig's ends of what a fresh QEMU is connected to.
+#[derive(Debug)]
+struct Wires {
+    qmp: UnixStream,
+    qmp_log: JsonLog,
+    events: mpsc::UnboundedSender<super::qmp::QmpEvent>,
+    stderr: mpsc::UnboundedReceiver<String>,
+}
+
+/// A connected pair: rig's end, and QEMU's.
+fn wire() -> io::Result<(UnixStream, OwnedFd)> {
+    let (near, far) = StdUnixStream::pair()?;
+    near.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(near)?, far.into()))
+}
+
+/// Ends QMP waits with the death's reason.
+async fn abandon_when_dead(qmp: Qmp, mut death: watch::Receiver<Option<Death>>) {
+    if let Ok(told) = death.wait_for(Option::is_some).await
+        && let Some(death) = told.as_ref()
+    {
+        qmp.abandon(&death.reason);
+    }
+}
+
+/// One open /dev/vhost-net for each queue pair. rig opens them, because QEMU 7.2 aborts where it cannot.
+fn open_vhosts(spec: &QemuSpec) -> Result<Vec<OwnedFd>, GuestError> {
+    let open = || OpenOptions::new().read(true).write(true).open("/dev/vhost-net");
+    let opened: io::Result<Vec<OwnedFd>> =
+        (0..argv::vhost_descriptors(spec)).map(|_| Ok(open()?.into_parts().0.into())).collect();
+    opened.map_err(|source| GuestError::NoVhost { source })
+}
+
+/// The image's initramfs with the overlay behind it, in memory: this run's keys never touch a disk.
+///
+/// The kernel looks for a further archive at the next multiple of 4 bytes and skips zeros before it (init/initramfs.c).
+fn join_initramfs(base: &Path, overlay: &[u8]) -> io::Result<OwnedFd> {
+    let memory = memfd_create("rig-initramfs", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?;
+    let mut joined = std::fs::File::from(memory);
+    let bytes = io::copy(&mut File::open(base)?, &mut joined)?;
+    let padding = bytes.next_multiple_of(4) - bytes;
+    joined.write_all(&[0; 4][..usize::try_from(padding).expect("padding is under 4")])?;
+    joined.write_all(overlay)?;
+    Ok(joined.into())
+}

@@ -1,0 +1,255 @@
+//! A QEMU process: started with exactly the descriptors it needs in the namespace it belongs to, watched and killed by its pidfd.
+//!
+//! All forks happen on one thread that lives as long as rig, because a parent-death signal fires when the forking *thread* ends (prctl(2)).
+//! Must not know what the arguments mean. Units: none.
+//! Errors: `io::Error`, which blames the host (no such program, no memory, no permission).
+//! Tests: below, with `sh` in QEMU's place.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// What to start.
+#[derive(Debug)]
+pub(super) struct Launch<'a> {
+    pub(super) program: OsString,
+    pub(super) arguments: Vec<String>,
+    /// The network namespace to start it in; none: rig's own.
+    pub(super) namespace: Option<BorrowedFd<'a>>,
+    /// The descriptors that it keeps, under the same numbers.
+    pub(super) keep: &'a [BorrowedFd<'a>],
+}
+
+/// A running process. Dropping it kills it and waits for its end.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    pidfd: AsyncFd<OwnedFd>,
+    status: Option<ExitStatus>,
+}
+
+impl Process {
+    /// Starts it; its standard error is a pipe, which comes along.
+    pub(super) fn start(launch: Launch<'_>) -> io::Result<(Self, ChildStderr)> {
+        let mut command = Command::new(&launch.program);
+        command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let keep: Vec<RawFd> = launch.keep.iter().map(AsRawFd::as_raw_fd).collect();
+        let namespace = launch.namespace.map(|namespace| namespace.as_raw_fd());
+        // SAFETY: the closure runs between fork and exec and makes system calls only: no allocation, no lock. The descriptors are
+        // borrowed for `launch`, which outlives the spawn.
+        unsafe { command.pre_exec(move || before_exec(namespace, &keep)) };
+        let mut child = fork(command)?;
+        let stderr = child.stderr.take().expect("standard error was asked to be a pipe");
+        match open_pidfd(child.id()).and_then(watch_pidfd) {
+            Ok(pidfd) => Ok((Self { child, pidfd, status: None }, stderr)),
+            Err(error) => {
+                // It is of no use to us when it cannot be watched; both calls fail only if it has ended by itself.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end. Cancel-safe.
+    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.status {
+            return Ok(status);
+        }
+        // A pidfd is readable once the process has ended (pidfd_open(2)), and stays so.
+        self.pidfd.readable().await?.retain_ready();
+        let status = self.child.wait()?;
+        self.status = Some(status);
+        Ok(status)
+    }
+
+    /// Kills it; one that has ended already stays what it is.
+    pub(super) fn kill(&self) {
+        send_kill(self.pidfd.get_ref());
+    }
+
+    /// A second handle that can kill it, for whoever does not own it.
+    pub(super) fn killer(&self) -> io::Result<OwnedFd> {
+        self.pidfd.get_ref().try_clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            self.kill();
+            // SIGKILL cannot be refused, so this returns in milliseconds; an error means that it is gone.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Kills the process behind a pidfd.
+pub(super) fn send_kill(pidfd: &OwnedFd) {
+    // SAFETY: pidfd_send_signal(2) with a descriptor that we own and no siginfo. Its only possible error here is ESRCH: it is gone.
+    unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            libc::SIGKILL,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        );
+    }
+}
+
+fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open(2) takes a number and flags; the process is our child and not waited for, so the number is its own.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = RawFd::try_from(fd).expect("a descriptor fits its type");
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given it to us; nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn watch_pidfd(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is one descriptor for its whole life, and nobody takes it out of the `AsyncFd`.
+    unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.map_err(io::Error::from)
+}
+
+/// In the child, between fork and exec.
+fn before_exec(namespace: Option<RawFd>, keep: &[RawFd]) -> io::Result<()> {
+    let check = |result: libc::c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    // SAFETY: system calls on plain numbers; see `Process::start` for why they are allowed here.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
+        // A group of its own: a Ctrl-C at the terminal is rig's to handle.
+        check(libc::setpgid(0, 0))?;
+        if let Some(namespace) = namespace {
+            check(libc::setns(namespace, libc::CLONE_NEWNET))?;
+        }
+        // Whatever a library opened without O_CLOEXEC, and then back for those that are meant.
+        check(libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+            as libc::c_int)?;
+        for &fd in keep {
+            check(libc::fcntl(fd, libc::F_SETFD, 0))?;
+        }
+    }
+    Ok(())
+}
+
+type Order = (Command, mpsc::Sender<io::Result<Child>>);
+
+/// Forks on the one thread that lives as long as rig.
+fn fork(command: Command) -> io::Result<Child> {
+    static FORKER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let forker = FORKER.get_or_init(|| {
+        let (sender, orders) = mpsc::channel::<Order>();
+        let run = move || {
+            for (mut command, reply) in orders {
+                // Whoever ordered waits for the reply.
+                let _ = reply.send(command.spawn());
+            }
+        };
+        // Without its thread the sender has no receiver, which `fork` tells.
+        let _ = thread::Builder::new().name("forker".to_owned()).spawn(run);
+        sender
+    });
+    let (reply, child) = mpsc::channel();
+    let gone = || io::Error::other("no thread could be started that forks processes");
+    forker.send((command, reply)).map_err(|_| gone())?;
+    child.recv().map_err(|_| gone())?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    fn shell<'a>(script: &str, keep: &'a [BorrowedFd<'a>]) -> Launch<'a> {
+        Launch { program: "sh".into(), arguments: vec!["-c".into(), script.into()], namespace: None, keep }
+    }
+
+    #[tokio::test]
+    async fn it_keeps_only_the_descriptors_that_are_meant() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let leaked = open_leaky();
+        let keep = [theirs.as_fd()];
+        let (mut process, mut stderr) = Process::start(shell("ls /proc/$$/fd >&2", &keep)).unwrap();
+        assert!(process.ended().await.unwrap().success());
+        let mut listing = String::new();
+        stderr.read_to_string(&mut listing).unwrap();
+        let numbers: Vec<RawFd> = listing.split_whitespace().map(|word| word.parse().unwrap()).collect();
+        assert!(numbers.contains(&theirs.as_raw_fd()), "{listing}");
+        for other in [leaked.as_raw_fd(), ours.as_raw_fd()] {
+            assert!(!numbers.contains(&other), "{other} is in {listing}");
+        }
+    }
+
+    /// A descriptor as a C library may open it: without `FD_CLOEXEC`.
+    fn open_leaky() -> OwnedFd {
+        // SAFETY: open(2) with a constant path; the result is checked and owned by nobody else.
+        let fd = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
+        assert!(fd >= 0);
+        // SAFETY: as above.
+        unsafe { OwnedFd::from_raw_fd(fd) }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_once_and_for_ever() {
+        let (mut process, mut stderr) = Process::start(shell("echo oh >&2; exit 7", &[])).unwrap();
+        assert_eq!(process.ended().await.unwrap().code(), Some(7));
+        assert_eq!(process.ended().await.unwrap().code(), Some(7));
+        process.kill();
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "oh\n");
+    }
+
+    #[tokio::test]
+    async fn a_kill_by_another_handle_ends_the_wait() {
+        let (mut process, _stderr) = Process::start(shell("exec sleep 1000", &[])).unwrap();
+        let killer = process.killer().unwrap();
+        send_kill(&killer);
+        assert_eq!(process.ended().await.unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_process_is_gone() {
+        let (process, _stderr) = Process::start(shell("exec sleep 1000", &[])).unwrap();
+        let pid = process.pid();
+        drop(process);
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[tokio::test]
+    async fn it_survives_the_thread_that_asked_for_it() {
+        let runtime = tokio::runtime::Handle::current();
+        let started = thread::spawn(move || {
+            let _context = runtime.enter();
+            Process::start(shell("read line; exit 0", &[])).unwrap()
+        });
+        let (mut process, _stderr) = started.join().unwrap();
+        assert!(process.ended().await.unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_an_error() {
+        let launch =
+            Launch { program: "/nonexistent/qemu".into(), arguments: vec![], namespace: None, keep: &[] };
+        assert_eq!(Process::start(launch).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,188 @@
+//! Wrong matrix and scenario files, each with what the user reads.
+//!
+//! Every file under `diagnostics/` is wrong in the way that its name says; its rendered problems are a snapshot.
+//! Must not need root, guests or a terminal. Errors: none; a wrong file without a problem fails.
+
+use std::fs;
+use std::path::Path;
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use proptest::prelude::*;
+use rig::document::Problems;
+use rig::matrix::{Filter, Matrix, Selection};
+use rig::script::Scenario;
+
+/// As `Failure::print` shows them, without colour and at a fixed width.
+fn render(problems: Problems) -> String {
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    let count = problems.len();
+    let mut out = String::new();
+    for problem in problems {
+        handler.render_report(&mut out, &problem).expect("rendering into a string");
+        out.push('\n');
+    }
+    out.push_str(&format!("{count} problem{}", if count == 1 { "" } else { "s" }));
+    out
+}
+
+/// Renders every file of a folder through `load`, and holds each against its snapshot.
+fn snapshot_folder(kind: &str, at_least: usize, load: impl Fn(&str, &str, &Path) -> Result<(), Problems>) {
+    let folder = Path::new("tests/diagnostics").join(kind);
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .expect("the folder of wrong files")
+        .map(|entry| entry.expect("a readable entry").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= at_least, "{} wrong {kind} files", names.len());
+    insta::with_settings!({ snapshot_path => format!("diagnostics/snapshots/{kind}"), prepend_module_to_snapshot => false, omit_expression => true }, {
+        for name in names {
+            let text = fs::read_to_string(folder.join(&name)).expect("a readable file");
+            let problems = load(&name, &text, &folder).expect_err(&name);
+            insta::assert_snapshot!(name.trim_end_matches(".toml"), render(problems));
+        }
+    });
+}
+
+#[test]
+fn wrong_matrix_files() {
+    snapshot_folder("matrix", 22, |name, text, folder| Matrix::parse(name, text, folder).map(|_| ()));
+}
+
+#[test]
+fn wrong_scenario_files() {
+    snapshot_folder("scenario", 12, |name, text, _| {
+        Scenario::parse(name.trim_end_matches(".toml"), name, text).map(|_| ())
+    });
+}
+
+fn refused(words: &[&str], profile: Option<&str>) -> String {
+    let matrix = Matrix::parse("matrix.toml", include_str!("../../matrix.toml"), Path::new("."))
+        .expect("the shipped matrix is valid");
+    let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+    let problems = match Filter::parse_all(&words) {
+        Err(problems) => problems,
+        Ok(filters) => {
+            let selection = Selection { profile: profile.map(str::to_owned), filters, trials: None };
+            matrix.select(&selection).expect_err("nothing can be selected")
+        }
+    };
+    render(problems)
+}
+
+#[test]
+fn wrong_command_lines() {
+    insta::with_settings!({ snapshot_path => "diagnostics/snapshots/command", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("filter-without-equals", refused(&["virtio-tap", "=6.1"], None));
+        insta::assert_snapshot!("filter-unknown-axis", refused(&["configuraton=virtio-*", "kernal=6.1"], None));
+        insta::assert_snapshot!("filter-unknown-value", refused(&["configuration=virtio-vhosts", "client_delay=7s"], None));
+        insta::assert_snapshot!("filter-glob-matches-nothing", refused(&["configuration=xen-*"], None));
+        insta::assert_snapshot!("filters-contradict", refused(&["configuration=bare-metal", "kernel=6.1"], None));
+        insta::assert_snapshot!("profile-unknown", refused(&[], Some("nigthly")));
+    });
+}
+
+#[test]
+fn an_unknown_kernel_is_refused_where_the_images_are_known() {
+    let text = include_str!("../../matrix.toml").replace("\"6.12\"", "\"6.21\"");
+    let matrix = Matrix::parse("matrix.toml", &text, Path::new(".")).expect("kernels are not known to the file");
+    let images = ["6.1".to_owned(), "6.12".to_owned()];
+    assert!(matrix.verify_kernels(&["6.1".to_owned(), "6.21".to_owned()]).is_ok());
+    let problems = matrix.verify_kernels(&images).expect_err("6.21 is no image");
+    insta::with_settings!({ snapshot_path => "diagnostics/snapshots/command", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("kernel-without-image", render(problems));
+    });
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let missing = Matrix::load(Some(Path::new("no/such/matrix.toml"))).expect_err("there is no such file");
+    assert!(render(missing).contains("cannot read no/such/matrix.toml: No such file or directory"));
+    let missing = Scenario::read(Path::new("no/such/scenario.toml")).expect_err("there is no such file");
+    assert!(render(missing).contains("cannot read no/such/scenario.toml"));
+}
+
+/// Parts of real files in any order reach deeper than random text does.
+fn pieces(text: &'static str) -> impl Strategy<Value = String> {
+    let lines: Vec<&'static str> = text.lines().collect();
+    prop::collection::vec(
+        prop_oneof![
+            4 => prop::sample::select(lines),
+            1 => prop::sample::select(vec![
+                "steps = [ { op = \"mark\", mark = \"m\" }, { op = \"await\", mark = \"m\", timeout = \"1s\" } ]",
+                "[lane.watcher]",
+                "[[exclude]]",
+                "[[include]]",
+                "kernel = \"host\"",
+                "trials = 18446744073709551615",
+                "blocks = -1",
+                "x = 1979-05-27",
+                "margin = nan",
+                "scenario = \"./\u{1F980}.toml\"",
+                "peer_delay = \"${client_delay}\"",
+                "\u{feff}",
+            ]),
+        ],
+        0..40,
+    )
+    .prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_loaders_panic(text in "\\PC{0,200}") {
+        for problems in [
+            Matrix::parse("m.toml", &text, Path::new("no/such/folder")).err(),
+            Scenario::parse("s", "s.toml", &text).err(),
+        ].into_iter().flatten() {
+            prop_assert!(!problems.is_empty());
+            render(problems);
+        }
+    }
+
+    #[test]
+    fn no_rearranged_matrix_makes_the_loader_panic(text in pieces(include_str!("../../matrix.toml"))) {
+        if let Err(problems) = Matrix::parse("m.toml", &text, Path::new("no/such/folder")) {
+            prop_assert!(!problems.is_empty());
+            render(problems);
+        }
+    }
+
+    #[test]
+    fn no_rearranged_scenario_makes_the_loader_panic(text in pieces(include_str!("../scenarios/watcher.toml"))) {
+        match Scenario::parse("s", "s.toml", &text) {
+            Ok(scenario) => { prop_assert!(scenario.render(&Default::default()).is_ok()); }
+            Err(problems) => {
+                prop_assert!(!problems.is_empty());
+                render(problems);
+            }
+        }
+    }
+
+    #[test]
+    fn no_damaged_byte_makes_the_loaders_panic(at in 0..4_000_usize, byte in prop::sample::select(b"\"[]{}=,#$\n x0".to_vec())) {
+        for (text, matrix) in [(include_str!("../../matrix.toml"), true), (include_str!("../scenarios/watcher.toml"), false)] {
+            let mut bytes = text.as_bytes().to_vec();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            let text = String::from_utf8(bytes).expect("ASCII");
+            let problems = if matrix {
+                Matrix::parse("m.toml", &text, Path::new("no/such/folder")).err()
+            } else {
+                Scenario::parse("s", "s.toml", &text).err()
+            };
+            if let Some(problems) = problems {
+                render(problems);
+            }
+        }
+    }
+
+    #[test]
+    fn no_filter_makes_the_selection_panic(word in "\\PC{0,20}") {
+        if let Err(problems) = Filter::parse(&word) {
+            render(problems);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Golden tier: fixture runs on disk -> reader -> analysis -> every report format, and the record's behaviour in trouble.
+//!
+//! The runs are built in code, written by the real writer, read by the real reader. Snapshots are what people read.
+
+#[path = "golden/analysis.rs"]
+mod analysis;
+#[path = "golden/fixture.rs"]
+mod fixture;
+#[path = "golden/record.rs"]
+mod record;
+#[path = "golden/reports.rs"]
+mod reports;

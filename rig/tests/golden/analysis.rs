@@ -1,0 +1,277 @@
+//! What the analysis concludes, in single facts.
+
+use rig::analysis::model::{
+    CellStatus, CellSummary, Comparison, ComparisonVerdict, HypothesisVerdict, ReportModel,
+};
+use rig::analysis::{Conclusion, analyse, conclusion};
+use rig::record::Run;
+use rig_protocol::{Errno, TcpState};
+
+use crate::fixture::{BLOCK, Bench, Play, sound, turn, void};
+
+/// As the reader would give it.
+fn analysed(bench: &Bench) -> ReportModel {
+    analyse(&Run {
+        dir: "nowhere".into(),
+        record: bench.record.clone(),
+        blocks: bench.blocks.iter().map(|(block, _)| block.clone()).collect(),
+        complete: bench.complete,
+        cautions: Vec::new(),
+    })
+}
+
+fn cell<'a>(model: &'a ReportModel, scenario: &str, configuration: &str, kernel: &str) -> &'a CellSummary {
+    model
+        .cells
+        .iter()
+        .find(|c| c.scenario == scenario && c.configuration == configuration && c.kernel == kernel)
+        .expect("in the plan")
+}
+
+fn comparison<'a>(model: &'a ReportModel, scenario: &str, kernel: &str, errno: &str) -> &'a Comparison {
+    model
+        .comparisons
+        .iter()
+        .find(|c| {
+            c.scenario == scenario
+                && c.configuration == "virtio-tap"
+                && c.kernel == kernel
+                && c.errno == errno
+        })
+        .expect("compared")
+}
+
+fn hypothesis(model: &ReportModel, id: &str) -> HypothesisVerdict {
+    model.hypotheses.iter().find(|h| h.id == id).expect("claimed").verdict
+}
+
+#[test]
+fn a_single_lost_injection_blinds_its_errno_and_no_other() {
+    let mut bench = sound();
+    bench.block(Play::InjectedEnoent, "virtio-tap", "6.1", 0).tally.injected.insert(Errno::ENOENT, 11);
+    let model = analysed(&bench);
+    assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Blind);
+    assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.12").status, CellStatus::Complete);
+    let verdict = |errno| comparison(&model, "reset-after-data", "6.1", errno).verdict;
+    assert_eq!(verdict("ENOENT"), ComparisonVerdict::Blind);
+    assert_eq!(verdict("any_error"), ComparisonVerdict::Blind);
+    assert_eq!(verdict("EBADF"), ComparisonVerdict::SameWithinTheMargin);
+    assert_eq!(conclusion(&model), Conclusion::Short);
+}
+
+#[test]
+fn a_blind_bare_metal_blinds_every_comparison_with_it() {
+    let mut bench = sound();
+    for index in 0..2 {
+        void(bench.block(Play::ClosedDescriptor, "bare-metal", "host", index), "agent was killed");
+    }
+    let model = analysed(&bench);
+    for kernel in ["6.1", "6.12"] {
+        let one = comparison(&model, "reset-after-data", kernel, "EBADF");
+        assert_eq!(one.verdict, ComparisonVerdict::Blind);
+        assert!(one.reason.starts_with("bare metal: "), "{}", one.reason);
+    }
+    assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Complete);
+}
+
+#[test]
+fn a_configuration_without_controls_is_blind() {
+    let mut bench = sound();
+    bench.record.cells.retain(|record| record.cell.control.is_none());
+    let model = analysed(&bench);
+    assert!(model.cells.iter().all(|c| matches!(c.status, CellStatus::Blind | CellStatus::Skipped)));
+    assert!(model.sentences[0].contains("nothing can be said"), "{}", model.sentences[0]);
+}
+
+#[test]
+fn one_hit_in_a_negative_control_fails_it() {
+    let mut bench = sound();
+    turn(bench.block(Play::NoFault, "virtio-tap", "6.12", 1), 1, Errno::EBADF);
+    let model = analysed(&bench);
+    let failed: Vec<_> = model.controls.iter().filter(|c| !c.passed && c.n > 0).collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!((failed[0].control.as_str(), failed[0].kernel.as_str()), ("no-fault", "6.12"));
+    assert_eq!(comparison(&model, "reset-after-data", "6.12", "EBADF").verdict, ComparisonVerdict::Blind);
+}
+
+#[test]
+fn a_race_that_differs_is_no_alert_and_the_same_difference_elsewhere_is() {
+    let mut bench = sound();
+    let model = analysed(&bench);
+    assert_eq!(comparison(&model, "watcher-closes", "6.1", "EBADF").verdict, ComparisonVerdict::Differs);
+    assert_eq!(conclusion(&model), Conclusion::Done);
+    for record in &mut bench.record.cells {
+        record.cell.alert = true;
+    }
+    assert_eq!(conclusion(&analysed(&bench)), Conclusion::Differs);
+}
+
+#[test]
+fn a_difference_outranks_a_short_cell() {
+    let mut bench = sound();
+    turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 60, Errno::ENOENT);
+    void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked");
+    let model = analysed(&bench);
+    assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Short);
+    assert_eq!(conclusion(&model), Conclusion::Differs);
+}
+
+#[test]
+fn the_last_complete_attempt_counts_and_void_ones_are_shown() {
+    let mut bench = sound();
+    let block = bench.block(Play::Base, "virtio-tap", "6.1", 0).clone();
+    let mut second = block.clone();
+    second.attempt = 2;
+    turn(&mut second, 3, Errno::ENOENT);
+    let mut third = block;
+    third.attempt = 3;
+    void(&mut third, "guest hung");
+    bench.blocks.extend([(second, Vec::new()), (third, Vec::new())]);
+    let model = analysed(&bench);
+    let summary = cell(&model, "reset-after-data", "virtio-tap", "6.1");
+    assert_eq!((summary.trials, summary.blocks, summary.status), (2 * BLOCK, 2, CellStatus::Complete));
+    assert_eq!(summary.rates["ENOENT"].count, 3, "the second attempt, not the first");
+    assert_eq!(summary.void, BLOCK);
+    assert_eq!(summary.void_reasons["block: guest hung"], BLOCK);
+}
+
+#[test]
+fn sums_that_contradict_each_other_are_void() {
+    let mut bench = sound();
+    bench.block(Play::Base, "virtio-tap", "6.1", 0).tally.returns.insert("-1/EBADF".into(), 5_000);
+    let tally = &mut bench.block(Play::Base, "virtio-tap", "6.12", 0).tally;
+    tally.trials = 3 * BLOCK;
+    tally.returns.insert("1".into(), 3 * BLOCK);
+    tally.outcomes.insert("readable,data,ECONNRESET".into(), 3 * BLOCK);
+    let model = analysed(&bench);
+    for (kernel, words) in [("6.1", "contradicts itself"), ("6.12", "1000 were planned")] {
+        let summary = cell(&model, "reset-after-data", "virtio-tap", kernel);
+        assert_eq!((summary.trials, summary.status), (BLOCK, CellStatus::Short));
+        assert!(summary.reason.contains(words), "{}", summary.reason);
+    }
+}
+
+#[test]
+fn holm_counts_every_comparison_that_was_made() {
+    let model = analysed(&sound());
+    let made: Vec<&Comparison> =
+        model.comparisons.iter().filter(|c| c.verdict != ComparisonVerdict::NotRun).collect();
+    assert_eq!(made.len(), 12);
+    for one in made {
+        assert!(one.p_adjusted >= one.p_value && one.p_adjusted <= 1.0);
+        assert!(one.low <= one.difference && one.difference <= one.high);
+        assert!(one.detectable > 0.0 && one.detectable < 1.0);
+    }
+    let skipped = model.comparisons.iter().filter(|c| c.configuration == "virtio-vhost");
+    assert!(
+        skipped.clone().count() == 6
+            && skipped.into_iter().all(|c| c.reason == "/dev/vhost-net does not exist")
+    );
+}
+
+#[test]
+fn claims_are_judged_by_what_their_cells_show() {
+    let mut bench = sound();
+    let model = analysed(&bench);
+    assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Refuted);
+    assert_eq!(hypothesis(&model, "H02"), HypothesisVerdict::Refuted);
+    assert_eq!(
+        hypothesis(&model, "H03"),
+        HypothesisVerdict::Undecided,
+        "emulated guests do not stand for KVM"
+    );
+    assert_eq!(hypothesis(&model, "H13"), HypothesisVerdict::Refuted);
+    assert_eq!(hypothesis(&model, "H16"), HypothesisVerdict::Undecided, "every RST came before its call");
+    assert_eq!(hypothesis(&model, "H59"), HypothesisVerdict::Supported);
+    assert_eq!(hypothesis(&model, "H58"), HypothesisVerdict::Undecided);
+
+    // The same with KVM, and with both orders of RST and call.
+    for (block, _) in &mut bench.blocks {
+        if block.target.accelerator == "tcg" {
+            block.target.accelerator = "kvm".into();
+        }
+        if block.tally.outcomes.contains_key("readable,data,ECONNRESET") {
+            block.tally.state_before = [(TcpState::CLOSE.0, BLOCK / 2), (1, BLOCK / 2)].into();
+        }
+    }
+    let model = analysed(&bench);
+    assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Refuted);
+    assert_eq!(hypothesis(&model, "H16"), HypothesisVerdict::Refuted);
+    assert!(model.sentences[0].contains("in KVM guests"), "{}", model.sentences[0]);
+    assert!(!model.sentences[0].contains("TCG"));
+
+    // A virtual host is no bare metal.
+    bench.record.environment.host.virtualized = "firecracker".into();
+    assert_eq!(hypothesis(&analysed(&bench), "H03"), HypothesisVerdict::Undecided);
+
+    // An excess in the guests, by which both claims hold.
+    bench.record.environment.host.virtualized = "none".into();
+    turn(bench.block(Play::Base, "virtio-tap", "6.1", 0), 60, Errno::ENOENT);
+    let model = analysed(&bench);
+    assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Supported);
+    assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Supported);
+}
+
+#[test]
+fn data_that_is_gone_supports_the_claim_that_a_reset_discards_it() {
+    let mut bench = sound();
+    for (block, _) in &mut bench.blocks {
+        if let Some(n) = block.tally.outcomes.remove("readable,data,ECONNRESET") {
+            block.tally.outcomes.insert("readable,ECONNRESET".into(), n);
+        }
+    }
+    assert_eq!(hypothesis(&analysed(&bench), "H13"), HypothesisVerdict::Supported);
+}
+
+#[test]
+fn what_a_reader_must_know_is_said() {
+    let mut bench = sound();
+    let quiet = analysed(&bench).cautions;
+    assert_eq!(quiet.len(), 2, "emulation and skips only: {quiet:?}");
+
+    bench.record.environment.host.localtime = false;
+    bench.record.environment.rehearsed = true;
+    bench.block(Play::Base, "virtio-tap", "6.1", 0).witness.rst_to_target -= 7;
+    bench.block(Play::Base, "virtio-tap", "6.12", 0).witness.lost = 3;
+    bench.block(Play::Base, "virtio-tap", "6.12", 0).target_hello.as_mut().expect("it spoke").build_id =
+        "other".into();
+    turn(bench.block(Play::Base, "virtio-tap", "6.12", 1), 40, Errno::EBADF);
+    let model = analysed(&bench);
+    for wanted in [
+        "the host has not an /etc/localtime, guests of virtio-tap have",
+        "timings mean nothing",
+        "1,993 RSTs",
+        "lost 3 packets",
+        "1 cell played by an agent of other bytes",
+        "differ among themselves in EBADF",
+    ] {
+        let said = model.cautions.iter().any(|caution| caution.contains(wanted));
+        let said = said
+            || wanted == "1,993 RSTs"
+                && model.cautions.iter().any(|c| c.contains("1,993 on the wire, 2,000 sent"));
+        assert!(said, "{wanted}: {:?}", model.cautions);
+    }
+    assert!(model.cells.iter().all(|c| c.latency_ns.is_empty()), "a rehearsed run has no timings");
+}
+
+#[test]
+fn only_equal_mixes_are_pooled() {
+    // The guests also played a parameter that bare metal did not, full of ENOENT: no difference of places.
+    let mut bench = sound();
+    let mut other = crate::fixture::cell(Play::Base, "virtio-tap", "6.1");
+    other.subject.parameters.insert("client_delay".into(), "3s".into());
+    other.id = other.subject.id();
+    let planned = bench.record.blocks.len();
+    bench.plan(other);
+    let mut block = bench.block(Play::Base, "virtio-tap", "6.1", 0).clone();
+    let plan = bench.record.blocks[planned].clone();
+    (block.id, block.cell) = (plan.id, plan.cell);
+    turn(&mut block, 500, Errno::ENOENT);
+    bench.blocks.push((block, Vec::new()));
+    let model = analysed(&bench);
+    let sentence = &model.sentences[0];
+    assert!(
+        sentence.contains("in 500 of 5,000") && sentence.contains("the rates are the same within 0.5 %"),
+        "{sentence}"
+    );
+}

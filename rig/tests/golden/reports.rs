@@ -1,0 +1,245 @@
+//! What people and scripts read, as snapshots; and that it depends on nothing but the files.
+
+use std::fs;
+use std::path::Path;
+
+use rig::analysis::model::{ControlSummary, ReportModel};
+use rig::analysis::{Conclusion, analyse, conclusion};
+use rig::record::Reader;
+use rig::record::format::BlockStatus;
+use rig::report::{Format, render};
+use rig_protocol::Errno;
+
+use crate::fixture::{Bench, ORDINARY, Play, cell, id_of, sound, turn, void};
+
+/// Through the disk, as every report goes.
+fn model(bench: &Bench) -> ReportModel {
+    let results = tempfile::tempdir().expect("a folder");
+    analyse(&Reader::open(&bench.write(results.path())).expect("just written"))
+}
+
+fn text(bench: &Bench) -> String {
+    let text = render(&model(bench), Format::Text);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 110 && line == line.trim_end(), "{line:?}");
+    }
+    text
+}
+
+#[test]
+fn a_sound_run() {
+    let bench = sound();
+    let model = model(&bench);
+    assert_eq!(conclusion(&model), Conclusion::Done);
+    insta::assert_snapshot!("sound_text", text(&bench));
+    insta::assert_snapshot!("sound_csv", render(&model, Format::Csv));
+    insta::assert_snapshot!("sound_junit", render(&model, Format::Junit));
+    insta::assert_snapshot!("sound_json", render(&model, Format::Json));
+}
+
+#[test]
+fn an_excess_of_ebadf_in_one_guest() {
+    let mut bench = sound();
+    turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 23, Errno::EBADF);
+    turn(bench.block(Play::Base, "virtio-tap", "6.12", 1), 19, Errno::EBADF);
+    let model = model(&bench);
+    assert_eq!(conclusion(&model), Conclusion::Differs);
+    insta::assert_snapshot!("excess_text", text(&bench));
+    insta::assert_snapshot!("excess_junit", render(&model, Format::Junit));
+}
+
+#[test]
+fn a_blind_configuration_on_a_virtual_host() {
+    let mut bench = sound();
+    bench.record.environment.host.virtualized = "kvm".into();
+    for index in 0..2 {
+        // The filter was armed ten times, and one return was lost on the way.
+        let tally = &mut bench.block(Play::InjectedEnoent, "virtio-tap", "6.1", index).tally;
+        tally.injected.insert(Errno::ENOENT, 11);
+    }
+    let model = model(&bench);
+    assert_eq!(conclusion(&model), Conclusion::Short);
+    insta::assert_snapshot!("blind_text", text(&bench));
+}
+
+#[test]
+fn void_blocks_a_short_cell_and_a_damaged_file() {
+    let mut bench = sound();
+    // A void attempt that was made good by a second one.
+    let again = bench.block(Play::Base, "virtio-tap", "6.1", 0).clone();
+    void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked during boot");
+    let mut second = again;
+    second.attempt = 2;
+    bench.blocks.push((second, Vec::new()));
+    // A block that stayed void, and single void trials.
+    void(bench.block(Play::Base, "virtio-tap", "6.12", 1), "agent was killed");
+    let block = bench.block(Play::Watcher, "bare-metal", "host", 0);
+    assert_eq!(block.status, BlockStatus::Complete);
+    block.tally.trials -= 4;
+    *block.tally.returns.get_mut("1").expect("readable") -= 4;
+    *block.tally.outcomes.get_mut("readable,data").expect("readable") -= 4;
+    block.tally.voids.insert("trial deadline".into(), 4);
+    bench.complete = false;
+    let damaged = id_of(&mut bench, Play::NoFault, "virtio-tap", "6.1");
+
+    let results = tempfile::tempdir().expect("a folder");
+    let dir = bench.write(results.path());
+    fs::write(dir.join(format!("blocks/{damaged}-1.1.json")), "{}").expect("damaged");
+    let model = analyse(&Reader::open(&dir).expect("the rest is there"));
+    assert_eq!(conclusion(&model), Conclusion::Short);
+    insta::assert_snapshot!("void_text", render(&model, Format::Text));
+    insta::assert_snapshot!("void_csv", render(&model, Format::Csv));
+}
+
+#[test]
+fn a_proxied_configuration_and_a_plan_without_bare_metal() {
+    let mut bench = Bench::new("20261122-000000-0001", &[("virtio-user", "6.1")]);
+    bench.play_all();
+    insta::assert_snapshot!("proxied_text", text(&bench));
+}
+
+#[test]
+fn nothing_was_played() {
+    let bench = Bench { complete: false, ..Bench::new("20261122-000000-0002", &ORDINARY) };
+    insta::assert_snapshot!("nothing_text", text(&bench));
+}
+
+#[test]
+fn a_real_kvm_host_with_few_trials() {
+    let mut bench = Bench::new("20261122-000000-0003", &[]);
+    bench.record.environment.accelerator = "kvm".into();
+    bench.record.environment.accelerator_reason = "a guest booted in 1.2 s".into();
+    for (configuration, kernel) in [("bare-metal", "host"), ("virtio-vhost", "6.1")] {
+        for play in Play::ALL {
+            let mut small = cell(play, configuration, kernel);
+            (small.trials, small.blocks) = (if play == Play::Base { 300 } else { 2_000 }, 1);
+            bench.plan(small);
+        }
+    }
+    bench.play_all();
+    for (block, _) in &mut bench.blocks {
+        if block.target.accelerator == "tcg" {
+            block.target.accelerator = "kvm".into();
+        }
+    }
+    insta::assert_snapshot!("few_text", text(&bench));
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("there").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn a_copy_elsewhere_gives_the_same_bytes() {
+    let results = tempfile::tempdir().expect("a folder");
+    let dir = sound().write(results.path());
+    let elsewhere = tempfile::tempdir().expect("another");
+    let copied = elsewhere.path().join("under another name");
+    copy(&dir, &copied);
+    let here = analyse(&Reader::open(&dir).expect("there"));
+    let there = analyse(&Reader::open(&copied).expect("there too"));
+    for format in Format::ALL {
+        assert_eq!(render(&here, format), render(&there, format), "{}", format.name());
+    }
+}
+
+#[test]
+fn json_reads_back_as_the_model_and_has_the_names_of_the_contract() {
+    let model = model(&sound());
+    let json = render(&model, Format::Json);
+    let read: ReportModel = serde_json::from_str(&json).expect("our own");
+    // All but the last digit of a share, which JSON readers may round.
+    let counts = |model: &ReportModel| {
+        let cells = model
+            .cells
+            .iter()
+            .map(|cell| (cell.id.clone(), cell.status, cell.returns.clone(), cell.reason.clone()));
+        let comparisons =
+            model.comparisons.iter().map(|c| (c.cell.clone(), c.errno.clone(), c.verdict, c.alert));
+        (
+            cells.collect::<Vec<_>>(),
+            comparisons.collect::<Vec<_>>(),
+            model.hypotheses.clone(),
+            model.sentences.clone(),
+        )
+    };
+    assert_eq!(counts(&read), counts(&model));
+    let value: serde_json::Value = serde_json::from_str(&json).expect("json");
+    for pointer in [
+        "/format",
+        "/run/id",
+        "/run/seed",
+        "/run/started",
+        "/run/rig_version",
+        "/run/complete",
+        "/environment/host/virtualized",
+        "/environment/qemu",
+        "/environment/sysctls",
+        "/cells/0/void_reasons",
+        "/cells/0/origin/cold",
+        "/cells/0/origin/restored",
+        "/cells/0/returns/1",
+        "/cells/0/rst_before_call",
+        "/cells/0/rates/EBADF/method",
+        "/cells/0/rates/any_error/confidence",
+        "/cells/0/latency_ns/call/p99",
+        "/controls/0/expected_rate",
+        "/controls/0/passed",
+        "/comparisons/0/baseline",
+        "/comparisons/0/p_adjusted",
+        "/comparisons/0/detectable",
+        "/hypotheses/0/verdict",
+        "/hypotheses/0/cells/0",
+    ] {
+        assert!(value.pointer(pointer).is_some(), "{pointer} is missing");
+    }
+    let passed: Vec<&ControlSummary> = model.controls.iter().filter(|control| control.passed).collect();
+    assert_eq!(passed.len(), 9, "three controls in each of three places");
+}
+
+/// Runs the binary and gives exit code, standard output and standard error.
+fn rig(arguments: &[&str], folder: &Path) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rig"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the binary starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_renders_writes_and_refuses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = sound().write(&folder.path().join("results"));
+    let model = analyse(&Reader::open(&dir).expect("there"));
+
+    let (code, out, _) = rig(&["report", "latest"], folder.path());
+    assert_eq!((code, out), (0, render(&model, Format::Text)));
+    let (code, out, _) = rig(&["report", "20261121", "--format", "json"], folder.path());
+    assert_eq!((code, out), (0, render(&model, Format::Json)));
+
+    let (code, out, _) = rig(&["report", "--format", "csv,junit,csv", "--output", "there"], folder.path());
+    assert_eq!((code, out.as_str()), (0, "there/report.csv\nthere/report.xml\n"));
+    let written = fs::read_to_string(folder.path().join("there/report.csv")).expect("written");
+    assert_eq!(written, render(&model, Format::Csv));
+
+    let (code, out, err) = rig(&["report", "--format", "jsn"], folder.path());
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("'json'"), "{err}");
+    let (code, _, err) = rig(&["report", "20261121-201950-1f3b"], folder.path());
+    assert_eq!(code, 2);
+    assert!(err.contains("did you mean `20261121-201950-1f3a`?"), "{err}");
+    let (code, _, err) = rig(&["report", "--results", "elsewhere"], folder.path());
+    assert_eq!(code, 2);
+    assert!(err.contains("no run yet"), "{err}");
+}

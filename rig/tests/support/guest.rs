@@ -1,0 +1,171 @@
+//! A network namespace with a tap in it, and an image to boot there.
+
+use std::fs::{File, OpenOptions};
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+
+use rig::target::launch_ssh::SshPlan;
+use rig::target::qemu::{Engine, GuestNet, GuestPlan};
+use rig::target::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
+use tempfile::TempDir;
+
+/// An image with its keys.
+#[derive(Debug, Clone)]
+pub(crate) struct TestImage {
+    pub(crate) kernel: PathBuf,
+    pub(crate) initramfs: PathBuf,
+    pub(crate) overlay: Vec<u8>,
+    pub(crate) host_key: Vec<u8>,
+    pub(crate) private_key: String,
+}
+
+impl TestImage {
+    /// The image in the folder that RIG_TEST_IMAGE names: `kernel`, `initramfs`, `host_key.pub`, `user_key`.
+    pub(crate) fn find() -> Result<Self, String> {
+        if !nix::unistd::geteuid().is_root() {
+            return Err("guests need root for their namespaces and taps".to_owned());
+        }
+        let folder = std::env::var_os("RIG_TEST_IMAGE").ok_or("RIG_TEST_IMAGE names no image")?;
+        let folder = PathBuf::from(folder);
+        let read = |name: &str| fs_err::read_to_string(folder.join(name)).map_err(|error| error.to_string());
+        let public =
+            ssh_key::PublicKey::from_openssh(&read("host_key.pub")?).map_err(|error| error.to_string())?;
+        Ok(Self {
+            kernel: folder.join("kernel"),
+            initramfs: folder.join("initramfs"),
+            overlay: Vec::new(),
+            host_key: public.to_bytes().map_err(|error| error.to_string())?,
+            private_key: read("user_key")?,
+        })
+    }
+}
+
+/// A key that no guest knows.
+pub(crate) fn stranger() -> String {
+    use ssh_key::rand_core::OsRng;
+    let key = ssh_key::PrivateKey::random(&mut OsRng, ssh_key::Algorithm::Ed25519).unwrap();
+    key.to_openssh(ssh_key::LineEnding::LF).unwrap().to_string()
+}
+
+/// Kills a process that the test has started.
+pub(crate) fn kill(pid: u32) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+}
+
+/// A namespace with a tap for the guest; the host's end of it is 192.0.2.1.
+pub(crate) struct Bench {
+    image: TestImage,
+    namespace: Arc<OwnedFd>,
+    queues: u32,
+    folder: TempDir,
+}
+
+const PORT: u16 = 2222;
+
+impl Bench {
+    pub(crate) fn new(image: TestImage, queues: u32) -> Self {
+        let make = || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            ip(&["link", "set", "lo", "up"]);
+            Arc::new(OwnedFd::from(File::open("/proc/thread-self/ns/net").unwrap()))
+        };
+        let namespace = thread::spawn(make).join().unwrap();
+        Self { image, namespace, queues, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn ssh(&self) -> SshPlan {
+        SshPlan {
+            port: PORT,
+            namespace: Some(Arc::clone(&self.namespace)),
+            host_key: self.image.host_key.clone(),
+            private_key: self.image.private_key.clone(),
+        }
+    }
+
+    /// A guest here; its tap is made anew, the one of an earlier guest has vanished with it.
+    pub(crate) fn plan(&self, model: NicModel, backend: Backend, queues: u32) -> GuestPlan {
+        let taps = match backend {
+            Backend::Tap | Backend::TapVhost => self.open_tap(),
+            Backend::User => Vec::new(),
+        };
+        GuestPlan {
+            spec: QemuSpec {
+                accelerator: Accelerator::Tcg,
+                machine: "q35".to_owned(),
+                vcpus: 1,
+                memory_mib: 256,
+                nic: Nic { model, backend, queues },
+                localtime: Localtime::Absent,
+            },
+            engine: Engine::Tcg,
+            qemu: "qemu-system-x86_64".into(),
+            kernel: self.image.kernel.clone(),
+            initramfs: self.image.initramfs.clone(),
+            overlay: self.image.overlay.clone(),
+            extra_cmdline: Vec::new(),
+            net: GuestNet {
+                address: Ipv4Addr::new(192, 0, 2, 2),
+                prefix: 24,
+                mtu_bytes: 1500,
+                control_port: PORT,
+            },
+            taps,
+            namespace: Some(self.namespace.try_clone().unwrap()),
+            console_log: self.folder.path().join("console.log"),
+            qmp_log: self.folder.path().join("qmp.jsonl"),
+        }
+    }
+
+    fn open_tap(&self) -> Vec<OwnedFd> {
+        let queues = self.queues;
+        let namespace = Arc::clone(&self.namespace);
+        let make = move || {
+            nix::sched::setns(&*namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            let name = next_name();
+            let taps: Vec<OwnedFd> = (0..queues).map(|_| open_queue(&name, queues)).collect();
+            ip(&["address", "add", "192.0.2.1/24", "dev", &name]);
+            ip(&["link", "set", &name, "up"]);
+            taps
+        };
+        thread::spawn(make).join().unwrap()
+    }
+}
+
+/// A guest that has just been killed may hold its tap for another moment.
+fn next_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("tap{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn ip(arguments: &[&str]) {
+    assert!(Command::new("ip").args(arguments).status().unwrap().success(), "ip {arguments:?}");
+}
+
+/// One queue of a tap (Documentation/networking/tuntap.rst).
+fn open_queue(name: &str, queues: u32) -> OwnedFd {
+    let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun").unwrap();
+    let mut flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    if queues > 1 {
+        flags |= libc::IFF_MULTI_QUEUE;
+    }
+    // SAFETY: all fields of ifreq are plain numbers, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = libc::c_char::try_from(from).unwrap();
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(flags).unwrap();
+    // SAFETY: TUNSETIFF on an open /dev/net/tun with a complete ifreq.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as libc::Ioctl, &request) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    file.into()
+}
