@@ -85,7 +85,8 @@ fn wrong_command_lines() {
 #[test]
 fn an_unknown_kernel_is_refused_where_the_images_are_known() {
     let text = include_str!("../../matrix.toml").replace("\"6.12\"", "\"6.21\"");
-    let matrix = Matrix::parse("matrix.toml", &text, Path::new(".")).expect("kernels are not known to the file");
+    let matrix =
+        Matrix::parse("matrix.toml", &text, Path::new(".")).expect("kernels are not known to the file");
     let images = ["6.1".to_owned(), "6.12".to_owned()];
     assert!(matrix.verify_kernels(&["6.1".to_owned(), "6.21".to_owned()]).is_ok());
     let problems = matrix.verify_kernels(&images).expect_err("6.21 is no image");

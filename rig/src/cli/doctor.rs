@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::image::Format;
-use super::{Exit, Failure};
+use super::image::{Format, say};
 use super::matrix::prepare::accelerator;
+use super::{Exit, Failure};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
 use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
 use crate::process;
@@ -61,7 +61,7 @@ fn boots_under_kvm(image: &Image) -> Result<String, String> {
     let resolved = resolved.map_err(|error| error.to_string())?;
     match resolved.engine {
         Engine::Kvm => Ok(resolved.reason),
-        Engine::Tcg => Err(format!("/dev/kvm does not function: {}", resolved.reason)),
+        Engine::Tcg => Err(resolved.reason),
     }
 }
 
@@ -123,16 +123,14 @@ fn kernels(cache: &Cache, recipes: &Recipes) -> Capability {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn print_json(answer: &Answer<'_>) {
-    println!("{}", serde_json::to_string_pretty(answer).expect("plain data serialises"));
+    say(&serde_json::to_string_pretty(answer).expect("plain data serialises"));
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn print_text(capabilities: &[Capability], guests_can_run: bool) {
     for Capability { name, state, detail, advice, .. } in capabilities {
         let advice = advice.as_ref().map(|advice| format!(" -> {advice}")).unwrap_or_default();
-        println!("{name:<10} {:<8} {detail}{advice}", state.word());
+        say(&format!("{name:<10} {:<8} {detail}{advice}", state.word()));
     }
-    println!("{}", if guests_can_run { "guests can run here" } else { "guests cannot run here" });
+    say(if guests_can_run { "guests can run here" } else { "guests cannot run here" });
 }

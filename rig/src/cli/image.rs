@@ -1,5 +1,6 @@
 //! `rig image`
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -108,7 +109,6 @@ impl Row {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
     let recipes = Recipes::default();
     let rows: Vec<Row> = recipes
@@ -124,7 +124,7 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
         .collect();
     match arguments.format {
         Format::Json => {
-            println!("{}", serde_json::to_string_pretty(&rows).expect("plain data serialises"));
+            say(&serde_json::to_string_pretty(&rows).expect("plain data serialises"));
         }
         Format::Text => {
             for row in rows {
@@ -135,14 +135,13 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
                     }
                     _ => String::new(),
                 };
-                println!("{}", format!("{name:<8} {status:<10} {details}").trim_end());
+                say(format!("{name:<8} {status:<10} {details}").trim_end());
             }
         }
     }
     Ok(Exit::Done)
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     let recipes = Recipes::default();
     let names = if arguments.names.is_empty() { recipes.names() } else { arguments.names };
@@ -152,7 +151,7 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     let apt = Apt::new(cache.root());
     for recipe in &loaded {
         let image = build::ensure_with(recipe, cache, fetch, &apt, &mut tell(&recipe.name)).map_err(blame)?;
-        println!("{}: {} · {} · {}", image.name, image.package, size(image.bytes), image.digest);
+        say(&format!("{}: {} · {} · {}", image.name, image.package, size(image.bytes), image.digest));
     }
     Ok(Exit::Done)
 }
@@ -187,7 +186,6 @@ pub(super) fn tell(name: &str) -> impl FnMut(Step) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
     let keep = match (arguments.keep_bytes, arguments.all) {
         (Some(bytes), _) => Keep::Bytes(bytes),
@@ -199,13 +197,18 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         }
     };
     let freed = cache.clean(&keep).map_err(blame)?;
-    println!(
+    say(&format!(
         "{} freed, {} image{} removed",
         size(freed.bytes),
         freed.images,
         if freed.images == 1 { "" } else { "s" }
-    );
+    ));
     Ok(Exit::Done)
+}
+
+/// Prints a line of the answer. A reader that is gone (`| head`) is no failure of the command.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// `12.3 MiB`

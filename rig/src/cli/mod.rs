@@ -5,6 +5,7 @@
 //! Errors: [`Failure`], which carries the exit code of the contract.
 //! Tests: `tests/cli.rs` (trycmd).
 
+mod clean;
 mod completions;
 mod doctor;
 mod exit;
@@ -53,6 +54,8 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Remove what a killed rig may have left in the cache
+    Clean(clean::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Image(command) => image::run(command),
         Command::Guest(command) => guest::run(command),
         Command::Report(arguments) => report::run(arguments),
+        Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };
     match result {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::image::{blame, tell};
+use super::image::{blame, say, tell};
 use super::{Exit, Failure};
 use crate::capability::tool::{self, Tool};
 use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
@@ -130,11 +130,6 @@ fn fetch_images() -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the answer of the command")]
-fn say(line: &str) {
-    println!("{line}");
 }
 
 #[cfg(test)]

@@ -81,8 +81,12 @@ impl Findings {
     /// Reports one unknown key.
     pub fn unknown_key(&mut self, key: &Key, what: &str, known: &[&str]) {
         let help = hint(&key.name, known.iter().copied(), &format!("the keys of {what}"));
-        self.report(key.span.clone(), format!("unknown key `{}` in {what}", key.name), "not a key of this table")
-            .help(help);
+        self.report(
+            key.span.clone(),
+            format!("unknown key `{}` in {what}", key.name),
+            "not a key of this table",
+        )
+        .help(help);
     }
 
     /// Reports a missing key; the label stands at `span` (the table's name).
@@ -164,7 +168,11 @@ impl Findings {
         if number > 0.0 && number < 1.0 {
             return Some(number);
         }
-        self.report(node.span.clone(), format!("{what} is out of range"), "must lie between 0 and 1, both excluded");
+        self.report(
+            node.span.clone(),
+            format!("{what} is out of range"),
+            "must lie between 0 and 1, both excluded",
+        );
         None
     }
 

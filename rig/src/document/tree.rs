@@ -190,3 +190,56 @@ fn convert(value: &Spanned<DeValue<'_>>, text: &str) -> Node {
     };
     Node { span, value: converted, spelled }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Table {
+        let (document, findings) = Document::parse("test.toml", text).expect("valid TOML");
+        assert!(findings.is_empty());
+        document.root
+    }
+
+    #[test]
+    fn entries_stand_in_file_order_with_their_places_and_spelling() {
+        let text = "zebra = 1_000\napple = { y = 0.010, x = [true, \"a\"] }\n[late.table]\nk = 0x10\n";
+        let root = parse(text);
+        let names: Vec<&str> = root.entries.iter().map(|(key, _)| key.name.as_str()).collect();
+        assert_eq!(names, ["zebra", "apple", "late"]);
+        let zebra = root.get("zebra").expect("zebra");
+        assert_eq!((&zebra.value, zebra.spelled.as_str()), (&Value::Integer(Some(1000)), "1_000"));
+        let Value::Table(apple) = &root.get("apple").expect("apple").value else { panic!("a table") };
+        let y = apple.get("y").expect("y");
+        assert_eq!((y.spelled.as_str(), &text[y.span.clone()]), ("0.010", "0.010"));
+        let Value::Table(late) = &root.get("late").expect("late").value else { panic!("a table") };
+        let Value::Table(table) = &late.get("table").expect("table").value else { panic!("a table") };
+        assert_eq!(table.get("k").map(|node| &node.value), Some(&Value::Integer(Some(16))));
+    }
+
+    #[test]
+    fn numbers_beyond_64_bits_are_no_numbers() {
+        assert_eq!(
+            parse("big = 99999999999999999999").get("big").map(|node| &node.value),
+            Some(&Value::Integer(None))
+        );
+    }
+
+    #[test]
+    fn all_syntax_errors_come_at_once() {
+        let problems =
+            Document::parse("t.toml", "a = \nb = [1, 2\nc = 1\nc = 2\n").expect_err("wrong syntax");
+        assert!(problems.len() >= 2, "{problems}");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_overflows_nothing() {
+        for (open, close) in [("[", "]"), ("{a=", "}")] {
+            let text = format!("x = {}1{}", open.repeat(20_000), close.repeat(20_000));
+            assert!(Document::parse("deep.toml", &text).is_err());
+        }
+        let dotted = format!("{}a = 1", "a.".repeat(20_000));
+        // A dotted key nests as deep as it is long; whatever the parser says, it must come back.
+        let _ = Document::parse("dotted.toml", &dotted).map(|(document, _)| document.root.entries.len());
+    }
+}

@@ -28,6 +28,9 @@ const ARCHITECTURE: &str = "amd64";
 /// For one run of apt. Lists are 10 MB and packages 60 MB: minutes only on a slow line.
 const DEADLINE: Duration = Duration::from_secs(600);
 
+/// For the apt of a rig that was killed to end by itself.
+const ORPHAN_DEADLINE: Duration = Duration::from_secs(60);
+
 /// Fetches through the host's apt.
 #[derive(Debug)]
 pub struct Apt {
@@ -318,18 +321,25 @@ impl State {
     }
 
     fn update(&self) -> Result<(), ImageError> {
-        let mut command = self.command("apt-get");
-        command.arg("update");
-        let output = run(command, "apt-get", "package lists")?;
-        if output.success { Ok(()) } else { Err(self.unreachable("package lists", &output)) }
+        let started = Instant::now();
+        loop {
+            let mut command = self.command("apt-get");
+            command.arg("update");
+            let output = run(command, "apt-get", "package lists")?;
+            if output.success {
+                return Ok(());
+            }
+            // The apt of a rig that was killed goes on for a while. (A parent-death signal does not reach it: apt changes its
+            // credentials, which clears the signal; prctl(2).)
+            if !output.stderr.contains("Could not get lock") || started.elapsed() > ORPHAN_DEADLINE {
+                return Err(self.unreachable("package lists", &output));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     fn unreachable(&self, what: &str, output: &Output) -> ImageError {
-        ImageError::Mirror {
-            what: what.to_owned(),
-            release: self.release.clone(),
-            said: complaint(&output.stderr),
-        }
+        ImageError::mirror(what, &self.release, complaint(&output.stderr))
     }
 
     /// The newest version of `package` (`name` or `name=version`).

@@ -23,12 +23,14 @@ const EMBEDDED: [(&str, &str); 2] =
     [("6.1", include_str!("../../../images/6.1.toml")), ("6.12", include_str!("../../../images/6.12.toml"))];
 
 /// The code that an image's content depends on: another builder never meets its predecessor's images.
-const BUILDER: [&str; 6] = [
+const BUILDER: [&str; 8] = [
     include_str!("build.rs"),
     include_str!("cpio.rs"),
+    include_str!("elf.rs"),
     include_str!("init.sh"),
     include_str!("initramfs.rs"),
     include_str!("modules.rs"),
+    include_str!("package.rs"),
     include_str!("apt.rs"),
 ];
 
@@ -233,11 +235,11 @@ mod tests {
         ) -> Result<Supplies, ImageError> {
             self.asked.set(self.asked.get() + 1);
             if !self.up.get() {
-                return Err(ImageError::Mirror {
-                    what: "package lists".to_owned(),
-                    release: recipe.kernel.release.clone(),
-                    said: "no route".to_owned(),
-                });
+                return Err(ImageError::mirror(
+                    "package lists",
+                    &recipe.kernel.release,
+                    "no route".to_owned(),
+                ));
             }
             let version = self.kernel_version.get();
             let id = PackageId {

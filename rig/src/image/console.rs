@@ -56,8 +56,9 @@ fn with_comma(gateway: Option<Ipv4Addr>) -> String {
 
 /// Kernel options of every guest. None of them changes how the measured kernel treats sockets, memory or time:
 /// the serial console, silence on it (writing to it costs time under emulation), an immediate reset on a panic (QEMU's `-no-reboot` makes
-/// it an exit), and no search for a BIOS's disks, for PS/2 devices that are not there or for more serial ports.
-pub const KERNEL_OPTIONS: [&str; 9] = [
+/// it an exit), no search for a BIOS's disks, for PS/2 devices that are not there or for more serial ports, and no self-tests of the
+/// crypto modules (half a second under emulation).
+pub const KERNEL_OPTIONS: [&str; 10] = [
     "console=ttyS0",
     "quiet",
     "panic=-1",
@@ -67,6 +68,7 @@ pub const KERNEL_OPTIONS: [&str; 9] = [
     "i8042.nokbd",
     "i8042.nopnp",
     "no_timer_check",
+    "cryptomgr.notests",
 ];
 
 /// What a guest said about itself.

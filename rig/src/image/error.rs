@@ -54,10 +54,6 @@ pub enum ImageError {
     },
     /// Package lists or packages cannot be fetched.
     #[error("cannot fetch {what} of {release}: {said}")]
-    #[diagnostic(help(
-        "the package mirror of this host's apt sources must be reachable once per image: try `apt-get update`, or copy the cache folder from a \
-         machine that has the image"
-    ))]
     Mirror {
         /// What is being fetched.
         what: String,
@@ -65,6 +61,9 @@ pub enum ImageError {
         release: String,
         /// apt's words.
         said: String,
+        /// What to try.
+        #[help]
+        help: String,
     },
     /// The release has no such package.
     #[error("{release} has no package {package}")]
@@ -191,6 +190,18 @@ impl ImageError {
             | Self::NoCacheFolder
             | Self::Disk { .. } => false,
         }
+    }
+
+    /// apt could not fetch `what`, and `said` why.
+    pub(super) fn mirror(what: &str, release: &str, said: String) -> Self {
+        let help = if said.contains("GPG error") || said.contains("is not signed") {
+            "the archive is signed with keys that the keyring does not have: install a newer debian-archive-keyring, or name the \
+             right keyring (`signed_by`)"
+        } else {
+            "the package mirror of this host's apt sources must be reachable once per image: try `apt-get update`, or copy \
+             the cache folder from a machine that has the image"
+        };
+        Self::Mirror { what: what.to_owned(), release: release.to_owned(), said, help: help.to_owned() }
     }
 
     /// For `map_err` on file operations.

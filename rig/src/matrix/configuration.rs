@@ -2,21 +2,10 @@
 
 use crate::document::{Findings, Key, Node, Table, hint};
 use crate::path::PathSpec;
-use crate::target::{
-    Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec,
-};
+use crate::target::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};
 
-const QEMU_KEYS: &[&str] = &[
-    "kind",
-    "nic",
-    "backend",
-    "queues",
-    "accelerator",
-    "machine",
-    "vcpus",
-    "memory_mib",
-    "localtime",
-];
+const QEMU_KEYS: &[&str] =
+    &["kind", "nic", "backend", "queues", "accelerator", "machine", "vcpus", "memory_mib", "localtime"];
 
 /// One of a closed list of words, each with its meaning.
 fn choice<T: Copy>(findings: &mut Findings, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
@@ -25,7 +14,11 @@ fn choice<T: Copy>(findings: &mut Findings, node: &Node, what: &str, words: &[(&
     if found.is_none() {
         let help = hint(word, words.iter().map(|(name, _)| *name), "there are");
         findings
-            .report(node.span.clone(), format!("{what} cannot be `{word}`"), "not one of the words that stand here")
+            .report(
+                node.span.clone(),
+                format!("{what} cannot be `{word}`"),
+                "not one of the words that stand here",
+            )
             .help(help);
     }
     found
@@ -42,9 +35,14 @@ pub(super) fn read_configuration(findings: &mut Findings, key: &Key, node: &Node
     };
     let host = choice(findings, kind, "`kind`", &[("host", true), ("qemu", false)])?;
     let target = if host {
-        for (extra, _) in table.entries.iter().filter(|(key, _)| QEMU_KEYS[1..].contains(&key.name.as_str())) {
+        for (extra, _) in table.entries.iter().filter(|(key, _)| QEMU_KEYS[1..].contains(&key.name.as_str()))
+        {
             findings
-                .report(extra.span.clone(), format!("a host has no `{}`", extra.name), "a key of kind = \"qemu\"")
+                .report(
+                    extra.span.clone(),
+                    format!("a host has no `{}`", extra.name),
+                    "a key of kind = \"qemu\"",
+                )
                 .help("`host` is a namespace of the machine that runs rig, as it is");
         }
         let unknown: Vec<Key> = table
@@ -89,8 +87,7 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
             None
         }
     };
-    let accelerators =
-        [("auto", Accelerator::Auto), ("kvm", Accelerator::Kvm), ("tcg", Accelerator::Tcg)];
+    let accelerators = [("auto", Accelerator::Auto), ("kvm", Accelerator::Kvm), ("tcg", Accelerator::Tcg)];
     let accelerator = optional(table, "accelerator", Accelerator::Auto, |node| {
         choice(findings, node, "`accelerator`", &accelerators)
     });
@@ -151,7 +148,11 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
             .help("multiqueue needs nic = \"virtio-net\" with backend = \"tap\" or \"tap-vhost\"");
     } else if queues > spec.vcpus {
         findings
-            .report(place("queues"), format!("{queues} queue pairs for {} vCPU", spec.vcpus), "more than vCPUs")
+            .report(
+                place("queues"),
+                format!("{queues} queue pairs for {} vCPU", spec.vcpus),
+                "more than vCPUs",
+            )
             .help(format!(
                 "the guest's driver uses at most one pair per vCPU: write vcpus = {queues}, or fewer queues"
             ));
@@ -176,6 +177,8 @@ pub(super) fn check_name(findings: &mut Findings, key: &Key, what: &str) {
     if !formed {
         findings
             .report(key.span.clone(), format!("`{}` cannot be the name of a {what}", key.name), "not a name")
-            .help("a name is made of letters, digits, `-`, `_` and `.`: it appears in filters and file names");
+            .help(
+                "a name is made of letters, digits, `-`, `_` and `.`: it appears in filters and file names",
+            );
     }
 }

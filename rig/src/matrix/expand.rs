@@ -1,6 +1,7 @@
 //! Crossing the axes: layers -> points (cheap) -> cells (complete).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rig_protocol::Errno;
 
@@ -32,12 +33,20 @@ pub(super) struct Point<'m> {
     pub(super) configuration: &'m Configuration,
     pub(super) kernel: &'m str,
     pub(super) path: &'m PathSpec,
+    place: Place,
     sizes: Sizes,
     pub(super) control: Option<&'m ControlKeys>,
 }
 
-/// Where a point stands: equal places are one cell.
-type Place<'m> = (usize, &'m str, &'m str, &'m str);
+impl Point<'_> {
+    /// Where it stands, whatever it plays: configuration, kernel and path.
+    pub(super) fn elsewhere(&self) -> [usize; 3] {
+        [self.place[1], self.place[2], self.place[3]]
+    }
+}
+
+/// Where a point stands, as indices of variant, configuration, kernel and path: equal places are one cell.
+type Place = [usize; 4];
 
 /// The crossed axes of one profile.
 #[derive(Debug)]
@@ -47,7 +56,9 @@ pub(super) struct Expansion<'m> {
     variants: Vec<Variant<'m>>,
     by_digest: HashMap<(ScriptDigest, Option<(Errno, u32)>), usize>,
     points: Vec<Point<'m>>,
-    places: HashMap<Place<'m>, usize>,
+    places: HashMap<Place, usize>,
+    /// Every kernel word that was met, for its index.
+    kernels: Vec<&'m str>,
     /// Per exclude (of the file, then of the profile), whether it matched anything.
     excluded: Vec<bool>,
 }
@@ -75,6 +86,7 @@ impl<'m> Expansion<'m> {
             by_digest: HashMap::new(),
             points: Vec::new(),
             places: HashMap::new(),
+            kernels: Vec::new(),
             excluded: vec![false; excludes],
         };
         let mut faults = Vec::new();
@@ -187,40 +199,46 @@ impl<'m> Expansion<'m> {
     }
 
     /// One point for every configuration, kernel and path. The host runs one kernel, whatever the axis says.
-    fn place(
-        &mut self,
-        variant: usize,
-        axes: &Axes<'m>,
-        sizes: Sizes,
-        control: Option<&'m ControlKeys>,
-    ) {
+    fn place(&mut self, variant: usize, axes: &Axes<'m>, sizes: Sizes, control: Option<&'m ControlKeys>) {
         let matrix = self.matrix;
         let of = |axis: &str| axes.get(axis).copied().unwrap_or_default();
-        for configuration in of("configuration") {
-            let Some(configuration) = matrix.configurations.iter().find(|c| c.name == configuration.text)
-            else {
-                continue;
-            };
+        for word in of("configuration") {
+            let Some(at) = matrix.configurations.iter().position(|c| c.name == word.text) else { continue };
+            let configuration = &matrix.configurations[at];
             let kernels: Vec<&'m str> = match configuration.target {
                 TargetSpec::Host => vec![HOST_KERNEL],
                 TargetSpec::Qemu(_) => of("kernel").iter().map(|word| word.text.as_str()).collect(),
             };
             for kernel in kernels {
-                for path in of("path") {
-                    let Some(path) = matrix.paths.iter().find(|p| p.name == path.text) else { continue };
-                    self.add(Point { variant, configuration, kernel, path, sizes, control });
+                let kernel_at = self.kernel_index(kernel);
+                for word in of("path") {
+                    let Some(path_at) = matrix.paths.iter().position(|p| p.name == word.text) else {
+                        continue;
+                    };
+                    let path = &matrix.paths[path_at];
+                    let place = [variant, at, kernel_at, path_at];
+                    self.add(Point { variant, configuration, kernel, path, place, sizes, control });
                 }
             }
         }
     }
 
+    fn kernel_index(&mut self, kernel: &'m str) -> usize {
+        self.kernels.iter().position(|known| *known == kernel).unwrap_or_else(|| {
+            self.kernels.push(kernel);
+            self.kernels.len() - 1
+        })
+    }
+
     /// A point that is there already takes the new sizes.
     fn add(&mut self, point: Point<'m>) {
-        let place = (point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str());
-        match self.places.get(&place) {
-            Some(&index) => self.points[index].sizes = point.sizes.or(self.points[index].sizes),
-            None => {
-                self.places.insert(place, self.points.len());
+        match self.places.entry(point.place) {
+            Entry::Occupied(known) => {
+                let known = &mut self.points[*known.get()];
+                known.sizes = point.sizes.or(known.sizes);
+            }
+            Entry::Vacant(free) => {
+                free.insert(self.points.len());
                 self.points.push(point);
             }
         }
@@ -237,7 +255,9 @@ impl<'m> Expansion<'m> {
             .variants
             .iter()
             .map(|variant| {
-                let fits = |exclude: &Exclude| exclude.keys.iter().all(|(key, words)| fits_variant(key, words, variant));
+                let fits = |exclude: &Exclude| {
+                    exclude.keys.iter().all(|(key, words)| fits_variant(key, words, variant))
+                };
                 (0..excludes.len()).filter(|index| fits(excludes[*index])).collect()
             })
             .collect();
@@ -253,14 +273,7 @@ impl<'m> Expansion<'m> {
             keep
         });
         self.excluded = excluded;
-        self.places = self
-            .points
-            .iter()
-            .enumerate()
-            .map(|(index, point)| {
-                ((point.variant, point.configuration.name.as_str(), point.kernel, point.path.name.as_str()), index)
-            })
-            .collect();
+        self.places = self.points.iter().enumerate().map(|(index, point)| (point.place, index)).collect();
     }
 
     fn include(&mut self, include: &'m Include, axes: &Axes<'m>, faults: &mut Vec<Fault<'m>>) {
@@ -278,25 +291,19 @@ impl<'m> Expansion<'m> {
 
     /// Every control, wherever a cell is.
     fn control(&mut self, faults: &mut Vec<Fault<'m>>) {
-        let mut places: Vec<(&'m Configuration, &'m str, &'m PathSpec)> = Vec::new();
-        for point in &self.points {
-            let place = (point.configuration, point.kernel, point.path);
-            let known = |other: &(&Configuration, &str, &PathSpec)| {
-                other.0.name == place.0.name && other.1 == place.1 && other.2.name == place.2.name
-            };
-            if !places.iter().any(known) {
-                places.push(place);
-            }
-        }
+        let mut seen = HashSet::new();
+        let places: Vec<Point<'m>> =
+            self.points.iter().filter(|point| seen.insert(point.elsewhere())).copied().collect();
         for control in &self.matrix.controls {
             let Some(scenario) = self.matrix.library.get(&control.scenario) else { continue };
             let chosen: Vec<(&'m str, &'m Word)> =
                 control.parameters.iter().map(|(key, word)| (key.name.as_str(), word)).collect();
             match self.variant(scenario, &chosen) {
                 Ok(variant) => {
-                    for &(configuration, kernel, path) in &places {
+                    for &point in &places {
+                        let place = [variant, point.place[1], point.place[2], point.place[3]];
                         let sizes = control.sizes;
-                        self.add(Point { variant, configuration, kernel, path, sizes, control: Some(control) });
+                        self.add(Point { variant, place, sizes, control: Some(control), ..point });
                     }
                 }
                 Err(wrong) => faults.extend(wrong.into_iter().map(|wrong| {
@@ -355,7 +362,8 @@ impl<'m> Expansion<'m> {
     /// Crosses the axes of the file and of every profile, and reports what only shows then.
     pub(super) fn probe(matrix: &'m Matrix, findings: &mut Findings, root: &Table) {
         let mut matched: HashMap<usize, bool> = HashMap::new();
-        let layers = std::iter::once(None).chain(matrix.profiles.iter().map(|(name, layer)| Some((name, layer))));
+        let layers =
+            std::iter::once(None).chain(matrix.profiles.iter().map(|(name, layer)| Some((name, layer))));
         for profile in layers {
             let place = match profile {
                 None => root.entry("axes"),
@@ -379,12 +387,17 @@ impl<'m> Expansion<'m> {
                 Err(faults) => report_faults(findings, faults, &span),
             }
         }
-        let excludes =
-            std::iter::once(&matrix.base).chain(matrix.profiles.iter().map(|(_, layer)| layer)).flat_map(|l| &l.excludes);
+        let excludes = std::iter::once(&matrix.base)
+            .chain(matrix.profiles.iter().map(|(_, layer)| layer))
+            .flat_map(|l| &l.excludes);
         for exclude in excludes {
             if matched.get(&exclude.span.start) == Some(&false) {
                 findings
-                    .report(exclude.span.clone(), "this exclude matches no cell", "of the file or of any profile")
+                    .report(
+                        exclude.span.clone(),
+                        "this exclude matches no cell",
+                        "of the file or of any profile",
+                    )
                     .help("all its keys must match one cell; `rig matrix plan` lists the cells");
             }
         }
@@ -410,9 +423,7 @@ fn report_faults(findings: &mut Findings, faults: Vec<Fault<'_>>, span: &crate::
             Fault::Value { word, wrong } => {
                 let place = word.map_or(span.clone(), |word| word.span.clone());
                 if !seen.contains(&place) {
-                    findings
-                        .report(place.clone(), wrong.message, wrong.label)
-                        .maybe_help(wrong.help);
+                    findings.report(place.clone(), wrong.message, wrong.label).maybe_help(wrong.help);
                     seen.push(place);
                 }
             }
@@ -437,7 +448,9 @@ fn choose<'m>(parameters: &[(&'m str, &'m [Word])], index: usize) -> Vec<(&'m st
 }
 
 fn any_matches(words: &[Word], text: &str) -> bool {
-    words.iter().any(|word| word.text == text || (!glob::is_plain(&word.text) && glob::matches(&word.text, text)))
+    words
+        .iter()
+        .any(|word| word.text == text || (!glob::is_plain(&word.text) && glob::matches(&word.text, text)))
 }
 
 /// Whether the part of an exclude that speaks of scenario and parameters fits; keys of other axes fit every variant.

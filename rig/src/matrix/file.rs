@@ -48,8 +48,18 @@ pub(super) struct ControlKeys {
     pub(super) sizes: Sizes,
 }
 
-const KEYS: &[&str] =
-    &["run", "profile", "axes", "scenario", "include", "exclude", "configuration", "path", "control", "alert"];
+const KEYS: &[&str] = &[
+    "run",
+    "profile",
+    "axes",
+    "scenario",
+    "include",
+    "exclude",
+    "configuration",
+    "path",
+    "control",
+    "alert",
+];
 
 impl Matrix {
     /// Reads and verifies a matrix file: `path`, or ./matrix.toml where there is one, or the one that is part of the program.
@@ -192,7 +202,9 @@ fn named<T>(
 /// `[alert]`: errno names and `any_error`, each with a rate.
 fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
     let mut alert = BTreeMap::new();
-    let Some(table) = root.get("alert").and_then(|node| findings.table(node, "[alert]")) else { return alert };
+    let Some(table) = root.get("alert").and_then(|node| findings.table(node, "[alert]")) else {
+        return alert;
+    };
     for (key, node) in &table.entries {
         if key.name != "any_error" && script::parse_errno(&key.name).is_err() {
             let known: Vec<&str> = std::iter::once("any_error").chain(rig_protocol::Errno::names()).collect();
@@ -209,7 +221,11 @@ fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
             }
             Err(wrong) => {
                 findings
-                    .report(node.span.clone(), format!("the threshold of `{}` is wrong", key.name), wrong.label)
+                    .report(
+                        node.span.clone(),
+                        format!("the threshold of `{}` is wrong", key.name),
+                        wrong.label,
+                    )
                     .maybe_help(wrong.help);
             }
         }
@@ -217,7 +233,12 @@ fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
     alert
 }
 
-fn read_control(findings: &mut Findings, library: &mut Library, key: &Key, node: &Node) -> Option<ControlKeys> {
+fn read_control(
+    findings: &mut Findings,
+    library: &mut Library,
+    key: &Key,
+    node: &Node,
+) -> Option<ControlKeys> {
     let what = format!("control `{}`", key.name);
     check_name(findings, key, "control");
     let table = findings.table(node, &what)?;
@@ -246,7 +267,11 @@ fn read_control(findings: &mut Findings, library: &mut Library, key: &Key, node:
                     parameters.push((key.clone(), word));
                 }
                 None => {
-                    findings.mismatch::<()>(node, &format!("parameter `{}`", key.name), "a string or a number");
+                    findings.mismatch::<()>(
+                        node,
+                        &format!("parameter `{}`", key.name),
+                        "a string or a number",
+                    );
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! FILTER of the command line: `axis=value`, globs allowed.
 
+use std::collections::HashSet;
+
 use super::expand::{Expansion, Point};
 use super::glob;
 use super::layer::AXES;
@@ -29,8 +31,13 @@ impl Filter {
                 Ok(Self { axis: axis.to_owned(), pattern: pattern.to_owned(), text: text.to_owned() })
             }
             Some(_) | None => {
-                let mut problem =
-                    Problem::in_text("command line", text, 0..text.len(), "a filter is axis=value", "not a filter");
+                let mut problem = Problem::in_text(
+                    "command line",
+                    text,
+                    0..text.len(),
+                    "a filter is axis=value",
+                    "not a filter",
+                );
                 problem.help("for example configuration=virtio-* kernel=6.1 scenario=rst client_delay=3s");
                 Err(problem.into())
             }
@@ -117,29 +124,22 @@ pub(super) fn select<'e, 'm>(
             filters.iter().any(|other| other.axis == filter.axis && other.matches(expansion, point))
         })
     };
-    let points: Vec<(&Point<'m>, bool)> = expansion.points().iter().map(|point| (point, wanted(point))).collect();
-    let mut places: Vec<(&str, &str, &str)> = points
+    let points: Vec<(&Point<'m>, bool)> =
+        expansion.points().iter().map(|point| (point, wanted(point))).collect();
+    let places: HashSet<[usize; 3]> = points
         .iter()
         .filter(|(point, wanted)| *wanted && point.control.is_none())
-        .map(|(point, _)| place(point))
+        .map(|(point, _)| point.elsewhere())
         .collect();
-    places.sort_unstable();
-    places.dedup();
     let chosen: Vec<&Point<'m>> = points
         .into_iter()
-        .filter(|(point, wanted)| {
-            *wanted || (point.control.is_some() && places.binary_search(&place(point)).is_ok())
-        })
+        .filter(|(point, wanted)| *wanted || (point.control.is_some() && places.contains(&point.elsewhere())))
         .map(|(point, _)| point)
         .collect();
     if chosen.is_empty() {
         return Err(nothing_left(filters).into());
     }
     Ok(chosen)
-}
-
-fn place<'p>(point: &'p Point<'_>) -> (&'p str, &'p str, &'p str) {
-    (&point.configuration.name, point.kernel, &point.path.name)
 }
 
 /// Why a filter cannot match, if it cannot.

@@ -100,9 +100,7 @@ pub(super) struct Layer {
 /// Reads `axes`, `scenario`, `include` and `exclude` out of `table`; `prefix` is `profile.quick.` or empty.
 pub(super) fn read_layer(findings: &mut Findings, table: &Table, prefix: &str, run: RunKeys) -> Layer {
     let mut layer = Layer { run, ..Layer::default() };
-    if let Some(axes) =
-        table.get("axes").and_then(|node| findings.table(node, &format!("[{prefix}axes]")))
-    {
+    if let Some(axes) = table.get("axes").and_then(|node| findings.table(node, &format!("[{prefix}axes]"))) {
         findings.refuse_unknown_keys(axes, &format!("[{prefix}axes]"), AXES);
         layer.axes = read_axes(findings, axes);
     }
@@ -246,7 +244,11 @@ pub(super) fn read_sizes(findings: &mut Findings, table: &Table) -> Sizes {
         && u64::from(blocks) > trials
     {
         findings
-            .report(node.span.clone(), format!("{blocks} blocks for {trials} trials"), "a block would have no trial")
+            .report(
+                node.span.clone(),
+                format!("{blocks} blocks for {trials} trials"),
+                "a block would have no trial",
+            )
             .help("every block plays at least one trial");
     }
     sizes
@@ -267,7 +269,10 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
     {
         findings
             .report(node.span.clone(), "`confidence` is below one half", "probably the wrong way round")
-            .help(format!("an interval that holds 95 times in 100 is written 0.95; did you mean {}?", 1.0 - value));
+            .help(format!(
+                "an interval that holds 95 times in 100 is written 0.95; did you mean {}?",
+                1.0 - value
+            ));
     }
     let margin = table.get("margin").and_then(|node| findings.fraction(node, "`margin`"));
     let block_deadline = table.get("block_deadline").and_then(|node| read_deadline(findings, node));
@@ -280,7 +285,11 @@ fn read_deadline(findings: &mut Findings, node: &Node) -> Option<Duration> {
         Ok(rig_protocol::Delay::Fixed { ns }) if ns >= 1_000_000_000 => Some(Duration::from_nanos(ns)),
         Ok(_) => {
             findings
-                .report(node.span.clone(), "`block_deadline` must be a fixed time of a second or more", "not a deadline")
+                .report(
+                    node.span.clone(),
+                    "`block_deadline` must be a fixed time of a second or more",
+                    "not a deadline",
+                )
                 .help("it bounds a whole block, boot included: \"5min\"");
             None
         }

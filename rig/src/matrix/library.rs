@@ -66,7 +66,11 @@ impl Library {
         let name = scenario.name.clone();
         if script::shipped_names().any(|shipped| shipped == name) || self.scenarios.contains_key(&name) {
             findings
-                .report(span.clone(), format!("there is another scenario called `{name}`"), "a name that is taken")
+                .report(
+                    span.clone(),
+                    format!("there is another scenario called `{name}`"),
+                    "a name that is taken",
+                )
                 .help("a scenario is called as its file: rename the file");
             return None;
         }

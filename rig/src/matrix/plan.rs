@@ -113,7 +113,8 @@ pub fn cost_of(cell: &Cell, auto: Accelerator) -> Duration {
 
 /// How long one trial usually waits: its sleeps, and its select() timeouts only where a timeout is what is expected.
 fn typical_wait(script: &Script) -> Duration {
-    let times_out = script.expect.iter().any(|outcome| outcome == "timeout" || outcome.starts_with("timeout,"));
+    let times_out =
+        script.expect.iter().any(|outcome| outcome == "timeout" || outcome.starts_with("timeout,"));
     let only = times_out && script.expect.len() == 1;
     script
         .lanes

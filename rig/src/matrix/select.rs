@@ -78,10 +78,11 @@ impl Matrix {
     pub fn select(&self, selection: &Selection) -> Result<Selected, Problems> {
         let (profile, layer) = self.profile(selection.profile.as_deref())?;
         let settings = self.settings(layer);
-        let expansion =
-            Expansion::new(self, layer).expect("the axes of every profile were crossed when the file was verified");
+        let expansion = Expansion::new(self, layer)
+            .expect("the axes of every profile were crossed when the file was verified");
         let points = filter::select(&expansion, &selection.filters)?;
-        let cells = points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
+        let cells =
+            points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
         Ok(Selected { profile, settings, cells })
     }
 

@@ -76,7 +76,9 @@ fn the_shipped_file_has_the_configurations_of_the_contract() {
         assert_eq!(spec.accelerator, Accelerator::Auto);
         let nic = &spec.nic;
         match cell.subject.configuration.name.as_str() {
-            "virtio-vhost" => assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::TapVhost, 1)),
+            "virtio-vhost" => {
+                assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::TapVhost, 1))
+            }
             "virtio-vhost-mq" => assert!(nic.queues > 1 && nic.backend == Backend::TapVhost),
             "vmxnet3-tap" => assert_eq!((nic.model, nic.backend), (NicModel::Vmxnet3, Backend::Tap)),
             "virtio-user" => assert!(cell.subject.configuration.target.proxied()),
@@ -95,17 +97,32 @@ fn the_quick_profile_is_what_two_cores_can_do_in_ten_minutes() {
         .iter()
         .filter(|cell| cell.subject.scenario == "rst" && cell.subject.parameters["client_delay"] == "3s")
         .collect();
-    let expected = [("bare-metal", "host"), ("virtio-tap", "6.1"), ("virtio-tap", "6.12"), ("virtio-vhost", "6.1"), ("virtio-vhost", "6.12")];
-    let found: Vec<(&str, &str)> =
-        base.iter().map(|cell| (cell.subject.configuration.name.as_str(), cell.subject.kernel.as_str())).collect();
+    let expected = [
+        ("bare-metal", "host"),
+        ("virtio-tap", "6.1"),
+        ("virtio-tap", "6.12"),
+        ("virtio-vhost", "6.1"),
+        ("virtio-vhost", "6.12"),
+    ];
+    let found: Vec<(&str, &str)> = base
+        .iter()
+        .map(|cell| (cell.subject.configuration.name.as_str(), cell.subject.kernel.as_str()))
+        .collect();
     assert_eq!(found, expected);
     assert!(base.iter().all(|cell| cell.trials >= 2_000 && cell.subject.parameters["peer_delay"] == "0ms"));
-    let random = |cell: &Cell| cell.subject.script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| {
-        matches!(step.op, Op::Sleep { duration: Delay::Uniform { .. } })
-    });
+    let random = |cell: &Cell| {
+        cell.subject
+            .script
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.steps)
+            .any(|step| matches!(step.op, Op::Sleep { duration: Delay::Uniform { .. } }))
+    };
     assert!(selected.cells.iter().any(|cell| cell.subject.scenario == "rst" && random(cell)));
     // The usual machine has no vhost-net: its cells are skipped, and the rest fits.
-    let vhost = |cell: &Cell| (cell.subject.configuration.name == "virtio-vhost").then(|| "no /dev/vhost-net".to_owned());
+    let vhost = |cell: &Cell| {
+        (cell.subject.configuration.name == "virtio-vhost").then(|| "no /dev/vhost-net".to_owned())
+    };
     let plan = Plan::make(selected.cells, &vhost);
     let guests: u32 = plan.ready().filter(|cell| !cell.is_baseline()).map(|cell| cell.blocks).sum();
     assert!(guests <= 36, "{guests} guest blocks");
@@ -122,7 +139,10 @@ fn the_nightly_profile_has_every_scenario_and_delay_of_the_base_program() {
     let rst = |peer: &str, client: &str, call: &str| {
         cells.iter().any(|cell| {
             let p = &cell.subject.parameters;
-            cell.subject.scenario == "rst" && p["peer_delay"] == peer && p["client_delay"] == client && p["call"] == call
+            cell.subject.scenario == "rst"
+                && p["peer_delay"] == peer
+                && p["client_delay"] == client
+                && p["call"] == call
         })
     };
     for peer in ["0ms", "5ms", "10ms"] {
@@ -156,7 +176,8 @@ fn cells_come_in_file_order_and_the_host_has_one_kernel() {
 
 #[test]
 fn parameters_cross_and_keep_their_order() {
-    let matrix = small("[scenario.fin]\npeer_delay = [\"1ms\", \"2ms\"]\nclient_delay = [\"3ms\", \"4ms\"]\n");
+    let matrix =
+        small("[scenario.fin]\npeer_delay = [\"1ms\", \"2ms\"]\nclient_delay = [\"3ms\", \"4ms\"]\n");
     let cells = select_fin_on_metal(&matrix);
     let found: Vec<(&str, &str)> = cells
         .iter()
@@ -243,7 +264,14 @@ blocks = 1
     let cells = all(&matrix);
     assert_eq!(
         places(&cells),
-        ["fin metal host", "fin tap 6.1", "fin user 6.1", "silent metal host", "silent tap 6.12", "silent tap 6.12"]
+        [
+            "fin metal host",
+            "fin tap 6.1",
+            "fin user 6.1",
+            "silent metal host",
+            "silent tap 6.12",
+            "silent tap 6.12"
+        ]
     );
     assert_eq!((cells[4].trials, cells[4].blocks), (5, 1));
     assert_eq!(cells[0].trials, Settings::default().trials);
@@ -251,7 +279,9 @@ blocks = 1
 
 #[test]
 fn an_include_of_a_cell_that_is_there_changes_its_size_only() {
-    let matrix = small("[[include]]\nscenario = \"fin\"\nconfiguration = \"tap\"\nkernel = \"6.1\"\nclient_delay = \"10ms\"\ntrials = 9\nblocks = 3\n");
+    let matrix = small(
+        "[[include]]\nscenario = \"fin\"\nconfiguration = \"tap\"\nkernel = \"6.1\"\nclient_delay = \"10ms\"\ntrials = 9\nblocks = 3\n",
+    );
     let cells = all(&matrix);
     assert_eq!(cells.len(), 10);
     assert_eq!((cells[1].trials, cells[1].blocks), (9, 3));
@@ -314,7 +344,10 @@ fn controls_run_wherever_a_cell_does_and_nowhere_else() {
     assert_eq!(cells.len(), 2 + 2 * 4);
     // Asked for by themselves, they come alone.
     let alone = select(&matrix, "quick", &["control=inject-*", "configuration=bare-metal"]);
-    assert_eq!(places(&alone), ["control-inject-enoent bare-metal host", "control-inject-ebadf bare-metal host"]);
+    assert_eq!(
+        places(&alone),
+        ["control-inject-enoent bare-metal host", "control-inject-ebadf bare-metal host"]
+    );
 }
 
 #[test]
@@ -364,7 +397,9 @@ fn a_plan_keeps_every_cell_and_counts_the_ready_ones() {
 #[test]
 fn sleeping_trials_cost_a_wave_and_not_their_sum() {
     let seconds = |in_flight: u32| {
-        let matrix = small(&format!("[scenario.fin]\nclient_delay = \"3s\"\ntrials = 1000\nblocks = 1\nin_flight = {in_flight}\n"));
+        let matrix = small(&format!(
+            "[scenario.fin]\nclient_delay = \"3s\"\ntrials = 1000\nblocks = 1\nin_flight = {in_flight}\n"
+        ));
         cost_of(&select_fin_on_metal(&matrix)[0], Accelerator::Tcg).as_secs()
     };
     assert_eq!(seconds(1000), 3);

@@ -115,7 +115,8 @@ impl Names {
                 "path" => &self.paths,
                 _ => continue,
             };
-            for word in words.iter().filter(|word| !known.iter().any(|name| glob::matches(&word.text, name))) {
+            for word in words.iter().filter(|word| !known.iter().any(|name| glob::matches(&word.text, name)))
+            {
                 let help = hint(&word.text, known.iter().map(String::as_str), "there are");
                 findings
                     .report(
@@ -134,8 +135,15 @@ fn verify_scenarios(findings: &mut Findings, library: &mut Library, words: &mut 
         let Some(name) = library.look_up(findings, &word.text, &word.span) else { continue };
         if library.get(&name).is_some_and(crate::script::Scenario::is_control) {
             findings
-                .report(word.span.clone(), format!("scenario `{name}` is a control"), "not a value of this axis")
-                .help(format!("a control runs in every configuration by itself: [control.{}] scenario = \"{name}\"", name.trim_start_matches("control-")));
+                .report(
+                    word.span.clone(),
+                    format!("scenario `{name}` is a control"),
+                    "not a value of this axis",
+                )
+                .help(format!(
+                    "a control runs in every configuration by itself: [control.{}] scenario = \"{name}\"",
+                    name.trim_start_matches("control-")
+                ));
         }
         word.text = name;
     }
@@ -169,7 +177,11 @@ fn verify_kernel_words(findings: &mut Findings, words: &[Word]) {
                 .help("a configuration with kind = \"host\" runs the host's kernel by itself");
         } else if word.text.is_empty() || !glob::is_plain(&word.text) || word.text.contains(['/', ' ']) {
             findings
-                .report(word.span.clone(), format!("`{}` cannot be the name of a kernel", word.text), "not a name")
+                .report(
+                    word.span.clone(),
+                    format!("`{}` cannot be the name of a kernel", word.text),
+                    "not a name",
+                )
                 .help("a kernel is named as its image: \"6.1\"");
         }
     }
@@ -230,10 +242,15 @@ fn verify_values(findings: &mut Findings, library: &Library, scenario: &str, key
         if let Err(wrong) = scenario.admit(&key.name, &word.text) {
             findings.report(word.span.clone(), wrong.message, wrong.label).maybe_help(wrong.help);
         }
-        let same = words[..index].iter().find(|before| scenario.same_value(&key.name, &before.text, &word.text));
+        let same =
+            words[..index].iter().find(|before| scenario.same_value(&key.name, &before.text, &word.text));
         if let Some(before) = same {
             findings
-                .report(word.span.clone(), format!("`{}` and `{}` are the same value", before.text, word.text), "again")
+                .report(
+                    word.span.clone(),
+                    format!("`{}` and `{}` are the same value", before.text, word.text),
+                    "again",
+                )
                 .also(before.span.clone(), "the first time")
                 .help("a cell is run once however often it is named");
         }
@@ -244,14 +261,19 @@ fn verify_values(findings: &mut Findings, library: &Library, scenario: &str, key
 fn verify_excludes(findings: &mut Findings, library: &Library, layer: &Layer) {
     for exclude in &layer.excludes {
         for (key, _) in &exclude.keys {
-            let parameters = library.iter().flat_map(|scenario| scenario.parameters.iter().map(|p| p.name.as_str()));
+            let parameters =
+                library.iter().flat_map(|scenario| scenario.parameters.iter().map(|p| p.name.as_str()));
             let known: Vec<&str> = AXES.iter().copied().chain(parameters).collect();
             if !known.contains(&key.name.as_str()) {
                 let mut known = known;
                 known.sort_unstable();
                 known.dedup();
                 findings
-                    .report(key.span.clone(), format!("unknown key `{}` in an exclude", key.name), "neither an axis nor a parameter")
+                    .report(
+                        key.span.clone(),
+                        format!("unknown key `{}` in an exclude", key.name),
+                        "neither an axis nor a parameter",
+                    )
                     .help(hint(&key.name, known.iter().copied(), "axes and parameters"));
             }
         }

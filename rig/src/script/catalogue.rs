@@ -60,8 +60,13 @@ impl Catalogue {
         }
         self.get(word).cloned().ok_or_else(|| {
             let message = format!("there is no scenario `{word}`");
-            let mut problem =
-                crate::document::Problem::in_text("command line", word, 0..word.len(), message, "not a scenario");
+            let mut problem = crate::document::Problem::in_text(
+                "command line",
+                word,
+                0..word.len(),
+                message,
+                "not a scenario",
+            );
             problem.help(hint(word, self.names(), "there are"));
             problem.into()
         })

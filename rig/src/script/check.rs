@@ -28,8 +28,11 @@ pub(super) fn check(
         check_use(&scenario, findings);
     }
     if findings.is_empty() {
-        let values: BTreeMap<String, String> =
-            reader.parameters.iter().map(|d| (d.parameter.name.clone(), d.parameter.default.clone())).collect();
+        let values: BTreeMap<String, String> = reader
+            .parameters
+            .iter()
+            .map(|d| (d.parameter.name.clone(), d.parameter.default.clone()))
+            .collect();
         check_injections(&scenario, &values, findings);
         check_expectations(&scenario, &values, expect, findings);
     }
@@ -99,7 +102,9 @@ fn begins_with_accept(lane: &LaneTemplate) -> bool {
 fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
     let has_peer = lanes_of(scenario, Side::Peer).next().is_some();
     for lane in &scenario.lanes {
-        if let (Side::Peer, true, Some(first)) = (lane.side, sound && !begins_with_accept(lane), lane.steps.first()) {
+        if let (Side::Peer, true, Some(first)) =
+            (lane.side, sound && !begins_with_accept(lane), lane.steps.first())
+        {
             let span = first.span.clone();
             findings
                 .report(span, "the peer's first step must be `accept`", "the peer has no connection yet")
@@ -109,13 +114,21 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
             match (step.schema.name, lane.side) {
                 ("accept", Side::Target) => {
                     findings
-                        .report(step.span.clone(), "`accept` is the peer's first step", "in a lane of the target")
+                        .report(
+                            step.span.clone(),
+                            "`accept` is the peer's first step",
+                            "in a lane of the target",
+                        )
                         .help("the target connects; the peer accepts");
                 }
                 // An accept that should have been the first step is that one problem only.
                 ("accept", Side::Peer) if index > 0 && (!sound || begins_with_accept(lane)) => {
                     findings
-                        .report(step.span.clone(), "`accept` is the peer's first step only", "a second accept")
+                        .report(
+                            step.span.clone(),
+                            "`accept` is the peer's first step only",
+                            "a second accept",
+                        )
                         .help("the peer plays its lane once for every connection");
                 }
                 ("connect", Side::Target) if !has_peer => {
@@ -126,7 +139,11 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                 ("connect" | "inject", Side::Peer) => {
                     let name = step.schema.name;
                     findings
-                        .report(step.span.clone(), format!("`{name}` is a step of the target"), "in the peer's lane")
+                        .report(
+                            step.span.clone(),
+                            format!("`{name}` is a step of the target"),
+                            "in the peer's lane",
+                        )
                         .help("the target's kernel is the one that is measured");
                 }
                 ("mark" | "await", Side::Peer) => {
@@ -184,9 +201,10 @@ fn report_stuck(
 ) {
     let name = &scenario.marks[mark];
     let setter = lanes.iter().find_map(|lane| {
-        let step = lane.steps.iter().find(|step| {
-            step.schema.name == "mark" && step.marks().any(|(set, _, _)| set == mark)
-        })?;
+        let step = lane
+            .steps
+            .iter()
+            .find(|step| step.schema.name == "mark" && step.marks().any(|(set, _, _)| set == mark))?;
         Some((*lane, step.span.clone()))
     });
     let Some((lane, set)) = setter else {
@@ -276,14 +294,12 @@ fn report_undefined(
 ) {
     let name = &scenario.sockets[socket];
     let definer = lanes.iter().find_map(|other| {
-        let step = other.steps.iter().find(|step| step.sockets().any(|(s, defines, _)| defines && s == socket))?;
+        let step =
+            other.steps.iter().find(|step| step.sockets().any(|(s, defines, _)| defines && s == socket))?;
         Some((*other, step.span.clone()))
     });
-    let problem = findings.report(
-        span.clone(),
-        format!("socket `{name}` may not exist yet"),
-        "used before it is made",
-    );
+    let problem =
+        findings.report(span.clone(), format!("socket `{name}` may not exist yet"), "used before it is made");
     match definer {
         Some((other, made)) if other.span == lane.span => {
             problem.also(made, "made here").help("move this step behind it");
@@ -295,7 +311,9 @@ fn report_undefined(
             ));
         }
         None => {
-            problem.help("the two ends have sockets of their own: `connect` makes the target's, `accept` the peer's");
+            problem.help(
+                "the two ends have sockets of their own: `connect` makes the target's, `accept` the peer's",
+            );
         }
     }
 }
@@ -305,7 +323,8 @@ fn check_use(scenario: &Scenario, findings: &mut Findings) {
     for side in [Side::Target, Side::Peer] {
         let steps: Vec<_> = lanes_of(scenario, side).flat_map(|lane| &lane.steps).collect();
         let unused = |all: Vec<(usize, bool, &Span)>| -> Vec<(usize, Span)> {
-            let used: BTreeSet<usize> = all.iter().filter(|(_, defines, _)| !defines).map(|(i, _, _)| *i).collect();
+            let used: BTreeSet<usize> =
+                all.iter().filter(|(_, defines, _)| !defines).map(|(i, _, _)| *i).collect();
             let made = all.into_iter().filter(|(index, defines, _)| *defines && !used.contains(index));
             made.map(|(index, _, span)| (index, span.clone())).collect()
         };

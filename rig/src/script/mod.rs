@@ -17,7 +17,7 @@ mod value;
 
 use std::path::Path;
 
-use rig_protocol::{Errno, FieldKind, OpSchema, Script, Side};
+use rig_protocol::{Errno, FieldKind, Op, OpSchema, Script, Side};
 use serde_json::Value as Json;
 
 use crate::document::{Document, Problems, Span};
@@ -140,6 +140,8 @@ struct StepTemplate {
     /// `None`: the default, which depends on where the verdict is.
     outcome: Option<bool>,
     may_fail: bool,
+    /// The operation, where no parameter is in it: a matrix fills a scenario in thousands of times.
+    fixed: Option<Op>,
 }
 
 /// One value of a step.

@@ -55,7 +55,11 @@ fn check_pattern(pattern: &str, steps: &[&Op], span: &Span, findings: &mut Findi
     let names = || steps.iter().map(|op| op.name()).collect::<Vec<_>>().join(", ");
     if let Some(at) = labels.iter().position(|label| label.is_empty() || label.trim() != *label) {
         findings
-            .report(span.clone(), format!("label {} of this outcome is not a word", at + 1), "empty, or with spaces")
+            .report(
+                span.clone(),
+                format!("label {} of this outcome is not a word", at + 1),
+                "empty, or with spaces",
+            )
             .help("labels are joined by commas without spaces: \"readable,data,ECONNRESET\"");
         return;
     }
@@ -72,15 +76,15 @@ fn check_pattern(pattern: &str, steps: &[&Op], span: &Span, findings: &mut Findi
                 ),
                 "can never match",
             )
-            .help(format!(
-                "the verdict and outcome steps are: {}; a last `**` stands for any rest",
-                names()
-            ));
+            .help(format!("the verdict and outcome steps are: {}; a last `**` stands for any rest", names()));
         return;
     }
     for (label, op) in labels.iter().take(fixed).zip(steps) {
         let known = labels_of(op);
-        if *label == "*" || label.parse::<Errno>().is_ok() || label.split('+').all(|part| known.contains(&part)) {
+        if *label == "*"
+            || label.parse::<Errno>().is_ok()
+            || label.split('+').all(|part| known.contains(&part))
+        {
             continue;
         }
         let candidates: Vec<&str> = known.iter().copied().chain(Errno::names()).collect();
@@ -90,7 +94,11 @@ fn check_pattern(pattern: &str, steps: &[&Op], span: &Span, findings: &mut Findi
             hint(label, known.iter().copied(), "its labels besides the names of errnos")
         };
         findings
-            .report(span.clone(), format!("`{}` never gives the label `{label}`", op.name()), "can never match")
+            .report(
+                span.clone(),
+                format!("`{}` never gives the label `{label}`", op.name()),
+                "can never match",
+            )
             .help(help);
     }
 }

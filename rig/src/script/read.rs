@@ -50,7 +50,8 @@ pub(super) struct Reader {
 /// Reads a whole scenario.
 pub(super) fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
     let root = &document.root;
-    let mut reader = Reader { findings, parameters: Vec::new(), sockets: Vec::new(), marks: Vec::new(), dropped: false };
+    let mut reader =
+        Reader { findings, parameters: Vec::new(), sockets: Vec::new(), marks: Vec::new(), dropped: false };
     reader.findings.refuse_unknown_keys(root, "a scenario file", KEYS);
     let title = reader.title(root);
     let about = reader.optional_string(root, "about");
@@ -79,6 +80,9 @@ pub(super) fn read(name: &str, document: &Document, findings: Findings) -> Resul
     let sound = reader.findings.is_empty();
     let mut scenario = check::check(scenario, &mut reader, sound, &expect_places);
     scenario.parameters = reader.parameters.into_iter().map(|draft| draft.parameter).collect();
+    if reader.findings.is_empty() {
+        scenario.fix();
+    }
     reader.findings.finish(Some(scenario))
 }
 
@@ -105,17 +109,21 @@ impl Reader {
     }
 
     fn claims(&mut self, root: &Table) -> Vec<String> {
-        let given = root.get("claims").and_then(|node| self.findings.strings(node, "`claims`")).unwrap_or_default();
+        let given =
+            root.get("claims").and_then(|node| self.findings.strings(node, "`claims`")).unwrap_or_default();
         let mut claims: Vec<String> = Vec::new();
         for (claim, span) in given {
             let bytes = claim.as_bytes();
-            let formed = matches!(bytes, [b'H' | b'Q' | b'J', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
+            let formed =
+                matches!(bytes, [b'H' | b'Q' | b'J', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
             if !formed {
                 self.findings
                     .report(span, format!("`{claim}` is not the id of a claim"), "not a claim id")
                     .help("a claim id is H, Q or J and two digits: \"H01\"");
             } else if claims.contains(&claim) {
-                self.findings.report(span, format!("claim `{claim}` is named twice"), "named before").help("once is enough");
+                self.findings
+                    .report(span, format!("claim `{claim}` is named twice"), "named before")
+                    .help("once is enough");
             } else {
                 claims.push(claim);
             }
@@ -125,7 +133,8 @@ impl Reader {
 
     /// `peer.Tcp.OutRsts`: a side, a group of /proc/net/snmp or /proc/net/netstat, a counter.
     fn proof(&mut self, root: &Table) -> Vec<String> {
-        let given = root.get("proof").and_then(|node| self.findings.strings(node, "`proof`")).unwrap_or_default();
+        let given =
+            root.get("proof").and_then(|node| self.findings.strings(node, "`proof`")).unwrap_or_default();
         for (counter, span) in &given {
             let parts: Vec<&str> = counter.split('.').collect();
             let formed = parts.len() == 3
@@ -141,7 +150,8 @@ impl Reader {
     }
 
     fn read_parameters(&mut self, root: &Table) {
-        let Some(table) = root.get("parameters").and_then(|node| self.findings.table(node, "`parameters`")) else {
+        let Some(table) = root.get("parameters").and_then(|node| self.findings.table(node, "`parameters`"))
+        else {
             return;
         };
         for (key, node) in &table.entries {
@@ -154,19 +164,28 @@ impl Reader {
             && key.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !formed {
             self.findings
-                .report(key.span.clone(), format!("`{}` cannot be a parameter's name", key.name), "not a name")
+                .report(
+                    key.span.clone(),
+                    format!("`{}` cannot be a parameter's name", key.name),
+                    "not a name",
+                )
                 .help("a name is made of a-z, 0-9 and _, and begins with a letter");
         }
         if RESERVED.contains(&key.name.as_str()) {
             self.findings
-                .report(key.span.clone(), format!("`{}` cannot be a parameter's name", key.name), "has a meaning of its own")
+                .report(
+                    key.span.clone(),
+                    format!("`{}` cannot be a parameter's name", key.name),
+                    "has a meaning of its own",
+                )
                 .help("matrix files and filters use this word for something else; take another");
         }
         let (default, about) = match &node.value {
             Value::Table(table) => {
                 let what = format!("parameter `{}`", key.name);
                 self.findings.refuse_unknown_keys(table, &what, &["default", "about"]);
-                let about = table.get("about").and_then(|node| self.findings.string(node, "`about`")).unwrap_or("");
+                let about =
+                    table.get("about").and_then(|node| self.findings.string(node, "`about`")).unwrap_or("");
                 let Some(default) = table.get("default") else {
                     self.findings.missing(key.span.clone(), &what, "default", "default = \"0ms\"");
                     return;
@@ -205,7 +224,11 @@ impl Reader {
                 ParameterReference::Part => {
                     self.dropped = true;
                     self.findings
-                        .report(node.span.clone(), format!("{what} mixes a parameter with other text"), "a parameter stands for the whole value")
+                        .report(
+                            node.span.clone(),
+                            format!("{what} mixes a parameter with other text"),
+                            "a parameter stands for the whole value",
+                        )
                         .help("write \"${name}\" alone, and put the rest into the parameter's value");
                     return None;
                 }
@@ -215,7 +238,9 @@ impl Reader {
         match from_node(kind, node) {
             Ok(json) => Some(Input::Given(json)),
             Err(wrong) => {
-                self.findings.report(node.span.clone(), format!("{what} is wrong"), wrong.label).maybe_help(wrong.help);
+                self.findings
+                    .report(node.span.clone(), format!("{what} is wrong"), wrong.label)
+                    .maybe_help(wrong.help);
                 None
             }
         }
@@ -224,19 +249,28 @@ impl Reader {
     fn use_parameter(&mut self, name: &str, kind: FieldKind, node: &Node, what: &str) -> Option<Input> {
         if matches!(kind, FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark) {
             self.findings
-                .report(node.span.clone(), format!("{what} cannot be a parameter"), "names a socket or a mark")
+                .report(
+                    node.span.clone(),
+                    format!("{what} cannot be a parameter"),
+                    "names a socket or a mark",
+                )
                 .help("parameters vary values, not the shape of the script; write a scenario of its own");
             return None;
         }
         let Some(draft) = self.parameters.iter_mut().find(|draft| draft.parameter.name == name) else {
-            let names: Vec<&str> = self.parameters.iter().map(|draft| draft.parameter.name.as_str()).collect();
+            let names: Vec<&str> =
+                self.parameters.iter().map(|draft| draft.parameter.name.as_str()).collect();
             let help = if names.is_empty() {
                 format!("declare it: [parameters] {name} = \"...\"")
             } else {
                 hint(name, names.iter().copied(), "the parameters of this scenario")
             };
             self.findings
-                .report(node.span.clone(), format!("unknown parameter `{name}`"), "not declared in [parameters]")
+                .report(
+                    node.span.clone(),
+                    format!("unknown parameter `{name}`"),
+                    "not declared in [parameters]",
+                )
                 .help(help);
             return None;
         };
@@ -258,7 +292,8 @@ impl Reader {
         items
             .iter()
             .filter_map(|item| {
-                self.input(FieldKind::Text, item, "an expected outcome").map(|input| (input, item.span.clone()))
+                self.input(FieldKind::Text, item, "an expected outcome")
+                    .map(|input| (input, item.span.clone()))
             })
             .collect()
     }
@@ -300,8 +335,11 @@ impl Reader {
                 let Some(Value::String(op)) = step.get("op").map(|node| &node.value) else { continue };
                 let Some(schema) = schema_of(op) else { continue };
                 for field in schema.fields.iter().filter(|field| field.defines) {
-                    let Some(Value::String(name)) = step.get(field.name).map(|node| &node.value) else { continue };
-                    let names = if field.kind == FieldKind::Mark { &mut self.marks } else { &mut self.sockets };
+                    let Some(Value::String(name)) = step.get(field.name).map(|node| &node.value) else {
+                        continue;
+                    };
+                    let names =
+                        if field.kind == FieldKind::Mark { &mut self.marks } else { &mut self.sockets };
                     if !names.contains(name) {
                         names.push(name.clone());
                     }
@@ -321,12 +359,19 @@ impl Reader {
         };
         let Some(steps) = table.get("steps") else {
             self.dropped = true;
-            self.findings.missing(key.span.clone(), &what, "steps", "steps = [ { op = \"connect\", socket = \"conn\" } ]");
+            self.findings.missing(
+                key.span.clone(),
+                &what,
+                "steps",
+                "steps = [ { op = \"connect\", socket = \"conn\" } ]",
+            );
             return None;
         };
         let items = self.findings.list(steps, &format!("the steps of {what}"))?;
         if items.is_empty() {
-            self.findings.report(steps.span.clone(), format!("{what} has no steps"), "empty").help("a lane plays at least one step");
+            self.findings
+                .report(steps.span.clone(), format!("{what} has no steps"), "empty")
+                .help("a lane plays at least one step");
         }
         let steps = items.iter().filter_map(|item| self.step(item)).collect();
         Some(LaneTemplate { name: key.name.clone(), span: key.span.clone(), side: side?, steps })
@@ -338,7 +383,9 @@ impl Reader {
             "peer" => Some(Side::Peer),
             other => {
                 let help = hint(other, ["target", "peer"], "the sides");
-                self.findings.report(node.span.clone(), format!("unknown side `{other}`"), "not a side").help(help);
+                self.findings
+                    .report(node.span.clone(), format!("unknown side `{other}`"), "not a side")
+                    .help(help);
                 None
             }
         }
@@ -360,7 +407,8 @@ impl Reader {
         } else {
             hint(name, names.iter().map(String::as_str), &format!("{definer}; there are"))
         };
-        let label = if kind == FieldKind::Mark { "no step sets this mark" } else { "no step makes this socket" };
+        let label =
+            if kind == FieldKind::Mark { "no step sets this mark" } else { "no step makes this socket" };
         self.findings.report(node.span.clone(), format!("unknown {what} `{name}`"), label).help(help);
         None
     }
@@ -371,7 +419,11 @@ impl Reader {
             let name = &draft.parameter.name;
             if draft.uses.is_empty() && !self.dropped {
                 self.findings
-                    .report(draft.name_span.clone(), format!("parameter `{name}` is never used"), format!("no value is \"${{{name}}}\""))
+                    .report(
+                        draft.name_span.clone(),
+                        format!("parameter `{name}` is never used"),
+                        format!("no value is \"${{{name}}}\""),
+                    )
                     .help(format!("use it as a whole value, \"${{{name}}}\", or remove it"));
             }
             for (kind, place) in &draft.uses {
@@ -381,7 +433,11 @@ impl Reader {
                 draft.parameter.kinds.push(*kind);
                 if let Err(wrong) = from_text(*kind, &draft.parameter.default) {
                     self.findings
-                        .report(draft.default_span.clone(), format!("the default of parameter `{name}` is wrong"), wrong.label)
+                        .report(
+                            draft.default_span.clone(),
+                            format!("the default of parameter `{name}` is wrong"),
+                            wrong.label,
+                        )
                         .also(place.clone(), "it is used here")
                         .maybe_help(wrong.help);
                 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Call, Errno, Lane, Op, Script, Step};
+use rig_protocol::{Call, Errno, FieldKind, Lane, Op, Script, Step};
 use serde_json::{Map, Value as Json};
 
 use super::value::{Wrong, from_text};
 use super::{Input, Resolved, Scenario, StepTemplate};
 use crate::document::hint;
-use rig_protocol::FieldKind;
 
 /// Why a scenario cannot be resolved with these parameters; blames whoever gave them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +88,15 @@ impl Scenario {
         }
     }
 
+    /// Builds the operations in which no parameter is. Only where the whole file was found sound.
+    pub(super) fn fix(&mut self) {
+        for step in self.lanes.iter_mut().flat_map(|lane| &mut lane.steps) {
+            if step.fields.iter().all(|field| matches!(field.input, Input::Given(_))) {
+                step.fixed = Some(build_op(step, &BTreeMap::new()));
+            }
+        }
+    }
+
     /// Fills in values that were all admitted.
     pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Resolved {
         let verdict_lane = self.lanes.iter().position(|lane| lane.steps.iter().any(|step| step.verdict));
@@ -108,11 +116,8 @@ impl Scenario {
                 Lane { name: lane.name.clone(), side: lane.side, steps }
             })
             .collect();
-        let expect = self
-            .expect
-            .iter()
-            .map(|input| as_text(&given_json(FieldKind::Text, input, values)))
-            .collect();
+        let expect =
+            self.expect.iter().map(|input| as_text(&given_json(FieldKind::Text, input, values))).collect();
         let control = self.control.as_ref().map(|control| {
             let errno = given_json(FieldKind::Errno, &control.errno, values).as_i64().unwrap_or_default();
             let rate = given_json(FieldKind::Rate, &control.rate, values).as_u64().unwrap_or_default();
@@ -131,7 +136,9 @@ impl Scenario {
     fn blame_injection(&self, fault: InjectionFault, values: &BTreeMap<String, String>) -> Unresolved {
         let parameter = fault
             .select
-            .and_then(|at| self.lanes[fault.lane].steps[at].fields.iter().find(|field| field.schema.name == "call"))
+            .and_then(|at| {
+                self.lanes[fault.lane].steps[at].fields.iter().find(|field| field.schema.name == "call")
+            })
             .and_then(|field| match &field.input {
                 Input::Parameter(name) => Some(name.clone()),
                 Input::Given(_) => None,
@@ -167,14 +174,7 @@ fn as_text(json: &Json) -> String {
 const FOLLOW_UPS: &[&str] = &["read", "write", "so_error", "fd_check"];
 
 fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String, String>) -> Step {
-    let mut object = Map::with_capacity(template.fields.len() + 1);
-    object.insert("op".to_owned(), Json::from(template.schema.name));
-    for field in &template.fields {
-        let json = given_json(field.schema.kind, &field.input, values);
-        object.insert(field.schema.wire.to_owned(), json);
-    }
-    let op: Op = serde_json::from_value(Json::Object(object))
-        .expect("fields were checked against the schema, which the protocol holds together with its type");
+    let op = template.fixed.clone().unwrap_or_else(|| build_op(template, values));
     let default = after_verdict && FOLLOW_UPS.contains(&template.schema.name);
     Step {
         op,
@@ -182,6 +182,17 @@ fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String,
         outcome: template.verdict || template.outcome.unwrap_or(default),
         may_fail: template.may_fail,
     }
+}
+
+fn build_op(template: &StepTemplate, values: &BTreeMap<String, String>) -> Op {
+    let mut object = Map::with_capacity(template.fields.len() + 1);
+    object.insert("op".to_owned(), Json::from(template.schema.name));
+    for field in &template.fields {
+        let json = given_json(field.schema.kind, &field.input, values);
+        object.insert(field.schema.wire.to_owned(), json);
+    }
+    serde_json::from_value(Json::Object(object))
+        .expect("fields were checked against the schema, which the protocol holds together with its type")
 }
 
 /// An `inject` that cannot reach a call.

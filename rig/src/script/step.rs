@@ -47,11 +47,21 @@ impl Reader {
         let verdict = flag(self, "verdict").unwrap_or(false);
         let outcome = flag(self, "outcome");
         let may_fail = flag(self, "may_fail").unwrap_or(false);
-        let step = StepTemplate { schema, span: table.span.clone(), fields, verdict, outcome, may_fail };
+        let step = StepTemplate {
+            schema,
+            span: table.span.clone(),
+            fields,
+            verdict,
+            outcome,
+            may_fail,
+            fixed: None,
+        };
         if schema.name == "select" && step.sockets().next().is_none() && self.findings.len() == before {
             self.findings
                 .report(table.span.clone(), "this select watches nothing", "no `read`, `write` or `except`")
-                .help("add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }");
+                .help(
+                    "add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }",
+                );
         }
         Some(step)
     }

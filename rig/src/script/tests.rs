@@ -98,7 +98,8 @@ fn the_watcher_shares_the_client_s_socket_and_waits_for_it() {
     }
     // The random delay reaches past the reset: both orders of close and call occur.
     let scenario = shipped("watcher").expect("shipped");
-    let delay = |name: &str| parse_delay(&scenario.parameter(name).expect(name).default).expect("a delay").longest();
+    let delay =
+        |name: &str| parse_delay(&scenario.parameter(name).expect(name).default).expect("a delay").longest();
     assert!(delay("reenter_delay") > 3 * delay("peer_delay"));
 }
 
@@ -241,7 +242,9 @@ fn spelled(kind: FieldKind) -> String {
 
 #[test]
 fn every_operation_of_the_protocol_can_be_written_in_a_scenario() {
-    for schema in schemas().iter().filter(|schema| !["accept", "connect", "mark", "await"].contains(&schema.name)) {
+    for schema in
+        schemas().iter().filter(|schema| !["accept", "connect", "mark", "await"].contains(&schema.name))
+    {
         let fields: String =
             schema.fields.iter().map(|field| format!(", {} = {}", field.name, spelled(field.kind))).collect();
         let text = format!(

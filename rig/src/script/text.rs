@@ -29,7 +29,8 @@ fn steps(out: &mut String, script: &Script) {
     let _ = writeln!(out, "  {:width$}  step", "lane");
     for lane in &script.lanes {
         for (index, step) in lane.steps.iter().enumerate() {
-            let _ = writeln!(out, "  {:width$}  {:>4}  {}", lane.name, index + 1, describe_step(script, step));
+            let _ =
+                writeln!(out, "  {:width$}  {:>4}  {}", lane.name, index + 1, describe_step(script, step));
         }
     }
 }
@@ -48,10 +49,8 @@ fn parameters(out: &mut String, scenario: &Scenario, values: &BTreeMap<String, S
         } else {
             format!(" (default {})", parameter.default)
         };
-        let line = format!(
-            "    {:name_width$}  {value:value_width$}  {}{note}",
-            parameter.name, parameter.about
-        );
+        let line =
+            format!("    {:name_width$}  {value:value_width$}  {}{note}", parameter.name, parameter.about);
         let _ = writeln!(out, "{}", line.trim_end());
     }
 }
@@ -107,8 +106,12 @@ fn describe_op(script: &Script, op: &Op) -> String {
                 continue;
             }
             FieldKind::Sockets => {
-                let sockets: Vec<String> =
-                    value.as_array().into_iter().flatten().map(|index| name(&script.sockets, index)).collect();
+                let sockets: Vec<String> = value
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|index| name(&script.sockets, index))
+                    .collect();
                 format!("{{{}}}", sockets.join(", "))
             }
             FieldKind::Delay => serde_json::from_value::<rig_protocol::Delay>(value.clone())

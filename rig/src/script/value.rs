@@ -116,14 +116,14 @@ pub fn parse_rate(text: &str) -> Result<u32, Wrong> {
     };
     let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
     let Some(value) = number.replace('_', "").parse::<f64>().ok().filter(|_| plain) else {
-        return Err(Wrong::with_help(
-            "expected a share of the trials",
-            "a rate is written `1%` or `0.01`",
-        ));
+        return Err(Wrong::with_help("expected a share of the trials", "a rate is written `1%` or `0.01`"));
     };
     let ppm = value * scale;
     if !(0.0..=1_000_000.0).contains(&ppm) {
-        return Err(Wrong::with_help("more than all trials", "a rate lies between 0 and 1 (`0%` and `100%`)"));
+        return Err(Wrong::with_help(
+            "more than all trials",
+            "a rate lies between 0 and 1 (`0%` and `100%`)",
+        ));
     }
     // Decimal fractions are not exact in binary: 0.29 * 1e6 is 290000.00000000006.
     if (ppm - ppm.round()).abs() > 1e-6 {
@@ -202,10 +202,13 @@ pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
         (_, FieldKind::Count { .. }) => Err(Wrong::new(format!("expected a whole number, not {found}"))),
         (_, FieldKind::Rate) => Err(Wrong::new(format!("expected a rate such as \"1%\", not {found}"))),
         (_, FieldKind::Delay) => Err(Wrong::new(format!("expected a duration such as \"5ms\", not {found}"))),
-        (_, FieldKind::Errno) => Err(Wrong::new(format!("expected an errno such as \"ENOENT\", not {found}"))),
-        (_, FieldKind::Text | FieldKind::Choice(_) | FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark) => {
-            Err(Wrong::new(format!("expected a string, not {found}")))
+        (_, FieldKind::Errno) => {
+            Err(Wrong::new(format!("expected an errno such as \"ENOENT\", not {found}")))
         }
+        (
+            _,
+            FieldKind::Text | FieldKind::Choice(_) | FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark,
+        ) => Err(Wrong::new(format!("expected a string, not {found}"))),
     }
 }
 
@@ -227,10 +230,7 @@ mod tests {
         assert_eq!(parse_delay("0.3ms"), fixed(300_000));
         assert_eq!(parse_delay("1_000 ms"), fixed(1_000_000_000));
         assert_eq!(parse_delay("2min"), fixed(120_000_000_000));
-        assert_eq!(
-            parse_delay("uniform(0ms, 15ms)"),
-            Ok(Delay::Uniform { low_ns: 0, high_ns: 15_000_000 })
-        );
+        assert_eq!(parse_delay("uniform(0ms, 15ms)"), Ok(Delay::Uniform { low_ns: 0, high_ns: 15_000_000 }));
         assert_eq!(parse_delay("uniform(0,1us)"), Ok(Delay::Uniform { low_ns: 0, high_ns: 1_000 }));
     }
 
@@ -256,9 +256,14 @@ mod tests {
 
     #[test]
     fn rates_are_exact_in_parts_per_million() {
-        for (text, ppm) in
-            [("1%", 10_000), ("0.01", 10_000), ("100%", 1_000_000), ("0", 0), ("0.29", 290_000), ("0.0001%", 1)]
-        {
+        for (text, ppm) in [
+            ("1%", 10_000),
+            ("0.01", 10_000),
+            ("100%", 1_000_000),
+            ("0", 0),
+            ("0.29", 290_000),
+            ("0.0001%", 1),
+        ] {
             assert_eq!(parse_rate(text), Ok(ppm), "{text}");
         }
         for text in ["", "%", "101%", "1.5", "-1%", "1e-3", "0.0000001", "nan", "inf"] {

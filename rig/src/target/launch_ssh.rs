@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ pub const AGENT_PATH: &str = "/run/agent";
 const PAUSE: Duration = Duration::from_millis(100);
 /// Attempts to connect; the guest has said that its server listens, so one is the rule.
 const ATTEMPTS: u32 = 5;
+/// A connection that breaks is explained by the guest's death if that is told within this; longer than a death is gathered.
+const EXPLANATION: Duration = Duration::from_millis(600);
 /// Of a command's output, and of its standard error, so much is kept.
 const OUTPUT_CAP_BYTES: usize = 1 << 20;
 
@@ -39,7 +41,7 @@ const REFUSALS: [ErrorCode; 2] = [ErrorCode::Session(-18), ErrorCode::Session(-1
 
 /// Ends every wait of the sessions that were given it. Clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Abandon(Arc<Mutex<Abandoned>>);
+pub struct Abandon(Arc<(Mutex<Abandoned>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct Abandoned {
@@ -49,7 +51,7 @@ struct Abandoned {
 
 impl Abandon {
     fn lock(&self) -> std::sync::MutexGuard<'_, Abandoned> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the sockets. The first reason stays.
@@ -60,6 +62,13 @@ impl Abandon {
             // One that is closed already needs no closing.
             let _ = socket.shutdown(Shutdown::Both);
         }
+        self.0.1.notify_all();
+    }
+
+    /// The reason, if there is one or comes soon: a connection breaks some moments before anybody can say why.
+    fn reason_soon(&self) -> Option<String> {
+        let waited = self.0.1.wait_timeout_while(self.lock(), EXPLANATION, |state| state.reason.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.reason.clone()
     }
 
     /// The reason, if it was.
@@ -444,9 +453,18 @@ pub async fn with_session<T: Send + 'static>(
     let done = working.await;
     // From here on whoever holds the result decides how long the connection lives.
     given_up.0 = None;
-    done.unwrap_or_else(|error| {
-        Err(SshError::Failed { what: "work on a thread of its own", source: io::Error::other(error) })
-    })
+    match done {
+        Ok(Err(broken @ (SshError::Failed { .. } | SshError::Unreachable { .. }))) => {
+            match tokio::time::timeout(EXPLANATION, guest.died()).await {
+                Ok(death) => Err(SshError::Abandoned { what: "work with the guest", reason: death.reason }),
+                Err(_) => Err(broken),
+            }
+        }
+        Ok(result) => result,
+        Err(error) => {
+            Err(SshError::Failed { what: "work on a thread of its own", source: io::Error::other(error) })
+        }
+    }
 }
 
 /// Ends the work on its thread when nobody waits for it any more.

@@ -6,9 +6,9 @@
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
 mod host;
-mod requirement;
 pub mod launch_ssh;
 pub mod qemu;
+mod requirement;
 pub mod spec;
 
 pub use host::{HostAgent, HostError, launch_agent};

@@ -108,6 +108,9 @@ mod tests {
         );
         let none = HostAbilities { qemu: Err("not in PATH".into()), ..able() };
         assert_eq!(none.lack(&TargetSpec::Host), None);
-        assert_eq!(none.lack(&guest(Backend::User, 1, Accelerator::Tcg)).as_deref(), Some("no QEMU: not in PATH"));
+        assert_eq!(
+            none.lack(&guest(Backend::User, 1, Accelerator::Tcg)).as_deref(),
+            Some("no QEMU: not in PATH")
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rig::matrix::{Cell, CellId, Control, HOST_KERNEL, Subject};
 use rig::path::PathSpec;
 use rig::record::format::{
-    BlockId, BlockRecord, BlockStatus, CellRecord, Environment, FORMAT, Host, Judgement, Origin,
+    BlockId, BlockRecord, BlockStatus, CellRecord, Conduct, Environment, FORMAT, Host, Judgement, Origin,
     PlannedBlock, RunRecord, TargetRecord, Witness,
 };
 use rig::record::{Layout, Writer};
@@ -176,6 +176,8 @@ fn run_record(id: &str) -> RunRecord {
         profile: "quick".into(),
         matrix: "# the matrix\n".into(),
         judgement: Judgement { confidence: 0.95, margin: 0.005 },
+        conduct: Conduct { retries: 2, block_deadline_ms: 300_000, keep_examples: 3, keep_anomalies: 1_000 },
+        images: BTreeMap::new(),
         environment: Environment {
             host: Host {
                 kernel: "6.1.0-44-amd64".into(),

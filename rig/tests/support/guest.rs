@@ -51,6 +51,25 @@ pub(crate) fn stranger() -> String {
     key.to_openssh(ssh_key::LineEnding::LF).unwrap().to_string()
 }
 
+/// A cpio archive (newc, Documentation/driver-api/early-userspace/buffer-format.rst) with one file in its root.
+pub(crate) fn archive(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    let mut put = |name: &str, mode: u32, bytes: &[u8]| {
+        let name_bytes = name.len() + 1;
+        let fields = [1, mode, 0, 0, 1, 0, bytes.len() as u32, 0, 0, 0, 0, name_bytes as u32, 0];
+        archive.extend_from_slice(b"070701");
+        fields.iter().for_each(|field| archive.extend_from_slice(format!("{field:08x}").as_bytes()));
+        archive.extend_from_slice(name.as_bytes());
+        archive.push(0);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend_from_slice(bytes);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+    };
+    put(name, 0o100_644, bytes);
+    put("TRAILER!!!", 0, &[]);
+    archive
+}
+
 /// Kills a process that the test has started.
 pub(crate) fn kill(pid: u32) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());

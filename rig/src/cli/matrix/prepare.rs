@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::cli::image::ensure_image;
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
-use crate::image::{Cache, GuestKeys, Image, Overlay};
+use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected};
 use crate::record::format::{
     BlockRecord, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
@@ -185,7 +185,8 @@ fn plan(
         ));
     }
     let blocks = schedule(plan.ready(), draft.seed);
-    let cells = plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
+    let cells =
+        plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
     Ok(RunRecord {
         environment: Environment {
             host: environment::host(),
@@ -210,7 +211,11 @@ pub(in crate::cli) fn laboratory(
     keys: GuestKeys,
 ) -> Result<Laboratory, Failure> {
     let unusable = |error: std::io::Error| {
-        Failure::say(Exit::Testbed, format!("no private folder for the agent: {error}"), "see `df -h /run /tmp`")
+        Failure::say(
+            Exit::Testbed,
+            format!("no private folder for the agent: {error}"),
+            "see `df -h /run /tmp`",
+        )
     };
     let private = process::new_run_dir().map_err(unusable)?;
     let agent = agent::install(private.path()).map_err(unusable)?;
@@ -245,7 +250,8 @@ pub(in crate::cli) fn look() -> HostAbilities {
 /// First line of `qemu-system-x86_64 --version`.
 pub(in crate::cli) fn qemu_version() -> Result<String, String> {
     let output = Command::new(QEMU).arg("--version").output();
-    let output = output.map_err(|error| format!("{QEMU} cannot be started ({error}); `rig setup` installs it"))?;
+    let output =
+        output.map_err(|error| format!("{QEMU} cannot be started ({error}); `rig setup` installs it"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     match text.lines().next() {
         Some(line) if output.status.success() => Ok(line.to_owned()),
@@ -275,21 +281,39 @@ fn image_record(image: &Image) -> ImageRecord {
 }
 
 /// What `auto` stands for, by booting a guest of this image (or from the kept answer of such a boot).
-pub(in crate::cli) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
+pub(in crate::cli) async fn accelerator(
+    image: Option<&Image>,
+    keys: &GuestKeys,
+) -> Result<Resolved, ProbeError> {
     let Some(image) = image else {
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };
     let cache = Cache::of_user().map_err(|error| ProbeError::NoCache { reason: error.to_string() })?;
-    let kit = ProbeKit {
+    probe::resolve(
+        Accelerator::Auto,
+        &probe_kit(image, &cache, Overlay::new(keys, Localtime::Present).to_cpio()),
+    )
+    .await
+}
+
+/// What `auto` stands for, as far as it is known without booting a guest: for plans.
+pub(in crate::cli) fn known_accelerator() -> Option<Resolved> {
+    let cache = Cache::of_user().ok()?;
+    let recipes = Recipes::default();
+    let image = recipes.names().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
+    probe::known(&probe_kit(&image, &cache, vec![]))
+}
+
+fn probe_kit(image: &Image, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
+    ProbeKit {
         qemu: PathBuf::from(QEMU),
         kernel: image.kernel.clone(),
         initramfs: image.initramfs.clone(),
-        overlay: Overlay::new(keys, Localtime::Present).to_cpio(),
-        cache: cache.root().join("probe"),
+        overlay,
+        cache: cache.root().join(probe::FOLDER),
         within: PROBE_DEADLINE,
         device: PathBuf::from("/dev/kvm"),
-    };
-    probe::resolve(Accelerator::Auto, &kit).await
+    }
 }
 
 #[cfg(test)]

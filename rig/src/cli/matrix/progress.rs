@@ -82,7 +82,12 @@ impl ProgressTable {
             self.now.set_message(self.state.now_line());
             self.counts.set_message(self.state.counts_line());
         } else if matches!(event, Event::BlockProgress { .. }) && self.last_plain.elapsed() > PLAIN_EVERY {
-            let line = format!("{} | {} | {}", self.state.total_line(), self.state.now_line(), self.state.counts_line());
+            let line = format!(
+                "{} | {} | {}",
+                self.state.total_line(),
+                self.state.now_line(),
+                self.state.counts_line()
+            );
             self.say(&line);
         }
         if matches!(event, Event::RunEnded { .. }) {
@@ -127,7 +132,9 @@ impl State {
                 None
             }
             Event::BlockFinished { record, again, .. } => Some(self.finish(record, *again)),
-            Event::Interrupted => Some("interrupted: the block under way is given up, the record is complete up to here".into()),
+            Event::Interrupted => {
+                Some("interrupted: the block under way is given up, the record is complete up to here".into())
+            }
             Event::RunEnded { .. } => None,
         }
     }
@@ -151,7 +158,11 @@ impl State {
             run.cells.len(),
             self.blocks_total,
             HumanCount(self.trials_total),
-            if done.is_empty() { String::new() } else { format!("; {} blocks are done already", self.blocks_done) }
+            if done.is_empty() {
+                String::new()
+            } else {
+                format!("; {} blocks are done already", self.blocks_done)
+            }
         )
     }
 
@@ -192,7 +203,10 @@ impl State {
                 )
             }
             BlockStatus::Void { reason } => {
-                if !again && let Some(open) = self.open.get_mut(&record.cell) && open.remove(&record.id) {
+                if !again
+                    && let Some(open) = self.open.get_mut(&record.cell)
+                    && open.remove(&record.id)
+                {
                     self.blocks_done += 1;
                 }
                 let then = if again { "will be tried again" } else { "the cell stays short" };
@@ -254,7 +268,9 @@ impl State {
                 rest += *time / *count * blocks.len() as u32;
             }
         }
-        Some(rest.saturating_sub(self.block_began.filter(|_| self.block.is_some()).map(|b| b.elapsed()).unwrap_or_default()))
+        Some(rest.saturating_sub(
+            self.block_began.filter(|_| self.block.is_some()).map(|b| b.elapsed()).unwrap_or_default(),
+        ))
     }
 }
 

@@ -17,9 +17,9 @@ use crate::cli::output::print;
 use crate::cli::{Exit, Failure, report, setup};
 use crate::event::Event;
 use crate::process;
-use crate::report::{Format, render};
 use crate::record::format::{BlockRecord, RunRecord};
 use crate::record::{RecordError, Writer};
+use crate::report::{Format, render};
 use crate::runner::{Dispatcher, Laboratory, Stopper, Why};
 
 /// Arguments of `rig matrix run`.

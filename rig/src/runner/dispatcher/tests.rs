@@ -8,7 +8,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::*;
 use crate::matrix::Subject;
 use crate::path::PathSpec;
-use crate::record::format::{CellRecord, Environment, Judgement, TargetRecord, Witness};
+use crate::record::format::{CellRecord, Conduct, Environment, Judgement, TargetRecord, Witness};
 use crate::runner::schedule;
 use crate::target::{Configuration, TargetSpec};
 
@@ -46,7 +46,9 @@ fn run(cells: &[Cell]) -> RunRecord {
         profile: "quick".into(),
         matrix: String::new(),
         judgement: Judgement { confidence: 0.95, margin: 0.01 },
+        conduct: Conduct { retries: 2, block_deadline_ms: 1_000, keep_examples: 1, keep_anomalies: 1 },
         environment: Environment::default(),
+        images: Default::default(),
         cells: cells.iter().map(|cell| CellRecord { cell: cell.clone(), skipped: None }).collect(),
         blocks: schedule(cells, 7),
     }

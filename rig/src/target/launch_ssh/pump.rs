@@ -130,7 +130,7 @@ pub(super) fn pump(session: &SshSession, channel: Channel, near: UnixStream) -> 
     let exit = match stopped {
         Stopped::Output => learn_end(session, channel, &mut stderr),
         Stopped::Host => Exit::Broken("rig closed the agent's stream".to_owned()),
-        Stopped::Guest(error) => Exit::Broken(match session.abandon.reason() {
+        Stopped::Guest(error) => Exit::Broken(match session.abandon.reason_soon() {
             Some(reason) => reason,
             None => format!("the ssh connection broke: {error}"),
         }),

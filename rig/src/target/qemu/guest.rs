@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
+use std::process::ChildStderr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -140,37 +141,10 @@ impl Guest {
             JsonLog::create(&plan.qmp_log).map_err(GuestError::prepare("the log of the qmp conversation"))?;
         let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
             .map_err(GuestError::prepare("the log of the console"))?;
-        let GuestPlan { initramfs, overlay, .. } = &plan;
-        let what = format!("the guest's initramfs from {}", initramfs.display());
-        let initramfs = join_initramfs(initramfs, overlay).map_err(GuestError::prepare(what))?;
-        let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
-        let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
-
-        let vhosts = open_vhosts(&plan.spec)?;
-        let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();
-        let vhost_numbers: Vec<_> = vhosts.iter().map(AsRawFd::as_raw_fd).collect();
-        let wiring = Wiring {
-            qmp: qmp_far.as_raw_fd(),
-            console: console_far.as_raw_fd(),
-            initramfs: initramfs.as_raw_fd(),
-            taps: &taps,
-            vhosts: &vhost_numbers,
-        };
-        let arguments =
-            argv::compose(&plan.spec, plan.engine, &plan.kernel, &plan.net, &plan.extra_cmdline, &wiring)?;
-        let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
-        command_line.extend(arguments.iter().cloned());
-
-        let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd(), initramfs.as_fd()];
-        keep.extend(plan.taps.iter().chain(&vhosts).map(AsFd::as_fd));
-        let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
-        let launch = Launch { program: plan.qemu.clone().into(), arguments, namespace, keep: &keep };
+        let Fresh { process, stderr, command_line, qmp, console } = Fresh::start(&plan)?;
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
-        let (process, stderr) = Process::start(launch).map_err(spawn_error)?;
         let killer = process.killer().map_err(spawn_error)?;
         let pid = process.pid();
-        // Their only owner is QEMU now: when it dies, the streams end.
-        drop((qmp_far, console_far, initramfs));
 
         let (heard, hear) = mpsc::unbounded_channel();
         let stderr = read_stderr(stderr, move |text| _ = heard.send(text.to_owned())).map_err(spawn_error)?;
@@ -231,7 +205,8 @@ impl Guest {
         self.qmp = Some(qmp);
         let mut console = self.console.clone();
         let ready = async {
-            let state = console.wait_for(|state| state.ready.is_some()).await.ok().map(|state| state.ready.clone());
+            let state =
+                console.wait_for(|state| state.ready.is_some()).await.ok().map(|state| state.ready.clone());
             match state {
                 Some(release) => release.unwrap_or_default(),
                 // The console has ended: the death is on its way.
@@ -385,20 +360,37 @@ impl Guest {
     /// Ends the guest: asks QEMU to quit, and kills it when it does not. Returns when the process is gone.
     pub async fn stop(mut self) -> Ended {
         self.intent.end();
-        if let Some(qmp) = &self.qmp {
-            // Refused, late or already closed: what follows does not depend on it.
-            let _ = qmp.execute(qmp::quit {}, QUIT_DEADLINE).await;
+        if self.death.borrow().is_some() {
+            // It is ending by itself, perhaps with its last words; the supervisor does not let it linger.
+            return self.collect().await;
         }
-        self.end_process().await
-    }
-
-    /// Waits a moment for the process to end by itself, kills it otherwise, and collects what is left.
-    async fn end_process(&mut self) -> Ended {
-        self.intent.end();
-        let by_itself = self.qmp.as_ref().is_some_and(|qmp| qmp.closed().is_some());
-        if !by_itself || tokio::time::timeout(QUIT_DEADLINE, self.died()).await.is_err() {
+        let quits = match &self.qmp {
+            // "Closed" is a quit as well: the process is on its way out, whoever sent it.
+            Some(qmp) => match qmp.execute(qmp::quit {}, QUIT_DEADLINE).await {
+                Ok(_) | Err(QmpError::Closed { .. }) => true,
+                Err(_) => false,
+            },
+            None => false,
+        };
+        if quits {
+            // Its death; the supervisor does not let it linger after that.
+            let _ = tokio::time::timeout(QUIT_DEADLINE, self.died()).await;
+        }
+        if self.death.borrow().is_none() {
             send_kill(&self.killer);
         }
+        self.collect().await
+    }
+
+    /// Kills the process and collects what is left.
+    async fn end_process(&mut self) -> Ended {
+        self.intent.end();
+        send_kill(&self.killer);
+        self.collect().await
+    }
+
+    /// Waits for the tasks of a guest whose end is certain.
+    async fn collect(&mut self) -> Ended {
         let status = match self.supervisor.take() {
             Some(supervisor) => supervisor.await.unwrap_or_else(|error| format!("is unknown: {error}")),
             None => "is known already".to_owned(),
@@ -421,7 +413,49 @@ impl Drop for Guest {
     }
 }
 
-/// rig's ends of what a fresh QEMU is connected to.
+/// A process that has just been started, and rig's ends of what it is connected to.
+#[derive(Debug)]
+struct Fresh {
+    process: Process,
+    stderr: ChildStderr,
+    command_line: Vec<String>,
+    qmp: UnixStream,
+    console: UnixStream,
+}
+
+impl Fresh {
+    fn start(plan: &GuestPlan) -> Result<Self, GuestError> {
+        let what = format!("the guest's initramfs from {}", plan.initramfs.display());
+        let initramfs = join_initramfs(&plan.initramfs, &plan.overlay).map_err(GuestError::prepare(what))?;
+        let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
+        let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
+        let vhosts = open_vhosts(&plan.spec)?;
+        let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();
+        let vhost_numbers: Vec<_> = vhosts.iter().map(AsRawFd::as_raw_fd).collect();
+        let wiring = Wiring {
+            qmp: qmp_far.as_raw_fd(),
+            console: console_far.as_raw_fd(),
+            initramfs: initramfs.as_raw_fd(),
+            taps: &taps,
+            vhosts: &vhost_numbers,
+        };
+        let arguments =
+            argv::compose(&plan.spec, plan.engine, &plan.kernel, &plan.net, &plan.extra_cmdline, &wiring)?;
+        let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
+        command_line.extend(arguments.iter().cloned());
+
+        let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd(), initramfs.as_fd()];
+        keep.extend(plan.taps.iter().chain(&vhosts).map(AsFd::as_fd));
+        let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
+        let launch = Launch { program: plan.qemu.clone().into(), arguments, namespace, keep: &keep };
+        let (process, stderr) = Process::start(launch)
+            .map_err(|source| GuestError::Spawn { program: plan.qemu.display().to_string(), source })?;
+        // QEMU's ends are closed here when this returns: it is their only owner, and when it dies the streams end.
+        Ok(Self { process, stderr, command_line, qmp, console })
+    }
+}
+
+/// What speaking to a fresh QEMU needs.
 #[derive(Debug)]
 struct Wires {
     qmp: UnixStream,
@@ -465,4 +499,25 @@ fn join_initramfs(base: &Path, overlay: &[u8]) -> io::Result<OwnedFd> {
     joined.write_all(&[0; 4][..usize::try_from(padding).expect("padding is under 4")])?;
     joined.write_all(overlay)?;
     Ok(joined.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use super::*;
+
+    #[test]
+    fn the_overlay_begins_at_the_next_multiple_of_four() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("base");
+        for (bytes, joined) in [("", "over"), ("12345", "12345\0\0\0over"), ("12345678", "12345678over")] {
+            fs_err::write(&base, bytes).unwrap();
+            let mut file = std::fs::File::from(join_initramfs(&base, b"over").unwrap());
+            let mut text = String::new();
+            file.rewind().unwrap();
+            file.read_to_string(&mut text).unwrap();
+            assert_eq!(text, joined);
+        }
+    }
 }

@@ -25,7 +25,7 @@ use super::spawn::Process;
 /// After the first sign of a death, so long more telling ones may come (the panic's line on the console, standard error).
 const GATHER: Duration = Duration::from_millis(250);
 /// A QEMU that has told its end is killed when it is not gone after this.
-const LINGER: Duration = Duration::from_millis(750);
+const LINGER: Duration = Duration::from_secs(2);
 /// Bytes of standard error that are kept.
 const STDERR_TAIL_BYTES: usize = 4 << 10;
 
