@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::analysis::NO_JUDGE;
 use crate::analysis::model::{
-    CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlSummary, HypothesisVerdict, ReportModel,
+    Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlSummary, HypothesisVerdict,
+    ReportModel,
 };
 use crate::analysis::words::{Rounding, count, p_value, percent, percent_number, rate_cell, several};
 
@@ -20,6 +21,16 @@ pub(super) fn render(model: &ReportModel) -> String {
     let mut out = String::new();
     header(&mut out, model);
     section(&mut out, "What was found");
+    for alert in &model.alerts {
+        let Alert { errno, scenario, configuration, kernel, count: seen, n, threshold, .. } = alert;
+        let sentence = format!(
+            "ALERT: {errno} in {scenario} ({configuration} {kernel}), where nothing expects it: {} of {} calls, surely above the declared {}",
+            count(*seen),
+            count(*n),
+            percent(*threshold, Rounding::Nearest)
+        );
+        wrap(&mut out, "  * ", &sentence, 4);
+    }
     for sentence in &model.sentences {
         wrap(&mut out, "  * ", sentence, 4);
     }

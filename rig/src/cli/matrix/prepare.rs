@@ -105,7 +105,11 @@ impl Prepared {
             command_line: std::env::args().collect(),
             profile: selected.profile,
             matrix: matrix.text().to_owned(),
-            judgement: Judgement { confidence: settings.confidence, margin: settings.margin },
+            judgement: Judgement {
+                confidence: settings.confidence,
+                margin: settings.margin,
+                alert: matrix.alert().clone(),
+            },
             conduct: Conduct {
                 retries: settings.retries,
                 block_deadline_ms: u64::try_from(settings.block_deadline.as_millis()).unwrap_or(u64::MAX),
