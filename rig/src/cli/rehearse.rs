@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -188,10 +189,7 @@ fn tell_note(note: Note) {
     }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "progress of a command of the command line; standard output is the rehearsed command's"
-)]
+/// To standard error: standard output is the rehearsed command's. Who has closed it does not want to know.
 fn say(what: fmt::Arguments<'_>) {
-    eprintln!("rehearsal: {what}");
+    let _ = writeln!(io::stderr(), "rehearsal: {what}");
 }
