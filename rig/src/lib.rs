@@ -14,6 +14,7 @@ pub mod matrix;
 pub mod path;
 pub mod process;
 pub mod record;
+pub mod rehearse;
 pub mod report;
 pub mod runner;
 pub mod script;

@@ -13,6 +13,7 @@ mod guest;
 mod image;
 mod matrix;
 mod output;
+mod rehearse;
 mod report;
 mod scenario;
 mod setup;
@@ -40,6 +41,8 @@ enum Command {
     /// Plan, check or run the matrix
     #[command(subcommand)]
     Matrix(matrix::Command),
+    /// Run a command of rig in an emulated KVM host with vhost-net
+    Rehearse(rehearse::Arguments),
     /// List, show or run scenarios
     #[command(subcommand)]
     Scenario(scenario::Command),
@@ -73,6 +76,8 @@ pub fn main() -> ExitCode {
         Command::Setup(arguments) => setup::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),
+        // Its exit code is the rehearsed command's.
+        Command::Rehearse(arguments) => return rehearse::run(arguments).unwrap_or_else(Failure::print),
         Command::Scenario(command) => scenario::run(command),
         Command::Image(command) => image::run(command),
         Command::Guest(command) => guest::run(command),
