@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("process", &[]),
     ("record", &["clock", "matrix"]),
-    ("rehearse", &["image", "process"]),
+    ("rehearse", &["clock", "image", "process"]),
     ("report", &["analysis", "record"]),
     (
         "runner",

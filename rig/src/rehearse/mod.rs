@@ -21,10 +21,4 @@ pub use inside::serve_as_init;
 pub use plan::{Bounds, Machine, Rehearsal, SharesError, normalise_shares, results_folder};
 pub use wire::Ending;
 
-/// Set to `1` for everything that runs inside: the record marks such a run, its timings mean nothing.
-pub const REHEARSED: &str = "RIG_REHEARSED";
-
-/// Whether this process runs inside a rehearsal.
-pub fn is_inside() -> bool {
-    std::env::var_os(REHEARSED).is_some_and(|value| value == "1")
-}
+pub use crate::clock::{REHEARSED, is_rehearsed as is_inside};

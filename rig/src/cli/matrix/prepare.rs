@@ -198,7 +198,7 @@ fn plan(
             accelerator: accelerator.engine.word().to_owned(),
             accelerator_reason: accelerator.reason.clone(),
             sysctls: environment::sysctls(),
-            rehearsed: std::env::var_os("RIG_REHEARSED").is_some(),
+            rehearsed: clock::is_rehearsed(),
         },
         cells: cells.collect(),
         blocks,
@@ -232,8 +232,8 @@ pub(in crate::cli) fn laboratory(
         agent,
         private,
         results,
-        block_deadline: Duration::from_millis(conduct.block_deadline_ms),
-        boot_deadline: BOOT_DEADLINE,
+        block_deadline: Duration::from_millis(conduct.block_deadline_ms) * clock::patience(),
+        boot_deadline: BOOT_DEADLINE * clock::patience(),
         keep_examples: conduct.keep_examples,
         keep_anomalies: conduct.keep_anomalies,
     })
@@ -315,7 +315,7 @@ fn probe_kit(image: &Image, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
         initramfs: image.initramfs.clone(),
         overlay,
         cache: cache.root().join(probe::FOLDER),
-        within: PROBE_DEADLINE,
+        within: PROBE_DEADLINE * clock::patience(),
         device: PathBuf::from("/dev/kvm"),
     }
 }
