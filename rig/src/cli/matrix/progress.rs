@@ -288,3 +288,56 @@ fn returns(counts: &BTreeMap<String, u64>) -> String {
     }
     counts.iter().map(|(key, count)| format!("{key} x {}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Matrix, Selection};
+    use crate::record::format::{BlockId, PlannedBlock};
+
+    fn cell() -> Cell {
+        let matrix = Matrix::load(None).expect("the shipped matrix is valid");
+        let cells = matrix.cells(&Selection::default()).expect("valid");
+        cells.into_iter().find(|cell| !cell.is_baseline() && cell.subject.scenario == "fin").expect("shipped")
+    }
+
+    fn under_way() -> (State, PlannedBlock) {
+        let cell = cell();
+        let block =
+            PlannedBlock { id: BlockId("b-0".into()), cell: cell.id.clone(), index: 0, seed: 1, trials: 100 };
+        let mut state = State {
+            accelerator: Some(Accelerator::Tcg),
+            blocks_total: 2,
+            trials_total: 200,
+            ..State::default()
+        };
+        state.open.insert(cell.id.clone(), [block.id.clone(), BlockId("b-1".into())].into());
+        state.cells.insert(cell.id.clone(), cell);
+        (state, block)
+    }
+
+    #[test]
+    fn a_block_shows_its_phase_its_trials_and_what_it_returned() {
+        let (mut state, block) = under_way();
+        assert_eq!(state.now_line(), "between blocks");
+        assert!(state.eta().is_some(), "the plan's estimate serves before the first block is done");
+        state.consume(&Event::BlockStarted { block: block.clone(), attempt: 2 });
+        state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Boot });
+        assert!(state.now_line().ends_with("(attempt 2): boot"), "{}", state.now_line());
+        state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Play });
+        let progress = Progress { trials: 40, void: 3, returns: [("1".to_owned(), 40)].into() };
+        state.consume(&Event::BlockProgress { block: block.id, progress });
+        assert!(state.now_line().contains("40/100 trials"), "{}", state.now_line());
+        assert_eq!(state.counts_line(), "verdict returns so far: 1 x 40; void 3");
+        assert!(
+            state.total_line().starts_with("cells 0/1  blocks 0/2  trials 40/200  ETA "),
+            "{}",
+            state.total_line()
+        );
+    }
+
+    #[test]
+    fn nothing_counted_says_so() {
+        assert_eq!(State::default().counts_line(), "verdict returns so far: none; void 0");
+    }
+}
