@@ -9,6 +9,7 @@ pub mod clock;
 pub mod event;
 pub mod image;
 pub mod matrix;
+pub mod middlebox;
 pub mod path;
 pub mod process;
 pub mod record;
