@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[expect(dead_code, reason = "the benchmark uses more of it than the tests do")]
 #[path = "middlebox/lab.rs"]
 mod lab;
 

@@ -285,11 +285,12 @@ pub(super) struct Connections {
     known: HashMap<FourTuple, Connection>,
     generations: u64,
     rules: usize,
+    forgotten: u64,
 }
 
 impl Connections {
     pub(super) fn new(rules: usize) -> Self {
-        Self { known: HashMap::new(), generations: 0, rules }
+        Self { known: HashMap::new(), generations: 0, rules, forgotten: 0 }
     }
 
     /// The segment's connection; `true` when it is new.
@@ -319,6 +320,11 @@ impl Connections {
         self.known.keys().copied().collect()
     }
 
+    /// Connections that had to make room.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
     /// Segments held back, of all connections.
     pub(super) fn holding(&self) -> usize {
         self.known.values().flat_map(|known| &known.rules).map(|rule| rule.held.len()).sum()
@@ -338,6 +344,7 @@ impl Connections {
         ages.sort_unstable();
         for (_, _, four_tuple) in ages.into_iter().take(CONNECTIONS / 4) {
             self.known.remove(&four_tuple);
+            self.forgotten += 1;
         }
     }
 }

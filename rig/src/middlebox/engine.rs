@@ -65,6 +65,8 @@ pub struct Engine {
     pub(super) balancer: BalancerState,
     gone: BTreeSet<IpAddr>,
     lines: [Line; 2],
+    /// Whether a timer is set for the line's shelf: one is enough.
+    shelf_watched: [bool; 2],
     timers: BinaryHeap<Reverse<(u64, u64, Timer)>>,
     timer_number: u64,
     flow: FlowCounters,
@@ -103,6 +105,7 @@ impl Engine {
             balancer: BalancerState::default(),
             gone: spec.dead_hosts.iter().filter(|host| host.gone).map(|host| host.address).collect(),
             lines,
+            shelf_watched: [false; 2],
             timers: BinaryHeap::new(),
             timer_number: 0,
             flow,
@@ -196,7 +199,9 @@ impl Engine {
 
     /// Every counter of the box, by name.
     pub fn counters(&self) -> Counters {
-        self.tally.snapshot()
+        let mut all = self.tally.snapshot();
+        all.insert("connections_forgotten".to_owned(), self.connections.forgotten());
+        all
     }
 
     /// Frames that rules hold back, or that wait to be overtaken.
@@ -302,14 +307,20 @@ impl Engine {
     /// Puts a frame on its line; whatever leaves the line is known to have been let through.
     pub(super) fn send(&mut self, direction: Direction, passing: Passing, out: &mut Vec<Release>) {
         let mut leaving = std::mem::take(&mut self.leaving);
-        let line = &mut self.lines[direction.index()];
-        let before = line.next_deadline();
-        line.send(self.now, passing, &mut self.tally, &mut leaving);
-        let deadline = line.next_deadline().filter(|_| before.is_none());
-        if let Some(at) = deadline {
+        self.lines[direction.index()].send(self.now, passing, &mut self.tally, &mut leaving);
+        self.watch_shelf(direction);
+        self.release(direction, leaving, out);
+    }
+
+    /// Sets the timer of a shelf, unless it is set; it looks again when it fires.
+    fn watch_shelf(&mut self, direction: Direction) {
+        if self.shelf_watched[direction.index()] {
+            return;
+        }
+        if let Some(at) = self.lines[direction.index()].next_deadline() {
+            self.shelf_watched[direction.index()] = true;
             self.set_timer(at, Timer::Shelf(direction));
         }
-        self.release(direction, leaving, out);
     }
 
     fn release(&mut self, direction: Direction, mut leaving: Vec<(u64, Passing)>, out: &mut Vec<Release>) {
@@ -342,11 +353,9 @@ impl Engine {
             Timer::Probe => self.probe(out),
             Timer::Shelf(direction) => {
                 let mut leaving = std::mem::take(&mut self.leaving);
-                let line = &mut self.lines[direction.index()];
-                line.advance(self.now, &mut self.tally, &mut leaving);
-                if let Some(at) = line.next_deadline() {
-                    self.set_timer(at, Timer::Shelf(direction));
-                }
+                self.lines[direction.index()].advance(self.now, &mut self.tally, &mut leaving);
+                self.shelf_watched[direction.index()] = false;
+                self.watch_shelf(direction);
                 self.release(direction, leaving, out);
             }
         }

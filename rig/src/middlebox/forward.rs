@@ -138,6 +138,10 @@ impl Drop for Handle {
     }
 }
 
+/// What a delay is worth on this machine: how many frames left so much after their time (nanoseconds).
+const LATE: [(&str, u64); 3] =
+    [("late.over_100us", 100_000), ("late.over_1ms", 1_000_000), ("late.over_10ms", 10_000_000)];
+
 /// Time of departure, number in the order of release, port, frame.
 type Later = (u64, u64, Port, Vec<u8>);
 
@@ -147,6 +151,8 @@ struct Schedule {
     later: BinaryHeap<Reverse<Later>>,
     due: [VecDeque<Vec<u8>>; 2],
     number: u64,
+    /// Frames that left later than they should have, by the limits of [`LATE`].
+    late: [u64; 3],
 }
 
 fn index(port: Port) -> usize {
@@ -169,7 +175,10 @@ impl Schedule {
             }
         }
         while self.later.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
-            let Some(Reverse((_, _, port, frame))) = self.later.pop() else { return };
+            let Some(Reverse((at, _, port, frame))) = self.later.pop() else { return };
+            for (late, (_, over)) in self.late.iter_mut().zip(LATE) {
+                *late += u64::from(now - at > over);
+            }
             self.due[index(port)].push_back(frame);
         }
     }
@@ -453,6 +462,7 @@ impl Worker {
         }
         let mut all = self.engine.counters();
         all.extend(self.tally.snapshot());
+        all.extend(LATE.iter().zip(self.schedule.late).map(|((name, _), count)| ((*name).to_owned(), count)));
         Ok(all)
     }
 }

@@ -173,7 +173,7 @@ impl Line {
 
     /// Rate, then delay.
     fn depart(&mut self, now: u64, passing: Passing, tally: &mut Tally, out: &mut Vec<(u64, Passing)>) {
-        let Some(sent) = self.pass_rate(now, passing.frame.len()) else {
+        let Some(sent) = self.pass_rate(now, passing.frame.len(), passing.origin) else {
             return tally.count(self.counters.queue_dropped);
         };
         let jitter = match passing.origin {
@@ -195,7 +195,7 @@ impl Line {
     }
 
     /// When the token bucket lets these bytes go (generic cell rate algorithm, ITU-T I.371); nothing when the queue is full.
-    fn pass_rate(&mut self, now: u64, bytes: usize) -> Option<u64> {
+    fn pass_rate(&mut self, now: u64, bytes: usize, origin: Origin) -> Option<u64> {
         let rate = self.impairment.rate_bits_per_s;
         if rate == 0 {
             return Some(now);
@@ -209,7 +209,9 @@ impl Line {
         let busy_until = start.saturating_add(time(bytes as u64));
         let leaves = busy_until.saturating_sub(credit).max(now);
         // What waits in front of this frame, in time, may not exceed the queue's worth of time.
-        if leaves - now > time(self.impairment.queue_bytes.saturating_add(bytes as u64)) {
+        // A forged one has its place: it was counted as sent.
+        let full = leaves - now > time(self.impairment.queue_bytes.saturating_add(bytes as u64));
+        if full && origin == Origin::Sent {
             return None;
         }
         self.busy_until_ns = busy_until;
@@ -305,6 +307,12 @@ mod tests {
         let times: Vec<_> = out.iter().map(|(at, _)| *at).collect();
         assert_eq!(times, [0, 100_000, 200_000, 300_000, 400_000]);
         assert_eq!(count(&tally, "queue_dropped"), 5);
+        line.send(0, passing(98, Origin::Forged), &mut tally, &mut out);
+        assert_eq!(
+            out.last().map(|(at, _)| *at),
+            Some(500_000),
+            "a forged one waits its turn, and is not dropped"
+        );
         line.send(1_000_000, passing(99, Origin::Sent), &mut tally, &mut out);
         assert_eq!(out.last().map(|(at, _)| *at), Some(1_000_000), "after a pause the bucket is full again");
     }

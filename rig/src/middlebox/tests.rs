@@ -530,10 +530,10 @@ fn frames() -> impl Strategy<Value = Vec<(Port, Vec<u8>, u64)>> {
                 } else {
                     (Port::Peer, wire.to_target(flags, b, a, &payload).frame())
                 };
-                if let Some((at, value)) = damage {
-                    if let Some(byte) = frame.get_mut(at) {
-                        *byte = value;
-                    }
+                if let Some((at, value)) = damage
+                    && let Some(byte) = frame.get_mut(at)
+                {
+                    *byte = value;
                 }
                 (port, frame, gap * MS)
             });
