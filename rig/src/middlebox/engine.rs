@@ -209,6 +209,12 @@ impl Engine {
         self.connections.holding() + self.lines.iter().map(Line::waiting).sum::<usize>()
     }
 
+    /// How many timers are set.
+    #[cfg(test)]
+    pub(super) fn timers_set(&self) -> usize {
+        self.timers.len()
+    }
+
     fn must_watch(&self) -> bool {
         let spec = &self.spec;
         !self.rules.is_empty()

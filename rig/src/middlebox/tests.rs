@@ -442,6 +442,47 @@ fn a_backend_that_is_marked_down_resets_its_sessions() {
 }
 
 #[test]
+fn an_inexact_reset_does_not_end_a_session() {
+    let wire = Wire::v4();
+    let mut spec = balancer(wire, None);
+    spec.actions = inject(Sequence::InWindow { offset: 1000 }).actions;
+    spec.firewall = firewall(Expiry::AtOnce, Stranger::Drop).firewall;
+    let mut play = Play::established(spec, wire);
+    assert_eq!(play.peer(wire.to_target(ACK, 501, 101, b"CDEF")).len(), 2);
+    // Nor does one that the peer itself sent while its data are on the way.
+    assert_eq!(play.peer(wire.to_target(RST | ACK, 600, 101, b"")).len(), 1);
+    assert_eq!(play.target(wire.to_peer(ACK, 101, 505, b"x")).len(), 1, "the firewall still knows it");
+    let left = play.command(Command::BackendDown);
+    assert_eq!(brief(&left), [(Port::Target, RST | ACK, 505)]);
+    // That one was exact: the session is over, and so is the firewall's interest in it.
+    assert_eq!(play.wait(1000 * MS), []);
+    assert_eq!(play.count("firewall.expired"), 0);
+}
+
+#[test]
+fn a_shelf_has_one_timer_however_often_it_fills() {
+    let wire = Wire::v4();
+    let mut spec = MiddleboxSpec::transparent(1);
+    spec.to_peer = Impairment {
+        reorder_ppm: 500_000,
+        reorder_gap: 1,
+        reorder_timeout_ns: 10 * MS,
+        ..Impairment::none()
+    };
+    let mut play = Play::new(spec, wire);
+    let mut left = 0;
+    for _ in 0..1000 {
+        left += play.target(wire.to_peer(ACK, 1, 1, b"x")).len();
+        left += play.wait(MS / 10).len();
+        let timers = play.engine.timers_set();
+        assert!(timers <= 1, "{timers}");
+    }
+    left += play.wait(100 * MS).len();
+    assert_eq!((left, play.engine.holding()), (1000, 0));
+    assert!(play.count("link.to_peer.reordered") > 400);
+}
+
+#[test]
 fn a_backend_goes_down_at_a_time() {
     let wire = Wire::v4();
     let mut spec = balancer(wire, None);
