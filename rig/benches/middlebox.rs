@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::{Family, Lab, PATIENCE};
-use rig::middlebox::{Action, Condition, Deed, Direction, MiddleboxSpec};
+use rig::middlebox::{Action, Condition, Deed, Direction, MiddleboxSpec, Pattern};
 
 const ROUNDS: usize = 5;
 const FLOOD: Duration = Duration::from_secs(1);
@@ -158,7 +158,7 @@ fn main() {
     let mut watching = spec.clone();
     let when = Condition {
         direction: Some(Direction::ToTarget),
-        contains: b"never said".to_vec(),
+        contains: Pattern(b"never said".to_vec()),
         ..Condition::default()
     };
     watching.actions.push(Action { name: "idle".into(), armed: true, when, first: 0, deed: Deed::Drop });

@@ -6,13 +6,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::Pattern;
 use super::connection::Stream;
 use super::counters::{Counter, Tally};
 use super::engine::{Engine, Timer, Verdict};
 use super::forge::{self, Link, Say};
 use super::frame::{ACK, FourTuple, SYN, Segment};
 use super::line::Release;
-use super::rules::contains;
 use super::spec::{Direction, Expiry, Firewall, Offender, Port, Sequence, Stranger, Towards};
 
 #[derive(Debug)]
@@ -350,19 +350,19 @@ impl Engine {
 }
 
 /// Adds payload to a stream; whether the pattern then ends in it. Only bytes in order are joined: a gap starts anew.
-fn completes(stream: &mut Stream, seq: u32, payload: &[u8], pattern: &[u8]) -> bool {
-    let keep = pattern.len() - 1;
+fn completes(stream: &mut Stream, seq: u32, payload: &[u8], pattern: &Pattern) -> bool {
+    let keep = pattern.0.len() - 1;
     let end = seq.wrapping_add(u32::try_from(payload.len()).expect("a frame is small"));
     if stream.next != Some(seq) {
         // A retransmission is searched by itself, and does not disturb what is joined.
         if stream.next.is_some_and(|next| !super::frame::after(end, next)) {
-            return contains(payload, pattern);
+            return pattern.is_in(payload);
         }
         stream.tail.clear();
     }
     let mut joined = std::mem::take(&mut stream.tail);
     joined.extend_from_slice(payload);
-    let found = contains(&joined, pattern);
+    let found = pattern.is_in(&joined);
     stream.tail = joined.split_off(joined.len().saturating_sub(keep));
     stream.next = Some(end);
     found

@@ -15,6 +15,7 @@ mod forward;
 mod frame;
 mod line;
 mod offload;
+mod pattern;
 mod rules;
 mod socket;
 mod spec;
@@ -30,6 +31,7 @@ pub use counters::Counters;
 pub use engine::Engine;
 pub use forward::{Handle, Middlebox};
 pub use line::Release;
+pub use pattern::{BrokenEscape, Pattern};
 pub use spec::{
     Action, Balancer, Command, Condition, DeadHost, Deed, Direction, Expiry, Firewall, HealthCheck,
     Impairment, Ips, JitterOrder, MiddleboxSpec, Offender, Port, Sequence, Stranger, Towards,

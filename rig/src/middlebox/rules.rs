@@ -73,17 +73,12 @@ fn holds(
         && said(condition.rst, RST)
         && said(condition.ack, ACK)
         && condition.payload.is_none_or(|wanted| wanted != payload.is_empty())
-        && contains(payload, &condition.contains);
+        && condition.contains.is_in(payload);
     if !rest {
         return false;
     }
     *seen = seen.saturating_add(1);
     condition.ordinal.is_none_or(|ordinal| ordinal == *seen)
-}
-
-/// Whether `bytes` contain `pattern`; everything contains the empty one.
-pub(super) fn contains(bytes: &[u8], pattern: &[u8]) -> bool {
-    pattern.is_empty() || bytes.windows(pattern.len()).any(|window| window == pattern)
 }
 
 impl Engine {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::MiddleboxError;
+use super::{MiddleboxError, Pattern};
 
 /// A million: the denominator of every `_ppm`.
 pub(super) const MILLION: u32 = 1_000_000;
@@ -216,7 +216,7 @@ pub struct Condition {
     /// Whether it carries payload.
     pub payload: Option<bool>,
     /// Bytes that its payload contains; empty is any.
-    pub contains: Vec<u8>,
+    pub contains: Pattern,
     /// Only the k-th segment of the connection for which all the rest holds; the first is 1.
     pub ordinal: Option<u32>,
 }
@@ -359,7 +359,7 @@ pub enum Offender {
 #[serde(deny_unknown_fields)]
 pub struct Ips {
     /// What it looks for.
-    pub pattern: Vec<u8>,
+    pub pattern: Pattern,
     /// In which direction's stream.
     pub direction: Towards,
     /// Which ends it resets.
@@ -587,7 +587,7 @@ mod tests {
             armed: true,
             when: Condition {
                 direction: Some(Direction::ToTarget),
-                contains: b"CDEF".to_vec(),
+                contains: Pattern(b"CDEF".to_vec()),
                 ..Condition::default()
             },
             first: 1,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::frame::{self, ACK, FIN, PSH, RST, SYN};
 use super::spec::*;
 use super::wire::{Sent, Wire};
-use super::{Counters, Engine, MiddleboxError, Release, is_right};
+use super::{Counters, Engine, MiddleboxError, Pattern, Release, is_right};
 
 const MS: u64 = 1_000_000;
 
@@ -106,12 +106,12 @@ fn rule(when: Condition, deed: Deed) -> MiddleboxSpec {
 
 fn inject(sequence: Sequence) -> MiddleboxSpec {
     let deed = Deed::InjectRst { towards: Towards::ToTarget, sequence, delay_ns: 0, times: 1, gap_ns: 0 };
-    rule(Condition { contains: b"CDEF".to_vec(), ..any() }, deed)
+    rule(Condition { contains: Pattern(b"CDEF".to_vec()), ..any() }, deed)
 }
 
 fn hold_cdef_until_rst() -> MiddleboxSpec {
     rule(
-        Condition { direction: Some(Direction::ToTarget), contains: b"CDEF".to_vec(), ..any() },
+        Condition { direction: Some(Direction::ToTarget), contains: Pattern(b"CDEF".to_vec()), ..any() },
         Deed::Hold {
             until: Condition { direction: Some(Direction::ToTarget), rst: Some(true), ..any() },
             timeout_ns: 500 * MS,
@@ -202,8 +202,8 @@ fn conditions_mean_what_they_say() {
     let fin = wire.to_peer(FIN | ACK, 101, 501, b"bye");
     assert!(dropped(Condition { fin: Some(true), ..any() }, fin));
     assert!(!dropped(Condition { fin: Some(false), payload: Some(true), ..any() }, fin));
-    assert!(dropped(Condition { contains: b"ye".to_vec(), ..any() }, fin));
-    assert!(!dropped(Condition { contains: b"ey".to_vec(), ..any() }, fin));
+    assert!(dropped(Condition { contains: Pattern(b"ye".to_vec()), ..any() }, fin));
+    assert!(!dropped(Condition { contains: Pattern(b"ey".to_vec()), ..any() }, fin));
     assert!(dropped(Condition { port: Some(8083), payload: Some(true), ..any() }, fin));
     assert!(!dropped(Condition { port: Some(8084), ..any() }, fin));
     assert!(!dropped(Condition { rst: Some(true), ..any() }, fin));
@@ -376,7 +376,7 @@ fn a_firewall_forgets_finished_connections_silently() {
 fn ips(offender: Offender, sequence: Sequence) -> MiddleboxSpec {
     let mut spec = MiddleboxSpec::transparent(1);
     spec.ips = Some(Ips {
-        pattern: b"EVIL".to_vec(),
+        pattern: Pattern(b"EVIL".to_vec()),
         direction: Towards::ToPeer,
         reset: Towards::Both,
         sequence,
@@ -632,7 +632,7 @@ proptest! {
         let mut spec = MiddleboxSpec::transparent(3);
         if watched {
             // Watched, and never matched.
-            spec = rule(Condition { contains: vec![1; 50], ..any() }, Deed::Drop);
+            spec = rule(Condition { contains: Pattern(vec![1; 50]), ..any() }, Deed::Drop);
         }
         let (out, counters) = run(&spec, &frames);
         let mut now = 0;
