@@ -28,7 +28,7 @@ const PINGS: usize = 4000;
 struct Setup {
     name: &'static str,
     lab: Lab,
-    _handle: Option<rig::middlebox::Handle>,
+    handle: Option<rig::middlebox::Handle>,
     /// Packets per second, one per round.
     rates: Vec<f64>,
     /// Packets per second of processor time of the forwarding thread, one per round.
@@ -46,7 +46,7 @@ impl Setup {
             lab.bridge();
         }
         wait_until_it_forwards(&lab);
-        Self { name, lab, _handle: handle, rates: vec![], capacities: vec![], trips: vec![] }
+        Self { name, lab, handle, rates: vec![], capacities: vec![], trips: vec![] }
     }
 
     fn round(&mut self) {
@@ -181,11 +181,15 @@ fn main() {
     );
     for setup in &setups {
         let (rate, trip) = (median(&setup.rates), median(&setup.trips));
+        let capacity = match setup.handle {
+            Some(_) => format!("{:.0}", median(&setup.capacities)),
+            // A bridge works on the senders' time.
+            None => "-".to_owned(),
+        };
         println!(
-            "{:14} {rate:10.0} {:6.2} {:14.0} {trip:14.1} {:6.2} {:16.1}",
+            "{:14} {rate:10.0} {:6.2} {capacity:>14} {trip:14.1} {:6.2} {:16.1}",
             setup.name,
             rate / bridge_rate,
-            median(&setup.capacities),
             trip / bridge_trip,
             (trip - bridge_trip) / 2.0
         );
