@@ -45,7 +45,7 @@ impl Setup {
         if handle.is_none() {
             lab.bridge();
         }
-        wait_until_it_forwards(&lab);
+        lab.wait_until_it_forwards(Family::V4);
         Self { name, lab, handle, rates: vec![], capacities: vec![], trips: vec![] }
     }
 
@@ -69,19 +69,6 @@ fn pair(lab: &Lab) -> (UdpSocket, UdpSocket) {
         socket.set_read_timeout(Some(PATIENCE)).expect("not zero");
     }
     (target, peer)
-}
-
-fn wait_until_it_forwards(lab: &Lab) {
-    let (target, peer) = pair(lab);
-    peer.set_read_timeout(Some(Duration::from_millis(50))).expect("not zero");
-    let start = Instant::now();
-    loop {
-        target.send(b"?").expect("sends");
-        if peer.recv(&mut [0; 8]).is_ok() {
-            return;
-        }
-        assert!(start.elapsed() < PATIENCE, "nothing comes through");
-    }
 }
 
 /// Time that the forwarding threads of this process have spent on a processor (schedstat, proc(5)).

@@ -242,6 +242,8 @@ fn an_idle_firewall_resets_both_ends() {
         });
         let lab = Lab::new();
         let handle = lab.start(spec);
+        // A SYN that was lost and sent again would come when the firewall has tired of it.
+        lab.wait_until_it_forwards(family);
         let (listener, address) = lab.listen(family);
         let (mut target, mut peer) = lab.connect(&listener, address);
         let start = Instant::now();

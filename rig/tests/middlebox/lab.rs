@@ -5,11 +5,11 @@
 //! Errors: panics, as a test does. Root only.
 
 use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
 use rig::middlebox::{Handle, Middlebox, MiddleboxSpec};
@@ -176,6 +176,23 @@ impl Lab {
         self.between.ip("link set bridge up");
         for port in [TARGET_PORT, PEER_PORT] {
             self.between.ip(&format!("link set {port} master bridge"));
+        }
+    }
+
+    /// Waits until datagrams come through to the peer: a link that came up just now drops what is sent until its queue is made.
+    pub(crate) fn wait_until_it_forwards(&self, family: Family) {
+        let bind = |address| UdpSocket::bind((address, 0)).expect("a free port");
+        let target = self.target.run(|| bind(family.target()));
+        let peer = self.peer.run(|| bind(family.peer()));
+        peer.set_read_timeout(Some(Duration::from_millis(50))).expect("not zero");
+        let address = peer.local_addr().expect("bound");
+        let start = Instant::now();
+        loop {
+            target.send_to(b"?", address).expect("sends");
+            if peer.recv(&mut [0; 8]).is_ok() {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "nothing comes through");
         }
     }
 
