@@ -11,6 +11,7 @@ pub mod document;
 pub mod event;
 pub mod image;
 pub mod matrix;
+pub mod middlebox;
 pub mod path;
 pub mod process;
 pub mod record;

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event", &["record"]),
     ("image", &["document", "target"]),
     ("matrix", &["document", "path", "script", "target"]),
+    ("middlebox", &[]),
     ("path", &[]),
     ("process", &[]),
     ("record", &["clock", "matrix"]),
