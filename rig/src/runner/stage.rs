@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::dispatcher::Attempt;
-use super::laboratory::{EXCHANGE, Laboratory};
+use super::laboratory::{Laboratory, exchange};
 use super::session::{Session, joined};
 use crate::agent::{self, AgentError};
 use crate::event::Phase;
@@ -143,13 +143,14 @@ impl Stage {
                     unreachable!("it was put there in the line above")
                 };
                 let bytes = Arc::from(agent::BYTES);
-                let pushed = launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), EXCHANGE).await?;
+                let pushed =
+                    launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?;
                 let stream = pushed
                     .stream
                     .try_clone()
                     .map_err(|cause| StageError::Target(AgentError::Deaf { request: "stream", cause }))?;
                 *_agent = Some(pushed);
-                Session::open(stream, EXCHANGE).await.map_err(StageError::Target)
+                Session::open(stream, exchange()).await.map_err(StageError::Target)
             }
         }
     }
@@ -257,7 +258,7 @@ impl Stage {
 
 async fn open(agent: &HostAgent) -> Result<Session, AgentError> {
     let stream = agent.stream().try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
-    Session::open(stream, EXCHANGE).await
+    Session::open(stream, exchange()).await
 }
 
 fn link_of(target: &TargetSpec) -> TargetLink {
