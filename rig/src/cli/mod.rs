@@ -72,7 +72,8 @@ pub fn main() -> ExitCode {
         Command::Matrix(command) => matrix::run(command),
         Command::Scenario(command) => scenario::run(command),
         Command::Image(command) => image::run(command),
-        Command::Guest(command) => guest::run(command),
+        // The exit status of what ran in the guest is passed on.
+        Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };

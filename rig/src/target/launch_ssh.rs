@@ -146,6 +146,23 @@ pub struct SshAgent {
     pub end: watch::Receiver<Option<AgentEnd>>,
     /// Keeps the connection.
     pub life: Life,
+    /// The size of its terminal, if it has one.
+    pub window: Window,
+}
+
+/// Tells a shell the size of the terminal that it is seen on. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Window(Arc<Mutex<Option<(u32, u32)>>>);
+
+impl Window {
+    /// Columns and rows; the shell hears of it within a second.
+    pub fn resize(&self, size: (u32, u32)) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
+    }
+
+    fn take(&self) -> Option<(u32, u32)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// How the program behind a stream ended.
@@ -374,7 +391,21 @@ impl SshSession {
     /// [`SshError`]
     pub fn start(self, command: &str, within: Duration) -> Result<SshAgent, SshError> {
         let channel = self.open(command, Instant::now() + within, within)?;
-        self.hand_over(channel)
+        self.hand_over(channel, None)
+    }
+
+    /// [`Self::start`], for a program whose standard error somebody hears as it is said. A hearer who is slow slows the program.
+    ///
+    /// # Errors
+    /// [`SshError`]
+    pub fn start_heard(
+        self,
+        command: &str,
+        stderr: Box<dyn Write + Send>,
+        within: Duration,
+    ) -> Result<SshAgent, SshError> {
+        let channel = self.open(command, Instant::now() + within, within)?;
+        self.hand_over(channel, Some(stderr))
     }
 
     /// Starts a login shell on a terminal of this size (columns, rows).
@@ -393,21 +424,27 @@ impl SshSession {
         let dimensions = Some((size.0, size.1, 0, 0));
         self.drive("get a terminal", until, within, || Ok(channel.request_pty(terminal, None, dimensions)?))?;
         self.drive("start a shell", until, within, || Ok(channel.shell()?))?;
-        self.hand_over(channel)
+        self.hand_over(channel, None)
     }
 
-    fn hand_over(self, channel: Channel) -> Result<SshAgent, SshError> {
+    fn hand_over(
+        self,
+        channel: Channel,
+        stderr: Option<Box<dyn Write + Send>>,
+    ) -> Result<SshAgent, SshError> {
         let failed = |source| SshError::Failed { what: "hand the stream over", source };
         let (stream, near) = UnixStream::pair().map_err(failed)?;
         near.set_nonblocking(true).map_err(failed)?;
         let life = Life(self.abandon.clone());
         let (sender, end) = watch::channel(None);
+        let window = Window::default();
+        let heard = window.clone();
         let work = move || {
-            let told = pump::pump(&self, channel, near);
+            let told = pump::pump(&self, channel, near, pump::Stderr::new(stderr), heard);
             sender.send_replace(Some(told));
         };
         thread::Builder::new().name("ssh-pump".to_owned()).spawn(work).map_err(failed)?;
-        Ok(SshAgent { stream, end, life })
+        Ok(SshAgent { stream, end, life, window })
     }
 }
 
