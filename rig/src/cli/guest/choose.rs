@@ -19,17 +19,18 @@ pub(super) fn hardware(cell: &Cell) -> String {
 pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -> Result<Cell, Failure> {
     let cells = match words {
         [id] if !id.contains('=') => {
-            let starts = |cell: &Cell| cell.id.0.starts_with(id.as_str());
-            let all = first_of_profiles(matrix, profile, &[], |cells| cells.iter().any(starts))?;
-            let matching: Vec<Cell> = all.iter().filter(|cell| starts(cell)).cloned().collect();
+            let all = of_profiles(matrix, profile, &[])?;
+            let starts = |cell: &&Cell| cell.id.0.starts_with(id.as_str());
+            let matching: Vec<Cell> = all.iter().flatten().filter(starts).cloned().collect();
             if matching.is_empty() {
+                let all: Vec<Cell> = all.into_iter().flatten().collect();
                 return Err(refuse(format!("no cell's id begins with {id}"), "the guests are", &all));
             }
             matching
         }
         words => {
             let filters = Filter::parse_all(words).map_err(Failure::input)?;
-            first_of_profiles(matrix, profile, &filters, |_| true)?
+            of_profiles(matrix, profile, &filters)?.swap_remove(0)
         }
     };
     let (host, guests): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(Cell::is_baseline);
@@ -50,25 +51,21 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
     }
 }
 
-/// The cells that the filters leave in the first profile where they leave some that will do; those of the first profile where none will.
-fn first_of_profiles(
-    matrix: &Matrix,
-    asked: Option<&str>,
-    filters: &[Filter],
-    will_do: impl Fn(&[Cell]) -> bool,
-) -> Result<Vec<Cell>, Failure> {
+/// The cells that the filters leave, profile by profile: of the one that was asked for, or of the file's own and then of every other.
+/// Profiles in which they leave none are left out, unless that is so in all.
+fn of_profiles(matrix: &Matrix, asked: Option<&str>, filters: &[Filter]) -> Result<Vec<Vec<Cell>>, Failure> {
     let select = |profile: Option<&str>| -> Result<Vec<Cell>, Problems> {
         let profile = profile.map(str::to_owned);
         matrix.cells(&Selection { profile, filters: filters.to_vec(), trials: None })
     };
     let first = select(asked);
-    if asked.is_some() || first.as_ref().is_ok_and(|cells| will_do(cells)) {
-        return first.map_err(Failure::input);
+    if asked.is_some() {
+        return first.map(|cells| vec![cells]).map_err(Failure::input);
     }
-    let mut others = matrix.profile_names().filter_map(|name| select(Some(name)).ok());
-    match others.find(|cells| will_do(cells)) {
-        Some(cells) => Ok(cells),
-        None => first.map_err(Failure::input),
+    let others: Vec<Vec<Cell>> = matrix.profile_names().filter_map(|name| select(Some(name)).ok()).collect();
+    match first {
+        Err(problems) if others.is_empty() => Err(Failure::input(problems)),
+        first => Ok(first.into_iter().chain(others).collect()),
     }
 }
 
