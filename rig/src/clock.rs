@@ -1,4 +1,4 @@
-//! Wall-clock times as they stand in records: UTC, RFC 3339.
+//! Wall-clock times as they stand in records (UTC, RFC 3339), and how patient this machine asks us to be.
 //!
 //! Must not be used for durations (those are `Instant`). Errors: none.
 
@@ -14,6 +14,20 @@ pub fn now() -> String {
 pub fn run_id(seed: u64) -> String {
     let now = Timestamp::now().to_zoned(TimeZone::UTC);
     format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), seed & 0xffff)
+}
+
+/// Set by `rig rehearse` for what runs inside the emulated host.
+pub const REHEARSED: &str = "RIG_REHEARSED";
+
+/// Whether this machine is the emulated KVM host of a rehearsal: behaviour counts there, timings mean nothing.
+pub fn is_rehearsed() -> bool {
+    std::env::var_os(REHEARSED).is_some()
+}
+
+/// How many times longer than on an ordinary machine everything may take here: 1, or 8 in an emulated KVM host (`rig rehearse`),
+/// where every instruction of a guest is emulated twice.
+pub fn patience() -> u32 {
+    if is_rehearsed() { 8 } else { 1 }
 }
 
 #[cfg(test)]

@@ -14,9 +14,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event", &["record"]),
     ("image", &["document", "target"]),
     ("matrix", &["document", "path", "script", "target"]),
+    ("middlebox", &[]),
     ("path", &[]),
     ("process", &[]),
     ("record", &["clock", "matrix"]),
+    ("rehearse", &["clock", "image", "process"]),
     ("report", &["analysis", "record"]),
     (
         "runner",
@@ -52,7 +54,9 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
         let path = entry.expect("a readable entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if path.is_dir() {
-            if name != "target" && name != "results" && !name.starts_with(".git") {
+            // Build output and runs, at the top only: `rig/src/target` is a room.
+            let produced = ["target", "results"].iter().any(|folder| path == root().join(folder));
+            if !produced && !name.starts_with(".git") {
                 files(&path, extension, found);
             }
         } else if path.extension().is_some_and(|e| e == extension) {

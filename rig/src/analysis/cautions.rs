@@ -34,6 +34,7 @@ pub(super) fn collect(
     cautions.extend(about_the_guests(run, measured));
     cautions.extend(about_the_agent(run, measured));
     cautions.extend(about_witnesses(measured));
+    cautions.extend(about_lost_packets(measured));
     cautions.extend(about_missing_trials(run, measured, cells));
     cautions.extend(about_blocks(measured, rules));
     cautions
@@ -181,6 +182,27 @@ fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
         ));
     }
     cautions
+}
+
+/// A plain link loses nothing: a segment that had to be sent again was dropped by a queue that overflowed, and what a trial then
+/// saw (a timeout, data that never came) may be the load of the testbed and not the kernel's answer.
+fn about_lost_packets(measured: &[Measured<'_>]) -> Option<String> {
+    let repeated = |cell: &Measured<'_>| -> u64 {
+        let tallies = cell.blocks.iter().flat_map(|block| [&block.tally, &block.peer_tally]);
+        let counters = tallies.filter_map(|tally| tally.counters.get("Tcp.RetransSegs"));
+        counters.map(|risen| u64::try_from(*risen).unwrap_or(0)).sum()
+    };
+    let touched: Vec<(u64, &Measured<'_>)> =
+        measured.iter().map(|cell| (repeated(cell), cell)).filter(|(n, _)| *n > 0).collect();
+    let (most, worst) = touched.iter().max_by_key(|(n, _)| *n)?;
+    Some(format!(
+        "segments had to be sent again in {}, most in {} ({} {}): {}; a plain link loses none, so queues overflowed: lower in_flight, or free the host",
+        several(touched.len(), "cell"),
+        worst.subject(),
+        worst.cell().subject.configuration.name,
+        worst.cell().subject.kernel,
+        count(*most)
+    ))
 }
 
 fn about_missing_trials(run: &Run, measured: &[Measured<'_>], cells: &[CellSummary]) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! Units: shares of 1, nanoseconds. Errors: none of its own; the reader's.
 //! Tests: `tests/golden/analysis.rs` (fixture runs), and the golden reports.
 
+mod alerts;
 mod cautions;
 mod cells;
 mod claims;
@@ -79,6 +80,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         comparisons,
         hypotheses,
         sentences,
+        alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
         cautions,
     }
 }
@@ -90,16 +92,18 @@ pub enum Conclusion {
     Done,
     /// Some cells are short or blind.
     Short,
-    /// A comparison whose difference is news differs.
-    Differs,
+    /// An alert fired, or a comparison whose difference is news differs.
+    Alert,
 }
 
-/// Concludes. A difference outranks missing trials: it stands whatever else is missing, and it is what a reader must not miss.
+/// Concludes. An alert or a difference outranks missing trials: it stands whatever else is missing, and it is what a reader must not miss.
 /// Skipped cells are no shortage by themselves; who denies skips looks at the cells' status.
 pub fn conclusion(model: &ReportModel) -> Conclusion {
     let news = |verdict| verdict == ComparisonVerdict::Differs;
-    if model.comparisons.iter().any(|comparison| comparison.alert && news(comparison.verdict)) {
-        return Conclusion::Differs;
+    if !model.alerts.is_empty()
+        || model.comparisons.iter().any(|comparison| comparison.alert && news(comparison.verdict))
+    {
+        return Conclusion::Alert;
     }
     let short = model.cells.iter().any(|cell| matches!(cell.status, CellStatus::Short | CellStatus::Blind));
     if short || model.controls.iter().any(|control| !control.passed && control.n > 0) {

@@ -27,9 +27,35 @@ pub struct ReportModel {
     pub hypotheses: Vec<Hypothesis>,
     /// One plain sentence per errno: physical against virtual, with bounds.
     pub sentences: Vec<String>,
+    /// Errnos that no scenario expects, surely above the rate that the matrix declares.
+    #[serde(default)]
+    pub alerts: Vec<Alert>,
     /// What a reader must know before he believes a number: a virtual "bare metal", emulated guests, a host and guests that
     /// differ in /etc/localtime, witness counts that disagree.
     pub cautions: Vec<String>,
+}
+
+/// An errno above its declared rate, in a cell whose scenario does not expect it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Cell id.
+    pub cell: String,
+    /// Scenario.
+    pub scenario: String,
+    /// Configuration.
+    pub configuration: String,
+    /// Kernel axis value.
+    pub kernel: String,
+    /// `EBADF`, `ENOENT`, ... or `any_error`.
+    pub errno: String,
+    /// How often it was returned.
+    pub count: u64,
+    /// Of how many trials.
+    pub n: u64,
+    /// Lower bound of its rate.
+    pub low: f64,
+    /// Declared in `[alert]`.
+    pub threshold: f64,
 }
 
 /// Which run.

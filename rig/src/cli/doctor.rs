@@ -61,7 +61,7 @@ fn boots_under_kvm(image: &Image) -> Result<String, String> {
     let resolved = resolved.map_err(|error| error.to_string())?;
     match resolved.engine {
         Engine::Kvm => Ok(resolved.reason),
-        Engine::Tcg => Err(format!("/dev/kvm does not function: {}", resolved.reason)),
+        Engine::Tcg => Err(resolved.reason),
     }
 }
 

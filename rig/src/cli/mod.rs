@@ -5,6 +5,7 @@
 //! Errors: [`Failure`], which carries the exit code of the contract.
 //! Tests: `tests/cli.rs` (trycmd).
 
+mod clean;
 mod completions;
 mod doctor;
 mod exit;
@@ -12,6 +13,7 @@ mod guest;
 mod image;
 mod matrix;
 mod output;
+mod rehearse;
 mod report;
 mod scenario;
 mod setup;
@@ -39,6 +41,8 @@ enum Command {
     /// Plan, check or run the matrix
     #[command(subcommand)]
     Matrix(matrix::Command),
+    /// Run a command of rig in an emulated KVM host with vhost-net
+    Rehearse(rehearse::Arguments),
     /// List, show or run scenarios
     #[command(subcommand)]
     Scenario(scenario::Command),
@@ -50,6 +54,8 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Remove what a killed rig may have left in the cache
+    Clean(clean::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -70,11 +76,14 @@ pub fn main() -> ExitCode {
         Command::Setup(arguments) => setup::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),
+        // Its exit code is the rehearsed command's.
+        Command::Rehearse(arguments) => return rehearse::run(arguments).unwrap_or_else(Failure::print),
         Command::Scenario(command) => scenario::run(command),
         Command::Image(command) => image::run(command),
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
+        Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };
     match result {

@@ -69,7 +69,7 @@ pub(in crate::cli) fn exit_of(model: &ReportModel) -> Exit {
     match analysis::conclusion(model) {
         Conclusion::Done => Exit::Done,
         Conclusion::Short => Exit::Short,
-        Conclusion::Differs => Exit::Alert,
+        Conclusion::Alert => Exit::Alert,
     }
 }
 

@@ -248,7 +248,7 @@ mod tests {
                 sha256: version.repeat(64),
             };
             let file = |bytes: &[u8]| Node::File(bytes.to_vec());
-            let drivers = ["virtio_pci", "virtio_net", "vmxnet3"];
+            let drivers = ["virtio_pci", "virtio_net", "vmxnet3", "pvpanic_pci"];
             let mut kernel: Files = drivers
                 .iter()
                 .map(|name| {
@@ -279,7 +279,7 @@ mod tests {
         let (_folder, cache, recipe, supply) = setting();
         let image = get(&cache, &recipe, Fetch::IfMissing, &supply).unwrap();
         assert_eq!((image.name.as_str(), image.release.as_str()), ("6.1", "6.1.0-test"));
-        assert_eq!(image.modules, ["virtio_pci", "virtio_net", "vmxnet3"]);
+        assert_eq!(image.modules, ["virtio_pci", "virtio_net", "vmxnet3", "pvpanic_pci"]);
         supply.up.set(false);
         assert_eq!(get(&cache, &recipe, Fetch::IfMissing, &supply).unwrap(), image);
         assert_eq!(get(&cache, &recipe, Fetch::Never, &supply).unwrap(), image);

@@ -9,6 +9,7 @@ use super::cell::{Cell, Control, HOST_KERNEL, ScriptDigest, Subject};
 use super::file::{ControlKeys, Matrix};
 use super::glob;
 use super::layer::{Exclude, Include, Layer, Sizes, Word};
+use super::plan::own_pace;
 use crate::document::{Findings, Key, Table};
 use crate::path::PathSpec;
 use crate::script::{Resolved, Scenario, Unresolved};
@@ -352,7 +353,11 @@ impl<'m> Expansion<'m> {
             control,
             trials,
             blocks,
-            in_flight: point.sizes.in_flight.unwrap_or(settings.in_flight),
+            in_flight: point
+                .sizes
+                .in_flight
+                .or(settings.in_flight)
+                .unwrap_or_else(|| own_pace(&subject.script)),
             proof: variant.scenario.proof.clone(),
             alert: !variant.scenario.race,
             subject,

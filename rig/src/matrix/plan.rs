@@ -111,6 +111,16 @@ pub fn cost_of(cell: &Cell, auto: Accelerator) -> Duration {
     Duration::from_secs_f64((block * f64::from(blocks)).min(1e9))
 }
 
+/// Trials that begin per second, where the file does not say how many are under way at once: what an emulated guest on a busy host
+/// plays without dropping packets. More would measure overflowing queues; the same number on every configuration is what makes them comparable.
+const BEGINNING_PER_SECOND: f64 = 200.0;
+
+/// How many trials of a script are under way at once where nobody says so: [`BEGINNING_PER_SECOND`] for as long as one waits,
+/// at least 8 (a closed loop that small cannot overload anything), at most 1,000.
+pub(super) fn own_pace(script: &Script) -> u32 {
+    (typical_wait(script).as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32
+}
+
 /// How long one trial usually waits: its sleeps, and its select() timeouts only where a timeout is what is expected.
 fn typical_wait(script: &Script) -> Duration {
     let times_out =

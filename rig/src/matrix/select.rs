@@ -27,8 +27,8 @@ pub struct Settings {
     pub trials: u64,
     /// Blocks of a cell.
     pub blocks: u32,
-    /// Trials under way at once.
-    pub in_flight: u32,
+    /// Trials under way at once; `None`: as many as the scenario's own waits call for ([`super::plan::own_pace`]).
+    pub in_flight: Option<u32>,
     /// Trials of a control.
     pub control_trials: u64,
     /// Blocks of a control.
@@ -48,7 +48,7 @@ impl Default for Settings {
         Self {
             trials: 2_000,
             blocks: 2,
-            in_flight: 500,
+            in_flight: None,
             control_trials: 1_000,
             control_blocks: 1,
             confidence: 0.95,
@@ -118,7 +118,7 @@ impl Matrix {
         Settings {
             trials: sizes.trials.unwrap_or(default.trials),
             blocks: sizes.blocks.unwrap_or(default.blocks),
-            in_flight: sizes.in_flight.unwrap_or(default.in_flight),
+            in_flight: sizes.in_flight,
             control_trials: over.control_trials.or(base.control_trials).unwrap_or(default.control_trials),
             control_blocks: over.control_blocks.or(base.control_blocks).unwrap_or(default.control_blocks),
             confidence: over.confidence.or(base.confidence).unwrap_or(default.confidence),

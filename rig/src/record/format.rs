@@ -52,6 +52,9 @@ pub struct Judgement {
     pub confidence: f64,
     /// Two rates whose difference lies within plus or minus this are "the same".
     pub margin: f64,
+    /// Rates over which an errno that a scenario does not expect raises an alert, by errno name or `any_error`.
+    #[serde(default)]
+    pub alert: BTreeMap<String, f64>,
 }
 
 /// How blocks are played.

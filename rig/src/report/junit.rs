@@ -28,7 +28,16 @@ pub(super) fn render(model: &ReportModel) -> String {
     }));
     let mut comparisons = TestSuite::new("comparisons");
     comparisons.add_test_cases(model.comparisons.iter().map(comparison));
-    report.add_test_suites([cells, controls, comparisons]);
+    let mut alerts = TestSuite::new("alerts");
+    alerts.add_test_cases(model.alerts.iter().map(|alert| {
+        let what = format!("{} of {} calls, declared at most {}", alert.count, alert.n, alert.threshold);
+        named(
+            format!("{} {} {}", alert.errno, alert.scenario, alert.kernel),
+            &alert.configuration,
+            failure(&what, "alert"),
+        )
+    }));
+    report.add_test_suites([cells, controls, comparisons, alerts]);
     let mut text = report.to_string().expect("a string takes all");
     if !text.ends_with('\n') {
         text.push('\n');

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::analysis::NO_JUDGE;
 use crate::analysis::model::{
-    CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlSummary, HypothesisVerdict, ReportModel,
+    Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlSummary, HypothesisVerdict,
+    ReportModel,
 };
 use crate::analysis::words::{Rounding, count, p_value, percent, percent_number, rate_cell, several};
 
@@ -20,6 +21,16 @@ pub(super) fn render(model: &ReportModel) -> String {
     let mut out = String::new();
     header(&mut out, model);
     section(&mut out, "What was found");
+    for alert in &model.alerts {
+        let Alert { errno, scenario, configuration, kernel, count: seen, n, threshold, .. } = alert;
+        let sentence = format!(
+            "ALERT: {errno} in {scenario} ({configuration} {kernel}), where nothing expects it: {} of {} calls, surely above the declared {}",
+            count(*seen),
+            count(*n),
+            percent(*threshold, Rounding::Nearest)
+        );
+        wrap(&mut out, "  * ", &sentence, 4);
+    }
     for sentence in &model.sentences {
         wrap(&mut out, "  * ", sentence, 4);
     }
@@ -90,14 +101,19 @@ fn parameters(parameters: &BTreeMap<String, String>) -> String {
 fn cells(out: &mut String, model: &ReportModel) {
     let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
     let mut groups: Vec<(String, Vec<&CellSummary>)> = Vec::new();
+    let mut skipped = NotRun::default();
     for cell in model.cells.iter().filter(|cell| !is_control(cell)) {
+        if cell.status == CellStatus::Skipped {
+            skipped.add(&cell.configuration, &cell.kernel, &cell.reason);
+            continue;
+        }
         let title = format!("{}{} over {}", cell.scenario, parameters(&cell.parameters), cell.path);
         match groups.iter_mut().find(|(known, _)| *known == title) {
             Some((_, cells)) => cells.push(cell),
             None => groups.push((title, vec![cell])),
         }
     }
-    if groups.is_empty() {
+    if groups.is_empty() && skipped.is_empty() {
         return;
     }
     section(out, "Cells (rates in % with bounds; void trials are in no rate; controls follow below)");
@@ -120,24 +136,47 @@ fn cells(out: &mut String, model: &ReportModel) {
         }
         table.write(out, 4);
     }
+    skipped.write(out, "cell");
+}
+
+/// What was not run, gathered by place and reason, so that a reason stands once and not in every table.
+#[derive(Default)]
+struct NotRun<'a>(Vec<(String, &'a str, usize)>);
+
+impl<'a> NotRun<'a> {
+    fn add(&mut self, configuration: &str, kernel: &str, reason: &'a str) {
+        let place = format!("{configuration} {kernel}");
+        match self.0.iter_mut().find(|(known, because, _)| *known == place && *because == reason) {
+            Some((_, _, n)) => *n += 1,
+            None => self.0.push((place, reason, 1)),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn write(&self, out: &mut String, noun: &str) {
+        for (place, reason, n) in &self.0 {
+            wrap(out, "  ", &format!("not run: {} of {place}: {reason}", several(*n, noun)), 4);
+        }
+    }
 }
 
 fn cell_row(table: &mut Table, cell: &CellSummary) {
     let on = if cell.accelerators.is_empty() { "-".to_owned() } else { cell.accelerators.join("+") };
     let rate = |errno: &str| cell.rates.get(errno).map(rate_cell).unwrap_or_default();
-    let skipped = cell.status == CellStatus::Skipped;
-    let or_dash = |text: String| if skipped { "-".to_owned() } else { text };
     table.row([
         cell.configuration.clone(),
         cell.kernel.clone(),
         on,
         status_word(cell.status).to_owned(),
-        or_dash(count(cell.trials)),
-        or_dash(count(cell.void)),
-        or_dash(cell.blocks.to_string()),
-        or_dash(count(cell.returns.get("1").copied().unwrap_or(0))),
-        or_dash(rate("EBADF")),
-        or_dash(rate("ENOENT")),
+        count(cell.trials),
+        count(cell.void),
+        cell.blocks.to_string(),
+        count(cell.returns.get("1").copied().unwrap_or(0)),
+        rate("EBADF"),
+        rate("ENOENT"),
     ]);
     let others: Vec<String> = cell
         .returns
@@ -148,7 +187,7 @@ fn cell_row(table: &mut Table, cell: &CellSummary) {
     if !others.is_empty() {
         table.note(format!("returned {}", others.join(", ")));
     }
-    if cell.proxied && !skipped {
+    if cell.proxied {
         table.note("proxied: libslirp terminates TCP on the way");
     }
     if !cell.reason.is_empty() {
@@ -177,15 +216,11 @@ fn controls(out: &mut String, model: &ReportModel) {
         ("", Left),
     ]);
     let cell_of = |control: &ControlSummary| model.cells.iter().find(|cell| cell.id == control.cell);
-    let mut skipped: Vec<(String, &str, usize)> = Vec::new();
+    let mut skipped = NotRun::default();
     for control in &model.controls {
         let cell = cell_of(control);
         if let Some(cell) = cell.filter(|cell| cell.status == CellStatus::Skipped) {
-            let place = format!("{} {}", control.configuration, control.kernel);
-            match skipped.iter_mut().find(|(known, reason, _)| *known == place && *reason == cell.reason) {
-                Some((_, _, n)) => *n += 1,
-                None => skipped.push((place, &cell.reason, 1)),
-            }
+            skipped.add(&control.configuration, &control.kernel, &cell.reason);
             continue;
         }
         table.row([
@@ -209,9 +244,7 @@ fn controls(out: &mut String, model: &ReportModel) {
     if !table.is_empty() {
         table.write(out, 2);
     }
-    for (place, reason, n) in skipped {
-        wrap(out, "  ", &format!("not run: {} of {place}: {reason}", several(n, "control")), 4);
-    }
+    skipped.write(out, "control");
 }
 
 fn bounds(control: &ControlSummary) -> String {

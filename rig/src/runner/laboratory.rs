@@ -27,10 +27,14 @@ use crate::target::qemu::Resolved;
 pub const PEER_PORT: u16 = 8083;
 
 /// An agent that says nothing for this long is given up; it speaks five times a second while it plays.
-const SILENCE: Duration = Duration::from_secs(20);
+fn silence() -> Duration {
+    Duration::from_secs(20) * clock::patience()
+}
 
 /// For a hello, a "ready", a peer's last words.
-pub(super) const EXCHANGE: Duration = Duration::from_secs(30);
+pub(super) fn exchange() -> Duration {
+    Duration::from_secs(30) * clock::patience()
+}
 
 /// After a block's deadline: to find out why, and to tear down.
 const GRACE: Duration = Duration::from_secs(30);
@@ -170,15 +174,15 @@ impl Block<'_> {
         let has_peer = peers_part.script.lanes_of(rig_protocol::Side::Peer).next().is_some();
         if has_peer {
             let part = peers_part.clone();
-            peer.talk(move |c| c.play(&part, EXCHANGE)).await.map_err(StageError::Peer)?;
+            peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::Peer)?;
         }
         let connect = format!("{}:{PEER_PORT}", crate::path::Addressing::default().peer);
         let targets_part = self.assignment(Role::Target { connect });
-        let waits = Waits { silence: SILENCE, total: self.laboratory.block_deadline };
+        let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block) = (self.events.clone(), self.attempt.block.id.clone());
         let played = target
             .talk(move |c| {
-                c.play(&targets_part, EXCHANGE)?;
+                c.play(&targets_part, exchange())?;
                 c.collect(&targets_part, waits, |progress| {
                     let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
                 })
@@ -189,7 +193,7 @@ impl Block<'_> {
         self.record.records = played.records.len() as u64;
         self.trials = played.records;
         if has_peer {
-            let waits = Waits { silence: EXCHANGE, total: EXCHANGE };
+            let waits = Waits { silence: exchange(), total: exchange() };
             let played = peer
                 .talk(move |c| {
                     c.finish()?;
@@ -215,7 +219,7 @@ impl Block<'_> {
             seed: self.attempt.block.seed,
             keep_examples: self.laboratory.keep_examples,
             keep_anomalies: self.laboratory.keep_anomalies,
-            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + EXCHANGE).as_nanos())
+            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + exchange()).as_nanos())
                 .unwrap_or(u64::MAX),
         }
     }

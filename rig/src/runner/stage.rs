@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::dispatcher::Attempt;
-use super::laboratory::{EXCHANGE, Laboratory};
+use super::laboratory::{Laboratory, exchange};
 use super::session::{Session, joined};
 use crate::agent::AgentError;
 use crate::event::Phase;
@@ -164,13 +164,14 @@ impl Stage {
                 };
                 let plan = laboratory.ssh_plan(guest);
                 let bytes = Arc::from(crate::agent::BYTES);
-                let pushed = launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), EXCHANGE).await?;
+                let pushed =
+                    launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?;
                 let stream = pushed
                     .stream
                     .try_clone()
                     .map_err(|cause| StageError::Target(AgentError::Deaf { request: "stream", cause }))?;
                 *agent = Some(pushed);
-                Session::open(stream, EXCHANGE).await.map_err(StageError::Target)
+                Session::open(stream, exchange()).await.map_err(StageError::Target)
             }
         }
     }
@@ -335,7 +336,7 @@ impl Stage {
 
 async fn open(agent: &HostAgent) -> Result<Session, AgentError> {
     let stream = agent.stream().try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
-    Session::open(stream, EXCHANGE).await
+    Session::open(stream, exchange()).await
 }
 
 /// How it ended, if it has, and the last line of what it said.

@@ -12,7 +12,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::dispatcher::Attempt;
-use super::laboratory::{EXCHANGE, Laboratory};
+use super::laboratory::{Laboratory, exchange};
 use super::stage::{Stage, StageError};
 use crate::agent;
 use crate::matrix::Cell;
@@ -119,7 +119,7 @@ impl Laboratory {
         let push =
             |session: SshSession, left: &dyn Fn() -> Duration| session.push(AGENT_PATH, agent::BYTES, left());
         let guest = visit.guest();
-        launch_ssh::with_session(guest, self.ssh_plan(guest), EXCHANGE, push).await?;
+        launch_ssh::with_session(guest, self.ssh_plan(guest), exchange(), push).await?;
         Ok(visit)
     }
 }
@@ -142,7 +142,7 @@ impl Visit {
     pub async fn start(&self, laboratory: &Laboratory, errand: Errand) -> Result<SshAgent, SshError> {
         let guest = self.guest();
         let plan = laboratory.ssh_plan(guest);
-        launch_ssh::with_session(guest, plan, EXCHANGE, move |session, left| match errand {
+        launch_ssh::with_session(guest, plan, exchange(), move |session, left| match errand {
             Errand::Shell { terminal, size } => session.start_shell(&terminal, size, left()),
             Errand::Command { line, stderr } => session.start_heard(&line, stderr, left()),
         })

@@ -103,7 +103,21 @@ fn a_race_that_differs_is_no_alert_and_the_same_difference_elsewhere_is() {
     for record in &mut bench.record.cells {
         record.cell.alert = true;
     }
-    assert_eq!(conclusion(&analysed(&bench)), Conclusion::Differs);
+    assert_eq!(conclusion(&analysed(&bench)), Conclusion::Alert);
+}
+
+#[test]
+fn an_errno_that_nothing_expects_raises_an_alert_in_whatever_configuration_it_is_seen() {
+    let mut bench = sound();
+    assert_eq!(analysed(&bench).alerts, []);
+    turn(bench.block(Play::Base, "bare-metal", "host", 0), 1, Errno::ENOENT);
+    let model = analysed(&bench);
+    let fired: Vec<_> =
+        model.alerts.iter().map(|a| (a.configuration.as_str(), a.errno.as_str(), a.count)).collect();
+    assert_eq!(fired, [("bare-metal", "ENOENT", 1)], "one of thousands is surely over 0, not over 0.1 %");
+    assert_eq!(conclusion(&model), Conclusion::Alert);
+    turn(bench.block(Play::Base, "bare-metal", "host", 0), 40, Errno::ENOENT);
+    assert_eq!(analysed(&bench).alerts.iter().filter(|a| a.errno == "any_error").count(), 1);
 }
 
 #[test]
@@ -113,7 +127,7 @@ fn a_difference_outranks_a_short_cell() {
     void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked");
     let model = analysed(&bench);
     assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Short);
-    assert_eq!(conclusion(&model), Conclusion::Differs);
+    assert_eq!(conclusion(&model), Conclusion::Alert);
 }
 
 #[test]

@@ -175,7 +175,15 @@ fn run_record(id: &str) -> RunRecord {
         command_line: vec!["rig".into(), "matrix".into(), "run".into()],
         profile: "quick".into(),
         matrix: "# the matrix\n".into(),
-        judgement: Judgement { confidence: 0.95, margin: 0.005 },
+        judgement: Judgement {
+            confidence: 0.95,
+            margin: 0.005,
+            alert: BTreeMap::from([
+                ("EBADF".into(), 0.0),
+                ("ENOENT".into(), 0.0),
+                ("any_error".into(), 0.001),
+            ]),
+        },
         conduct: Conduct { retries: 2, block_deadline_ms: 300_000, keep_examples: 3, keep_anomalies: 1_000 },
         images: BTreeMap::new(),
         environment: Environment {

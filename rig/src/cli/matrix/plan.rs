@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::prepare::{known_accelerator, look};
 use crate::cli::output::{columns, print, thousands};
 use crate::cli::{Exit, Failure};
 use crate::matrix::{Cell, Filter, Matrix, Plan, Selected, Selection};
-use crate::target::Accelerator;
+use crate::target::qemu::{Engine, Resolved};
+use crate::target::{Accelerator, HostAbilities};
 
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -66,6 +68,9 @@ pub(in crate::cli) struct Arguments {
     /// How to show it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Plan for a host that can do everything, instead of for this one
+    #[arg(long)]
+    any_host: bool,
 }
 
 /// What this machine can do, as far as a plan needs to know it.
@@ -78,8 +83,17 @@ pub(in crate::cli) struct Abilities<'a> {
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (matrix, selected) = arguments.which.select()?;
-    let abilities = Abilities { reason: &|_| None, auto: Accelerator::Tcg };
-    let text = render(&matrix, selected, &abilities, arguments.format);
+    let text = if arguments.any_host {
+        render(&matrix, selected, &Abilities { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
+    } else {
+        let host = HostAbilities { accelerator: known_accelerator(), ..look() };
+        let auto = match host.accelerator {
+            Some(Resolved { engine: Engine::Kvm, .. }) => Accelerator::Kvm,
+            Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,
+        };
+        let reason = |cell: &Cell| host.lack(&cell.subject.configuration.target);
+        render(&matrix, selected, &Abilities { reason: &reason, auto }, arguments.format)
+    };
     print(&text)
 }
 

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::cli::image::ensure_image;
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
-use crate::image::{Cache, GuestKeys, Image, Overlay};
+use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected};
 use crate::record::format::{
     BlockRecord, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
@@ -105,7 +105,11 @@ impl Prepared {
             command_line: std::env::args().collect(),
             profile: selected.profile,
             matrix: matrix.text().to_owned(),
-            judgement: Judgement { confidence: settings.confidence, margin: settings.margin },
+            judgement: Judgement {
+                confidence: settings.confidence,
+                margin: settings.margin,
+                alert: matrix.alert().clone(),
+            },
             conduct: Conduct {
                 retries: settings.retries,
                 block_deadline_ms: u64::try_from(settings.block_deadline.as_millis()).unwrap_or(u64::MAX),
@@ -194,7 +198,7 @@ fn plan(
             accelerator: accelerator.engine.word().to_owned(),
             accelerator_reason: accelerator.reason.clone(),
             sysctls: environment::sysctls(),
-            rehearsed: std::env::var_os("RIG_REHEARSED").is_some(),
+            rehearsed: clock::is_rehearsed(),
         },
         cells: cells.collect(),
         blocks,
@@ -228,8 +232,8 @@ pub(in crate::cli) fn laboratory(
         agent,
         private,
         results,
-        block_deadline: Duration::from_millis(conduct.block_deadline_ms),
-        boot_deadline: BOOT_DEADLINE,
+        block_deadline: Duration::from_millis(conduct.block_deadline_ms) * clock::patience(),
+        boot_deadline: BOOT_DEADLINE * clock::patience(),
         keep_examples: conduct.keep_examples,
         keep_anomalies: conduct.keep_anomalies,
     })
@@ -289,16 +293,31 @@ pub(in crate::cli) async fn accelerator(
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };
     let cache = Cache::of_user().map_err(|error| ProbeError::NoCache { reason: error.to_string() })?;
-    let kit = ProbeKit {
+    probe::resolve(
+        Accelerator::Auto,
+        &probe_kit(image, &cache, Overlay::new(keys, Localtime::Present).to_cpio()),
+    )
+    .await
+}
+
+/// What `auto` stands for, as far as it is known without booting a guest: for plans.
+pub(in crate::cli) fn known_accelerator() -> Option<Resolved> {
+    let cache = Cache::of_user().ok()?;
+    let recipes = Recipes::default();
+    let image = recipes.names().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
+    probe::known(&probe_kit(&image, &cache, vec![]))
+}
+
+fn probe_kit(image: &Image, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
+    ProbeKit {
         qemu: PathBuf::from(QEMU),
         kernel: image.kernel.clone(),
         initramfs: image.initramfs.clone(),
-        overlay: Overlay::new(keys, Localtime::Present).to_cpio(),
-        cache: cache.root().join("probe"),
-        within: PROBE_DEADLINE,
+        overlay,
+        cache: cache.root().join(probe::FOLDER),
+        within: PROBE_DEADLINE * clock::patience(),
         device: PathBuf::from("/dev/kvm"),
-    };
-    probe::resolve(Accelerator::Auto, &kit).await
+    }
 }
 
 #[cfg(test)]

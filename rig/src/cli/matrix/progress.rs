@@ -10,8 +10,9 @@ use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressS
 use rig_protocol::Progress;
 
 use crate::event::{Event, Phase};
-use crate::matrix::{Cell, CellId};
+use crate::matrix::{Cell, CellId, cost_of};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, RunRecord};
+use crate::target::Accelerator;
 
 /// How often a plain (not redrawn) line is due while a block is played.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
@@ -45,6 +46,8 @@ struct State {
     block_trials: u64,
     /// Wall time of finished blocks by kind (guest or host): what the estimate of the rest is made of.
     spent: HashMap<bool, (Duration, u32)>,
+    /// What `auto` stands for: for the estimate of kinds of which no block has finished yet.
+    accelerator: Option<Accelerator>,
     block_began: Option<Instant>,
     play_began: Option<Instant>,
 }
@@ -140,6 +143,8 @@ impl State {
     }
 
     fn start(&mut self, run: &RunRecord, done: &[BlockRecord]) -> String {
+        self.accelerator =
+            Some(if run.environment.accelerator == "kvm" { Accelerator::Kvm } else { Accelerator::Tcg });
         self.cells = run.cells.iter().map(|record| (record.cell.id.clone(), record.cell.clone())).collect();
         for block in &run.blocks {
             self.open.entry(block.cell.clone()).or_default().insert(block.id.clone());
@@ -259,18 +264,21 @@ impl State {
         format!("verdict returns so far: {}; void {}", returns(&sums), self.void + self.under_way.void)
     }
 
-    /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far.
+    /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far, or as the plan estimates it.
     fn eta(&self) -> Option<Duration> {
         let mut rest = Duration::ZERO;
-        for (cell, blocks) in &self.open {
-            if !blocks.is_empty() {
-                let (time, count) = self.spent.get(&self.is_guest(cell)).filter(|(_, count)| *count > 0)?;
-                rest += *time / *count * blocks.len() as u32;
-            }
+        for (id, blocks) in self.open.iter().filter(|(_, blocks)| !blocks.is_empty()) {
+            let each = match self.spent.get(&self.is_guest(id)) {
+                Some((time, count)) if *count > 0 => *time / *count,
+                Some(_) | None => {
+                    let cell = self.cells.get(id)?;
+                    cost_of(cell, self.accelerator?) / cell.blocks.max(1)
+                }
+            };
+            rest += each * u32::try_from(blocks.len()).unwrap_or(u32::MAX);
         }
-        Some(rest.saturating_sub(
-            self.block_began.filter(|_| self.block.is_some()).map(|b| b.elapsed()).unwrap_or_default(),
-        ))
+        let under_way = self.block_began.filter(|_| self.block.is_some()).map(|began| began.elapsed());
+        Some(rest.saturating_sub(under_way.unwrap_or_default()))
     }
 }
 
@@ -279,4 +287,57 @@ fn returns(counts: &BTreeMap<String, u64>) -> String {
         return "none".to_owned();
     }
     counts.iter().map(|(key, count)| format!("{key} x {}", HumanCount(*count))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Matrix, Selection};
+    use crate::record::format::{BlockId, PlannedBlock};
+
+    fn cell() -> Cell {
+        let matrix = Matrix::load(None).expect("the shipped matrix is valid");
+        let cells = matrix.cells(&Selection::default()).expect("valid");
+        cells.into_iter().find(|cell| !cell.is_baseline() && cell.subject.scenario == "fin").expect("shipped")
+    }
+
+    fn under_way() -> (State, PlannedBlock) {
+        let cell = cell();
+        let block =
+            PlannedBlock { id: BlockId("b-0".into()), cell: cell.id.clone(), index: 0, seed: 1, trials: 100 };
+        let mut state = State {
+            accelerator: Some(Accelerator::Tcg),
+            blocks_total: 2,
+            trials_total: 200,
+            ..State::default()
+        };
+        state.open.insert(cell.id.clone(), [block.id.clone(), BlockId("b-1".into())].into());
+        state.cells.insert(cell.id.clone(), cell);
+        (state, block)
+    }
+
+    #[test]
+    fn a_block_shows_its_phase_its_trials_and_what_it_returned() {
+        let (mut state, block) = under_way();
+        assert_eq!(state.now_line(), "between blocks");
+        assert!(state.eta().is_some(), "the plan's estimate serves before the first block is done");
+        state.consume(&Event::BlockStarted { block: block.clone(), attempt: 2 });
+        state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Boot });
+        assert!(state.now_line().ends_with("(attempt 2): boot"), "{}", state.now_line());
+        state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Play });
+        let progress = Progress { trials: 40, void: 3, returns: [("1".to_owned(), 40)].into() };
+        state.consume(&Event::BlockProgress { block: block.id, progress });
+        assert!(state.now_line().contains("40/100 trials"), "{}", state.now_line());
+        assert_eq!(state.counts_line(), "verdict returns so far: 1 x 40; void 3");
+        assert!(
+            state.total_line().starts_with("cells 0/1  blocks 0/2  trials 40/200  ETA "),
+            "{}",
+            state.total_line()
+        );
+    }
+
+    #[test]
+    fn nothing_counted_says_so() {
+        assert_eq!(State::default().counts_line(), "verdict returns so far: none; void 0");
+    }
 }

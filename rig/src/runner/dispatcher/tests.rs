@@ -45,7 +45,7 @@ fn run(cells: &[Cell]) -> RunRecord {
         command_line: vec![],
         profile: "quick".into(),
         matrix: String::new(),
-        judgement: Judgement { confidence: 0.95, margin: 0.01 },
+        judgement: Judgement { confidence: 0.95, margin: 0.01, alert: Default::default() },
         conduct: Conduct { retries: 2, block_deadline_ms: 1_000, keep_examples: 1, keep_anomalies: 1 },
         environment: Environment::default(),
         images: Default::default(),

@@ -50,6 +50,9 @@ pub struct ProbeKit {
     pub device: PathBuf,
 }
 
+/// The folder of kept answers in rig's cache.
+pub const FOLDER: &str = "probe";
+
 /// The usual bound of a probe.
 pub const PROBE_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -104,6 +107,14 @@ pub async fn resolve(asked: Accelerator, kit: &ProbeKit) -> Result<Resolved, Pro
     match (asked, resolved.engine) {
         (Accelerator::Kvm, Engine::Tcg) => Err(ProbeError::NoKvm { reason: resolved.reason }),
         (Accelerator::Auto | Accelerator::Kvm | Accelerator::Tcg, Engine::Kvm | Engine::Tcg) => Ok(resolved),
+    }
+}
+
+/// What is known without booting a guest: that KVM cannot function, or the answer that was kept of an earlier probe.
+pub fn known(kit: &ProbeKit) -> Option<Resolved> {
+    match refuse_quickly(&kit.device) {
+        Some(reason) => Some(Resolved { engine: Engine::Tcg, reason }),
+        None => recall(&kit.cache.join(format!("accelerator-{}.json", identify(kit).ok()?))),
     }
 }
 

@@ -1,4 +1,6 @@
-//! `rig scenario list | show | check`
+//! `rig scenario list | show | check | run`
+
+mod run;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::output::{columns, print};
 use super::{Exit, Failure};
 use crate::document::{Problem, Problems};
-use crate::script::{Catalogue, Scenario, Unresolved, describe_operations};
+use crate::script::{Catalogue, Resolved, Scenario, Unresolved, describe_operations};
 
 /// Commands of `rig scenario`.
 #[derive(Debug, clap::Subcommand)]
@@ -25,6 +27,8 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "scenario")]
         operations: bool,
     },
+    /// Play one on this host and count what it sees, without guests and without a record
+    Run(run::Arguments),
     /// Verify scenario files of your own
     Check {
         /// Paths of scenario files
@@ -41,6 +45,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
             show(&scenario.expect("clap asks for it where --operations is not given"), &parameters)
         }
         Command::Check { files } => check(&files),
+        Command::Run(arguments) => run::run(arguments),
     }
 }
 
@@ -60,12 +65,19 @@ fn list() -> Result<Exit, Failure> {
 
 fn show(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
     let scenario = Catalogue::embedded().find(word, Path::new("")).map_err(Failure::input)?;
-    let given = parse_parameters(&scenario, parameters).map_err(Failure::input)?;
-    let text = scenario.render(&given).map_err(|wrong| {
-        let places = wrong.into_iter().map(|wrong| place(wrong, parameters));
-        Failure::input(places.collect::<Vec<_>>())
-    })?;
-    print(&text)
+    let (given, _) = resolve(&scenario, parameters)?;
+    print(&scenario.render(&given).expect("these values were just resolved"))
+}
+
+/// The parameters of the command line, and the scenario with them filled in.
+fn resolve(scenario: &Scenario, words: &[String]) -> Result<(BTreeMap<String, String>, Resolved), Failure> {
+    let given = parse_parameters(scenario, words).map_err(Failure::input)?;
+    match scenario.resolve(&given) {
+        Ok(resolved) => Ok((given, resolved)),
+        Err(wrong) => {
+            Err(Failure::input(wrong.into_iter().map(|wrong| place(wrong, words)).collect::<Vec<_>>()))
+        }
+    }
 }
 
 /// `name=value` pairs.

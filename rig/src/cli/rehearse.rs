@@ -1,0 +1,195 @@
+//! `rig rehearse`
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Exit, Failure};
+use crate::image::{Cache, ImageError, Step};
+use crate::process;
+use crate::rehearse::{
+    self, Bounds, Machine, Note, Outcome, Rehearsal, RehearsalError, normalise_shares, results_folder,
+};
+
+/// Arguments of `rig rehearse`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Memory of the emulated host in MiB [default: half of what is available, at most 8192]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1024..))]
+    memory_mib: Option<u32>,
+    /// CPUs of the emulated host [default: as many as here, 2 to 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    vcpus: Option<u32>,
+    /// A further folder that the command may write to; everything else that it writes is lost. The results folder is one
+    #[arg(long, value_name = "DIR")]
+    share: Vec<PathBuf>,
+    /// How long the command may take
+    #[arg(long, value_name = "TIME", default_value = "4h")]
+    deadline: Span,
+    /// Keep what the emulated host's kernel says on its console
+    #[arg(long, value_name = "FILE")]
+    console: Option<PathBuf>,
+    /// COMMAND is any program of this host, not a command of rig
+    #[arg(long)]
+    exec: bool,
+    /// Serve as the first process of the emulated host
+    #[arg(long, hide = true, exclusive = true)]
+    as_init: bool,
+    /// What to run, as after `rig`: `matrix run --profile quick`
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "as_init")]
+    command: Vec<String>,
+}
+
+/// A time as people write it: `90s`, `2h 30m`.
+#[derive(Debug, Clone, Copy)]
+struct Span(Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+        let span = Duration::try_from(span).map_err(|_| "a time is not negative".to_owned())?;
+        if span.is_zero() { Err("no time at all".to_owned()) } else { Ok(Self(span)) }
+    }
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    if arguments.as_init {
+        let error = rehearse::serve_as_init();
+        return Err(Failure::say(Exit::Input, error, "use `rig rehearse -- COMMAND`"));
+    }
+    if rehearse::is_inside() {
+        let help = "leave out `rehearse`: this already is the emulated KVM host";
+        return Err(Failure::say(Exit::Input, "a rehearsal inside a rehearsal", help));
+    }
+    let base = std::env::current_dir().map_err(|error| cannot("find the working directory", &error))?;
+    let plan = compose(&arguments, &base)?;
+    let results = base.join(results_folder(&arguments.command));
+    let made = make_results(&results)?;
+    let outcome = play(&plan, arguments.console.as_deref());
+    if made {
+        // It refuses a folder with something in it: then it is what the command was run for.
+        let _ = std::fs::remove_dir(&results);
+    }
+    match outcome? {
+        Outcome::Ended(ending) => Ok(ending.code().into()),
+        Outcome::Abandoned => Ok(Exit::Interrupted.into()),
+    }
+}
+
+/// Whether it was not there before.
+fn make_results(results: &Path) -> Result<bool, Failure> {
+    if results.is_dir() {
+        return Ok(false);
+    }
+    fs_err::create_dir_all(results).map_err(|error| cannot("make the results folder", &error))?;
+    Ok(true)
+}
+
+fn cannot(what: &str, error: &dyn fmt::Display) -> Failure {
+    Failure::say(Exit::Testbed, format!("cannot {what}: {error}"), "look at the folder and its permissions")
+}
+
+fn compose(arguments: &Arguments, base: &Path) -> Result<Rehearsal, Failure> {
+    let folder = base.to_str().ok_or_else(|| {
+        Failure::say(
+            Exit::Input,
+            "the name of the working directory is not UTF-8",
+            "work in a folder whose path is UTF-8",
+        )
+    })?;
+    let rig = std::env::current_exe().map_err(|error| cannot("find rig's own file", &error))?;
+    let mut folders = arguments.share.clone();
+    if let Some(missing) = folders.iter().find(|share| !base.join(share).is_dir()) {
+        let what = format!("there is no folder {} to share", missing.display());
+        return Err(Failure::say(Exit::Input, what, "make it first"));
+    }
+    folders.push(results_folder(&arguments.command));
+    let mut command = arguments.command.clone();
+    if !arguments.exec {
+        command.insert(0, rig.to_string_lossy().into_owned());
+    }
+    let fitting = Machine::fitting(cpus(), available_memory_mib());
+    Ok(Rehearsal {
+        rig,
+        command,
+        folder: folder.to_owned(),
+        // What is not UTF-8 cannot be passed on, and nothing of ours reads it.
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect::<BTreeMap<_, _>>(),
+        shares: normalise_shares(base, &folders).map_err(|error| Failure::input([error]))?,
+        machine: Machine {
+            vcpus: arguments.vcpus.unwrap_or(fitting.vcpus),
+            memory_mib: arguments.memory_mib.unwrap_or(fitting.memory_mib),
+        },
+        bounds: Bounds { run: arguments.deadline.0, ..Bounds::default() },
+    })
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// `MemAvailable` of proc(5); 0 where it cannot be read, which gives the smallest machine.
+fn available_memory_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib / 1024)
+}
+
+fn play(plan: &Rehearsal, console: Option<&Path>) -> Result<Outcome, Failure> {
+    let cache = Cache::of_user().map_err(blame)?;
+    let image = rehearse::find_image(&cache, &mut tell_step).map_err(blame)?;
+    if nix::unistd::geteuid().is_root() {
+        // Others do without: emulation needs no privileges, and QEMU dies with us by its parent-death signal.
+        process::enclose().map_err(Failure::testbed)?;
+    }
+    let machine = plan.machine;
+    say(format_args!(
+        "booting an emulated KVM host: Linux {}, {} CPUs, {} MiB",
+        image.release, machine.vcpus, machine.memory_mib
+    ));
+    rehearse::rehearse(plan, &image, console, &mut tell_note).map_err(|error| match error {
+        error @ RehearsalError::Garbled { .. } => Failure::bug(error),
+        error => Failure::testbed(error),
+    })
+}
+
+fn blame(error: ImageError) -> Failure {
+    if error.blames_input() { Failure::input([error]) } else { Failure::testbed(error) }
+}
+
+fn tell_step(step: Step) {
+    match step {
+        Step::Lists { release } => say(format_args!("fetching the package lists of {release}")),
+        Step::OldLists { release, reason } => {
+            say(format_args!("using older package lists of {release}: {reason}"))
+        }
+        Step::Packages { names } => say(format_args!("fetching {}", names.join(", "))),
+        Step::Assembly { kernel } => say(format_args!("putting the image together: {kernel}")),
+        Step::OtherRig => say(format_args!("waiting for another rig that works on the cache")),
+    }
+}
+
+fn tell_note(note: Note) {
+    match note {
+        Note::Booted { release: _, after } => {
+            say(format_args!("up after {:.1} s; its clock means nothing", after.as_secs_f64()))
+        }
+        Note::Interrupting { bound } => say(format_args!(
+            "the command was told to stop and has {} s; once more ends it at once",
+            bound.as_secs()
+        )),
+    }
+}
+
+/// To standard error: standard output is the rehearsed command's. Who has closed it does not want to know.
+fn say(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "rehearsal: {what}");
+}

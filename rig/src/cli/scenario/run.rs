@@ -1,0 +1,195 @@
+//! `rig scenario run`: one scenario on this host, at once, without a record: for the person who writes it.
+//!
+//! The same player as a bare-metal block of `rig matrix run`, in the same network; only nothing is compared.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rig_protocol::{Lane, TrialRecord};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::resolve;
+use crate::cli::matrix::prepare::laboratory;
+use crate::cli::output::{print, thousands};
+use crate::cli::{Exit, Failure};
+use crate::image::GuestKeys;
+use crate::matrix::{Cell, HOST_KERNEL, Subject};
+use crate::path::PathSpec;
+use crate::process;
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, Conduct, PlannedBlock};
+use crate::runner::{Attempt, Player, Stopper};
+use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
+use crate::target::qemu::{Engine, Resolved};
+use crate::target::{Configuration, TargetSpec};
+
+/// Arguments of `rig scenario run`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Its name, or the path of a file of your own
+    scenario: String,
+    /// Values of parameters instead of their defaults
+    #[arg(value_name = "PARAMETER=VALUE")]
+    parameters: Vec<String>,
+    /// How many trials
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    trials: u64,
+    /// How many at once
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    in_flight: u32,
+    /// Seed of every draw (default: drawn anew)
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Show this many trials of each outcome step by step
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    examples: u32,
+}
+
+pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let scenario = Catalogue::embedded().find(&arguments.scenario, Path::new("")).map_err(Failure::input)?;
+    let (given, resolved) = resolve(&scenario, &arguments.parameters)?;
+    let seed = arguments.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
+    let attempt = attempt(&arguments, &scenario, scenario.complete(&given), resolved, seed);
+    process::enclose().map_err(Failure::testbed)?;
+    let (record, trials) = play(&arguments, attempt.clone())?;
+    print(&describe(&attempt, &record, &trials))?;
+    Ok(match record.status {
+        BlockStatus::Complete if record.tally.trials == arguments.trials => Exit::Done,
+        BlockStatus::Complete | BlockStatus::Void { .. } => Exit::Short,
+    })
+}
+
+fn attempt(
+    arguments: &Arguments,
+    scenario: &Scenario,
+    parameters: BTreeMap<String, String>,
+    resolved: ResolvedScript,
+    seed: u64,
+) -> Attempt {
+    let subject = Subject {
+        scenario: scenario.name.clone(),
+        parameters,
+        configuration: Configuration { name: "bare-metal".to_owned(), target: TargetSpec::Host },
+        kernel: HOST_KERNEL.to_owned(),
+        path: PathSpec { name: "direct".to_owned(), mtu_bytes: 1500 },
+        script: resolved.script,
+    };
+    let id = subject.id();
+    let block = PlannedBlock {
+        id: BlockId(format!("{id}-0")),
+        cell: id.clone(),
+        index: 0,
+        seed,
+        trials: arguments.trials,
+    };
+    let cell = Cell {
+        id,
+        subject,
+        title: scenario.title.clone(),
+        claims: scenario.claims.clone(),
+        control: None,
+        alert: false,
+        trials: arguments.trials,
+        blocks: 1,
+        in_flight: arguments.in_flight,
+        proof: scenario.proof.clone(),
+    };
+    Attempt { cell, block, attempt: 1 }
+}
+
+fn play(arguments: &Arguments, attempt: Attempt) -> Result<(BlockRecord, Vec<TrialRecord>), Failure> {
+    let refuse =
+        |error: std::io::Error| Failure::say(Exit::Testbed, error, "see `ulimit -a` and `df -h /tmp`");
+    let folder = process::new_run_dir().map_err(refuse)?;
+    let conduct = Conduct {
+        retries: 0,
+        block_deadline_ms: 3_600_000,
+        keep_examples: arguments.examples,
+        keep_anomalies: arguments.examples,
+    };
+    let nobody = Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() };
+    let laboratory = laboratory(&conduct, folder.path(), HashMap::new(), nobody, GuestKeys::generate())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(refuse)?;
+    let played = runtime.block_on(async {
+        let (stopper, stop) = Stopper::new();
+        let (events, _spine) = unbounded_channel();
+        let interrupted = async {
+            // Without a handler for Ctrl-C the signal ends us, which is as good.
+            let _ = tokio::signal::ctrl_c().await;
+            stopper.stop(crate::runner::Why::Interrupted);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            played = laboratory.play(attempt, events, stop) => played,
+            () = interrupted => None,
+        }
+    });
+    runtime.shutdown_background();
+    played.ok_or_else(|| Failure::say(Exit::Interrupted, "interrupted", "nothing was recorded"))
+}
+
+/// Counts, then the trials that were kept, one line per step.
+fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> String {
+    let tally = &record.tally;
+    let mut out = format!(
+        "{}  seed {}\n{} trials, {} void, {} anomalies, {:.1} s\n",
+        attempt.cell.describe(),
+        attempt.block.seed,
+        thousands(tally.trials),
+        thousands(tally.void()),
+        thousands(tally.anomalies),
+        record.elapsed_ns as f64 / 1e9,
+    );
+    if let BlockStatus::Void { reason } = &record.status {
+        out.push_str(&format!("VOID: {reason}\n"));
+    }
+    let state = |(state, count): (&u8, &u64)| (rig_protocol::TcpState(*state).name().to_owned(), *count);
+    for (title, counts) in [
+        ("verdict call returned", tally.returns.clone()),
+        ("outcome", tally.outcomes.clone()),
+        ("TCP state before the call", tally.state_before.iter().map(state).collect()),
+        ("void because of", tally.voids.clone()),
+    ] {
+        if !counts.is_empty() {
+            out.push_str(&format!("{title}\n"));
+        }
+        for (label, count) in counts {
+            out.push_str(&format!("  {:>9}  {label}\n", thousands(count)));
+        }
+    }
+    for (name, histogram) in &tally.latency {
+        let quantile = |q: f64| histogram.quantile(q) as f64 / 1e6;
+        out.push_str(&format!(
+            "{name}: median {:.3} ms, 99 % {:.3} ms, longest {:.3} ms\n",
+            quantile(0.5),
+            quantile(0.99),
+            histogram.max as f64 / 1e6
+        ));
+    }
+    let lanes = &attempt.cell.subject.script.lanes;
+    trials.iter().for_each(|trial| out.push_str(&describe_trial(attempt, lanes, trial)));
+    out
+}
+
+fn describe_trial(attempt: &Attempt, lanes: &[Lane], trial: &TrialRecord) -> String {
+    let begin = trial.steps.iter().map(|step| step.begin_ns).min().unwrap_or(0);
+    let mut out =
+        format!("\ntrial {}: {}{}\n", trial.trial, if trial.void { "void: " } else { "" }, trial.outcome);
+    for log in &trial.steps {
+        let lane = &lanes[usize::from(log.lane)];
+        let step = &lane.steps[usize::from(log.step)];
+        let returned = match log.errno() {
+            Some(errno) => format!("-1 {errno}"),
+            None => log.returned.to_string(),
+        };
+        out.push_str(&format!(
+            "  {:>10.3} ms  {:<8} {:<44} = {returned}  ({:.3} ms)\n",
+            log.begin_ns.saturating_sub(begin) as f64 / 1e6,
+            lane.name,
+            describe_step(&attempt.cell.subject.script, step),
+            log.end_ns.saturating_sub(log.begin_ns) as f64 / 1e6,
+        ));
+    }
+    out
+}
