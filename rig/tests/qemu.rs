@@ -1,10 +1,17 @@
-//! Real guests under TCG: boot, SSH, the pump, and every way to die. Needs root, QEMU and an image.
+//! Tier *guest*: real guests of the real images under TCG: boot, SSH, the pump, plays that are disturbed, and every way to die.
 //!
-//! Each test makes its own network namespace with a tap in it; nothing outside is touched. Times are bounds, never assertions.
+//! Needs root, QEMU and the images of the user's cache (or a package mirror to build them); what is missing is said aloud.
+//! Each test makes its own network namespaces; nothing outside is touched. Times are bounds, never assertions.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
 
+#[path = "qemu/play.rs"]
+mod play;
+#[path = "qemu/reproduce.rs"]
+mod reproduce;
 mod support;
+#[path = "qemu/visit.rs"]
+mod visit;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -12,12 +19,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rig::image::{GuestKeys, Overlay};
 use rig::target::launch_ssh::{self, AgentEnd, Exit, SshAgent, SshError, SshSession};
 use rig::target::qemu::probe::PROBE_DEADLINE;
 use rig::target::qemu::{
     DeathKind, Engine, Guest, GuestError, GuestPlan, LinkState, ProbeKit, QmpError, probe,
 };
-use rig::target::{Accelerator, Backend, NicModel};
+use rig::target::{Accelerator, Backend, Localtime, NicModel};
 use sha2::{Digest, Sha256};
 use support::guest::{Bench, TestImage};
 
@@ -26,13 +34,14 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// The image, or the end of the test, said aloud.
 macro_rules! image_or_return {
-    () => {
-        match TestImage::find() {
+    ($name:literal) => {
+        match support::guest::TestImage::find($name) {
             Ok(image) => image,
             Err(reason) => return support::skip(&reason),
         }
     };
 }
+pub(crate) use image_or_return;
 
 async fn boot(plan: GuestPlan) -> Guest {
     match Guest::boot(plan, LONG).await {
@@ -74,18 +83,14 @@ fn pattern(bytes: usize) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_boots_obeys_carries_bytes_and_stops() {
-    let image = image_or_return!();
-    let bench = Bench::new(image, 1);
-    let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
-    plan.overlay.extend(support::guest::archive("overlaid", b"by this run\n"));
-    let guest = boot(plan).await;
+    let image = image_or_return!("6.1");
+    let bench = Bench::new(&image, 1);
+    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
     support::say(&format!("ready after {:?}", guest.ready_after()));
 
     let verified = guest.verify().await.unwrap();
     assert_eq!((verified.engine, verified.vcpus, verified.vhost_proof.as_str()), (Engine::Tcg, 1, ""));
-    assert_eq!(run(&bench, &guest, "uname -r").await, (Exit::Status(0), guest.release().to_owned()));
-
-    assert_eq!(run(&bench, &guest, "cat /overlaid").await.1, "by this run");
+    is_as_agreed(&image, &bench, &guest, ("virtio_net", Localtime::Absent)).await;
     // The query on which the proof of vhost relies, in this QEMU's words.
     let asked = serde_json::json!({ "path": "/machine/peripheral/data-nic/virtio-backend" });
     let status = guest.qmp().execute_raw("x-query-virtio-status", asked, LONG).await.unwrap();
@@ -112,8 +117,7 @@ async fn a_guest_boots_obeys_carries_bytes_and_stops() {
 /// set_link, stop, cont.
 async fn obeys(bench: &Bench, guest: &Guest) {
     let ping = "ping -c 1 -W 2 192.0.2.1 > /dev/null";
-    let patient = format!("for i in 1 2 3 4 5 6 7 8; do {ping} && exit 0; done; exit 1");
-    assert_eq!(run(bench, guest, &patient).await.0, Exit::Status(0));
+    reaches(bench, guest, "192.0.2.1").await;
     guest.set_link(LinkState::Down).await.unwrap();
     assert_eq!(
         run(bench, guest, ping).await.0,
@@ -121,7 +125,7 @@ async fn obeys(bench: &Bench, guest: &Guest) {
         "the control link is up, the measured is not"
     );
     guest.set_link(LinkState::Up).await.unwrap();
-    assert_eq!(run(bench, guest, &patient).await.0, Exit::Status(0));
+    reaches(bench, guest, "192.0.2.1").await;
 
     guest.pause().await.unwrap();
     assert!(!guest.is_running().await.unwrap());
@@ -246,16 +250,125 @@ async fn refuses_strangers(bench: &Bench, guest: &Guest) {
     let error = connect(plan).await.unwrap_err();
     assert!(matches!(error, SshError::HostKey { .. }), "{error}");
     let mut plan = bench.ssh();
-    plan.private_key = support::guest::stranger();
+    plan.private_key = GuestKeys::generate().user_private_key();
     let error = connect(plan).await.unwrap_err();
     assert!(matches!(error, SshError::Refused { .. }), "{error}");
 }
 
+/// What the image's init promises.
+async fn is_as_agreed(image: &TestImage, bench: &Bench, guest: &Guest, nic: (&str, Localtime)) {
+    let (driver, localtime) = nic;
+    assert_eq!(guest.release(), image.image.release);
+    let localtime = match localtime {
+        Localtime::Present => "present",
+        Localtime::Absent => "absent",
+    };
+    for (command, answer) in [
+        ("uname -r", guest.release()),
+        ("cat /sys/class/net/data/address /sys/class/net/data/mtu", "52:54:00:00:01:01\n1500"),
+        ("basename $(readlink /sys/class/net/data/device/driver)", driver),
+        ("basename $(readlink /sys/class/net/control/device/driver)", "virtio_net"),
+        // No IPv6 among the counted packets.
+        ("ip -6 address", ""),
+        // Measured traffic cannot leave through the control link.
+        ("ip route | grep default | grep control; true", ""),
+        ("cat /proc/sys/kernel/threads-max /proc/sys/vm/max_map_count", "131072\n1048576"),
+        ("ulimit -H -n; ulimit -S -n; ulimit -u", "1048576\n1024\nunlimited"),
+        ("[ -e /etc/localtime ] && echo present || echo absent", localtime),
+        // The measured kernel is as Debian made it.
+        ("cat /proc/sys/kernel/tainted", "0"),
+    ] {
+        assert_eq!(run(bench, guest, command).await, (Exit::Status(0), answer.to_owned()), "{command}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_qemu_ends_every_wait_with_the_reason() {
-    let image = image_or_return!();
-    let bench = Bench::new(image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
+async fn boots_that_fail_say_how() {
+    let image = image_or_return!("6.1");
+    let bench = Bench::new(&image, 1);
+    let plan = |word: &str| {
+        let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
+        plan.extra_cmdline = vec![word.to_owned()];
+        plan
+    };
+
+    let panics = Guest::boot(plan("rdinit=/nonexistent"), LONG).await.unwrap_err();
+    assert!(
+        matches!(&panics, GuestError::Panicked { reason, .. } if reason.contains("Kernel panic - not syncing")),
+        "{panics}"
+    );
+
+    let missing = "rig.data=52:54:00:00:00:99,192.0.2.2/24,1500";
+    let no_nic = Guest::boot(plan(missing), LONG).await.unwrap_err();
+    assert!(
+        matches!(&no_nic, GuestError::InitFailed { reason } if reason.contains("no interface with MAC 52:54:00:00:00:99")),
+        "{no_nic}"
+    );
+
+    let mut no_keys = plan("");
+    no_keys.overlay.clear();
+    let no_keys = Guest::boot(no_keys, LONG).await.unwrap_err();
+    assert!(
+        matches!(&no_keys, GuestError::InitFailed { reason } if reason.contains("no host key")),
+        "{no_keys}"
+    );
+
+    let mut no_kernel = plan("");
+    no_kernel.kernel = "/nonexistent/kernel".into();
+    let refused = Guest::boot(no_kernel, LONG).await.unwrap_err();
+    assert!(
+        matches!(&refused, GuestError::Start { stderr, advice, .. }
+            if stderr.contains("could not open kernel") && advice.contains("image build")),
+        "{refused}"
+    );
+
+    let mut no_qemu = plan("");
+    no_qemu.qemu = "/nonexistent/qemu".into();
+    assert!(matches!(Guest::boot(no_qemu, LONG).await.unwrap_err(), GuestError::Spawn { .. }));
+
+    let mut no_initramfs = plan("");
+    no_initramfs.initramfs = "/nonexistent/initramfs".into();
+    let refused = Guest::boot(no_initramfs, LONG).await.unwrap_err();
+    assert!(refused.to_string().contains("/nonexistent/initramfs"), "{refused}");
+}
+
+/// Every configuration that needs no KVM, and with each another end: a boot is too dear for one of them alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vmxnet3_guest_of_6_12_carries_packets_and_its_panic_is_told_with_the_kernels_words() {
+    let image = image_or_return!("6.12");
+    let bench = Bench::new(&image, 1);
+    let mut plan = bench.plan(NicModel::Vmxnet3, Backend::Tap, 1);
+    plan.overlay = Overlay::new(&image.keys, Localtime::Present).to_cpio();
+    let guest = boot(plan).await;
+    is_as_agreed(&image, &bench, &guest, ("vmxnet3", Localtime::Present)).await;
+    reaches(&bench, &guest, "192.0.2.1").await;
+
+    let crash = |session: SshSession, left: &dyn Fn() -> Duration| {
+        session.run("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger; sleep 1000", left())
+    };
+    let error = launch_ssh::with_session(&guest, bench.ssh(), LONG, crash).await.unwrap_err();
+    const REASON: &str = "the guest's kernel panicked: Kernel panic - not syncing: sysrq triggered crash";
+    assert!(matches!(&error, SshError::Abandoned { reason, .. } if reason == REASON), "{error}");
+    let death = guest.died().await;
+    assert_eq!((death.kind, death.reason.as_str()), (DeathKind::Panicked, REASON));
+    guest.stop().await;
+    let console = fs_err::read_to_string(bench.folder().join("console.log")).unwrap();
+    assert!(console.contains("Call Trace"), "{console}");
+    let log = fs_err::read_to_string(bench.folder().join("qmp.jsonl")).unwrap();
+    assert!(log.contains("GUEST_PANICKED"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_multiqueue_guest_carries_packets_and_a_kill_ends_every_wait_with_the_reason() {
+    let image = image_or_return!("6.1");
+    let bench = Bench::new(&image, 2);
+    let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 2);
+    plan.spec.vcpus = 2;
+    let guest = boot(plan).await;
+    assert_eq!(guest.verify().await.unwrap().vcpus, 2);
+    assert_eq!(run(&bench, &guest, "ls -d /sys/class/net/data/queues/rx-* | wc -l").await.1, "2");
+    reaches(&bench, &guest, "192.0.2.1").await;
+
     let mut agent = start(&bench, &guest, "exec cat").await;
     let sleep = |session: SshSession, left: &dyn Fn() -> Duration| session.run("sleep 1000", left());
     let waiting = launch_ssh::with_session(&guest, bench.ssh(), LONG, sleep);
@@ -279,95 +392,29 @@ async fn a_killed_qemu_ends_every_wait_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_is_told_with_the_kernels_words() {
-    let image = image_or_return!();
-    let bench = Bench::new(image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
-    let crash = |session: SshSession, left: &dyn Fn() -> Duration| {
-        session.run("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger; sleep 1000", left())
-    };
-    let error = launch_ssh::with_session(&guest, bench.ssh(), LONG, crash).await.unwrap_err();
-    const REASON: &str = "the guest's kernel panicked: Kernel panic - not syncing: sysrq triggered crash";
-    assert!(matches!(&error, SshError::Abandoned { reason, .. } if reason == REASON), "{error}");
-    let death = guest.died().await;
-    assert_eq!((death.kind, death.reason.as_str()), (DeathKind::Panicked, REASON));
-    guest.stop().await;
-    let console = fs_err::read_to_string(bench.folder().join("console.log")).unwrap();
-    assert!(console.contains("Call Trace"), "{console}");
-    let log = fs_err::read_to_string(bench.folder().join("qmp.jsonl")).unwrap();
-    assert!(log.contains("GUEST_PANICKED"), "{log}");
+async fn a_guest_behind_slirp_carries_packets_and_is_gone_when_it_is_dropped() {
+    let image = image_or_return!("6.12");
+    let bench = Bench::new(&image, 1);
+    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::User, 1)).await;
+    assert_eq!(guest.verify().await.unwrap().vhost_proof, "");
+    reaches(&bench, &guest, "198.51.100.2").await;
+    let mut death = guest.death();
+    drop(guest);
+    let told = tokio::time::timeout(LONG, death.wait_for(Option::is_some)).await.unwrap().unwrap().clone();
+    assert_eq!(told.unwrap().kind, DeathKind::Stopped);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn boots_that_fail_say_how() {
-    let image = image_or_return!();
-    let bench = Bench::new(image, 1);
-    let plan = |word: &str| {
-        let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
-        plan.extra_cmdline = vec![word.to_owned()];
-        plan
-    };
-
-    // Words that the kernel does not know become arguments of init.
-    let hangs =
-        Guest::boot(plan("rdinit=/bin/busybox sleep 1000"), Duration::from_secs(6)).await.unwrap_err();
-    assert!(matches!(hangs, GuestError::NotReady { .. }), "{hangs:?}");
-
-    let panics = Guest::boot(plan("rdinit=/nonexistent"), LONG).await.unwrap_err();
-    assert!(
-        matches!(&panics, GuestError::Panicked { reason, .. } if reason.contains("Kernel panic - not syncing")),
-        "{panics}"
-    );
-
-    let gives_up = Guest::boot(plan("rig.data=nonsense"), LONG).await.unwrap_err();
-    assert!(
-        matches!(&gives_up, GuestError::InitFailed { reason } if reason.contains("nonsense")),
-        "{gives_up}"
-    );
-
-    let mut no_kernel = plan("");
-    no_kernel.kernel = "/nonexistent/kernel".into();
-    let refused = Guest::boot(no_kernel, LONG).await.unwrap_err();
-    assert!(
-        matches!(&refused, GuestError::Start { stderr, advice, .. }
-            if stderr.contains("could not open kernel") && advice.contains("image build")),
-        "{refused}"
-    );
-
-    let mut no_qemu = plan("");
-    no_qemu.qemu = "/nonexistent/qemu".into();
-    assert!(matches!(Guest::boot(no_qemu, LONG).await.unwrap_err(), GuestError::Spawn { .. }));
-
-    let mut no_initramfs = plan("");
-    no_initramfs.initramfs = "/nonexistent/initramfs".into();
-    let refused = Guest::boot(no_initramfs, LONG).await.unwrap_err();
-    assert!(refused.to_string().contains("/nonexistent/initramfs"), "{refused}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_configuration_that_needs_no_kvm_boots_and_carries_packets() {
-    let image = image_or_return!();
-    for (model, backend, queues, neighbour) in [
-        (NicModel::Vmxnet3, Backend::Tap, 1, "192.0.2.1"),
-        (NicModel::VirtioNet, Backend::Tap, 2, "192.0.2.1"),
-        (NicModel::VirtioNet, Backend::User, 1, "198.51.100.2"),
-    ] {
-        let bench = Bench::new(image.clone(), queues);
-        let mut plan = bench.plan(model, backend, queues);
-        plan.spec.vcpus = queues;
-        let guest = boot(plan).await;
-        let verified = guest.verify().await.unwrap();
-        assert_eq!((verified.vcpus, verified.vhost_proof.as_str()), (queues, ""), "{model:?}");
-        let ping = format!("ping -c 1 -W 5 {neighbour} > /dev/null");
-        assert_eq!(run(&bench, &guest, &ping).await.0, Exit::Status(0), "{model:?} {backend:?}");
-        guest.stop().await;
-    }
+/// Over the measured NIC.
+async fn reaches(bench: &Bench, guest: &Guest, neighbour: &str) {
+    let ping = format!("ping -c 1 -W 2 {neighbour} > /dev/null");
+    let patient = format!("for i in 1 2 3 4 5 6 7 8; do {ping} && exit 0; done; exit 1");
+    assert_eq!(run(bench, guest, &patient).await.0, Exit::Status(0), "{neighbour}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vhost_guest_proves_it_or_says_what_is_missing() {
-    let image = image_or_return!();
-    let bench = Bench::new(image, 1);
+    let image = image_or_return!("6.1");
+    let bench = Bench::new(&image, 1);
     let plan = bench.plan(NicModel::VirtioNet, Backend::TapVhost, 1);
     if !std::path::Path::new("/dev/vhost-net").exists() {
         let refused = Guest::boot(plan, LONG).await.unwrap_err();
@@ -382,13 +429,13 @@ async fn a_vhost_guest_proves_it_or_says_what_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_probe_says_what_functions_and_keeps_the_answer() {
-    let image = image_or_return!();
+    let image = image_or_return!("6.1");
     let folder = tempfile::tempdir().unwrap();
     let kit = ProbeKit {
-        qemu: "qemu-system-x86_64".into(),
-        kernel: image.kernel.clone(),
-        initramfs: image.initramfs.clone(),
-        overlay: image.overlay.clone(),
+        qemu: support::guest::QEMU.into(),
+        kernel: image.image.kernel.clone(),
+        initramfs: image.image.initramfs.clone(),
+        overlay: Overlay::new(&image.keys, Localtime::Present).to_cpio(),
         cache: folder.path().join("cache"),
         within: PROBE_DEADLINE,
         device: "/dev/kvm".into(),
@@ -399,7 +446,7 @@ async fn the_probe_says_what_functions_and_keeps_the_answer() {
     match resolved.engine {
         Engine::Kvm => {
             assert_eq!(by_name.unwrap(), resolved);
-            let bench = Bench::new(image, 1);
+            let bench = Bench::new(&image, 1);
             let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
             plan.engine = Engine::Kvm;
             let guest = boot(plan).await;
@@ -418,15 +465,4 @@ async fn the_probe_says_what_functions_and_keeps_the_answer() {
         let kept: serde_json::Value = serde_json::from_slice(&fs_err::read(&kept[0]).unwrap()).unwrap();
         assert_eq!(kept["reason"], resolved.reason.as_str());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_guest_is_gone() {
-    let image = image_or_return!();
-    let bench = Bench::new(image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
-    let mut death = guest.death();
-    drop(guest);
-    let told = tokio::time::timeout(LONG, death.wait_for(Option::is_some)).await.unwrap().unwrap().clone();
-    assert_eq!(told.unwrap().kind, DeathKind::Stopped);
 }

@@ -1,16 +1,278 @@
-//! `rig guest`
+//! `rig guest boot`: a cell's guest for a person who looks for himself.
+//!
+//! Outside the enclosure: which guest, its image. Inside: the guest, and a shell or a command in it, until that ends.
+//! What it is goes to standard error, so that standard output is the command's alone.
 
+mod choose;
+mod terminal;
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::Shutdown;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::matrix::prepare;
 use super::{Exit, Failure};
+use crate::image::{Cache, GuestKeys, Image};
+use crate::matrix::{Cell, Matrix};
+use crate::path::Addressing;
+use crate::process;
+use crate::record::format::Conduct;
+use crate::runner::{Errand, Laboratory, Visit};
+use crate::target::Backend;
+use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent};
+use crate::target::qemu::argv::SLIRP_GUEST;
+use terminal::{RawMode, window_size};
 
 /// Commands of `rig guest`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Being built
-    List,
+    /// Boot a cell's guest on its testbed and open a root shell in it, or run a command there
+    Boot(Boot),
 }
 
-pub(super) fn run(command: Command) -> Result<Exit, Failure> {
+/// Arguments of `rig guest boot`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Boot {
+    /// A cell's id or its first digits (see `rig matrix plan`), or filters that leave one guest: configuration=virtio-tap kernel=6.1
+    #[arg(value_name = "CELL", required = true)]
+    cell: Vec<String>,
+    /// The matrix file [default: ./matrix.toml where there is one, otherwise rig's own]
+    #[arg(long, value_name = "FILE")]
+    matrix: Option<PathBuf>,
+    /// The profile of the matrix file [default: the one that its [run] names, then the others]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Run this in the guest instead of a shell: its input, output and exit status are passed on
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::List => Err(Failure::say(Exit::Bug, "rig guest is being built", "come back later")),
+        Command::Boot(arguments) => boot(&arguments),
     }
+}
+
+fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
+    let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
+    let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
+    let abilities = prepare::look();
+    if let Some(reason) = abilities.lack(&cell.subject.configuration.target) {
+        return Err(Failure::say(
+            Exit::Testbed,
+            format!("this host cannot run {}: {reason}", choose::hardware(&cell)),
+            "`rig doctor` says what is missing and what to do about it",
+        ));
+    }
+    let images = prepare::images_for(std::iter::once(&cell), &abilities)?;
+    let logs = Cache::of_user().map_err(super::image::blame)?.root().join("visits");
+    process::enclose().map_err(Failure::testbed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
+    let result = runtime.block_on(inside(&cell, images, &logs, &arguments.command));
+    // A thread that still reads the terminal must not hold the exit up.
+    runtime.shutdown_background();
+    result
+}
+
+async fn inside(
+    cell: &Cell,
+    images: std::collections::HashMap<String, Image>,
+    logs: &Path,
+    command: &[String],
+) -> Result<ExitCode, Failure> {
+    let keys = GuestKeys::generate();
+    let accelerator = prepare::accelerator(images.values().next(), &keys).await.map_err(Failure::testbed)?;
+    let unwritable = |error: io::Error| {
+        Failure::say(
+            Exit::Testbed,
+            format!("cannot make {}: {error}", logs.display()),
+            "it is where the guest's console is logged: make it writable, or set XDG_CACHE_HOME",
+        )
+    };
+    std::fs::create_dir_all(logs).map_err(unwritable)?;
+    let conduct = Conduct { retries: 0, block_deadline_ms: 0, keep_examples: 0, keep_anomalies: 0 };
+    let laboratory = prepare::laboratory(&conduct, logs, images, accelerator, keys)?;
+    let mut signals = Signals::listen();
+    let visit = laboratory.visit(cell, signals.heard()).await.map_err(Failure::testbed)?;
+    let Some(visit) = visit else { return Ok(Exit::Interrupted.into()) };
+    introduce(cell, &laboratory, &visit);
+    let result = serve(&laboratory, &visit, command, &mut signals).await;
+    visit.end().await;
+    result
+}
+
+/// The signals that end the visit.
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+impl Signals {
+    fn listen() -> Self {
+        let kinds =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    async fn heard(&mut self) {
+        let heard = self.0.iter_mut().map(|one| Box::pin(one.recv()));
+        futures_util::future::select_all(heard).await;
+    }
+}
+
+/// What has been booted.
+#[expect(clippy::print_stderr, reason = "for a person, beside the command's own output")]
+fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
+    let guest = visit.guest();
+    let target = visit.target();
+    let addressing = Addressing::default();
+    let (address, peer) = match guest.spec().nic.backend {
+        Backend::Tap | Backend::TapVhost => {
+            let address = format!("{}/{} on `data`", addressing.target, addressing.prefix);
+            (address, format!("{} (answers pings; nothing listens)", addressing.peer))
+        }
+        Backend::User => {
+            let address = format!("{SLIRP_GUEST}/24 on `data`, behind QEMU's user-mode network");
+            (address, format!("{} (nothing listens)", addressing.peer))
+        }
+    };
+    let vhost =
+        if target.vhost_proof.is_empty() { String::new() } else { format!("; {}", target.vhost_proof) };
+    let rows = [
+        ("guest", choose::hardware(cell)),
+        ("kernel", format!("{} ({})", guest.release(), target.kernel_package)),
+        ("runs on", format!("{} ({}){vhost}", guest.engine(), laboratory.accelerator.reason)),
+        ("ready", format!("after {:.1} s", guest.ready_after().as_secs_f64())),
+        ("address", address),
+        ("peer", peer),
+        ("agent", format!("{AGENT_PATH} (not started)")),
+        ("console", laboratory.results.join(&target.console).display().to_string()),
+        ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
+    ];
+    for (name, value) in rows {
+        eprintln!("{name:<8} {value}");
+    }
+}
+
+/// A shell on the user's terminal, or the command, to its end.
+async fn serve(
+    laboratory: &Laboratory,
+    visit: &Visit,
+    command: &[String],
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
+    let interactive = command.is_empty() && io::stdin().is_terminal();
+    let errand = if interactive {
+        let terminal = std::env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
+        Errand::Shell { terminal, size: window_size().unwrap_or((80, 24)) }
+    } else {
+        // As ssh(1) does: the guest's shell reads the words again. Without any, it reads what stands on standard input.
+        let line = if command.is_empty() { "exec sh".to_owned() } else { command.join(" ") };
+        Errand::Command { line, stderr: Box::new(io::stderr()) }
+    };
+    let agent = visit.start(laboratory, errand).await.map_err(Failure::testbed)?;
+    let raw = if interactive { Some(RawMode::enter().map_err(|error| lost(&error))?) } else { None };
+    let end = tokio::select! {
+        biased;
+        () = signals.heard() => None,
+        end = connect(agent, interactive) => Some(end),
+    };
+    drop(raw);
+    match end {
+        None => Ok(Exit::Interrupted.into()),
+        Some(end) => conclude(end?, laboratory, visit),
+    }
+}
+
+/// Shovels between standard input and output and the guest until the guest's program ends. `None` where nobody reads its output any more.
+async fn connect(mut agent: SshAgent, interactive: bool) -> Result<Option<launch_ssh::Exit>, Failure> {
+    if interactive {
+        follow_window(agent.window.clone());
+    }
+    let input = agent.stream.try_clone().map_err(|error| lost(&error))?;
+    let output = agent.stream.try_clone().map_err(|error| lost(&error))?;
+    // Not one of tokio's threads: nothing can end a read of a terminal, and the process must not wait for it.
+    std::thread::spawn(move || {
+        let mut input = input;
+        // A guest that no longer reads shows by its end.
+        let _ = copy(&mut io::stdin().lock(), &mut input);
+        let _ = input.shutdown(Shutdown::Write);
+    });
+    let mut output = output;
+    let copied = tokio::task::spawn_blocking(move || copy(&mut output, &mut io::stdout().lock())).await;
+    match copied.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
+        Err(error) => return Err(lost(&error)),
+    }
+    let end = agent.end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+    Ok(Some(match end {
+        Some(end) => end.exit,
+        None => launch_ssh::Exit::Broken("the connection's thread is gone".to_owned()),
+    }))
+}
+
+/// Byte by byte as they come: a prompt has no line feed.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                to.write_all(&buffer[..count])?;
+                to.flush()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Passes on the terminal's changes of size.
+fn follow_window(window: launch_ssh::Window) {
+    let Ok(mut changes) = signal(SignalKind::window_change()) else { return };
+    tokio::spawn(async move {
+        while changes.recv().await.is_some() {
+            if let Some(size) = window_size() {
+                window.resize(size);
+            }
+        }
+    });
+}
+
+/// The exit status of the guest's program is that of this one; a signal's is 128 and its number, as shells have it.
+fn conclude(
+    end: Option<launch_ssh::Exit>,
+    laboratory: &Laboratory,
+    visit: &Visit,
+) -> Result<ExitCode, Failure> {
+    match end {
+        None => Ok(Exit::Done.into()),
+        Some(launch_ssh::Exit::Status(status)) => Ok(u8::try_from(status).unwrap_or(u8::MAX).into()),
+        Some(launch_ssh::Exit::Signal(name)) => {
+            let number = Signal::from_str(&format!("SIG{name}")).map_or(0, |signal| signal as i32);
+            Ok(u8::try_from(128 + number).unwrap_or(u8::MAX).into())
+        }
+        Some(launch_ssh::Exit::Broken(reason)) => {
+            let console = laboratory.results.join(&visit.target().console);
+            Err(Failure::say(
+                Exit::Testbed,
+                format!("the guest is gone: {reason}"),
+                format!("its console's log is {}", console.display()),
+            ))
+        }
+    }
+}
+
+fn lost(error: &io::Error) -> Failure {
+    Failure::say(
+        Exit::Testbed,
+        format!("no way between this terminal and the guest: {error}"),
+        "give a command after `--`, which needs no terminal",
+    )
 }

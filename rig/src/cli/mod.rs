@@ -80,7 +80,8 @@ pub fn main() -> ExitCode {
         Command::Rehearse(arguments) => return rehearse::run(arguments).unwrap_or_else(Failure::print),
         Command::Scenario(command) => scenario::run(command),
         Command::Image(command) => image::run(command),
-        Command::Guest(command) => guest::run(command),
+        // The exit status of what ran in the guest is passed on.
+        Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),

@@ -3,7 +3,7 @@
 //! Lists of each release lie in a folder of their own, so that no pinning is needed: the newest version of that release is taken.
 //! Must not know what an image is. Units: seconds in deadlines.
 //! Errors: `ImageError`; they blame the mirror, the recipe's names or the host's tools. Reference: apt.conf(5), apt-get(8), apt-cache(8).
-//! Tests: the parsers below; the whole against a mirror in `tests/guest.rs`.
+//! Tests: the parsers below; the whole against a mirror in `tests/qemu.rs`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

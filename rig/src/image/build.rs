@@ -2,7 +2,7 @@
 //!
 //! Must not know apt (it is behind [`Supply`]), cells or QEMU. Units: bytes.
 //! Errors: `ImageError`; see there whom it blames.
-//! Tests: below with a fake supply, offline and torn builds among them; real packages in `tests/guest.rs`.
+//! Tests: below with a fake supply, offline and torn builds among them; real packages in `tests/qemu.rs`.
 
 use std::path::{Path, PathBuf};
 

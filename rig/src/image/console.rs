@@ -2,7 +2,7 @@
 //!
 //! Pure. Must not know QEMU's own options. Units: in the names. Errors: none: a line that is no mark is no mark.
 //! The other side of the agreement is `init.sh`.
-//! Tests: below; a boot in `tests/guest.rs`.
+//! Tests: below; a boot in `tests/qemu.rs`.
 
 use std::net::Ipv4Addr;
 

@@ -2,7 +2,7 @@
 //!
 //! Pure: files in, archive out. Must not know keys (they come per run, in the overlay), apt or caches. Units: bytes.
 //! Errors: [`InitramfsError`]; an unknown command blames the recipe, a missing library the packages.
-//! Tests: below; a boot of the real thing in `tests/guest.rs`.
+//! Tests: below; a boot of the real thing in `tests/qemu.rs`.
 
 use std::collections::BTreeSet;
 

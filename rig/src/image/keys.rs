@@ -2,7 +2,7 @@
 //!
 //! Must not know how they reach the guest. Units: bytes. Errors: none: the operating system always has random bytes.
 //! Secrets are in memory and in the overlay only; `Debug` does not show them. Formats: RFC 4253 6.6, RFC 8709, OpenSSH's PROTOCOL.key,
-//! and dropbear's signkey (its CHANGES, 2020.79). Tests: below, and by dropbear itself in `tests/guest.rs`.
+//! and dropbear's signkey (its CHANGES, 2020.79). Tests: below, and by dropbear itself in `tests/qemu.rs`.
 
 use std::fmt;
 

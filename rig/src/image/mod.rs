@@ -2,7 +2,7 @@
 //!
 //! Must not know cells or QEMU. Units: bytes. Errors: [`ImageError`]; it blames the recipe, the mirror or the disk.
 //! A guest reads its network from the kernel command line and says on its console when it is ready: see `init.sh`.
-//! Tests: beside the modules; real packages and boots in `tests/guest.rs`.
+//! Tests: beside the modules; real packages and boots in `tests/qemu.rs`.
 
 pub mod apt;
 pub mod build;

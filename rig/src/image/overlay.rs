@@ -2,7 +2,7 @@
 //!
 //! The kernel unpacks archives one after the other (buffer-format.rst). Must not know cells or QEMU. Units: bytes.
 //! Errors: only those of the disk. Format of /etc/localtime: tzfile(5), RFC 8536.
-//! Tests: below; booted in `tests/guest.rs`.
+//! Tests: below; booted in `tests/qemu.rs`.
 
 use std::io::{self, Write};
 use std::path::Path;

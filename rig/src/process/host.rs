@@ -70,8 +70,11 @@ pub fn host_pid(pid: u32) -> io::Result<u32> {
     }
 }
 
-/// pidfd_open(2), since Linux 5.3.
-pub(super) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
+/// pidfd_open(2), since Linux 5.3: readable once the process has ended. Of a child that was not waited for the number is its own.
+///
+/// # Errors
+/// `ESRCH` where there is no such process, `EMFILE` and `ENFILE`.
+pub fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: no pointers.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
     if fd < 0 {

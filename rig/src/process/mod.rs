@@ -10,6 +10,6 @@ mod host;
 mod init;
 mod outer;
 
-pub use children::{bind, on_spawner, spawn, wait_exit};
+pub use children::{bind, on_spawner, seal_descriptors, spawn, wait_exit};
 pub use enclosure::{EnclosureError, enclose};
-pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, use_host_network};
+pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use rig_protocol::{Assignment, Role, TrialRecord};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::dispatcher::{Attempt, Player};
 use super::session::Session;
 use super::stage::{Stage, StageError};
 use super::stop::Stop;
-use crate::agent::Waits;
+use crate::agent::{AgentError, Waits};
 use crate::clock;
 use crate::event::{Event, Phase};
 use crate::image::{GuestKeys, Image};
@@ -31,13 +31,13 @@ fn silence() -> Duration {
     Duration::from_secs(20) * clock::patience()
 }
 
-/// An agent that falls silent is explained by its guest's death if that is told within this; longer than a death is gathered.
-const AFTERMATH: Duration = Duration::from_secs(3);
-
 /// For a hello, a "ready", a peer's last words.
 pub(super) fn exchange() -> Duration {
     Duration::from_secs(30) * clock::patience()
 }
+
+/// After a block's deadline: to find out why, and to tear down.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What all blocks of a run share.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ impl Player for Laboratory {
             record: blank(&attempt, &started),
             trials: vec![],
         };
-        let deadline = self.block_deadline;
+        // Each step of a block has its own bound; this one is for a step that does not keep it.
+        let deadline = self.block_deadline + GRACE;
         let end = tokio::select! {
             biased;
             _ = stop.told() => return None,
@@ -91,7 +92,7 @@ impl Player for Laboratory {
         let reason = match end {
             Ok(Ok(())) => draft.unproven(),
             Ok(Err(error)) => Some(error.reason()),
-            Err(_) => Some(format!("block not done within {} s", deadline.as_secs())),
+            Err(_) => Some(StageError::Late { within: deadline }.reason()),
         };
         let Block { mut record, trials, .. } = draft;
         record.elapsed_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -113,6 +114,8 @@ struct Block<'a> {
 
 impl Block<'_> {
     async fn conduct(&mut self) -> Result<(), StageError> {
+        let within = self.laboratory.block_deadline;
+        let until = tokio::time::Instant::now() + within;
         self.phase(Phase::Network);
         let mut stage = Stage::build(self.attempt).await?;
         let mut peer = stage.start_peer(self.laboratory).await?;
@@ -130,26 +133,38 @@ impl Block<'_> {
                 self.record.target.boot_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.record.target_hello = Some(target.hello().clone());
                 let death = stage.target_death();
-                tokio::pin!(death);
                 let result = tokio::select! {
                     biased;
-                    reason = &mut death => Err(StageError::GuestDied { reason }),
-                    result = self.exchange(&mut peer, &mut target) => result,
+                    reason = death => Err(StageError::GuestDied { reason }),
+                    played = timeout_at(until, self.exchange(&mut peer, &mut target)) => {
+                        played.unwrap_or(Err(StageError::Late { within }))
+                    }
                 };
-                match result {
-                    // A guest takes its connections with it, and they tell it sooner than its process does.
-                    Err(error) if stage.has_guest() => match timeout(AFTERMATH, death).await {
-                        Ok(reason) => Err(StageError::GuestDied { reason }),
-                        Err(_) => Err(error),
-                    },
-                    result => result,
-                }
+                let result = self.ask_nic(&stage, result).await;
+                stage.explain(result).await
             }
-            Err(error) => Err(error),
+            Err(error) => stage.explain(Err(error)).await,
         };
         self.phase(Phase::Collect);
         self.record.witness = stage.tear_down().await;
         result
+    }
+
+    /// A guest that lost its NIC plays on for nothing, or not to the end: where something is amiss, that is asked.
+    async fn ask_nic(&self, stage: &Stage, result: Result<(), StageError>) -> Result<(), StageError> {
+        let suspect = match &result {
+            Ok(()) => self.record.tally.void() > 0,
+            // Whoever is gone has another reason, which is asked for next.
+            Err(StageError::GuestDied { .. } | StageError::Target(AgentError::Gone { .. })) => false,
+            Err(_) => true,
+        };
+        if !suspect {
+            return result;
+        }
+        match stage.lost_nic(self.laboratory).await {
+            Some(what) => Err(StageError::NicLost { what, cause: result.err().map(Box::new) }),
+            None => result,
+        }
     }
 
     /// Peer listens, target plays, peer is told to finish, both report.

@@ -6,25 +6,38 @@
 use std::future::Future;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use super::dispatcher::Attempt;
 use super::laboratory::{Laboratory, exchange};
 use super::session::{Session, joined};
-use crate::agent::{self, AgentError};
+use crate::agent::AgentError;
 use crate::event::Phase;
 use crate::image::{Image, Overlay};
 use crate::path::{Addressing, TargetLink};
 use crate::record::Layout;
 use crate::record::format::{Origin, TargetRecord, Witness};
-use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan};
+use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan, SshSession};
 use crate::target::qemu::{Engine, Guest, GuestError, GuestNet, GuestPlan, ProbeError};
 use crate::target::{Accelerator, Backend, HostAgent, HostError, QemuSpec, TargetSpec, launch_agent};
 use crate::testbed::{self, Testbed, TestbedError};
 
 /// Behind it is the guest's SSH server, in the block's own target namespace, so it is free.
 const CONTROL_PORT: u16 = 2222;
+
+/// For the reason of an end that has shown already.
+const EXPLANATION: Duration = Duration::from_secs(1);
+
+/// Whether the measured NIC (`data`, as the guest's init names it) is there and connected. The carrier of one that is down cannot be read
+/// (`carrier_show`, net/core/net-sysfs.c).
+const ASK_NIC: &str =
+    "cd /sys/class/net/data 2>/dev/null || { echo gone; exit; }; cat carrier 2>/dev/null || echo down";
+
+/// For the answer; a guest that is too busy to give it leaves the reason as it is.
+const NIC_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a block is void.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +58,21 @@ pub(super) enum StageError {
     NoImage { kernel: String },
     #[error("guest died: {reason}")]
     GuestDied { reason: String },
+    #[error("{who}'s agent ended: {how}")]
+    AgentEnded {
+        who: &'static str,
+        how: String,
+        #[source]
+        cause: Box<StageError>,
+    },
+    #[error("{what}")]
+    NicLost {
+        what: &'static str,
+        #[source]
+        cause: Option<Box<StageError>>,
+    },
+    #[error("block not done within {} s", within.as_secs())]
+    Late { within: Duration },
     #[error("peer")]
     Peer(#[source] AgentError),
     #[error("target")]
@@ -80,8 +108,8 @@ pub(super) struct Stage {
 
 #[derive(Debug)]
 enum Target {
-    Host { _agent: HostAgent },
-    Guest { guest: Box<Guest>, _agent: Option<SshAgent> },
+    Host { agent: HostAgent },
+    Guest { guest: Box<Guest>, agent: Option<SshAgent> },
 }
 
 impl Stage {
@@ -124,34 +152,62 @@ impl Stage {
                 let agent = launch_agent(self.testbed.target(), &laboratory.agent)
                     .map_err(StageError::TargetNotStarted)?;
                 let session = open(&agent).await.map_err(StageError::Target)?;
-                self.target = Some(Target::Host { _agent: agent });
+                self.target = Some(Target::Host { agent });
                 Ok(session)
             }
             TargetSpec::Qemu(spec) => {
                 phase(Phase::Boot);
-                let guest = self.boot(laboratory, attempt, spec, record).await?;
+                self.start_guest(laboratory, attempt, spec, record).await?;
                 phase(Phase::Agent);
-                let plan = SshPlan {
-                    port: guest.control_port(),
-                    namespace: guest.namespace(),
-                    host_key: laboratory.keys.host_key_blob(),
-                    private_key: laboratory.keys.user_private_key(),
+                let Some(Target::Guest { guest, agent }) = &mut self.target else {
+                    unreachable!("it was put there by the call above")
                 };
-                // From here on the stage owns the guest, whatever happens to this future.
-                self.target = Some(Target::Guest { guest: Box::new(guest), _agent: None });
-                let Some(Target::Guest { guest, _agent }) = &mut self.target else {
-                    unreachable!("it was put there in the line above")
-                };
-                let bytes = Arc::from(agent::BYTES);
+                let plan = laboratory.ssh_plan(guest);
+                let bytes = Arc::from(crate::agent::BYTES);
                 let pushed =
                     launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?;
                 let stream = pushed
                     .stream
                     .try_clone()
                     .map_err(|cause| StageError::Target(AgentError::Deaf { request: "stream", cause }))?;
-                *_agent = Some(pushed);
+                *agent = Some(pushed);
                 Session::open(stream, exchange()).await.map_err(StageError::Target)
             }
+        }
+    }
+
+    /// The target's guest, without an agent. From here on the stage owns it, whatever happens to the caller's future.
+    pub(super) async fn start_guest(
+        &mut self,
+        laboratory: &Laboratory,
+        attempt: &Attempt,
+        spec: &QemuSpec,
+        record: &mut TargetRecord,
+    ) -> Result<(), StageError> {
+        let guest = self.boot(laboratory, attempt, spec, record).await?;
+        self.target = Some(Target::Guest { guest: Box::new(guest), agent: None });
+        Ok(())
+    }
+
+    /// The guest, where the target is one and runs.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        match &self.target {
+            Some(Target::Guest { guest, .. }) => Some(guest),
+            Some(Target::Host { .. }) | None => None,
+        }
+    }
+
+    /// Whether a guest has lost the NIC that is measured, in words; `None` where it has not, where nobody can say, and for a host.
+    pub(super) async fn lost_nic(&self, laboratory: &Laboratory) -> Option<&'static str> {
+        let guest = self.guest()?;
+        let ask = |session: SshSession, left: &dyn Fn() -> Duration| session.run(ASK_NIC, left());
+        let asking = launch_ssh::with_session(guest, laboratory.ssh_plan(guest), NIC_DEADLINE, ask);
+        let told = asking.await.ok()?;
+        match String::from_utf8_lossy(&told.stdout).trim() {
+            "gone" => Some("the guest's measured NIC is gone"),
+            "down" => Some("the guest's measured NIC is down"),
+            "0" => Some("the guest's measured NIC has no carrier"),
+            _ => None,
         }
     }
 
@@ -205,17 +261,9 @@ impl Stage {
         descriptor.map_err(|source| StageError::Testbed(TestbedError::Enter { source }))
     }
 
-    /// Whether the target is a guest.
-    pub(super) fn has_guest(&self) -> bool {
-        matches!(self.target, Some(Target::Guest { .. }))
-    }
-
     /// Comes when the guest dies, with the reason; never for a host.
     pub(super) fn target_death(&self) -> impl Future<Output = String> + Send + use<> {
-        let death = match &self.target {
-            Some(Target::Guest { guest, .. }) => Some(guest.death()),
-            Some(Target::Host { .. }) | None => None,
-        };
+        let death = self.guest().map(Guest::death);
         async move {
             let Some(mut death) = death else { return std::future::pending().await };
             let reason = death
@@ -231,10 +279,40 @@ impl Stage {
         }
     }
 
+    /// An agent's stream ends some moments before anybody can say why: waits for the reason, and puts it before the bare fact.
+    pub(super) async fn explain<T>(&mut self, result: Result<T, StageError>) -> Result<T, StageError> {
+        let gone = |error: &AgentError| matches!(error, AgentError::Gone { .. } | AgentError::Deaf { .. });
+        let (who, how, error) = match result {
+            Err(error @ StageError::Target(_)) if matches!(&error, StageError::Target(e) if gone(e)) => {
+                if let Ok(reason) = timeout(EXPLANATION, self.target_death()).await {
+                    return Err(StageError::GuestDied { reason });
+                }
+                let how = match &mut self.target {
+                    Some(Target::Guest { agent: Some(agent), .. }) => guests_agent_end(agent).await,
+                    Some(Target::Host { agent }) => hosts_agent_end(agent).await,
+                    Some(Target::Guest { agent: None, .. }) | None => None,
+                };
+                ("target", how, error)
+            }
+            Err(error @ StageError::Peer(_)) if matches!(&error, StageError::Peer(e) if gone(e)) => {
+                let how = match &mut self.peer {
+                    Some(agent) => hosts_agent_end(agent).await,
+                    None => None,
+                };
+                ("peer", how, error)
+            }
+            other => return other,
+        };
+        Err(match how {
+            Some(how) => StageError::AgentEnded { who, how, cause: Box::new(error) },
+            None => error,
+        })
+    }
+
     /// Ends everything in order, and gives what the witness saw. A witness that failed counts nothing and says so by `lost`.
     pub(super) async fn tear_down(mut self) -> Witness {
-        if let Some(Target::Guest { guest, _agent }) = self.target.take() {
-            drop(_agent);
+        if let Some(Target::Guest { guest, agent }) = self.target.take() {
+            drop(agent);
             guest.stop().await;
         }
         let witness = self.witness.take();
@@ -261,6 +339,32 @@ async fn open(agent: &HostAgent) -> Result<Session, AgentError> {
     Session::open(stream, exchange()).await
 }
 
+/// How it ended, if it has, and the last line of what it said.
+async fn guests_agent_end(agent: &mut SshAgent) -> Option<String> {
+    let told = timeout(EXPLANATION, agent.end.wait_for(Option::is_some)).await.ok()?.ok()?.clone()?;
+    Some(with_last_words(told.exit.to_string(), &told.stderr))
+}
+
+async fn hosts_agent_end(agent: &mut HostAgent) -> Option<String> {
+    let until = Instant::now() + EXPLANATION;
+    loop {
+        if let Some(status) = agent.exited(Duration::ZERO).ok()? {
+            return Some(with_last_words(status.to_string(), &agent.stderr_tail()));
+        }
+        if Instant::now() >= until {
+            return None;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn with_last_words(how: String, stderr: &str) -> String {
+    match stderr.trim().lines().last() {
+        Some(line) => format!("{how}, saying {line:?}"),
+        None => how,
+    }
+}
+
 fn link_of(target: &TargetSpec) -> TargetLink {
     match target {
         TargetSpec::Host => TargetLink::Veth,
@@ -273,6 +377,16 @@ fn link_of(target: &TargetSpec) -> TargetLink {
 }
 
 impl Laboratory {
+    /// The way into one of its guests.
+    pub(super) fn ssh_plan(&self, guest: &Guest) -> SshPlan {
+        SshPlan {
+            port: guest.control_port(),
+            namespace: guest.namespace(),
+            host_key: self.keys.host_key_blob(),
+            private_key: self.keys.user_private_key(),
+        }
+    }
+
     /// What executes a guest that asks for `accelerator`.
     fn engine(&self, accelerator: Accelerator) -> Result<Engine, ProbeError> {
         match accelerator {

@@ -81,8 +81,9 @@ pub fn launch_agent(namespace: &Namespace, agent: &Path) -> Result<HostAgent, Ho
         .stdout(OwnedFd::from(output))
         .stderr(Stdio::piped());
     namespace.enter_on_spawn(&mut command)?;
-    // SAFETY: the closure makes one system call, between fork and exec.
-    unsafe { command.pre_exec(close_the_rest) };
+    // What others left open must not shift the agent's numbers.
+    // SAFETY: it makes one system call, between fork and exec.
+    unsafe { command.pre_exec(process::seal_descriptors) };
     let mut child =
         process::spawn(command).map_err(|source| HostError::Start { agent: agent.to_owned(), source })?;
     let pipe = child.stderr.take().expect("stderr was piped above");
@@ -94,19 +95,6 @@ pub fn launch_agent(namespace: &Namespace, agent: &Path) -> Result<HostAgent, Ho
         .map_err(prepare("start a thread"))?;
     running.reader = Some(reader);
     Ok(running)
-}
-
-/// Descriptors that others left open without close-on-exec must not shift the agent's numbers. close_range(2), Linux 5.11.
-fn close_the_rest() -> io::Result<()> {
-    // SAFETY: marks descriptors; those that std needs until exec are close-on-exec anyway.
-    let result =
-        unsafe { libc::syscall(libc::SYS_close_range, 3_u32, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-    match io::Error::last_os_error() {
-        error if result < 0 && !matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
-            Err(error)
-        }
-        _ => Ok(()),
-    }
 }
 
 impl HostAgent {

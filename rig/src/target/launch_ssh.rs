@@ -5,6 +5,7 @@
 //! Errors: [`SshError`], which blames the guest or the control network; a block becomes void.
 //! Tests: below (no guest); `tests/qemu.rs` (real dropbear in real guests).
 
+mod abandon;
 mod error;
 mod pump;
 
@@ -12,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,9 +22,11 @@ use sha2::{Digest, Sha256};
 use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
 use tokio::sync::watch;
 
+pub use abandon::Abandon;
 pub use error::SshError;
 
 use super::qemu::{Death, Guest};
+use abandon::EXPLANATION;
 
 /// Where the agent lies in a guest (a tmpfs).
 pub const AGENT_PATH: &str = "/run/agent";
@@ -31,64 +34,11 @@ pub const AGENT_PATH: &str = "/run/agent";
 const PAUSE: Duration = Duration::from_millis(100);
 /// Attempts to connect; the guest has said that its server listens, so one is the rule.
 const ATTEMPTS: u32 = 5;
-/// A connection that breaks is explained by the guest's death if that is told within this; longer than a death is gathered.
-const EXPLANATION: Duration = Duration::from_millis(600);
 /// Of a command's output, and of its standard error, so much is kept.
 const OUTPUT_CAP_BYTES: usize = 1 << 20;
 
 /// LIBSSH2_ERROR_AUTHENTICATION_FAILED and LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED of libssh2.h: the server does not want this key.
 const REFUSALS: [ErrorCode; 2] = [ErrorCode::Session(-18), ErrorCode::Session(-19)];
-
-/// Ends every wait of the sessions that were given it. Clones are the same one.
-#[derive(Debug, Clone, Default)]
-pub struct Abandon(Arc<(Mutex<Abandoned>, Condvar)>);
-
-#[derive(Debug, Default)]
-struct Abandoned {
-    reason: Option<String>,
-    sockets: Vec<TcpStream>,
-}
-
-impl Abandon {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Abandoned> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Closes the sockets. The first reason stays.
-    pub fn abandon(&self, reason: &str) {
-        let mut state = self.lock();
-        state.reason.get_or_insert_with(|| reason.to_owned());
-        for socket in state.sockets.drain(..) {
-            // One that is closed already needs no closing.
-            let _ = socket.shutdown(Shutdown::Both);
-        }
-        self.0.1.notify_all();
-    }
-
-    /// The reason, if there is one or comes soon: a connection breaks some moments before anybody can say why.
-    fn reason_soon(&self) -> Option<String> {
-        let waited = self.0.1.wait_timeout_while(self.lock(), EXPLANATION, |state| state.reason.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.reason.clone()
-    }
-
-    /// The reason, if it was.
-    pub fn reason(&self) -> Option<String> {
-        self.lock().reason.clone()
-    }
-
-    /// Takes a socket to be closed with the others; at once, if all is over already.
-    fn watch(&self, socket: &TcpStream) -> io::Result<()> {
-        let socket = socket.try_clone()?;
-        let mut state = self.lock();
-        match state.reason {
-            Some(_) => socket.shutdown(Shutdown::Both),
-            None => {
-                state.sockets.push(socket);
-                Ok(())
-            }
-        }
-    }
-}
 
 /// What is needed to get into one guest.
 #[derive(Debug, Clone)]
@@ -146,6 +96,23 @@ pub struct SshAgent {
     pub end: watch::Receiver<Option<AgentEnd>>,
     /// Keeps the connection.
     pub life: Life,
+    /// The size of its terminal, if it has one.
+    pub window: Window,
+}
+
+/// Tells a shell the size of the terminal that it is seen on. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Window(Arc<Mutex<Option<(u32, u32)>>>);
+
+impl Window {
+    /// Columns and rows; the shell hears of it within a second.
+    pub fn resize(&self, size: (u32, u32)) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
+    }
+
+    fn take(&self) -> Option<(u32, u32)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// How the program behind a stream ended.
@@ -374,7 +341,21 @@ impl SshSession {
     /// [`SshError`]
     pub fn start(self, command: &str, within: Duration) -> Result<SshAgent, SshError> {
         let channel = self.open(command, Instant::now() + within, within)?;
-        self.hand_over(channel)
+        self.hand_over(channel, None)
+    }
+
+    /// [`Self::start`], for a program whose standard error somebody hears as it is said. A hearer who is slow slows the program.
+    ///
+    /// # Errors
+    /// [`SshError`]
+    pub fn start_heard(
+        self,
+        command: &str,
+        stderr: Box<dyn Write + Send>,
+        within: Duration,
+    ) -> Result<SshAgent, SshError> {
+        let channel = self.open(command, Instant::now() + within, within)?;
+        self.hand_over(channel, Some(stderr))
     }
 
     /// Starts a login shell on a terminal of this size (columns, rows).
@@ -393,21 +374,27 @@ impl SshSession {
         let dimensions = Some((size.0, size.1, 0, 0));
         self.drive("get a terminal", until, within, || Ok(channel.request_pty(terminal, None, dimensions)?))?;
         self.drive("start a shell", until, within, || Ok(channel.shell()?))?;
-        self.hand_over(channel)
+        self.hand_over(channel, None)
     }
 
-    fn hand_over(self, channel: Channel) -> Result<SshAgent, SshError> {
+    fn hand_over(
+        self,
+        channel: Channel,
+        stderr: Option<Box<dyn Write + Send>>,
+    ) -> Result<SshAgent, SshError> {
         let failed = |source| SshError::Failed { what: "hand the stream over", source };
         let (stream, near) = UnixStream::pair().map_err(failed)?;
         near.set_nonblocking(true).map_err(failed)?;
         let life = Life(self.abandon.clone());
         let (sender, end) = watch::channel(None);
+        let window = Window::default();
+        let heard = window.clone();
         let work = move || {
-            let told = pump::pump(&self, channel, near);
+            let told = pump::pump(&self, channel, near, pump::Stderr::new(stderr), heard);
             sender.send_replace(Some(told));
         };
         thread::Builder::new().name("ssh-pump".to_owned()).spawn(work).map_err(failed)?;
-        Ok(SshAgent { stream, end, life })
+        Ok(SshAgent { stream, end, life, window })
     }
 }
 

@@ -3,73 +3,42 @@
 use std::fs::{File, OpenOptions};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
-use rig::image::{Cache, Fetch, GuestKeys, Overlay, ensure};
+use rig::image::{Cache, Fetch, GuestKeys, Image, ImageError, Overlay, ensure};
 use rig::target::launch_ssh::SshPlan;
 use rig::target::qemu::{Engine, GuestNet, GuestPlan};
 use rig::target::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
 use tempfile::TempDir;
 
-/// An image with its keys.
+/// A real image, and keys for the guests of one test.
 #[derive(Debug, Clone)]
 pub(crate) struct TestImage {
-    pub(crate) kernel: PathBuf,
-    pub(crate) initramfs: PathBuf,
-    pub(crate) overlay: Vec<u8>,
-    pub(crate) host_key: Vec<u8>,
-    pub(crate) private_key: String,
+    pub(crate) image: Image,
+    pub(crate) keys: GuestKeys,
 }
 
 impl TestImage {
-    /// The image of kernel 6.1 from the user's cache (built first, if it must be), with keys made for this test.
-    pub(crate) fn find() -> Result<Self, String> {
+    /// The image of the user's cache, built if it is missing; or why no guest can run here.
+    pub(crate) fn find(name: &str) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
-            return Err("guests need root for their namespaces and taps".to_owned());
+            return Err("not root: guests need namespaces and taps".to_owned());
         }
-        if let Err(error) = Command::new("qemu-system-x86_64").arg("--version").output() {
-            return Err(format!("no qemu-system-x86_64: {error}"));
+        if let Err(error) = Command::new(QEMU).arg("--version").output() {
+            return Err(format!("{QEMU} cannot be started: {error}"));
         }
-        let image = Cache::of_user().and_then(|cache| ensure("6.1", &cache, Fetch::IfMissing));
-        let image = image.map_err(|error| format!("no image 6.1: {error}"))?;
-        let keys = GuestKeys::generate();
-        Ok(Self {
-            kernel: image.kernel,
-            initramfs: image.initramfs,
-            overlay: Overlay::new(&keys, Localtime::Absent).to_cpio(),
-            host_key: keys.host_key_blob(),
-            private_key: keys.user_private_key().to_string(),
-        })
+        rig::testbed::probe::tap()?;
+        match ensure(name, &Cache::of_user().unwrap(), Fetch::IfMissing) {
+            Ok(image) => Ok(Self { image, keys: GuestKeys::generate() }),
+            Err(
+                error @ (ImageError::Mirror { .. } | ImageError::Tool { .. } | ImageError::NoArchive { .. }),
+            ) => Err(format!("no image {name}: {error}")),
+            Err(error) => panic!("{:?}", miette::Report::new(error)),
+        }
     }
-}
-
-/// A key that no guest knows.
-pub(crate) fn stranger() -> String {
-    use ssh_key::rand_core::OsRng;
-    let key = ssh_key::PrivateKey::random(&mut OsRng, ssh_key::Algorithm::Ed25519).unwrap();
-    key.to_openssh(ssh_key::LineEnding::LF).unwrap().to_string()
-}
-
-/// A cpio archive (newc, Documentation/driver-api/early-userspace/buffer-format.rst) with one file in its root.
-pub(crate) fn archive(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut archive = Vec::new();
-    let mut put = |name: &str, mode: u32, bytes: &[u8]| {
-        let name_bytes = name.len() + 1;
-        let fields = [1, mode, 0, 0, 1, 0, bytes.len() as u32, 0, 0, 0, 0, name_bytes as u32, 0];
-        archive.extend_from_slice(b"070701");
-        fields.iter().for_each(|field| archive.extend_from_slice(format!("{field:08x}").as_bytes()));
-        archive.extend_from_slice(name.as_bytes());
-        archive.push(0);
-        archive.resize(archive.len().next_multiple_of(4), 0);
-        archive.extend_from_slice(bytes);
-        archive.resize(archive.len().next_multiple_of(4), 0);
-    };
-    put(name, 0o100_644, bytes);
-    put("TRAILER!!!", 0, &[]);
-    archive
 }
 
 /// Kills a process that the test has started.
@@ -88,15 +57,18 @@ pub(crate) struct Bench {
 
 const PORT: u16 = 2222;
 
+/// The program that guests run in.
+pub(crate) const QEMU: &str = "qemu-system-x86_64";
+
 impl Bench {
-    pub(crate) fn new(image: TestImage, queues: u32) -> Self {
+    pub(crate) fn new(image: &TestImage, queues: u32) -> Self {
         let make = || {
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
             ip(&["link", "set", "lo", "up"]);
             Arc::new(OwnedFd::from(File::open("/proc/thread-self/ns/net").unwrap()))
         };
         let namespace = thread::spawn(make).join().unwrap();
-        Self { image, namespace, queues, folder: tempfile::tempdir().unwrap() }
+        Self { image: image.clone(), namespace, queues, folder: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -107,8 +79,8 @@ impl Bench {
         SshPlan {
             port: PORT,
             namespace: Some(Arc::clone(&self.namespace)),
-            host_key: self.image.host_key.clone(),
-            private_key: self.image.private_key.clone(),
+            host_key: self.image.keys.host_key_blob(),
+            private_key: self.image.keys.user_private_key(),
         }
     }
 
@@ -128,10 +100,10 @@ impl Bench {
                 localtime: Localtime::Absent,
             },
             engine: Engine::Tcg,
-            qemu: "qemu-system-x86_64".into(),
-            kernel: self.image.kernel.clone(),
-            initramfs: self.image.initramfs.clone(),
-            overlay: self.image.overlay.clone(),
+            qemu: QEMU.into(),
+            kernel: self.image.image.kernel.clone(),
+            initramfs: self.image.image.initramfs.clone(),
+            overlay: Overlay::new(&self.image.keys, Localtime::Absent).to_cpio(),
             extra_cmdline: Vec::new(),
             net: GuestNet {
                 address: Ipv4Addr::new(192, 0, 2, 2),

@@ -2,9 +2,9 @@
 
 pub(crate) mod guest;
 
-use std::io::Write as _;
+use std::io::Write;
 
-/// Says why a test did not run what it is for; past libtest, which keeps what a passing test prints to itself.
+/// Says why a test did not run what it is for. Past the test harness, which keeps what a test that passes prints to itself.
 pub(crate) fn skip(reason: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED tier guest: {reason}");
 }

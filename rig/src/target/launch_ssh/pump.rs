@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags};
 use ssh2::Channel;
 
-use super::{AgentEnd, Exit, SshError, SshSession, directions, learn_exit, wait};
+use super::{AgentEnd, Exit, SshError, SshSession, Window, directions, learn_exit, wait};
 
 const BUFFER_BYTES: usize = 64 << 10;
 /// The last part of standard error that is kept.
 const STDERR_TAIL_BYTES: usize = 8 << 10;
+/// For the server to hear of a new size of the terminal.
+const RESIZE_DEADLINE: Duration = Duration::from_secs(5);
 /// A program that has closed its output ends within this.
 const EXIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -102,7 +104,8 @@ struct Pump<'a> {
     near: UnixStream,
     to_guest: Buffer,
     to_host: Buffer,
-    stderr: Vec<u8>,
+    stderr: Stderr,
+    window: Window,
     /// The host has closed its writing side.
     input_ended: bool,
     /// ... and the program was told.
@@ -110,15 +113,44 @@ struct Pump<'a> {
     output_ended: bool,
 }
 
+/// What a program says on standard error: the last part is kept, all of it is passed on to whoever hears it.
+pub(super) struct Stderr {
+    tail: Vec<u8>,
+    heard_by: Option<Box<dyn Write + Send>>,
+}
+
+impl Stderr {
+    pub(super) fn new(heard_by: Option<Box<dyn Write + Send>>) -> Self {
+        Self { tail: Vec::new(), heard_by }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.heard_by.as_mut().is_some_and(|hearer| hearer.write_all(bytes).is_err()) {
+            // Who does not want to hear need not; the program goes on.
+            self.heard_by = None;
+        }
+        self.tail.extend_from_slice(bytes);
+        let excess = self.tail.len().saturating_sub(STDERR_TAIL_BYTES);
+        self.tail.drain(..excess);
+    }
+}
+
 /// Runs until one side ends. The local stream is closed when this returns.
-pub(super) fn pump(session: &SshSession, channel: Channel, near: UnixStream) -> AgentEnd {
+pub(super) fn pump(
+    session: &SshSession,
+    channel: Channel,
+    near: UnixStream,
+    stderr: Stderr,
+    window: Window,
+) -> AgentEnd {
     let mut pump = Pump {
         session,
         channel,
         near,
         to_guest: Buffer::new(),
         to_host: Buffer::new(),
-        stderr: Vec::new(),
+        stderr,
+        window,
         input_ended: false,
         eof_sent: false,
         output_ended: false,
@@ -135,12 +167,15 @@ pub(super) fn pump(session: &SshSession, channel: Channel, near: UnixStream) -> 
             None => format!("the ssh connection broke: {error}"),
         }),
     };
-    AgentEnd { exit, stderr: String::from_utf8_lossy(&stderr).into_owned() }
+    AgentEnd { exit, stderr: String::from_utf8_lossy(&stderr.tail).into_owned() }
 }
 
 impl Pump<'_> {
     fn shovel(&mut self) -> Stopped {
         loop {
+            if let Some(size) = self.window.take() {
+                self.resize(size);
+            }
             let moved = match self.shovel_once() {
                 Ok(moved) => moved,
                 Err(stopped) => return stopped,
@@ -155,6 +190,15 @@ impl Pump<'_> {
                 return Stopped::Guest(error);
             }
         }
+    }
+
+    /// A server that does not take it has a shell of the wrong width, no more: a broken connection shows in the next round.
+    fn resize(&mut self, (columns, rows): (u32, u32)) {
+        let until = Instant::now() + RESIZE_DEADLINE;
+        let channel = &mut self.channel;
+        let _ = self.session.drive("tell the terminal's size", until, RESIZE_DEADLINE, || {
+            Ok(channel.request_pty_size(columns, rows, None, None)?)
+        });
     }
 
     /// One round over all four ends; gives whether anything moved.
@@ -226,14 +270,12 @@ fn done(step: Result<(), ssh2::Error>) -> io::Result<bool> {
     }
 }
 
-/// Keeps the last part of what the program says on standard error; gives whether anything came.
-fn read_stderr(channel: &mut Channel, tail: &mut Vec<u8>) -> io::Result<bool> {
+/// Takes what the program says on standard error; gives whether anything came.
+fn read_stderr(channel: &mut Channel, stderr: &mut Stderr) -> io::Result<bool> {
     let mut buffer = [0; 4 << 10];
     match channel.stderr().read(&mut buffer) {
         Ok(count) => {
-            tail.extend_from_slice(&buffer[..count]);
-            let excess = tail.len().saturating_sub(STDERR_TAIL_BYTES);
-            tail.drain(..excess);
+            stderr.take(&buffer[..count]);
             Ok(count > 0)
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
@@ -242,7 +284,7 @@ fn read_stderr(channel: &mut Channel, tail: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 /// Waits for the server's word on how the program ended. It must be the server that closes: told to close, it forgets the status.
-fn learn_end(session: &SshSession, mut channel: Channel, stderr: &mut Vec<u8>) -> Exit {
+fn learn_end(session: &SshSession, mut channel: Channel, stderr: &mut Stderr) -> Exit {
     let until = Instant::now() + EXIT_DEADLINE;
     let ended = session.drive("learn how the agent ended", until, EXIT_DEADLINE, || {
         while read_stderr(&mut channel, stderr)? {}

@@ -1,21 +1,20 @@
 //! A QEMU process: started with exactly the descriptors it needs in the namespace it belongs to, watched and killed by its pidfd.
 //!
-//! All forks happen on one thread that lives as long as rig, because a parent-death signal fires when the forking *thread* ends (prctl(2)).
+//! It dies with rig and has a process group of its own, as all children ([`process::spawn`]).
 //! Must not know what the arguments mean. Units: none.
 //! Errors: `io::Error`, which blames the host (no such program, no memory, no permission).
 //! Tests: below, with `sh` in QEMU's place.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
-use std::sync::mpsc;
-use std::thread;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::process;
 
 /// What to start.
 #[derive(Debug)]
@@ -46,9 +45,9 @@ impl Process {
         // SAFETY: the closure runs between fork and exec and makes system calls only: no allocation, no lock. The descriptors are
         // borrowed for `launch`, which outlives the spawn.
         unsafe { command.pre_exec(move || before_exec(namespace, &keep)) };
-        let mut child = fork(command)?;
+        let mut child = process::spawn(command)?;
         let stderr = child.stderr.take().expect("standard error was asked to be a pipe");
-        match open_pidfd(child.id()).and_then(watch_pidfd) {
+        match process::open_pidfd(child.id()).and_then(watch_pidfd) {
             Ok(pidfd) => Ok((Self { child, pidfd, status: None }, stderr)),
             Err(error) => {
                 // It is of no use to us when it cannot be watched; both calls fail only if it has ended by itself.
@@ -110,72 +109,34 @@ pub(super) fn send_kill(pidfd: &OwnedFd) {
     }
 }
 
-fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: pidfd_open(2) takes a number and flags; the process is our child and not waited for, so the number is its own.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = RawFd::try_from(fd).expect("a descriptor fits its type");
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just given it to us; nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
 fn watch_pidfd(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is one descriptor for its whole life, and nobody takes it out of the `AsyncFd`.
     unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.map_err(io::Error::from)
 }
 
-/// In the child, between fork and exec.
+/// In the child, between fork and exec; what [`process::bind`] does comes after it.
 fn before_exec(namespace: Option<RawFd>, keep: &[RawFd]) -> io::Result<()> {
     let check = |result: libc::c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
-    // SAFETY: system calls on plain numbers; see `Process::start` for why they are allowed here.
-    unsafe {
-        check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
-        // A group of its own: a Ctrl-C at the terminal is rig's to handle.
-        check(libc::setpgid(0, 0))?;
-        if let Some(namespace) = namespace {
-            check(libc::setns(namespace, libc::CLONE_NEWNET))?;
-        }
-        // Whatever a library opened without O_CLOEXEC, and then back for those that are meant.
-        check(libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-            as libc::c_int)?;
-        for &fd in keep {
-            check(libc::fcntl(fd, libc::F_SETFD, 0))?;
-        }
+    if let Some(namespace) = namespace {
+        // SAFETY: a system call on plain numbers; see `Process::start` for why it is allowed here.
+        check(unsafe { libc::setns(namespace, libc::CLONE_NEWNET) })?;
+    }
+    process::seal_descriptors()?;
+    // And back for those that are meant.
+    for &fd in keep {
+        // SAFETY: as above.
+        check(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })?;
     }
     Ok(())
-}
-
-type Order = (Command, mpsc::Sender<io::Result<Child>>);
-
-/// Forks on the one thread that lives as long as rig.
-fn fork(command: Command) -> io::Result<Child> {
-    static FORKER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
-    let forker = FORKER.get_or_init(|| {
-        let (sender, orders) = mpsc::channel::<Order>();
-        let run = move || {
-            for (mut command, reply) in orders {
-                // Whoever ordered waits for the reply.
-                let _ = reply.send(command.spawn());
-            }
-        };
-        // Without its thread the sender has no receiver, which `fork` tells.
-        let _ = thread::Builder::new().name("forker".to_owned()).spawn(run);
-        sender
-    });
-    let (reply, child) = mpsc::channel();
-    let gone = || io::Error::other("no thread could be started that forks processes");
-    forker.send((command, reply)).map_err(|_| gone())?;
-    child.recv().map_err(|_| gone())?
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, FromRawFd};
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::ExitStatusExt;
+    use std::thread;
 
     use super::*;
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::argv::{DATA_NIC, Engine};
 use super::error::GuestError;
 use super::guest::{Guest, QMP_DEADLINE};
+use crate::process;
 use crate::target::spec::Backend;
 
 /// What was found.
@@ -45,8 +46,10 @@ impl Guest {
         if vcpus != self.spec().vcpus as usize {
             return Err(not(format!("it has {vcpus} vcpus, not {}", self.spec().vcpus)));
         }
-        let seen = Vhost::look(Path::new("/proc"), self.pid())
-            .map_err(GuestError::prepare("a look at the QEMU process in /proc"))?;
+        // The workers are the host's, and so is the number in their names.
+        let seen = process::host_pid(self.pid())
+            .and_then(|pid| Vhost::look(process::host_proc(), pid))
+            .map_err(GuestError::prepare("a look at the QEMU process in the host's /proc"))?;
         let vhost_proof = match self.spec().nic.backend {
             Backend::Tap | Backend::User => {
                 seen.prove_off().map_err(not)?;
@@ -71,7 +74,7 @@ struct Vhost {
     descriptors: u32,
     /// Worker threads within QEMU (kernel 6.4 and later).
     tasks: u32,
-    /// Kernel threads named after QEMU (before 6.4); a PID namespace hides them.
+    /// Kernel threads named after QEMU (before 6.4); a container's PID namespace hides them.
     kthreads: u32,
     /// Whether kernel threads can be seen at all: `kthreadd` is there.
     kthreads_visible: bool,

@@ -1,0 +1,87 @@
+//! Which guest is meant: by a cell's id, or by filters that leave one.
+
+use std::collections::BTreeMap;
+
+use crate::cli::{Exit, Failure};
+use crate::document::Problems;
+use crate::matrix::{Cell, Filter, Matrix, Selection};
+
+/// What a cell's guest is: cells that differ in nothing else share it.
+pub(super) fn hardware(cell: &Cell) -> String {
+    let subject = &cell.subject;
+    format!(
+        "configuration={} kernel={} path={}",
+        subject.configuration.name, subject.kernel, subject.path.name
+    )
+}
+
+/// The cell whose guest `words` mean. Without a profile the file's own is asked first, and then the others.
+pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -> Result<Cell, Failure> {
+    let cells = match words {
+        [id] if !id.contains('=') => {
+            let all = of_profiles(matrix, profile, &[])?;
+            let starts = |cell: &&Cell| cell.id.0.starts_with(id.as_str());
+            let matching: Vec<Cell> = all.iter().flatten().filter(starts).cloned().collect();
+            if matching.is_empty() {
+                let all: Vec<Cell> = all.into_iter().flatten().collect();
+                return Err(refuse(format!("no cell's id begins with {id}"), "the guests are", &all));
+            }
+            matching
+        }
+        words => {
+            let filters = Filter::parse_all(words).map_err(Failure::input)?;
+            of_profiles(matrix, profile, &filters)?.swap_remove(0)
+        }
+    };
+    let (host, guests): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(Cell::is_baseline);
+    let kinds = by_hardware(&guests);
+    match kinds.len() {
+        1 => Ok(guests.into_iter().next().expect("one kind has at least one cell")),
+        0 => Err(Failure::say(
+            Exit::Input,
+            format!("{} has no guest: it runs on this host's own kernel", words.join(" ")),
+            format!(
+                "to try its scenario here: `rig scenario run {}`",
+                host.first().map_or("NAME", |cell| cell.subject.scenario.as_str())
+            ),
+        )),
+        several => {
+            Err(refuse(format!("{} means {several} guests", words.join(" ")), "give one of them", &guests))
+        }
+    }
+}
+
+/// The cells that the filters leave, profile by profile: of the one that was asked for, or of the file's own and then of every other.
+/// Profiles in which they leave none are left out, unless that is so in all.
+fn of_profiles(matrix: &Matrix, asked: Option<&str>, filters: &[Filter]) -> Result<Vec<Vec<Cell>>, Failure> {
+    let select = |profile: Option<&str>| -> Result<Vec<Cell>, Problems> {
+        let profile = profile.map(str::to_owned);
+        matrix.cells(&Selection { profile, filters: filters.to_vec(), trials: None })
+    };
+    let first = select(asked);
+    if asked.is_some() {
+        return first.map(|cells| vec![cells]).map_err(Failure::input);
+    }
+    let others: Vec<Vec<Cell>> = matrix.profile_names().filter_map(|name| select(Some(name)).ok()).collect();
+    match first {
+        Err(problems) if others.is_empty() => Err(Failure::input(problems)),
+        first => Ok(first.into_iter().chain(others).collect()),
+    }
+}
+
+/// One cell's id for each guest.
+fn by_hardware(cells: &[Cell]) -> BTreeMap<String, &Cell> {
+    let mut kinds = BTreeMap::new();
+    for cell in cells {
+        kinds.entry(hardware(cell)).or_insert(cell);
+    }
+    kinds
+}
+
+/// Wrong input, with the guests that could have been meant.
+fn refuse(what: String, lead: &str, cells: &[Cell]) -> Failure {
+    let guests: Vec<Cell> = cells.iter().filter(|cell| !cell.is_baseline()).cloned().collect();
+    let kinds = by_hardware(&guests);
+    let lines: Vec<String> = kinds.iter().map(|(kind, cell)| format!("{}  {kind}", cell.id)).collect();
+    Failure::say(Exit::Input, what, format!("{lead}:\n{}", lines.join("\n")))
+}

@@ -1,0 +1,214 @@
+//! Blocks on a real guest that something happens to: each must end in a void with the true reason.
+//!
+//! The guest is found as anybody on the host would find it: QEMU by its command line (each scene starts it by a name of its own), the guest's
+//! SSH server in QEMU's namespace. What only a wrong agent can do (garbage, a huge frame, another build, totals that do not add up)
+//! is played by scripted agents beside `agent::conversation`.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rig::event::Event;
+use rig::image::Image;
+use rig::image::cpio::Archive;
+use rig::matrix::{Cell, Filter, Matrix, Selection};
+use rig::record::Layout;
+use rig::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
+use rig::runner::{Attempt, Laboratory, Player, Stopper};
+use rig::target::launch_ssh::{Abandon, SshPlan, SshSession};
+use rig::target::qemu::{Engine, Resolved};
+use tempfile::TempDir;
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::support::guest::{QEMU, TestImage, kill};
+use crate::{LONG, image_or_return, support};
+
+/// A laboratory, and a cell to play in it.
+struct Scene {
+    laboratory: Laboratory,
+    cell: Cell,
+    _results: TempDir,
+}
+
+impl Scene {
+    fn new(image: TestImage) -> Self {
+        let results = tempfile::tempdir().unwrap();
+        for folder in Layout::FOLDERS {
+            fs_err::create_dir(results.path().join(folder)).unwrap();
+        }
+        let private = tempfile::tempdir().unwrap();
+        let qemu = private.path().join(QEMU);
+        fs_err::os::unix::fs::symlink(program(QEMU), &qemu).unwrap();
+        let kernel = image.image.name.clone();
+        let laboratory = Laboratory {
+            images: HashMap::from([(kernel.clone(), image.image)]),
+            accelerator: Resolved { engine: Engine::Tcg, reason: "this is a test".to_owned() },
+            qemu,
+            keys: image.keys,
+            agent: rig::agent::install(private.path()).unwrap(),
+            private,
+            results: results.path().to_owned(),
+            block_deadline: LONG,
+            boot_deadline: LONG,
+            keep_examples: 1,
+            keep_anomalies: 10,
+        };
+        let words = [
+            "scenario=rst",
+            "configuration=virtio-tap",
+            &format!("kernel={kernel}"),
+            "client_delay=3s",
+            "peer_delay=0ms",
+        ];
+        let filters = words.iter().map(|word| Filter::parse(word).unwrap()).collect();
+        let selection = Selection { profile: Some("quick".to_owned()), filters, trials: None };
+        let cells = Matrix::load(None).unwrap().cells(&selection).unwrap();
+        let cell = cells.into_iter().find(|cell| cell.control.is_none()).unwrap();
+        Self { laboratory, cell, _results: results }
+    }
+
+    /// Plays so many trials, and disturbs the play when the first of them are under way.
+    async fn play(&self, trials: u64, disturb: impl AsyncFnOnce(&Self)) -> BlockRecord {
+        let block = PlannedBlock {
+            id: BlockId(format!("{}-0", self.cell.id)),
+            cell: self.cell.id.clone(),
+            index: 0,
+            seed: 7,
+            trials,
+        };
+        let attempt = Attempt { cell: self.cell.clone(), block, attempt: 1 };
+        let (events, mut spine) = unbounded_channel();
+        let (_stopper, stop) = Stopper::new();
+        let playing = self.laboratory.play(attempt, events, stop);
+        let disturbing = async {
+            let mut disturb = Some(disturb);
+            // Ends with the play, which holds the other end.
+            while let Some(event) = spine.recv().await {
+                if let Some(disturb) = disturb.take_if(|_| matches!(event, Event::BlockProgress { .. })) {
+                    disturb(self).await;
+                }
+            }
+        };
+        let (played, ()) = tokio::join!(playing, disturbing);
+        played.expect("nobody has told it to stop").0
+    }
+
+    /// The scene's QEMU: the one process that was started by this name.
+    fn qemu(&self) -> u32 {
+        let name = self.laboratory.qemu.to_str().unwrap();
+        let is_ours = |pid: &u32| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            words.split(|byte| *byte == 0).next() == Some(name.as_bytes())
+        };
+        let folders = fs_err::read_dir("/proc").unwrap();
+        let mut pids = folders.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        pids.find(is_ours).expect("the guest runs")
+    }
+
+    /// Runs a command in the guest. What becomes of it is seen by what becomes of the block.
+    async fn run_in_guest(&self, command: &str) {
+        let namespace = fs_err::File::open(format!("/proc/{}/ns/net", self.qemu())).unwrap();
+        let plan = SshPlan {
+            port: 2222,
+            namespace: Some(Arc::new(OwnedFd::from(namespace.into_file()))),
+            host_key: self.laboratory.keys.host_key_blob(),
+            private_key: self.laboratory.keys.user_private_key(),
+        };
+        let command = command.to_owned();
+        let work = move || {
+            let session = SshSession::connect(&plan, &Abandon::default(), LONG).unwrap();
+            drop(session.run(&command, Duration::from_secs(20)));
+        };
+        tokio::task::spawn_blocking(work).await.unwrap();
+    }
+}
+
+/// Where PATH has it.
+fn program(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists()).unwrap()
+}
+
+/// More trials than any of these tests waits for.
+const MANY: u64 = 20_000;
+
+fn reason(record: &BlockRecord) -> &str {
+    match &record.status {
+        BlockStatus::Void { reason } => reason,
+        BlockStatus::Complete => panic!("complete, with {} outcomes", record.tally.trials),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_play_that_nothing_happens_to_is_complete() {
+    let scene = Scene::new(image_or_return!("6.12"));
+    let record = scene.play(200, async |_| {}).await;
+    assert_eq!(record.status, BlockStatus::Complete);
+    assert_eq!((record.tally.trials, record.tally.void()), (200, 0));
+    assert_eq!(record.target.accelerator, "tcg");
+    assert!(record.target.vhost_proof.is_empty() && !record.target.command_line.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_mid_play_is_the_voids_reason() {
+    let scene = Scene::new(image_or_return!("6.1"));
+    let crash = "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger";
+    let record = scene.play(MANY, async |scene| scene.run_in_guest(crash).await).await;
+    assert_eq!(
+        reason(&record),
+        "guest died: the guest's kernel panicked: Kernel panic - not syncing: sysrq triggered crash"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_qemu_killed_in_mid_play_is_the_voids_reason() {
+    let scene = Scene::new(image_or_return!("6.1"));
+    let record = scene.play(MANY, async |scene| kill(scene.qemu())).await;
+    assert_eq!(reason(&record), "guest died: qemu was killed by SIGKILL");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_killed_in_mid_play_is_the_voids_reason() {
+    let scene = Scene::new(image_or_return!("6.1"));
+    let record = scene.play(MANY, async |scene| scene.run_in_guest("kill -9 $(pidof agent)").await).await;
+    let reason = reason(&record);
+    assert!(reason.starts_with("target's agent ended: killed by SIGKILL: target: agent gone"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nic_lost_in_mid_play_is_the_voids_reason() {
+    let mut scene = Scene::new(image_or_return!("6.1"));
+    // Trials whose peer is out of reach wait for longer than this.
+    scene.laboratory.block_deadline = Duration::from_secs(25);
+    let unplug = "echo 1 > /sys/class/net/data/device/../remove";
+    let record = scene.play(MANY, async |scene| scene.run_in_guest(unplug).await).await;
+    let reason = reason(&record);
+    assert!(reason.starts_with("the guest's measured NIC is gone"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_hangs_in_its_boot_is_the_voids_reason() {
+    let mut image = image_or_return!("6.1");
+    let folder = tempfile::tempdir().unwrap();
+    image.image = with_init(&image.image, folder.path(), b"#!/bin/sh\nexec /bin/busybox sleep 1000\n");
+    let mut scene = Scene::new(image);
+    scene.laboratory.boot_deadline = Duration::from_secs(5);
+    let record = scene.play(MANY, async |_| panic!("no trial is played")).await;
+    let reason = reason(&record);
+    assert!(reason.starts_with("guest: ") && reason.contains("not ready within 5s"), "{reason}");
+    assert!(record.target_hello.is_none());
+    support::say(reason);
+}
+
+/// The image with another init: what comes later in an initramfs replaces what came before.
+fn with_init(image: &Image, folder: &std::path::Path, init: &[u8]) -> Image {
+    let mut over = Archive::default();
+    over.file("init", 0o755, init);
+    let mut bytes = fs_err::read(&image.initramfs).unwrap();
+    bytes.extend(over.to_bytes());
+    let initramfs = folder.join("initramfs");
+    fs_err::write(&initramfs, bytes).unwrap();
+    Image { initramfs, ..image.clone() }
+}

@@ -1,0 +1,117 @@
+//! `rig guest boot`, as a person and as a script use it: the program itself, in its enclosure.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use crate::{image_or_return, support};
+
+fn boot(cell: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rig"));
+    command.args(["guest", "boot"]).args(cell);
+    command
+}
+
+#[test]
+fn a_command_is_run_in_the_guest_and_its_exit_status_passed_on() {
+    let image = image_or_return!("6.1");
+    let script = "uname -r; cat; ping -c 1 -W 5 192.0.2.1 > /dev/null && echo reached; [ -x /run/agent ] && echo armed; \
+                  pidof agent || echo idle; echo aside >&2; exit 7";
+    let mut rig = boot(&["configuration=virtio-tap", "kernel=6.1", "--", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    rig.stdin.take().unwrap().write_all(b"typed\n").unwrap();
+    let output = rig.wait_with_output().unwrap();
+    let (said, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(7), "{said}\n{aside}");
+    assert_eq!(said, format!("{}\ntyped\nreached\narmed\nidle\n", image.image.release), "{aside}");
+    for part in
+        ["configuration=virtio-tap kernel=6.1 path=direct", &image.image.package, "192.0.2.2/24", "aside"]
+    {
+        assert!(aside.contains(part), "no {part} in\n{aside}");
+    }
+    let console = aside.lines().find_map(|line| line.strip_prefix("console")).unwrap().trim();
+    assert!(fs_err::read_to_string(console).unwrap().contains("rig: ready"), "{console}");
+}
+
+#[test]
+fn a_person_gets_a_shell_on_the_terminal_and_the_terminal_back() {
+    let _image = image_or_return!("6.12");
+    let (master, slave) = terminal((91, 17));
+    let before = mode(&slave);
+    let side = || Stdio::from(slave.try_clone().unwrap());
+    let mut rig = boot(&["configuration=virtio-tap", "kernel=6.12"])
+        .env("TERM", "xterm")
+        .stdin(side())
+        .stdout(side())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Its end is the end of the person's screen.
+    let screen = thread::spawn({
+        let mut master = std::fs::File::from(master.try_clone().unwrap());
+        move || {
+            let mut seen = Vec::new();
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = master.read(&mut bytes) {
+                seen.extend_from_slice(&bytes[..count]);
+            }
+            String::from_utf8_lossy(&seen).into_owned()
+        }
+    });
+    // Typed ahead while the guest still boots, as people do; the terminal keeps it.
+    let mut keys = std::fs::File::from(master);
+    keys.write_all(b"echo $((6 * 7)) $TERM; stty size; tty; kill -9 $$\n").unwrap();
+    let mut aside = String::new();
+    rig.stderr.take().unwrap().read_to_string(&mut aside).unwrap();
+    let status = rig.wait().unwrap();
+    let after = mode(&slave);
+    drop(slave);
+    let screen = screen.join().unwrap();
+    assert_eq!(status.code(), Some(128 + 9), "{screen}\n{aside}");
+    assert!(
+        screen.contains("42 xterm") && screen.contains("17 91") && screen.contains("/dev/pts/"),
+        "{screen}"
+    );
+    assert_eq!(after, before, "the terminal is as it was");
+    support::say(&aside);
+}
+
+/// Both ends of a terminal of so many columns and rows.
+fn terminal((columns, rows): (u16, u16)) -> (OwnedFd, OwnedFd) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let (mut master, mut slave) = (-1, -1);
+    // SAFETY: writes two descriptors and reads one winsize; the other pointers may be null (openpty(3)).
+    let result = unsafe {
+        libc::openpty(
+            &raw mut master,
+            &raw mut slave,
+            std::ptr::null_mut(),
+            std::ptr::null(),
+            &raw const size,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: two new descriptors that nobody else owns.
+    let ends = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    for end in [&ends.0, &ends.1] {
+        // Nobody's child shall keep the screen open.
+        nix::fcntl::fcntl(end.as_fd(), nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))
+            .unwrap();
+    }
+    ends
+}
+
+/// The flags of a terminal's four modes.
+fn mode(terminal: &OwnedFd) -> [libc::tcflag_t; 4] {
+    // SAFETY: all zeroes is a termios; the call writes it.
+    let mut modes: libc::termios = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let result = unsafe { libc::tcgetattr(terminal.as_raw_fd(), &raw mut modes) };
+    assert_eq!(result, 0);
+    [modes.c_iflag, modes.c_oflag, modes.c_cflag, modes.c_lflag]
+}
