@@ -24,11 +24,11 @@ use rig::middlebox::{
 const MS: u64 = 1_000_000;
 
 /// Says aloud that a test was not run.
-#[expect(clippy::print_stderr, reason = "a tier that cannot run says so")]
 fn skipped() -> bool {
     let not_root = !nix::unistd::geteuid().is_root();
     if not_root {
-        eprintln!("SKIPPED tier netns: not root");
+        // Past libtest, which keeps what a passing test prints to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED tier netns: not root");
     }
     not_root
 }

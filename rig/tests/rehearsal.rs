@@ -17,14 +17,14 @@ use nix::unistd::Pid;
 /// Far more than a boot and a power-off take on a busy machine.
 const BOUND: Duration = Duration::from_secs(540);
 
-#[expect(clippy::print_stderr, reason = "a tier that cannot run says so aloud")]
 fn can_run(test: &str) -> bool {
     let there = Command::new("qemu-system-x86_64")
         .arg("--version")
         .output()
         .is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("SKIPPED tier rehearsal: {test} needs qemu-system-x86_64");
+        // Past libtest, which keeps what a passing test prints to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED tier rehearsal: {test} needs qemu-system-x86_64");
     }
     there
 }

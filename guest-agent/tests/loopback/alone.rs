@@ -29,7 +29,9 @@ impl Namespace {
         if said.is_ok() && line == "up\n" {
             return Some(Self { holder, input });
         }
-        eprintln!("skipped: no network namespace can be made here (needs root)");
+        // Past libtest, which keeps what a passing test prints to itself.
+        let said = "SKIPPED tier loopback: no network namespace can be made here (needs root)";
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
         let _ = holder.wait();
         None
     }

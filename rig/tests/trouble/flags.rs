@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rig::record::format::BlockStatus;
 
 use crate::blackbox::belongings::Belongings;
 use crate::blackbox::processes::{Process, family, interfaces};
-use crate::blackbox::{Lab, Recorded, is_root, matrix};
+use crate::blackbox::{Lab, Recorded, Running, is_root, matrix};
 
 const SIZES: &str =
     "trials = 20\nblocks = 4\nin_flight = 20\ncontrol_trials = 20\ncontrol_blocks = 2\nretries = 0";
