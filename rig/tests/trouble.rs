@@ -7,5 +7,7 @@ mod blackbox;
 mod flags;
 #[path = "trouble/host.rs"]
 mod host;
+#[path = "trouble/small.rs"]
+mod small;
 #[path = "trouble/traced.rs"]
 mod traced;

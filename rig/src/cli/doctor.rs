@@ -50,7 +50,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn an_image() -> Option<Image> {
     let cache = Cache::of_user().ok()?;
     let recipes = Recipes::default();
-    recipes.names().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))
+    recipes.guests().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))
 }
 
 /// The functional probe (or the answer that was kept of it).
@@ -93,7 +93,7 @@ fn examine() -> Vec<Capability> {
 fn kernels(cache: &Cache, recipes: &Recipes) -> Capability {
     let mut built = Vec::new();
     let mut missing = Vec::new();
-    for name in recipes.names() {
+    for name in recipes.guests() {
         match recipes.load(&name) {
             Ok(recipe) => match build::cached(cache, &recipe) {
                 Some(image) => built.push(format!("{} ({})", image.name, image.release)),

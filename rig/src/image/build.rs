@@ -45,6 +45,9 @@ pub enum Fetch {
     Refresh,
 }
 
+/// The one recipe that is no guest's: the emulated KVM host of `rig rehearse`.
+pub const HOST: &str = "rehearsal";
+
 /// Where recipes are looked for: this folder first (a checkout's `images`), then the binary.
 #[derive(Debug, Clone)]
 pub struct Recipes {
@@ -78,6 +81,13 @@ impl Recipes {
             |name: &str| name.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect::<Vec<_>>();
         names.sort_by(|one, other| numbers(one).cmp(&numbers(other)).then_with(|| one.cmp(other)));
         names.dedup();
+        names
+    }
+
+    /// The names of guests: what can be a value of the matrix's kernel axis.
+    pub fn guests(&self) -> Vec<String> {
+        let mut names = self.names();
+        names.retain(|name| name != HOST);
         names
     }
 

@@ -25,7 +25,7 @@ use super::initramfs;
 use super::plan::Rehearsal;
 use super::wire::{Sink, Stream, ToHost, Window};
 use crate::image::apt::Apt;
-use crate::image::{Cache, Fetch, Image, ImageError, Step, ensure_with, recipe};
+use crate::image::{Cache, Fetch, Image, ImageError, Step, build, ensure_with, recipe};
 use crate::process;
 
 /// The emulated host's recipe; `images/rehearsal.toml` of the tree.
@@ -37,7 +37,7 @@ pub(super) const RECIPE: &str = include_str!("../../../images/rehearsal.toml");
 /// [`ImageError`]
 pub fn find_image(cache: &Cache, tell: &mut dyn FnMut(Step)) -> Result<Image, ImageError> {
     let path = "images/rehearsal.toml (in the binary)";
-    let recipe = recipe::parse("rehearsal", path, RECIPE)
+    let recipe = recipe::parse(build::HOST, path, RECIPE)
         .map_err(|problems| ImageError::Recipe { path: path.to_owned(), problems })?;
     ensure_with(&recipe, cache, Fetch::IfMissing, &Apt::new(cache.root()), tell)
 }

@@ -305,7 +305,7 @@ pub(in crate::cli) async fn accelerator(
 pub(in crate::cli) fn known_accelerator() -> Option<Resolved> {
     let cache = Cache::of_user().ok()?;
     let recipes = Recipes::default();
-    let image = recipes.names().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
+    let image = recipes.guests().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
     probe::known(&probe_kit(&image, &cache, vec![]))
 }
 

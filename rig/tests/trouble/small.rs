@@ -1,0 +1,53 @@
+//! The small commands that the README names: each is run once, as a user would.
+
+use std::fs;
+
+use crate::blackbox::{Lab, is_root};
+
+#[test]
+fn a_scenario_is_played_at_once_and_shown_step_by_step() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = Lab::new("");
+    let ended = lab.run("scenario run rst client_delay=5ms --trials 50 --in-flight 10 --seed 7").expect(0);
+    ended.says(&["50 trials, 0 void, 0 anomalies", "readable,data,ECONNRESET", "<- verdict", "seed 7"]);
+    let wrong = lab.run("scenario run rst client_dely=5ms").expect(2);
+    wrong.says(&["client_delay"]);
+    assert!(!lab.results().exists(), "nothing is recorded");
+}
+
+#[test]
+fn a_scenario_of_ones_own_is_checked_and_played_by_its_path() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = Lab::new("");
+    let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/fin.toml")).unwrap();
+    fs::write(lab.path().join("mine.toml"), shipped).unwrap();
+    lab.run("scenario check mine.toml").expect(0).says(&["valid"]);
+    lab.run("scenario run ./mine.toml --trials 20")
+        .expect(0)
+        .says(&["20 trials, 0 void", "readable,data,eof"]);
+}
+
+#[test]
+fn completions_are_printed_for_every_shell_and_cleaning_is_idempotent() {
+    let lab = Lab::new("");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(lab.run(&format!("completions {shell}")).expect(0).stdout.contains("rig"), "{shell}");
+    }
+    lab.run("completions tcsh").expect(2);
+    let with_cache = |arguments: &str| {
+        let mut command = lab.rig(arguments);
+        command.env("XDG_CACHE_HOME", lab.path());
+        lab.start(command).end()
+    };
+    let left = lab.path().join("rig/probe/probe-left");
+    fs::create_dir_all(&left).unwrap();
+    with_cache("clean").expect(0).says(&["1 probe files removed"]);
+    assert!(!left.exists());
+    with_cache("clean").expect(0).says(&["nothing to clean"]);
+    with_cache("image list").expect(0).says(&["6.1", "6.12", "not built"]);
+    with_cache("image clean --all").expect(0).says(&["0 images removed"]);
+}
