@@ -157,7 +157,12 @@ fn about_the_agent(run: &Run, measured: &[Measured<'_>]) -> Vec<String> {
 
 fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
     let mut cautions = Vec::new();
-    let lost: u64 = measured.iter().flat_map(|cell| &cell.blocks).map(|block| block.witness.lost).sum();
+    // A witness that failed altogether says the largest number.
+    let lost = measured
+        .iter()
+        .flat_map(|cell| &cell.blocks)
+        .map(|block| block.witness.lost)
+        .fold(0, u64::saturating_add);
     if lost > 0 {
         cautions.push(format!(
             "the packet witness lost {} packets: its RST counts are lower bounds",
