@@ -58,7 +58,9 @@ fn live_fully(line: &mut Line, survivor: &Namespace) {
     let taps = testbed.take_taps();
     thread::spawn(move || {
         let _keep = (taps, testbed);
-        thread::park();
+        loop {
+            thread::park();
+        }
     });
     line.say("ready");
     line.hear();
@@ -111,8 +113,10 @@ pub(crate) fn sigkill_at_any_moment_of_the_start() {
     for moment in 0..60_u32 {
         let mut enclosed = start(|line| {
             line.say("ready");
-            thread::park();
-            96
+            // A park may return for nothing, and does where a scope of the forked process has left its token.
+            loop {
+                thread::park();
+            }
         });
         // From before the first fork to after the last mount.
         thread::sleep(Duration::from_micros(100) * moment);
