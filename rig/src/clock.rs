@@ -21,7 +21,7 @@ pub const REHEARSED: &str = "RIG_REHEARSED";
 
 /// Whether this machine is the emulated KVM host of a rehearsal: behaviour counts there, timings mean nothing.
 pub fn is_rehearsed() -> bool {
-    std::env::var_os(REHEARSED).is_some()
+    std::env::var_os(REHEARSED).is_some_and(|value| value == "1")
 }
 
 /// How many times longer than on an ordinary machine everything may take here: 1, or 8 in an emulated KVM host (`rig rehearse`),
