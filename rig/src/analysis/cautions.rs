@@ -189,8 +189,9 @@ fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
     cautions
 }
 
-/// A plain link loses nothing: a segment that had to be sent again was dropped by a queue that overflowed, and what a trial then
-/// saw (a timeout, data that never came) may be the load of the testbed and not the kernel's answer.
+/// A plain link loses nothing and delays nothing: a segment that was sent again was dropped by a full queue, or was not acknowledged
+/// within a retransmission timer (200 ms, tail loss probes sooner) because a kernel did not get to run. What such a trial saw in time
+/// (a timeout, data that never came) may be the load of the testbed and not the kernel's answer.
 fn about_lost_packets(measured: &[Measured<'_>]) -> Option<String> {
     let repeated = |cell: &Measured<'_>| -> u64 {
         let tallies = cell.blocks.iter().flat_map(|block| [&block.tally, &block.peer_tally]);
@@ -201,7 +202,7 @@ fn about_lost_packets(measured: &[Measured<'_>]) -> Option<String> {
         measured.iter().map(|cell| (repeated(cell), cell)).filter(|(n, _)| *n > 0).collect();
     let (most, worst) = touched.iter().max_by_key(|(n, _)| *n)?;
     Some(format!(
-        "segments had to be sent again in {}, most in {} ({} {}): {}; a plain link loses none, so queues overflowed: lower in_flight, or free the host",
+        "segments were sent again in {}, most in {} ({} {}): {}; on a plain link that is load (full queues, or kernels that waited to run): a timeout there may be the testbed's; lower in_flight, or free the host",
         several(touched.len(), "cell"),
         worst.subject(),
         worst.cell().subject.configuration.name,
