@@ -149,11 +149,14 @@ fn injected_errnos_are_found_exactly_as_often_as_they_were_drawn() {
 
 #[test]
 fn a_watcher_that_closes_on_the_reset_shares_the_descriptor_and_makes_ebadf() {
-    let client =
-        target_lane("client", vec![connect(), mark(0), wait_for(1, 10 * SECOND), select(SECOND).verdict()]);
+    let client = target_lane(
+        "client",
+        vec![connect(), write("go"), mark(0), wait_for(1, 10 * SECOND), select(SECOND).verdict()],
+    );
     let watcher =
         target_lane("watcher", vec![wait_for(0, 10 * SECOND), read().outcome().may_fail(), close(), mark(1)]);
-    let race = script_of(vec![client, watcher], vec![accept(), linger(), close()], &["ECONNRESET,EBADF"]);
+    let race =
+        script_of(vec![client, watcher], vec![accept(), read(), linger(), close()], &["ECONNRESET,EBADF"]);
     let (target, _) = play(&race, &Setting::default());
     assert_eq!(target.tally.void(), 0, "{:?}", target.tally.voids);
     assert_eq!(target.tally.outcomes, counts(&[("ECONNRESET,EBADF", 200)]));
@@ -167,11 +170,14 @@ fn a_watcher_that_closes_on_the_reset_shares_the_descriptor_and_makes_ebadf() {
 #[test]
 fn an_unordered_watcher_gives_some_outcome_for_every_trial() {
     // The first lane re-enters select() while the second closes: each trial sees one order or the other.
-    let client =
-        target_lane("client", vec![connect(), mark(0), select(SECOND).may_fail(), select(0).verdict()]);
+    let client = target_lane(
+        "client",
+        vec![connect(), write("go"), mark(0), select(SECOND).may_fail(), select(0).verdict()],
+    );
     let watcher =
         target_lane("watcher", vec![wait_for(0, 10 * SECOND), read().may_fail(), close().may_fail()]);
-    let race = script_of(vec![client, watcher], vec![accept(), linger(), close()], &["readable", "EBADF"]);
+    let race =
+        script_of(vec![client, watcher], vec![accept(), read(), linger(), close()], &["readable", "EBADF"]);
     let setting = Setting { trials: 500, ..Setting::default() };
     let (target, _) = play(&race, &setting);
     assert_eq!(target.tally.void(), 0, "{:?}", target.tally.voids);
@@ -219,6 +225,7 @@ fn reading_so_error_takes_the_errno_away_from_read() {
     let taken = script(
         vec![
             connect(),
+            write("go"),
             select(5 * SECOND).verdict(),
             so_error().outcome(),
             so_error().outcome(),
@@ -227,14 +234,14 @@ fn reading_so_error_takes_the_errno_away_from_read() {
             fd_check(),
             read().outcome(),
         ],
-        vec![accept(), linger(), close()],
+        vec![accept(), read(), linger(), close()],
         &["readable,ECONNRESET,ok,eof"],
     );
     let (target, _) = play(&taken, &Setting::default());
     assert_eq!(target.tally.outcomes, counts(&[("readable,ECONNRESET,ok,eof", 200)]));
     let steps = &target.records[0].steps;
-    assert_eq!(steps[4].returned, i64::from(TcpState::CLOSE.0));
-    assert_eq!((steps[5].returned, steps[6].returned), (0, 1), "nothing pending; FD_CLOEXEC");
+    assert_eq!(steps[5].returned, i64::from(TcpState::CLOSE.0));
+    assert_eq!((steps[6].returned, steps[7].returned), (0, 1), "nothing pending; FD_CLOEXEC");
 }
 
 #[test]
@@ -247,8 +254,8 @@ fn all_three_sets_are_watched_and_read() {
         call: Call::Pselect6,
     };
     let script = script(
-        vec![connect(), read().outcome().may_fail(), step(op).verdict()],
-        vec![accept(), linger(), close()],
+        vec![connect(), write("go"), read().outcome().may_fail(), step(op).verdict()],
+        vec![accept(), read(), linger(), close()],
         &["ECONNRESET,readable+writable"],
     );
     let (target, _) = play(&script, &Setting::default());
@@ -261,8 +268,8 @@ fn all_three_sets_are_watched_and_read() {
 fn a_stale_errno_is_told_from_a_returned_one() {
     // A failed read, then a select that succeeds: a program that prints errno now prints what the read left.
     let stale = script(
-        vec![connect(), read().may_fail(), select(SECOND).verdict()],
-        vec![accept(), linger(), close()],
+        vec![connect(), write("go"), read().may_fail(), select(SECOND).verdict()],
+        vec![accept(), read(), linger(), close()],
         &["readable"],
     );
     let (target, _) = play(&stale, &Setting::default());
