@@ -149,21 +149,26 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let leaked = open_leaky();
         let keep = [theirs.as_fd()];
-        let (mut process, mut stderr) = Process::start(shell("ls /proc/$$/fd >&2", &keep)).unwrap();
+        let (mut process, mut stderr) = Process::start(shell("ls -l /proc/$$/fd >&2", &keep)).unwrap();
         assert!(process.ended().await.unwrap().success());
         let mut listing = String::new();
         stderr.read_to_string(&mut listing).unwrap();
-        let numbers: Vec<RawFd> = listing.split_whitespace().map(|word| word.parse().unwrap()).collect();
-        assert!(numbers.contains(&theirs.as_raw_fd()), "{listing}");
-        for other in [leaked.as_raw_fd(), ours.as_raw_fd()] {
-            assert!(!numbers.contains(&other), "{other} is in {listing}");
+        assert!(listing.contains(&format!(" {} -> {}\n", theirs.as_raw_fd(), file_of(&theirs))), "{listing}");
+        // By file, not by number: a shell keeps descriptors of its own, at the first numbers from 10 that are free.
+        for other in [file_of(&leaked), file_of(&ours)] {
+            assert!(!listing.contains(&format!(" -> {other}\n")), "{other} is in {listing}");
         }
     }
 
-    /// A descriptor as a C library may open it: without `FD_CLOEXEC`.
+    /// What a descriptor of this process stands for, as `ls -l /proc/self/fd` shows it.
+    fn file_of(fd: &impl AsRawFd) -> String {
+        std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap().display().to_string()
+    }
+
+    /// A descriptor as a C library may open it, without `FD_CLOEXEC`, of a file that nothing else has open.
     fn open_leaky() -> OwnedFd {
-        // SAFETY: open(2) with a constant path; the result is checked and owned by nobody else.
-        let fd = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
+        // SAFETY: memfd_create(2) with a constant name; the result is checked and owned by nobody else.
+        let fd = unsafe { libc::memfd_create(c"rig-leaky".as_ptr(), 0) };
         assert!(fd >= 0);
         // SAFETY: as above.
         unsafe { OwnedFd::from_raw_fd(fd) }
