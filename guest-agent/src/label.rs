@@ -29,6 +29,9 @@ pub(crate) fn write_label(out: &mut String, op: &Op, returned: i64, ready: Optio
         | Op::Close { .. }
         | Op::Shutdown { .. }
         | Op::Linger { .. }
+        | Op::Cork { .. }
+        | Op::Nodelay { .. }
+        | Op::ReceiveTimeout { .. }
         | Op::TcpState { .. }
         | Op::Write { .. }
         | Op::Pending { .. }

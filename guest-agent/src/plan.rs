@@ -213,7 +213,7 @@ fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
 fn delay_of(op: &Op) -> Option<Delay> {
     match op {
         Op::Select { timeout, .. } | Op::Await { timeout, .. } => Some(*timeout),
-        Op::Sleep { duration } => Some(*duration),
+        Op::Sleep { duration } | Op::ReceiveTimeout { duration, .. } => Some(*duration),
         _ => None,
     }
 }
@@ -227,6 +227,9 @@ pub(crate) fn sockets_of(op: &Op) -> impl Iterator<Item = Slot> + '_ {
         | Op::Close { socket }
         | Op::Shutdown { socket, .. }
         | Op::Linger { socket, .. }
+        | Op::Cork { socket }
+        | Op::Nodelay { socket }
+        | Op::ReceiveTimeout { socket, .. }
         | Op::SoError { socket }
         | Op::TcpState { socket }
         | Op::Read { socket, .. }

@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod bench;
 pub mod capability;
 pub mod cli;
 pub mod clock;

@@ -10,6 +10,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use rig::document::Problems;
 use rig::matrix::{Filter, Matrix, Selection};
+use rig::path::Lack;
 use rig::script::Scenario;
 
 /// As `Failure::print` shows them, without colour and at a fixed width.
@@ -54,6 +55,66 @@ fn wrong_scenario_files() {
     snapshot_folder("scenario", 12, |name, text, _| {
         Scenario::parse(name.trim_end_matches(".toml"), name, text).map(|_| ())
     });
+}
+
+/// What every matrix needs beside its paths; far enough behind them that no excerpt shows it.
+const BESIDE_PATHS: &str = r#"
+
+
+
+[axes]
+scenario = ["rst"]
+configuration = ["metal"]
+kernel = ["6.1"]
+path = ["p"]
+[configuration.metal]
+kind = "host"
+"#;
+
+#[test]
+fn wrong_paths() {
+    snapshot_folder("path", 18, |name, text, folder| {
+        Matrix::parse(name, &format!("{text}{BESIDE_PATHS}"), folder).map(|_| ())
+    });
+}
+
+/// What a host lacks, made up: the path of each key, in the words of a host that probed it.
+#[test]
+fn what_a_host_cannot_do_of_a_path_is_shown_where_it_is_asked_for() {
+    let text = r#"
+[path.p]
+mechanism = "netem"
+delay = { both = "50ms" }
+[path.p.rule.reject]
+at = "peer"
+hook = "input"
+verdict = "reject-tcp-reset"
+[path.p.fault.stop]
+do = "pause"
+
+[path.lb.haproxy]
+on_marked_down = "shutdown-sessions"
+"#;
+    let matrix =
+        Matrix::parse("matrix.toml", &format!("{text}{BESIDE_PATHS}"), Path::new(".")).expect("valid");
+    let lack = |path: &str, key: &str, why: &str| {
+        (path.to_owned(), Lack { key: key.to_owned(), why: why.to_owned() })
+    };
+    let netem = lack("p", "mechanism", "no netem: the kernel has no sch_netem");
+    let lacks = [
+        lack("lb", "haproxy", "no HAProxy: `haproxy` is not installed (Debian package haproxy)"),
+        netem.clone(),
+        lack("p", "rule.reject", "no nft: `nft` is not installed (Debian package nftables)"),
+        lack("p", "fault.stop", "a host cannot be paused, only a guest"),
+        lack("p", "", "user networking ends the guest's TCP in QEMU"),
+        lack("p", "rule.of-another-file", "no nft: not there"),
+        netem,
+        lack("a path of another file", "haproxy", "not there"),
+    ];
+    insta::with_settings!({ snapshot_path => "diagnostics/snapshots/command", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("path-lacks", render(matrix.explain_lacks(&lacks)));
+    });
+    assert!(matrix.explain_lacks(&[]).is_empty());
 }
 
 fn refused(words: &[&str], profile: Option<&str>) -> String {

@@ -4,6 +4,8 @@
 
 #[path = "golden/analysis.rs"]
 mod analysis;
+#[path = "golden/claims.rs"]
+mod claims;
 #[path = "golden/fixture.rs"]
 mod fixture;
 #[path = "golden/record.rs"]

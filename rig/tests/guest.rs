@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
 mod blackbox;
+#[path = "guest/capture.rs"]
+mod capture;
 #[path = "guest/disturbed.rs"]
 mod disturbed;
 #[path = "guest/findings.rs"]
@@ -36,6 +38,11 @@ fn alone(test: fn()) {
 #[test]
 fn a_run_says_what_it_measured() {
     alone(findings::a_run_says_what_it_measured);
+}
+
+#[test]
+fn packets_of_a_guest_are_captured_at_both_ends() {
+    alone(capture::packets_of_a_guest_are_captured_at_both_ends);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "netns/capture.rs"]
+mod capture;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -13,7 +16,7 @@ use std::{fs, io, thread};
 use nix::net::if_::if_nameindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
-use rig::path::{Addressing, PathSpec, Place, TargetLink};
+use rig::path::{Addressing, Mechanisms, PathSpec, Place, TargetLink};
 use rig::target::launch_agent;
 use rig::testbed::{Namespace, RstCounts, Testbed, Witness, probe, sysctls};
 use rtnetlink::packet_route::link::{InfoData, InfoVeth};
@@ -31,11 +34,11 @@ fn skipped() -> bool {
 }
 
 fn path(mtu_bytes: u32) -> PathSpec {
-    PathSpec { name: "direct".into(), mtu_bytes }
+    PathSpec::plain("direct", mtu_bytes)
 }
 
 fn build(link: TargetLink) -> Testbed {
-    Testbed::build(&path(1500), Addressing::default(), link).unwrap()
+    Testbed::build(&path(1500), Addressing::default(), link, &Mechanisms::all(), 1).unwrap()
 }
 
 /// A listener inside; it stays usable outside.
@@ -124,7 +127,9 @@ fn data_crosses_the_path_and_its_mtu_is_that_of_the_specification() {
         return;
     }
     for mtu_bytes in [576, 1500, 9000] {
-        let testbed = Testbed::build(&path(mtu_bytes), Addressing::default(), TargetLink::Veth).unwrap();
+        let testbed =
+            Testbed::build(&path(mtu_bytes), Addressing::default(), TargetLink::Veth, &Mechanisms::all(), 1)
+                .unwrap();
         let (listener, address) = listen(testbed.peer(), Addressing::default().peer);
         let (mut client, mut server) = connect(testbed.target(), &listener, address);
         assert_eq!(client.local_addr().unwrap().ip(), Addressing::default().target);
@@ -364,7 +369,8 @@ fn a_wrong_path_or_interface_is_named() {
     if skipped() {
         return;
     }
-    let refused = Testbed::build(&path(20), Addressing::default(), TargetLink::Veth).unwrap_err();
+    let refused = Testbed::build(&path(20), Addressing::default(), TargetLink::Veth, &Mechanisms::all(), 1)
+        .unwrap_err();
     assert_eq!(refused.to_string(), "path direct: an mtu of 20 bytes is outside 68..=65521");
     let missing = Witness::start(&Namespace::new().unwrap(), "tap0").unwrap_err();
     assert_eq!(missing.to_string(), "the witness on tap0 cannot find its interface");

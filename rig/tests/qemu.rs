@@ -5,10 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
 
+#[path = "qemu/pair.rs"]
+mod pair;
+#[path = "qemu/paths.rs"]
+mod paths;
 #[path = "qemu/play.rs"]
 mod play;
 #[path = "qemu/reproduce.rs"]
 mod reproduce;
+#[path = "qemu/rules.rs"]
+mod rules;
 mod support;
 #[path = "qemu/visit.rs"]
 mod visit;
@@ -342,6 +348,7 @@ async fn a_vmxnet3_guest_of_6_12_carries_packets_and_its_panic_is_told_with_the_
     let guest = boot(plan).await;
     is_as_agreed(&image, &bench, &guest, ("vmxnet3", Localtime::Present)).await;
     reaches(&bench, &guest, "192.0.2.1").await;
+    rules::takes_rules(&bench, &guest).await;
 
     let crash = |session: SshSession, left: &dyn Fn() -> Duration| {
         session.run("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger; sleep 1000", left())
@@ -439,6 +446,7 @@ async fn the_probe_says_what_functions_and_keeps_the_answer() {
         cache: folder.path().join("cache"),
         within: PROBE_DEADLINE,
         device: "/dev/kvm".into(),
+        lateness: probe::Lateness::Answer,
     };
     let resolved = probe::resolve(Accelerator::Auto, &kit).await.unwrap();
     support::say(&format!("auto is {}: {}", resolved.engine, resolved.reason));

@@ -1,6 +1,6 @@
-//! The rehearsal tier: boots the emulated KVM host with the real binary and runs small programs of this host in it.
+//! The rehearsal tier: boots the emulated KVM host with the real binary, and runs small programs and a whole matrix of this host in it.
 //!
-//! Needs QEMU, and for the first time the package mirror; where QEMU is missing it says so and does nothing else.
+//! One rehearsal at a time: two would share two cores. Needs QEMU, and for the first time the package mirror; where QEMU is missing it says so and does nothing else.
 //! Units: seconds. Nothing here is timed except by bounds that only a hang reaches.
 
 use std::fs;
@@ -8,11 +8,22 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+#[path = "rehearsal/matrix.rs"]
+mod matrix;
+
+/// Held while an emulated host runs.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Far more than a boot and a power-off take on a busy machine.
 const BOUND: Duration = Duration::from_secs(540);
@@ -44,14 +55,18 @@ fn rehearse(folder: &Path, options: &[&str], script: &str) -> Child {
 }
 
 fn await_end(child: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + BOUND;
+    await_end_within(child, BOUND)
+}
+
+fn await_end_within(child: &mut Child, bound: Duration) -> ExitStatus {
+    let deadline = Instant::now() + bound;
     loop {
         if let Some(status) = child.try_wait().expect("it is our child") {
             return status;
         }
         if Instant::now() > deadline {
             child.kill().expect("it is our child");
-            panic!("the rehearsal did not end within {} s", BOUND.as_secs());
+            panic!("the rehearsal did not end within {} s", bound.as_secs());
         }
         thread::sleep(Duration::from_millis(50));
     }
@@ -91,6 +106,7 @@ fn a_command_runs_in_an_emulated_kvm_host_as_it_would_here() {
     if !can_run("the rehearsal") {
         return;
     }
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("extra")).expect("a folder");
     fs::write(folder.path().join("before"), "of the host\n").expect("a file");
@@ -158,6 +174,7 @@ fn nothing_survives_it() {
     if !can_run("dying together") {
         return;
     }
+    let _alone = alone();
     for how in [Signal::SIGKILL, Signal::SIGINT] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut child = rehearse(folder.path(), &[], "sleep 1000");

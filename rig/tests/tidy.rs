@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 /// `rig/docs/architecture.md`, "Direction": what each room may use. `cli` may use all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("agent", &[]),
-    ("analysis", &["matrix", "record", "target"]),
+    ("analysis", &["matrix", "path", "record", "target"]),
+    ("bench", &["agent", "clock", "image", "middlebox", "path", "process", "script", "target", "testbed"]),
     ("capability", &["image", "process", "target", "testbed"]),
     ("clock", &[]),
     ("document", &[]),
     ("event", &["record"]),
     ("image", &["document", "target"]),
-    ("matrix", &["document", "path", "script", "target"]),
+    ("matrix", &["document", "middlebox", "path", "script", "target"]),
     ("middlebox", &[]),
-    ("path", &[]),
+    ("path", &["middlebox"]),
     ("process", &[]),
     ("record", &["clock", "matrix"]),
     ("rehearse", &["clock", "image", "process"]),
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "event",
             "image",
             "matrix",
+            "middlebox",
             "path",
             "process",
             "record",
@@ -39,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("script", &["document"]),
     ("target", &["image", "path", "process", "testbed"]),
-    ("testbed", &["path", "process"]),
+    ("testbed", &["middlebox", "path", "process"]),
 ];
 
 /// Files over 600 lines, with the reason.

@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "trouble/bench.rs"]
+mod bench;
 mod blackbox;
+#[path = "trouble/capture.rs"]
+mod capture;
 #[path = "trouble/flags.rs"]
 mod flags;
 #[path = "trouble/host.rs"]
 mod host;
+#[path = "trouble/paths.rs"]
+mod paths;
 #[path = "trouble/small.rs"]
 mod small;
 #[path = "trouble/traced.rs"]

@@ -22,5 +22,5 @@ pub use histogram::Histogram;
 pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Request, Role};
 pub use observation::{Readiness, StepLog, TrialRecord};
 pub use operation::{Call, Choice, FieldKind, FieldSchema, Op, OpSchema, Shut, schema_of, schemas};
-pub use script::{Delay, Lane, Mark, Script, Side, Slot, Step};
+pub use script::{Delay, Lane, Mark, Script, Side, Slot, Step, matches_outcome};
 pub use tally::{Tally, TcpState};

@@ -70,6 +70,24 @@ pub enum Op {
         /// `l_linger`, in seconds.
         seconds: u16,
     },
+    /// setsockopt `TCP_CORK`: what is written stays unsent until a full segment is there, or for 200 ms. tcp(7).
+    Cork {
+        /// Which.
+        socket: Slot,
+    },
+    /// setsockopt `TCP_NODELAY`: a small write leaves at once, also while an earlier one is not acknowledged. tcp(7).
+    Nodelay {
+        /// Which.
+        socket: Slot,
+    },
+    /// setsockopt `SO_RCVTIMEO`: from now on a read without data gives up with `EAGAIN` after this. socket(7).
+    ReceiveTimeout {
+        /// Which.
+        socket: Slot,
+        /// How long a read waits; 0 is for ever, as in socket(7).
+        #[serde(rename = "for")]
+        duration: Delay,
+    },
     /// getsockopt `SO_ERROR`: returns *and clears* `sk_err`, so a read after it sees EOF where it would have seen the errno.
     SoError {
         /// Which.
@@ -163,6 +181,9 @@ impl Op {
             | Self::Close { .. }
             | Self::Shutdown { .. }
             | Self::Linger { .. }
+            | Self::Cork { .. }
+            | Self::Nodelay { .. }
+            | Self::ReceiveTimeout { .. }
             | Self::SoError { .. }
             | Self::TcpState { .. }
             | Self::Read { .. }
@@ -183,6 +204,9 @@ impl Op {
             Self::Close { .. } => "close",
             Self::Shutdown { .. } => "shutdown",
             Self::Linger { .. } => "linger",
+            Self::Cork { .. } => "cork",
+            Self::Nodelay { .. } => "nodelay",
+            Self::ReceiveTimeout { .. } => "receive_timeout",
             Self::SoError { .. } => "so_error",
             Self::TcpState { .. } => "tcp_state",
             Self::Select { .. } => "select",
@@ -295,6 +319,17 @@ const SCHEMAS: &[OpSchema] = &[
         name: "linger",
         about: "set SO_LINGER; with 0 seconds a close sends a RST",
         fields: &[SOCKET, required("seconds", FieldKind::Count { low: 0, high: 65_535 })],
+    },
+    OpSchema {
+        name: "cork",
+        about: "set TCP_CORK: a small write stays unsent for up to 200 ms",
+        fields: &[SOCKET],
+    },
+    OpSchema { name: "nodelay", about: "set TCP_NODELAY: a small write leaves at once", fields: &[SOCKET] },
+    OpSchema {
+        name: "receive_timeout",
+        about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is never",
+        fields: &[SOCKET, required("for", FieldKind::Delay)],
     },
     OpSchema { name: "so_error", about: "read and clear SO_ERROR", fields: &[SOCKET] },
     OpSchema { name: "tcp_state", about: "read the state in TCP_INFO", fields: &[SOCKET] },

@@ -159,8 +159,8 @@ impl Script {
     }
 }
 
-/// Labels are compared one by one; `*` stands for any one label, a last `**` for any rest.
-fn matches_outcome(pattern: &str, outcome: &str) -> bool {
+/// Whether an outcome is as a pattern says. Labels are compared one by one; `*` stands for any one label, a last `**` for any rest.
+pub fn matches_outcome(pattern: &str, outcome: &str) -> bool {
     let mut labels = outcome.split(',');
     for wanted in pattern.split(',') {
         match (wanted, labels.next()) {

@@ -99,6 +99,12 @@ pub(crate) fn perform(step: &Step, hands: &mut Hands, around: &Around<'_>) -> Se
         Op::Close { socket } => around.timed(step, || descriptor::close(of(*socket))),
         Op::Shutdown { socket, how } => around.timed(step, || socket::shutdown(of(*socket), *how)),
         Op::Linger { socket, seconds } => around.timed(step, || options::linger(of(*socket), *seconds)),
+        Op::Cork { socket } => around.timed(step, || options::cork(of(*socket))),
+        Op::Nodelay { socket } => around.timed(step, || options::nodelay(of(*socket))),
+        Op::ReceiveTimeout { socket, duration } => {
+            let length = around.place.delay(*duration);
+            around.timed(step, || options::receive_timeout(of(*socket), length))
+        }
         Op::SoError { socket } => around.timed(step, || options::take_error(of(*socket))),
         Op::TcpState { socket } => around.timed(step, || options::tcp_state(of(*socket))),
         Op::Read { socket, .. } => {

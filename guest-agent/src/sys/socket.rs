@@ -6,8 +6,10 @@
 //! Tests: below, and `tests/loopback.rs`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 use super::raw::syscall;
+use super::time::timeval;
 
 /// A socket address as the kernel takes it: `sockaddr_in` or `sockaddr_in6`, in network byte order.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +122,7 @@ pub(crate) fn shutdown(fd: i32, how: i32) -> i64 {
     unsafe { syscall(libc::SYS_shutdown, [fd as usize, how as usize, 0, 0, 0, 0]) }
 }
 
-fn set_option(fd: i32, level: i32, name: i32, value: &[i32]) -> i64 {
+fn set_option<T>(fd: i32, level: i32, name: i32, value: &[T]) -> i64 {
     let place = value.as_ptr() as usize;
     let bytes = size_of_val(value);
     // SAFETY: the value is `bytes` long and only read.
@@ -143,6 +145,21 @@ pub(crate) fn reuse_address(fd: i32) -> i64 {
 /// `SO_LINGER {1, seconds}`.
 pub(crate) fn linger(fd: i32, seconds: u16) -> i64 {
     set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &[1, i32::from(seconds)])
+}
+
+/// `TCP_CORK`.
+pub(crate) fn cork(fd: i32) -> i64 {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &[1])
+}
+
+/// `TCP_NODELAY`.
+pub(crate) fn nodelay(fd: i32) -> i64 {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &[1])
+}
+
+/// `SO_RCVTIMEO`; 0 is for ever.
+pub(crate) fn receive_timeout(fd: i32, length: Duration) -> i64 {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &[timeval(length)])
 }
 
 /// `SO_ERROR`: the pending errno, which this clears, or `-errno` of the call.

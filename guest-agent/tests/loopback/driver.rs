@@ -246,6 +246,15 @@ pub(crate) fn shutdown(how: Shut) -> Step {
 pub(crate) fn linger() -> Step {
     step(Op::Linger { socket: S, seconds: 0 })
 }
+pub(crate) fn cork() -> Step {
+    step(Op::Cork { socket: S })
+}
+pub(crate) fn nodelay() -> Step {
+    step(Op::Nodelay { socket: S })
+}
+pub(crate) fn receive_timeout(ns: u64) -> Step {
+    step(Op::ReceiveTimeout { socket: S, duration: Delay::Fixed { ns } })
+}
 pub(crate) fn so_error() -> Step {
     step(Op::SoError { socket: S })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rig_protocol::{Call, Delay, Errno, Op, Slot, TcpState};
+use rig_protocol::{Call, Delay, Errno, Op, Slot, Step, TcpState};
 
 use crate::driver::*;
 
@@ -68,6 +68,35 @@ fn a_fin_reads_the_data_and_then_the_end() {
     let (target, _) = play(&fin, &Setting::default());
     assert_eq!(target.tally.outcomes, counts(&[("readable,data,eof", 200)]));
     assert_eq!(target.tally.anomalies, 0);
+}
+
+#[test]
+fn what_is_corked_is_lost_to_a_reset_at_its_sender_unless_it_was_pushed_before() {
+    let outcomes = |options: Vec<Step>| {
+        let client =
+            vec![connect(), write("hello"), select(5 * SECOND).verdict(), read().outcome(), read().outcome()];
+        let answer = [accept(), read(), cork(), write("CDEF")].into_iter().chain(options);
+        let peer = answer.chain([linger(), close()]).collect();
+        play(&script(client, peer, &["**"]), &Setting::default()).0.tally.outcomes
+    };
+    assert_eq!(outcomes(vec![]), counts(&[("readable,ECONNRESET,eof", 200)]));
+    // Setting TCP_NODELAY sends what is pending, also while TCP_CORK is set (tcp(7)).
+    assert_eq!(outcomes(vec![nodelay()]), counts(&[("readable,data,ECONNRESET", 200)]));
+}
+
+#[test]
+fn a_read_without_data_gives_up_when_it_is_told_to() {
+    let silent = |ns| {
+        script(
+            vec![connect(), receive_timeout(ns), read().verdict(), read().outcome(), close()],
+            vec![accept(), sleep(50 * MS), write("CDEF"), close()],
+            &["**"],
+        )
+    };
+    let setting = Setting { trials: 40, ..Setting::default() };
+    let outcomes = |ns| play(&silent(ns), &setting).0.tally.outcomes;
+    assert_eq!(outcomes(1), counts(&[("EAGAIN,EAGAIN", 40)]), "a part of a microsecond is not 0");
+    assert_eq!(outcomes(60 * SECOND), counts(&[("data,eof", 40)]));
 }
 
 #[test]

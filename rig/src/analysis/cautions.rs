@@ -169,8 +169,23 @@ fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
             count(lost)
         ));
     }
-    // Behind slirp two connections carry each trial, and the witness sees one of them at most.
-    let direct = || measured.iter().filter(|cell| !cell.is_proxied());
+    let unwatched: BTreeSet<&str> = measured
+        .iter()
+        .filter(|cell| !cell.has_witness())
+        .map(|cell| cell.cell().subject.configuration.name.as_str())
+        .collect();
+    if !unwatched.is_empty() {
+        let names: Vec<&str> = unwatched.into_iter().collect();
+        cautions.push(format!(
+            "{}: no witness, because no interface of the host carries the packets of two guests; their RSTs are what the two kernels say, and a difference from bare metal may be the peer's, which is a guest there too",
+            list(&names)
+        ));
+    }
+    // Behind slirp two connections carry each trial, and the witness sees one of them at most; a box on the way sends resets of its own.
+    let seen_whole = |cell: &&Measured<'_>| {
+        !cell.is_proxied() && cell.has_witness() && cell.cell().subject.path.is_plain()
+    };
+    let direct = || measured.iter().filter(seen_whole);
     let disagreeing: Vec<&Measured<'_>> =
         direct().filter(|cell| cell.witness_rsts() != cell.kernel_rsts()).collect();
     if let Some(worst) =
@@ -198,8 +213,9 @@ fn about_lost_packets(measured: &[Measured<'_>]) -> Option<String> {
         let counters = tallies.filter_map(|tally| tally.counters.get("Tcp.RetransSegs"));
         counters.map(|risen| u64::try_from(*risen).unwrap_or(0)).sum()
     };
+    let plain = measured.iter().filter(|cell| cell.cell().subject.path.is_plain());
     let touched: Vec<(u64, &Measured<'_>)> =
-        measured.iter().map(|cell| (repeated(cell), cell)).filter(|(n, _)| *n > 0).collect();
+        plain.map(|cell| (repeated(cell), cell)).filter(|(n, _)| *n > 0).collect();
     let (most, worst) = touched.iter().max_by_key(|(n, _)| *n)?;
     Some(format!(
         "segments were sent again in {}, most in {} ({} {}): {}; on a plain link that is load (full queues, or kernels that waited to run): a timeout there may be the testbed's; lower in_flight, or free the host",

@@ -10,6 +10,7 @@ use rig_protocol::{Errno, Op, Side, Tally, TcpState};
 use rig_stats::{Count, clopper_pearson};
 
 use crate::matrix::Cell;
+use crate::path::Matches;
 use crate::record::Run;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord, Origin};
 
@@ -73,6 +74,11 @@ impl Measured<'_> {
         &self.record.cell
     }
 
+    /// What a mechanism of the path counted over its blocks.
+    pub(super) fn path_counter(&self, name: &str) -> u64 {
+        self.blocks.iter().filter_map(|block| block.path.counters.get(name)).sum()
+    }
+
     pub(super) fn void(&self) -> u64 {
         self.void_reasons.values().sum()
     }
@@ -106,6 +112,11 @@ impl Measured<'_> {
         let subject = &self.cell().subject;
         let parameters = subject.parameters.iter().map(|(name, value)| format!(" {name}={value}"));
         format!("{}{}", subject.scenario, parameters.collect::<String>())
+    }
+
+    /// Whether somebody watched the packets of every block.
+    pub(super) fn has_witness(&self) -> bool {
+        self.blocks.iter().all(|block| !block.witness.absent)
     }
 
     pub(super) fn witness_rsts(&self) -> u64 {
@@ -223,8 +234,11 @@ pub(super) fn summarise(run: &Run, measured: &Measured<'_>, sight: &Sight, rules
         rates: Question::ALL.iter().map(|q| (q.key().to_owned(), rate(q.count(tally), rules))).collect(),
         latency_ns: timed,
         anomalies: tally.anomalies,
-        witness_rsts: measured.witness_rsts(),
+        witness_rsts: measured.has_witness().then(|| measured.witness_rsts()),
         kernel_rsts: measured.kernel_rsts(),
+        mechanisms: mechanisms(&measured.blocks),
+        path_counters: path_counters(&measured.blocks),
+        captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
     }
 }
 
@@ -239,8 +253,37 @@ fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, String) {
         (Some(blind), None) => (CellStatus::Blind, blind),
         (Some(blind), Some(short)) => (CellStatus::Blind, format!("{blind}; {short}")),
         (None, Some(short)) => (CellStatus::Short, short),
-        (None, None) => (CellStatus::Complete, String::new()),
+        (None, None) => (CellStatus::Complete, without_effect(measured)),
     }
+}
+
+/// The rules of the path of which the claim under test is that they do something, and which matched nothing: the runner made sure of that.
+fn without_effect(measured: &Measured<'_>) -> String {
+    let rules = measured.cell().subject.path.rules.iter().filter(|rule| rule.matches == Matches::Never);
+    let said: Vec<String> = rules
+        .map(|rule| {
+            let matched = measured.path_counter(&format!("rule.{}", rule.name));
+            let trials = count(measured.tally.trials);
+            format!("rule {} matched {} packets in {trials} trials", rule.name, count(matched))
+        })
+        .collect();
+    if said.is_empty() { String::new() } else { format!("fault had no effect: {}", said.join("; ")) }
+}
+
+fn mechanisms(blocks: &[&BlockRecord]) -> Vec<String> {
+    let all: BTreeSet<&String> = blocks.iter().flat_map(|block| &block.path.mechanisms).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// What acted, summed over the blocks; and what a packet filter was to match, also where nothing did.
+fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, n) in blocks.iter().flat_map(|block| &block.path.counters) {
+        if *n > 0 || name.starts_with("rule.") {
+            *sums.entry(name.clone()).or_default() += n;
+        }
+    }
+    sums
 }
 
 /// Why a cell has fewer trials than were asked for, if it has.

@@ -11,6 +11,7 @@ mod claims;
 mod comparisons;
 mod controls;
 mod hypotheses;
+mod judges;
 pub mod model;
 mod sentences;
 pub mod words;

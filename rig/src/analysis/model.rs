@@ -118,7 +118,7 @@ pub struct CellSummary {
     pub proxied: bool,
     /// How it ended.
     pub status: CellStatus,
-    /// Why it is short, skipped or blind; empty otherwise.
+    /// Why it is short, skipped or blind; for a complete one whose path says that a fault does nothing, that it did nothing; empty otherwise.
     pub reason: String,
     /// Trials with an outcome.
     pub trials: u64,
@@ -144,10 +144,19 @@ pub struct CellSummary {
     pub latency_ns: BTreeMap<String, Quantiles>,
     /// Trials that the scenario does not expect, or with a verdict return of -1.
     pub anomalies: u64,
-    /// RSTs that the witness saw next to the target.
-    pub witness_rsts: u64,
+    /// RSTs that the witness saw next to the target; none where nobody watched.
+    pub witness_rsts: Option<u64>,
     /// RSTs that the kernels of both ends say they sent (`Tcp.OutRsts`).
     pub kernel_rsts: u64,
+    /// Which mechanism made what of the path, and why that one; empty for a plain link.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mechanisms: Vec<String>,
+    /// What the mechanisms of the path counted over these blocks: what acted, and the rules of a packet filter even where they did not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub path_counters: BTreeMap<String, u64>,
+    /// Files with the packets of these blocks, under the run's folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<String>,
 }
 
 /// Blocks by origin.

@@ -17,19 +17,65 @@ pub struct Tool {
     pub package: &'static str,
     /// What for.
     pub reason: &'static str,
+    /// What does not work without it.
+    pub purpose: Purpose,
+}
+
+/// What does not work without a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Runs.
+    Runs,
+    /// Runs over some paths: their cells are skipped.
+    SomePaths,
+    /// The tests of rig itself, and looking closer.
+    Tests,
 }
 
 /// All of them. What is not listed here is not run.
-pub const TOOLS: [Tool; 5] = [
-    Tool { program: "qemu-system-x86_64", package: "qemu-system-x86", reason: "runs the guests" },
-    Tool { program: "tc", package: "iproute2", reason: "delays and drops packets on a path (netem)" },
-    Tool { program: "nft", package: "nftables", reason: "drops and resets packets on a path" },
+pub const TOOLS: [Tool; 7] = [
+    Tool {
+        program: "qemu-system-x86_64",
+        package: "qemu-system-x86",
+        reason: "runs the guests",
+        purpose: Purpose::Runs,
+    },
+    Tool {
+        program: "tc",
+        package: "iproute2",
+        reason: "delays and drops packets on a path (netem)",
+        purpose: Purpose::Runs,
+    },
+    Tool {
+        program: "nft",
+        package: "nftables",
+        reason: "drops and resets packets on a path",
+        purpose: Purpose::Runs,
+    },
+    Tool {
+        program: "dpkg-deb",
+        package: "dpkg",
+        reason: "unpacks the guests' kernel and programs",
+        purpose: Purpose::Runs,
+    },
+    Tool {
+        program: "haproxy",
+        package: "haproxy",
+        reason: "a real load balancer on a path",
+        purpose: Purpose::SomePaths,
+    },
     Tool {
         program: "strace",
         package: "strace",
         reason: "the independent witness of what select() returned (tests, `rig replay`)",
+        purpose: Purpose::Tests,
     },
-    Tool { program: "dpkg-deb", package: "dpkg", reason: "unpacks the guests' kernel and programs" },
+    Tool {
+        program: "tshark",
+        package: "tshark",
+        reason: "looks into captured packets (tests, and you)",
+        purpose: Purpose::Tests,
+    },
 ];
 
 /// Where root's tools are when PATH does not say so (as under `su` or cron).

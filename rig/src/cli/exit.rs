@@ -59,15 +59,29 @@ impl Failure {
         Self { exit, reports: vec![report] }
     }
 
-    /// Prints it to standard error and gives the exit code.
+    /// With these problems of the input before it: they say more exactly what it is about.
+    pub fn showing<D: Diagnostic + Send + Sync + 'static>(
+        mut self,
+        problems: impl IntoIterator<Item = D>,
+    ) -> Self {
+        self.reports.splice(0..0, problems.into_iter().map(Report::new));
+        self
+    }
+
+    /// Prints it to standard error, where one is known before the command ends; nothing where there is nothing to say.
     #[expect(clippy::print_stderr, reason = "the one place where failures reach the user")]
-    pub fn print(self) -> ExitCode {
+    pub fn show(&self) {
         for report in &self.reports {
             eprintln!("{report:?}");
         }
         if self.reports.len() > 1 {
             eprintln!("{} problems", self.reports.len());
         }
+    }
+
+    /// Prints it to standard error and gives the exit code.
+    pub fn print(self) -> ExitCode {
+        self.show();
         self.exit.into()
     }
 }

@@ -19,9 +19,9 @@ use super::matrix::prepare;
 use super::{Exit, Failure};
 use crate::image::{Cache, GuestKeys, Image};
 use crate::matrix::{Cell, Matrix};
-use crate::path::Addressing;
+use crate::path::{Addressing, Mechanisms};
 use crate::process;
-use crate::record::format::Conduct;
+use crate::record::format::{CaptureWhen, Conduct};
 use crate::runner::{Errand, Laboratory, Visit};
 use crate::target::Backend;
 use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent};
@@ -61,8 +61,8 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
-    let abilities = prepare::look();
-    if let Some(reason) = abilities.lack(&cell.subject.configuration.target) {
+    let abilities = prepare::look([&cell]);
+    if let Some(reason) = prepare::lack(&abilities, &cell) {
         return Err(Failure::say(
             Exit::Testbed,
             format!("this host cannot run {}: {reason}", choose::hardware(&cell)),
@@ -76,7 +76,7 @@ fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
-    let result = runtime.block_on(inside(&cell, images, &logs, &arguments.command));
+    let result = runtime.block_on(inside(&cell, images, abilities.mechanisms, &logs, &arguments.command));
     // A thread that still reads the terminal must not hold the exit up.
     runtime.shutdown_background();
     result
@@ -85,6 +85,7 @@ fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
 async fn inside(
     cell: &Cell,
     images: std::collections::HashMap<String, Image>,
+    mechanisms: Mechanisms,
     logs: &Path,
     command: &[String],
 ) -> Result<ExitCode, Failure> {
@@ -98,8 +99,14 @@ async fn inside(
         )
     };
     std::fs::create_dir_all(logs).map_err(unwritable)?;
-    let conduct = Conduct { retries: 0, block_deadline_ms: 0, keep_examples: 0, keep_anomalies: 0 };
-    let laboratory = prepare::laboratory(&conduct, logs, images, accelerator, keys)?;
+    let conduct = Conduct {
+        retries: 0,
+        block_deadline_ms: 0,
+        keep_examples: 0,
+        keep_anomalies: 0,
+        capture: CaptureWhen::Never,
+    };
+    let laboratory = prepare::laboratory(&conduct, logs, images, accelerator, mechanisms, keys)?;
     let mut signals = Signals::listen();
     let visit = laboratory.visit(cell, signals.heard()).await.map_err(Failure::testbed)?;
     let Some(visit) = visit else { return Ok(Exit::Interrupted.into()) };
@@ -132,7 +139,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
     let target = visit.target();
     let addressing = Addressing::default();
     let (address, peer) = match guest.spec().nic.backend {
-        Backend::Tap | Backend::TapVhost => {
+        Backend::Tap | Backend::TapVhost | Backend::Socket => {
             let address = format!("{}/{} on `data`", addressing.target, addressing.prefix);
             (address, format!("{} (answers pings; nothing listens)", addressing.peer))
         }

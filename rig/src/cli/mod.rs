@@ -5,6 +5,7 @@
 //! Errors: [`Failure`], which carries the exit code of the contract.
 //! Tests: `tests/cli.rs` (trycmd).
 
+mod bench;
 mod clean;
 mod completions;
 mod doctor;
@@ -54,6 +55,8 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Measure the rig itself, beside a peer or a limit
+    Bench(bench::Arguments),
     /// Remove what a killed rig may have left in the cache
     Clean(clean::Arguments),
     /// Print a completion script for a shell
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };

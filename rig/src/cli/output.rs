@@ -43,31 +43,9 @@ pub(super) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
     out
 }
 
-/// `54000` as `54,000`.
-pub(super) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        for (count, text) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (54_000, "54,000"), (1_234_567, "1,234,567")]
-        {
-            assert_eq!(thousands(count), text);
-        }
-    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

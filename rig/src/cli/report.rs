@@ -1,10 +1,11 @@
 //! `rig report`: renders a recorded run, from its files alone.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 
+use super::output::print;
 use super::{Exit, Failure};
 use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
@@ -44,7 +45,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
     }
     match (&arguments.output, formats.as_slice()) {
-        (None, [one]) => print(&render(&model, *one))?,
+        (None, [one]) => {
+            print(&render(&model, *one))?;
+        }
         (output, formats) => {
             let output = output.as_deref().unwrap_or(&dir);
             let written = write_files(&model, formats, output)?;
@@ -89,19 +92,6 @@ fn write_files(model: &ReportModel, formats: &[Format], dir: &Path) -> Result<Ve
         written.push(path);
     }
     Ok(written)
-}
-
-/// A closed pipe (`rig report | head`) is the reader's choice, not a failure.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::say(
-            Exit::Testbed,
-            format_args!("cannot print the report: {error}"),
-            "use --output DIR",
-        )),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Exit 2 where the asked run is wrong, 4 where the disk is.

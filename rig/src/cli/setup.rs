@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::image::{blame, say, tell};
 use super::{Exit, Failure};
-use crate::capability::tool::{self, Tool};
+use crate::capability::tool::{self, Purpose, Tool};
 use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
 
 /// Arguments of `rig setup`.
@@ -18,7 +18,13 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let missing = tool::missing();
     for tool in &missing {
-        say(&format!("missing: {} (package {}): {}", tool.program, tool.package, tool.reason));
+        let Tool { program, package, reason, purpose } = tool;
+        let without = match purpose {
+            Purpose::Runs => "",
+            Purpose::SomePaths => "; only paths that name it need it",
+            Purpose::Tests => "; runs do without it",
+        };
+        say(&format!("missing: {program} (package {package}): {reason}{without}"));
     }
     if !missing.is_empty() {
         let apt = tool::find("apt-get").is_some();
@@ -27,7 +33,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
                 say("install it with");
                 commands.iter().for_each(|command| say(&format!("    {command}")));
                 say("or let `rig setup --yes` do it");
-                return Ok(Exit::Testbed);
+                let usable = missing.iter().all(|tool| tool.purpose != Purpose::Runs);
+                return Ok(if usable { Exit::Done } else { Exit::Testbed });
             }
             Plan::Refuse { what, help } => return Err(Failure::say(Exit::Testbed, what, help)),
             Plan::Install(packages) => install(&packages)?,
@@ -137,8 +144,8 @@ mod tests {
     use super::*;
 
     const MISSING: [Tool; 2] = [
-        Tool { program: "tc", package: "iproute2", reason: "x" },
-        Tool { program: "ip", package: "iproute2", reason: "y" },
+        Tool { program: "tc", package: "iproute2", reason: "x", purpose: Purpose::Runs },
+        Tool { program: "ip", package: "iproute2", reason: "y", purpose: Purpose::Runs },
     ];
 
     #[test]

@@ -62,6 +62,32 @@ impl Value {
             Self::Table(_) => "a table",
         }
     }
+
+    /// The table that it is, if it is one.
+    pub fn as_table(&self) -> Option<&Table> {
+        match self {
+            Self::Table(table) => Some(table),
+            Self::String(_)
+            | Self::Integer(_)
+            | Self::Float(_)
+            | Self::Boolean(_)
+            | Self::Datetime
+            | Self::Array(_) => None,
+        }
+    }
+
+    /// The string that it is, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            Self::Integer(_)
+            | Self::Float(_)
+            | Self::Boolean(_)
+            | Self::Datetime
+            | Self::Array(_)
+            | Self::Table(_) => None,
+        }
+    }
 }
 
 /// Keys and values, in file order.

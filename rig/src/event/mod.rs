@@ -39,6 +39,15 @@ pub enum Event {
         /// So far.
         progress: Progress,
     },
+    /// A block's packets are to be kept: said before the block ends, so that they are on disk when its record names them.
+    PacketsCaptured {
+        /// Which.
+        block: BlockId,
+        /// File under the run's folder.
+        file: String,
+        /// Its content (pcapng).
+        bytes: Vec<u8>,
+    },
     /// A block ended.
     BlockFinished {
         /// The block.

@@ -23,9 +23,10 @@ const EMBEDDED: [(&str, &str); 2] =
     [("6.1", include_str!("../../../images/6.1.toml")), ("6.12", include_str!("../../../images/6.12.toml"))];
 
 /// The code that an image's content depends on: another builder never meets its predecessor's images.
-const BUILDER: [&str; 8] = [
+const BUILDER: [&str; 9] = [
     include_str!("build.rs"),
     include_str!("cpio.rs"),
+    include_str!("depmod.rs"),
     include_str!("elf.rs"),
     include_str!("init.sh"),
     include_str!("initramfs.rs"),
@@ -187,8 +188,12 @@ fn assemble(recipe: &Recipe, supplies: Supplies) -> Result<Built, ImageError> {
     let path = files.keys().find(|path| path.starts_with("boot/vmlinuz-")).cloned().ok_or_else(no_kernel)?;
     let release = path.trim_start_matches("boot/vmlinuz-").to_owned();
     let Some(Node::File(kernel)) = files.remove(&path) else { return Err(no_kernel()) };
-    let modules = module_tree(&release, files).closure(&recipe.initramfs.modules)?;
-    let archive = initramfs::assemble(&programs, &recipe.initramfs.commands, &modules)?;
+    let tree = module_tree(&release, files);
+    let modules = tree.closure(&recipe.initramfs.modules)?;
+    let mut available = tree.closure(&recipe.initramfs.available)?;
+    available.retain(|module| !modules.contains(module));
+    let mut archive = initramfs::assemble(&programs, &recipe.initramfs.commands, &modules)?;
+    initramfs::add_available(&mut archive, &release, &available);
     Ok(Built {
         name: recipe.name.clone(),
         release,
@@ -259,8 +264,17 @@ mod tests {
             };
             let file = |bytes: &[u8]| Node::File(bytes.to_vec());
             let drivers = ["virtio_pci", "virtio_net", "vmxnet3", "pvpanic_pci"];
+            let filters = [
+                "nf_tables",
+                "nft_objref",
+                "nft_reject_inet",
+                "nft_reject_ipv4",
+                "nft_reject_ipv6",
+                "nft_ct",
+            ];
             let mut kernel: Files = drivers
                 .iter()
+                .chain(&filters)
                 .map(|name| {
                     (format!("lib/modules/6.1.0-test/kernel/{name}.ko"), file(&module(&[("depends", "")])))
                 })
@@ -269,6 +283,7 @@ mod tests {
             let programs = Files::from([
                 ("bin/busybox".to_owned(), file(b"busybox")),
                 ("usr/sbin/dropbear".to_owned(), file(b"dropbear")),
+                ("usr/sbin/nft".to_owned(), file(b"nft")),
             ]);
             Ok(Supplies { kernel_package: id.clone(), kernel, programs, packages: vec![id] })
         }

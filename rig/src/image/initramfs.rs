@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::cpio::{Archive, Entry};
+use super::depmod;
 use super::elf::{Elf, ElfError};
 use super::modules::Module;
 use super::package::{self, Files};
@@ -66,6 +67,19 @@ pub fn assemble(files: &Files, commands: &[String], modules: &[Module]) -> Resul
         archive.file(&format!("lib/rig/modules/{number:03}-{}.ko", module.name), 0o644, module.bytes.clone());
     }
     Ok(archive)
+}
+
+/// Puts `modules` beside: not loaded at boot, but found by the kernel of `release` when it looks for them. None leaves no trace.
+pub fn add_available(archive: &mut Archive, release: &str, modules: &[Module]) {
+    if modules.is_empty() {
+        return;
+    }
+    let folder = format!("lib/modules/{release}");
+    for module in modules {
+        archive.file(&format!("{folder}/{}", depmod::file_name(module)), 0o644, module.bytes.clone());
+    }
+    archive.file(&format!("{folder}/modules.dep"), 0o644, depmod::dependencies(modules));
+    archive.file(&format!("{folder}/modules.alias"), 0o644, depmod::aliases(modules));
 }
 
 fn skeleton() -> Archive {
@@ -162,10 +176,30 @@ mod tests {
         with.iter().map(|(path, bytes)| ((*path).to_owned(), Node::File(bytes.to_vec()))).collect()
     }
 
+    fn module(name: &str) -> Module {
+        Module { name: name.to_owned(), bytes: b"ko".to_vec(), needs: vec![], aliases: vec![] }
+    }
+
+    #[test]
+    fn what_is_available_lies_where_modprobe_looks_and_init_does_not() {
+        let mut archive = assemble(&files(&[]), &[], &[]).unwrap();
+        let before: Vec<String> = archive.paths().map(str::to_owned).collect();
+        add_available(&mut archive, "6.1.0-test", &[]);
+        assert!(archive.paths().eq(before.iter().map(String::as_str)));
+        add_available(&mut archive, "6.1.0-test", &[module("nf_tables")]);
+        let added: Vec<&str> =
+            archive.paths().filter(|path| !before.iter().any(|known| known == path)).collect();
+        let folder = "lib/modules/6.1.0-test";
+        let files = ["modules.alias", "modules.dep", "nf_tables.ko"].map(|name| format!("{folder}/{name}"));
+        assert_eq!(
+            added,
+            [&["lib/modules", folder], files.each_ref().map(String::as_str).as_slice()].concat()
+        );
+    }
+
     #[test]
     fn holds_programs_modules_in_order_and_init() {
-        let modules =
-            ["virtio", "virtio_net"].map(|name| Module { name: name.to_owned(), bytes: b"ko".to_vec() });
+        let modules = ["virtio", "virtio_net"].map(module);
         let archive =
             assemble(&files(&[("usr/sbin/tool", b"#!/bin/sh\n")]), &["tool".to_owned()], &modules).unwrap();
         let paths: Vec<&str> = archive.paths().collect();

@@ -9,6 +9,7 @@ pub mod build;
 pub mod cache;
 pub mod console;
 pub mod cpio;
+mod depmod;
 pub mod elf;
 pub mod error;
 pub mod initramfs;

@@ -58,6 +58,10 @@ pub struct Module {
     pub name: String,
     /// The ELF file, decompressed, signature included.
     pub bytes: Vec<u8>,
+    /// Modules that must be there before it, directly, in no order; built-in ones are left out.
+    pub needs: Vec<String>,
+    /// Names by which the kernel may ask for it: `nfnetlink-subsys-10`, `nft-expr-1-reject`.
+    pub aliases: Vec<String>,
 }
 
 /// The modules of a kernel package.
@@ -100,16 +104,14 @@ impl ModuleTree {
         }
     }
 
-    fn load(&self, name: &str, path: &str, bytes: &[u8]) -> Result<Module, ModuleError> {
-        let bytes = if path.ends_with(".xz") {
-            let mut plain = Vec::new();
-            lzma_rs::xz_decompress(&mut &bytes[..], &mut plain)
-                .map_err(|error| self.unreadable(name, format!("{error:?}")))?;
-            plain
-        } else {
-            bytes.to_vec()
-        };
-        Ok(Module { name: name.to_owned(), bytes })
+    fn load(&self, name: &str, path: &str, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
+        if !path.ends_with(".xz") {
+            return Ok(bytes.to_vec());
+        }
+        let mut plain = Vec::new();
+        lzma_rs::xz_decompress(&mut &bytes[..], &mut plain)
+            .map_err(|error| self.unreadable(name, format!("{error:?}")))?;
+        Ok(plain)
     }
 
     fn unreadable(&self, module: &str, problem: impl ToString) -> ModuleError {
@@ -142,46 +144,49 @@ impl Walk<'_> {
         let Some((path, bytes)) = self.tree.files.get(name) else {
             return Err(self.tree.unknown(name, self.way.last()));
         };
-        let module = self.tree.load(name, path, bytes)?;
-        let needs = needs(&module.bytes).map_err(|error| self.tree.unreadable(name, error))?;
+        let bytes = self.tree.load(name, path, bytes)?;
+        let Info { hard, soft, aliases } =
+            read_info(&bytes).map_err(|error| self.tree.unreadable(name, error))?;
+        // A soft dependency may be an alias ("crypto-crc32c") or missing altogether: modprobe does not insist either.
+        let soft = soft.into_iter().filter(|need| self.tree.files.contains_key(need));
+        let mut needs: Vec<String> = hard.into_iter().chain(soft).collect();
         self.way.push(name.to_owned());
-        for need in needs.hard {
-            self.visit(&need)?;
-        }
-        for need in needs.soft {
-            // A soft dependency may be an alias ("crypto-crc32c") or missing altogether: modprobe does not insist either.
-            if self.tree.files.contains_key(&need) {
-                self.visit(&need)?;
-            }
+        for need in &needs {
+            self.visit(need)?;
         }
         self.way.pop();
+        needs.retain(|need| !self.tree.builtin.contains(need));
         self.done.insert(name.to_owned());
-        self.order.push(module);
+        self.order.push(Module { name: name.to_owned(), bytes, needs, aliases });
         Ok(())
     }
 }
 
-struct Needs {
+/// What a module says of itself.
+#[derive(Debug, Default)]
+struct Info {
     hard: Vec<String>,
     soft: Vec<String>,
+    aliases: Vec<String>,
 }
 
-fn needs(bytes: &[u8]) -> Result<Needs, ElfError> {
-    let mut needs = Needs { hard: Vec::new(), soft: Vec::new() };
+fn read_info(bytes: &[u8]) -> Result<Info, ElfError> {
+    let mut info = Info::default();
     let Some(section) = Elf::parse(bytes)?.section(".modinfo")? else {
         return Err(ElfError::Truncated { what: "the .modinfo section" });
     };
     for (key, value) in module_info(section) {
         match key.as_str() {
-            "depends" => needs.hard.extend(value.split(',').filter(|name| !name.is_empty()).map(normal)),
+            "depends" => info.hard.extend(value.split(',').filter(|name| !name.is_empty()).map(normal)),
             "softdep" => {
                 let words = value.split_ascii_whitespace().skip_while(|word| *word != "pre:").skip(1);
-                needs.soft.extend(words.take_while(|word| *word != "post:").map(normal));
+                info.soft.extend(words.take_while(|word| *word != "post:").map(normal));
             }
+            "alias" => info.aliases.push(value),
             _ => {}
         }
     }
-    Ok(needs)
+    Ok(info)
 }
 
 /// `kernel/drivers/net/virtio_net.ko.xz` -> `virtio_net`; nothing for a file that is no module.
@@ -192,7 +197,7 @@ fn module_name(path: &str) -> Option<String> {
 }
 
 /// The kernel takes `-` and `_` in module names for the same.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     name.replace('-', "_")
 }
 
@@ -252,6 +257,28 @@ mod tests {
     fn built_in_and_soft_dependencies() {
         assert_eq!(order(&virtio(), &["af_packet", "crc_t10dif"]).unwrap(), Vec::<String>::new());
         assert_eq!(order(&virtio(), &["libcrc32c"]).unwrap(), ["failover", "libcrc32c"]);
+    }
+
+    #[test]
+    fn each_says_what_it_needs_and_how_it_may_be_asked_for() {
+        let tree = tree(&[
+            (
+                "kernel/net/nft-ct.ko",
+                &[("alias", "nft-expr-ct"), ("alias", "nft-obj-3"), ("depends", "nf-tables,af_packet")],
+            ),
+            ("kernel/net/nf_tables.ko", &[("alias", "nfnetlink-subsys-10"), ("softdep", "pre: gone")]),
+        ]);
+        let modules = tree.closure(&["nft-ct".to_owned()]).unwrap();
+        let told: Vec<_> =
+            modules.iter().map(|m| (m.name.as_str(), m.needs.clone(), m.aliases.clone())).collect();
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            [
+                ("nf_tables", words(&[]), words(&["nfnetlink-subsys-10"])),
+                ("nft_ct", words(&["nf_tables"]), words(&["nft-expr-ct", "nft-obj-3"])),
+            ]
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::modules::normal;
 use super::suggest;
 
 /// What a guest image is made of. Complete: its hash is part of the image's.
@@ -52,6 +53,8 @@ pub struct InitramfsRecipe {
     pub commands: Vec<String>,
     /// Kernel modules that the guest loads at boot.
     pub modules: Vec<String>,
+    /// Kernel modules that are there and that the guest loads only when something in it asks for them.
+    pub available: Vec<String>,
 }
 
 /// `[mirror]`
@@ -150,11 +153,16 @@ impl Reader<'_> {
     }
 
     fn initramfs(&mut self, table: &Table<'_, '_>) -> Option<InitramfsRecipe> {
-        self.check_keys(table, &["release", "packages", "commands", "modules"]);
+        self.check_keys(table, &["release", "packages", "commands", "modules", "available"]);
         let release = self.text(table, "release", release_name);
         let packages = self.list(table, "packages", package_name);
         let commands = self.list(table, "commands", command_name);
         let modules = self.list(table, "modules", module_name);
+        let available = match table.table.get("available") {
+            Some(_) => self.list(table, "available", module_name),
+            None => Some(Vec::new()),
+        };
+        self.check_apart(table, modules.as_deref().unwrap_or_default());
         if let (Some(commands), Some((key, _))) = (&commands, table.table.get_key_value("commands")) {
             for needed in NEEDED_COMMANDS {
                 if !commands.iter().any(|command| command == needed) {
@@ -173,7 +181,21 @@ impl Reader<'_> {
             packages: packages?,
             commands: commands?,
             modules: modules?,
+            available: available?,
         })
+    }
+
+    /// A module that is loaded at boot is never one that waits to be asked for.
+    fn check_apart(&mut self, table: &Table<'_, '_>, modules: &[String]) {
+        let available = table.table.get("available").and_then(|value| value.get_ref().as_array());
+        for item in available.into_iter().flat_map(|array| array.iter()) {
+            let Some(name) = item.get_ref().as_str() else { continue };
+            if modules.iter().any(|module| normal(module) == normal(name)) {
+                let what = format!("`available` names {name:?}, which `modules` loads at boot");
+                let help = "keep it in one of the two lists";
+                self.problem(item.span(), what, "is there anyway", Some(help.to_owned()));
+            }
+        }
     }
 
     fn mirror(&mut self, table: &Table<'_, '_>) -> Option<Mirror> {
@@ -373,7 +395,9 @@ mod tests {
         let recipe = parse("6.1", "images/6.1.toml", GOOD).unwrap();
         assert_eq!(recipe.kernel.release, "bookworm");
         assert_eq!(recipe.kernel.version, None);
-        assert_eq!(recipe.initramfs.commands, NEEDED_COMMANDS);
+        assert_eq!(recipe.initramfs.commands, ["busybox", "dropbear", "nft"]);
+        assert!(recipe.initramfs.available.iter().any(|module| module == "nf_tables"));
+        assert!(!recipe.initramfs.modules.iter().any(|module| module == "nf_tables"), "not loaded at boot");
         assert_eq!(recipe.mirror, None);
         let pinned = GOOD.replace("# version", "version");
         assert_eq!(parse("6.1", "", &pinned).unwrap().kernel.version.as_deref(), Some("6.1.176-1"));
@@ -401,6 +425,16 @@ uri = "nowhere"
     fn an_empty_file_and_a_broken_one() {
         insta::assert_snapshot!(rendered(""));
         insta::assert_snapshot!(rendered("title = \"t\n[kernel]\nrelease = \"bookworm\"\npackage = \n"));
+    }
+
+    #[test]
+    fn available_modules_are_optional_and_not_those_of_the_boot() {
+        let without: String =
+            GOOD.lines().filter(|line| !line.starts_with("available")).collect::<Vec<_>>().join("\n");
+        assert_eq!(parse("t", "", &without).unwrap().initramfs.available, Vec::<String>::new());
+        insta::assert_snapshot!(rendered(&format!(
+            "{without}\navailable = [\"nf_tables\", \"virtio-net\", 7, \"nf_tables\", \"a.ko\"]\n"
+        )));
     }
 
     #[test]

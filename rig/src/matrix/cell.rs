@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use rig_protocol::{Errno, Script};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::path::PathSpec;
@@ -39,8 +40,17 @@ pub struct Subject {
     pub kernel: String,
     /// The resolved path.
     pub path: PathSpec,
-    /// The compiled script.
-    pub script: Script,
+    /// The compiled script; cells with the same parameters share it.
+    #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
+    pub script: Arc<Script>,
+}
+
+fn write_shared<S: Serializer>(script: &Arc<Script>, serializer: S) -> Result<S::Ok, S::Error> {
+    script.as_ref().serialize(serializer)
+}
+
+fn read_shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Script>, D::Error> {
+    Script::deserialize(deserializer).map(Arc::new)
 }
 
 impl Subject {

@@ -1,14 +1,18 @@
-//! `[configuration.NAME]` and `[path.NAME]`: complete, with every default filled in.
+//! `[configuration.NAME]`: complete, with every default filled in.
 
 use crate::document::{Findings, Key, Node, Table, hint};
-use crate::path::PathSpec;
 use crate::target::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};
 
 const QEMU_KEYS: &[&str] =
     &["kind", "nic", "backend", "queues", "accelerator", "machine", "vcpus", "memory_mib", "localtime"];
 
 /// One of a closed list of words, each with its meaning.
-fn choice<T: Copy>(findings: &mut Findings, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn choice<T: Copy>(
+    findings: &mut Findings,
+    node: &Node,
+    what: &str,
+    words: &[(&str, T)],
+) -> Option<T> {
     let word = findings.string(node, what)?;
     let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
     if found.is_none() {
@@ -80,7 +84,12 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
             findings,
             node,
             "`backend`",
-            &[("tap", Backend::Tap), ("tap-vhost", Backend::TapVhost), ("user", Backend::User)],
+            &[
+                ("tap", Backend::Tap),
+                ("tap-vhost", Backend::TapVhost),
+                ("user", Backend::User),
+                ("socket", Backend::Socket),
+            ],
         ),
         None => {
             findings.missing(key.span.clone(), what, "backend", "backend = \"tap\"");
@@ -120,7 +129,13 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     Some(spec)
 }
 
-fn optional<T>(table: &Table, name: &str, default: T, read: impl FnOnce(&Node) -> Option<T>) -> Option<T> {
+/// The value of a key that need not be said.
+pub(super) fn optional<T>(
+    table: &Table,
+    name: &str,
+    default: T,
+    read: impl FnOnce(&Node) -> Option<T>,
+) -> Option<T> {
     match table.get(name) {
         Some(node) => read(node),
         None => Some(default),
@@ -142,7 +157,7 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
             .report(place("machine"), "a microvm has no PCI bus for vmxnet3", "virtio devices only")
             .help("write machine = \"q35\"");
     }
-    if queues > 1 && (model == NicModel::Vmxnet3 || backend == Backend::User) {
+    if queues > 1 && (model == NicModel::Vmxnet3 || matches!(backend, Backend::User | Backend::Socket)) {
         findings
             .report(place("queues"), "this NIC has one queue", "more than one")
             .help("multiqueue needs nic = \"virtio-net\" with backend = \"tap\" or \"tap-vhost\"");
@@ -157,17 +172,6 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
                 "the guest's driver uses at most one pair per vCPU: write vcpus = {queues}, or fewer queues"
             ));
     }
-}
-
-/// Reads one path.
-pub(super) fn read_path(findings: &mut Findings, key: &Key, node: &Node) -> Option<PathSpec> {
-    let what = format!("path `{}`", key.name);
-    check_name(findings, key, "path");
-    let table = findings.table(node, &what)?;
-    findings.refuse_unknown_keys(table, &what, &["mtu_bytes"]);
-    // RFC 791: every host takes 576 bytes; 9216 is the largest frame that drivers commonly carry.
-    let mtu = optional(table, "mtu_bytes", 1500, |node| findings.count(node, "`mtu_bytes`", &(576..=9216)))?;
-    Some(PathSpec { name: key.name.clone(), mtu_bytes: u32::try_from(mtu).ok()? })
 }
 
 /// Names appear in filters, ids and file names.

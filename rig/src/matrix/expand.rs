@@ -2,8 +2,9 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use rig_protocol::Errno;
+use rig_protocol::{Errno, Script};
 
 use super::cell::{Cell, Control, HOST_KERNEL, ScriptDigest, Subject};
 use super::file::{ControlKeys, Matrix};
@@ -23,7 +24,8 @@ const MOST_CELLS: usize = 100_000;
 pub(super) struct Variant<'m> {
     pub(super) scenario: &'m Scenario,
     pub(super) parameters: BTreeMap<String, String>,
-    pub(super) resolved: Resolved,
+    script: Arc<Script>,
+    control: Option<(Errno, u32)>,
     digest: ScriptDigest,
 }
 
@@ -40,9 +42,9 @@ pub(super) struct Point<'m> {
 }
 
 impl Point<'_> {
-    /// Where it stands, whatever it plays: configuration, kernel and path.
-    pub(super) fn elsewhere(&self) -> [usize; 3] {
-        [self.place[1], self.place[2], self.place[3]]
+    /// On what it is measured, whatever it plays and whatever lies on the way: configuration and kernel.
+    pub(super) fn machine(&self) -> [usize; 2] {
+        [self.place[1], self.place[2]]
     }
 }
 
@@ -194,7 +196,8 @@ impl<'m> Expansion<'m> {
         let index = *self.by_digest.entry((digest, resolved.control)).or_insert(next);
         if index == next {
             let parameters = scenario.complete(&given);
-            self.variants.push(Variant { scenario, parameters, resolved, digest });
+            let Resolved { script, control } = resolved;
+            self.variants.push(Variant { scenario, parameters, script: Arc::new(script), control, digest });
         }
         Ok(index)
     }
@@ -290,12 +293,32 @@ impl<'m> Expansion<'m> {
         }
     }
 
-    /// Every control, wherever a cell is.
+    /// Every control that the profile wants, once on every machine that a cell is on, over a path that does nothing: what lies
+    /// on the way has no say in whether an errno is seen, and a control over a firewall would measure the firewall.
     fn control(&mut self, faults: &mut Vec<Fault<'m>>) {
+        let matrix = self.matrix;
+        let wanted = self.profile.and_then(|layer| layer.controls.as_deref());
         let mut seen = HashSet::new();
-        let places: Vec<Point<'m>> =
-            self.points.iter().filter(|point| seen.insert(point.elsewhere())).copied().collect();
-        for control in &self.matrix.controls {
+        let places: Vec<Point<'m>> = self
+            .points
+            .iter()
+            .filter(|point| seen.insert(point.machine()))
+            .map(|point| {
+                let of_machine = self.points.iter().filter(|other| other.machine() == point.machine());
+                let near = of_machine.map(|other| other.place[3]).find(|at| matrix.paths[*at].is_plain());
+                let far = || matrix.paths.iter().position(PathSpec::is_plain);
+                let at = near.or_else(far).unwrap_or(point.place[3]);
+                let [variant, configuration, kernel, _] = point.place;
+                Point { path: &matrix.paths[at], place: [variant, configuration, kernel, at], ..*point }
+            })
+            .collect();
+        let unwanted = |control: &ControlKeys| {
+            wanted.is_some_and(|words| !words.iter().any(|word| word.text == control.name.name))
+        };
+        for control in &matrix.controls {
+            if unwanted(control) {
+                continue;
+            }
             let Some(scenario) = self.matrix.library.get(&control.scenario) else { continue };
             let chosen: Vec<(&'m str, &'m Word)> =
                 control.parameters.iter().map(|(key, word)| (key.name.as_str(), word)).collect();
@@ -333,9 +356,9 @@ impl<'m> Expansion<'m> {
             configuration: point.configuration.clone(),
             kernel: point.kernel.to_owned(),
             path: point.path.clone(),
-            script: variant.resolved.script.clone(),
+            script: Arc::clone(&variant.script),
         };
-        let control = point.control.zip(variant.resolved.control).map(|(keys, (errno, ppm))| Control {
+        let control = point.control.zip(variant.control).map(|(keys, (errno, ppm))| Control {
             name: keys.name.name.clone(),
             errno,
             expected_rate: f64::from(ppm) / 1e6,

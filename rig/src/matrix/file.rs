@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-use super::configuration::{check_name, read_configuration, read_path};
+use super::configuration::{check_name, read_configuration};
 use super::expand::Expansion;
 use super::layer::{
     Layer, RUN_KEYS, RunKeys, SIZE_KEYS, Sizes, Word, read_layer, read_profile, read_run_keys, read_sizes,
 };
 use super::library::Library;
+use super::path::{Places, read_path};
 use super::verify;
 use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table, hint};
-use crate::path::PathSpec;
+use crate::path::{Lack, PathSpec};
 use crate::script;
 use crate::target::Configuration;
 
@@ -34,6 +35,8 @@ pub struct Matrix {
     pub(super) default_profile: Option<String>,
     pub(super) configurations: Vec<Configuration>,
     pub(super) paths: Vec<PathSpec>,
+    /// Where the keys of each path stand.
+    places: BTreeMap<String, Places>,
     pub(super) controls: Vec<ControlKeys>,
     pub(super) alert: BTreeMap<String, f64>,
     pub(super) library: Library,
@@ -98,7 +101,9 @@ impl Matrix {
             read_profile(findings, key, node).map(|layer| (key.name.clone(), layer))
         });
         let configurations = named(&mut findings, root, "configuration", read_configuration);
-        let paths = named(&mut findings, root, "path", read_path);
+        let declared = named(&mut findings, root, "path", read_path);
+        let places = declared.iter().map(|path| (path.spec.name.clone(), path.places.clone())).collect();
+        let paths = declared.into_iter().map(|path| path.spec).collect();
         let alert = read_alert(&mut findings, root);
         let mut library = Library::new(folder);
         let controls = named(&mut findings, root, "control", |findings, key, node| {
@@ -111,6 +116,7 @@ impl Matrix {
             default_profile: default_profile.as_ref().map(|word| word.text.clone()),
             configurations,
             paths,
+            places,
             controls,
             alert,
             library,
@@ -155,6 +161,23 @@ impl Matrix {
             }
         }
         findings.finish(Some(()))
+    }
+
+    /// The paths that it declares, in file order.
+    pub fn paths(&self) -> impl Iterator<Item = &PathSpec> + Clone {
+        self.paths.iter()
+    }
+
+    /// What a host cannot do of the paths of this file: one problem for each path and reason, at the key that asks for it.
+    pub fn explain_lacks(&self, lacks: &[(String, Lack)]) -> Problems {
+        let mut findings = Findings::new(Arc::clone(&self.source));
+        for (index, (path, lack)) in lacks.iter().enumerate() {
+            let said = lacks.iter().take(index).any(|(other, before)| other == path && before == lack);
+            if let Some(places) = self.places.get(path).filter(|_| !said) {
+                places.report(&mut findings, path, lack);
+            }
+        }
+        findings.into_problems()
     }
 
     /// Rates over which an alert fires, by errno name or `any_error`.

@@ -104,7 +104,7 @@ impl Filter {
     }
 }
 
-/// The points that the filters leave: cells that match, and the controls of every configuration, kernel and path among them.
+/// The points that the filters leave: cells that match, and the controls of every configuration and kernel among them.
 /// A control that matches by itself is taken too.
 pub(super) fn select<'e, 'm>(
     expansion: &'e Expansion<'m>,
@@ -126,14 +126,14 @@ pub(super) fn select<'e, 'm>(
     };
     let points: Vec<(&Point<'m>, bool)> =
         expansion.points().iter().map(|point| (point, wanted(point))).collect();
-    let places: HashSet<[usize; 3]> = points
+    let machines: HashSet<[usize; 2]> = points
         .iter()
         .filter(|(point, wanted)| *wanted && point.control.is_none())
-        .map(|(point, _)| point.elsewhere())
+        .map(|(point, _)| point.machine())
         .collect();
     let chosen: Vec<&Point<'m>> = points
         .into_iter()
-        .filter(|(point, wanted)| *wanted || (point.control.is_some() && places.contains(&point.elsewhere())))
+        .filter(|(point, wanted)| *wanted || (point.control.is_some() && machines.contains(&point.machine())))
         .map(|(point, _)| point)
         .collect();
     if chosen.is_empty() {

@@ -94,6 +94,8 @@ pub(super) struct Layer {
     pub(super) axes: BTreeMap<&'static str, Vec<Word>>,
     pub(super) scenarios: Vec<(Key, ScenarioKeys)>,
     pub(super) includes: Option<Vec<Include>>,
+    /// The controls that a profile plays; `None`: all.
+    pub(super) controls: Option<Vec<Word>>,
     pub(super) excludes: Vec<Exclude>,
 }
 
@@ -307,9 +309,11 @@ pub(super) fn read_profile(findings: &mut Findings, key: &Key, node: &Node) -> O
     check_name(findings, key, "profile");
     let what = format!("[profile.{}]", key.name);
     let table = findings.table(node, &what)?;
-    let mut known = vec!["axes", "scenario", "include", "exclude"];
+    let mut known = vec!["axes", "scenario", "include", "exclude", "controls"];
     known.extend(RUN_KEYS);
     findings.refuse_unknown_keys(table, &what, &known);
     let run = read_run_keys(findings, table);
-    Some(read_layer(findings, table, &format!("profile.{}.", key.name), run))
+    let mut layer = read_layer(findings, table, &format!("profile.{}.", key.name), run);
+    layer.controls = table.get("controls").map(|node| words(findings, node, "`controls`"));
+    Some(layer)
 }

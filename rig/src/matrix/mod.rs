@@ -13,6 +13,7 @@ mod filter;
 mod glob;
 mod layer;
 mod library;
+mod path;
 mod plan;
 mod select;
 #[cfg(test)]

@@ -7,9 +7,12 @@ use proptest::prelude::*;
 use rig_protocol::{Delay, Op};
 
 use super::*;
-use crate::target::{Accelerator, Backend, NicModel, TargetSpec};
+use crate::target::{Accelerator, Backend, NicModel, PeerSeat, TargetSpec};
 
 const SHIPPED: &str = include_str!("../../../matrix.toml");
+
+/// The axis of the shipped file, as it is written there.
+const SCENARIOS: &str = r#"scenario = ["rst", "rst-fd-check", "rst-alone", "rst-corked", "fin", "data", "silent", "watcher", "double-close"]"#;
 
 fn matrix(text: &str) -> Matrix {
     Matrix::parse("matrix.toml", text, Path::new(".")).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
@@ -70,7 +73,8 @@ fn the_shipped_file_has_the_configurations_of_the_contract() {
     let names: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.configuration.name.as_str()).collect();
     let contract =
         ["bare-metal", "virtio-tap", "virtio-user", "virtio-vhost", "virtio-vhost-mq", "vmxnet3-tap"];
-    assert_eq!(names, BTreeSet::from(contract));
+    let further = ["virtio-pair"];
+    assert_eq!(names, contract.into_iter().chain(further).collect());
     for cell in &cells {
         let TargetSpec::Qemu(spec) = &cell.subject.configuration.target else { continue };
         assert_eq!(spec.accelerator, Accelerator::Auto);
@@ -82,6 +86,10 @@ fn the_shipped_file_has_the_configurations_of_the_contract() {
             "virtio-vhost-mq" => assert!(nic.queues > 1 && nic.backend == Backend::TapVhost),
             "vmxnet3-tap" => assert_eq!((nic.model, nic.backend), (NicModel::Vmxnet3, Backend::Tap)),
             "virtio-user" => assert!(cell.subject.configuration.target.proxied()),
+            "virtio-pair" => {
+                assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::Socket, 1));
+                assert_eq!(cell.subject.configuration.target.peer_seat(), PeerSeat::Guest);
+            }
             _ => assert_eq!((nic.model, nic.backend), (NicModel::VirtioNet, Backend::Tap)),
         }
     }
@@ -128,6 +136,55 @@ fn the_quick_profile_is_what_two_cores_can_do_in_ten_minutes() {
     assert!(guests <= 36, "{guests} guest blocks");
     let cost = plan.cost(Accelerator::Tcg);
     assert!(cost.time.as_secs() < 480, "{cost:?}");
+}
+
+#[test]
+fn the_rehearsal_boots_few_guests_and_has_the_five_production_scenarios_and_method_four() {
+    let matrix = matrix(SHIPPED);
+    let cells = select(&matrix, "rehearsal", &[]);
+    let guests: u32 = cells.iter().filter(|cell| !cell.is_baseline()).map(|cell| cell.blocks).sum();
+    assert!(guests <= 13, "{guests} guests, each booted in an emulated host");
+    assert!(cells.iter().all(|cell| cell.blocks == 1 && cell.trials <= 100));
+    let on = |configuration: &str, path: &str| {
+        let here =
+            |cell: &&Cell| cell.subject.configuration.name == configuration && cell.subject.path.name == path;
+        cells.iter().filter(here).filter(|cell| cell.control.is_none()).count()
+    };
+    for path in ["direct", "firewall-idle", "balancer-down", "ips-answer", "overtake"] {
+        assert_eq!(on("bare-metal", path), 1, "{path}");
+        assert!(on("virtio-tap", path) + on("virtio-vhost", path) >= 1, "{path} in a guest");
+    }
+    let others = ["haproxy-down", "reject-on-client", "reject-on-server", "reject-answer-on-client"];
+    for path in others.into_iter().chain(["forged-plus-1000", "forged-exact", "wire-netem", "wire-middlebox"])
+    {
+        assert_eq!(on("bare-metal", path), 1, "{path}");
+    }
+    // Both errnos have a positive control wherever a cell is, or its zeros would be blind.
+    for configuration in ["bare-metal", "virtio-tap", "virtio-vhost"] {
+        let proven: BTreeSet<String> = cells
+            .iter()
+            .filter(|cell| cell.subject.configuration.name == configuration)
+            .filter_map(|cell| cell.control.as_ref())
+            .filter(|control| control.expected_rate > 0.0)
+            .map(|control| control.errno.to_string())
+            .collect();
+        assert_eq!(proven, BTreeSet::from(["EBADF".to_owned(), "ENOENT".to_owned()]), "{configuration}");
+    }
+}
+
+#[test]
+fn every_shipped_path_is_played_at_night() {
+    let matrix = matrix(SHIPPED);
+    let cells = select(&matrix, "nightly", &[]);
+    let played: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.path.name.as_str()).collect();
+    let declared: BTreeSet<&str> = matrix.paths.iter().map(|path| path.name.as_str()).collect();
+    assert_eq!(played, declared);
+    // What happens once in a block must meet all of its trials.
+    for cell in cells.iter().filter(|cell| cell.subject.path.faults.iter().any(|fault| fault.every_ns == 0)) {
+        let once = cell.subject.path.faults.iter().any(|fault| fault.after_ns > 0);
+        let per_block = cell.trials.div_ceil(u64::from(cell.blocks));
+        assert!(!once || u64::from(cell.in_flight) >= per_block, "{}", cell.describe());
+    }
 }
 
 #[test]
@@ -203,10 +260,11 @@ fn ids_do_not_change_when_the_file_is_reordered() {
         cells.into_iter().map(|cell| (cell.describe(), cell.id)).collect()
     };
     let one = matrix(SHIPPED);
+    assert!(SHIPPED.contains(SCENARIOS));
     let reordered = SHIPPED
         .replace(
-            r#"scenario = ["rst", "rst-fd-check", "fin", "data", "silent", "watcher", "double-close"]"#,
-            r#"scenario = ["double-close", "watcher", "silent", "data", "fin", "rst-fd-check", "rst"]"#,
+            SCENARIOS,
+            r#"scenario = ["double-close", "watcher", "silent", "data", "fin", "rst-fd-check", "rst-corked", "rst-alone", "rst"]"#,
         )
         .replace(r#"kernel = ["6.1", "6.12"]"#, r#"kernel = ["6.12", "6.1"]"#)
         .replace(r#"peer_delay = ["0ms", "5ms", "10ms"]"#, r#"peer_delay = ["10ms", "0ms", "5ms"]"#)
@@ -351,13 +409,33 @@ fn controls_run_wherever_a_cell_does_and_nowhere_else() {
 }
 
 #[test]
+fn controls_run_once_per_machine_over_a_path_that_does_nothing() {
+    let more = "[path.narrow]\nmtu_bytes = 576\n[path.wide]\nmtu_bytes = 9000\n        [[include]]\nscenario = \"fin\"\npath = [\"narrow\", \"wide\"]\n        [control.closed]\nscenario = \"control-closed-descriptor\"\n        [control.none]\nscenario = \"control-negative\"\n        [profile.few]\ncontrols = [\"closed\"]\n[profile.no-other]\naxes = { path = \"wide\" }\n";
+    let matrix = small(more);
+    let controls = |cells: &[Cell]| {
+        let of = cells.iter().filter(|cell| cell.control.is_some());
+        of.map(|cell| cell.subject.path.name.clone()).collect::<Vec<_>>()
+    };
+    let cells = all(&matrix);
+    assert_eq!(controls(&cells), vec!["direct"; 2 * 5], "one host, two guests on two kernels");
+    assert_eq!(controls(&select(&matrix, "few", &[])), vec!["direct"; 5]);
+    // Cells of one path bring their controls along, wherever these are.
+    assert_eq!(
+        controls(&select(&matrix, "few", &["path=narrow", "configuration=tap"])),
+        ["direct", "direct"]
+    );
+    let elsewhere = controls(&select(&matrix, "no-other", &["path=wide", "configuration=metal"]));
+    assert_eq!(elsewhere, ["wide", "wide"], "a path of the machine's own cells, where it does nothing");
+}
+
+#[test]
 fn filters_widen_on_one_axis_and_narrow_on_different_ones() {
     let matrix = matrix(SHIPPED);
     let count = |filters: &[&str]| {
         select(&matrix, "quick", filters).iter().filter(|cell| cell.control.is_none()).count()
     };
-    assert_eq!(count(&["configuration=virtio-*"]), 20);
-    assert_eq!(count(&["configuration=virtio-tap", "configuration=bare-metal"]), 15);
+    assert_eq!(count(&["configuration=virtio-*"]), 20 + 1, "the overtaken data on one kernel of one of them");
+    assert_eq!(count(&["configuration=virtio-tap", "configuration=bare-metal"]), 15 + 2);
     assert_eq!(count(&["configuration=virtio-*vhost*", "kernel=6.1"]), 5);
     assert_eq!(count(&["claim=Q11"]), 5);
     assert_eq!(count(&["scenario=rst", "client_delay=3000ms"]), 5, "values are compared by meaning");
@@ -422,8 +500,8 @@ proptest! {
     fn the_order_of_an_axis_is_the_order_of_the_cells(names in Just(vec!["rst", "fin", "data", "silent"]).prop_shuffle()) {
         let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
         let text = SHIPPED.replace(
-            r#"scenario = ["rst", "rst-fd-check", "fin", "data", "silent", "watcher", "double-close"]"#,
-            &format!("scenario = [{list}, \"rst-fd-check\", \"watcher\", \"double-close\"]"),
+            SCENARIOS,
+            &format!("scenario = [{list}, \"rst-fd-check\", \"rst-alone\", \"rst-corked\", \"watcher\", \"double-close\"]"),
         );
         let cells = select(&matrix(&text), "nightly", &["configuration=bare-metal"]);
         let mut found: Vec<&str> = cells.iter().map(|cell| cell.subject.scenario.as_str()).collect();

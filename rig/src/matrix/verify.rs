@@ -36,6 +36,10 @@ pub(super) fn verify(
             verify_values(findings, library, &control.scenario, key, std::slice::from_ref(word));
         }
     }
+    let controls: Vec<String> = declared(root, "control");
+    for layer in profiles.iter().map(|(_, layer)| layer) {
+        verify_known(findings, layer.controls.as_deref().unwrap_or_default(), &controls, "control");
+    }
     if let Some(word) = default_profile
         && !profiles.iter().any(|(name, _)| *name == word.text)
     {

@@ -4,92 +4,232 @@
 //! Every namespace is quiet: no IPv6, so that no router solicitation or neighbour discovery runs on the measured link; ARP is the kernel's own.
 //! Offloads stay as the kernel has them, on purpose: veth and tap pass checksums on unfinished (`CHECKSUM_PARTIAL`), as between two guests
 //! on one host. A middlebox that writes packets must finish them itself.
-//! Errors: [`PathError`], which blames the matrix file. Tests: below.
+//! Between the two ends lies one of three: a bridge of the kernel, the own middlebox, or HAProxy.
+//! Errors: [`PathError`], which blames the matrix file or what the host lacks. Tests: below.
 
 use std::net::Ipv4Addr;
 
-use miette::Diagnostic;
-use thiserror::Error;
+use super::error::{MTU, PathError};
+use super::mechanism::{self, Choice};
+use super::netem::Netem;
+use super::ops::{Between, LinkEnd, NetOp, NetOps, Place, Presence, Ruleset, TargetLink};
+use super::spec::{Addressing, Mechanisms, PathSpec};
+use super::{haproxy, rules};
+use crate::middlebox::{Impairment, MiddleboxSpec};
 
-use super::ops::{LinkEnd, NetOp, NetOps, Place, Presence, TargetLink};
-use super::spec::{Addressing, PathSpec};
-
-/// Why a path cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
-pub enum PathError {
-    /// IPv4 must be able to cross it, and the links must be able to carry it.
-    #[error("path {path}: an mtu of {mtu_bytes} bytes is outside {}..={}", MTU.0, MTU.1)]
-    #[diagnostic(help("1500 is Ethernet's"))]
-    Mtu {
-        /// Its name.
-        path: String,
-        /// What it says.
-        mtu_bytes: u32,
-    },
-    /// The two ends would not reach each other without a router.
-    #[error("target {} and peer {} are not two hosts of one /{} network", .0.target, .0.peer, .0.prefix)]
-    #[diagnostic(help(
-        "give both an address of one network with a prefix of at most 30, as 192.0.2.1 and 192.0.2.2 in a /24"
-    ))]
-    Addressing(Addressing),
-    /// `MAX_TAP_QUEUES`, drivers/net/tun.c.
-    #[error("a tap with {queues} queues")]
-    #[diagnostic(help("1 to 256 are possible; more queues than vCPUs are of no use"))]
-    Queues {
-        /// What it says.
-        queues: u32,
-    },
-}
-
-/// The smallest that IPv4 allows (RFC 791), and what a tap can carry less its Ethernet header (`tun_net_initialize`, drivers/net/tun.c).
-const MTU: (u32, u32) = (68, 65_521);
 const MAX_QUEUES: u32 = 256;
 
 const BRIDGE: &str = "br0";
 
-/// The operations that make `path`, with the target connected by `link`.
+/// The operations that make `path` on a host with these mechanisms, with the target connected by `link`. `seed` is of the own middlebox's dice.
 ///
 /// # Errors
 /// [`PathError`]
-pub fn compile(path: &PathSpec, addressing: Addressing, link: TargetLink) -> Result<NetOps, PathError> {
+pub fn compile(
+    path: &PathSpec,
+    addressing: Addressing,
+    link: TargetLink,
+    host: &Mechanisms,
+    seed: u64,
+) -> Result<NetOps, PathError> {
     check(path, addressing, link)?;
-    let mtu_bytes = path.mtu_bytes;
-    let bridge = LinkEnd::new(Place::Switch, BRIDGE);
+    let (choice, mut mechanisms) = mechanism::choose(path, host)?;
+    let between = between(path, choice)?;
     let mut ops = Vec::new();
     for at in Place::ALL {
         quieten(&mut ops, at);
         ops.push(NetOp::SetUp { link: LinkEnd::new(at, "lo") });
     }
-    ops.push(NetOp::AddBridge { link: bridge.clone() });
-
+    if link == TargetLink::Socket {
+        return Ok(joined_by_sockets(ops));
+    }
+    let next_to_peer = LinkEnd::new(Place::Peer, "peer0");
     let peer_port = LinkEnd::new(Place::Switch, "to-peer");
-    let peer = LinkEnd::new(Place::Peer, "peer0");
-    ops.push(NetOp::AddVeth { near: peer_port.clone(), far: peer.clone(), mtu_bytes });
-    plug(&mut ops, &peer_port);
-    settle(&mut ops, &peer, addressing.peer, addressing.prefix);
+    let target_port = links(&mut ops, path.mtu_bytes, link, &peer_port, &next_to_peer);
+    match between {
+        Kind::Bridge => bridge(&mut ops, path.mtu_bytes, [&peer_port, &target_port]),
+        Kind::Middlebox => {}
+        Kind::HaProxy => {
+            settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
+            settle(&mut ops, &peer_port, haproxy::INSIDE, haproxy::PREFIX);
+        }
+    }
+    for port in [&peer_port, &target_port] {
+        ops.push(NetOp::SetUp { link: port.clone() });
+    }
+    match between {
+        Kind::HaProxy => settle(&mut ops, &next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
+        Kind::Bridge | Kind::Middlebox => settle(&mut ops, &next_to_peer, addressing.peer, addressing.prefix),
+    }
+    if link == TargetLink::Veth {
+        settle(&mut ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
+    }
+    await_carriers(&mut ops);
+    if let Choice::Netem { to_peer, to_target } = choice {
+        queue(&mut ops, &peer_port, to_peer);
+        queue(&mut ops, &target_port, to_target);
+    }
+    let middlebox = (between == Kind::Middlebox).then(|| Between {
+        target_port: target_port.clone(),
+        peer_port: peer_port.clone(),
+        spec: box_spec(path, choice, seed),
+    });
+    if let Some(between) = &middlebox {
+        between
+            .spec
+            .check()
+            .map_err(|error| PathError::Middlebox { path: path.name.clone(), what: error.to_string() })?;
+    }
+    mechanisms.extend(describe(path, link));
+    let (rulesets, guest_ruleset) = rulesets(path, link, host)?;
+    Ok(NetOps {
+        ops,
+        next_to_target: target_port,
+        next_to_peer,
+        middlebox,
+        rulesets,
+        guest_ruleset,
+        haproxy: path.haproxy.clone(),
+        mechanisms,
+        proofs: mechanism::proofs(path, choice),
+    })
+}
 
-    let next_to_target = match link {
+/// Two guests, each the other's neighbour: the host has no part in what is between them.
+fn joined_by_sockets(ops: Vec<NetOp>) -> NetOps {
+    let nowhere = |at| LinkEnd::new(at, "lo");
+    NetOps {
+        ops,
+        next_to_target: nowhere(Place::Switch),
+        next_to_peer: nowhere(Place::Peer),
+        middlebox: None,
+        rulesets: vec![],
+        guest_ruleset: None,
+        haproxy: None,
+        mechanisms: vec![],
+        proofs: vec![],
+    }
+}
+
+/// What stands between the two ports of the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bridge,
+    Middlebox,
+    HaProxy,
+}
+
+fn between(path: &PathSpec, choice: Choice) -> Result<Kind, PathError> {
+    let own = path.needs_middlebox() || choice == Choice::Middlebox;
+    let clash = |one, other| Err(PathError::Clash { path: path.name.clone(), one, other });
+    match (own, path.haproxy.is_some()) {
+        (true, true) => clash("HAProxy", "the own middlebox"),
+        (true, false) if path.rules.iter().any(|rule| rule.at == Place::Switch) => {
+            clash("packet filter rules of the kernel's bridge", "the own middlebox")
+        }
+        (true, false) => Ok(Kind::Middlebox),
+        (false, true) => Ok(Kind::HaProxy),
+        (false, false) => Ok(Kind::Bridge),
+    }
+}
+
+fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> MiddleboxSpec {
+    let impairments = path.impairments.as_ref().filter(|_| choice == Choice::Middlebox);
+    MiddleboxSpec {
+        to_peer: impairments.map_or_else(Impairment::none, |both| both.to_peer.clone()),
+        to_target: impairments.map_or_else(Impairment::none, |both| both.to_target.clone()),
+        actions: path.actions.clone(),
+        firewall: path.firewall.clone(),
+        ips: path.ips.clone(),
+        balancer: path.balancer.clone(),
+        ..MiddleboxSpec::transparent(seed)
+    }
+}
+
+/// What is no impairment, and who does it.
+fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
+    let mut words = vec![];
+    let parts = [
+        (!path.actions.is_empty(), "packet-exact actions"),
+        (path.firewall.is_some(), "firewall"),
+        (path.ips.is_some(), "IPS"),
+        (path.balancer.is_some(), "load balancer"),
+    ];
+    words.extend(parts.iter().filter(|(there, _)| *there).map(|(_, what)| format!("{what}: own middlebox")));
+    if path.haproxy.is_some() {
+        words.push("load balancer: HAProxy, which ends TCP on both sides".to_owned());
+    }
+    for rule in &path.rules {
+        let whose = match (rule.at, link) {
+            (Place::Target, TargetLink::Tap { .. } | TargetLink::Socket) => "guest's kernel",
+            (Place::Target, TargetLink::Veth) => "target's namespace",
+            (Place::Peer, _) => "peer's namespace",
+            (Place::Switch, _) => "bridge",
+        };
+        words.push(format!("rule {}: nft in the {whose}", rule.name));
+    }
+    words
+}
+
+/// Rulesets for namespaces, and that for a guest's own kernel.
+fn rulesets(
+    path: &PathSpec,
+    link: TargetLink,
+    host: &Mechanisms,
+) -> Result<(Vec<Ruleset>, Option<Ruleset>), PathError> {
+    let all = Place::ALL
+        .into_iter()
+        .filter_map(|at| rules::ruleset(&path.rules, at).map(|text| Ruleset { at, text }));
+    let in_guest = |ruleset: &Ruleset| ruleset.at == Place::Target && link != TargetLink::Veth;
+    let (guests, ours): (Vec<_>, Vec<_>) = all.partition(in_guest);
+    if let (Err(why), false) = (&host.nft, ours.is_empty()) {
+        return Err(PathError::lacking(path, "nft", why));
+    }
+    if let (Err(why), Some(_)) = (&host.haproxy, &path.haproxy) {
+        return Err(PathError::lacking(path, "HAProxy", why));
+    }
+    Ok((ours, guests.into_iter().next()))
+}
+
+/// The interfaces; gives the switch's port towards the target.
+fn links(
+    ops: &mut Vec<NetOp>,
+    mtu_bytes: u32,
+    link: TargetLink,
+    peer_port: &LinkEnd,
+    peer: &LinkEnd,
+) -> LinkEnd {
+    ops.push(NetOp::AddVeth { near: peer_port.clone(), far: peer.clone(), mtu_bytes });
+    match link {
+        TargetLink::Socket => unreachable!("two guests on a pair of sockets have no link of the host's"),
         TargetLink::Veth => {
             let port = LinkEnd::new(Place::Switch, "to-target");
-            let target = LinkEnd::new(Place::Target, "target0");
-            ops.push(NetOp::AddVeth { near: port.clone(), far: target.clone(), mtu_bytes });
-            plug(&mut ops, &port);
-            settle(&mut ops, &target, addressing.target, addressing.prefix);
+            let far = LinkEnd::new(Place::Target, "target0");
+            ops.push(NetOp::AddVeth { near: port.clone(), far, mtu_bytes });
             port
         }
         TargetLink::Tap { queues } => {
             let tap = LinkEnd::new(Place::Switch, "tap0");
             ops.push(NetOp::AddTap { link: tap.clone(), queues });
             ops.push(NetOp::SetMtu { link: tap.clone(), mtu_bytes });
-            plug(&mut ops, &tap);
             tap
         }
-    };
+    }
+}
+
+fn bridge(ops: &mut Vec<NetOp>, mtu_bytes: u32, ports: [&LinkEnd; 2]) {
+    let bridge = LinkEnd::new(Place::Switch, BRIDGE);
+    ops.push(NetOp::AddBridge { link: bridge.clone() });
+    for port in ports {
+        ops.push(NetOp::Enslave { link: port.clone(), bridge: BRIDGE.into() });
+    }
     // A bridge takes the smallest MTU of its ports by itself, unless it is set; set, it cannot surprise.
     ops.push(NetOp::SetMtu { link: bridge.clone(), mtu_bytes });
     ops.push(NetOp::SetUp { link: bridge });
-    await_carriers(&mut ops);
-    Ok(NetOps { ops, next_to_target })
+}
+
+fn queue(ops: &mut Vec<NetOp>, link: &LinkEnd, netem: Option<Netem>) {
+    ops.extend(netem.map(|netem| NetOp::AddNetem { link: link.clone(), netem }));
 }
 
 fn check(path: &PathSpec, addressing: Addressing, link: TargetLink) -> Result<(), PathError> {
@@ -103,7 +243,7 @@ fn check(path: &PathSpec, addressing: Addressing, link: TargetLink) -> Result<()
         TargetLink::Tap { queues } if !(1..=MAX_QUEUES).contains(&queues) => {
             Err(PathError::Queues { queues })
         }
-        TargetLink::Tap { .. } | TargetLink::Veth => Ok(()),
+        TargetLink::Tap { .. } | TargetLink::Veth | TargetLink::Socket => Ok(()),
     }
 }
 
@@ -136,12 +276,6 @@ fn quieten(ops: &mut Vec<NetOp>, at: Place) {
     }
 }
 
-/// A port of the bridge, up.
-fn plug(ops: &mut Vec<NetOp>, port: &LinkEnd) {
-    ops.push(NetOp::Enslave { link: port.clone(), bridge: BRIDGE.into() });
-    ops.push(NetOp::SetUp { link: port.clone() });
-}
-
 /// An end with its address, up.
 fn settle(ops: &mut Vec<NetOp>, end: &LinkEnd, address: Ipv4Addr, prefix: u8) {
     ops.push(NetOp::SetAddress { link: end.clone(), address, prefix });
@@ -161,6 +295,7 @@ fn await_carriers(ops: &mut Vec<NetOp>) {
             | NetOp::Enslave { .. }
             | NetOp::SetAddress { .. }
             | NetOp::SetUp { .. }
+            | NetOp::AddNetem { .. }
             | NetOp::AwaitCarrier { .. } => {}
         }
     }
@@ -174,11 +309,12 @@ mod tests {
     use super::*;
 
     fn path(mtu_bytes: u32) -> PathSpec {
-        PathSpec { name: "direct".into(), mtu_bytes }
+        PathSpec::plain("direct", mtu_bytes)
     }
 
     fn compiled(link: TargetLink) -> NetOps {
-        compile(&path(1500), Addressing::default(), link).expect("a plain path compiles")
+        compile(&path(1500), Addressing::default(), link, &Mechanisms::all(), 1)
+            .expect("a plain path compiles")
     }
 
     /// Interfaces that an operation makes.
@@ -191,6 +327,7 @@ mod tests {
             | NetOp::Enslave { .. }
             | NetOp::SetAddress { .. }
             | NetOp::AwaitCarrier { .. }
+            | NetOp::AddNetem { .. }
             | NetOp::SetUp { .. } => vec![],
         }
     }
@@ -201,6 +338,7 @@ mod tests {
             NetOp::SetMtu { link, .. }
             | NetOp::SetAddress { link, .. }
             | NetOp::SetUp { link }
+            | NetOp::AddNetem { link, .. }
             | NetOp::AwaitCarrier { link } => vec![link.clone()],
             NetOp::Enslave { link, bridge } => vec![link.clone(), LinkEnd::new(link.at, bridge)],
             NetOp::SetSysctl { .. }
@@ -213,7 +351,7 @@ mod tests {
     #[test]
     fn every_interface_is_made_once_before_it_is_used_and_ends_up() {
         for link in [TargetLink::Veth, TargetLink::Tap { queues: 1 }, TargetLink::Tap { queues: 4 }] {
-            let NetOps { ops, next_to_target } = compiled(link);
+            let NetOps { ops, next_to_target, next_to_peer, .. } = compiled(link);
             let mut known: BTreeSet<(Place, String)> = Place::ALL.map(|at| (at, "lo".to_owned())).into();
             let mut up = BTreeSet::new();
             for op in &ops {
@@ -231,7 +369,18 @@ mod tests {
             assert_eq!(known, up);
             assert_eq!(next_to_target.at, Place::Switch);
             assert!(known.contains(&(next_to_target.at, next_to_target.name)));
+            assert_eq!(next_to_peer.at, Place::Peer);
+            assert!(known.contains(&(next_to_peer.at, next_to_peer.name)));
         }
+    }
+
+    #[test]
+    fn two_guests_on_a_pair_of_sockets_have_quiet_namespaces_and_no_link() {
+        let NetOps { ops, next_to_target, .. } = compiled(TargetLink::Socket);
+        assert_eq!(ops.iter().flat_map(made).collect::<Vec<_>>(), []);
+        let up = |at| ops.contains(&NetOp::SetUp { link: LinkEnd::new(at, "lo") });
+        assert!(Place::ALL.into_iter().all(up), "QEMU forwards the control connection on its loopback");
+        assert_eq!(next_to_target.name, "lo");
     }
 
     #[test]
@@ -271,7 +420,7 @@ mod tests {
 
     #[test]
     fn bounds_are_refused_just_outside_and_taken_just_inside() {
-        let with = |mtu, link| compile(&path(mtu), Addressing::default(), link);
+        let with = |mtu, link| compile(&path(mtu), Addressing::default(), link, &Mechanisms::all(), 1);
         for mtu in [68, 65_521] {
             assert!(with(mtu, TargetLink::Veth).is_ok(), "{mtu}");
         }

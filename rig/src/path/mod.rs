@@ -5,9 +5,19 @@
 //! Tests: beside each module.
 
 mod compile;
+mod error;
+pub mod haproxy;
+mod mechanism;
+mod netem;
 mod ops;
+pub mod rules;
 mod spec;
 
-pub use compile::{PathError, compile};
-pub use ops::{LinkEnd, NetOp, NetOps, Place, Presence, TargetLink};
-pub use spec::{Addressing, PathSpec};
+pub use compile::compile;
+pub use error::PathError;
+pub use netem::Netem;
+pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Place, Presence, Proof, Ruleset, TargetLink};
+pub use spec::{
+    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Lack, Matches, Mechanism,
+    Mechanisms, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
+};

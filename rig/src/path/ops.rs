@@ -9,6 +9,10 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::netem::Netem;
+use super::spec::HaProxy;
+use crate::middlebox::MiddleboxSpec;
+
 /// One of the three network namespaces of a testbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +50,9 @@ pub enum TargetLink {
         /// Queue pairs: one descriptor each.
         queues: u32,
     },
+    /// None: the target is a guest that is joined to a second one, the peer, by a pair of sockets between the two QEMUs. No interface of
+    /// the host carries what they say, so the switch is empty.
+    Socket,
 }
 
 /// A network interface at its place.
@@ -139,6 +146,13 @@ pub enum NetOp {
         /// Prefix length.
         prefix: u8,
     },
+    /// A netem queue on what leaves by an interface.
+    AddNetem {
+        /// Which.
+        link: LinkEnd,
+        /// What it does.
+        netem: Netem,
+    },
     /// Administratively up.
     SetUp {
         /// Which.
@@ -172,10 +186,52 @@ impl fmt::Display for NetOp {
             Self::SetMtu { link, mtu_bytes } => write!(f, "{link}: mtu {mtu_bytes}"),
             Self::Enslave { link, bridge } => write!(f, "{link}: port of {bridge}"),
             Self::SetAddress { link, address, prefix } => write!(f, "{link}: address {address}/{prefix}"),
+            Self::AddNetem { link, netem } => write!(f, "{link}: on what leaves: {netem}"),
             Self::SetUp { link } => write!(f, "{link}: up"),
             Self::AwaitCarrier { link } => write!(f, "{link}: wait until it carries"),
         }
     }
+}
+
+/// The own middlebox between two interfaces of the switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Between {
+    /// Towards the target.
+    pub target_port: LinkEnd,
+    /// Towards the peer.
+    pub peer_port: LinkEnd,
+    /// What it does.
+    pub spec: MiddleboxSpec,
+}
+
+/// Packet filter rules at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruleset {
+    /// Where.
+    pub at: Place,
+    /// For `nft -f`.
+    pub text: String,
+}
+
+/// What shows that a part of the path did what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Name of the counter.
+    pub counter: String,
+    /// How far it must have risen.
+    pub need: Need,
+}
+
+/// How far a counter must have risen during a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// At least once per trial.
+    EveryTrial,
+    /// At least once.
+    Once,
+    /// Not at all.
+    Never,
 }
 
 /// A compiled path.
@@ -183,13 +239,41 @@ impl fmt::Display for NetOp {
 pub struct NetOps {
     /// In this order.
     pub ops: Vec<NetOp>,
-    /// The interface of the switch that is next to the target: everything to and from it passes there exactly once.
+    /// The interface of the switch that is next to the target: everything to and from it passes there exactly once. On a
+    /// [`TargetLink::Socket`] there is none, and this is the loopback, which sees nothing.
     pub next_to_target: LinkEnd,
+    /// The peer's own interface.
+    pub next_to_peer: LinkEnd,
+    /// The own middlebox, which then stands in for the bridge.
+    pub middlebox: Option<Between>,
+    /// Packet filters, one per place; where the target is a guest, its own kernel's is not in here but in `guest_ruleset`.
+    pub rulesets: Vec<Ruleset>,
+    /// For the `nft` of a guest that is the target.
+    pub guest_ruleset: Option<Ruleset>,
+    /// HAProxy at the switch, which then stands in for the bridge.
+    pub haproxy: Option<HaProxy>,
+    /// Which mechanism does what, and why that one.
+    pub mechanisms: Vec<String>,
+    /// What must be seen for a block to count.
+    pub proofs: Vec<Proof>,
 }
 
 impl NetOps {
     /// One line per operation, for the record.
     pub fn lines(&self) -> Vec<String> {
-        self.ops.iter().map(NetOp::to_string).collect()
+        let mut lines: Vec<String> = self.ops.iter().map(NetOp::to_string).collect();
+        if let Some(Between { target_port, peer_port, spec }) = &self.middlebox {
+            let spec = serde_json::to_string(spec).expect("plain data serialises");
+            lines.push(format!("own middlebox between {target_port} and {peer_port}: {spec}"));
+        }
+        for Ruleset { at, text } in self.rulesets.iter().chain(&self.guest_ruleset) {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            lines.push(format!("{}: nft {text}", at.word()));
+        }
+        if let Some(haproxy) = &self.haproxy {
+            let spec = serde_json::to_string(haproxy).expect("plain data serialises");
+            lines.push(format!("{}: haproxy {spec}", Place::Switch.word()));
+        }
+        lines
     }
 }

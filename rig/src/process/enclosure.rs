@@ -25,7 +25,10 @@ use super::{host, init, outer};
 pub enum EnclosureError {
     /// Namespaces are the superuser's.
     #[error("user {uid} may not make namespaces")]
-    #[diagnostic(help("run as root (sudo)"))]
+    #[diagnostic(help(
+        "run as root (sudo), or as root of a user namespace: `unshare --user --map-root-user rig …` does for configurations without a tap, once \
+         their images are built"
+    ))]
     NotRoot {
         /// Effective user.
         uid: u32,

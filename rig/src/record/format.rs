@@ -68,6 +68,22 @@ pub struct Conduct {
     pub keep_examples: u32,
     /// At most this many anomalies of each outcome are kept whole; all are counted.
     pub keep_anomalies: u32,
+    /// Which blocks' packets are kept.
+    #[serde(default)]
+    pub capture: CaptureWhen,
+}
+
+/// Which blocks' packets are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureWhen {
+    /// None; nothing is captured.
+    #[default]
+    Never,
+    /// Those with an anomaly; not those of controls, whose outcome is known.
+    Anomaly,
+    /// All.
+    Always,
 }
 
 /// A guest image.
@@ -196,6 +212,9 @@ pub struct BlockRecord {
     pub elapsed_ns: u64,
     /// The target.
     pub target: TargetRecord,
+    /// The peer's guest, where the peer is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<TargetRecord>,
     /// What the target's agent said of itself, if it said it.
     pub target_hello: Option<Hello>,
     /// What the peer's agent said of itself.
@@ -206,11 +225,34 @@ pub struct BlockRecord {
     pub peer_tally: Tally,
     /// The second, independent recording.
     pub witness: Witness,
+    /// What lay between the two ends, and what it did.
+    #[serde(default, skip_serializing_if = "PathRecord::is_empty")]
+    pub path: PathRecord,
+    /// Files under the run's folder with the packets of this block (pcapng); empty where nothing was captured, or nothing worth keeping.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<String>,
     /// `anomalies/<block>.<attempt>.jsonl` holds this many trials kept whole.
     pub records: u64,
 }
 
-/// How the target was made.
+/// What lay between the two ends of one block: the proof that its faults bit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathRecord {
+    /// Which mechanism does what, and why that one: `delay to_target: netem`.
+    pub mechanisms: Vec<String>,
+    /// The operations that made it, one line each.
+    pub operations: Vec<String>,
+    /// How often each part acted, by name: `action.NAME.matched`, `rule.NAME`, `fault.NAME`, `netem.to_target.packets`.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl PathRecord {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How the target was made; or the peer, where that is a guest too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetRecord {
     /// Cold, restored or host; absent where it never came to life.
@@ -240,6 +282,9 @@ pub struct Witness {
     pub rst_to_peer: u64,
     /// Packets that the kernel could not hand over in time: if not 0, the two counts are lower bounds.
     pub lost: u64,
+    /// Nobody watched, because no interface of the host carries the packets (two guests on a pair of sockets): the counts say nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
 }
 
 /// One line of `journal.jsonl`.

@@ -23,8 +23,11 @@ impl Layout {
     pub const CONSOLE: &'static str = "console";
     /// Folder of the QMP logs.
     pub const QMP: &'static str = "qmp";
+    /// Folder of the packets.
+    pub const CAPTURE: &'static str = "capture";
     /// All of them.
-    pub const FOLDERS: [&'static str; 4] = [Self::BLOCKS, Self::ANOMALIES, Self::CONSOLE, Self::QMP];
+    pub const FOLDERS: [&'static str; 5] =
+        [Self::BLOCKS, Self::ANOMALIES, Self::CONSOLE, Self::QMP, Self::CAPTURE];
 
     /// The layout of the run in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
@@ -71,9 +74,24 @@ impl Layout {
         format!("{}/{id}.{attempt}.log", Self::CONSOLE)
     }
 
+    /// The same of the peer's guest, where the peer is one.
+    pub fn peer_console(id: &BlockId, attempt: u32) -> String {
+        format!("{}/{id}.{attempt}.peer.log", Self::CONSOLE)
+    }
+
+    /// The QMP conversation with the peer's guest.
+    pub fn peer_qmp(id: &BlockId, attempt: u32) -> String {
+        format!("{}/{id}.{attempt}.peer.jsonl", Self::QMP)
+    }
+
     /// Its guest's QMP conversation.
     pub fn qmp(id: &BlockId, attempt: u32) -> String {
         format!("{}/{id}.{attempt}.jsonl", Self::QMP)
+    }
+
+    /// Its packets.
+    pub fn capture(id: &BlockId, attempt: u32) -> String {
+        format!("{}/{id}.{attempt}.pcapng", Self::CAPTURE)
     }
 
     /// Whether a name found in a record stays inside the run's folder: a record that was copied from somewhere is not trusted to
@@ -93,6 +111,9 @@ mod tests {
         let id = BlockId("0a1b2c3d4e5f-3".into());
         assert_eq!(Layout::block(&id, 2), "blocks/0a1b2c3d4e5f-3.2.json");
         assert_eq!(Layout::anomalies(&id, 2), "anomalies/0a1b2c3d4e5f-3.2.jsonl");
+        assert_eq!(Layout::peer_console(&id, 2), "console/0a1b2c3d4e5f-3.2.peer.log");
+        assert_eq!(Layout::peer_qmp(&id, 2), "qmp/0a1b2c3d4e5f-3.2.peer.jsonl");
+        assert_eq!(Layout::capture(&id, 2), "capture/0a1b2c3d4e5f-3.2.pcapng");
     }
 
     #[test]

@@ -74,6 +74,10 @@ impl Reader {
                     block.records
                 ));
             }
+            let named = block.captures.iter().filter(|file| Layout::is_inside(file));
+            for file in named.filter(|file| !layout.at(file).is_file()) {
+                cautions.push(format!("{file} is missing: its packets are lost, the sums are not"));
+            }
         }
         let complete = journal.complete();
         Ok(Run { dir: run_dir.to_owned(), record, blocks, complete, cautions })

@@ -82,6 +82,14 @@ impl Writer {
         Ok((writer, record, blocks))
     }
 
+    /// Records a block's packets, before the block itself, which names the file.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn capture(&mut self, file: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        write_atomically(&self.layout.at(file), bytes)
+    }
+
     /// Records one attempt at a block: its trials kept whole, its sums, then the journal's line. When this returns, the block
     /// survives a power loss.
     ///
@@ -94,11 +102,13 @@ impl Writer {
             lines.push(b'\n');
         }
         let anomalies = self.layout.at(&Layout::anomalies(&record.id, record.attempt));
-        if !trials.is_empty() {
+        if trials.is_empty() {
+            remove_stale(&anomalies)?;
+        } else {
             write_atomically(&anomalies, &lines)?;
-        } else if anomalies.exists() {
-            // Left by an attempt that the journal never named.
-            fs::remove_file(&anomalies).map_err(RecordError::disk("remove", &anomalies))?;
+        }
+        if record.captures.is_empty() {
+            remove_stale(&self.layout.at(&Layout::capture(&record.id, record.attempt)))?;
         }
         let file = Layout::block(&record.id, record.attempt);
         let bytes = to_json(record);
@@ -179,9 +189,19 @@ fn make_folders(layout: &Layout) -> Result<(), RecordError> {
     Ok(())
 }
 
+/// Removes what was left by an attempt that the journal never named.
+fn remove_stale(path: &Path) -> Result<(), RecordError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(RecordError::disk("remove", path)(error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Removes what an interrupted [`write_atomically`] left.
 fn remove_unfinished(layout: &Layout) -> Result<(), RecordError> {
-    for folder in [Layout::BLOCKS, Layout::ANOMALIES] {
+    for folder in [Layout::BLOCKS, Layout::ANOMALIES, Layout::CAPTURE] {
         let folder = layout.at(folder);
         let files = fs::read_dir(&folder).map_err(RecordError::disk("read", &folder))?;
         for file in files.flatten() {

@@ -185,6 +185,20 @@ fn cell_row(table: &mut Table, cell: &CellSummary) {
     if !others.is_empty() {
         table.note(format!("returned {}", others.join(", ")));
     }
+    if !cell.path_counters.is_empty() {
+        let ends: Vec<String> =
+            cell.outcomes.iter().map(|(outcome, n)| format!("{outcome} in {}", count(*n))).collect();
+        table.note(format!("ended as {}", ends.join("; ")));
+    }
+    if !cell.mechanisms.is_empty() {
+        table.note(format!("on the way: {}", cell.mechanisms.join("; ")));
+    }
+    if cell.anomalies > 0
+        && let [first, others @ ..] = &cell.captures[..]
+    {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        table.note(format!("packets, with the trials' names on them: {first}{more}"));
+    }
     if cell.proxied {
         table.note("proxied: libslirp terminates TCP on the way");
     }

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rig_protocol::{Assignment, Role, TrialRecord};
+use rig_protocol::{Assignment, Role, Script, TrialRecord};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{timeout, timeout_at};
 
 use super::dispatcher::{Attempt, Player};
+use super::faults::{self, Done};
 use super::session::Session;
 use super::stage::{Stage, StageError};
 use super::stop::Stop;
@@ -20,11 +21,10 @@ use crate::agent::{AgentError, Waits};
 use crate::clock;
 use crate::event::{Event, Phase};
 use crate::image::{GuestKeys, Image};
-use crate::record::format::{BlockRecord, BlockStatus, TargetRecord, Witness};
+use crate::path::{Mechanisms, Need, PEER_PORT, Proof};
+use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, PathRecord, TargetRecord, Witness};
 use crate::target::qemu::Resolved;
-
-/// The port of document 000's server; free in every peer namespace, because the namespace is new.
-pub const PEER_PORT: u16 = 8083;
+use crate::testbed::CapturedPackets;
 
 /// An agent that says nothing for this long is given up; it speaks five times a second while it plays.
 fn silence() -> Duration {
@@ -46,6 +46,8 @@ pub struct Laboratory {
     pub images: HashMap<String, Image>,
     /// What `auto` stands for on this host.
     pub accelerator: Resolved,
+    /// What paths can be made with on this host.
+    pub mechanisms: Mechanisms,
     /// `qemu-system-x86_64`
     pub qemu: PathBuf,
     /// This run's SSH keys.
@@ -64,6 +66,8 @@ pub struct Laboratory {
     pub keep_examples: u32,
     /// At most this many anomalies of each outcome are kept whole.
     pub keep_anomalies: u32,
+    /// Which blocks' packets are kept.
+    pub capture: CaptureWhen,
 }
 
 impl Player for Laboratory {
@@ -81,6 +85,8 @@ impl Player for Laboratory {
             events: &events,
             record: blank(&attempt, &started),
             trials: vec![],
+            proofs: vec![],
+            packets: None,
         };
         // Each step of a block has its own bound; this one is for a step that does not keep it.
         let deadline = self.block_deadline + GRACE;
@@ -94,10 +100,13 @@ impl Player for Laboratory {
             Ok(Err(error)) => Some(error.reason()),
             Err(_) => Some(StageError::Late { within: deadline }.reason()),
         };
-        let Block { mut record, trials, .. } = draft;
+        let Block { mut record, trials, packets, .. } = draft;
         record.elapsed_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if let Some(reason) = reason {
             record.status = BlockStatus::Void { reason };
+        }
+        if let Some(packets) = packets {
+            self.keep_packets(packets, &attempt, &mut record, &trials, &events).await;
         }
         Some((record, trials))
     }
@@ -110,6 +119,8 @@ struct Block<'a> {
     events: &'a UnboundedSender<Event>,
     record: BlockRecord,
     trials: Vec<TrialRecord>,
+    proofs: Vec<Proof>,
+    packets: Option<CapturedPackets>,
 }
 
 impl Block<'_> {
@@ -117,8 +128,16 @@ impl Block<'_> {
         let within = self.laboratory.block_deadline;
         let until = tokio::time::Instant::now() + within;
         self.phase(Phase::Network);
-        let mut stage = Stage::build(self.attempt).await?;
-        let mut peer = stage.start_peer(self.laboratory).await?;
+        let mut stage = Stage::build(self.laboratory, self.attempt).await?;
+        stage.start_capture(self.laboratory.capture).await?;
+        let compiled = stage.testbed().ops();
+        self.record.path = PathRecord {
+            mechanisms: compiled.mechanisms.clone(),
+            operations: compiled.lines(),
+            ..PathRecord::default()
+        };
+        self.proofs = compiled.proofs.clone();
+        let mut peer = stage.start_peer(self.laboratory, self.attempt, &mut self.record.peer).await?;
         self.record.peer_hello = Some(peer.hello().clone());
 
         let began = Instant::now();
@@ -136,7 +155,7 @@ impl Block<'_> {
                 let result = tokio::select! {
                     biased;
                     reason = death => Err(StageError::GuestDied { reason }),
-                    played = timeout_at(until, self.exchange(&mut peer, &mut target)) => {
+                    played = timeout_at(until, self.exchange(&stage, &mut peer, &mut target)) => {
                         played.unwrap_or(Err(StageError::Late { within }))
                     }
                 };
@@ -146,8 +165,9 @@ impl Block<'_> {
             Err(error) => stage.explain(Err(error)).await,
         };
         self.phase(Phase::Collect);
+        let captured = stage.stop_capture().await.map(|packets| self.packets = packets);
         self.record.witness = stage.tear_down().await;
-        result
+        result.and(captured)
     }
 
     /// A guest that lost its NIC plays on for nothing, or not to the end: where something is amiss, that is asked.
@@ -168,7 +188,12 @@ impl Block<'_> {
     }
 
     /// Peer listens, target plays, peer is told to finish, both report.
-    async fn exchange(&mut self, peer: &mut Session, target: &mut Session) -> Result<(), StageError> {
+    async fn exchange(
+        &mut self,
+        stage: &Stage,
+        peer: &mut Session,
+        target: &mut Session,
+    ) -> Result<(), StageError> {
         self.phase(Phase::Play);
         let peers_part = self.assignment(Role::Peer { listen: format!("0.0.0.0:{PEER_PORT}") });
         let has_peer = peers_part.script.lanes_of(rig_protocol::Side::Peer).next().is_some();
@@ -180,15 +205,21 @@ impl Block<'_> {
         let targets_part = self.assignment(Role::Target { connect });
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block) = (self.events.clone(), self.attempt.block.id.clone());
-        let played = target
-            .talk(move |c| {
-                c.play(&targets_part, exchange())?;
-                c.collect(&targets_part, waits, |progress| {
-                    let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
-                })
+        let part = targets_part.clone();
+        target.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::Target)?;
+        let (path, done) = (&self.attempt.cell.subject.path, Done::default());
+        let collected = target.talk(move |c| {
+            c.collect(&targets_part, waits, |progress| {
+                let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
             })
-            .await
-            .map_err(StageError::Target)?;
+        });
+        let played = tokio::select! {
+            biased;
+            failed = faults::conduct(stage, &path.faults, &done) => match failed? {},
+            played = collected => played.map_err(StageError::Target)?,
+        };
+        self.record.path.counters = stage.path_counters(self.laboratory).await?;
+        self.record.path.counters.extend(done.counters(&path.faults));
         self.record.tally = played.tally;
         self.record.records = played.records.len() as u64;
         self.trials = played.records;
@@ -209,7 +240,7 @@ impl Block<'_> {
     fn assignment(&self, role: Role) -> Assignment {
         let cell = &self.attempt.cell;
         Assignment {
-            script: cell.subject.script.clone(),
+            script: Script::clone(&cell.subject.script),
             role,
             trials: self.attempt.block.trials,
             in_flight: cell
@@ -235,22 +266,38 @@ impl Block<'_> {
             let most = tally.voids.iter().max_by_key(|(_, n)| **n).map_or("", |(reason, _)| reason.as_str());
             return Some(format!("no trial had an outcome ({} void, most often: {most})", tally.void()));
         }
-        self.attempt.cell.proof.iter().find_map(|proof| {
-            let risen = counter(&self.record, proof);
-            let needed = i64::try_from(tally.trials).unwrap_or(i64::MAX);
-            (risen < needed)
-                .then(|| format!("fault had no effect: {proof} rose by {risen} in {needed} trials"))
+        let needed = i64::try_from(tally.trials).unwrap_or(i64::MAX);
+        let of_scenario = self.attempt.cell.proof.iter().map(|counter| (counter.clone(), Need::EveryTrial));
+        let of_path = self.proofs.iter().map(|proof| (format!("path.{}", proof.counter), proof.need));
+        of_scenario.chain(of_path).find_map(|(counter, need)| {
+            let risen = risen(&self.record, &counter);
+            let seen = |risen: i64| format!("{counter} rose by {risen} in {needed} trials");
+            match (need, risen) {
+                (_, None) => Some(format!("fault unproven: there is no counter {counter}")),
+                (Need::EveryTrial, Some(risen)) if risen < needed => {
+                    Some(format!("fault had no effect: {}", seen(risen)))
+                }
+                (Need::Once, Some(risen)) if risen < 1 => {
+                    Some(format!("fault had no effect: {}", seen(risen)))
+                }
+                (Need::Never, Some(risen)) if risen > 0 => {
+                    Some(format!("fault had an effect where its path says that it has none: {}", seen(risen)))
+                }
+                _ => None,
+            }
         })
     }
 }
 
-/// `peer.Tcp.OutRsts` or `target.TcpExt.TCPAbortOnData`: how far that kernel counter rose during the block.
-fn counter(record: &BlockRecord, name: &str) -> i64 {
+/// `peer.Tcp.OutRsts`, `target.TcpExt.TCPAbortOnData`: how far that kernel counter rose during the block, which is 0 where the kernel shows
+/// none of that name; `path.rule.NAME`: what a mechanism of the path counted, if it has such a counter.
+fn risen(record: &BlockRecord, name: &str) -> Option<i64> {
     let of = |tally: &rig_protocol::Tally, key: &str| tally.counters.get(key).copied().unwrap_or(0);
-    match name.split_once('.') {
-        Some(("peer", key)) => of(&record.peer_tally, key),
-        Some(("target", key)) => of(&record.tally, key),
-        _ => 0,
+    match name.split_once('.')? {
+        ("peer", key) => Some(of(&record.peer_tally, key)),
+        ("target", key) => Some(of(&record.tally, key)),
+        ("path", key) => record.path.counters.get(key).map(|n| i64::try_from(*n).unwrap_or(i64::MAX)),
+        _ => None,
     }
 }
 
@@ -263,11 +310,14 @@ fn blank(attempt: &Attempt, started: &str) -> BlockRecord {
         started: started.to_owned(),
         elapsed_ns: 0,
         target: TargetRecord::default(),
+        peer: None,
         target_hello: None,
         peer_hello: None,
         tally: rig_protocol::Tally::default(),
         peer_tally: rig_protocol::Tally::default(),
         witness: Witness::default(),
+        path: PathRecord::default(),
+        captures: vec![],
         records: 0,
     }
 }

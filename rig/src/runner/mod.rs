@@ -4,8 +4,10 @@
 //! Errors: a block's failure ends in a void with a reason; only a failing record stops a run, and its consumer says so.
 //! Tests: beside the modules, with faked players; the real one in `tests/guest.rs` and `tests/qemu.rs`.
 
+mod capturing;
 mod dispatcher;
 pub mod environment;
+mod faults;
 mod laboratory;
 mod schedule;
 mod session;
@@ -14,7 +16,7 @@ mod stop;
 mod visit;
 
 pub use dispatcher::{Attempt, Dispatcher, Player};
-pub use laboratory::{Laboratory, PEER_PORT};
+pub use laboratory::Laboratory;
 pub use schedule::schedule;
 pub use stop::{Stop, Stopper, Why};
 pub use visit::{Errand, Visit, VisitError};

@@ -3,12 +3,17 @@
 //! Holds owners only: dropping a stage kills the guest and the agents, and the namespaces go with their last descriptor.
 //! Must not know trials or tallies. Units: `Duration`. Errors: [`StageError`], whose text is a void's reason.
 
+mod pair;
+mod seat;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
+use tokio::sync::watch;
+use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::dispatcher::Attempt;
@@ -16,17 +21,19 @@ use super::laboratory::{Laboratory, exchange};
 use super::session::{Session, joined};
 use crate::agent::AgentError;
 use crate::event::Phase;
-use crate::image::{Image, Overlay};
-use crate::path::{Addressing, TargetLink};
+use crate::path::{Addressing, TargetLink, rules};
 use crate::record::Layout;
 use crate::record::format::{Origin, TargetRecord, Witness};
+use crate::target::guest_rules::{self, RulesError};
 use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan, SshSession};
-use crate::target::qemu::{Engine, Guest, GuestError, GuestNet, GuestPlan, ProbeError};
-use crate::target::{Accelerator, Backend, HostAgent, HostError, QemuSpec, TargetSpec, launch_agent};
+use crate::target::qemu::argv::DATA_MAC;
+use crate::target::qemu::{Death, Engine, Guest, GuestError, ProbeError};
+use crate::target::{
+    Accelerator, Backend, HostAgent, HostError, QemuSpec, TargetSpec, lack_between_guests, launch_agent,
+};
 use crate::testbed::{self, Testbed, TestbedError};
-
-/// Behind it is the guest's SSH server, in the block's own target namespace, so it is free.
-const CONTROL_PORT: u16 = 2222;
+use pair::{Pair, PeerEnd};
+use seat::{Seat, boot};
 
 /// For the reason of an end that has shown already.
 const EXPLANATION: Duration = Duration::from_secs(1);
@@ -52,6 +59,14 @@ pub(super) enum StageError {
     Guest(#[from] GuestError),
     #[error("guest's SSH")]
     Ssh(#[from] SshError),
+    #[error("guest's packet filter")]
+    Rules(#[from] RulesError),
+    #[error("no socket pair for two guests")]
+    Pair { source: std::io::Error },
+    #[error("peer's guest")]
+    PeersGuest(#[source] Box<StageError>),
+    #[error("{why}")]
+    NoPlace { why: String },
     #[error("accelerator")]
     Accelerator(#[from] ProbeError),
     #[error("no image {kernel} was built for this run")]
@@ -65,6 +80,13 @@ pub(super) enum StageError {
         #[source]
         cause: Box<StageError>,
     },
+    #[error("no busy threads")]
+    Contention {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("a host cannot be paused, only a guest")]
+    NoGuestToPause,
     #[error("{what}")]
     NicLost {
         what: &'static str,
@@ -102,8 +124,10 @@ impl StageError {
 pub(super) struct Stage {
     target: Option<Target>,
     peer: Option<HostAgent>,
+    pair: Option<Pair>,
     witness: Option<testbed::Witness>,
-    testbed: Testbed,
+    pub(super) capture: Option<testbed::Capture>,
+    pub(super) testbed: Testbed,
 }
 
 #[derive(Debug)]
@@ -114,21 +138,44 @@ enum Target {
 
 impl Stage {
     /// The network, with its witness listening.
-    pub(super) async fn build(attempt: &Attempt) -> Result<Self, StageError> {
+    pub(super) async fn build(laboratory: &Laboratory, attempt: &Attempt) -> Result<Self, StageError> {
         let path = attempt.cell.subject.path.clone();
-        let link = link_of(&attempt.cell.subject.configuration.target);
+        let target = &attempt.cell.subject.configuration.target;
+        if let Some(why) = lack_between_guests(target, &path) {
+            return Err(StageError::NoPlace { why });
+        }
+        let link = link_of(target);
+        let pair = Pair::of(target)?;
+        let (host, seed) = (laboratory.mechanisms.clone(), attempt.block.seed);
         joined(
             spawn_blocking(move || {
-                let testbed = Testbed::build(&path, Addressing::default(), link)?;
-                let witness = Some(testbed.start_witness()?);
-                Ok(Self { target: None, peer: None, witness, testbed })
+                let testbed = Testbed::build(&path, Addressing::default(), link, &host, seed)?;
+                let witness = match link {
+                    TargetLink::Veth | TargetLink::Tap { .. } => Some(testbed.start_witness()?),
+                    TargetLink::Socket => None,
+                };
+                Ok(Self { target: None, peer: None, pair, witness, capture: None, testbed })
             })
             .await,
         )
     }
 
-    /// The peer's agent.
-    pub(super) async fn start_peer(&mut self, laboratory: &Laboratory) -> Result<Session, StageError> {
+    /// The peer's agent: in its namespace, or in a guest that is booted for it and written down.
+    pub(super) async fn start_peer(
+        &mut self,
+        laboratory: &Laboratory,
+        attempt: &Attempt,
+        record: &mut Option<TargetRecord>,
+    ) -> Result<Session, StageError> {
+        if let (Some(_), TargetSpec::Qemu(spec)) = (&self.pair, &attempt.cell.subject.configuration.target) {
+            let blame = |error| StageError::PeersGuest(Box::new(error));
+            let record = record.insert(TargetRecord::default());
+            let began = Instant::now();
+            self.start_peer_guest(laboratory, attempt, spec, record).await.map_err(blame)?;
+            let session = self.start_peer_agent(laboratory).await.map_err(blame)?;
+            record.boot_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            return Ok(session);
+        }
         let agent =
             launch_agent(self.testbed.peer(), &laboratory.agent).map_err(StageError::PeerNotStarted)?;
         let session = open(&agent).await.map_err(StageError::Peer)?;
@@ -158,6 +205,7 @@ impl Stage {
             TargetSpec::Qemu(spec) => {
                 phase(Phase::Boot);
                 self.start_guest(laboratory, attempt, spec, record).await?;
+                self.set_guest_rules(laboratory).await?;
                 phase(Phase::Agent);
                 let Some(Target::Guest { guest, agent }) = &mut self.target else {
                     unreachable!("it was put there by the call above")
@@ -184,9 +232,50 @@ impl Stage {
         spec: &QemuSpec,
         record: &mut TargetRecord,
     ) -> Result<(), StageError> {
-        let guest = self.boot(laboratory, attempt, spec, record).await?;
+        let seat = Seat {
+            mac: DATA_MAC,
+            address: Addressing::default().target,
+            namespace: self.target_namespace()?,
+            taps: self.testbed.take_taps(),
+            socket: self.pair.as_mut().and_then(Pair::take_targets_end),
+            console: Layout::console(&attempt.block.id, attempt.attempt),
+            qmp: Layout::qmp(&attempt.block.id, attempt.attempt),
+        };
+        let guest = boot(laboratory, attempt, spec, seat, record).await?;
         self.target = Some(Target::Guest { guest: Box::new(guest), agent: None });
         Ok(())
+    }
+
+    /// The network.
+    pub(super) fn testbed(&self) -> &Testbed {
+        &self.testbed
+    }
+
+    /// What the mechanisms of the path have counted until now, those in the guest's own kernel among them.
+    pub(super) async fn path_counters(
+        &self,
+        laboratory: &Laboratory,
+    ) -> Result<BTreeMap<String, u64>, StageError> {
+        let mut counters = block_in_place(|| self.testbed.counters())?;
+        if let (Some(guest), Some(_)) = (self.guest(), &self.testbed.ops().guest_ruleset) {
+            let named = guest_rules::counters(guest, laboratory.ssh_plan(guest), exchange()).await?;
+            counters.extend(rules::of_rules(named));
+        }
+        Ok(counters)
+    }
+
+    /// The path's packet filter rules that belong into the guest's own kernel.
+    async fn set_guest_rules(&self, laboratory: &Laboratory) -> Result<(), StageError> {
+        if let (Some(guest), Some(ruleset)) = (self.guest(), &self.testbed.ops().guest_ruleset) {
+            let text = ruleset.text.clone();
+            guest_rules::apply(guest, laboratory.ssh_plan(guest), text, exchange()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether target and peer are two guests, joined by nothing of the host's.
+    pub(super) fn is_pair(&self) -> bool {
+        self.pair.is_some()
     }
 
     /// The guest, where the target is one and runs.
@@ -211,70 +300,21 @@ impl Stage {
         }
     }
 
-    async fn boot(
-        &mut self,
-        laboratory: &Laboratory,
-        attempt: &Attempt,
-        spec: &QemuSpec,
-        record: &mut TargetRecord,
-    ) -> Result<Guest, StageError> {
-        let kernel = &attempt.cell.subject.kernel;
-        let image: &Image =
-            laboratory.images.get(kernel).ok_or_else(|| StageError::NoImage { kernel: kernel.clone() })?;
-        let engine = laboratory.engine(spec.accelerator)?;
-        record.kernel_package.clone_from(&image.package);
-        record.console = Layout::console(&attempt.block.id, attempt.attempt);
-        record.qmp = Layout::qmp(&attempt.block.id, attempt.attempt);
-        let addressing = Addressing::default();
-        let path = &attempt.cell.subject.path;
-        let plan = GuestPlan {
-            spec: spec.clone(),
-            engine,
-            qemu: laboratory.qemu.clone(),
-            kernel: image.kernel.clone(),
-            initramfs: image.initramfs.clone(),
-            overlay: Overlay::new(&laboratory.keys, spec.localtime).to_cpio(),
-            extra_cmdline: vec![],
-            net: GuestNet {
-                address: addressing.target,
-                prefix: addressing.prefix,
-                mtu_bytes: path.mtu_bytes,
-                control_port: CONTROL_PORT,
-            },
-            taps: self.testbed.take_taps(),
-            namespace: Some(self.target_namespace()?),
-            console_log: laboratory.results.join(&record.console),
-            qmp_log: laboratory.results.join(&record.qmp),
-        };
-        let guest = Guest::boot(plan, laboratory.boot_deadline).await?;
-        record.origin = Some(Origin::Cold);
-        record.command_line = guest.command_line().to_vec();
-        let verified = guest.verify().await?;
-        record.accelerator = verified.engine.word().to_owned();
-        record.vhost_proof = verified.vhost_proof;
-        Ok(guest)
-    }
-
     /// The namespace in which QEMU is to run.
     fn target_namespace(&self) -> Result<OwnedFd, StageError> {
         let descriptor = self.testbed.target().as_fd().try_clone_to_owned();
         descriptor.map_err(|source| StageError::Testbed(TestbedError::Enter { source }))
     }
 
-    /// Comes when the guest dies, with the reason; never for a host.
+    /// Comes when a guest dies (the target's, or the peer's where that is one), with the reason; never for a host.
     pub(super) fn target_death(&self) -> impl Future<Output = String> + Send + use<> {
-        let death = self.guest().map(Guest::death);
+        let target = reason_of(self.guest().map(Guest::death));
+        let peer = reason_of(self.pair.as_ref().and_then(Pair::death));
         async move {
-            let Some(mut death) = death else { return std::future::pending().await };
-            let reason = death
-                .wait_for(Option::is_some)
-                .await
-                .ok()
-                .and_then(|death| Some(death.as_ref()?.reason.clone()));
-            match reason {
-                Some(reason) => reason,
-                // Nobody watches the guest any more: then nobody reports its death either.
-                None => std::future::pending().await,
+            tokio::select! {
+                biased;
+                reason = target => reason,
+                reason = peer => format!("the peer's: {reason}"),
             }
         }
     }
@@ -295,9 +335,16 @@ impl Stage {
                 ("target", how, error)
             }
             Err(error @ StageError::Peer(_)) if matches!(&error, StageError::Peer(e) if gone(e)) => {
-                let how = match &mut self.peer {
-                    Some(agent) => hosts_agent_end(agent).await,
-                    None => None,
+                let how = match (&mut self.pair, &mut self.peer) {
+                    (Some(pair), _) => match pair.explain().await {
+                        Some(PeerEnd::Guest(reason)) => {
+                            return Err(StageError::GuestDied { reason: format!("the peer's: {reason}") });
+                        }
+                        Some(PeerEnd::Agent(how)) => Some(how),
+                        None => None,
+                    },
+                    (None, Some(agent)) => hosts_agent_end(agent).await,
+                    (None, None) => None,
                 };
                 ("peer", how, error)
             }
@@ -315,6 +362,10 @@ impl Stage {
             drop(agent);
             guest.stop().await;
         }
+        let absent = self.pair.is_some();
+        if let Some(pair) = self.pair.take() {
+            pair.end().await;
+        }
         let witness = self.witness.take();
         joined(
             spawn_blocking(move || {
@@ -325,7 +376,9 @@ impl Stage {
                         rst_to_target: counts.to_target,
                         rst_to_peer: counts.to_peer,
                         lost: counts.lost,
+                        absent,
                     },
+                    None if absent => Witness { absent, ..Witness::default() },
                     Some(Err(_)) | None => Witness { lost: u64::MAX, ..Witness::default() },
                 }
             })
@@ -372,7 +425,20 @@ fn link_of(target: &TargetSpec) -> TargetLink {
             Backend::Tap | Backend::TapVhost => TargetLink::Tap { queues: spec.nic.queues },
             // libslirp connects from QEMU's own namespace, over the same link as a bare-metal client.
             Backend::User => TargetLink::Veth,
+            Backend::Socket => TargetLink::Socket,
         },
+    }
+}
+
+/// The reason of a guest's death, when it comes.
+async fn reason_of(death: Option<watch::Receiver<Option<Death>>>) -> String {
+    let Some(mut death) = death else { return std::future::pending().await };
+    let reason =
+        death.wait_for(Option::is_some).await.ok().and_then(|death| Some(death.as_ref()?.reason.clone()));
+    match reason {
+        Some(reason) => reason,
+        // Nobody watches the guest any more: then nobody reports its death either.
+        None => std::future::pending().await,
     }
 }
 

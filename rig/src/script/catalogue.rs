@@ -7,6 +7,7 @@ use crate::document::{Problems, hint};
 
 /// Name and text of every shipped file. An explicit list; a test holds it together with the folder.
 const FILES: &[(&str, &str)] = &[
+    ("answer-in-two", include_str!("../../scenarios/answer-in-two.toml")),
     ("control-closed-descriptor", include_str!("../../scenarios/control-closed-descriptor.toml")),
     ("control-inject-ebadf", include_str!("../../scenarios/control-inject-ebadf.toml")),
     ("control-inject-enoent", include_str!("../../scenarios/control-inject-enoent.toml")),
@@ -14,9 +15,16 @@ const FILES: &[(&str, &str)] = &[
     ("data", include_str!("../../scenarios/data.toml")),
     ("double-close", include_str!("../../scenarios/double-close.toml")),
     ("fin", include_str!("../../scenarios/fin.toml")),
+    ("forged-after-fin", include_str!("../../scenarios/forged-after-fin.toml")),
+    ("forged-rst", include_str!("../../scenarios/forged-rst.toml")),
+    ("path-resets", include_str!("../../scenarios/path-resets.toml")),
     ("rst", include_str!("../../scenarios/rst.toml")),
+    ("rst-alone", include_str!("../../scenarios/rst-alone.toml")),
+    ("rst-corked", include_str!("../../scenarios/rst-corked.toml")),
     ("rst-fd-check", include_str!("../../scenarios/rst-fd-check.toml")),
+    ("rst-patient", include_str!("../../scenarios/rst-patient.toml")),
     ("silent", include_str!("../../scenarios/silent.toml")),
+    ("state-lost", include_str!("../../scenarios/state-lost.toml")),
     ("watcher", include_str!("../../scenarios/watcher.toml")),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Errno, Op};
+use rig_protocol::{Errno, Op, Script};
 
 use super::{Input, Scenario};
 use crate::document::{Findings, Span, hint};
@@ -18,6 +18,9 @@ fn labels_of(op: &Op) -> &'static [&'static str] {
         | Op::Close { .. }
         | Op::Shutdown { .. }
         | Op::Linger { .. }
+        | Op::Cork { .. }
+        | Op::Nodelay { .. }
+        | Op::ReceiveTimeout { .. }
         | Op::SoError { .. }
         | Op::TcpState { .. }
         | Op::Write { .. }
@@ -31,6 +34,14 @@ fn labels_of(op: &Op) -> &'static [&'static str] {
     }
 }
 
+/// Why an expected outcome can never match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Impossible {
+    pub(super) message: String,
+    pub(super) label: &'static str,
+    pub(super) help: String,
+}
+
 /// Every pattern is well formed and can match.
 pub(super) fn check_expectations(
     scenario: &Scenario,
@@ -39,66 +50,66 @@ pub(super) fn check_expectations(
     findings: &mut Findings,
 ) {
     let script = scenario.fill(values).script;
-    let steps: Vec<&Op> = script
+    for (pattern, (_, span)) in script.expect.iter().zip(places) {
+        if let Some(Impossible { message, label, help }) = impossible(pattern, &script) {
+            findings.report(span.clone(), message, label).help(help);
+        }
+    }
+}
+
+/// The steps whose labels make up the outcome.
+fn outcome_steps(script: &Script) -> Vec<&Op> {
+    script
         .lanes
         .iter()
         .filter(|lane| lane.steps.iter().any(|step| step.verdict))
         .flat_map(|lane| lane.steps.iter().filter(|step| step.outcome).map(|step| &step.op))
-        .collect();
-    for (pattern, (_, span)) in script.expect.iter().zip(places) {
-        check_pattern(pattern, &steps, span, findings);
-    }
+        .collect()
 }
 
-fn check_pattern(pattern: &str, steps: &[&Op], span: &Span, findings: &mut Findings) {
+/// Why no trial of the script can end as the pattern says, if none can.
+pub(super) fn impossible(pattern: &str, script: &Script) -> Option<Impossible> {
+    let steps = outcome_steps(script);
     let labels: Vec<&str> = pattern.split(',').collect();
     let names = || steps.iter().map(|op| op.name()).collect::<Vec<_>>().join(", ");
     if let Some(at) = labels.iter().position(|label| label.is_empty() || label.trim() != *label) {
-        findings
-            .report(
-                span.clone(),
-                format!("label {} of this outcome is not a word", at + 1),
-                "empty, or with spaces",
-            )
-            .help("labels are joined by commas without spaces: \"readable,data,ECONNRESET\"");
-        return;
+        return Some(Impossible {
+            message: format!("label {} of this outcome is not a word", at + 1),
+            label: "empty, or with spaces",
+            help: "labels are joined by commas without spaces: \"readable,data,ECONNRESET\"".to_owned(),
+        });
     }
     let open = labels.last() == Some(&"**");
     let fixed = labels.len() - usize::from(open);
     if fixed > steps.len() || (!open && fixed < steps.len()) {
-        findings
-            .report(
-                span.clone(),
-                format!(
-                    "this outcome has {fixed} label{}, but the script produces {}",
-                    if fixed == 1 { "" } else { "s" },
-                    steps.len()
-                ),
-                "can never match",
-            )
-            .help(format!("the verdict and outcome steps are: {}; a last `**` stands for any rest", names()));
-        return;
+        return Some(Impossible {
+            message: format!(
+                "this outcome has {fixed} label{}, but the script produces {}",
+                if fixed == 1 { "" } else { "s" },
+                steps.len()
+            ),
+            label: "can never match",
+            help: format!("the verdict and outcome steps are: {}; a last `**` stands for any rest", names()),
+        });
     }
-    for (label, op) in labels.iter().take(fixed).zip(steps) {
-        let known = labels_of(op);
-        if *label == "*"
-            || label.parse::<Errno>().is_ok()
-            || label.split('+').all(|part| known.contains(&part))
-        {
-            continue;
-        }
-        let candidates: Vec<&str> = known.iter().copied().chain(Errno::names()).collect();
-        let help = if label.starts_with('E') {
-            hint(label, candidates.iter().copied(), "the labels")
-        } else {
-            hint(label, known.iter().copied(), "its labels besides the names of errnos")
-        };
-        findings
-            .report(
-                span.clone(),
-                format!("`{}` never gives the label `{label}`", op.name()),
-                "can never match",
-            )
-            .help(help);
+    labels.iter().take(fixed).zip(steps).find_map(|(label, op)| strange(label, op))
+}
+
+/// A label that the operation never gives.
+fn strange(label: &str, op: &Op) -> Option<Impossible> {
+    let known = labels_of(op);
+    if label == "*" || label.parse::<Errno>().is_ok() || label.split('+').all(|part| known.contains(&part)) {
+        return None;
     }
+    let candidates: Vec<&str> = known.iter().copied().chain(Errno::names()).collect();
+    let help = if label.starts_with('E') {
+        hint(label, candidates.iter().copied(), "the labels")
+    } else {
+        hint(label, known.iter().copied(), "its labels besides the names of errnos")
+    };
+    Some(Impossible {
+        message: format!("`{}` never gives the label `{label}`", op.name()),
+        label: "can never match",
+        help,
+    })
 }

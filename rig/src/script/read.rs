@@ -131,19 +131,16 @@ impl Reader {
         claims
     }
 
-    /// `peer.Tcp.OutRsts`: a side, a group of /proc/net/snmp or /proc/net/netstat, a counter.
+    /// `peer.Tcp.OutRsts`: a side, a group of /proc/net/snmp or /proc/net/netstat, a counter; or `path.action.overtake.held`: a counter
+    /// of what lies on the way.
     fn proof(&mut self, root: &Table) -> Vec<String> {
         let given =
             root.get("proof").and_then(|node| self.findings.strings(node, "`proof`")).unwrap_or_default();
         for (counter, span) in &given {
-            let parts: Vec<&str> = counter.split('.').collect();
-            let formed = parts.len() == 3
-                && matches!(parts[0], "peer" | "target")
-                && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()));
-            if !formed {
+            if !is_counter(counter) {
                 self.findings
                     .report(span.clone(), format!("`{counter}` is not the name of a counter"), "not a counter")
-                    .help("a counter is SIDE.GROUP.NAME as in /proc/net/snmp and /proc/net/netstat: \"peer.Tcp.OutRsts\"");
+                    .help("a counter is SIDE.GROUP.NAME as in /proc/net/snmp and /proc/net/netstat, \"peer.Tcp.OutRsts\", or one of the path: \"path.ips.matched\"");
             }
         }
         given.into_iter().map(|(counter, _)| counter).collect()
@@ -448,6 +445,23 @@ impl Reader {
     /// All operations, for hints.
     pub(super) fn operations() -> impl Iterator<Item = &'static str> + Clone {
         schemas().iter().map(|schema| schema.name)
+    }
+}
+
+/// Whether a counter can have this name.
+fn is_counter(name: &str) -> bool {
+    let words = |rest: &str, fits: fn(u8) -> bool| {
+        rest.split('.').all(|word| !word.is_empty() && word.bytes().all(fits))
+    };
+    match name.split_once('.') {
+        Some(("peer" | "target", rest)) => {
+            rest.split('.').count() == 2 && words(rest, |b| b.is_ascii_alphanumeric())
+        }
+        // As names in the matrix are made, which stand in the middle of them.
+        Some(("path", rest)) => {
+            words(rest, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+        }
+        Some(_) | None => false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rig_protocol::{Call, Errno, FieldKind, Lane, Op, Script, Step};
 use serde_json::{Map, Value as Json};
 
+use super::outcome::{Impossible, impossible};
 use super::value::{Wrong, from_text};
 use super::{Input, Resolved, Scenario, StepTemplate};
 use crate::document::hint;
@@ -82,10 +83,11 @@ impl Scenario {
         }
         let values = self.complete(given);
         let resolved = self.fill(&values);
-        match unreachable_injection(&resolved.script) {
-            None => Ok(resolved),
-            Some(fault) => Err(vec![self.blame_injection(fault, &values)]),
+        if let Some(fault) = unreachable_injection(&resolved.script) {
+            return Err(vec![self.blame_injection(fault, &values)]);
         }
+        let wrong = self.blame_expectations(&resolved.script);
+        if wrong.is_empty() { Ok(resolved) } else { Err(wrong) }
     }
 
     /// Builds the operations in which no parameter is. Only where the whole file was found sound.
@@ -131,6 +133,17 @@ impl Scenario {
             expect,
         };
         Resolved { script, control }
+    }
+
+    /// Outcomes that a parameter expects and no trial can have.
+    fn blame_expectations(&self, script: &Script) -> Vec<Unresolved> {
+        let wrong = |(input, pattern): (&Input, &String)| {
+            let Input::Parameter(parameter) = input else { return None };
+            let Impossible { message, label, help } = impossible(pattern, script)?;
+            let (parameter, label) = (parameter.clone(), label.to_owned());
+            Some(Unresolved { parameter, message, label, help: Some(help) })
+        };
+        self.expect.iter().zip(&script.expect).filter_map(wrong).collect()
     }
 
     fn blame_injection(&self, fault: InjectionFault, values: &BTreeMap<String, String>) -> Unresolved {

@@ -177,6 +177,55 @@ steps = [ { op = "accept", socket = "conn" }, { op = "close", socket = "conn" } 
 }
 
 #[test]
+fn an_expectation_that_a_parameter_makes_impossible_is_refused() {
+    let patient = shipped("rst-patient").expect("shipped");
+    let resolved = |expected: &str| patient.resolve(&given(&[("expected", expected)]));
+    let script = resolved("timeout,EAGAIN,EAGAIN").expect("can happen").script;
+    assert!(script.expects("timeout,EAGAIN,EAGAIN") && !script.expects("readable,data,ECONNRESET"));
+    assert!(resolved("*,*,*").expect("any").script.expects("readable,data,eof"));
+    for (expected, words) in [
+        ("readable,data", "has 2 labels, but the script produces 3"),
+        ("readable,data,ECONRESET", "never gives the label `ECONRESET`"),
+        ("readable, data,eof", "is not a word"),
+    ] {
+        let wrong = resolved(expected).expect_err(expected);
+        assert_eq!((wrong.len(), wrong[0].parameter.as_str()), (1, "expected"));
+        assert!(wrong[0].message.contains(words), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_proof_is_a_counter_of_a_kernel_or_of_the_path() {
+    let with = |proof: &str| {
+        let text = format!(
+            r#"
+title = "t"
+expect = ["**"]
+proof = ["{proof}"]
+[lane.client]
+steps = [
+    {{ op = "connect", socket = "conn" }},
+    {{ op = "select", read = ["conn"], timeout = "5s", verdict = true }},
+]
+[lane.peer]
+steps = [ {{ op = "accept", socket = "conn" }}, {{ op = "close", socket = "conn" }} ]
+"#
+        );
+        Scenario::parse("test", "test.toml", &text).is_ok()
+    };
+    for counter in
+        ["peer.Tcp.OutRsts", "target.TcpExt.TCPChallengeACK", "path.action.hold-it.released.to_target"]
+    {
+        assert!(with(counter), "{counter}");
+    }
+    for counter in
+        ["peer.OutRsts", "path", "path.", "path.a..b", "path.Held", "link.to_target.lost", "peer.a.b.c"]
+    {
+        assert!(!with(counter), "{counter}");
+    }
+}
+
+#[test]
 fn two_marks_order_three_lanes() {
     scenario(
         r#"

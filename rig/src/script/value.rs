@@ -109,6 +109,14 @@ fn parse_ns(text: &str) -> Result<u64, Wrong> {
 /// # Errors
 /// Out of 0 to 1, or finer than one part per million.
 pub fn parse_rate(text: &str) -> Result<u32, Wrong> {
+    parse_share(text, "trials")
+}
+
+/// `1%`, `0.01`: a share of something (`trials`, `frames`), in parts per million.
+///
+/// # Errors
+/// Out of 0 to 1, or finer than one part per million.
+pub(crate) fn parse_share(text: &str, of: &str) -> Result<u32, Wrong> {
     let text = text.trim();
     let (number, scale) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), 10_000.0),
@@ -116,12 +124,15 @@ pub fn parse_rate(text: &str) -> Result<u32, Wrong> {
     };
     let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
     let Some(value) = number.replace('_', "").parse::<f64>().ok().filter(|_| plain) else {
-        return Err(Wrong::with_help("expected a share of the trials", "a rate is written `1%` or `0.01`"));
+        return Err(Wrong::with_help(
+            format!("expected a share of the {of}"),
+            "a rate is written `1%` or `0.01`",
+        ));
     };
     let ppm = value * scale;
     if !(0.0..=1_000_000.0).contains(&ppm) {
         return Err(Wrong::with_help(
-            "more than all trials",
+            format!("more than all {of}"),
             "a rate lies between 0 and 1 (`0%` and `100%`)",
         ));
     }
@@ -129,7 +140,9 @@ pub fn parse_rate(text: &str) -> Result<u32, Wrong> {
     if (ppm - ppm.round()).abs() > 1e-6 {
         return Err(Wrong::with_help(
             "finer than one part per million",
-            "the filter is armed in whole parts per million of the trials: `0.0001%` is the smallest rate",
+            format!(
+                "rates are whole parts per million of the {of}: `0.0001%` is the smallest that is not zero"
+            ),
         ));
     }
     Ok(ppm.round() as u32)

@@ -275,10 +275,31 @@ impl SshSession {
     /// # Errors
     /// [`SshError`]; a command that fails is none.
     pub fn run(&self, command: &str, within: Duration) -> Result<Finished, SshError> {
+        self.run_with(command, &[], within)
+    }
+
+    /// Runs a shell command with this input to its end. A command that ends without having read all of it has its reasons, and says them.
+    ///
+    /// # Errors
+    /// [`SshError`]; a command that fails is none.
+    pub fn run_with(&self, command: &str, input: &[u8], within: Duration) -> Result<Finished, SshError> {
         let until = Instant::now() + within;
         let mut channel = self.open(command, until, within)?;
+        let mut sent = 0;
+        let mut said = Said::default();
+        self.drive("send a command's input", until, within, || {
+            loop {
+                // A shell that has given up has said why, and its end shows only once that is read.
+                said.read(&mut channel)?;
+                if sent == input.len() || channel.eof() {
+                    return Ok(());
+                }
+                // libssh2 takes a window's worth at most, and wants the same bytes again after "would block".
+                sent += channel.write(&input[sent..])?;
+            }
+        })?;
         self.drive("close a command's input", until, within, || Ok(channel.send_eof()?))?;
-        self.finish(channel, Said::default(), until, within)
+        self.finish(channel, said, until, within)
     }
 
     /// Reads a command's output to the end and learns how it ended.
@@ -304,26 +325,10 @@ impl SshSession {
     /// # Errors
     /// [`SshError`]
     pub fn push(&self, path: &str, bytes: &[u8], within: Duration) -> Result<(), SshError> {
-        let until = Instant::now() + within;
         let part = quote(&format!("{path}.part"));
         let path = quote(path);
         let command = format!("cat > {part} && chmod 755 {part} && wc -c < {part} && mv {part} {path}");
-        let mut channel = self.open(&command, until, within)?;
-        let mut sent = 0;
-        let mut said = Said::default();
-        self.drive("send the agent", until, within, || {
-            loop {
-                // A shell that has given up has said why, and its end shows only once that is read.
-                said.read(&mut channel)?;
-                if sent == bytes.len() || channel.eof() {
-                    return Ok(());
-                }
-                // libssh2 takes a window's worth at most, and wants the same bytes again after "would block".
-                sent += channel.write(&bytes[sent..])?;
-            }
-        })?;
-        self.drive("close the agent's file", until, within, || Ok(channel.send_eof()?))?;
-        let finished = self.finish(channel, said, until, within)?;
+        let finished = self.run_with(&command, bytes, within)?;
         let arrived = String::from_utf8_lossy(&finished.stdout).trim().parse::<usize>();
         if finished.exit == Exit::Status(0) && arrived == Ok(bytes.len()) {
             return Ok(());

@@ -5,6 +5,7 @@
 //! Errors: one enum per module; they blame the testbed (a block becomes void), never the measured kernel.
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
+pub mod guest_rules;
 mod host;
 pub mod launch_ssh;
 pub mod qemu;
@@ -12,5 +13,7 @@ mod requirement;
 pub mod spec;
 
 pub use host::{HostAgent, HostError, launch_agent};
-pub use requirement::HostAbilities;
-pub use spec::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};
+pub use requirement::{HostAbilities, lack_between_guests};
+pub use spec::{
+    Accelerator, Backend, Configuration, Localtime, Nic, NicModel, PeerSeat, QemuSpec, TargetSpec,
+};

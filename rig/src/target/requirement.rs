@@ -1,11 +1,12 @@
-//! What a configuration needs of the host, and what of it is missing.
+//! What a configuration and a path need of the host, and what of it is missing.
 //!
 //! Pure: the host is described, not looked at. Must not know cells. Units: none.
 //! Errors: none; what is missing is a reason in plain words, and the cells that need it are skipped with it.
 //! Tests: below.
 
 use super::qemu::{Engine, Resolved, argv};
-use super::spec::{Accelerator, Backend, TargetSpec};
+use super::spec::{Accelerator, Backend, PeerSeat, TargetSpec};
+use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, PathSpec, Place, Rule};
 
 /// What this host can do for targets, as it was probed: `Err` holds why not.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct HostAbilities {
     pub vhost_net: Result<(), String>,
     /// What executes guests, if that has been found out.
     pub accelerator: Option<Resolved>,
+    /// What paths are made with.
+    pub mechanisms: Mechanisms,
 }
 
 impl HostAbilities {
@@ -44,11 +47,67 @@ impl HostAbilities {
         }
         match spec.nic.backend {
             Backend::User => None,
+            // No tap, no vhost-net, no bridge: what is between the guests is QEMU's and rig's own.
+            Backend::Socket => self.qemu.as_ref().ok().and_then(|version| lack_datagrams(version)),
             Backend::Tap => self.lack_tap(spec.nic.queues),
             Backend::TapVhost => match &self.vhost_net {
                 Err(why) => Some(format!("no vhost-net: {why}")),
                 Ok(()) => self.lack_tap(spec.nic.queues),
             },
+        }
+    }
+
+    /// Why this target cannot be had at the end of this path here, or `None`.
+    pub fn lack_of(&self, target: &TargetSpec, path: &PathSpec) -> Option<String> {
+        self.lack(target).or_else(|| self.lack_path(path, target).map(|lack| lack.why))
+    }
+
+    /// What of this path cannot be had here for this target, and which key of it asks for that.
+    pub fn lack_path(&self, path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
+        // Between two guests no single key is to blame, but the path.
+        lack_between_guests(target, path)
+            .map(|why| Lack { key: String::new(), why })
+            .or_else(|| lack_of_segments(path, target))
+            .or_else(|| lack_of_vcpus(path, target))
+            .or_else(|| self.lack_haproxy(path))
+            .or_else(|| self.lack_nft(path, target))
+            .or_else(|| self.lack_bridge_conntrack(path))
+            .or_else(|| self.lack_netem(path))
+    }
+
+    fn lack_haproxy(&self, path: &PathSpec) -> Option<Lack> {
+        let why = path.haproxy.as_ref().and(self.mechanisms.haproxy.as_ref().err())?;
+        Some(Lack { key: "haproxy".to_owned(), why: format!("no HAProxy: {why}") })
+    }
+
+    fn lack_bridge_conntrack(&self, path: &PathSpec) -> Option<Lack> {
+        let why = self.mechanisms.bridge_conntrack.as_ref().err()?;
+        let rule = path.rules.iter().find(|rule| rule.at == Place::Switch && rule.select.invalid)?;
+        Some(Lack { key: key_of(rule), why: format!("no connection tracking on a bridge: {why}") })
+    }
+
+    fn lack_nft(&self, path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
+        let why = self.mechanisms.nft.as_ref().err()?;
+        // A guest's own rules are made by the guest's nft.
+        let here = |rule: &&Rule| rule.at != Place::Target || *target == TargetSpec::Host;
+        let rule = path.rules.iter().find(here)?;
+        Some(Lack { key: key_of(rule), why: format!("no nft: {why}") })
+    }
+
+    fn lack_netem(&self, path: &PathSpec) -> Option<Lack> {
+        let Impairments { mechanism, .. } = path.impairments.as_ref()?;
+        let why = self.mechanisms.netem.as_ref().err()?;
+        match mechanism {
+            Mechanism::Middlebox => None,
+            Mechanism::Netem => Some(Lack { key: "mechanism".to_owned(), why: format!("no netem: {why}") }),
+            // The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
+            Mechanism::Auto => path.rules.iter().find(|rule| rule.at == Place::Switch).map(|rule| Lack {
+                key: key_of(rule),
+                why: format!(
+                    "no netem: {why}; rig's own middlebox would take the bridge's place, where rule `{}` is",
+                    rule.name
+                ),
+            }),
         }
     }
 
@@ -58,9 +117,71 @@ impl HostAbilities {
     }
 }
 
+fn key_of(rule: &Rule) -> String {
+    format!("rule.{}", rule.name)
+}
+
+/// libslirp ends the guest's TCP in QEMU and opens a connection of its own. What acts on segments on the way acts on that one: no segment
+/// that is lost, held or forged there is ever one of the guest's, though the mechanism's counter rises. So such cells would claim a fault
+/// that did not reach the measured kernel; a rule at the target would be put where QEMU's connection ends, too. What acts on the guest itself (its
+/// vCPUs, its NIC's carrier) is left.
+fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
+    if !target.proxied() {
+        return None;
+    }
+    let part = if path.impairments.is_some() {
+        "the impairments".to_owned()
+    } else if path.haproxy.is_some() {
+        "HAProxy".to_owned()
+    } else if path.needs_middlebox() {
+        "the middlebox".to_owned()
+    } else {
+        format!("rule `{}`", path.rules.first()?.name)
+    };
+    let why = format!(
+        "user networking ends the guest's TCP in QEMU: {part} of path `{}` would act on QEMU's own connection",
+        path.name
+    );
+    // No single key is to blame, but the path.
+    Some(Lack { key: String::new(), why })
+}
+
+/// The host's own kernel runs the host's target.
+fn lack_of_vcpus(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
+    if *target != TargetSpec::Host {
+        return None;
+    }
+    let fault = path.faults.iter().find(|fault| fault.kind == FaultKind::Pause)?;
+    let why = "a host cannot be paused, only a guest".to_owned();
+    Some(Lack { key: format!("fault.{}", fault.name), why })
+}
+
+/// Why this target cannot be at the end of this path, or `None`: between two guests on a pair of sockets there is no place where a bridge, a
+/// middlebox or a rule could be.
+pub fn lack_between_guests(target: &TargetSpec, path: &PathSpec) -> Option<String> {
+    match target.peer_seat() {
+        PeerSeat::Guest if !path.is_plain() => Some(format!(
+            "path `{}` is not plain: the link between two guests (backend = \"socket\") has no place for a middlebox, rules or faults",
+            path.name
+        )),
+        PeerSeat::Guest | PeerSeat::Host => None,
+    }
+}
+
+/// `-netdev dgram` came with QEMU 7.2. A version that cannot be read is tried.
+fn lack_datagrams(version: &str) -> Option<String> {
+    let mut words = version.split(|c: char| c.is_whitespace());
+    let number = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
+    let found = (parts.next()??, parts.next()??);
+    (found < (7, 2)).then(|| format!("QEMU {number} has no datagram link between guests; 7.2 has"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
+    use crate::path::{Fault, HaProxy, Hook, Matches, OnMarkedDown, RuleSelect, RuleVerdict};
     use crate::target::{Localtime, Nic, NicModel, QemuSpec};
 
     fn able() -> HostAbilities {
@@ -71,6 +192,61 @@ mod tests {
             tap_multiqueue: Ok(()),
             vhost_net: Ok(()),
             accelerator: None,
+            mechanisms: Mechanisms::all(),
+        }
+    }
+
+    /// A host that has nothing to make paths with but a kernel's bridge.
+    fn bare() -> HostAbilities {
+        let mechanisms = Mechanisms {
+            netem: Err("no sch_netem".into()),
+            nft: Err("`nft` is not installed".into()),
+            bridge_conntrack: Err("no nf_conntrack_bridge".into()),
+            haproxy: Err("`haproxy` is not installed".into()),
+        };
+        HostAbilities { mechanisms, ..able() }
+    }
+
+    fn path() -> PathSpec {
+        PathSpec::plain("p", 1500)
+    }
+
+    fn impaired(mechanism: Mechanism) -> PathSpec {
+        let to_target = Impairment { delay_ns: 1, ..Impairment::none() };
+        let impairments = Impairments { mechanism, to_peer: Impairment::none(), to_target };
+        PathSpec { impairments: Some(impairments), ..path() }
+    }
+
+    fn rule(at: Place) -> Rule {
+        Rule {
+            name: "r".into(),
+            at,
+            hook: if at == Place::Switch { Hook::Forward } else { Hook::Input },
+            select: RuleSelect::default(),
+            verdict: RuleVerdict::Drop,
+            matches: Matches::EveryTrial,
+        }
+    }
+
+    fn fault(kind: FaultKind) -> Fault {
+        Fault { name: "f".into(), kind, after_ns: 0, for_ns: 0, every_ns: 0 }
+    }
+
+    fn haproxy() -> HaProxy {
+        HaProxy {
+            check_interval_ns: 1_000_000,
+            fall: 1,
+            rise: 1,
+            on_marked_down: OnMarkedDown::ShutdownSessions,
+        }
+    }
+
+    fn firewall() -> Firewall {
+        Firewall {
+            idle_timeout_ns: 1,
+            expiry: Expiry::AtOnce,
+            reset: Towards::Both,
+            stranger: Stranger::Drop,
         }
     }
 
@@ -106,11 +282,156 @@ mod tests {
             lack(Backend::Tap, 1, Accelerator::Kvm).as_deref(),
             Some("KVM does not function: no kernel boots")
         );
+        assert_eq!(lack(Backend::Socket, 1, Accelerator::Auto), None);
+        let nothing = HostAbilities { tap: Err("/dev/net/tun is root's".into()), ..lacking.clone() };
+        assert_eq!(nothing.lack(&guest(Backend::Socket, 1, Accelerator::Auto)), None);
         let none = HostAbilities { qemu: Err("not in PATH".into()), ..able() };
         assert_eq!(none.lack(&TargetSpec::Host), None);
         assert_eq!(
             none.lack(&guest(Backend::User, 1, Accelerator::Tcg)).as_deref(),
             Some("no QEMU: not in PATH")
         );
+    }
+
+    #[track_caller]
+    fn lacks(host: &HostAbilities, path: &PathSpec, target: &TargetSpec, key: &str, words: &str) {
+        let lack = host.lack_path(path, target).expect("something is lacking");
+        assert_eq!(lack.key, key, "{lack:?}");
+        assert!(lack.why.contains(words), "{lack:?}");
+        assert_eq!(host.lack_of(target, path), Some(lack.why));
+    }
+
+    #[test]
+    fn a_bare_host_lacks_what_a_path_demands_and_nothing_else() {
+        let (host, tap) = (TargetSpec::Host, guest(Backend::Tap, 1, Accelerator::Auto));
+        for target in [&host, &tap] {
+            for plain in [path(), impaired(Mechanism::Auto), impaired(Mechanism::Middlebox)] {
+                assert_eq!(bare().lack_path(&plain, target), None, "{plain:?}");
+            }
+            lacks(&bare(), &impaired(Mechanism::Netem), target, "mechanism", "no netem: no sch_netem");
+            let path = PathSpec { haproxy: Some(haproxy()), ..path() };
+            lacks(&bare(), &path, target, "haproxy", "no HAProxy: `haproxy` is not installed");
+        }
+        for at in Place::ALL {
+            let path = PathSpec { rules: vec![rule(at)], ..path() };
+            lacks(&bare(), &path, &host, "rule.r", "no nft: `nft` is not installed");
+            match at {
+                Place::Target => assert_eq!(bare().lack_path(&path, &tap), None, "the guest has its own nft"),
+                Place::Peer | Place::Switch => lacks(&bare(), &path, &tap, "rule.r", "no nft"),
+            }
+        }
+        for path in [
+            impaired(Mechanism::Netem),
+            PathSpec { haproxy: Some(haproxy()), ..path() },
+            PathSpec { rules: Place::ALL.map(rule).to_vec(), ..path() },
+        ] {
+            assert_eq!(able().lack_path(&path, &host), None);
+            assert_eq!(able().lack_path(&path, &tap), None);
+        }
+    }
+
+    #[test]
+    fn without_netem_a_rule_of_the_bridge_cannot_stand_beside_an_impairment() {
+        let both = |at| PathSpec { rules: vec![rule(at)], ..impaired(Mechanism::Auto) };
+        let mut host = bare();
+        host.mechanisms.nft = Ok(());
+        lacks(&host, &both(Place::Switch), &TargetSpec::Host, "rule.r", "would take the bridge's place");
+        assert_eq!(host.lack_path(&both(Place::Peer), &TargetSpec::Host), None);
+        assert_eq!(able().lack_path(&both(Place::Switch), &TargetSpec::Host), None);
+    }
+
+    #[test]
+    fn only_an_invalid_rule_on_the_bridge_needs_conntrack_there() {
+        let mut host = bare();
+        host.mechanisms.nft = Ok(());
+        let at = |at| {
+            let select = RuleSelect { invalid: true, ..RuleSelect::default() };
+            PathSpec { rules: vec![Rule { select, ..rule(at) }], ..path() }
+        };
+        lacks(&host, &at(Place::Switch), &TargetSpec::Host, "rule.r", "no nf_conntrack_bridge");
+        assert_eq!(host.lack_path(&at(Place::Peer), &TargetSpec::Host), None);
+        assert_eq!(
+            host.lack_path(&PathSpec { rules: vec![rule(Place::Switch)], ..path() }, &TargetSpec::Host),
+            None
+        );
+    }
+
+    #[test]
+    fn only_a_guest_can_be_paused() {
+        let paused = PathSpec { faults: vec![fault(FaultKind::Pause)], ..path() };
+        lacks(&able(), &paused, &TargetSpec::Host, "fault.f", "a host cannot be paused");
+        assert_eq!(bare().lack_path(&paused, &guest(Backend::Tap, 1, Accelerator::Auto)), None);
+        let flapping = PathSpec { faults: vec![fault(FaultKind::LinkDown)], ..path() };
+        assert_eq!(bare().lack_path(&flapping, &TargetSpec::Host), None);
+    }
+
+    #[test]
+    fn what_acts_on_segments_never_reaches_a_guest_behind_user_networking() {
+        let user = guest(Backend::User, 1, Accelerator::Auto);
+        for acting in [
+            impaired(Mechanism::Auto),
+            PathSpec { haproxy: Some(haproxy()), ..path() },
+            PathSpec { firewall: Some(firewall()), ..path() },
+            PathSpec { faults: vec![fault(FaultKind::HostGone)], ..path() },
+            PathSpec { rules: vec![rule(Place::Target)], ..path() },
+            PathSpec { rules: vec![rule(Place::Switch)], ..path() },
+            PathSpec { rules: vec![rule(Place::Peer)], ..path() },
+        ] {
+            lacks(&able(), &acting, &user, "", "ends the guest's TCP in QEMU");
+        }
+        for reaching in [
+            path(),
+            PathSpec { faults: vec![fault(FaultKind::Pause), fault(FaultKind::LinkDown)], ..path() },
+            PathSpec { faults: vec![fault(FaultKind::Contention { threads_per_cpu: 1 })], ..path() },
+        ] {
+            assert_eq!(bare().lack_path(&reaching, &user), None, "{reaching:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_had_is_the_first_reason() {
+        let host = HostAbilities { qemu: Err("not in PATH".into()), ..bare() };
+        let path = impaired(Mechanism::Netem);
+        let user = guest(Backend::User, 1, Accelerator::Auto);
+        assert_eq!(host.lack_of(&user, &path).as_deref(), Some("no QEMU: not in PATH"));
+    }
+
+    #[test]
+    fn a_pair_of_guests_needs_a_qemu_that_can_join_them() {
+        let lack = |version: &str| {
+            HostAbilities { qemu: Ok(version.into()), ..able() }.lack(&guest(
+                Backend::Socket,
+                1,
+                Accelerator::Auto,
+            ))
+        };
+        assert_eq!(lack("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)"), None);
+        assert_eq!(lack("QEMU emulator version 10.0.2"), None);
+        assert_eq!(lack("QEMU emulator, of my own making"), None);
+        assert_eq!(
+            lack("QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)").as_deref(),
+            Some("QEMU 5.2.0 has no datagram link between guests; 7.2 has")
+        );
+        assert!(lack("QEMU emulator version 7.1.94 (v7.2.0-rc4)").is_some());
+    }
+
+    #[test]
+    fn only_a_plain_path_fits_between_two_guests() {
+        let plain = PathSpec::plain("direct", 9000);
+        let none = || Impairment::none();
+        let delayed = PathSpec {
+            impairments: Some(Impairments {
+                mechanism: Mechanism::Auto,
+                to_peer: none(),
+                to_target: Impairment { delay_ns: 1, ..none() },
+            }),
+            ..PathSpec::plain("slow", 1500)
+        };
+        let pair = guest(Backend::Socket, 1, Accelerator::Auto);
+        assert_eq!(lack_between_guests(&pair, &plain), None);
+        assert!(lack_between_guests(&pair, &delayed).unwrap().starts_with("path `slow` is not plain"));
+        for other in [TargetSpec::Host, guest(Backend::Tap, 1, Accelerator::Auto)] {
+            assert_eq!(lack_between_guests(&other, &delayed), None);
+        }
     }
 }

@@ -19,7 +19,7 @@ use rtnetlink::packet_route::link::{
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use tokio::runtime::{self, Runtime};
 
-use super::{Namespace, TestbedError, sysctl, tap};
+use super::{Carrier, Namespace, TestbedError, netem, sysctl, tap};
 use crate::path::{LinkEnd, NetOp, NetOps, Place};
 
 /// Carries out `ops`; returns the descriptors of the taps, in order.
@@ -36,6 +36,27 @@ pub(super) fn apply<'a>(
 /// never closes (`tokio::signal`), and a socket keeps the namespace alive in which it was made.
 pub(super) fn netlink_runtime() -> io::Result<Runtime> {
     runtime::Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+/// Sets an interface up or down: the far end of its veth pair sees the carrier come and go.
+pub(super) fn set_carrier(
+    namespace: &Namespace,
+    link: &LinkEnd,
+    carrier: Carrier,
+) -> Result<(), TestbedError> {
+    let runtime = netlink_runtime().map_err(|source| TestbedError::Netlink { source })?;
+    let set = || {
+        runtime.block_on(async {
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            tokio::spawn(connection);
+            match carrier {
+                Carrier::On => change(&handle, link, LinkMessageBuilder::up).await,
+                Carrier::Off => change(&handle, link, LinkMessageBuilder::down).await,
+            }
+        })
+    };
+    let op = || format!("{link}: carrier {carrier:?}").to_lowercase();
+    namespace.run(set)?.map_err(|source| TestbedError::Operation { op: op(), source })
 }
 
 async fn work_through<'a>(
@@ -74,6 +95,7 @@ async fn carry_out<'a>(
         | NetOp::SetMtu { link, .. }
         | NetOp::Enslave { link, .. }
         | NetOp::SetAddress { link, .. }
+        | NetOp::AddNetem { link, .. }
         | NetOp::SetUp { link }
         | NetOp::AwaitCarrier { link } => link.at,
     };
@@ -98,6 +120,10 @@ async fn carry_out<'a>(
         NetOp::SetAddress { link, address, prefix } => {
             let index = if_nametoindex(link.name.as_str())?;
             handle.address().add(index, (*address).into(), *prefix).execute().await.map_err(to_io)
+        }
+        NetOp::AddNetem { link, netem } => {
+            let index = if_nametoindex(link.name.as_str())?;
+            netem::add(handle, i32::try_from(index).map_err(io::Error::other)?, netem).await
         }
         NetOp::SetUp { link } => change(handle, link, LinkMessageBuilder::up).await,
         NetOp::AwaitCarrier { link } => await_carrier(handle, link).await,

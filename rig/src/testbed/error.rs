@@ -9,6 +9,7 @@ use std::io;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::middlebox::MiddleboxError;
 use crate::path::PathError;
 
 /// Why a testbed cannot be made or used.
@@ -50,10 +51,36 @@ pub enum TestbedError {
         /// Why.
         source: io::Error,
     },
+    /// The own middlebox.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Middlebox(#[from] MiddleboxError),
+    /// A mechanism that is a program or a queue of the kernel.
+    #[error("{what}: {why}")]
+    #[diagnostic(help("`rig doctor` says what this host has; `rig setup` installs programs"))]
+    Mechanism {
+        /// Which.
+        what: &'static str,
+        /// In plain words.
+        why: String,
+    },
     /// The packet socket.
     #[error("the witness on {interface} cannot {step}")]
     #[diagnostic(help("the kernel needs packet sockets (CONFIG_PACKET); root needs CAP_NET_RAW"))]
     Witness {
+        /// Where.
+        interface: String,
+        /// What it tried.
+        step: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The packet rings.
+    #[error("the capture on {interface} cannot {step}")]
+    #[diagnostic(help(
+        "the kernel needs packet sockets (CONFIG_PACKET) and some 20 MiB of memory; without --capture no packet is kept"
+    ))]
+    Capture {
         /// Where.
         interface: String,
         /// What it tried.

@@ -1,26 +1,51 @@
-//! Effects on the host's network: namespaces, links, taps, witness. Nothing outside namespaces that it made itself.
+//! Effects on the host's network: namespaces, links, taps, witness, capture. Nothing outside namespaces that it made itself.
 //!
 //! Must not know cells or guests. Units: as in `path`. Errors: [`TestbedError`]; it blames the host.
 //! All of it is held by descriptors of this process: no names under /run/netns, no bind mounts, so nothing can be left behind.
 //! Tests: `tests/netns.rs` (root).
 
 mod apply;
+pub mod capture;
+mod contention;
 mod error;
+mod haproxy;
+mod machinery;
 mod namespace;
+mod netem;
+mod nft;
+mod packet;
+pub mod pcapng;
 pub mod probe;
 mod sysctl;
 mod tap;
 mod witness;
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use machinery::Machinery;
+
+pub use capture::{Capture, CapturePoint, CapturedPackets};
+pub use contention::Contention;
 pub use error::TestbedError;
+pub use machinery::Backend;
 pub use namespace::Namespace;
 pub use sysctl::sysctls;
 pub use witness::{RstCounts, Witness};
 
-pub use crate::path::{Addressing, NetOps, PathSpec, Place, TargetLink};
+use crate::middlebox::Command;
+use crate::path::Mechanisms;
+pub use crate::path::{Addressing, LinkEnd, NetOps, PathSpec, Place, TargetLink};
+
+/// Whether a link carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
 
 /// The network of one block: three namespaces and the links between them. Dropping it, or any end of the process, removes all.
 ///
@@ -28,6 +53,8 @@ pub use crate::path::{Addressing, NetOps, PathSpec, Place, TargetLink};
 /// loopback and control never crosses the measured path.
 #[derive(Debug)]
 pub struct Testbed {
+    // Stopped first: it works on the interfaces of the namespaces below.
+    machinery: Machinery,
     switch: Namespace,
     peer: Namespace,
     target: Namespace,
@@ -37,20 +64,61 @@ pub struct Testbed {
 }
 
 impl Testbed {
-    /// Makes the network of `path`, with the target connected by `link`. Blocks for some milliseconds.
+    /// Makes the network of `path` with the mechanisms of this host, the target connected by `link`; `seed` is of the own middlebox's dice.
+    /// Blocks for some milliseconds.
     ///
     /// # Errors
     /// [`TestbedError`]; what was made until then is gone again.
-    pub fn build(path: &PathSpec, addressing: Addressing, link: TargetLink) -> Result<Self, TestbedError> {
+    pub fn build(
+        path: &PathSpec,
+        addressing: Addressing,
+        link: TargetLink,
+        host: &Mechanisms,
+        seed: u64,
+    ) -> Result<Self, TestbedError> {
         let begin = Instant::now();
-        let ops = crate::path::compile(path, addressing, link)?;
+        let ops = crate::path::compile(path, addressing, link, host, seed)?;
         let [switch, peer, target] = [Namespace::new()?, Namespace::new()?, Namespace::new()?];
-        let taps = apply::apply(&ops, &|at| match at {
+        let namespace = |at| match at {
             Place::Switch => &switch,
             Place::Peer => &peer,
             Place::Target => &target,
-        })?;
-        Ok(Self { switch, peer, target, ops, taps, build_time: begin.elapsed() })
+        };
+        let taps = apply::apply(&ops, &namespace)?;
+        let machinery = Machinery::start(&ops, addressing, &namespace)?;
+        Ok(Self { machinery, switch, peer, target, ops, taps, build_time: begin.elapsed() })
+    }
+
+    /// What every mechanism of the path has counted until now: the proof that it acted.
+    ///
+    /// # Errors
+    /// [`TestbedError`] where one does not answer any more.
+    pub fn counters(&self) -> Result<BTreeMap<String, u64>, TestbedError> {
+        self.machinery.counters(&|at| self.namespace(at))
+    }
+
+    /// Changes what the own middlebox does, from the next frame on.
+    ///
+    /// # Errors
+    /// The path has none, or none with the part that the command is for.
+    pub fn command(&self, command: Command) -> Result<(), TestbedError> {
+        self.machinery.command(command)
+    }
+
+    /// Lets the load balancer's backend seem down, or up.
+    ///
+    /// # Errors
+    /// The path has no load balancer, or it does not answer.
+    pub fn set_backend(&self, backend: Backend) -> Result<(), TestbedError> {
+        self.machinery.set_backend(&self.peer, backend)
+    }
+
+    /// Takes the carrier of a host target's link, or gives it back. (A guest's is QEMU's business.)
+    ///
+    /// # Errors
+    /// [`TestbedError::Operation`]
+    pub fn set_target_link(&self, carrier: Carrier) -> Result<(), TestbedError> {
+        apply::set_carrier(&self.switch, &self.ops.next_to_target, carrier)
     }
 
     /// The namespace at `at`.
@@ -84,6 +152,29 @@ impl Testbed {
     /// [`TestbedError::Witness`]
     pub fn start_witness(&self) -> Result<Witness, TestbedError> {
         Witness::start(self.namespace(self.ops.next_to_target.at), &self.ops.next_to_target.name)
+    }
+
+    /// Starts to capture packets at both ends: next to the target, and at the peer.
+    ///
+    /// # Errors
+    /// [`TestbedError::Capture`]
+    pub fn start_capture(&self) -> Result<Capture, TestbedError> {
+        let point = |end: &'_ LinkEnd, whose: &str, out: &str| {
+            let name = format!("{whose}:{}", end.name);
+            (name, format!("{end}, next to the {whose}; outbound is {out}"))
+        };
+        let (target, peer) = (&self.ops.next_to_target, &self.ops.next_to_peer);
+        let points = [
+            (target, point(target, "target", "towards the target")),
+            (peer, point(peer, "peer", "what the peer sends")),
+        ];
+        let points = points.map(|(end, (name, description))| CapturePoint {
+            namespace: self.namespace(end.at),
+            interface: &end.name,
+            name,
+            description,
+        });
+        Capture::start(&points)
     }
 
     /// The operations that made it, for the record.

@@ -2,22 +2,20 @@
 //!
 //! Holds one function per capability, for `rig doctor` and for skipping cells. Must not know which cell needs what.
 //! Units: none. Errors: a `String`, the exact reason in one sentence, as it is shown to the user.
-//! Tests: `tests/netns.rs` (root).
+//! Tests: `tests/netns.rs` (root), and below.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use futures_util::StreamExt;
-use rtnetlink::packet_core::{
-    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-};
-use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
-
-use super::{Namespace, TestbedError, apply, tap};
+use super::{Namespace, TestbedError, apply, netem, nft, tap};
+use crate::path::{Hook, Matches, Netem, Place, Rule, RuleSelect, RuleVerdict, rules};
 
 /// Whether network namespaces can be made and entered.
 ///
@@ -49,13 +47,13 @@ pub fn tap_multiqueue() -> Result<(), String> {
     })
 }
 
-/// Whether /dev/vhost-net answers.
+/// Whether /dev/vhost-net gives a worker.
 ///
 /// # Errors
 /// Why not.
 pub fn vhost_net() -> Result<(), String> {
-    /// `VHOST_GET_FEATURES`, `_IOR(0xAF, 0x00, __u64)`: include/uapi/linux/vhost.h.
-    const VHOST_GET_FEATURES: libc::c_ulong = 0x8008_af00;
+    /// `VHOST_SET_OWNER`, `_IO(0xAF, 0x01)`: include/uapi/linux/vhost.h. It starts the worker, which ends with the descriptor.
+    const VHOST_SET_OWNER: libc::c_ulong = 0xaf01;
     let device = OpenOptions::new().read(true).write(true).open("/dev/vhost-net").map_err(|error| {
         match error.kind() {
             io::ErrorKind::NotFound => {
@@ -64,11 +62,10 @@ pub fn vhost_net() -> Result<(), String> {
             _ => say("/dev/vhost-net cannot be opened", &error),
         }
     })?;
-    let mut features = 0_u64;
-    // SAFETY: the kernel writes one u64, which outlives the call.
-    let result = unsafe { libc::ioctl(device.as_raw_fd(), VHOST_GET_FEATURES, &raw mut features) };
+    // SAFETY: the request takes no argument.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), VHOST_SET_OWNER) };
     if result < 0 {
-        return Err(say("/dev/vhost-net does not tell its features", &io::Error::last_os_error()));
+        return Err(say("/dev/vhost-net starts no worker", &io::Error::last_os_error()));
     }
     Ok(())
 }
@@ -89,59 +86,92 @@ pub fn netem() -> Result<(), String> {
     })
 }
 
+/// Index of `lo` in every namespace (`LOOPBACK_IFINDEX`, include/net/flow.h).
+const LOOPBACK: i32 = 1;
+
 async fn add_netem() -> io::Result<()> {
-    /// `TCA_OPTIONS`, include/uapi/linux/rtnetlink.h. For netem it starts with a plain struct, for which rtnetlink has no type.
-    const TCA_OPTIONS: u16 = 2;
-    /// Index of `lo` in every namespace (`LOOPBACK_IFINDEX`, include/net/flow.h).
-    const LOOPBACK: i32 = 1;
-    // struct tc_netem_qopt: latency, limit, loss, gap, duplicate, jitter; all u32 (include/uapi/linux/pkt_sched.h).
-    let queue_of_ten: Vec<u8> =
-        [0_u32, 10, 0, 0, 0, 0].iter().flat_map(|field| field.to_ne_bytes()).collect();
-    let mut message = TcMessage::with_index(LOOPBACK);
-    message.header.parent = TcHandle::ROOT;
-    message.attributes = vec![
-        TcAttribute::Kind("netem".into()),
-        TcAttribute::Other(DefaultNla::new(TCA_OPTIONS, queue_of_ten)),
-    ];
-    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewQueueDiscipline(message));
-    request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-    let (connection, mut handle, _) = rtnetlink::new_connection()?;
+    let (connection, handle, _) = rtnetlink::new_connection()?;
     tokio::spawn(connection);
-    let mut answers = handle.request(request).map_err(apply::to_io)?;
-    while let Some(answer) = answers.next().await {
-        if let NetlinkPayload::Error(answer) = answer.payload
-            && answer.code.is_some()
-        {
-            return Err(answer.to_io());
-        }
-    }
-    Ok(())
+    let idle = Netem { latency_ns: 0, jitter_ns: 0, loss_ppm: 0, duplicate_ppm: 0, limit_packets: 10 };
+    netem::add(&handle, LOOPBACK, &idle).await
 }
 
-/// Whether `nft` is installed and the kernel takes the rules that middleboxes need: connection tracking, counters, reject with a RST.
+/// Whether `nft` is installed and the kernel takes the rules that paths are made of, in the form in which they are made: named counters,
+/// on a bridge too, connection tracking, reject with a RST.
 ///
 /// # Errors
 /// Why not.
 pub fn nft() -> Result<(), String> {
-    const RULES: &str = "table inet rig {\n chain pass {\n  type filter hook forward priority 0;\n\
-        ct state invalid counter drop\n  tcp dport 9 counter reject with tcp reset\n }\n}\n";
+    load(&[
+        rule("reject", Place::Peer, Hook::Input, RuleVerdict::RejectTcpReset),
+        Rule { select: invalid(), ..rule("invalid", Place::Peer, Hook::Input, RuleVerdict::Drop) },
+        rule("drop", Place::Switch, Hook::Forward, RuleVerdict::Drop),
+    ])
+}
+
+/// Whether the kernel tracks connections on a bridge (`nf_conntrack_bridge`), besides what [`nft`] looks for.
+///
+/// # Errors
+/// Why not.
+pub fn bridge_conntrack() -> Result<(), String> {
+    load(&[Rule { select: invalid(), ..rule("invalid", Place::Switch, Hook::Forward, RuleVerdict::Drop) }])
+}
+
+fn rule(name: &str, at: Place, hook: Hook, verdict: RuleVerdict) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        at,
+        hook,
+        select: RuleSelect::default(),
+        verdict,
+        matches: Matches::Sometimes,
+    }
+}
+
+fn invalid() -> RuleSelect {
+    RuleSelect { invalid: true, ..RuleSelect::default() }
+}
+
+fn load(probed: &[Rule]) -> Result<(), String> {
     let namespace = Namespace::new().map_err(|error| tell(&error))?;
-    let mut command = Command::new("nft");
-    command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    namespace.enter_on_spawn(&mut command).map_err(|error| tell(&error))?;
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "`nft` is not installed (Debian package nftables)".to_owned(),
-        _ => say("`nft` cannot be started", &error),
-    })?;
-    // A broken pipe means that it ended early; what it said then is what counts.
-    let _ = child.stdin.take().map(|mut pipe| pipe.write_all(RULES.as_bytes()));
-    let output = child.wait_with_output().map_err(|error| say("`nft` cannot be waited for", &error))?;
+    for ruleset in Place::ALL.into_iter().filter_map(|at| rules::ruleset(probed, at)) {
+        nft::load(&namespace, &ruleset)
+            .map_err(|why| format!("the rules that paths are made of cannot be had: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Whether HAProxy is installed and starts.
+///
+/// # Errors
+/// Why not.
+pub fn haproxy() -> Result<(), String> {
+    let program =
+        find_haproxy().ok_or_else(|| "`haproxy` is not installed (Debian package haproxy)".to_owned())?;
+    let output = Command::new(&program)
+        .arg("-v")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| say(&format!("{} cannot be started", program.display()), &error))?;
     if output.status.success() {
         return Ok(());
     }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let first = words.lines().find(|line| !line.trim().is_empty()).unwrap_or("without a word").trim();
-    Err(format!("`nft` refuses the rules that middleboxes need: {first}"))
+    Err(format!("{} -v ends with {}", program.display(), output.status))
+}
+
+/// Where HAProxy is: in PATH, or where Debian puts it, which the PATH of `su` or cron may not say.
+pub fn find_haproxy() -> Option<PathBuf> {
+    find_in("haproxy", &env::var_os("PATH").unwrap_or_default())
+}
+
+fn find_in(program: &str, path: &OsStr) -> Option<PathBuf> {
+    let is_executable = |candidate: &PathBuf| {
+        candidate.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    env::split_paths(path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(program))
+        .find(is_executable)
 }
 
 fn in_namespace(work: impl FnOnce() -> Result<(), String> + Send) -> Result<(), String> {
@@ -161,4 +191,31 @@ fn tell(error: &TestbedError) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_a_file_that_can_be_executed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("rig-test-program");
+        let find = || find_in("rig-test-program", folder.path().as_os_str());
+        assert_eq!(find(), None);
+        std::fs::write(&program, "#!/bin/sh\n").expect("a file");
+        assert_eq!(find(), None, "without the executable bit");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).expect("its own file");
+        assert_eq!(find(), Some(program));
+    }
+
+    #[test]
+    fn haproxy_is_there_or_its_package_is_named() {
+        match (find_haproxy(), haproxy()) {
+            (None, answer) => assert!(answer.expect_err("nothing to start").contains("package haproxy")),
+            (Some(program), Err(why)) => assert!(why.contains(&*program.to_string_lossy()), "{why}"),
+            (Some(_), Ok(())) => {}
+        }
+    }
 }

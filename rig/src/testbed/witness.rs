@@ -6,13 +6,12 @@
 //! Must not know who reset what, or why. Units: packets. Errors: [`TestbedError::Witness`]. Tests: below; `tests/netns.rs` (root).
 
 use std::io;
-use std::mem::size_of;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use nix::net::if_::if_nametoindex;
 
-use super::{Namespace, TestbedError};
+use super::{Namespace, TestbedError, packet};
 
 /// What a witness saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,61 +88,18 @@ enum Direction {
 }
 
 fn count_rst(index: libc::c_uint, direction: Direction) -> io::Result<OwnedFd> {
-    // Protocol 0: deaf until it is bound, so that nothing comes in before the filter is there.
-    // SAFETY: no pointers.
-    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-    if socket < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor that nobody else owns.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    let mut filter = rst_filter(direction);
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    set_option(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    let socket = packet::open()?;
+    packet::attach(&socket, &mut rst_filter(direction))?;
     // The kernel's minimum: nobody reads what is stored.
-    set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &0_i32)?;
-    // SAFETY: all zeroes is a valid sockaddr_ll.
-    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    // All protocols: a socket for one protocol does not see what goes out (`dev_queue_xmit_nit`, net/core/dev.c).
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-    address.sll_ifindex = index as i32;
-    // SAFETY: the kernel reads one sockaddr_ll of the given size.
-    let bound = unsafe {
-        libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of::<libc::sockaddr_ll>() as u32)
-    };
-    if bound < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
-}
-
-fn set_option<T>(socket: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> {
-    // SAFETY: the kernel reads one `T`; the callers pass the type that the option has.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const *value).cast(),
-            size_of::<T>() as libc::socklen_t,
-        )
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    packet::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &0_i32)?;
+    packet::bind(&socket, index)?;
+    Ok(socket)
 }
 
 /// Packets that passed the filter since the last call.
 fn take_packets(socket: &OwnedFd) -> io::Result<u64> {
-    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-    let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes into `statistics`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            (&raw mut statistics).cast(),
-            &raw mut length,
-        )
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(statistics.tp_packets.into()) }
+    let none = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    packet::take_statistics(socket, none).map(|statistics| statistics.tp_packets.into())
 }
 
 /// Bytes of an Ethernet header without VLAN tag.
@@ -240,10 +196,7 @@ mod tests {
         let (sender, receiver) = UnixDatagram::pair().expect("a socket pair of ours");
         receiver.set_nonblocking(true).expect("a socket pair of ours");
         let receiver = OwnedFd::from(receiver);
-        let mut filter = rst_filter(direction);
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-        set_option(&receiver, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-            .expect("a socket pair of ours");
+        packet::attach(&receiver, &mut rst_filter(direction)).expect("a socket pair of ours");
         sender.send(frame).expect("a socket pair of ours");
         match UnixDatagram::from(receiver).recv(&mut [0; 256]) {
             Ok(bytes) => {

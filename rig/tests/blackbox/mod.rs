@@ -4,6 +4,7 @@
 //! Every wait has a name and ends at once when rig does. Kills only processes that it started.
 
 pub(crate) mod belongings;
+pub(crate) mod packets;
 pub(crate) mod processes;
 
 use std::fs::{self, File};

@@ -14,7 +14,7 @@ use nix::net::if_::if_nameindex;
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
-use rig::path::{Addressing, PathSpec, Place, TargetLink};
+use rig::path::{Addressing, Mechanisms, PathSpec, Place, TargetLink};
 use rig::process::{self, EnclosureError};
 use rig::testbed::{Namespace, Testbed};
 use rtnetlink::packet_route::link::{InfoData, InfoVeth};
@@ -45,8 +45,10 @@ pub(crate) fn death_by_a_signal_passes_through() {
 
 /// A body with everything that a run has: a testbed tied to `survivor`, a bound child, an orphan in a session of its own, threads.
 fn live_fully(line: &mut Line, survivor: &Namespace) {
-    let path = PathSpec { name: "direct".into(), mtu_bytes: 1500 };
-    let mut testbed = Testbed::build(&path, Addressing::default(), TargetLink::Tap { queues: 2 }).unwrap();
+    let path = PathSpec::plain("direct", 1500);
+    let mut testbed =
+        Testbed::build(&path, Addressing::default(), TargetLink::Tap { queues: 2 }, &Mechanisms::all(), 1)
+            .unwrap();
     tie(survivor, testbed.namespace(Place::Switch));
     let mut sleeper = Command::new("sleep");
     sleeper.arg("1000");

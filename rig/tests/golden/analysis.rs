@@ -5,6 +5,7 @@ use rig::analysis::model::{
 };
 use rig::analysis::{Conclusion, analyse, conclusion};
 use rig::record::Run;
+use rig::record::format::Witness;
 use rig_protocol::{Errno, TcpState};
 
 use crate::fixture::{BLOCK, Bench, Play, sound, turn, void};
@@ -266,6 +267,35 @@ fn what_a_reader_must_know_is_said() {
         assert!(said, "{wanted}: {:?}", model.cautions);
     }
     assert!(model.cells.iter().all(|c| c.latency_ns.is_empty()), "a rehearsed run has no timings");
+}
+
+#[test]
+fn where_nobody_watched_nothing_is_compared_with_the_wire() {
+    let mut bench = sound();
+    let guests = |id: &str| id != "bare-metal";
+    let unwatched: Vec<_> = bench
+        .record
+        .cells
+        .iter()
+        .filter(|cell| guests(&cell.cell.subject.configuration.name))
+        .map(|cell| cell.cell.id.clone())
+        .collect();
+    for (block, _) in bench.blocks.iter_mut().filter(|(block, _)| unwatched.contains(&block.cell)) {
+        block.witness = Witness { absent: true, ..Witness::default() };
+    }
+    let model = analysed(&bench);
+    let said = |text: &str| model.cautions.iter().any(|caution| caution.contains(text));
+    assert!(said("virtio-tap: no witness, because no interface of the host"), "{:?}", model.cautions);
+    assert!(!said("disagree on the number of RSTs"), "{:?}", model.cautions);
+    for cell in model.cells.iter().filter(|cell| cell.status != CellStatus::Skipped) {
+        assert_eq!(cell.witness_rsts.is_some(), !guests(&cell.configuration), "{cell:?}");
+    }
+    let supported = hypothesis(&model, "H59");
+    assert_eq!(supported, hypothesis(&analysed(&sound()), "H59"), "bare metal was watched");
+    for (block, _) in &mut bench.blocks {
+        block.witness = Witness { absent: true, ..Witness::default() };
+    }
+    assert_eq!(hypothesis(&analysed(&bench), "H59"), HypothesisVerdict::Undecided);
 }
 
 #[test]

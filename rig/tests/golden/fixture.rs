@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rig::matrix::{Cell, CellId, Control, HOST_KERNEL, Subject};
 use rig::path::PathSpec;
 use rig::record::format::{
-    BlockId, BlockRecord, BlockStatus, CellRecord, Conduct, Environment, FORMAT, Host, Judgement, Origin,
-    PlannedBlock, RunRecord, TargetRecord, Witness,
+    BlockId, BlockRecord, BlockStatus, CaptureWhen, CellRecord, Conduct, Environment, FORMAT, Host,
+    Judgement, Origin, PathRecord, PlannedBlock, RunRecord, TargetRecord, Witness,
 };
 use rig::record::{Layout, Writer};
 use rig::target::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};
@@ -184,7 +185,13 @@ fn run_record(id: &str) -> RunRecord {
                 ("any_error".into(), 0.001),
             ]),
         },
-        conduct: Conduct { retries: 2, block_deadline_ms: 300_000, keep_examples: 3, keep_anomalies: 1_000 },
+        conduct: Conduct {
+            retries: 2,
+            block_deadline_ms: 300_000,
+            keep_examples: 3,
+            keep_anomalies: 1_000,
+            capture: CaptureWhen::Never,
+        },
         images: BTreeMap::new(),
         environment: Environment {
             host: Host {
@@ -221,8 +228,8 @@ pub(crate) fn cell(play: Play, configuration: &str, kernel: &str) -> Cell {
         parameters,
         configuration: Configuration { name: configuration.into(), target: target(configuration) },
         kernel: kernel.into(),
-        path: PathSpec { name: "plain".into(), mtu_bytes: 1500 },
-        script: script(play),
+        path: PathSpec::plain("plain", 1500),
+        script: Arc::new(script(play)),
     };
     let control = |name: &str, errno, expected_rate| Control { name: name.into(), errno, expected_rate };
     Cell {
@@ -360,12 +367,15 @@ fn play(cell: &Cell, block: &PlannedBlock) -> BlockRecord {
             console: Layout::console(&block.id, 1),
             qmp: Layout::qmp(&block.id, 1),
         },
+        peer: None,
         target_hello: Some(hello(release, !host)),
         peer_hello: Some(hello("6.1.0-44-amd64".into(), false)),
+        path: PathRecord::default(),
+        captures: vec![],
         records: hits.min(3),
         tally,
         peer_tally,
-        witness: Witness { rst_to_target: resets, rst_to_peer: 0, lost: 0 },
+        witness: Witness { rst_to_target: resets, ..Witness::default() },
     }
 }
 

@@ -43,6 +43,36 @@ fn everything_that_was_written_is_read_back() {
 }
 
 #[test]
+fn packets_are_written_before_their_block_and_missed_where_they_are_gone() {
+    let mut bench = Bench { complete: false, ..sound() };
+    let (block, trials) = bench.blocks.last_mut().expect("played");
+    let (block, trials) = (block.clone(), trials.clone());
+    let results = tempfile::tempdir().expect("a folder");
+    let dir = bench.write(results.path());
+    let file = Layout::capture(&block.id, block.attempt + 1);
+    let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");
+    writer.capture(&file, b"packets").expect("written");
+    let attempt = block.attempt + 1;
+    let named = rig::record::format::BlockRecord { attempt, captures: vec![file.clone()], ..block.clone() };
+    writer.block(&named, &trials).expect("written");
+    drop(writer);
+    let run = Reader::open(&dir).expect("readable");
+    assert_eq!(run.blocks.last(), Some(&named));
+    assert_eq!(run.cautions, Vec::<String>::new());
+    fs::remove_file(dir.join(&file)).expect("there");
+    let run = Reader::open(&dir).expect("readable");
+    assert_eq!(run.cautions, [format!("{file} is missing: its packets are lost, the sums are not")]);
+
+    // Written, and never named: the attempt that takes its place has nothing worth keeping.
+    let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");
+    let stale = Layout::capture(&block.id, attempt + 1);
+    writer.capture(&stale, b"of an attempt that was cut off").expect("written");
+    let nothing = rig::record::format::BlockRecord { attempt: attempt + 1, captures: vec![], ..block };
+    writer.block(&nothing, &trials).expect("written");
+    assert!(!dir.join(&stale).exists());
+}
+
+#[test]
 fn every_journal_entry_survives_its_line() {
     let entries = [
         JournalEntry::Started { at: "t".into() },

@@ -49,6 +49,24 @@ fn an_excess_of_ebadf_in_one_guest() {
 }
 
 #[test]
+fn packets_that_were_kept_are_told_of_where_something_is_odd() {
+    let mut bench = sound();
+    let file = |index| format!("capture/x-{index}.1.pcapng");
+    for index in 0..2 {
+        bench.block(Play::Base, "virtio-tap", "6.1", index).captures = vec![file(index)];
+    }
+    let id = bench.cell(Play::Base, "virtio-tap", "6.1").cell.id.0.clone();
+    let summary = model(&bench).cells.into_iter().find(|cell| cell.id == id).expect("planned");
+    assert_eq!(summary.captures, [file(0), file(1)]);
+    // Where all is as expected there is nothing to look for in them.
+    assert!(!text(&bench).contains("packets, with"));
+    turn(bench.block(Play::Base, "virtio-tap", "6.1", 1), 1, Errno::EBADF);
+    assert!(
+        text(&bench).contains("packets, with the trials' names on them: capture/x-0.1.pcapng and 1 more")
+    );
+}
+
+#[test]
 fn a_blind_configuration_on_a_virtual_host() {
     let mut bench = sound();
     bench.record.environment.host.virtualized = "kvm".into();

@@ -15,7 +15,7 @@ use rig::image::Image;
 use rig::image::cpio::Archive;
 use rig::matrix::{Cell, Filter, Matrix, Selection};
 use rig::record::Layout;
-use rig::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
+use rig::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, PlannedBlock};
 use rig::runner::{Attempt, Laboratory, Player, Stopper};
 use rig::target::launch_ssh::{Abandon, SshPlan, SshSession};
 use rig::target::qemu::{Engine, Resolved};
@@ -26,14 +26,25 @@ use crate::support::guest::{QEMU, TestImage, kill};
 use crate::{LONG, image_or_return, support};
 
 /// A laboratory, and a cell to play in it.
-struct Scene {
-    laboratory: Laboratory,
-    cell: Cell,
+pub(crate) struct Scene {
+    pub(crate) laboratory: Laboratory,
+    pub(crate) cell: Cell,
     _results: TempDir,
 }
 
 impl Scene {
     fn new(image: TestImage) -> Self {
+        Self::of(image, "quick", "virtio-tap")
+    }
+
+    /// The base scenario in this configuration of this profile.
+    pub(crate) fn of(image: TestImage, profile: &str, configuration: &str) -> Self {
+        let configuration = format!("configuration={configuration}");
+        Self::with(image, profile, &["scenario=rst", &configuration, "client_delay=3s", "peer_delay=0ms"])
+    }
+
+    /// The first cell of this profile that these filters leave.
+    pub(crate) fn with(image: TestImage, profile: &str, words: &[&str]) -> Self {
         let results = tempfile::tempdir().unwrap();
         for folder in Layout::FOLDERS {
             fs_err::create_dir(results.path().join(folder)).unwrap();
@@ -45,6 +56,7 @@ impl Scene {
         let laboratory = Laboratory {
             images: HashMap::from([(kernel.clone(), image.image)]),
             accelerator: Resolved { engine: Engine::Tcg, reason: "this is a test".to_owned() },
+            mechanisms: rig::path::Mechanisms::all(),
             qemu,
             keys: image.keys,
             agent: rig::agent::install(private.path()).unwrap(),
@@ -54,23 +66,19 @@ impl Scene {
             boot_deadline: LONG,
             keep_examples: 1,
             keep_anomalies: 10,
+            capture: CaptureWhen::Never,
         };
-        let words = [
-            "scenario=rst",
-            "configuration=virtio-tap",
-            &format!("kernel={kernel}"),
-            "client_delay=3s",
-            "peer_delay=0ms",
-        ];
-        let filters = words.iter().map(|word| Filter::parse(word).unwrap()).collect();
-        let selection = Selection { profile: Some("quick".to_owned()), filters, trials: None };
+        let kernel = format!("kernel={kernel}");
+        let words = words.iter().copied().chain([kernel.as_str()]);
+        let filters = words.map(|word| Filter::parse(word).unwrap()).collect();
+        let selection = Selection { profile: Some(profile.to_owned()), filters, trials: None };
         let cells = Matrix::load(None).unwrap().cells(&selection).unwrap();
         let cell = cells.into_iter().find(|cell| cell.control.is_none()).unwrap();
         Self { laboratory, cell, _results: results }
     }
 
     /// Plays so many trials, and disturbs the play when the first of them are under way.
-    async fn play(&self, trials: u64, disturb: impl AsyncFnOnce(&Self)) -> BlockRecord {
+    pub(crate) async fn play(&self, trials: u64, disturb: impl AsyncFnOnce(&Self)) -> BlockRecord {
         let block = PlannedBlock {
             id: BlockId(format!("{}-0", self.cell.id)),
             cell: self.cell.id.clone(),
@@ -97,14 +105,19 @@ impl Scene {
 
     /// The scene's QEMU: the one process that was started by this name.
     fn qemu(&self) -> u32 {
+        self.qemus().into_iter().next().expect("the guest runs")
+    }
+
+    /// All processes that were started by this name.
+    pub(crate) fn qemus(&self) -> Vec<u32> {
         let name = self.laboratory.qemu.to_str().unwrap();
         let is_ours = |pid: &u32| {
             let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             words.split(|byte| *byte == 0).next() == Some(name.as_bytes())
         };
         let folders = fs_err::read_dir("/proc").unwrap();
-        let mut pids = folders.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-        pids.find(is_ours).expect("the guest runs")
+        let pids = folders.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        pids.filter(is_ours).collect()
     }
 
     /// Runs a command in the guest. What becomes of it is seen by what becomes of the block.
@@ -132,9 +145,9 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// More trials than any of these tests waits for.
-const MANY: u64 = 20_000;
+pub(crate) const MANY: u64 = 20_000;
 
-fn reason(record: &BlockRecord) -> &str {
+pub(crate) fn reason(record: &BlockRecord) -> &str {
     match &record.status {
         BlockStatus::Void { reason } => reason,
         BlockStatus::Complete => panic!("complete, with {} outcomes", record.tally.trials),

@@ -38,6 +38,28 @@ fn a_command_is_run_in_the_guest_and_its_exit_status_passed_on() {
     assert!(fs_err::read_to_string(console).unwrap().contains("rig: ready"), "{console}");
 }
 
+/// In a user namespace root is nobody outside it: no capability over the host's network, devices or processes.
+#[test]
+fn two_guests_need_nothing_of_the_host_but_a_user_namespace() {
+    let image = image_or_return!("6.1");
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user"]);
+    if !unshare.arg("true").status().is_ok_and(|status| status.success()) {
+        return support::skip("no user namespace can be made here");
+    }
+    let script = "uname -r; ping -c 3 -W 5 192.0.2.1 > /dev/null && echo reached";
+    let cell = ["--profile", "nightly", "configuration=virtio-pair", "kernel=6.1", "--", script];
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", env!("CARGO_BIN_EXE_rig"), "guest", "boot"])
+        .args(cell)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (said, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said, format!("{}\nreached\n", image.image.release), "{aside}");
+    assert!(output.status.success() && aside.contains("192.0.2.2/24"), "{aside}");
+}
+
 #[test]
 fn a_person_gets_a_shell_on_the_terminal_and_the_terminal_back() {
     let _image = image_or_return!("6.12");

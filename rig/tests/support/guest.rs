@@ -10,6 +10,7 @@ use std::thread;
 
 use rig::image::{Cache, Fetch, GuestKeys, Image, ImageError, Overlay, ensure};
 use rig::target::launch_ssh::SshPlan;
+use rig::target::qemu::argv::DATA_MAC;
 use rig::target::qemu::{Engine, GuestNet, GuestPlan};
 use rig::target::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
 use tempfile::TempDir;
@@ -88,7 +89,7 @@ impl Bench {
     pub(crate) fn plan(&self, model: NicModel, backend: Backend, queues: u32) -> GuestPlan {
         let taps = match backend {
             Backend::Tap | Backend::TapVhost => self.open_tap(),
-            Backend::User => Vec::new(),
+            Backend::User | Backend::Socket => Vec::new(),
         };
         GuestPlan {
             spec: QemuSpec {
@@ -106,30 +107,40 @@ impl Bench {
             overlay: Overlay::new(&self.image.keys, Localtime::Absent).to_cpio(),
             extra_cmdline: Vec::new(),
             net: GuestNet {
+                mac: DATA_MAC,
                 address: Ipv4Addr::new(192, 0, 2, 2),
                 prefix: 24,
                 mtu_bytes: 1500,
                 control_port: PORT,
             },
             taps,
+            socket: None,
             namespace: Some(self.namespace.try_clone().unwrap()),
             console_log: self.folder.path().join("console.log"),
             qmp_log: self.folder.path().join("qmp.jsonl"),
         }
     }
 
+    /// Does something in the namespace, on a thread of its own.
+    pub(crate) fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = Arc::clone(&self.namespace);
+        let enter = move || {
+            nix::sched::setns(&*namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            work()
+        };
+        thread::spawn(enter).join().unwrap()
+    }
+
     fn open_tap(&self) -> Vec<OwnedFd> {
         let queues = self.queues;
-        let namespace = Arc::clone(&self.namespace);
         let make = move || {
-            nix::sched::setns(&*namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
             let name = next_name();
             let taps: Vec<OwnedFd> = (0..queues).map(|_| open_queue(&name, queues)).collect();
             ip(&["address", "add", "192.0.2.1/24", "dev", &name]);
             ip(&["link", "set", &name, "up"]);
             taps
         };
-        thread::spawn(make).join().unwrap()
+        self.inside(make)
     }
 }
 

@@ -25,7 +25,7 @@ fn lab() -> Lab {
 }
 
 /// Runs `test` on a thread with mounts of its own, which vanish with it; processes that it starts see them too.
-fn with_private_mounts(test: impl FnOnce() + Send + 'static) {
+pub(crate) fn with_private_mounts(test: impl FnOnce() + Send + 'static) {
     if !is_root("netns") {
         return;
     }
@@ -40,7 +40,7 @@ fn with_private_mounts(test: impl FnOnce() + Send + 'static) {
 }
 
 /// Puts /dev/null in the place of a file, on this thread's mounts.
-fn mask(path: &str) {
+pub(crate) fn mask(path: &str) {
     mount(Some("/dev/null"), path, NOWHERE, MsFlags::MS_BIND, NOWHERE).unwrap();
 }
 
@@ -271,11 +271,10 @@ fn setup_installs_nothing_unasked() {
         let lab = lab();
         lab.run("setup").expect(0).says(&["every program that rig runs is here"]);
         mask("/usr/bin/strace");
-        let ended = lab.run("setup").expect(4);
-        ended.says(&[
-            "missing: strace (package strace)",
-            "apt-get install --no-install-recommends strace",
-            "--yes",
-        ]);
+        let setup = |code| lab.run("setup").expect(code);
+        let install = "apt-get install --no-install-recommends strace";
+        setup(0).says(&["missing: strace (package strace)", "runs do without it", install, "--yes"]);
+        mask("/usr/sbin/nft");
+        setup(4).says(&["missing: nft (package nftables)", "nftables strace"]);
     });
 }

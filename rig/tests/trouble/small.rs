@@ -18,6 +18,28 @@ fn a_scenario_is_played_at_once_and_shown_step_by_step() {
 }
 
 #[test]
+fn a_scenario_is_played_over_a_path_that_the_matrix_declares() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = Lab::new("");
+    let matrix = concat!(env!("CARGO_MANIFEST_DIR"), "/../matrix.toml");
+    let play = |path: &str| {
+        lab.run(&format!(
+            "scenario run rst client_delay=5ms --trials 50 --in-flight 10 --matrix {matrix} --path {path}"
+        ))
+    };
+    play("overtake").expect(0).says(&[
+        "50 trials, 0 void",
+        "readable,data,ECONNRESET",
+        "own middlebox",
+        "50 action.overtake.held",
+    ]);
+    play("overtakes").expect(2).says(&["declares no path `overtakes`", "did you mean `overtake`"]);
+    play("pause").expect(4).says(&["a host cannot be paused"]);
+}
+
+#[test]
 fn a_scenario_of_ones_own_is_checked_and_played_by_its_path() {
     if !is_root("netns") {
         return;

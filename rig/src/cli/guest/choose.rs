@@ -33,7 +33,12 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
             of_profiles(matrix, profile, &filters)?.swap_remove(0)
         }
     };
-    let (host, guests): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(Cell::is_baseline);
+    let (host, mut guests): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(Cell::is_baseline);
+    // Who says nothing of a path means a guest with nothing on the way, where there is one.
+    let is_plain = |cell: &Cell| cell.subject.path.is_plain();
+    if !words.iter().any(|word| word.starts_with("path=")) && guests.iter().any(is_plain) {
+        guests.retain(is_plain);
+    }
     let kinds = by_hardware(&guests);
     match kinds.len() {
         1 => Ok(guests.into_iter().next().expect("one kind has at least one cell")),

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::cli::output::{print, thousands};
+use crate::analysis::words::count as thousands;
+use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
 use crate::matrix::{Matrix, Selection};
 

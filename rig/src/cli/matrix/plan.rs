@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::prepare::{known_accelerator, look};
-use crate::cli::output::{columns, print, thousands};
+use super::prepare::{known_accelerator, lack, look};
+use crate::analysis::words::count as thousands;
+use crate::cli::output::{columns, print};
 use crate::cli::{Exit, Failure};
 use crate::matrix::{Cell, Filter, Matrix, Plan, Selected, Selection};
 use crate::target::qemu::{Engine, Resolved};
@@ -86,12 +87,12 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let text = if arguments.any_host {
         render(&matrix, selected, &Abilities { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
     } else {
-        let host = HostAbilities { accelerator: known_accelerator(), ..look() };
+        let host = HostAbilities { accelerator: known_accelerator(), ..look(&selected.cells) };
         let auto = match host.accelerator {
             Some(Resolved { engine: Engine::Kvm, .. }) => Accelerator::Kvm,
             Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,
         };
-        let reason = |cell: &Cell| host.lack(&cell.subject.configuration.target);
+        let reason = |cell: &Cell| lack(&host, cell);
         render(&matrix, selected, &Abilities { reason: &reason, auto }, arguments.format)
     };
     print(&text)
@@ -256,13 +257,13 @@ mod tests {
         let reason = |cell: &Cell| (!cell.is_baseline()).then(|| "there is no /dev/net/tun".to_owned());
         let abilities = Abilities { reason: &reason, auto: Accelerator::Tcg };
         let text = render(&matrix, selected.clone(), &abilities, Format::Text);
-        assert!(text.contains("skipped: virtio-tap (18 cells): there is no /dev/net/tun"), "{text}");
+        assert!(text.contains("skipped: virtio-tap (19 cells): there is no /dev/net/tun"), "{text}");
         let json: Json =
             serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
         assert_eq!(cells.len(), all);
         assert!(cells.iter().any(|cell| cell["reason"] == "there is no /dev/net/tun"));
-        assert_eq!(json["cost"]["blocks"], 12);
+        assert_eq!(json["cost"]["blocks"], 13);
     }
 
     #[test]

@@ -15,14 +15,16 @@ use rand_chacha::ChaCha8Rng;
 use crate::cli::image::ensure_image;
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
+use crate::document::Problems;
 use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
-use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected};
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected, Subject};
+use crate::path::{Lack, Mechanism, Mechanisms, PathSpec, Place};
 use crate::record::format::{
-    BlockRecord, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
+    BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
 };
 use crate::record::{self, Writer};
 use crate::runner::{Laboratory, environment, schedule};
-use crate::target::qemu::probe::{self, PROBE_DEADLINE, ProbeKit};
+use crate::target::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
 use crate::target::qemu::{Engine, ProbeError, Resolved};
 use crate::target::{Accelerator, HostAbilities, Localtime};
 use crate::testbed::probe as network;
@@ -31,8 +33,14 @@ use crate::{agent, clock, process};
 /// The program that guests run in.
 const QEMU: &str = "qemu-system-x86_64";
 
-/// From QEMU's start to `rig: ready`: under TCG on a busy host it takes some seconds.
-const BOOT_DEADLINE: Duration = Duration::from_secs(90);
+/// From QEMU's start to `rig: ready`: under TCG on a busy host it takes some seconds; in a rehearsal, where one now and then never comes up, up to
+/// a minute.
+fn boot_deadline() -> Duration {
+    Duration::from_secs(if clock::is_rehearsed() { 180 } else { 90 })
+}
+
+/// The same for one guest of a probe, which is tried again; it takes half a minute on a machine that does nothing else.
+const REHEARSED_PROBE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Kept whole of each outcome: so many examples, so many anomalies.
 const KEEP_EXAMPLES: u32 = 3;
@@ -70,8 +78,20 @@ impl Shard {
 /// A run whose images are there, and whose enclosure is not yet.
 pub(in crate::cli) struct Prepared {
     work: Work,
+    /// The file that asks for the cells; none where a recorded one cannot be read again (a scenario file of the user's is gone).
+    matrix: Option<Matrix>,
     images: HashMap<String, Image>,
     abilities: HostAbilities,
+}
+
+/// A run that can begin.
+pub(in crate::cli) struct Opened {
+    pub(in crate::cli) laboratory: Laboratory,
+    pub(in crate::cli) writer: Writer,
+    pub(in crate::cli) run: RunRecord,
+    pub(in crate::cli) done: Vec<BlockRecord>,
+    /// Where the matrix file asks for what cells are skipped for: their paths cannot be made here.
+    pub(in crate::cli) unmet: Problems,
 }
 
 enum Work {
@@ -86,6 +106,7 @@ impl Prepared {
         selected: Selected,
         shard: Option<Shard>,
         seed: Option<u64>,
+        capture: CaptureWhen,
     ) -> Result<Self, Failure> {
         let seed = seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
         let settings = selected.settings;
@@ -93,7 +114,7 @@ impl Prepared {
             Some(shard) => shard.take(selected.cells),
             None => selected.cells,
         };
-        let abilities = look();
+        let abilities = look(&cells);
         let images = images_for(cells.iter(), &abilities)?;
         let draft = RunRecord {
             format: FORMAT,
@@ -115,13 +136,15 @@ impl Prepared {
                 block_deadline_ms: u64::try_from(settings.block_deadline.as_millis()).unwrap_or(u64::MAX),
                 keep_examples: KEEP_EXAMPLES,
                 keep_anomalies: KEEP_ANOMALIES,
+                capture,
             },
             environment: Environment::default(),
             images: images.iter().map(|(name, image)| (name.clone(), image_record(image))).collect(),
             cells: vec![],
             blocks: vec![],
         };
-        Ok(Self { work: Work::New { cells, draft: Box::new(draft) }, images, abilities })
+        let matrix = Some(matrix.clone());
+        Ok(Self { work: Work::New { cells, draft: Box::new(draft) }, matrix, images, abilities })
     }
 
     /// The rest of a run that was interrupted, on the same agent and the same images.
@@ -135,7 +158,7 @@ impl Prepared {
                 "go on with the rig that began it, or begin a new run: two agents in one run are no fair comparison",
             ));
         }
-        let abilities = look();
+        let abilities = look(old.cells.iter().map(|cell| &cell.cell));
         let ready = old.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
         let images = images_for(ready, &abilities)?;
         for (name, image) in &images {
@@ -147,51 +170,62 @@ impl Prepared {
                 ));
             }
         }
-        Ok(Self { work: Work::Again { run_dir }, images, abilities })
+        let name = format!("matrix.toml of run {}", old.id);
+        let matrix = Matrix::parse(&name, &old.matrix, Path::new(".")).ok();
+        Ok(Self { work: Work::Again { run_dir }, matrix, images, abilities })
     }
 
     /// Inside the enclosure: finds out what executes guests, makes the plan and opens the record.
-    pub(in crate::cli) async fn open(
-        mut self,
-        results: &Path,
-    ) -> Result<(Laboratory, Writer, RunRecord, Vec<BlockRecord>), Failure> {
+    pub(in crate::cli) async fn open(mut self, results: &Path) -> Result<Opened, Failure> {
         let keys = GuestKeys::generate();
         let by_name: BTreeMap<&String, &Image> = self.images.iter().collect();
         let accelerator = accelerator(by_name.into_values().next(), &keys).await.map_err(Failure::testbed)?;
         self.abilities.accelerator = Some(accelerator.clone());
+        let explain = |cells: &[CellRecord]| match &self.matrix {
+            Some(matrix) => matrix.explain_lacks(&path_lacks(cells, &self.abilities)),
+            None => Problems::default(),
+        };
         let (writer, run, done) = match self.work {
             Work::New { cells, draft } => {
-                let run = plan(*draft, cells, &self.abilities, &accelerator)?;
+                let run = plan(*draft, cells, &self.abilities, &accelerator);
+                if !has_ready(&run.cells) {
+                    return Err(nothing_ready(&run.cells).showing(explain(&run.cells)));
+                }
                 (Writer::create(results, &run).map_err(Failure::testbed)?, run, vec![])
             }
             Work::Again { run_dir } => Writer::resume(&run_dir).map_err(blame)?,
         };
-        let laboratory = laboratory(&run.conduct, writer.dir(), self.images, accelerator, keys)?;
-        Ok((laboratory, writer, run, done))
+        let unmet = explain(&run.cells);
+        let mechanisms = self.abilities.mechanisms;
+        let laboratory = laboratory(&run.conduct, writer.dir(), self.images, accelerator, mechanisms, keys)?;
+        Ok(Opened { laboratory, writer, run, done, unmet })
     }
 }
 
+/// Whether any cell that was asked for can be run. Controls prove what cells find: alone they count only where nothing else was asked for.
+fn has_ready(cells: &[CellRecord]) -> bool {
+    let only_controls = cells.iter().all(|cell| cell.cell.control.is_some());
+    cells.iter().any(|cell| cell.skipped.is_none() && (only_controls || cell.cell.control.is_none()))
+}
+
+/// No cell is ready: why.
+fn nothing_ready(cells: &[CellRecord]) -> Failure {
+    let reasons: BTreeSet<&str> = cells.iter().filter_map(|cell| cell.skipped.as_deref()).collect();
+    let reasons: Vec<&str> = reasons.into_iter().collect();
+    Failure::say(
+        Exit::Testbed,
+        format!("this host can run none of the cells: {}", reasons.join("; ")),
+        "`rig doctor` says what is missing and what to do about it",
+    )
+}
+
 /// Ready and skipped cells, and the blocks of the ready ones.
-fn plan(
-    draft: RunRecord,
-    cells: Vec<Cell>,
-    abilities: &HostAbilities,
-    accelerator: &Resolved,
-) -> Result<RunRecord, Failure> {
-    let plan = Plan::make(cells, &|cell| abilities.lack(&cell.subject.configuration.target));
-    if plan.ready().next().is_none() {
-        let reasons: BTreeSet<&str> = plan.skipped().map(|(_, reason)| reason).collect();
-        let reasons: Vec<&str> = reasons.into_iter().collect();
-        return Err(Failure::say(
-            Exit::Testbed,
-            format!("this host can run none of the cells: {}", reasons.join("; ")),
-            "`rig doctor` says what is missing and what to do about it",
-        ));
-    }
+fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &HostAbilities, accelerator: &Resolved) -> RunRecord {
+    let plan = Plan::make(cells, &|cell| lack(abilities, cell));
     let blocks = schedule(plan.ready(), draft.seed);
     let cells =
         plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
-    Ok(RunRecord {
+    RunRecord {
         environment: Environment {
             host: environment::host(),
             qemu: abilities.qemu.clone().unwrap_or_default(),
@@ -204,7 +238,12 @@ fn plan(
         cells: cells.collect(),
         blocks,
         ..draft
-    })
+    }
+}
+
+/// Why this cell cannot be run here, if it cannot.
+pub(in crate::cli) fn lack(abilities: &HostAbilities, cell: &Cell) -> Option<String> {
+    abilities.lack_of(&cell.subject.configuration.target, &cell.subject.path)
 }
 
 /// Everything that blocks share.
@@ -213,6 +252,7 @@ pub(in crate::cli) fn laboratory(
     run_dir: &Path,
     images: HashMap<String, Image>,
     accelerator: Resolved,
+    mechanisms: Mechanisms,
     keys: GuestKeys,
 ) -> Result<Laboratory, Failure> {
     let unusable = |error: std::io::Error| {
@@ -228,20 +268,22 @@ pub(in crate::cli) fn laboratory(
     Ok(Laboratory {
         images,
         accelerator,
+        mechanisms,
         qemu: PathBuf::from(QEMU),
         keys,
         agent,
         private,
         results,
         block_deadline: Duration::from_millis(conduct.block_deadline_ms) * clock::patience(),
-        boot_deadline: BOOT_DEADLINE * clock::patience(),
+        boot_deadline: boot_deadline(),
         keep_examples: conduct.keep_examples,
         keep_anomalies: conduct.keep_anomalies,
+        capture: conduct.capture,
     })
 }
 
-/// What this host can do, but for the accelerator, which costs a boot.
-pub(in crate::cli) fn look() -> HostAbilities {
+/// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.
+pub(in crate::cli) fn look<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> HostAbilities {
     HostAbilities {
         namespaces: network::netns(),
         qemu: qemu_version(),
@@ -249,7 +291,45 @@ pub(in crate::cli) fn look() -> HostAbilities {
         tap_multiqueue: network::tap_multiqueue(),
         vhost_net: network::vhost_net(),
         accelerator: None,
+        mechanisms: mechanisms(cells.into_iter().map(|cell| &cell.subject.path)),
     }
+}
+
+/// What this host has to make these paths with.
+fn mechanisms<'a>(paths: impl Iterator<Item = &'a PathSpec>) -> Mechanisms {
+    let (mut netem, mut nft, mut on_bridge, mut haproxy) = (false, false, false, false);
+    for path in paths {
+        netem |= path.impairments.as_ref().is_some_and(|one| one.mechanism != Mechanism::Middlebox);
+        nft |= !path.rules.is_empty();
+        on_bridge |= path.rules.iter().any(|rule| rule.at == Place::Switch && rule.select.invalid);
+        haproxy |= path.haproxy.is_some();
+    }
+    let ask = |needed: bool, probe: fn() -> Result<(), String>| match needed {
+        true => probe(),
+        false => Err("no path asks for it, so it was not looked for".to_owned()),
+    };
+    Mechanisms {
+        netem: ask(netem, network::netem),
+        nft: ask(nft, network::nft),
+        bridge_conntrack: ask(on_bridge, network::bridge_conntrack),
+        haproxy: ask(haproxy, network::haproxy),
+    }
+}
+
+/// What cells are skipped for because of their path: for each path, once. A cell whose target cannot be had is not its path's fault.
+fn path_lacks(cells: &[CellRecord], abilities: &HostAbilities) -> Vec<(String, Lack)> {
+    let mut lacks = Vec::new();
+    for CellRecord { cell, skipped } in cells {
+        let Subject { path, configuration, .. } = &cell.subject;
+        if skipped.is_some()
+            && abilities.lack(&configuration.target).is_none()
+            && let Some(lack) = abilities.lack_path(path, &configuration.target)
+            && !lacks.iter().any(|(name, known)| *name == path.name && *known == lack)
+        {
+            lacks.push((path.name.clone(), lack));
+        }
+    }
+    lacks
 }
 
 /// First line of `qemu-system-x86_64 --version`.
@@ -270,7 +350,7 @@ pub(in crate::cli) fn images_for<'a>(
     abilities: &HostAbilities,
 ) -> Result<HashMap<String, Image>, Failure> {
     let kernels: BTreeSet<&str> = cells
-        .filter(|cell| abilities.lack(&cell.subject.configuration.target).is_none())
+        .filter(|cell| lack(abilities, cell).is_none())
         .map(|cell| cell.subject.kernel.as_str())
         .filter(|kernel| *kernel != HOST_KERNEL)
         .collect();
@@ -316,8 +396,9 @@ fn probe_kit(image: &Image, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
         initramfs: image.initramfs.clone(),
         overlay,
         cache: cache.root().join(probe::FOLDER),
-        within: PROBE_DEADLINE * clock::patience(),
+        within: if clock::is_rehearsed() { REHEARSED_PROBE_DEADLINE } else { PROBE_DEADLINE },
         device: PathBuf::from("/dev/kvm"),
+        lateness: if clock::is_rehearsed() { Lateness::Chance } else { Lateness::Answer },
     }
 }
 

@@ -138,7 +138,7 @@ impl State {
             Event::Interrupted => {
                 Some("interrupted: the block under way is given up, the record is complete up to here".into())
             }
-            Event::RunEnded { .. } => None,
+            Event::PacketsCaptured { .. } | Event::RunEnded { .. } => None,
         }
     }
 

@@ -10,14 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::plan::Which;
-use super::prepare::{Prepared, Shard};
+use super::prepare::{Opened, Prepared, Shard};
 use super::progress::ProgressTable;
 use crate::analysis::model::CellStatus;
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure, report, setup};
 use crate::event::Event;
 use crate::process;
-use crate::record::format::{BlockRecord, RunRecord};
+use crate::record::format::{BlockRecord, CaptureWhen, RunRecord};
 use crate::record::{RecordError, Writer};
 use crate::report::{Format, render};
 use crate::runner::{Dispatcher, Laboratory, Stopper, Why};
@@ -39,18 +39,42 @@ pub(in crate::cli) struct Arguments {
     /// Go on with a run: its id, a unique part of it, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard"])]
     resume: Option<String>,
+    /// Keep the packets of blocks, at both ends, as pcapng files for Wireshark and tshark (default: never)
+    #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]
+    capture: Option<Capture>,
     /// Stop after this long (`90m`, `2h`); the record is complete up to there
     #[arg(long, value_name = "TIME", value_parser = parse_deadline)]
     deadline: Option<Duration>,
     /// Install first what this host lacks, as `rig setup --yes` does
     #[arg(long)]
     setup: bool,
-    /// Exit with 3 where a cell had to be skipped
+    /// Exit with 3 where a cell had to be skipped; shows what in the matrix file asks for what its path cannot have here
     #[arg(long)]
     deny_skips: bool,
     /// Stop after the first block that stays void
     #[arg(long)]
     fail_fast: bool,
+}
+
+/// Which blocks' packets are kept.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Capture {
+    /// None; nothing is captured
+    Never,
+    /// Of blocks with an anomaly, other than controls
+    Anomaly,
+    /// Of every block
+    Always,
+}
+
+impl From<Capture> for CaptureWhen {
+    fn from(capture: Capture) -> Self {
+        match capture {
+            Capture::Never => Self::Never,
+            Capture::Anomaly => Self::Anomaly,
+            Capture::Always => Self::Always,
+        }
+    }
 }
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -61,7 +85,8 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Some(run) => Prepared::again(&arguments.results, run)?,
         None => {
             let (matrix, selected) = arguments.which.select()?;
-            Prepared::anew(&matrix, selected, arguments.shard, arguments.seed)?
+            let capture = arguments.capture.map_or(CaptureWhen::Never, Into::into);
+            Prepared::anew(&matrix, selected, arguments.shard, arguments.seed, capture)?
         }
     };
     process::enclose().map_err(Failure::testbed)?;
@@ -77,8 +102,12 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 async fn inside(arguments: &Arguments, prepared: Prepared) -> Result<(PathBuf, Option<Why>), Failure> {
-    let (laboratory, writer, run, done) = prepared.open(&arguments.results).await?;
+    let Opened { laboratory, writer, run, done, unmet } = prepared.open(&arguments.results).await?;
     let run_dir = writer.dir().to_owned();
+    if arguments.deny_skips {
+        // Now, not at the end: who denies skips may want to stop here.
+        Failure::input(unmet).show();
+    }
     let why = conduct(arguments, laboratory, writer, run, done).await?;
     Ok((run_dir, why))
 }
@@ -135,6 +164,7 @@ async fn consume(
 
 fn record(writer: &mut Writer, event: &Event) -> Result<(), RecordError> {
     match event {
+        Event::PacketsCaptured { file, bytes, .. } => writer.capture(file, bytes),
         Event::BlockFinished { record, trials, .. } => writer.block(record, trials),
         Event::RunEnded { complete } => writer.end(*complete),
         Event::RunStarted { .. }

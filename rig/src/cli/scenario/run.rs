@@ -3,7 +3,8 @@
 //! The same player as a bare-metal block of `rig matrix run`, in the same network; only nothing is compared.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,14 +12,16 @@ use rig_protocol::{Lane, TrialRecord};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::resolve;
-use crate::cli::matrix::prepare::laboratory;
-use crate::cli::output::{print, thousands};
+use crate::analysis::words::count as thousands;
+use crate::cli::matrix::prepare::{self, laboratory, look};
+use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
+use crate::document::hint;
 use crate::image::GuestKeys;
-use crate::matrix::{Cell, HOST_KERNEL, Subject};
-use crate::path::PathSpec;
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
+use crate::path::{Mechanisms, PathSpec};
 use crate::process;
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, Conduct, PlannedBlock};
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, Conduct, PlannedBlock};
 use crate::runner::{Attempt, Player, Stopper};
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
 use crate::target::qemu::{Engine, Resolved};
@@ -32,6 +35,12 @@ pub(in crate::cli) struct Arguments {
     /// Values of parameters instead of their defaults
     #[arg(value_name = "PARAMETER=VALUE")]
     parameters: Vec<String>,
+    /// What lies between client and peer: a path of the matrix file (default: a plain link)
+    #[arg(long, value_name = "NAME")]
+    path: Option<String>,
+    /// Where that path is declared (default: ./matrix.toml, or rig's own)
+    #[arg(long, value_name = "FILE", requires = "path")]
+    matrix: Option<PathBuf>,
     /// How many trials
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     trials: u64,
@@ -50,9 +59,21 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let scenario = Catalogue::embedded().find(&arguments.scenario, Path::new("")).map_err(Failure::input)?;
     let (given, resolved) = resolve(&scenario, &arguments.parameters)?;
     let seed = arguments.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
-    let attempt = attempt(&arguments, &scenario, scenario.complete(&given), resolved, seed);
+    let path = match &arguments.path {
+        Some(name) => named_path(name, arguments.matrix.as_deref())?,
+        None => PathSpec::plain("direct", 1500),
+    };
+    let attempt = attempt(&arguments, &scenario, scenario.complete(&given), path, resolved, seed);
+    let abilities = look([&attempt.cell]);
+    if let Some(reason) = prepare::lack(&abilities, &attempt.cell) {
+        return Err(Failure::say(
+            Exit::Testbed,
+            format!("this host cannot run it: {reason}"),
+            "`rig doctor` says what is missing and what to do about it",
+        ));
+    }
     process::enclose().map_err(Failure::testbed)?;
-    let (record, trials) = play(&arguments, attempt.clone())?;
+    let (record, trials) = play(&arguments, attempt.clone(), abilities.mechanisms)?;
     print(&describe(&attempt, &record, &trials))?;
     Ok(match record.status {
         BlockStatus::Complete if record.tally.trials == arguments.trials => Exit::Done,
@@ -60,10 +81,20 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     })
 }
 
+fn named_path(name: &str, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
+    let matrix = Matrix::load(matrix).map_err(Failure::input)?;
+    let found = matrix.paths().find(|path| path.name == name).cloned();
+    found.ok_or_else(|| {
+        let help = hint(name, matrix.paths().map(|path| path.name.as_str()), "the paths of that file");
+        Failure::say(Exit::Input, format!("{} declares no path `{name}`", matrix.name()), help)
+    })
+}
+
 fn attempt(
     arguments: &Arguments,
     scenario: &Scenario,
     parameters: BTreeMap<String, String>,
+    path: PathSpec,
     resolved: ResolvedScript,
     seed: u64,
 ) -> Attempt {
@@ -72,8 +103,8 @@ fn attempt(
         parameters,
         configuration: Configuration { name: "bare-metal".to_owned(), target: TargetSpec::Host },
         kernel: HOST_KERNEL.to_owned(),
-        path: PathSpec { name: "direct".to_owned(), mtu_bytes: 1500 },
-        script: resolved.script,
+        path,
+        script: Arc::new(resolved.script),
     };
     let id = subject.id();
     let block = PlannedBlock {
@@ -98,7 +129,11 @@ fn attempt(
     Attempt { cell, block, attempt: 1 }
 }
 
-fn play(arguments: &Arguments, attempt: Attempt) -> Result<(BlockRecord, Vec<TrialRecord>), Failure> {
+fn play(
+    arguments: &Arguments,
+    attempt: Attempt,
+    mechanisms: Mechanisms,
+) -> Result<(BlockRecord, Vec<TrialRecord>), Failure> {
     let refuse =
         |error: std::io::Error| Failure::say(Exit::Testbed, error, "see `ulimit -a` and `df -h /tmp`");
     let folder = process::new_run_dir().map_err(refuse)?;
@@ -107,9 +142,11 @@ fn play(arguments: &Arguments, attempt: Attempt) -> Result<(BlockRecord, Vec<Tri
         block_deadline_ms: 3_600_000,
         keep_examples: arguments.examples,
         keep_anomalies: arguments.examples,
+        capture: CaptureWhen::Never,
     };
     let nobody = Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() };
-    let laboratory = laboratory(&conduct, folder.path(), HashMap::new(), nobody, GuestKeys::generate())?;
+    let laboratory =
+        laboratory(&conduct, folder.path(), HashMap::new(), nobody, mechanisms, GuestKeys::generate())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(refuse)?;
     let played = runtime.block_on(async {
         let (stopper, stop) = Stopper::new();
@@ -143,6 +180,13 @@ fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> 
     );
     if let BlockStatus::Void { reason } = &record.status {
         out.push_str(&format!("VOID: {reason}\n"));
+    }
+    if !record.path.mechanisms.is_empty() {
+        out.push_str(&format!("on the way: {}\n", record.path.mechanisms.join("; ")));
+        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || name.starts_with("rule."));
+        for (name, n) in acted {
+            out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
+        }
     }
     let state = |(state, count): (&u8, &u64)| (rig_protocol::TcpState(*state).name().to_owned(), *count);
     for (title, counts) in [

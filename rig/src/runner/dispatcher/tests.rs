@@ -1,6 +1,6 @@
 //! The dispatcher against a faked player: state x failure x stop.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rig_protocol::{Script, Tally};
 use tokio::sync::mpsc::unbounded_channel;
@@ -8,7 +8,9 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::*;
 use crate::matrix::Subject;
 use crate::path::PathSpec;
-use crate::record::format::{CellRecord, Conduct, Environment, Judgement, TargetRecord, Witness};
+use crate::record::format::{
+    CaptureWhen, CellRecord, Conduct, Environment, Judgement, PathRecord, TargetRecord, Witness,
+};
 use crate::runner::schedule;
 use crate::target::{Configuration, TargetSpec};
 
@@ -18,14 +20,14 @@ pub(in crate::runner) fn cell(scenario: &str) -> Cell {
         parameters: Default::default(),
         configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
         kernel: "host".into(),
-        path: PathSpec { name: "plain".into(), mtu_bytes: 1500 },
-        script: Script {
+        path: PathSpec::plain("plain", 1500),
+        script: Arc::new(Script {
             name: scenario.into(),
             sockets: vec![],
             marks: vec![],
             lanes: vec![],
             expect: vec![],
-        },
+        }),
     };
     let json = serde_json::json!({
         "id": subject.id(), "subject": subject, "title": "a title", "claims": [], "control": null,
@@ -46,7 +48,13 @@ fn run(cells: &[Cell]) -> RunRecord {
         profile: "quick".into(),
         matrix: String::new(),
         judgement: Judgement { confidence: 0.95, margin: 0.01, alert: Default::default() },
-        conduct: Conduct { retries: 2, block_deadline_ms: 1_000, keep_examples: 1, keep_anomalies: 1 },
+        conduct: Conduct {
+            retries: 2,
+            block_deadline_ms: 1_000,
+            keep_examples: 1,
+            keep_anomalies: 1,
+            capture: CaptureWhen::Never,
+        },
         environment: Environment::default(),
         images: Default::default(),
         cells: cells.iter().map(|cell| CellRecord { cell: cell.clone(), skipped: None }).collect(),
@@ -63,11 +71,14 @@ fn record(attempt: &Attempt, status: BlockStatus) -> BlockRecord {
         started: String::new(),
         elapsed_ns: 1,
         target: TargetRecord::default(),
+        peer: None,
         target_hello: None,
         peer_hello: None,
         tally: Tally::default(),
         peer_tally: Tally::default(),
         witness: Witness::default(),
+        path: PathRecord::default(),
+        captures: vec![],
         records: 0,
     }
 }
@@ -123,6 +134,7 @@ async fn drive(
             | Event::BlockStarted { .. }
             | Event::BlockPhase { .. }
             | Event::BlockProgress { .. }
+            | Event::PacketsCaptured { .. }
             | Event::Interrupted => {}
         }
     }

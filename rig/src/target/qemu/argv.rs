@@ -43,12 +43,16 @@ impl fmt::Display for Engine {
 
 /// MAC address of the measured NIC (QEMU's own prefix, locally administered).
 pub const DATA_MAC: &str = "52:54:00:00:01:01";
+/// MAC address of the measured NIC of a guest that is the peer.
+pub const PEER_MAC: &str = "52:54:00:00:01:03";
 /// MAC address of the control NIC, which never carries a measured packet.
 pub const CONTROL_MAC: &str = "52:54:00:00:01:02";
 
 /// The guest's side of both networks; the guest's init takes it from the kernel command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestNet {
+    /// MAC address of the measured NIC: [`DATA_MAC`], or [`PEER_MAC`] where the guest is the peer.
+    pub mac: &'static str,
     /// Address of the measured NIC.
     pub address: Ipv4Addr,
     /// Prefix length of the measured link.
@@ -62,10 +66,12 @@ pub struct GuestNet {
 impl GuestNet {
     /// The measured NIC as the guest has it: behind libslirp it lives in a network of slirp's own, whose gateway forwards.
     fn data(&self, backend: Backend) -> String {
-        let mtu = self.mtu_bytes;
+        let (mac, mtu) = (self.mac, self.mtu_bytes);
         match backend {
-            Backend::Tap | Backend::TapVhost => format!("{DATA_MAC},{}/{},{mtu}", self.address, self.prefix),
-            Backend::User => format!("{DATA_MAC},{SLIRP_GUEST}/24,{mtu},{SLIRP_GATEWAY}"),
+            Backend::Tap | Backend::TapVhost | Backend::Socket => {
+                format!("{mac},{}/{},{mtu}", self.address, self.prefix)
+            }
+            Backend::User => format!("{mac},{SLIRP_GUEST}/24,{mtu},{SLIRP_GATEWAY}"),
         }
     }
 }
@@ -86,8 +92,10 @@ pub struct Wiring<'a> {
     pub console: RawFd,
     /// A file with the whole initramfs.
     pub initramfs: RawFd,
-    /// One open tap queue for each queue pair; empty behind libslirp.
+    /// One open tap queue for each queue pair; empty without a tap.
     pub taps: &'a [RawFd],
+    /// One end of a pair of datagram sockets, for the backend that is one.
+    pub socket: Option<RawFd>,
     /// One open /dev/vhost-net for each queue pair; empty where vhost is not asked for.
     pub vhosts: &'a [RawFd],
 }
@@ -134,11 +142,11 @@ pub enum Unsupported {
         /// Largest that works.
         most: u32,
     },
-    /// Another number of queues' descriptors than the configuration has: a mistake of the caller.
+    /// Another number of descriptors than the configuration has: a mistake of the caller.
     #[error("{given} {what} descriptors for a NIC that takes {wanted}")]
     #[diagnostic(help("this is a bug in rig"))]
     Descriptors {
-        /// `tap` or `vhost`
+        /// `tap`, `socket` or `vhost`
         what: &'static str,
         /// As many came.
         given: usize,
@@ -170,7 +178,8 @@ pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
         (NicModel::Vmxnet3, Backend::TapVhost) => Err(Unsupported::VhostModel { model: "vmxnet3" }),
         (NicModel::Vmxnet3, _) if queues > 1 => Err(Unsupported::Queues { queues, what: "QEMU's vmxnet3" }),
         (_, Backend::User) if queues > 1 => Err(Unsupported::Queues { queues, what: "user-mode networking" }),
-        (NicModel::VirtioNet | NicModel::Vmxnet3, Backend::Tap | Backend::User)
+        (_, Backend::Socket) if queues > 1 => Err(Unsupported::Queues { queues, what: "a link of sockets" }),
+        (NicModel::VirtioNet | NicModel::Vmxnet3, Backend::Tap | Backend::User | Backend::Socket)
         | (NicModel::VirtioNet, Backend::TapVhost) => Ok(()),
     }
 }
@@ -179,7 +188,15 @@ pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
 pub fn tap_queues(spec: &QemuSpec) -> usize {
     match spec.nic.backend {
         Backend::Tap | Backend::TapVhost => spec.nic.queues as usize,
-        Backend::User => 0,
+        Backend::User | Backend::Socket => 0,
+    }
+}
+
+/// Ends of a socket pair that a configuration's NIC needs.
+pub fn socket_ends(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        Backend::Socket => 1,
+        Backend::Tap | Backend::TapVhost | Backend::User => 0,
     }
 }
 
@@ -187,7 +204,7 @@ pub fn tap_queues(spec: &QemuSpec) -> usize {
 pub fn vhost_descriptors(spec: &QemuSpec) -> usize {
     match spec.nic.backend {
         Backend::TapVhost => spec.nic.queues as usize,
-        Backend::Tap | Backend::User => 0,
+        Backend::Tap | Backend::User | Backend::Socket => 0,
     }
 }
 
@@ -229,6 +246,7 @@ pub fn compose(
     check(spec)?;
     for (what, given, wanted) in [
         ("tap", wiring.taps.len(), tap_queues(spec)),
+        ("socket", wiring.socket.iter().len(), socket_ends(spec)),
         ("vhost", wiring.vhosts.len(), vhost_descriptors(spec)),
     ] {
         if given != wanted {
@@ -257,7 +275,7 @@ pub fn compose(
     argv.option("-chardev", format_args!("socket,id=console,fd={}", wiring.console));
     argv.option("-serial", "chardev:console");
     argv.option("-device", "pvpanic-pci");
-    data_nic(&mut argv, spec, wiring);
+    data_nic(&mut argv, spec, net.mac, wiring);
     argv.option(
         "-netdev",
         format_args!(
@@ -273,7 +291,7 @@ pub fn compose(
 }
 
 /// The measured NIC and what stands behind it.
-fn data_nic(argv: &mut Argv, spec: &QemuSpec, wiring: &Wiring<'_>) {
+fn data_nic(argv: &mut Argv, spec: &QemuSpec, mac: &str, wiring: &Wiring<'_>) {
     let taps = descriptors("fd", wiring.taps);
     match spec.nic.backend {
         Backend::Tap => argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off")),
@@ -284,6 +302,12 @@ fn data_nic(argv: &mut Argv, spec: &QemuSpec, wiring: &Wiring<'_>) {
         Backend::User => {
             argv.option("-netdev", format_args!("user,id=data,net=198.51.100.0/24,host={SLIRP_GATEWAY}"))
         }
+        // One Ethernet frame in each datagram, without a header of ours and so without offloads: a frame that finds the pair's buffer full
+        // waits in QEMU (net/dgram.c).
+        Backend::Socket => {
+            let end = wiring.socket.map(|end| end.to_string()).unwrap_or_default();
+            argv.option("-netdev", format_args!("dgram,id=data,local.type=fd,local.str={end}"))
+        }
     };
     let queues = spec.nic.queues;
     let device = match spec.nic.model {
@@ -292,7 +316,7 @@ fn data_nic(argv: &mut Argv, spec: &QemuSpec, wiring: &Wiring<'_>) {
         NicModel::VirtioNet => "virtio-net-pci".to_owned(),
         NicModel::Vmxnet3 => "vmxnet3".to_owned(),
     };
-    argv.option("-device", format_args!("{device},id={DATA_NIC},netdev=data,mac={DATA_MAC},romfile="));
+    argv.option("-device", format_args!("{device},id={DATA_NIC},netdev=data,mac={mac},romfile="));
 }
 
 /// `fd=3`, `fds=3:4`.

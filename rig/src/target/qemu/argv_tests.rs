@@ -15,13 +15,15 @@ fn spec(model: NicModel, backend: Backend, queues: u32) -> QemuSpec {
 }
 
 fn net() -> GuestNet {
-    GuestNet { address: Ipv4Addr::new(192, 0, 2, 2), prefix: 24, mtu_bytes: 1500, control_port: 2222 }
+    let address = Ipv4Addr::new(192, 0, 2, 2);
+    GuestNet { mac: DATA_MAC, address, prefix: 24, mtu_bytes: 1500, control_port: 2222 }
 }
 
 /// One option a line, as a person would break the line.
 fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
     let vhosts: Vec<RawFd> = (30..).take(vhost_descriptors(spec)).collect();
-    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, vhosts: &vhosts };
+    let socket = (socket_ends(spec) > 0).then_some(25);
+    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, socket, vhosts: &vhosts };
     let argv =
         compose(spec, engine, Path::new("/cache/6.1/kernel, with a comma"), &net(), &[], &wiring).unwrap();
     let mut text = String::new();
@@ -46,6 +48,7 @@ fn each_configuration_has_its_command_line() {
         ("virtio-vhost-mq", NicModel::VirtioNet, Backend::TapVhost, 4, Engine::Kvm, &[20, 21, 22, 23]),
         ("vmxnet3-tap", NicModel::Vmxnet3, Backend::Tap, 1, Engine::Tcg, &[20]),
         ("virtio-user", NicModel::VirtioNet, Backend::User, 1, Engine::Tcg, &[]),
+        ("virtio-pair", NicModel::VirtioNet, Backend::Socket, 1, Engine::Tcg, &[]),
     ] {
         insta::assert_snapshot!(name, render(&spec(model, backend, queues), engine, taps));
     }
@@ -59,6 +62,21 @@ fn only_what_differs_differs() {
     let virtio = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Tcg, &[20]);
     let vmxnet3 = render(&spec(NicModel::Vmxnet3, Backend::Tap, 1), Engine::Tcg, &[20]);
     assert_eq!(virtio.replace("virtio-net-pci,id=data-nic", "vmxnet3,id=data-nic"), vmxnet3);
+    let pair = render(&spec(NicModel::VirtioNet, Backend::Socket, 1), Engine::Tcg, &[]);
+    assert_eq!(
+        virtio.replace("tap,id=data,fd=20,vhost=off", "dgram,id=data,local.type=fd,local.str=25"),
+        pair
+    );
+}
+
+#[test]
+fn a_peer_has_a_mac_address_of_its_own() {
+    let spec = spec(NicModel::VirtioNet, Backend::Socket, 1);
+    let net = GuestNet { mac: PEER_MAC, address: Ipv4Addr::new(192, 0, 2, 1), ..net() };
+    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps: &[], socket: Some(25), vhosts: &[] };
+    let argv = compose(&spec, Engine::Tcg, Path::new("kernel"), &net, &[], &wiring).unwrap().join(" ");
+    assert!(argv.contains(&format!("rig.data={PEER_MAC},192.0.2.1/24,1500")), "{argv}");
+    assert!(argv.contains(&format!("mac={PEER_MAC},romfile=")) && !argv.contains(DATA_MAC), "{argv}");
 }
 
 #[test]
@@ -93,6 +111,10 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         "3 queues, but user-mode networking has one"
     );
     assert_eq!(
+        refused(spec(NicModel::VirtioNet, Backend::Socket, 2)),
+        "2 queues, but a link of sockets has one"
+    );
+    assert_eq!(
         refused(spec(NicModel::VirtioNet, Backend::Tap, 0)),
         "queues is 0, which is not within 1 to 64"
     );
@@ -101,7 +123,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
 #[test]
 fn another_number_of_descriptors_is_refused() {
     let refused = |spec: &QemuSpec, taps: &[RawFd], vhosts: &[RawFd]| {
-        let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, vhosts };
+        let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, socket: None, vhosts };
         compose(spec, Engine::Tcg, Path::new("kernel"), &net(), &[], &wiring).unwrap_err()
     };
     let mq = spec(NicModel::VirtioNet, Backend::Tap, 2);
@@ -109,6 +131,10 @@ fn another_number_of_descriptors_is_refused() {
     assert_eq!(
         refused(&mq, &[20, 21], &[30]),
         Unsupported::Descriptors { what: "vhost", given: 1, wanted: 0 }
+    );
+    assert_eq!(
+        refused(&spec(NicModel::VirtioNet, Backend::Socket, 1), &[], &[]),
+        Unsupported::Descriptors { what: "socket", given: 0, wanted: 1 }
     );
     let vhost = spec(NicModel::VirtioNet, Backend::TapVhost, 2);
     assert_eq!(

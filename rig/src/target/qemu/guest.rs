@@ -58,6 +58,8 @@ pub struct GuestPlan {
     pub net: GuestNet,
     /// Open tap queues, as many as [`argv::tap_queues`] says. rig's copies are closed when QEMU has them.
     pub taps: Vec<OwnedFd>,
+    /// The end of a pair of datagram sockets that is its measured link, where the backend is one. rig's copy is closed as a tap's is.
+    pub socket: Option<OwnedFd>,
     /// The network namespace in which QEMU runs; none: rig's own.
     pub namespace: Option<OwnedFd>,
     /// Where the console goes.
@@ -437,6 +439,7 @@ impl Fresh {
             console: console_far.as_raw_fd(),
             initramfs: initramfs.as_raw_fd(),
             taps: &taps,
+            socket: plan.socket.as_ref().map(AsRawFd::as_raw_fd),
             vhosts: &vhost_numbers,
         };
         let arguments =
@@ -445,7 +448,7 @@ impl Fresh {
         command_line.extend(arguments.iter().cloned());
 
         let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd(), initramfs.as_fd()];
-        keep.extend(plan.taps.iter().chain(&vhosts).map(AsFd::as_fd));
+        keep.extend(plan.taps.iter().chain(&plan.socket).chain(&vhosts).map(AsFd::as_fd));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
         let launch = Launch { program: plan.qemu.clone().into(), arguments, namespace, keep: &keep };
         let (process, stderr) = Process::start(launch)

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::argv::{Engine, GuestNet};
+use super::argv::{DATA_MAC, Engine, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
 use crate::target::spec::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
@@ -48,6 +48,17 @@ pub struct ProbeKit {
     pub within: Duration,
     /// `/dev/kvm`
     pub device: PathBuf,
+    /// What it says of KVM when a guest is late.
+    pub lateness: Lateness,
+}
+
+/// What it says of KVM when a guest does not come up in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lateness {
+    /// It does not function.
+    Answer,
+    /// Nothing yet: where KVM is itself emulated, a guest hangs now and then.
+    Chance,
 }
 
 /// The folder of kept answers in rig's cache.
@@ -127,11 +138,41 @@ async fn resolve_by_guest(kit: &ProbeKit) -> Result<Resolved, ProbeError> {
     }
     fs_err::create_dir_all(&kit.cache).map_err(trouble)?;
     let logs = tempfile::Builder::new().prefix("probe-").tempdir_in(&kit.cache).map_err(trouble)?;
-    let (resolved, lasting) = boot_probe(kit, logs.path()).await;
-    if lasting {
+    let (resolved, answer) = ask_again(async || boot_probe(kit, logs.path()).await).await;
+    if answer == Answer::Lasting {
         keep(&file, &resolved).map_err(trouble)?;
     }
     Ok(resolved)
+}
+
+/// How often a guest that died is tried again.
+const AGAIN: u32 = 2;
+
+/// What the end of a probe's guest is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// It will hold for this boot of the host.
+    Lasting,
+    /// The host may do better next time: no memory, a missing file.
+    Passing,
+    /// A guest died in its boot. Where KVM does not function all do; where KVM is itself emulated, one does now and then.
+    Chance,
+}
+
+/// Tries again what may have been chance; an answer that chance gives every time is none.
+async fn ask_again(mut probe: impl AsyncFnMut() -> (Resolved, Answer)) -> (Resolved, Answer) {
+    for _ in 0..AGAIN {
+        match probe().await {
+            (_, Answer::Chance) => {}
+            told => return told,
+        }
+    }
+    match probe().await {
+        (Resolved { engine, reason }, Answer::Chance) => {
+            (Resolved { engine, reason: format!("{reason} (as {AGAIN} before it)") }, Answer::Lasting)
+        }
+        told => told,
+    }
 }
 
 /// An answer that was kept. One that does not decode is as good as none.
@@ -179,8 +220,8 @@ fn refuse_quickly(device: &Path) -> Option<String> {
     None
 }
 
-/// Boots a guest under KVM. The second value: whether the answer will hold for this boot of the host.
-async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, bool) {
+/// Boots a guest under KVM.
+async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Answer) {
     let tcg = |reason: String| Resolved { engine: Engine::Tcg, reason };
     let spec = QemuSpec {
         accelerator: Accelerator::Kvm,
@@ -191,8 +232,8 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, bool) {
         localtime: Localtime::Present,
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.
-    let net =
-        GuestNet { address: std::net::Ipv4Addr::UNSPECIFIED, prefix: 24, mtu_bytes: 1500, control_port: 0 };
+    let address = std::net::Ipv4Addr::UNSPECIFIED;
+    let net = GuestNet { mac: DATA_MAC, address, prefix: 24, mtu_bytes: 1500, control_port: 0 };
     let plan = GuestPlan {
         spec,
         engine: Engine::Kvm,
@@ -204,6 +245,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, bool) {
         extra_cmdline: vec!["loglevel=7".to_owned()],
         net,
         taps: Vec::new(),
+        socket: None,
         namespace: None,
         console_log: logs.join("console.log"),
         qmp_log: logs.join("qmp.jsonl"),
@@ -216,35 +258,39 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, bool) {
                 guest.release()
             );
             guest.stop().await;
-            (Resolved { engine: Engine::Kvm, reason }, true)
+            (Resolved { engine: Engine::Kvm, reason }, Answer::Lasting)
         }
         // Its kernel and its init ran, which is what was asked.
         Err(GuestError::InitFailed { .. }) => {
             let reason = "a guest's kernel and init ran under KVM".to_owned();
-            (Resolved { engine: Engine::Kvm, reason }, true)
+            (Resolved { engine: Engine::Kvm, reason }, Answer::Lasting)
         }
         Err(error) => {
-            let (reason, lasting) = explain(&error);
-            (tcg(reason), lasting)
+            let (reason, answer) = explain(&error, kit.lateness);
+            (tcg(reason), answer)
         }
     }
 }
 
-/// Why the probe's guest did not come up, in one line; a host without memory or a missing file may do better next time.
-fn explain(error: &GuestError) -> (String, bool) {
+/// Why the probe's guest did not come up, in one line.
+fn explain(error: &GuestError, lateness: Lateness) -> (String, Answer) {
     match error {
         GuestError::NotReady { within, last_words } => {
             let reason = format!(
                 "/dev/kvm opens, but a guest under KVM did not come up within {within:?}; {last_words}"
             );
-            (reason, true)
+            let answer = match lateness {
+                Lateness::Answer => Answer::Lasting,
+                Lateness::Chance => Answer::Chance,
+            };
+            (reason, answer)
         }
         GuestError::Start { reason, stderr, .. } => {
             let told = stderr.lines().find(|line| line.contains("failed")).unwrap_or(reason);
-            (format!("/dev/kvm opens, but qemu does not run a guest with it: {told}"), true)
+            (format!("/dev/kvm opens, but qemu does not run a guest with it: {told}"), Answer::Lasting)
         }
         GuestError::Died { reason, .. } | GuestError::Panicked { reason, .. } => {
-            (format!("/dev/kvm opens, but a guest under KVM dies in its boot: {reason}"), true)
+            (format!("/dev/kvm opens, but a guest under KVM dies in its boot: {reason}"), Answer::Chance)
         }
         GuestError::InitFailed { .. }
         | GuestError::Unsupported(_)
@@ -252,7 +298,7 @@ fn explain(error: &GuestError) -> (String, bool) {
         | GuestError::Spawn { .. }
         | GuestError::NoVhost { .. }
         | GuestError::Qmp(_)
-        | GuestError::NotAsAsked { .. } => (format!("KVM could not be tried: {error}"), false),
+        | GuestError::NotAsAsked { .. } => (format!("KVM could not be tried: {error}"), Answer::Passing),
     }
 }
 
@@ -310,7 +356,29 @@ mod tests {
             cache: folder.join("cache"),
             within: Duration::from_secs(60),
             device: device.into(),
+            lateness: Lateness::Answer,
         }
+    }
+
+    #[tokio::test]
+    async fn one_death_is_chance_and_three_are_an_answer() {
+        let told = |reason: &str, engine| Resolved { engine, reason: reason.into() };
+        let played = async |answers: &[Answer]| {
+            let mut left = answers.iter().copied();
+            let engine = |answer| if answer == Answer::Lasting { Engine::Kvm } else { Engine::Tcg };
+            let probe = async || {
+                left.next().map(|answer| (told("why", engine(answer)), answer)).expect("asked too often")
+            };
+            let answer = ask_again(probe).await;
+            assert_eq!(left.next(), None, "asked too seldom");
+            answer
+        };
+        use Answer::{Chance, Lasting, Passing};
+        assert_eq!(played(&[Lasting]).await, (told("why", Engine::Kvm), Lasting));
+        assert_eq!(played(&[Chance, Lasting]).await, (told("why", Engine::Kvm), Lasting));
+        assert_eq!(played(&[Chance, Chance, Passing]).await.1, Passing);
+        let dead = told("why (as 2 before it)", Engine::Tcg);
+        assert_eq!(played(&[Chance, Chance, Chance]).await, (dead, Lasting));
     }
 
     #[tokio::test]

@@ -1,0 +1,191 @@
+//! What the parts of a path have in common: a table with a name, whose keys depend on one word.
+//!
+//! Must not know any part. Units: none. Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`.
+
+use crate::document::{Findings, Key, Node, Span, Table, hint};
+use crate::middlebox::{MiddleboxError, MiddleboxSpec};
+
+/// A part of a path while it is read.
+#[derive(Debug)]
+pub(super) struct Piece<'t> {
+    pub(super) key: &'t Key,
+    pub(super) table: &'t Table,
+    /// For people: "action `overtake`".
+    pub(super) what: String,
+}
+
+/// What `do` can be, and the keys that only this word has.
+pub(super) type Words = &'static [(&'static str, &'static [&'static str])];
+
+impl<'t> Piece<'t> {
+    /// `[path.PATH.NAME]`, where it is there and a table.
+    pub(super) fn of(findings: &mut Findings, path: &'t Table, name: &str) -> Option<Self> {
+        let (key, node) = path.entry(name)?;
+        let what = format!("`{name}`");
+        let table = findings.table(node, &what)?;
+        Some(Self { key, table, what })
+    }
+
+    /// Where a key's value stands; the piece's own name where it does not say it.
+    pub(super) fn place(&self, name: &str) -> Span {
+        self.table.get(name).map_or(self.key.span.clone(), |node| node.span.clone())
+    }
+
+    /// Asks the middlebox about this piece alone, so that the problems of all pieces are seen at once.
+    pub(super) fn check(&self, findings: &mut Findings, alone: &MiddleboxSpec) {
+        let Err(error) = alone.check() else { return };
+        let (span, message, label) = match error {
+            MiddleboxError::Spec { key, what, .. } => {
+                let name = key.trim_end_matches("_ns").trim_end_matches("_ppm");
+                let span = place_within(self.table, name).unwrap_or(self.key.span.clone());
+                (span, format!("`{name}` of {} cannot be meant", self.what), what.to_owned())
+            }
+            MiddleboxError::UnknownAction { .. }
+            | MiddleboxError::NoBox { .. }
+            | MiddleboxError::Socket { .. }
+            | MiddleboxError::Stopped { .. }
+            | MiddleboxError::Silent { .. } => {
+                let message = format!("{} cannot be meant", self.what);
+                (self.key.span.clone(), message, error.to_string())
+            }
+        };
+        findings.report(span, message, label);
+    }
+}
+
+/// The value of a key of this table, or of a table in it.
+fn place_within(table: &Table, name: &str) -> Option<Span> {
+    table
+        .get(name)
+        .map(|node| node.span.clone())
+        .or_else(|| table.entries.iter().find_map(|(_, node)| place_within(node.value.as_table()?, name)))
+}
+
+/// Every `[path.PATH.KIND.NAME]`, in file order.
+pub(super) fn each<T>(
+    findings: &mut Findings,
+    path: &Table,
+    kind: &str,
+    mut read: impl FnMut(&mut Findings, &Piece<'_>) -> Option<T>,
+) -> Vec<T> {
+    let mut all = Vec::new();
+    let Some((outer, node)) = path.entry(kind) else { return all };
+    let Some(table) = findings.table(node, &format!("`{kind}`")) else { return all };
+    if table.entries.is_empty() {
+        findings
+            .report(outer.span.clone(), format!("`{kind}` is empty"), "declares nothing")
+            .help(format!("each has a name of its own: [path.NAME.{kind}.NAME]"));
+    }
+    // Where the name was forgotten, one word about that is enough.
+    if let Some((key, node)) = table.entries.iter().find(|(_, node)| node.value.as_table().is_none()) {
+        nameless(findings, outer, key, node, kind);
+        return all;
+    }
+    for (key, node) in &table.entries {
+        let what = format!("{kind} `{}`", key.name);
+        let Some(table) = findings.table(node, &what) else { continue };
+        check_name(findings, key, kind);
+        all.extend(read(findings, &Piece { key, table, what }));
+    }
+    all
+}
+
+fn name_of(kind: &str) -> String {
+    let article = if kind.starts_with('a') { "an" } else { "a" };
+    format!("the name of {article} {kind}")
+}
+
+/// `[path.p.action]` with the keys of an action: the name was forgotten.
+fn nameless(findings: &mut Findings, outer: &Key, key: &Key, node: &Node, kind: &str) {
+    findings
+        .report(
+            key.span.clone(),
+            format!("`{}` stands where {} is expected", key.name, name_of(kind)),
+            format!("its value is {}, not a table", node.value.kind()),
+        )
+        .also(outer.span.clone(), "the name is missing here")
+        .help(format!("each has a name of its own: [path.NAME.{kind}.NAME]"));
+}
+
+/// Names appear between the dots of counters: `action.NAME.matched`.
+fn check_name(findings: &mut Findings, key: &Key, kind: &str) {
+    let formed = key.name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && key.name.len() <= 40
+        && key.name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if !formed {
+        findings
+            .report(key.span.clone(), format!("`{}` cannot be {}", key.name, name_of(kind)), "not a name")
+            .help("a name is made of at most 40 letters, digits, `-` and `_`: it appears in the names of counters");
+    }
+}
+
+/// The word of `do`, after every key was reported that this word does not have.
+pub(super) fn refuse_foreign_keys<'t>(
+    findings: &mut Findings,
+    piece: &Piece<'t>,
+    common: &[&str],
+    words: Words,
+    example: &str,
+) -> Option<&'t str> {
+    let Piece { key, table, what } = piece;
+    let word = match table.get("do") {
+        Some(node) => known_word(findings, node, words),
+        None => {
+            findings.missing(key.span.clone(), what, "do", example);
+            None
+        }
+    };
+    let own = words.iter().find(|(known, _)| Some(*known) == word).map(|(_, keys)| *keys);
+    for (key, _) in &table.entries {
+        let name = key.name.as_str();
+        let of: Vec<&str> =
+            words.iter().filter(|(_, keys)| keys.contains(&name)).map(|(word, _)| *word).collect();
+        if common.contains(&name) || own.is_some_and(|keys| keys.contains(&name)) {
+            continue;
+        }
+        match (word, own) {
+            (Some(word), Some(own)) if of.is_empty() => {
+                let known: Vec<&str> = common.iter().chain(own).copied().collect();
+                findings.unknown_key(key, &format!("{what} with do = \"{word}\""), &known);
+            }
+            (Some(word), _) => refuse_foreign_key(findings, piece, key, word, &of),
+            (None, _) if of.is_empty() => {
+                let all = words.iter().flat_map(|(_, keys)| keys.iter());
+                let mut known: Vec<&str> = common.iter().chain(all).copied().collect();
+                known.dedup();
+                findings.unknown_key(key, what, &known);
+            }
+            // Which keys there are is not known before the word is.
+            (None, _) => {}
+        }
+    }
+    word
+}
+
+fn refuse_foreign_key(findings: &mut Findings, piece: &Piece<'_>, key: &Key, word: &str, of: &[&str]) {
+    let those = match of {
+        [first, _, _, ..] => format!("do = \"{first}\" and others"),
+        few => few.iter().map(|word| format!("do = \"{word}\"")).collect::<Vec<_>>().join(" or "),
+    };
+    findings
+        .report(
+            key.span.clone(),
+            format!("`{}` means nothing in {}", key.name, piece.what),
+            format!("belongs to {those}"),
+        )
+        .also(piece.place("do"), format!("this is `{word}`"))
+        .help("leave it out");
+}
+
+/// A value of `do`.
+fn known_word<'t>(findings: &mut Findings, node: &'t Node, words: Words) -> Option<&'t str> {
+    let word = findings.string(node, "`do`")?;
+    if words.iter().any(|(known, _)| *known == word) {
+        return Some(word);
+    }
+    let help = hint(word, words.iter().map(|(known, _)| *known), "there are");
+    findings
+        .report(node.span.clone(), format!("`do` cannot be `{word}`"), "not something that can be done here")
+        .help(help);
+    None
+}

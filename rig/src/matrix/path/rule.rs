@@ -1,0 +1,144 @@
+//! `[path.NAME.rule.NAME]`: rules of the kernel's packet filter.
+//!
+//! Must not know nft's language. Units: ports. Errors: problems at the key; they blame the matrix file.
+//! Tests: `tests.rs`, `tests/diagnostics/path`.
+
+use super::piece::Piece;
+use super::value::port;
+use crate::document::{Findings, Node};
+use crate::matrix::configuration::{choice, optional};
+use crate::path::{Hook, Matches, Place, Rule, RuleSelect, RuleVerdict, TcpFlag};
+
+pub(super) const KEYS: &[&str] =
+    &["at", "hook", "source_port", "destination_port", "flags", "invalid", "verdict", "matches"];
+
+const PLACES: &[(&str, Place)] =
+    &[("target", Place::Target), ("peer", Place::Peer), ("switch", Place::Switch)];
+
+const HOOKS: &[(&str, Hook)] =
+    &[("input", Hook::Input), ("output", Hook::Output), ("forward", Hook::Forward)];
+
+const VERDICTS: &[(&str, RuleVerdict)] = &[
+    ("drop", RuleVerdict::Drop),
+    ("reject-tcp-reset", RuleVerdict::RejectTcpReset),
+    ("count", RuleVerdict::Count),
+];
+
+const MATCHES: &[(&str, Matches)] =
+    &[("every-trial", Matches::EveryTrial), ("sometimes", Matches::Sometimes), ("never", Matches::Never)];
+
+const FLAGS: &[(&str, TcpFlag)] = &[
+    ("fin", TcpFlag::Fin),
+    ("syn", TcpFlag::Syn),
+    ("rst", TcpFlag::Rst),
+    ("psh", TcpFlag::Psh),
+    ("ack", TcpFlag::Ack),
+];
+
+/// One rule.
+pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Rule> {
+    let Piece { key, table, what } = piece;
+    findings.refuse_unknown_keys(table, what, KEYS);
+    let at = match table.get("at") {
+        Some(node) => choice(findings, node, "`at`", PLACES),
+        None => {
+            findings.missing(key.span.clone(), what, "at", "at = \"target\" (or peer, switch)");
+            None
+        }
+    };
+    let hook = match (table.get("hook"), at) {
+        (Some(node), _) => choice(findings, node, "`hook`", HOOKS),
+        // A switch has one hook.
+        (None, Some(Place::Switch)) => Some(Hook::Forward),
+        (None, Some(Place::Target | Place::Peer)) => {
+            findings.missing(key.span.clone(), what, "hook", "hook = \"input\" (or output)");
+            None
+        }
+        (None, None) => None,
+    };
+    if let (Some(at), Some(hook)) = (at, hook) {
+        refuse_hook(findings, piece, at, hook);
+    }
+    let verdict = match table.get("verdict") {
+        Some(node) => choice(findings, node, "`verdict`", VERDICTS),
+        None => {
+            let example = "verdict = \"drop\" (or reject-tcp-reset, count)";
+            findings.missing(key.span.clone(), what, "verdict", example);
+            None
+        }
+    };
+    if let (Some(Place::Switch), Some(RuleVerdict::RejectTcpReset)) = (at, verdict) {
+        refuse_reject_at_switch(findings, piece);
+    }
+    let matches =
+        optional(table, "matches", Matches::EveryTrial, |node| choice(findings, node, "`matches`", MATCHES));
+    let mut port_of =
+        |name| optional(table, name, None, |node| port(findings, node, &format!("`{name}`")).map(Some));
+    let (source_port, destination_port) = (port_of("source_port"), port_of("destination_port"));
+    let flags = optional(table, "flags", vec![], |node| flags(findings, node));
+    let invalid = optional(table, "invalid", false, |node| findings.boolean(node, "`invalid`"));
+    let select = RuleSelect {
+        source_port: source_port?,
+        destination_port: destination_port?,
+        flags: flags?,
+        invalid: invalid?,
+    };
+    Some(Rule { name: key.name.clone(), at: at?, hook: hook?, select, verdict: verdict?, matches: matches? })
+}
+
+/// What is for the machine itself or from it passes input and output; only a switch forwards.
+fn refuse_hook(findings: &mut Findings, piece: &Piece<'_>, at: Place, hook: Hook) {
+    let (label, help) = match (at, hook) {
+        (Place::Switch, Hook::Input | Hook::Output) => {
+            ("a switch only forwards what passes", "write hook = \"forward\", or leave it out")
+        }
+        (Place::Target | Place::Peer, Hook::Forward) => {
+            ("an end of the connection forwards nothing", "write hook = \"input\" or \"output\"")
+        }
+        (Place::Switch, Hook::Forward) | (Place::Target | Place::Peer, Hook::Input | Hook::Output) => return,
+    };
+    findings
+        .report(piece.place("hook"), format!("{} would never match", piece.what), label)
+        .also(piece.place("at"), "here")
+        .help(help);
+}
+
+/// The kernel's bridge rejects what comes in or is for itself, not what it forwards (`nft_reject_bridge_validate`,
+/// net/bridge/netfilter/nft_reject_bridge.c).
+fn refuse_reject_at_switch(findings: &mut Findings, piece: &Piece<'_>) {
+    findings
+        .report(
+            piece.place("verdict"),
+            format!("{} cannot reject", piece.what),
+            "a bridge cannot reject what it forwards",
+        )
+        .also(piece.place("at"), "here")
+        .help("put the rule at \"peer\" or \"target\"; or make two actions of it: do = \"drop\", and do = \"inject-rst\" towards whom the reset is for");
+}
+
+/// Flags in one order, whatever the file's: the same rule is the same cell.
+fn flags(findings: &mut Findings, node: &Node) -> Option<Vec<TcpFlag>> {
+    let items = findings.list(node, "`flags`")?;
+    if items.is_empty() {
+        findings
+            .report(node.span.clone(), "`flags` is empty", "no flag is named")
+            .help("leave it out: a rule without flags takes segments with any");
+        return None;
+    }
+    let mut flags = Vec::new();
+    let mut sound = true;
+    for item in items {
+        match choice(findings, item, "each value of `flags`", FLAGS) {
+            Some(flag) if flags.contains(&flag) => {
+                findings
+                    .report(item.span.clone(), "a flag is named twice", "named before")
+                    .help("once is enough");
+                sound = false;
+            }
+            Some(flag) => flags.push(flag),
+            None => sound = false,
+        }
+    }
+    flags.sort_unstable();
+    sound.then_some(flags)
+}

@@ -1,0 +1,642 @@
+//! Every key of a path, its default, and the whole of what is read.
+
+use std::path::Path;
+
+use super::piece::Piece;
+use crate::document::{Document, Findings, Problems};
+use crate::matrix::Matrix;
+use crate::middlebox::{
+    Action, Balancer, Condition, Deed, Direction, Expiry, Firewall, HealthCheck, Impairment, Ips,
+    JitterOrder, MiddleboxSpec, Offender, Pattern, Sequence, Stranger, Towards,
+};
+use crate::path::{
+    Fault, FaultKind, HaProxy, Hook, Impairments, Lack, Matches, Mechanism, OnMarkedDown, PathSpec, Place,
+    Rule, RuleSelect, RuleVerdict, TcpFlag,
+};
+
+const MS: u64 = 1_000_000;
+
+fn parse(paths: &str) -> Result<Matrix, Problems> {
+    let text = format!(
+        "{paths}\n[axes]\nscenario = [\"rst\"]\nconfiguration = [\"metal\"]\nkernel = [\"6.1\"]\npath = [\"p\"]\n[configuration.metal]\nkind = \"host\"\n"
+    );
+    Matrix::parse("matrix.toml", &text, Path::new("."))
+}
+
+/// The path `p` of the file.
+#[track_caller]
+fn read(paths: &str) -> PathSpec {
+    let matrix = parse(paths).unwrap_or_else(|problems| panic!("{problems}\n{paths}"));
+    matrix.paths.into_iter().find(|path| path.name == "p").expect("the path `p`")
+}
+
+/// The keys of `[path.p]`.
+#[track_caller]
+fn keys(keys: &str) -> PathSpec {
+    read(&format!("[path.p]\n{keys}"))
+}
+
+#[track_caller]
+fn impaired(text: &str) -> Impairments {
+    keys(text).impairments.expect("an impairment")
+}
+
+#[track_caller]
+fn action(text: &str) -> Action {
+    read(&format!("[path.p.action.a]\n{text}")).actions.remove(0)
+}
+
+#[track_caller]
+fn rule(text: &str) -> Rule {
+    read(&format!("[path.p.rule.r]\n{text}")).rules.remove(0)
+}
+
+#[track_caller]
+fn fault(text: &str) -> Fault {
+    read(&format!("[path.p.fault.f]\n{text}")).faults.remove(0)
+}
+
+#[track_caller]
+fn refused(paths: &str, words: &str) {
+    let problems = parse(paths).expect_err(paths).to_string();
+    assert!(problems.contains(words), "{words:?} is not in {problems:?}");
+}
+
+/// A path with everything that goes together.
+const EVERYTHING: &str = r#"
+[path.p]
+mtu_bytes = 1400
+mechanism = "middlebox"
+delay = { both = "50ms" }
+jitter = { to_target = "5ms", order = "keep" }
+loss = { to_target = "1%", to_peer = 0.5 }
+duplicate = { to_peer = "0.1%" }
+reorder = { to_target = "2%", gap = 3, window = 4, timeout = "20ms" }
+rate = { to_target = "10mbit", queue_bytes = 65536, burst_bytes = 3000 }
+
+[path.p.action.overtake]
+do = "hold"
+when = { direction = "to_target", port = 8083, syn = false, fin = false, rst = false, ack = true, payload = true, contains = 'CD\x45F', ordinal = 2 }
+first = 0
+armed = false
+until = { direction = "to_target", rst = true }
+timeout = "1s"
+
+[path.p.action.lose]
+do = "drop"
+when = { direction = "both" }
+
+[path.p.action.forge]
+do = "inject-rst"
+when = { direction = "to_peer", contains = "ABCD" }
+first = 2
+towards = "both"
+sequence = "+1000"
+delay = "3ms"
+times = 4
+pause = "700ms"
+
+[path.p.firewall]
+idle_timeout = "500ms"
+expiry = "on-next-segment"
+reset = "to_target"
+stranger = "drop"
+
+[path.p.ips]
+pattern = "EVIL\r\n"
+direction = "to_peer"
+reset = "to_peer"
+sequence = "sack-edge"
+offender = "drop"
+
+[path.p.balancer]
+reset = "to_target"
+health = { interval = "250ms", fall = 3, rise = 0, source_port = 998 }
+
+[path.p.rule.reject]
+at = "target"
+hook = "input"
+source_port = 8083
+destination_port = 40000
+flags = ["psh", "fin"]
+invalid = true
+verdict = "reject-tcp-reset"
+matches = "sometimes"
+
+[path.p.fault.flap]
+do = "link-down"
+after = "1s"
+for = "200ms"
+every = "2s"
+
+[path.p.fault.arm]
+do = "arm"
+action = "overtake"
+after = "10ms"
+
+[path.p.fault.busy]
+do = "contention"
+threads_per_cpu = 3
+"#;
+
+fn everything() -> PathSpec {
+    let to_target = Impairment {
+        delay_ns: 50 * MS,
+        jitter_ns: 5 * MS,
+        jitter_order: JitterOrder::Keep,
+        rate_bits_per_s: 10_000_000,
+        burst_bytes: 3_000,
+        queue_bytes: 65_536,
+        loss_ppm: 10_000,
+        duplicate_ppm: 0,
+        reorder_ppm: 20_000,
+        reorder_gap: 3,
+        reorder_timeout_ns: 20 * MS,
+    };
+    let to_peer =
+        Impairment { delay_ns: 50 * MS, loss_ppm: 500_000, duplicate_ppm: 1_000, ..Impairment::none() };
+    PathSpec {
+        impairments: Some(Impairments { mechanism: Mechanism::Middlebox, to_peer, to_target }),
+        actions: actions_of_everything(),
+        firewall: Some(Firewall {
+            idle_timeout_ns: 500 * MS,
+            expiry: Expiry::OnNextSegment,
+            reset: Towards::ToTarget,
+            stranger: Stranger::Drop,
+        }),
+        ips: Some(Ips {
+            pattern: Pattern(b"EVIL\r\n".to_vec()),
+            direction: Towards::ToPeer,
+            reset: Towards::ToPeer,
+            sequence: Sequence::SackEdge,
+            offender: Offender::Drop,
+        }),
+        balancer: Some(Balancer {
+            backend: [192, 0, 2, 1].into(),
+            backend_port: 8083,
+            down_at_ns: 0,
+            health: Some(HealthCheck { interval_ns: 250 * MS, fall: 3, rise: 0, source_port: 998 }),
+            reset: Towards::ToTarget,
+        }),
+        haproxy: None,
+        rules: vec![Rule {
+            name: "reject".into(),
+            at: Place::Target,
+            hook: Hook::Input,
+            select: RuleSelect {
+                source_port: Some(8083),
+                destination_port: Some(40_000),
+                flags: vec![TcpFlag::Fin, TcpFlag::Psh],
+                invalid: true,
+            },
+            verdict: RuleVerdict::RejectTcpReset,
+            matches: Matches::Sometimes,
+        }],
+        faults: vec![
+            Fault {
+                name: "flap".into(),
+                kind: FaultKind::LinkDown,
+                after_ns: 1_000 * MS,
+                for_ns: 200 * MS,
+                every_ns: 2_000 * MS,
+            },
+            Fault {
+                name: "arm".into(),
+                kind: FaultKind::Arm { action: "overtake".into() },
+                after_ns: 10 * MS,
+                for_ns: 0,
+                every_ns: 0,
+            },
+            Fault {
+                name: "busy".into(),
+                kind: FaultKind::Contention { threads_per_cpu: 3 },
+                after_ns: 0,
+                for_ns: 0,
+                every_ns: 0,
+            },
+        ],
+        ..PathSpec::plain("p", 1400)
+    }
+}
+
+fn actions_of_everything() -> Vec<Action> {
+    vec![
+        Action {
+            name: "overtake".into(),
+            armed: false,
+            when: Condition {
+                direction: Some(Direction::ToTarget),
+                port: Some(8083),
+                syn: Some(false),
+                fin: Some(false),
+                rst: Some(false),
+                ack: Some(true),
+                payload: Some(true),
+                contains: Pattern(b"CDEF".to_vec()),
+                ordinal: Some(2),
+            },
+            first: 0,
+            deed: Deed::Hold {
+                until: Condition {
+                    direction: Some(Direction::ToTarget),
+                    rst: Some(true),
+                    ..Condition::default()
+                },
+                timeout_ns: 1_000 * MS,
+            },
+        },
+        Action { name: "lose".into(), armed: true, when: Condition::default(), first: 1, deed: Deed::Drop },
+        Action {
+            name: "forge".into(),
+            armed: true,
+            when: Condition {
+                direction: Some(Direction::ToPeer),
+                contains: Pattern(b"ABCD".to_vec()),
+                ..Condition::default()
+            },
+            first: 2,
+            deed: Deed::InjectRst {
+                towards: Towards::Both,
+                sequence: Sequence::InWindow { offset: 1000 },
+                delay_ns: 3 * MS,
+                times: 4,
+                gap_ns: 700 * MS,
+            },
+        },
+    ]
+}
+
+#[test]
+fn a_path_with_every_key_is_read_whole() {
+    // A TOML string with double quotes makes the line break itself; the escape of a pattern does the same.
+    for text in [EVERYTHING.to_owned(), EVERYTHING.replace(r#""EVIL\r\n""#, r#"'EVIL\r\n'"#)] {
+        assert_eq!(read(&text), everything());
+    }
+    let json = serde_json::to_string(&everything()).expect("plain data");
+    assert_eq!(serde_json::from_str::<PathSpec>(&json).expect("ours"), everything());
+    let own = MiddleboxSpec {
+        to_peer: everything().impairments.expect("impaired").to_peer,
+        actions: everything().actions,
+        firewall: everything().firewall,
+        ips: everything().ips,
+        balancer: everything().balancer,
+        ..MiddleboxSpec::transparent(0)
+    };
+    own.check().expect("what is read can be done");
+}
+
+#[test]
+fn haproxy_has_a_path_of_its_own() {
+    let defaults = HaProxy {
+        check_interval_ns: 100 * MS,
+        fall: 2,
+        rise: 1,
+        on_marked_down: OnMarkedDown::ShutdownSessions,
+    };
+    assert_eq!(read("[path.p.haproxy]").haproxy, Some(defaults));
+    let said =
+        HaProxy { check_interval_ns: 2_000 * MS, fall: 3, rise: 2, on_marked_down: OnMarkedDown::Nothing };
+    let text = "[path.p.haproxy]\ncheck_interval = \"2s\"\nfall = 3\nrise = 2\non_marked_down = \"nothing\"\n[path.p.fault.down]\ndo = \"backend-down\"\nfor = \"1s\"";
+    let path = read(&text.replace("\nfor = \"1s\"", ""));
+    assert_eq!(path.haproxy, Some(said));
+    assert_eq!(path.faults[0].kind, FaultKind::BackendDown);
+    assert_eq!(PathSpec { haproxy: None, faults: vec![], ..path }, PathSpec::plain("p", 1500));
+    // Three checks two seconds apart must fail; just long enough is taken.
+    let lasting = |time: &str| text.replace("\"1s\"", time);
+    assert_eq!(read(&lasting("\"6s\"")).faults[0].for_ns, 6_000 * MS);
+    refused(&lasting("\"5999ms\""), "HAProxy does not notice fault `down`");
+}
+
+#[test]
+fn a_plain_path_is_recorded_as_ever() {
+    // Cell ids are hashes of this: nothing of what a path can have may show where it has none.
+    let json = |path: &PathSpec| serde_json::to_string(path).expect("plain data");
+    assert_eq!(json(&read("[path.p]")), r#"{"name":"p","mtu_bytes":1500}"#);
+    assert_eq!(json(&keys("mtu_bytes = 9000")), r#"{"name":"p","mtu_bytes":9000}"#);
+}
+
+#[test]
+fn two_spellings_of_one_path_are_one_path() {
+    let same = |one: &str, other: &str| assert_eq!(keys(one), keys(other), "{one} / {other}");
+    same("delay = { both = \"5ms\" }", "delay = { to_target = \"5000us\", to_peer = \"0.005s\" }");
+    same("loss = { to_peer = \"1%\" }", "mechanism = \"auto\"\nloss = { to_peer = 0.01 }");
+    same("jitter = { to_peer = \"5ms\" }", "jitter = { to_peer = \"5ms\", order = \"may-reorder\" }");
+    // An option of a direction that is not named means nothing.
+    same("jitter = { to_peer = 0 }", "jitter = { to_peer = 0, order = \"keep\" }");
+    same(
+        "rate = { to_peer = \"1mbit\", queue_bytes = 9000 }",
+        "rate = { to_peer = \"1000kbit\", queue_bytes = 9_000, burst_bytes = 0 }",
+    );
+    let reorder = |window: &str| format!("reorder = {{ both = \"1%\", gap = 3, timeout = \"1ms\"{window} }}");
+    same(&reorder(""), &reorder(", window = 10"));
+    let flags = |flags: &str| rule(&format!("at = \"switch\"\nverdict = \"count\"\nflags = {flags}"));
+    assert_eq!(flags("[\"psh\", \"ack\"]"), flags("[\"ack\", \"psh\"]"));
+}
+
+#[test]
+fn impairments_keep_to_their_direction() {
+    let none = Impairment::none();
+    let each: [(&str, Impairment); 6] = [
+        ("delay = { to_peer = \"1ms\" }", Impairment { delay_ns: MS, ..none.clone() }),
+        (
+            "jitter = { to_peer = \"1ms\" }",
+            Impairment { jitter_ns: MS, jitter_order: JitterOrder::MayReorder, ..none.clone() },
+        ),
+        ("loss = { to_peer = \"100%\" }", Impairment { loss_ppm: 1_000_000, ..none.clone() }),
+        ("duplicate = { to_peer = \"0.0001%\" }", Impairment { duplicate_ppm: 1, ..none.clone() }),
+        (
+            "reorder = { to_peer = \"1%\", gap = 9, timeout = \"1ms\" }",
+            Impairment { reorder_ppm: 10_000, reorder_gap: 9, reorder_timeout_ns: MS, ..none.clone() },
+        ),
+        (
+            "rate = { to_peer = \"64kbit\", queue_bytes = 1514 }",
+            Impairment { rate_bits_per_s: 64_000, queue_bytes: 1_514, ..none.clone() },
+        ),
+    ];
+    for (text, wanted) in each {
+        let Impairments { mechanism, to_peer, to_target } = impaired(text);
+        assert_eq!((mechanism, &to_peer, &to_target), (Mechanism::Auto, &wanted, &none), "{text}");
+        let Impairments { to_peer, to_target, .. } = impaired(&text.replace("to_peer", "to_target"));
+        assert_eq!((&to_peer, &to_target), (&none, &wanted), "{text}");
+        let Impairments { to_peer, to_target, .. } = impaired(&text.replace("to_peer", "both"));
+        assert_eq!((&to_peer, &to_target), (&wanted, &wanted), "{text}");
+    }
+}
+
+#[test]
+fn a_middlebox_can_be_put_on_a_path_that_it_does_not_change() {
+    let Impairments { mechanism, to_peer, to_target } =
+        impaired("mechanism = \"middlebox\"\ndelay = { both = \"0ms\" }");
+    assert_eq!(mechanism, Mechanism::Middlebox);
+    assert_eq!((to_peer, to_target), (Impairment::none(), Impairment::none()));
+    // netem that does nothing is nothing.
+    refused("[path.p]\nmechanism = \"netem\"\ndelay = { both = \"0ms\" }", "does nothing");
+    refused("[path.p]\nmechanism = \"middlebox\"", "does nothing");
+}
+
+#[test]
+fn netem_is_asked_for_what_it_can_do() {
+    for can in [
+        "delay = { both = \"5ms\" }\njitter = { both = \"5ms\" }",
+        "loss = { both = \"1%\" }\nduplicate = { both = \"1%\" }",
+    ] {
+        let impairments = impaired(&format!("mechanism = \"netem\"\n{can}"));
+        assert_eq!(impairments.beyond_netem(), None, "{can}");
+    }
+    for (cannot, words) in [
+        ("jitter = { to_peer = \"5ms\", order = \"keep\" }", "jitter that keeps the order"),
+        ("jitter = { to_peer = \"1min\" }", "jitter of more than"),
+        ("reorder = { to_target = \"1%\", gap = 3, timeout = \"1ms\" }", "reordering by a number"),
+        ("rate = { both = \"10mbit\", queue_bytes = 65536 }", "a rate whose queue is bounded"),
+    ] {
+        let text = format!("[path.p]\nmechanism = \"netem\"\ndelay = {{ both = \"1ms\" }}\n{cannot}");
+        refused(&text, &format!("netem cannot do {words}"));
+        let beyond = impaired(cannot).beyond_netem().expect("more than netem can do");
+        assert!(beyond.starts_with(words), "{beyond}");
+    }
+    // netem beside the own middlebox: it sits where the middlebox's frames leave.
+    let both = "[path.p]\nmechanism = \"netem\"\ndelay = { both = \"5ms\" }\n[path.p.action.a]\ndo = \"drop\"\nwhen = { rst = true }";
+    assert!(read(both).needs_middlebox());
+}
+
+#[test]
+fn actions_have_their_defaults() {
+    let rst = Condition { rst: Some(true), ..Condition::default() };
+    let wanted = |deed| Action { name: "a".into(), armed: true, when: rst.clone(), first: 1, deed };
+    assert_eq!(action("do = \"drop\"\nwhen = { rst = true }"), wanted(Deed::Drop));
+    assert_eq!(
+        action("do = \"inject-rst\"\nwhen = { rst = true }\ntowards = \"to_peer\""),
+        wanted(Deed::InjectRst {
+            towards: Towards::ToPeer,
+            sequence: Sequence::Exact,
+            delay_ns: 0,
+            times: 1,
+            gap_ns: 600 * MS,
+        })
+    );
+    assert_eq!(
+        action("do = \"hold\"\nwhen = { rst = true }\nuntil = { fin = true }\ntimeout = \"2s\""),
+        wanted(Deed::Hold {
+            until: Condition { fin: Some(true), ..Condition::default() },
+            timeout_ns: 2_000 * MS
+        })
+    );
+    let order = read(
+        "[path.p.action.z]\ndo = \"drop\"\nwhen = { rst = true }\n[path.p.action.a]\ndo = \"drop\"\nwhen = { fin = true }",
+    );
+    let names: Vec<&str> = order.actions.iter().map(|action| action.name.as_str()).collect();
+    assert_eq!(names, ["z", "a"], "in file order: the first that matches decides");
+}
+
+#[test]
+fn sequence_numbers_are_written_as_people_say_them() {
+    let sequence = |word: &str| {
+        let text = format!(
+            "do = \"inject-rst\"\nwhen = {{ rst = true }}\ntowards = \"both\"\nsequence = \"{word}\""
+        );
+        let Deed::InjectRst { sequence, .. } = action(&text).deed else { panic!("an injection") };
+        sequence
+    };
+    assert_eq!(sequence("exact"), Sequence::Exact);
+    assert_eq!(sequence("+1"), Sequence::InWindow { offset: 1 });
+    assert_eq!(sequence("+1073741824"), Sequence::InWindow { offset: 1 << 30 });
+    assert_eq!(sequence("outside+7"), Sequence::Outside { beyond: 7 });
+    assert_eq!(sequence("rcv_nxt-1"), Sequence::BeforeNext);
+    assert_eq!(sequence("sack-edge"), Sequence::SackEdge);
+    for wrong in ["+0", "+", "++1", "+-1", "-1", "+1073741825", "outside", "outside+", "rcv_nxt-2", ""] {
+        let text = format!("[path.p.ips]\npattern = \"A\"\nsequence = \"{wrong}\"");
+        refused(&text, "`sequence` cannot be");
+    }
+}
+
+#[test]
+fn boxes_have_their_defaults() {
+    assert_eq!(
+        read("[path.p.firewall]\nidle_timeout = \"1s\"").firewall,
+        Some(Firewall {
+            idle_timeout_ns: 1_000 * MS,
+            expiry: Expiry::AtOnce,
+            reset: Towards::Both,
+            stranger: Stranger::Reset,
+        })
+    );
+    assert_eq!(
+        read("[path.p.ips]\npattern = \"ABCD\"").ips,
+        Some(Ips {
+            pattern: Pattern(b"ABCD".to_vec()),
+            direction: Towards::Both,
+            reset: Towards::Both,
+            sequence: Sequence::Exact,
+            offender: Offender::Pass,
+        })
+    );
+    let balancer = |health| {
+        let backend = [192, 0, 2, 1].into();
+        Some(Balancer { backend, backend_port: 8083, down_at_ns: 0, health, reset: Towards::Both })
+    };
+    let marked = "[path.p.balancer]\n[path.p.fault.down]\ndo = \"backend-down\"";
+    assert_eq!(read(marked).balancer, balancer(None));
+    let health = HealthCheck { interval_ns: 100 * MS, fall: 2, rise: 1, source_port: 999 };
+    assert_eq!(read("[path.p.balancer]\nhealth = {}").balancer, balancer(Some(health)));
+}
+
+#[test]
+fn rules_have_their_defaults() {
+    let wanted = |at, hook, verdict| Rule {
+        name: "r".into(),
+        at,
+        hook,
+        select: RuleSelect::default(),
+        verdict,
+        matches: Matches::EveryTrial,
+    };
+    assert_eq!(
+        rule("at = \"switch\"\nverdict = \"drop\""),
+        wanted(Place::Switch, Hook::Forward, RuleVerdict::Drop)
+    );
+    assert_eq!(
+        rule("at = \"peer\"\nhook = \"output\"\nverdict = \"count\"\ninvalid = false"),
+        wanted(Place::Peer, Hook::Output, RuleVerdict::Count)
+    );
+    assert_eq!(
+        rule("at = \"target\"\nhook = \"input\"\nverdict = \"reject-tcp-reset\"\nmatches = \"every-trial\""),
+        wanted(Place::Target, Hook::Input, RuleVerdict::RejectTcpReset)
+    );
+    let never = rule("at = \"target\"\nhook = \"input\"\nverdict = \"count\"\nmatches = \"never\"");
+    assert_eq!(never.matches, Matches::Never);
+    let select = rule("at = \"switch\"\nverdict = \"drop\"\nflags = [\"ack\", \"rst\", \"syn\"]").select;
+    assert_eq!(select.flags, [TcpFlag::Syn, TcpFlag::Rst, TcpFlag::Ack]);
+    for (at, hook) in [("switch", "input"), ("switch", "output"), ("peer", "forward"), ("target", "forward")]
+    {
+        let text = format!("[path.p.rule.r]\nat = \"{at}\"\nhook = \"{hook}\"\nverdict = \"drop\"");
+        refused(&text, "rule `r` would never match");
+    }
+}
+
+#[test]
+fn every_fault_has_its_word() {
+    let at_once = |kind| Fault { name: "f".into(), kind, after_ns: 0, for_ns: 0, every_ns: 0 };
+    assert_eq!(fault("do = \"link-down\""), at_once(FaultKind::LinkDown));
+    assert_eq!(fault("do = \"pause\""), at_once(FaultKind::Pause));
+    let to_the_end = |kind| Fault { for_ns: Fault::TO_THE_END_NS, ..at_once(kind) };
+    assert_eq!(fault("do = \"host-gone\""), to_the_end(FaultKind::HostGone));
+    assert_eq!(fault("do = \"host-gone\"\nfor = \"1s\"").for_ns, 1_000 * MS);
+    let down = fault("do = \"backend-down\"\n[path.p.balancer]");
+    assert_eq!(down, to_the_end(FaultKind::BackendDown));
+    assert_eq!(fault("do = \"contention\""), at_once(FaultKind::Contention { threads_per_cpu: 1 }));
+    let firewall = "\n[path.p.firewall]\nidle_timeout = \"1s\"";
+    let forget = fault(&format!("do = \"forget-connections\"\nevery = \"1s\"{firewall}"));
+    assert_eq!((forget.kind, forget.every_ns), (FaultKind::ForgetConnections, 1_000 * MS));
+    let drop = "\n[path.p.action.a]\ndo = \"drop\"\nwhen = { rst = true }\narmed = false";
+    let arm = fault(&format!("do = \"arm\"\naction = \"a\"{drop}"));
+    assert_eq!(arm, at_once(FaultKind::Arm { action: "a".into() }));
+    refused("[path.p.fault.f]\ndo = \"link-down\"\nfor = \"1s\"\nevery = \"1s\"", "before it has ended");
+}
+
+#[test]
+fn parts_of_different_paths_do_not_meet() {
+    let text = "[path.p.haproxy]\n[path.q]\ndelay = { both = \"1ms\" }\n[path.q.action.a]\ndo = \"drop\"\nwhen = { rst = true }\n[path.r.rule.x]\nat = \"switch\"\nverdict = \"drop\"";
+    assert!(read(text).haproxy.is_some());
+    let rule = "\n[path.p.rule.x]\nat = \"switch\"\nverdict = \"drop\"";
+    // netem can do it; whether the host has netem is seen there.
+    assert_eq!(keys(&format!("delay = {{ both = \"1ms\" }}{rule}")).rules.len(), 1);
+    refused(&format!("[path.p]\nmechanism = \"middlebox\"\ndelay = {{ both = \"1ms\" }}{rule}"), "rule `x`");
+}
+
+#[test]
+fn what_the_middlebox_refuses_is_shown_at_its_key() {
+    let text = "[a]\nidle_timeout = \"0ms\"\n[a.health]\nfall = 0\n";
+    let (document, _) = Document::parse("t.toml", text).expect("valid TOML");
+    let (key, node) = document.root.entry("a").expect("a table");
+    let mut findings = Findings::new(document.source.clone());
+    let table = findings.table(node, "`a`").expect("a table").clone();
+    let piece = Piece { key, table: &table, what: "`a`".to_owned() };
+    let firewall = Firewall {
+        idle_timeout_ns: 0,
+        expiry: Expiry::AtOnce,
+        reset: Towards::Both,
+        stranger: Stranger::Reset,
+    };
+    let health = HealthCheck { interval_ns: 1, fall: 0, rise: 0, source_port: 1 };
+    let balancer = Balancer {
+        backend: [192, 0, 2, 1].into(),
+        backend_port: 1,
+        down_at_ns: 0,
+        health: Some(health),
+        reset: Towards::Both,
+    };
+    piece.check(&mut findings, &MiddleboxSpec { firewall: Some(firewall), ..MiddleboxSpec::transparent(0) });
+    piece.check(&mut findings, &MiddleboxSpec { balancer: Some(balancer), ..MiddleboxSpec::transparent(0) });
+    piece.check(&mut findings, &MiddleboxSpec::transparent(0));
+    let shown: Vec<String> = findings.into_problems().into_iter().map(|problem| place(&problem)).collect();
+    assert_eq!(
+        shown,
+        [
+            "`idle_timeout` of `a` cannot be meant @ 19: 0: nothing could pass",
+            "`fall` of `a` cannot be meant @ 43: 0: it would be down from the start",
+        ]
+    );
+}
+
+/// Message, offset and label of a problem's first place.
+fn place(problem: &crate::document::Problem) -> String {
+    use miette::Diagnostic as _;
+    let label = problem.labels().and_then(|mut labels| labels.next()).expect("a label");
+    format!("{problem} @ {}: {}", label.offset(), label.label().unwrap_or_default())
+}
+
+#[test]
+fn a_lack_is_shown_at_the_key_that_asks_for_it() {
+    use miette::Diagnostic as _;
+    let matrix = parse(EVERYTHING).expect("valid");
+    let text = matrix.text().to_owned();
+    let shown = |key: &str| {
+        let lack = Lack { key: key.to_owned(), why: "not here".to_owned() };
+        let problems = matrix.explain_lacks(&[("p".to_owned(), lack)]);
+        let problem = problems.iter().next().expect("one problem").clone();
+        let label = problem.labels().and_then(|mut labels| labels.next()).expect("a label");
+        let help = problem.help().expect("help").to_string();
+        assert!(help.starts_with("not here\n"), "{help}");
+        let line = text[..label.offset()].lines().count();
+        (text[label.offset()..label.offset() + label.len()].to_owned(), line)
+    };
+    let line = |part: &str| text.lines().position(|line| line == part).expect("a line of the file") + 1;
+    for (key, marked, wanted) in [
+        ("mechanism", "mechanism = \"middlebox\"", "mechanism = \"middlebox\""),
+        ("impairments", "delay", "delay = { both = \"50ms\" }"),
+        ("action.forge", "forge", "[path.p.action.forge]"),
+        ("rule.reject", "reject", "[path.p.rule.reject]"),
+        ("fault.busy", "busy", "[path.p.fault.busy]"),
+        ("firewall", "firewall", "[path.p.firewall]"),
+        ("", "p", "[path.p]"),
+        ("rule.unknown", "p", "[path.p]"),
+    ] {
+        let (text, at) = shown(key);
+        assert_eq!(text, marked, "{key}");
+        // A key at the beginning of a line: the text before it ends with the line before.
+        assert!([line(wanted), line(wanted) - 1].contains(&at), "{key}: line {at}");
+    }
+}
+
+#[test]
+fn every_key_and_every_deed_is_documented() {
+    const TEXT: &str = include_str!("../../../docs/paths.md");
+    let words = |words: super::piece::Words| words.iter().flat_map(|(word, keys)| keys.iter().chain([word]));
+    let tables = ["action", "rule", "fault"];
+    let known = super::KEYS.iter().filter(|key| !tables.contains(key));
+    let all = known
+        .chain(super::action::COMMON)
+        .chain(super::action::CONDITION)
+        .chain(words(super::action::DEEDS))
+        .chain(super::rule::KEYS)
+        .chain(super::fault::COMMON)
+        .chain(words(super::fault::KINDS));
+    for word in all {
+        // `key`, `key = ...`, [path.NAME.key]
+        let shown = [format!("`{word}`"), format!("`{word} = "), format!(".{word}]")];
+        assert!(shown.iter().any(|shown| TEXT.contains(shown)), "{word} is not in rig/docs/paths.md");
+    }
+    for table in tables {
+        assert!(TEXT.contains(&format!("[path.NAME.{table}.NAME]")), "{table}");
+    }
+}

@@ -1,0 +1,232 @@
+//! What the parts of a path mean together: what excludes what, and who names whom.
+//!
+//! Looks at what the file declares, also where a declaration itself is wrong: that is another problem.
+//! Must not know hosts. Units: none. Errors: problems at all places that one must see; they blame the matrix file.
+//! Tests: `tests.rs`, `tests/diagnostics/path`.
+
+use super::link::{self, IMPAIRMENTS};
+use crate::document::{Findings, Key, Node, Span, Table, Value, hint};
+use crate::path::{FaultKind, Mechanism, PathSpec};
+
+/// Parts that only the own middlebox does.
+const OWN: &[&str] = &["action", "firewall", "ips", "balancer"];
+
+/// Every problem that no part sees alone.
+pub(super) fn check(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    refuse_beside_haproxy(findings, table);
+    refuse_switch_rules_beside_middlebox(findings, table, spec);
+    check_arms(findings, table, &spec.name);
+    check_faults(findings, table, spec);
+    refuse_idle_balancer(findings, table);
+}
+
+/// Every `[path.NAME.KIND.NAME]`.
+fn declared<'t>(table: &'t Table, kind: &str) -> impl Iterator<Item = (&'t Key, &'t Table)> {
+    let all = inner(table, kind).into_iter().flat_map(|table| &table.entries);
+    all.filter_map(|(key, node)| Some((key, node.value.as_table()?)))
+}
+
+fn inner<'t>(table: &'t Table, name: &str) -> Option<&'t Table> {
+    table.get(name)?.value.as_table()
+}
+
+fn word<'t>(table: &'t Table, name: &str) -> Option<(&'t str, &'t Node)> {
+    let node = table.get(name)?;
+    Some((node.value.as_text()?, node))
+}
+
+/// Faults with this `do`: their keys and the places of the word.
+fn faults<'t>(table: &'t Table, kind: &'t str) -> impl Iterator<Item = (&'t Key, &'t Table, Span)> {
+    declared(table, "fault").filter_map(move |(key, fault)| {
+        let (found, node) = word(fault, "do")?;
+        (found == kind).then(|| (key, fault, node.span.clone()))
+    })
+}
+
+/// HAProxy ends the target's connection and opens one of its own; the own middlebox and netem work on one connection's segments.
+fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
+    let Some((haproxy, _)) = table.entry("haproxy") else { return };
+    let mut others: Vec<(Span, String)> = Vec::new();
+    for (key, _) in &table.entries {
+        let name = key.name.as_str();
+        if OWN.contains(&name) || IMPAIRMENTS.contains(&name) || name == "mechanism" {
+            others.push((key.span.clone(), format!("`{name}` acts on the segments of one connection")));
+        }
+    }
+    let gone = faults(table, "host-gone");
+    others.extend(gone.map(|(_, _, place)| (place, "done by the own middlebox".to_owned())));
+    for (_, rule) in declared(table, "rule") {
+        if let Some(("switch", node)) = word(rule, "at") {
+            others.push((node.span.clone(), "forwards nothing: each connection ends there".to_owned()));
+        }
+    }
+    if others.is_empty() {
+        return;
+    }
+    let problem = findings.report(
+        haproxy.span.clone(),
+        "HAProxy shares a path with nothing that acts on passing segments",
+        "ends TCP here: there are two connections",
+    );
+    for (span, label) in others {
+        problem.also(span, label);
+    }
+    problem.help(
+        "HAProxy takes the place of the link between target and peer, and so does the own middlebox; make two paths of it, or take the own `balancer`",
+    );
+}
+
+/// Packet sockets take frames before the bridge sees them: a rule there would never match.
+fn refuse_switch_rules_beside_middlebox(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    let Some((middlebox, label)) = place_of_middlebox(table, spec) else { return };
+    for (key, rule) in declared(table, "rule") {
+        if let Some(("switch", node)) = word(rule, "at") {
+            findings
+                .report(
+                    node.span.clone(),
+                    format!("rule `{}` would never match", key.name),
+                    "the kernel's bridge is bypassed",
+                )
+                .also(middlebox.clone(), label.clone())
+                .help("the own middlebox takes the bridge's place: put the rule at \"peer\" or \"target\", or do it with an action (do = \"drop\", \"inject-rst\")");
+        }
+    }
+}
+
+/// What on this path only the own middlebox can do, whatever the host has.
+fn place_of_middlebox(table: &Table, spec: &PathSpec) -> Option<(Span, String)> {
+    let own = table.entries.iter().find(|(key, _)| OWN.contains(&key.name.as_str()));
+    if let Some((key, _)) = own {
+        return Some((key.span.clone(), format!("`{}` is done by the own middlebox", key.name)));
+    }
+    if let Some((_, _, span)) = faults(table, "host-gone").next() {
+        return Some((span, "done by the own middlebox".to_owned()));
+    }
+    let impairments = spec.impairments.as_ref()?;
+    match impairments.mechanism {
+        Mechanism::Netem => None,
+        Mechanism::Middlebox => {
+            table.get("mechanism").map(|node| (node.span.clone(), "the own middlebox".to_owned()))
+        }
+        Mechanism::Auto => {
+            let (key, cannot) = link::beyond_netem(table, impairments).next()?;
+            Some((key.span.clone(), format!("netem cannot do {cannot}")))
+        }
+    }
+}
+
+/// Who is armed by a fault, and by which.
+fn check_arms(findings: &mut Findings, table: &Table, path: &str) {
+    let names: Vec<&str> = declared(table, "action").map(|(key, _)| key.name.as_str()).collect();
+    let mut armed_later: Vec<&str> = Vec::new();
+    for (key, fault, _) in faults(table, "arm") {
+        let Some((name, node)) = word(fault, "action") else { continue };
+        armed_later.push(name);
+        let Some((_, action)) = declared(table, "action").find(|(key, _)| key.name == name) else {
+            let help = if names.is_empty() {
+                format!("declare it: [path.{path}.action.{name}] with armed = false")
+            } else {
+                hint(name, names.iter().copied(), "the actions of this path")
+            };
+            findings
+                .report(
+                    node.span.clone(),
+                    format!("there is no action `{name}` to arm"),
+                    "not an action of this path",
+                )
+                .help(help);
+            continue;
+        };
+        let armed = action.get("armed");
+        match armed.map(|node| &node.value) {
+            Some(Value::Boolean(true)) | None => {
+                let place = armed.map(|node| node.span.clone());
+                let problem = findings.report(
+                    node.span.clone(),
+                    format!("action `{name}` is armed from the start"),
+                    format!("fault `{}` arms it again", key.name),
+                );
+                if let Some(place) = place {
+                    problem.also(place, "from the start");
+                }
+                problem.help(format!("write armed = false in action `{name}`, or leave the fault out"));
+            }
+            // Not a boolean: reported already.
+            Some(_) => {}
+        }
+    }
+    for (key, action) in declared(table, "action") {
+        if let Some(node) = action.get("armed")
+            && node.value == Value::Boolean(false)
+            && !armed_later.contains(&key.name.as_str())
+        {
+            findings
+                .report(node.span.clone(), format!("action `{}` never acts", key.name), "nothing arms it")
+                .help(format!(
+                    "leave `armed` out, or add a fault: do = \"arm\", action = \"{}\", after = \"1s\"",
+                    key.name
+                ));
+        }
+    }
+}
+
+/// Faults of boxes that the path does not have.
+fn check_faults(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    let path = &spec.name;
+    let has = |name: &str| table.get(name).is_some();
+    if !has("balancer") && !has("haproxy") {
+        for (key, _, place) in faults(table, "backend-down") {
+            findings
+                .report(place, format!("fault `{}` changes nothing", key.name), "this path has no balancer")
+                .help(format!("add [path.{path}.balancer] or [path.{path}.haproxy]; for the peer itself there is do = \"host-gone\""));
+        }
+    }
+    refuse_unnoticed(findings, table, spec);
+    if !has("firewall") {
+        for (key, _, place) in faults(table, "forget-connections") {
+            findings
+                .report(place, format!("fault `{}` changes nothing", key.name), "this path has no firewall")
+                .help(format!("add [path.{path}.firewall]: its state is what is forgotten"));
+        }
+    }
+}
+
+/// HAProxy calls its backend down after so many failed checks, and not before.
+fn refuse_unnoticed(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    let Some(haproxy) = &spec.haproxy else { return };
+    let notices_ns = haproxy.check_interval_ns.saturating_mul(haproxy.fall.into());
+    for fault in &spec.faults {
+        if fault.kind != FaultKind::BackendDown || fault.for_ns >= notices_ns {
+            continue;
+        }
+        let Some((_, declared)) = declared(table, "fault").find(|(key, _)| key.name == fault.name) else {
+            continue;
+        };
+        let Some(node) = declared.get("for") else { continue };
+        findings
+            .report(
+                node.span.clone(),
+                format!("HAProxy does not notice fault `{}`", fault.name),
+                format!(
+                    "over before {} checks have failed, {} ms apart",
+                    haproxy.fall,
+                    haproxy.check_interval_ns / 1_000_000
+                ),
+            )
+            .help(format!(
+                "write for = \"{}ms\" or longer, or leave it out: then the backend stays down",
+                2 * notices_ns / 1_000_000
+            ));
+    }
+}
+
+/// A balancer resets when its backend is down; something must be able to say so.
+fn refuse_idle_balancer(findings: &mut Findings, table: &Table) {
+    let Some((key, _)) = table.entry("balancer") else { return };
+    let checked = inner(table, "balancer").is_none_or(|balancer| balancer.get("health").is_some());
+    if !checked && faults(table, "backend-down").next().is_none() {
+        findings
+            .report(key.span.clone(), "this balancer does nothing", "its backend is never down")
+            .help("add health = { interval = \"100ms\" }, or a fault with do = \"backend-down\"");
+    }
+}

@@ -1,0 +1,260 @@
+//! Which mechanism makes what a path means, on this host; and which counters prove that it did.
+//!
+//! Pure. Must not know how a mechanism is set up. Units: none.
+//! Errors: [`PathError::Mechanism`], which says what is asked for and why it cannot be had. Tests: below.
+
+use super::error::PathError;
+use super::netem::Netem;
+use super::ops::{Need, Proof};
+use super::spec::{FaultKind, Impairments, Matches, Mechanism, Mechanisms, PathSpec};
+use crate::middlebox::{Deed, Direction, Impairment};
+
+/// What makes the impairments of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Nothing is impaired.
+    None,
+    /// netem on what leaves the switch, by direction.
+    Netem { to_peer: Option<Netem>, to_target: Option<Netem> },
+    /// The own middlebox.
+    Middlebox,
+}
+
+/// Picks one, and says in words why that one.
+pub(super) fn choose(path: &PathSpec, host: &Mechanisms) -> Result<(Choice, Vec<String>), PathError> {
+    let Some(impairments) = &path.impairments else { return Ok((Choice::None, vec![])) };
+    let words = describe(impairments);
+    let own = |why: &str| Ok((Choice::Middlebox, vec![format!("{words}: own middlebox ({why})")]));
+    let able = as_netem(impairments);
+    match impairments.mechanism {
+        Mechanism::Middlebox => own("as the path says"),
+        Mechanism::Auto if path.needs_middlebox() => own("the path has one anyway"),
+        Mechanism::Auto => match (able, &host.netem) {
+            (Err(what), _) => own(&format!("netem cannot do {what}")),
+            (Ok(_), Err(why)) => own(why),
+            (Ok(choice), Ok(())) => Ok((choice, vec![format!("{words}: netem (the host has it)")])),
+        },
+        Mechanism::Netem => match (able, &host.netem) {
+            (Ok(choice), Ok(())) => Ok((choice, vec![format!("{words}: netem (as the path says)")])),
+            (Err(what), _) => Err(PathError::lacking(path, "netem", &format!("netem cannot do {what}"))),
+            (Ok(_), Err(why)) => Err(PathError::lacking(path, "netem", why)),
+        },
+    }
+}
+
+fn as_netem(impairments: &Impairments) -> Result<Choice, &'static str> {
+    let one = |impairment: &Impairment| match *impairment == Impairment::none() {
+        true => Ok(None),
+        false => Netem::of(impairment).map(Some),
+    };
+    Ok(Choice::Netem { to_peer: one(&impairments.to_peer)?, to_target: one(&impairments.to_target)? })
+}
+
+/// `delay, loss to_target; delay to_peer`
+fn describe(impairments: &Impairments) -> String {
+    let of = |impairment: &Impairment| {
+        [
+            (impairment.delay_ns > 0, "delay"),
+            (impairment.jitter_ns > 0, "jitter"),
+            (impairment.rate_bits_per_s > 0, "rate"),
+            (impairment.loss_ppm > 0, "loss"),
+            (impairment.duplicate_ppm > 0, "duplicate"),
+            (impairment.reorder_ppm > 0, "reorder"),
+        ]
+        .into_iter()
+        .filter_map(|(there, word)| there.then_some(word))
+        .collect::<Vec<_>>()
+        .join(", ")
+    };
+    let said: Vec<String> = impairments
+        .by_direction()
+        .into_iter()
+        .filter(|(_, impairment)| **impairment != Impairment::none())
+        .map(|(direction, impairment)| format!("{} {}", of(impairment), direction.name()))
+        .collect();
+    said.join("; ")
+}
+
+/// The counters that show that every part did what it is for.
+pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
+    let mut proofs = vec![];
+    let mut ask = |counter: String, need| proofs.push(Proof { counter, need });
+    if let Some(impairments) = &path.impairments {
+        for (direction, impairment) in impairments.by_direction() {
+            prove_impairment(direction, impairment, choice, &mut ask);
+        }
+    }
+    let armed_later = |name: &str| {
+        path.faults.iter().any(|fault| matches!(&fault.kind, FaultKind::Arm { action } if action == name))
+    };
+    for action in &path.actions {
+        let need = if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
+        match &action.deed {
+            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.matched", action.name), need),
+            Deed::InjectRst { towards, .. } => {
+                for to in towards.directions() {
+                    ask(format!("action.{}.injected.{}", action.name, to.name()), need);
+                }
+            }
+        }
+    }
+    let forgets = path.faults.iter().any(|fault| fault.kind == FaultKind::ForgetConnections);
+    if path.firewall.is_some() {
+        match forgets {
+            true => ask("firewall.forgotten".into(), Need::Once),
+            false => ask("firewall.expired".into(), Need::EveryTrial),
+        }
+    }
+    if path.ips.is_some() {
+        ask("ips.matched".into(), Need::EveryTrial);
+    }
+    if path.balancer.is_some() {
+        ask("balancer.sessions_reset".into(), Need::EveryTrial);
+    }
+    if path.haproxy.is_some() {
+        ask("haproxy.sessions".into(), Need::EveryTrial);
+        if path.faults.iter().any(|fault| fault.kind == FaultKind::BackendDown) {
+            ask("haproxy.marked_down".into(), Need::Once);
+        }
+    }
+    for rule in &path.rules {
+        let need = match rule.matches {
+            Matches::EveryTrial => Need::EveryTrial,
+            Matches::Sometimes => Need::Once,
+            Matches::Never => Need::Never,
+        };
+        ask(format!("rule.{}", rule.name), need);
+    }
+    for fault in &path.faults {
+        ask(format!("fault.{}", fault.name), Need::Once);
+    }
+    proofs
+}
+
+fn prove_impairment(
+    direction: Direction,
+    impairment: &Impairment,
+    choice: Choice,
+    ask: &mut impl FnMut(String, Need),
+) {
+    if *impairment == Impairment::none() {
+        return;
+    }
+    let to = direction.name();
+    let delays = impairment.delay_ns > 0 || impairment.jitter_ns > 0;
+    match choice {
+        Choice::None => {}
+        Choice::Netem { .. } => {
+            ask(format!("netem.{to}.packets"), Need::EveryTrial);
+            if impairment.loss_ppm > 0 {
+                ask(format!("netem.{to}.dropped"), Need::Once);
+            }
+        }
+        Choice::Middlebox => {
+            if delays {
+                ask(format!("link.{to}.delayed"), Need::EveryTrial);
+            }
+            for (there, what) in [
+                (impairment.loss_ppm > 0, "lost"),
+                (impairment.duplicate_ppm > 0, "duplicated"),
+                (impairment.reorder_ppm > 0, "reordered"),
+            ] {
+                if there {
+                    ask(format!("link.{to}.{what}"), Need::Once);
+                }
+            }
+            if impairment.rate_bits_per_s > 0 {
+                ask(format!("forwarded.{to}"), Need::EveryTrial);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::middlebox::{Action, Condition, JitterOrder, Sequence, Towards};
+    use crate::path::{Fault, Hook, Place, Rule, RuleSelect, RuleVerdict};
+
+    fn delayed(mechanism: Mechanism, order: JitterOrder) -> PathSpec {
+        let way = Impairment { delay_ns: 5, jitter_ns: 5, jitter_order: order, ..Impairment::none() };
+        let impairments = Impairments { mechanism, to_peer: Impairment::none(), to_target: way };
+        PathSpec { impairments: Some(impairments), ..PathSpec::plain("slow", 1500) }
+    }
+
+    fn without_netem() -> Mechanisms {
+        Mechanisms { netem: Err("the kernel has no sch_netem".into()), ..Mechanisms::all() }
+    }
+
+    #[test]
+    fn auto_takes_netem_where_it_is_and_can_and_says_so() {
+        let can = delayed(Mechanism::Auto, JitterOrder::MayReorder);
+        let (choice, words) = choose(&can, &Mechanisms::all()).expect("possible");
+        assert!(matches!(choice, Choice::Netem { to_peer: None, to_target: Some(_) }));
+        assert_eq!(words, ["delay, jitter to_target: netem (the host has it)"]);
+        let (choice, words) = choose(&can, &without_netem()).expect("possible");
+        assert_eq!(choice, Choice::Middlebox);
+        assert_eq!(words, ["delay, jitter to_target: own middlebox (the kernel has no sch_netem)"]);
+        let (choice, words) =
+            choose(&delayed(Mechanism::Auto, JitterOrder::Keep), &Mechanisms::all()).expect("possible");
+        assert_eq!(choice, Choice::Middlebox);
+        assert!(words[0].ends_with("(netem cannot do jitter that keeps the order)"), "{words:?}");
+    }
+
+    #[test]
+    fn what_is_demanded_is_had_or_refused() {
+        let demanded = delayed(Mechanism::Netem, JitterOrder::MayReorder);
+        assert!(matches!(choose(&demanded, &Mechanisms::all()), Ok((Choice::Netem { .. }, _))));
+        let refused = choose(&demanded, &without_netem()).expect_err("there is none");
+        assert_eq!(refused.to_string(), "path slow asks for netem: the kernel has no sch_netem");
+        let own = delayed(Mechanism::Middlebox, JitterOrder::MayReorder);
+        assert!(matches!(choose(&own, &Mechanisms::all()), Ok((Choice::Middlebox, _))));
+    }
+
+    #[test]
+    fn every_part_has_its_proof() {
+        let forge = Action {
+            name: "forge".into(),
+            armed: true,
+            when: Condition::default(),
+            first: 1,
+            deed: Deed::InjectRst {
+                towards: Towards::Both,
+                sequence: Sequence::Exact,
+                delay_ns: 0,
+                times: 1,
+                gap_ns: 0,
+            },
+        };
+        let rule = Rule {
+            name: "reject".into(),
+            at: Place::Target,
+            hook: Hook::Input,
+            select: RuleSelect::default(),
+            verdict: RuleVerdict::Count,
+            matches: Matches::Never,
+        };
+        let fault =
+            Fault { name: "later".into(), kind: FaultKind::LinkDown, after_ns: 0, for_ns: 0, every_ns: 0 };
+        let path = PathSpec {
+            actions: vec![forge],
+            rules: vec![rule],
+            faults: vec![fault],
+            ..delayed(Mechanism::Auto, JitterOrder::Keep)
+        };
+        let said: Vec<String> = proofs(&path, Choice::Middlebox)
+            .into_iter()
+            .map(|Proof { counter, need }| format!("{counter} {need:?}"))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "link.to_target.delayed EveryTrial",
+                "action.forge.injected.to_peer EveryTrial",
+                "action.forge.injected.to_target EveryTrial",
+                "rule.reject Never",
+                "fault.later Once",
+            ]
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! A block's packets: captured where the run asks for it, kept where they are worth it, with the trials' names on them.
+//!
+//! Must not know packet sockets or the file's bytes. Units: as in `testbed`.
+//! Errors: [`StageError::Testbed`]; it blames the host, and the block is void: what was asked for was not measured. A disk that does not
+//! take the file stops the run, as for every other part of the record. Tests: `tests/trouble/capture.rs`, `tests/guest/capture.rs` (root).
+
+mod annotate;
+
+use std::net::IpAddr;
+
+use rig_protocol::TrialRecord;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::spawn_blocking;
+
+use self::annotate::{Names, annotate};
+use super::dispatcher::Attempt;
+use super::environment;
+use super::laboratory::Laboratory;
+use super::session::joined;
+use super::stage::{Stage, StageError};
+use crate::event::Event;
+use crate::path::Addressing;
+use crate::record::Layout;
+use crate::record::format::{BlockRecord, CaptureWhen};
+use crate::testbed::pcapng::{self, Heading};
+use crate::testbed::{Capture, CapturedPackets};
+
+impl Stage {
+    /// Begins to capture at both ends, where the run keeps packets at all.
+    pub(super) async fn start_capture(&mut self, when: CaptureWhen) -> Result<(), StageError> {
+        match when {
+            CaptureWhen::Never => {}
+            // Between two guests no interface of the host carries anything.
+            CaptureWhen::Anomaly | CaptureWhen::Always if self.is_pair() => {}
+            CaptureWhen::Anomaly | CaptureWhen::Always => self.capture = Some(self.testbed.start_capture()?),
+        }
+        Ok(())
+    }
+
+    /// Ends the capture, if there is one.
+    pub(super) async fn stop_capture(&mut self) -> Result<Option<CapturedPackets>, StageError> {
+        let Some(capture) = self.capture.take() else { return Ok(None) };
+        Ok(Some(joined(spawn_blocking(move || Capture::stop(capture)).await)?))
+    }
+}
+
+impl Laboratory {
+    /// Hands the packets of a finished block over to the record, if they are worth keeping, and names the file in the block.
+    pub(super) async fn keep_packets(
+        &self,
+        packets: CapturedPackets,
+        attempt: &Attempt,
+        record: &mut BlockRecord,
+        trials: &[TrialRecord],
+        events: &UnboundedSender<Event>,
+    ) {
+        if !is_worth_keeping(self.capture, attempt.cell.control.is_some(), record) {
+            return;
+        }
+        let run = self.results.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (attempt, trials) = (attempt.clone(), trials.to_vec());
+        let encode = move || {
+            let names = name_trials(&packets, &attempt, &trials);
+            let heading = heading(&run, &attempt, &names);
+            pcapng::encode(&packets, &heading, |packet| names.of_packet(packet))
+        };
+        let bytes = joined(spawn_blocking(encode).await);
+        let file = Layout::capture(&record.id, record.attempt);
+        record.captures.push(file.clone());
+        // A spine without listeners is a run whose record has failed already.
+        let _ = events.send(Event::PacketsCaptured { block: record.id.clone(), file, bytes });
+    }
+}
+
+fn is_worth_keeping(when: CaptureWhen, control: bool, record: &BlockRecord) -> bool {
+    match when {
+        CaptureWhen::Never => false,
+        // A control's errnos are made on purpose.
+        CaptureWhen::Anomaly => record.tally.anomalies > 0 && !control,
+        CaptureWhen::Always => true,
+    }
+}
+
+fn name_trials(packets: &CapturedPackets, attempt: &Attempt, trials: &[TrialRecord]) -> Names {
+    let subject = &attempt.cell.subject;
+    if subject.configuration.target.proxied() {
+        // The ports on the wire are libslirp's, and tell nothing of the guest's.
+        return Names::default();
+    }
+    let client = IpAddr::from(Addressing::default().target);
+    annotate(packets, trials, &subject.script, client)
+}
+
+fn heading(run: &str, attempt: &Attempt, names: &Names) -> Heading {
+    let host = environment::host();
+    let Attempt { cell, block, attempt } = attempt;
+    let subject = &cell.subject;
+    let parameters = subject.parameters.iter().map(|(name, value)| format!(" {name}={value}"));
+    let mut comments = vec![
+        format!("run {run}"),
+        format!(
+            "cell {}: {}{} on {} {} over {}",
+            cell.id,
+            subject.scenario,
+            parameters.collect::<String>(),
+            subject.configuration.name,
+            subject.kernel,
+            subject.path.name
+        ),
+        format!("block {}, attempt {attempt}, seed {}", block.id, block.seed),
+        "checksums are unfinished and segments long where a sender leaves that to its card, as between guests of one host"
+            .to_owned(),
+    ];
+    if subject.configuration.target.proxied() {
+        comments.push(
+            "libslirp ends TCP between the guest and this wire: the ports are its own, and no packet is given a trial"
+                .to_owned(),
+        );
+    }
+    if !names.unplaced.is_empty() {
+        let trials: Vec<String> = names.unplaced.iter().map(u64::to_string).collect();
+        comments.push(format!("kept trials whose packets could not be told apart: {}", trials.join(", ")));
+    }
+    Heading {
+        hardware: host.cpu,
+        os: format!("Linux {}", host.kernel),
+        application: format!("rig {}", env!("CARGO_PKG_VERSION")),
+        comments,
+    }
+}

@@ -1,0 +1,194 @@
+//! Faults of a path at their moments: begun, ended, repeated and counted while trials are played.
+//!
+//! Holds one timeline per fault. Must not know outcomes. Moments are counted from the call, which is when the target was told to play.
+//! Units: nanoseconds in the spec. Errors: [`StageError`]: a fault that cannot be carried out makes the block void.
+//! Tests: below; real ones in `tests/paths.rs` (root) and `tests/guest.rs`.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::time::{Instant, sleep_until};
+
+use super::stage::{Stage, StageError};
+use crate::middlebox::Command;
+use crate::path::{Addressing, Fault, FaultKind};
+use crate::target::qemu::LinkState;
+use crate::testbed::{Backend, Carrier, Contention};
+
+/// How often each fault was carried out, as `fault.NAME`; for contention also the CPU time that it took, as `fault.NAME.cpu_ms`.
+#[derive(Debug, Default)]
+pub(super) struct Done(Mutex<BTreeMap<String, u64>>);
+
+impl Done {
+    fn add(&self, name: String, by: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += by;
+    }
+
+    /// The counters; faults that never came are there with 0.
+    pub(super) fn counters(self, faults: &[Fault]) -> BTreeMap<String, u64> {
+        let mut counters = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults {
+            counters.entry(format!("fault.{}", fault.name)).or_default();
+        }
+        counters
+    }
+}
+
+/// When a fault begins for the `n`-th time, counted from 0; `None` when it does not begin again.
+fn moment(fault: &Fault, n: u32) -> Option<Duration> {
+    match (n, fault.every_ns) {
+        (0, _) => Some(Duration::from_nanos(fault.after_ns)),
+        (_, 0) => None,
+        (n, every) => {
+            Some(Duration::from_nanos(fault.after_ns.saturating_add(every.saturating_mul(n.into()))))
+        }
+    }
+}
+
+/// Carries out all faults of a path, each at its moments, until the caller drops it: trials end, faults do not.
+pub(super) async fn conduct(stage: &Stage, faults: &[Fault], done: &Done) -> Result<Infallible, StageError> {
+    let began = Instant::now();
+    try_join_all(faults.iter().map(|fault| one(stage, fault, began, done))).await?;
+    std::future::pending().await
+}
+
+async fn one(stage: &Stage, fault: &Fault, began: Instant, done: &Done) -> Result<(), StageError> {
+    let name = format!("fault.{}", fault.name);
+    for n in 0_u32.. {
+        let Some(after) = moment(fault, n) else { break };
+        sleep_until(began + after).await;
+        let lasts = Duration::from_nanos(fault.for_ns);
+        match &fault.kind {
+            FaultKind::Contention { threads_per_cpu } => {
+                contend(*threads_per_cpu, lasts, &name, done).await?;
+            }
+            kind => {
+                begin(stage, kind).await?;
+                done.add(name.clone(), 1);
+                if let Some(end) = end_of(kind) {
+                    sleep_until(Instant::now() + lasts).await;
+                    end_it(stage, end).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Busy threads for this long, or for as long as the caller lets it.
+async fn contend(per_cpu: u32, lasts: Duration, name: &str, done: &Done) -> Result<(), StageError> {
+    /// Counts what the threads took, also when the future is dropped with them.
+    struct Counted<'a> {
+        contention: Option<Contention>,
+        name: &'a str,
+        done: &'a Done,
+    }
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            let used_ns = self.contention.take().map_or(0, Contention::stop);
+            self.done.add(format!("{}.cpu_ms", self.name), used_ns / 1_000_000);
+            self.done.add(self.name.to_owned(), u64::from(used_ns > 0));
+        }
+    }
+    let contention = Contention::start(per_cpu).map_err(|source| StageError::Contention { source })?;
+    let _counted = Counted { contention: Some(contention), name, done };
+    if lasts.is_zero() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(lasts).await;
+    Ok(())
+}
+
+/// What ends a fault that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    LinkUp,
+    Resume,
+    BackendUp,
+    HostBack,
+}
+
+fn end_of(kind: &FaultKind) -> Option<End> {
+    match kind {
+        FaultKind::LinkDown => Some(End::LinkUp),
+        FaultKind::Pause => Some(End::Resume),
+        FaultKind::BackendDown => Some(End::BackendUp),
+        FaultKind::HostGone => Some(End::HostBack),
+        FaultKind::Contention { .. } | FaultKind::ForgetConnections | FaultKind::Arm { .. } => None,
+    }
+}
+
+fn peer() -> IpAddr {
+    Addressing::default().peer.into()
+}
+
+async fn begin(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
+    match kind {
+        FaultKind::LinkDown => set_link(stage, LinkState::Down, Carrier::Off).await,
+        FaultKind::Pause => match stage.guest() {
+            Some(guest) => Ok(guest.pause().await?),
+            None => Err(StageError::NoGuestToPause),
+        },
+        FaultKind::BackendDown => Ok(blocking(|| stage.testbed().set_backend(Backend::Down))?),
+        FaultKind::HostGone => {
+            Ok(blocking(|| stage.testbed().command(Command::HostGone { address: peer() }))?)
+        }
+        FaultKind::ForgetConnections => Ok(blocking(|| stage.testbed().command(Command::ForgetConnections))?),
+        FaultKind::Arm { action } => {
+            Ok(blocking(|| stage.testbed().command(Command::Arm { action: action.clone() }))?)
+        }
+        FaultKind::Contention { .. } => unreachable!("contention has a beginning and an end of its own"),
+    }
+}
+
+async fn end_it(stage: &Stage, end: End) -> Result<(), StageError> {
+    match end {
+        End::LinkUp => set_link(stage, LinkState::Up, Carrier::On).await,
+        End::Resume => match stage.guest() {
+            Some(guest) => Ok(guest.resume().await?),
+            None => Err(StageError::NoGuestToPause),
+        },
+        End::BackendUp => Ok(blocking(|| stage.testbed().set_backend(Backend::Up))?),
+        End::HostBack => Ok(blocking(|| stage.testbed().command(Command::HostBack { address: peer() }))?),
+    }
+}
+
+async fn set_link(stage: &Stage, guest: LinkState, host: Carrier) -> Result<(), StageError> {
+    match stage.guest() {
+        Some(running) => Ok(running.set_link(guest).await?),
+        None => Ok(blocking(|| stage.testbed().set_target_link(host))?),
+    }
+}
+
+/// Some milliseconds of netlink or of a thread's answer, without holding up the other tasks of this thread.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(after_ns: u64, every_ns: u64) -> Fault {
+        Fault { name: "f".into(), kind: FaultKind::LinkDown, after_ns, for_ns: 0, every_ns }
+    }
+
+    #[test]
+    fn a_fault_comes_once_or_again_and_again() {
+        let ns = Duration::from_nanos;
+        assert_eq!([moment(&fault(5, 0), 0), moment(&fault(5, 0), 1)], [Some(ns(5)), None]);
+        assert_eq!([moment(&fault(5, 7), 1), moment(&fault(5, 7), 3)], [Some(ns(12)), Some(ns(26))]);
+    }
+
+    #[test]
+    fn a_fault_that_never_came_is_counted_as_none() {
+        let done = Done::default();
+        done.add("fault.g".into(), 2);
+        let counters = done.counters(&[fault(1, 0)]);
+        assert_eq!(counters, BTreeMap::from([("fault.f".into(), 0), ("fault.g".into(), 2)]));
+    }
+}

@@ -1,0 +1,309 @@
+//! What a run says of the claims about paths: made-up cells whose truth is known.
+
+use std::collections::BTreeMap;
+
+use rig::analysis::analyse;
+use rig::analysis::model::{CellStatus, Hypothesis, HypothesisVerdict, ReportModel};
+use rig::middlebox::Impairment;
+use rig::path::{Hook, Impairments, Matches, Mechanism, PathSpec, Place, Rule, RuleSelect, RuleVerdict};
+use rig::record::Run;
+use rig::report::{Format, render};
+use rig_protocol::{Tally, TcpState};
+
+use crate::fixture::{BLOCK, Bench, Play, cell, sound};
+
+use HypothesisVerdict::{Refuted, Supported, Undecided};
+
+/// A run with its controls, in which a test plays cells of shipped scenarios.
+struct Played(Bench);
+
+impl Played {
+    fn new() -> Self {
+        Self(sound())
+    }
+
+    /// Two blocks of a shipped scenario over a path, each with these outcomes (per thousand); the verdict call returned what their first
+    /// label says. Whether the RST had been processed before the call is `before`, in trials per block.
+    fn with(mut self, (scenario, path): (&str, PathSpec), outcomes: &[(&str, u64)], before: u64) -> Self {
+        self.add(("bare-metal", "host"), (scenario, path), outcomes, before);
+        self
+    }
+
+    fn add(
+        &mut self,
+        (configuration, kernel): (&str, &str),
+        (scenario, path): (&str, PathSpec),
+        outcomes: &[(&str, u64)],
+        before: u64,
+    ) {
+        let model = Bench::block(&mut self.0, Play::Base, configuration, kernel, 0).clone();
+        let mut cell = cell(Play::Base, configuration, kernel);
+        cell.claims = rig::script::shipped(scenario).expect("shipped").claims;
+        cell.subject.scenario = scenario.to_owned();
+        cell.subject.path = path;
+        cell.id = cell.subject.id();
+        let planned = self.0.record.blocks.len();
+        self.0.plan(cell);
+        for plan in self.0.record.blocks[planned..].iter().cloned() {
+            let mut block = model.clone();
+            (block.id, block.cell, block.records) = (plan.id, plan.cell, 0);
+            block.tally = tally(outcomes, before);
+            self.0.blocks.push((block, Vec::new()));
+        }
+    }
+
+    fn model(&self) -> ReportModel {
+        analyse(&Run {
+            dir: "nowhere".into(),
+            record: self.0.record.clone(),
+            blocks: self.0.blocks.iter().map(|(block, _)| block.clone()).collect(),
+            complete: true,
+            cautions: Vec::new(),
+        })
+    }
+
+    fn says(&self, id: &str) -> Hypothesis {
+        self.model().hypotheses.into_iter().find(|hypothesis| hypothesis.id == id).expect("tested")
+    }
+
+    fn verdict(&self, id: &str) -> HypothesisVerdict {
+        self.says(id).verdict
+    }
+}
+
+fn tally(outcomes: &[(&str, u64)], before: u64) -> Tally {
+    let mut tally = Tally { trials: BLOCK, ..Tally::default() };
+    for (outcome, n) in outcomes {
+        let returned = match outcome.split(',').next().expect("split gives one") {
+            "timeout" => "0".to_owned(),
+            "readable" => "1".to_owned(),
+            errno => format!("-1/{errno}"),
+        };
+        *tally.returns.entry(returned).or_default() += n;
+        tally.outcomes.insert((*outcome).to_owned(), *n);
+    }
+    tally.state_before = BTreeMap::from([(TcpState::CLOSE.0, before), (1, BLOCK - before)]);
+    tally
+}
+
+fn over(path: &str) -> PathSpec {
+    PathSpec::plain(path, 1500)
+}
+
+/// A path with this round trip.
+fn far(path: &str, round_trip_ms: u64) -> PathSpec {
+    let way = Impairment { delay_ns: round_trip_ms * 500_000, ..Impairment::none() };
+    let impairments = Impairments { mechanism: Mechanism::Auto, to_peer: way.clone(), to_target: way };
+    PathSpec { impairments: Some(impairments), ..over(path) }
+}
+
+const BASE: &str = "readable,data,ECONNRESET";
+
+/// The rule of method 4 on a separate client: it matches nothing, and that is the claim under test.
+fn without_effect() -> PathSpec {
+    let rule = Rule {
+        name: "reject".into(),
+        at: Place::Target,
+        hook: Hook::Input,
+        select: RuleSelect { destination_port: Some(8083), ..RuleSelect::default() },
+        verdict: RuleVerdict::RejectTcpReset,
+        matches: Matches::Never,
+    };
+    PathSpec { rules: vec![rule], ..over("reject-on-client") }
+}
+
+#[test]
+fn a_rule_that_matched_nothing_is_said_to_have_had_no_effect() {
+    let mut played = Played::new().with(("rst", without_effect()), &[(BASE, BLOCK)], BLOCK);
+    for (block, _) in played.0.blocks.iter_mut().rev().take(2) {
+        block.path.mechanisms = vec!["rule reject: nft in the target's namespace".into()];
+        block.path.counters = BTreeMap::from([("rule.reject".into(), 0), ("idle".into(), 0)]);
+    }
+    let model = played.model();
+    let cell = model.cells.iter().find(|cell| cell.path == "reject-on-client").expect("it was played");
+    assert_eq!(cell.status, CellStatus::Complete);
+    assert_eq!(cell.reason, "fault had no effect: rule reject matched 0 packets in 2,000 trials");
+    assert_eq!(cell.path_counters, BTreeMap::from([("rule.reject".to_owned(), 0)]));
+    let text = render(&model, Format::Text);
+    for line in [
+        "complete: fault had no effect: rule reject matched 0 packets in 2,000 trials",
+        "ended as readable,data,ECONNRESET in 2,000",
+        "on the way: rule reject: nft in the target's namespace",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_claim_that_select_fails_is_refuted_by_calls_that_do_not_and_supported_by_one_that_does() {
+    for (id, scenario, path) in [
+        ("H18", "rst", "rtt-100ms"),
+        ("H31", "path-resets", "firewall-idle"),
+        ("H32", "path-resets", "haproxy-down"),
+        ("H33", "forged-rst", "forged-plus-1000"),
+        ("H34", "rst", "overtake"),
+        ("H35", "rst", "method-1"),
+        ("H38", "path-resets", "reject-on-server"),
+        ("H56", "path-resets", "forged-exact"),
+    ] {
+        let quiet = Played::new().with((scenario, over(path)), &[(BASE, BLOCK)], BLOCK);
+        let said = quiet.says(id);
+        assert_eq!(said.verdict, Refuted, "{id}: {}", said.because);
+        assert!(said.because.contains(&format!("{BASE} in 2,000 of 2,000 on {path}")), "{}", said.because);
+        let loud =
+            Played::new().with((scenario, over(path)), &[(BASE, BLOCK - 1), ("EBADF,data,eof", 1)], BLOCK);
+        assert_eq!(loud.verdict(id), Supported, "{id}");
+    }
+}
+
+#[test]
+fn a_claim_about_a_path_is_not_tested_elsewhere() {
+    let mut played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    let ids = |played: &Played| {
+        let run = Run {
+            dir: "nowhere".into(),
+            record: played.0.record.clone(),
+            blocks: Vec::new(),
+            complete: true,
+            cautions: Vec::new(),
+        };
+        analyse(&run).hypotheses.into_iter().map(|hypothesis| hypothesis.id).collect::<Vec<_>>()
+    };
+    assert!(["H29", "H34", "H35", "H38"].iter().all(|id| !ids(&played).contains(&(*id).to_owned())));
+    played = played.with(("rst", over("overtake")), &[(BASE, BLOCK)], BLOCK);
+    let here = ids(&played);
+    assert!(here.contains(&"H29".to_owned()) && !here.contains(&"H35".to_owned()), "{here:?}");
+    assert_eq!(played.says("H29").cells.len(), 1, "only the cell on its path");
+}
+
+#[test]
+fn a_claim_about_an_end_is_decided_by_the_share_of_trials_that_end_so() {
+    let lost = "readable,ECONNRESET,eof";
+    for (id, scenario, path, claimed, otherwise) in [
+        ("H22", "state-lost", "firewall-restart", "readable,ECONNRESET", "readable,data"),
+        ("H23", "forged-rst", "forged-outside", "readable,ECONNRESET,eof", "timeout,ok,data"),
+        ("H24", "path-resets", "balancer-down", BASE, "readable,data,eof"),
+        ("H26", "rst-patient", "lose-data", lost, BASE),
+        ("H29", "rst", "overtake", "EBADF,ECONNRESET,eof", BASE),
+        ("H60", "rst-corked", "direct", lost, BASE),
+    ] {
+        let with = |outcomes: &[(&str, u64)]| {
+            Played::new().with((scenario, over(path)), outcomes, BLOCK).verdict(id)
+        };
+        assert_eq!(with(&[(claimed, BLOCK)]), Supported, "{id}");
+        assert_eq!(with(&[(otherwise, BLOCK)]), Refuted, "{id}");
+        assert_eq!(with(&[(claimed, BLOCK - 1), (otherwise, 1)]), Supported, "{id}: within the margin");
+        assert_eq!(with(&[(claimed, BLOCK - 20), (otherwise, 20)]), Undecided, "{id}: 2 % is beyond it");
+    }
+    let mut few = Played::new().with(("rst-corked", over("direct")), &[(lost, BLOCK)], BLOCK);
+    few.0.record.judgement.margin = 0.000_1;
+    let said = few.says("H60");
+    assert_eq!(said.verdict, Undecided);
+    assert!(said.because.contains("0 are not, too few for the margin; "), "{}", said.because);
+}
+
+#[test]
+fn what_decides_nothing_is_shown_beside() {
+    let played = Played::new().with(("path-resets", over("balancer-down")), &[(BASE, BLOCK)], BLOCK).with(
+        ("path-resets", over("haproxy-down")),
+        &[("readable,data,eof", BLOCK)],
+        0,
+    );
+    let said = played.says("H24");
+    assert_eq!(said.verdict, Supported);
+    assert!(
+        said.because.ends_with("readable,data,eof in 2,000 of 2,000 on haproxy-down"),
+        "{}",
+        said.because
+    );
+    assert_eq!(said.cells.len(), 1);
+}
+
+#[test]
+fn a_longer_way_shifts_the_order_or_does_not() {
+    let swept = |near: u64, far_away: u64| {
+        Played::new()
+            .with(("rst", over("direct")), &[(BASE, BLOCK)], near)
+            .with(("rst", far("rtt-10ms", 10)), &[(BASE, BLOCK)], near)
+            .with(("rst", far("rtt-500ms", 500)), &[(BASE, BLOCK)], far_away)
+            .says("H25")
+    };
+    let shifted = swept(BLOCK, 0);
+    assert_eq!(shifted.verdict, Supported, "{}", shifted.because);
+    assert!(
+        shifted.because.contains("2,000 of 2,000 at 0 ms, and in 0 of 2,000 at 500 ms"),
+        "{}",
+        shifted.because
+    );
+    assert_eq!(swept(BLOCK, BLOCK).verdict, Refuted);
+    assert_eq!(swept(BLOCK, BLOCK - 3).verdict, Undecided, "a small shift is neither");
+    assert_eq!(swept(0, BLOCK).verdict, Undecided, "the other way round is not what is claimed");
+    let alone = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    assert_eq!(alone.verdict("H25"), Undecided);
+}
+
+#[test]
+fn only_guests_on_kvm_speak_for_kvm() {
+    let mut played = Played::new();
+    played.add(("virtio-tap", "6.1"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    played.add(("bare-metal", "host"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    assert_eq!((played.verdict("H30"), played.verdict("H36")), (Undecided, Undecided));
+    for (block, _) in &mut played.0.blocks {
+        if block.target.accelerator == "tcg" {
+            block.target.accelerator = "kvm".into();
+        }
+    }
+    let said = played.says("H36");
+    assert_eq!(said.verdict, Refuted);
+    assert!(said.because.contains("in 2,000 trials"), "the guests' only: {}", said.because);
+    // vhost or contention must have been compared before anything is said of them.
+    assert_eq!((played.verdict("H08"), played.verdict("H20")), (Refuted, Undecided));
+    played.add(("virtio-tap", "6.1"), ("rst", over("contention")), &[(BASE, BLOCK)], BLOCK / 2);
+    played.add(("bare-metal", "host"), ("rst", over("contention")), &[(BASE, BLOCK)], BLOCK / 2);
+    assert_eq!(played.verdict("H20"), Refuted);
+    let far_off = [(BASE, BLOCK - 100), ("ENOENT,data,eof", 100)];
+    played.add(("virtio-tap", "6.12"), ("rst", over("contention")), &far_off, BLOCK / 2);
+    assert_eq!((played.verdict("H08"), played.verdict("H20")), (Supported, Supported));
+}
+
+#[test]
+fn a_method_is_judged_by_the_cells_that_carry_it_out() {
+    // The fixture's program waits 5 ms before the RST and 1 ms before the call.
+    let played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    assert_eq!(played.verdict("H37"), Refuted);
+    let said = played.says("H39");
+    assert_eq!((said.verdict, said.because.as_str()), (Undecided, "no cell with client_delay=1s has trials"));
+}
+
+#[test]
+fn each_placement_of_the_rule_says_how_often_it_met_a_packet() {
+    let mut played = Played::new().with(("rst", over("reject-on-client")), &[(BASE, BLOCK)], BLOCK).with(
+        ("path-resets", over("reject-answer-on-client")),
+        &[("timeout,EAGAIN,EAGAIN", BLOCK)],
+        0,
+    );
+    for (block, _) in played.0.blocks.iter_mut().rev().take(2) {
+        block.path.counters.insert("rule.reject".into(), BLOCK);
+    }
+    let said = played.says("H38");
+    assert_eq!(said.verdict, Refuted);
+    let words = "packets that met the rule: 2,000 on reject-answer-on-client and 0 on reject-on-client";
+    assert!(said.because.ends_with(words), "{}", said.because);
+}
+
+#[test]
+fn what_a_product_does_and_what_no_cell_sees_stays_undecided() {
+    let mut played = Played::new()
+        .with(("path-resets", over("firewall-idle")), &[(BASE, BLOCK)], BLOCK)
+        .with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    for (block, _) in &mut played.0.blocks {
+        block.path.counters.insert("firewall.expired".into(), 7);
+    }
+    let said = played.says("H21");
+    assert_eq!(said.verdict, Undecided);
+    assert!(said.because.contains("ended 14 idle sessions"), "of its own two blocks only: {}", said.because);
+    assert_eq!(played.verdict("H17"), Undecided);
+    assert_eq!(played.verdict("H27"), Refuted, "its first part is false");
+    let gone = Played::new().with(("rst", over("direct")), &[("readable,ECONNRESET,eof", BLOCK)], BLOCK);
+    assert_eq!(gone.verdict("H27"), Undecided, "one part of four");
+}
