@@ -1,8 +1,9 @@
 //! The small commands that the README names: each is run once, as a user would.
 
 use std::fs;
+use std::process::Command;
 
-use crate::blackbox::{Lab, is_root};
+use crate::blackbox::{Lab, is_root, program};
 
 #[test]
 fn a_scenario_is_played_at_once_and_shown_step_by_step() {
@@ -51,6 +52,29 @@ fn a_scenario_of_ones_own_is_checked_and_played_by_its_path() {
     lab.run("scenario run ./mine.toml --trials 20")
         .expect(0)
         .says(&["20 trials, 0 void", "readable,data,eof"]);
+}
+
+#[test]
+fn the_one_file_carries_agent_scenarios_and_matrix() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = Lab::new("");
+    let deployed = lab.path().join("elsewhere/rig");
+    fs::create_dir(deployed.parent().unwrap()).unwrap();
+    fs::copy(program(), &deployed).unwrap();
+    // No checkout, no cargo, no matrix.toml: nothing but the file and a plain environment.
+    let alone = |arguments: &str| {
+        let mut command = Command::new(&deployed);
+        command.args(arguments.split_whitespace()).env_clear().env("HOME", lab.path());
+        lab.settle(&mut command);
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir(deployed.parent().unwrap());
+        lab.start(command).end()
+    };
+    alone("matrix check").expect(0).says(&["valid", "profile quick", "profile nightly"]);
+    alone("scenario run rst client_delay=5ms --trials 50 --path overtake")
+        .expect(0)
+        .says(&["50 trials, 0 void", "readable,data,ECONNRESET"]);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct ConsoleState {
     pub failed: Option<String>,
     /// The line with which the kernel died.
     pub panicked: Option<String>,
+    /// Where the kernel was when it first complained (`RIP: 0010:function+0x9/0x190`).
+    pub at: Option<String>,
     /// Lines in which the kernel complained of itself (`BUG:`, `WARNING:`, an oops, a stalled CPU) without dying. The first few.
     pub complaints: Vec<String>,
     /// The last lines, oldest first.
@@ -59,6 +61,7 @@ impl ConsoleState {
             Some(Mark::Ready(release)) => _ = self.ready.get_or_insert(release),
             Some(Mark::Failed(reason)) => _ = self.failed.get_or_insert(reason),
             Some(Mark::Panicked) => _ = self.panicked.get_or_insert_with(|| line.clone()),
+            Some(Mark::At(place)) => _ = self.at.get_or_insert(place),
             Some(Mark::Complaint) if self.complaints.len() < 8 => self.complaints.push(line.clone()),
             Some(Mark::Complaint) | None => {}
         }
@@ -75,6 +78,7 @@ enum Mark {
     Ready(String),
     Failed(String),
     Panicked,
+    At(String),
     Complaint,
 }
 
@@ -91,6 +95,9 @@ fn judge(line: &str) -> Option<Mark> {
     }
     if line.contains("Kernel panic - not syncing") || line.contains("end Kernel panic") {
         return Some(Mark::Panicked);
+    }
+    if let Some((_, place)) = line.split_once("RIP: 0010:") {
+        return Some(Mark::At(place.trim().to_owned()));
     }
     let complaints = [
         "BUG: ",
@@ -259,6 +266,10 @@ mod tests {
             Some(Mark::Complaint)
         );
         assert_eq!(judge("[   10.1] Oops: 0002 [#1] PREEMPT SMP"), Some(Mark::Complaint));
+        assert_eq!(
+            judge("[   10.1] RIP: 0010:sched_clock_cpu+0x9/0x190"),
+            Some(Mark::At("sched_clock_cpu+0x9/0x190".to_owned()))
+        );
         assert_eq!(judge("DEBUG=1 Oopsla"), None);
     }
 

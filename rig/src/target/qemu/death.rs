@@ -94,8 +94,14 @@ impl Signs {
 
     fn kind_and_reason(&self, console: &ConsoleState) -> (DeathKind, String) {
         if let Some(line) = &console.panicked {
-            let line = strip_time(line);
-            return (DeathKind::Panicked, format!("the guest's kernel panicked: {line}"));
+            let mut reason = format!("the guest's kernel panicked: {}", strip_time(line));
+            if let Some(complaint) = console.complaints.first() {
+                reason.push_str(&format!(", after: {}", strip_time(complaint)));
+            }
+            if let Some(place) = &console.at {
+                reason.push_str(&format!(", at {place}"));
+            }
+            return (DeathKind::Panicked, reason);
         }
         if self.panicked_event {
             return (
@@ -178,6 +184,21 @@ mod tests {
         );
         assert!(signs.complete(&panicking()));
         assert!(!Signs { exit: None, ..signs }.complete(&ConsoleState::default()));
+    }
+
+    #[test]
+    fn a_panic_tells_what_it_began_with_and_where() {
+        let console = ConsoleState {
+            panicked: Some("[    3.336189] Kernel panic - not syncing: Fatal exception in interrupt".into()),
+            complaints: vec!["[    3.327438] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI".into()],
+            at: Some("sched_clock_cpu+0x9/0x190".into()),
+            ..ConsoleState::default()
+        };
+        assert_eq!(
+            Signs::default().judge(&console).reason,
+            "the guest's kernel panicked: Kernel panic - not syncing: Fatal exception in interrupt, \
+             after: Oops: int3: 0000 [#1] PREEMPT SMP NOPTI, at sched_clock_cpu+0x9/0x190"
+        );
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub enum GuestError {
         advice: &'static str,
     },
     /// The guest died while it booted.
-    #[error("the guest died in its boot: {reason}; its console ended with:\n{console_tail}")]
-    #[diagnostic(help("the console log has the whole boot"))]
+    #[error("the guest died in its boot: {reason}")]
+    #[diagnostic(help("its console ended with:\n{console_tail}\nthe console log has the whole boot"))]
     Died {
         /// Why.
         reason: String,
@@ -72,9 +72,10 @@ pub enum GuestError {
         console_tail: String,
     },
     /// The guest's kernel panicked while it booted.
-    #[error("{reason}; its console ended with:\n{console_tail}")]
+    #[error("{reason}")]
     #[diagnostic(help(
-        "the console log has the whole boot; `rig image build` makes the image anew, more memory_mib may help"
+        "its console ended with:\n{console_tail}\nthe console log has the whole boot; `rig image build` makes the image anew, \
+         more memory_mib may help"
     ))]
     Panicked {
         /// The panic's line.

@@ -241,8 +241,12 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Answer) {
         kernel: kit.kernel.clone(),
         initramfs: kit.initramfs.clone(),
         overlay: kit.overlay.clone(),
-        // `quiet` of the ordinary command line is taken back: how far a kernel came is the reason that is recorded.
-        extra_cmdline: vec!["loglevel=7".to_owned()],
+        extra_cmdline: match kit.lateness {
+            // `quiet` of the ordinary command line is taken back: how far a kernel came is the reason that is recorded.
+            Lateness::Answer => vec!["loglevel=7".to_owned()],
+            // Each character on an emulated serial line is an exit of the guest: half a minute for a whole boot.
+            Lateness::Chance => vec![],
+        },
         net,
         taps: Vec::new(),
         socket: None,
