@@ -1,6 +1,6 @@
 //! The rehearsal tier: boots the emulated KVM host with the real binary, and runs small programs and a whole matrix of this host in it.
 //!
-//! One rehearsal at a time: two would share two cores. Needs QEMU, and for the first time the package mirror; where QEMU is missing it says so and does nothing else.
+//! Two rehearsals at a time, the long one and one of the short ones: each keeps one CPU busy. Needs QEMU, and for the first time the package mirror; where QEMU is missing it says so and does nothing else.
 //! Units: seconds. Nothing here is timed except by bounds that only a hang reaches.
 
 use std::fs;
@@ -18,11 +18,11 @@ use nix::unistd::Pid;
 #[path = "rehearsal/matrix.rs"]
 mod matrix;
 
-/// Held while an emulated host runs.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Held while one of the short ones runs.
+static ONE_SHORT_ONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+    ONE_SHORT_ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Far more than a boot and a power-off take on a busy machine.

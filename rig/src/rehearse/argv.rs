@@ -57,7 +57,7 @@ pub(super) fn compose(parts: &Parts<'_>) -> Vec<String> {
 /// `rdinit`: not the image's own /init. What keeps watch over time (`tsc`, `nowatchdog`, RCU) takes a busy host for a broken machine. What costs
 /// time and guards against neighbours that an emulated machine does not have (`mitigations`, `init_on_alloc`, Debian's default) is left out.
 /// (Linux: Documentation/admin-guide/kernel-parameters.txt)
-const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 rdinit=/rehearsal/init \
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet oops=panic panic=-1 rdinit=/rehearsal/init \
     tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1 mitigations=off init_on_alloc=0";
 
 fn path(path: &Path) -> String {

@@ -14,6 +14,9 @@ use super::wire::{Ending, INPUT_WINDOW_BYTES, Start, Stream, ToGuest, ToHost, Wi
 /// Console lines that are kept for messages.
 const TAIL_LINES: usize = 20;
 
+/// How long a kernel may take to die once it has said so; then it hangs instead.
+const DYING: Duration = Duration::from_secs(10);
+
 /// How a rehearsal ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -96,6 +99,8 @@ pub(super) struct Course {
     tail: VecDeque<String>,
     /// The line in which init gave up, the kernel died or QEMU complained.
     reason: Option<String>,
+    /// When it will be taken for dead, once its kernel has said that it dies.
+    dying: Option<Instant>,
     result: Option<Result<Outcome, RehearsalError>>,
 }
 
@@ -109,12 +114,13 @@ impl Course {
             phase: Phase::Boot,
             tail: VecDeque::new(),
             reason: None,
+            dying: None,
             result: None,
         }
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        self.dying.map_or(self.deadline, |dead| dead.min(self.deadline))
     }
 
     /// How it ended, once it has.
@@ -127,12 +133,15 @@ impl Course {
             Event::Message(message) => return self.message(message, now),
             Event::Garbled(what) => self.finish(Err(RehearsalError::Garbled { what })),
             Event::Closed => self.closed(),
-            Event::Line(line) => self.line(line),
+            Event::Line(line) => self.line(line, now),
             Event::Signal(number) => return self.signal(number, now),
             Event::Resized(window) => return self.forward(ToGuest::Resize(window)),
             Event::Input(bytes) => return self.forward(ToGuest::Input(bytes)),
             Event::OutputClosed(stream) => return self.forward(ToGuest::OutputClosed(stream)),
             Event::Nothing => {}
+        }
+        if self.dying.is_some_and(|dead| now >= dead) {
+            self.closed();
         }
         if now >= self.deadline && self.result.is_none() { self.expired(now) } else { vec![] }
     }
@@ -197,9 +206,20 @@ impl Course {
         }
     }
 
-    fn line(&mut self, line: String) {
-        let says_why = ["rig: failed", "Kernel panic", "qemu-system-x86_64: "];
-        if self.reason.is_none() && says_why.iter().any(|words| line.contains(words)) {
+    fn line(&mut self, line: String, now: Instant) {
+        // arch/x86/mm/fault.c, arch/x86/kernel/{dumpstack,traps}.c: the first line of what `oops=panic` makes the end of a kernel.
+        let deadly = [
+            "Oops: ",
+            "BUG: unable to handle",
+            "BUG: kernel NULL",
+            "stack guard page was hit",
+            "Kernel panic",
+        ];
+        if self.dying.is_none() && deadly.iter().any(|words| line.contains(words)) {
+            self.dying = Some(now + DYING);
+        }
+        let says_why = ["rig: failed", "qemu-system-x86_64: "];
+        if self.reason.is_none() && says_why.iter().chain(&deadly).any(|words| line.contains(words)) {
             self.reason = Some(line.clone());
         }
         if self.tail.len() == TAIL_LINES {
@@ -430,6 +450,25 @@ mod tests {
         let mut stage = Stage::running();
         stage.take(Event::Closed);
         assert_eq!(stage.error(), "the emulated KVM host ended while running the command");
+    }
+
+    #[test]
+    fn a_kernel_that_hangs_as_it_dies_is_dead() {
+        let mut stage = Stage::running();
+        stage
+            .take(Event::Line("[   11.1] BUG: TASK stack guard page was hit at 00000000e5f36e63".to_owned()));
+        stage.wait(DYING / 2);
+        assert!(stage.course.result().is_none());
+        assert_eq!(stage.course.deadline() - stage.now, DYING / 2);
+        stage.wait(DYING / 2);
+        let said =
+            "while running the command: [   11.1] BUG: TASK stack guard page was hit at 00000000e5f36e63";
+        assert!(stage.error().ends_with(said));
+
+        let mut stage = Stage::running();
+        stage.take(Event::Line("[   11.1] Oops: 0002 [#1] PREEMPT SMP NOPTI".to_owned()));
+        stage.take(Event::Closed);
+        assert!(stage.error().ends_with("Oops: 0002 [#1] PREEMPT SMP NOPTI"));
     }
 
     #[test]

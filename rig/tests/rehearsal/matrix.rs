@@ -11,15 +11,14 @@ use rig_stats::{Count, fisher};
 
 use super::*;
 
-/// A rehearsal of the profile takes some ten minutes on two cores; only a hang reaches this.
-const BOUND: Duration = Duration::from_secs(3600);
+/// A rehearsal of the profile takes a quarter of an hour on a slow machine; only a hang reaches this.
+const BOUND: Duration = Duration::from_secs(2700);
 
 #[test]
 fn the_rehearsal_profile_runs_whole_on_kvm_and_vhost() {
     if !can_run("the rehearsal profile") {
         return;
     }
-    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("rig/ lies in the workspace");
     for what in ["matrix.toml", "images"] {
