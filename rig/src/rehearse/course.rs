@@ -95,6 +95,8 @@ pub(super) struct Course {
     start: Option<Start>,
     began: Instant,
     deadline: Instant,
+    /// When something last came from inside.
+    heard: Instant,
     phase: Phase,
     tail: VecDeque<String>,
     /// The line in which init gave up, the kernel died or QEMU complained.
@@ -111,6 +113,7 @@ impl Course {
             start: Some(start),
             began: now,
             deadline: now + bounds.boot,
+            heard: now,
             phase: Phase::Boot,
             tail: VecDeque::new(),
             reason: None,
@@ -120,7 +123,20 @@ impl Course {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.dying.map_or(self.deadline, |dead| dead.min(self.deadline))
+        [self.dying, self.silent_at()].into_iter().flatten().fold(self.deadline, Instant::min)
+    }
+
+    /// It lives, by what is known elsewhere.
+    pub(super) fn hear(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// When an emulated host that says nothing more has hung.
+    fn silent_at(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Run | Phase::WindDown(_) => Some(self.heard + self.bounds.silence),
+            Phase::Boot | Phase::Leave(_) => None,
+        }
     }
 
     /// How it ended, once it has.
@@ -130,7 +146,10 @@ impl Course {
 
     pub(super) fn take(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
-            Event::Message(message) => return self.message(message, now),
+            Event::Message(message) => {
+                self.hear(now);
+                return self.message(message, now);
+            }
             Event::Garbled(what) => self.finish(Err(RehearsalError::Garbled { what })),
             Event::Closed => self.closed(),
             Event::Line(line) => self.line(line, now),
@@ -142,6 +161,10 @@ impl Course {
         }
         if self.dying.is_some_and(|dead| now >= dead) {
             self.closed();
+        } else if self.silent_at().is_some_and(|hung| now >= hung) {
+            let last = self.last_words();
+            let what = "a sign of life of the emulated host";
+            self.finish(Err(RehearsalError::Deadline { what, bound: self.bounds.silence, last }));
         }
         if now >= self.deadline && self.result.is_none() { self.expired(now) } else { vec![] }
     }
@@ -169,7 +192,7 @@ impl Course {
             (ToHost::Failed(what), Phase::Run | Phase::WindDown(_)) => {
                 self.leave(Err(RehearsalError::Inside { what }), now)
             }
-            (ToHost::Output(..) | ToHost::InputTaken(_), _) => vec![],
+            (ToHost::Output(..) | ToHost::InputTaken(_) | ToHost::Alive, _) => vec![],
             (message @ (ToHost::Hello { .. } | ToHost::Ended(_) | ToHost::Failed(_)), _) => {
                 let what = format!("{message:?} while {}", self.doing());
                 self.finish(Err(RehearsalError::Garbled { what }));
@@ -258,8 +281,12 @@ impl Course {
         }
     }
 
+    fn last_words(&self) -> String {
+        self.tail.back().map_or_else(|| "none".to_owned(), |line| format!("{line:?}"))
+    }
+
     fn expired(&mut self, now: Instant) -> Vec<Action> {
-        let last = self.tail.back().map_or_else(|| "none".to_owned(), |line| format!("{line:?}"));
+        let last = self.last_words();
         let late = |what, bound| Err(RehearsalError::Deadline { what, bound, last });
         match self.phase {
             Phase::Boot => self.finish(late("the emulated KVM host to boot", self.bounds.boot)),
@@ -302,8 +329,13 @@ mod tests {
     impl Stage {
         fn booting() -> Self {
             let now = Instant::now();
-            let bounds =
-                Bounds { boot: 10 * SECOND, run: 100 * SECOND, wind_down: 5 * SECOND, power_off: 3 * SECOND };
+            let bounds = Bounds {
+                boot: 10 * SECOND,
+                run: 100 * SECOND,
+                wind_down: 5 * SECOND,
+                silence: 200 * SECOND,
+                power_off: 3 * SECOND,
+            };
             Self { course: Course::new(start(), bounds, now), now }
         }
 
@@ -469,6 +501,22 @@ mod tests {
         stage.take(Event::Line("[   11.1] Oops: 0002 [#1] PREEMPT SMP NOPTI".to_owned()));
         stage.take(Event::Closed);
         assert!(stage.error().ends_with("Oops: 0002 [#1] PREEMPT SMP NOPTI"));
+    }
+
+    #[test]
+    fn a_machine_that_says_nothing_has_hung() {
+        let mut stage = Stage::booting();
+        stage.course.bounds.silence = 20 * SECOND;
+        stage.hello();
+        stage.wait(15 * SECOND);
+        stage.take(Event::Message(ToHost::Alive));
+        stage.wait(15 * SECOND);
+        assert!(stage.course.result().is_none());
+        assert_eq!(stage.course.deadline() - stage.now, 5 * SECOND);
+        // What its console says is no sign of a PID 1 that lives.
+        stage.take(Event::Line("kvm: nothing".to_owned()));
+        stage.wait(5 * SECOND);
+        assert!(stage.error().starts_with("waited 20 s for a sign of life of the emulated host"));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -98,13 +100,15 @@ pub fn rehearse(
     ];
     let reading = control.try_clone().map_err(host("share a socket"))?;
     let sender = events.clone();
-    spawn_reader("control", move || read_control(reading, &sender, lines));
+    let writing = Arc::new(AtomicBool::new(false));
+    let busy = Arc::clone(&writing);
+    spawn_reader("control", move || read_control(reading, &sender, lines, &busy));
 
     let sink = |terminal: bool| if terminal { Sink::Terminal } else { Sink::Pipe };
     let start =
         rehearsal.start(sink(io::stdout().is_terminal()), sink(io::stderr().is_terminal()), window_size());
     let course = Course::new(start, rehearsal.bounds, Instant::now());
-    let result = follow(course, &happened, control, input_reader(&events), tell);
+    let result = follow(course, &happened, control, input_reader(&events), &writing, tell);
     qemu.end();
     result
 }
@@ -115,13 +119,20 @@ fn follow(
     happened: &Receiver<Event>,
     mut control: UnixStream,
     input: Sender<usize>,
+    writing: &AtomicBool,
     tell: &mut dyn FnMut(Note),
 ) -> Result<Outcome, RehearsalError> {
     loop {
         let patience = course.deadline().saturating_duration_since(Instant::now());
         let event = match happened.recv_timeout(patience) {
             Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => Event::Nothing,
+            Err(RecvTimeoutError::Timeout) => {
+                // Who reads our output takes his time: the machine waits for him, we do not hear it.
+                if writing.load(Ordering::Relaxed) {
+                    course.hear(Instant::now());
+                }
+                Event::Nothing
+            }
             Err(RecvTimeoutError::Disconnected) => unreachable!("the signal thread keeps a sender"),
         };
         for action in course.take(event, Instant::now()) {
@@ -257,14 +268,22 @@ fn input_reader(events: &Sender<Event>) -> Sender<usize> {
     asked
 }
 
-/// Reads messages to their end; writes output itself.
-fn read_control(mut control: UnixStream, events: &Sender<Event>, lines: [JoinHandle<()>; 2]) {
+/// Reads messages to their end; writes output itself, and shows in `writing` when it is at that.
+fn read_control(
+    mut control: UnixStream,
+    events: &Sender<Event>,
+    lines: [JoinHandle<()>; 2],
+    writing: &AtomicBool,
+) {
     let mut closed = [false; 2];
     loop {
         let event = match ToHost::read(&mut control) {
             Ok(Some(ToHost::Output(stream, bytes))) => {
                 let closed = &mut closed[stream as usize];
-                if *closed || write_out(stream, &bytes).is_ok() {
+                writing.store(true, Ordering::Relaxed);
+                let written = *closed || write_out(stream, &bytes).is_ok();
+                writing.store(false, Ordering::Relaxed);
+                if written {
                     continue;
                 }
                 *closed = true;
@@ -389,7 +408,7 @@ mod tests {
         ToHost::Hello { release: "6.1".to_owned() }.write(&mut theirs).unwrap();
         ToHost::InputTaken(3).write(&mut theirs).unwrap();
         drop(theirs);
-        read_control(ours, &events, [words, spawn_reader("none", || {})]);
+        read_control(ours, &events, [words, spawn_reader("none", || {})], &AtomicBool::new(false));
         drop(events);
         let all: Vec<String> = happened.into_iter().map(|event| format!("{event:?}")).collect();
         let position = |text: &str| all.iter().position(|event| event.contains(text)).unwrap();
@@ -403,7 +422,8 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(b"\x01\x00\x00\x00\x63").unwrap();
         let (events, happened) = channel();
-        read_control(ours, &events, [spawn_reader("none", || {}), spawn_reader("none", || {})]);
+        let none = [spawn_reader("none", || {}), spawn_reader("none", || {})];
+        read_control(ours, &events, none, &AtomicBool::new(false));
         assert!(matches!(happened.try_recv(), Ok(Event::Garbled(_))));
         assert!(happened.try_recv().is_err(), "nothing is read after it");
     }

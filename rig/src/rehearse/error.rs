@@ -35,7 +35,8 @@ pub enum RehearsalError {
     /// A wait that was over before what it waited for.
     #[error("waited {} s for {what}; the emulated host's last words: {last}", .bound.as_secs())]
     #[diagnostic(help(
-        "a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says"
+        "a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says; \
+         a run that was begun goes on with `rig rehearse -- matrix run --resume latest`"
     ))]
     Deadline {
         /// What did not come.

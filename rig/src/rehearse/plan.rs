@@ -65,6 +65,8 @@ pub struct Bounds {
     pub run: Duration,
     /// For the command to end after it was interrupted.
     pub wind_down: Duration,
+    /// Without a sign of life while the command runs.
+    pub silence: Duration,
     /// From the command's end to QEMU's.
     pub power_off: Duration,
 }
@@ -75,6 +77,7 @@ impl Default for Bounds {
         Self {
             boot: Duration::from_secs(240),
             run: Duration::from_secs(4 * 3600),
+            silence: Duration::from_secs(120),
             wind_down: Duration::from_secs(60),
             power_off: Duration::from_secs(60),
         }

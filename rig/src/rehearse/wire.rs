@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ const FRAME_CAP_BYTES: usize = 1 << 20;
 
 /// Input of the command that may be under way and not yet taken.
 pub(super) const INPUT_WINDOW_BYTES: usize = 64 << 10;
+
+/// How often PID 1 says that it lives.
+pub(super) const BEAT: Duration = Duration::from_secs(5);
 
 /// One of the command's output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,6 +118,8 @@ pub(super) enum ToHost {
     Output(Stream, Vec<u8>),
     /// So many bytes of input were taken.
     InputTaken(usize),
+    /// Nothing, said every [`BEAT`] from [`ToGuest::Start`] on: the machine still runs.
+    Alive,
     /// Nothing of the command is left, its output has been sent and the shares are written.
     Ended(Ending),
     /// The command could not be started, or its surroundings not be made.
@@ -156,6 +162,7 @@ impl ToHost {
             Self::InputTaken(count) => write_frame(to, 3, &json(count)),
             Self::Ended(ending) => write_frame(to, 4, &json(ending)),
             Self::Failed(what) => write_frame(to, 5, &json(what)),
+            Self::Alive => write_frame(to, 6, &[]),
         }
     }
 
@@ -169,6 +176,7 @@ impl ToHost {
             3 => Self::InputTaken(parse(&payload)?),
             4 => Self::Ended(parse(&payload)?),
             5 => Self::Failed(parse(&payload)?),
+            6 => Self::Alive,
             kind => return Err(unknown(kind)),
         }))
     }
@@ -268,6 +276,7 @@ mod tests {
             ToHost::Output(Stream::Stdout, b"out".to_vec()),
             ToHost::Output(Stream::Stderr, b"err".to_vec()),
             ToHost::InputTaken(7),
+            ToHost::Alive,
             ToHost::Ended(Ending::Killed { signal: 9 }),
             ToHost::Failed("no such file".to_owned()),
         ];

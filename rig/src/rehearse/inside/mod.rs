@@ -23,7 +23,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use self::command::Running;
-use super::wire::{Ending, Mount, PORT, Start, ToGuest, ToHost};
+use super::wire::{BEAT, Ending, Mount, PORT, Start, ToGuest, ToHost};
 
 /// For the control port to appear after its driver was loaded.
 const PORT_PATIENCE: Duration = Duration::from_secs(20);
@@ -77,6 +77,14 @@ fn serve() -> Result<(), String> {
         Ok(Some(ToGuest::Start(start))) => start,
         other => return Err(format!("expected the command, got {other:?}")),
     };
+    let beating = Arc::clone(&uplink);
+    // It ends with the machine.
+    thread::spawn(move || {
+        loop {
+            thread::sleep(BEAT);
+            send(&beating, &ToHost::Alive);
+        }
+    });
     let (released, release) = channel();
     let last = match run(&start, &uplink, downlink, released) {
         Ok(ending) => ToHost::Ended(ending),
