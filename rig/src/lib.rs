@@ -8,6 +8,7 @@ pub mod bench;
 pub mod capability;
 pub mod cli;
 pub mod clock;
+pub mod console;
 pub mod document;
 pub mod event;
 pub mod image;

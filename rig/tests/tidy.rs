@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["agent", "clock", "image", "middlebox", "path", "process", "script", "target", "testbed"]),
     ("capability", &["image", "process", "target", "testbed"]),
     ("clock", &[]),
+    ("console", &[]),
     ("document", &[]),
     ("event", &["record"]),
     ("image", &["document", "target"]),
@@ -19,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("path", &["middlebox"]),
     ("process", &[]),
     ("record", &["clock", "matrix"]),
-    ("rehearse", &["clock", "image", "process"]),
+    ("rehearse", &["clock", "console", "image", "process"]),
     ("report", &["analysis", "record"]),
     (
         "runner",
@@ -40,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("script", &["document"]),
-    ("target", &["image", "path", "process", "testbed"]),
+    ("target", &["console", "image", "path", "process", "testbed"]),
     ("testbed", &["middlebox", "path", "process"]),
 ];
 

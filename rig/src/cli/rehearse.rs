@@ -21,9 +21,9 @@ pub(super) struct Arguments {
     /// Memory of the emulated host in MiB [default: half of what is available, at most 8192]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1024..))]
     memory_mib: Option<u32>,
-    /// CPUs of the emulated host; with more than one QEMU 7.2 emulates a host of KVM guests that now and then dies [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    vcpus: Option<u32>,
+    /// CPUs of the emulated host; with more than one QEMU 7.2 emulates a host of KVM guests that now and then dies
+    #[arg(long, value_name = "N", default_value_t = Machine::VCPUS, value_parser = clap::value_parser!(u32).range(1..=64))]
+    vcpus: u32,
     /// A further folder that the command may write to; everything else that it writes is lost. The results folder is one
     #[arg(long, value_name = "DIR")]
     share: Vec<PathBuf>,
@@ -114,7 +114,6 @@ fn compose(arguments: &Arguments, base: &Path) -> Result<Rehearsal, Failure> {
     if !arguments.exec {
         command.insert(0, rig.to_string_lossy().into_owned());
     }
-    let fitting = Machine::fitting(available_memory_mib());
     Ok(Rehearsal {
         rig,
         command,
@@ -125,8 +124,10 @@ fn compose(arguments: &Arguments, base: &Path) -> Result<Rehearsal, Failure> {
             .collect::<BTreeMap<_, _>>(),
         shares: normalise_shares(base, &folders).map_err(|error| Failure::input([error]))?,
         machine: Machine {
-            vcpus: arguments.vcpus.unwrap_or(fitting.vcpus),
-            memory_mib: arguments.memory_mib.unwrap_or(fitting.memory_mib),
+            vcpus: arguments.vcpus,
+            memory_mib: arguments
+                .memory_mib
+                .unwrap_or_else(|| Machine::fitting_memory(available_memory_mib())),
         },
         bounds: Bounds { run: arguments.deadline.0, ..Bounds::default() },
     })

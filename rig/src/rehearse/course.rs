@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 use super::error::RehearsalError;
 use super::plan::Bounds;
 use super::wire::{Ending, INPUT_WINDOW_BYTES, Start, Stream, ToGuest, ToHost, Window};
+use crate::console::{Mark, judge};
 
 /// Console lines that are kept for messages.
 const TAIL_LINES: usize = 20;
+
+/// How a line of QEMU's standard error begins.
+const QEMU_COMPLAINS: &str = "qemu-system-x86_64: ";
 
 /// How long a kernel may take to die once it has said so; then it hangs instead.
 const DYING: Duration = Duration::from_secs(10);
@@ -59,6 +63,10 @@ pub(super) enum Event {
     Resized(Window),
     /// Input for the command; empty: its end.
     Input(Vec<u8>),
+    /// Output is being written: who reads it takes his time, and the machine waits for him, unheard.
+    Writing,
+    /// And that is done.
+    Written,
     /// Nobody reads this stream of ours any more.
     OutputClosed(Stream),
     /// Nothing happened until the deadline.
@@ -95,8 +103,8 @@ pub(super) struct Course {
     start: Option<Start>,
     began: Instant,
     deadline: Instant,
-    /// When something last came from inside.
-    heard: Instant,
+    /// When something last came from inside; none while what came is being written.
+    heard: Option<Instant>,
     phase: Phase,
     tail: VecDeque<String>,
     /// The line in which init gave up, the kernel died or QEMU complained.
@@ -113,7 +121,7 @@ impl Course {
             start: Some(start),
             began: now,
             deadline: now + bounds.boot,
-            heard: now,
+            heard: Some(now),
             phase: Phase::Boot,
             tail: VecDeque::new(),
             reason: None,
@@ -126,15 +134,10 @@ impl Course {
         [self.dying, self.silent_at()].into_iter().flatten().fold(self.deadline, Instant::min)
     }
 
-    /// It lives, by what is known elsewhere.
-    pub(super) fn hear(&mut self, now: Instant) {
-        self.heard = now;
-    }
-
     /// When an emulated host that says nothing more has hung.
     fn silent_at(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Run | Phase::WindDown(_) => Some(self.heard + self.bounds.silence),
+            Phase::Run | Phase::WindDown(_) => Some(self.heard? + self.bounds.silence),
             Phase::Boot | Phase::Leave(_) => None,
         }
     }
@@ -147,7 +150,7 @@ impl Course {
     pub(super) fn take(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
             Event::Message(message) => {
-                self.hear(now);
+                self.heard = Some(now);
                 return self.message(message, now);
             }
             Event::Garbled(what) => self.finish(Err(RehearsalError::Garbled { what })),
@@ -156,6 +159,8 @@ impl Course {
             Event::Signal(number) => return self.signal(number, now),
             Event::Resized(window) => return self.forward(ToGuest::Resize(window)),
             Event::Input(bytes) => return self.forward(ToGuest::Input(bytes)),
+            Event::Writing => self.heard = None,
+            Event::Written => self.heard = Some(now),
             Event::OutputClosed(stream) => return self.forward(ToGuest::OutputClosed(stream)),
             Event::Nothing => {}
         }
@@ -230,20 +235,16 @@ impl Course {
     }
 
     fn line(&mut self, line: String, now: Instant) {
-        // arch/x86/mm/fault.c, arch/x86/kernel/{dumpstack,traps}.c: the first line of what `oops=panic` makes the end of a kernel.
-        let deadly = [
-            "Oops: ",
-            "BUG: unable to handle",
-            "BUG: kernel NULL",
-            "stack guard page was hit",
-            "Kernel panic",
-        ];
-        if self.dying.is_none() && deadly.iter().any(|words| line.contains(words)) {
-            self.dying = Some(now + DYING);
-        }
-        let says_why = ["rig: failed", "qemu-system-x86_64: "];
-        if self.reason.is_none() && says_why.iter().chain(&deadly).any(|words| line.contains(words)) {
-            self.reason = Some(line.clone());
+        let says_why = match judge(&line) {
+            Some(Mark::Oops | Mark::Panicked) => {
+                self.dying.get_or_insert(now + DYING);
+                true
+            }
+            Some(Mark::Failed(_)) => true,
+            Some(Mark::Ready(_) | Mark::At(_) | Mark::Complaint) | None => line.contains(QEMU_COMPLAINS),
+        };
+        if says_why {
+            self.reason.get_or_insert_with(|| line.clone());
         }
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
@@ -517,6 +518,20 @@ mod tests {
         stage.take(Event::Line("kvm: nothing".to_owned()));
         stage.wait(5 * SECOND);
         assert!(stage.error().starts_with("waited 20 s for a sign of life of the emulated host"));
+    }
+
+    #[test]
+    fn a_machine_that_waits_for_a_slow_reader_of_ours_has_not_hung() {
+        let mut stage = Stage::booting();
+        stage.course.bounds.silence = 20 * SECOND;
+        stage.hello();
+        stage.take(Event::Writing);
+        stage.wait(60 * SECOND);
+        assert!(stage.course.result().is_none());
+        stage.take(Event::Written);
+        assert_eq!(stage.course.deadline() - stage.now, 20 * SECOND);
+        stage.wait(20 * SECOND);
+        assert!(stage.error().starts_with("waited 20 s for a sign of life"));
     }
 
     #[test]

@@ -11,8 +11,6 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -26,6 +24,7 @@ use super::error::RehearsalError;
 use super::initramfs;
 use super::plan::Rehearsal;
 use super::wire::{Sink, Stream, ToHost, Window};
+use crate::console::LineCutter;
 use crate::image::apt::Apt;
 use crate::image::{Cache, Fetch, Image, ImageError, Step, build, ensure_with, recipe};
 use crate::process;
@@ -100,15 +99,13 @@ pub fn rehearse(
     ];
     let reading = control.try_clone().map_err(host("share a socket"))?;
     let sender = events.clone();
-    let writing = Arc::new(AtomicBool::new(false));
-    let busy = Arc::clone(&writing);
-    spawn_reader("control", move || read_control(reading, &sender, lines, &busy));
+    spawn_reader("control", move || read_control(reading, &sender, lines));
 
     let sink = |terminal: bool| if terminal { Sink::Terminal } else { Sink::Pipe };
     let start =
         rehearsal.start(sink(io::stdout().is_terminal()), sink(io::stderr().is_terminal()), window_size());
     let course = Course::new(start, rehearsal.bounds, Instant::now());
-    let result = follow(course, &happened, control, input_reader(&events), &writing, tell);
+    let result = follow(course, &happened, control, input_reader(&events), tell);
     qemu.end();
     result
 }
@@ -119,20 +116,13 @@ fn follow(
     happened: &Receiver<Event>,
     mut control: UnixStream,
     input: Sender<usize>,
-    writing: &AtomicBool,
     tell: &mut dyn FnMut(Note),
 ) -> Result<Outcome, RehearsalError> {
     loop {
         let patience = course.deadline().saturating_duration_since(Instant::now());
         let event = match happened.recv_timeout(patience) {
             Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => {
-                // Who reads our output takes his time: the machine waits for him, we do not hear it.
-                if writing.load(Ordering::Relaxed) {
-                    course.hear(Instant::now());
-                }
-                Event::Nothing
-            }
+            Err(RecvTimeoutError::Timeout) => Event::Nothing,
             Err(RecvTimeoutError::Disconnected) => unreachable!("the signal thread keeps a sender"),
         };
         for action in course.take(event, Instant::now()) {
@@ -268,22 +258,18 @@ fn input_reader(events: &Sender<Event>) -> Sender<usize> {
     asked
 }
 
-/// Reads messages to their end; writes output itself, and shows in `writing` when it is at that.
-fn read_control(
-    mut control: UnixStream,
-    events: &Sender<Event>,
-    lines: [JoinHandle<()>; 2],
-    writing: &AtomicBool,
-) {
+/// Reads messages to their end; writes output itself, and tells when it is at that.
+fn read_control(mut control: UnixStream, events: &Sender<Event>, lines: [JoinHandle<()>; 2]) {
     let mut closed = [false; 2];
     loop {
         let event = match ToHost::read(&mut control) {
             Ok(Some(ToHost::Output(stream, bytes))) => {
                 let closed = &mut closed[stream as usize];
-                writing.store(true, Ordering::Relaxed);
-                let written = *closed || write_out(stream, &bytes).is_ok();
-                writing.store(false, Ordering::Relaxed);
-                if written {
+                // An end that nobody receives is found by the next message.
+                let _ = events.send(Event::Writing);
+                let newly_closed = !*closed && write_out(stream, &bytes).is_err();
+                let _ = events.send(Event::Written);
+                if !newly_closed {
                     continue;
                 }
                 *closed = true;
@@ -318,13 +304,17 @@ fn write_out(stream: Stream, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Longer lines are cut in two.
-const LINE_BYTES: usize = 1024;
 /// The log takes this much.
 const LOG_BYTES: usize = 16 << 20;
 
 fn read_lines(mut from: impl Read, mut log: Option<File>, events: &Sender<Event>) {
-    let (mut line, mut logged) = (Vec::new(), 0);
+    let (mut cutter, mut logged) = (LineCutter::default(), 0);
+    // The receiver is gone when the rehearsal has ended: the pipe is read on so that QEMU never waits for us.
+    let tell = |line: String| {
+        if !line.trim().is_empty() {
+            let _ = events.send(Event::Line(line));
+        }
+    };
     let mut buffer = [0; 4096];
     loop {
         let count = match from.read(&mut buffer) {
@@ -338,31 +328,9 @@ fn read_lines(mut from: impl Read, mut log: Option<File>, events: &Sender<Event>
         if logged > LOG_BYTES || log.as_mut().is_some_and(|log| log.write_all(&buffer[..count]).is_err()) {
             log = None;
         }
-        for &byte in &buffer[..count] {
-            if byte != b'\n' {
-                line.push(byte);
-            }
-            if byte == b'\n' || line.len() == LINE_BYTES {
-                // The receiver is gone when the rehearsal has ended: the pipe is read on so that QEMU never waits for us.
-                let _ = clean(&std::mem::take(&mut line)).map(|text| events.send(Event::Line(text)));
-            }
-        }
+        cutter.feed(&buffer[..count], tell);
     }
-    let _ = clean(&line).map(|text| events.send(Event::Line(text)));
-}
-
-/// Without control characters and the escape sequences of firmware; none for an empty line.
-fn clean(line: &[u8]) -> Option<String> {
-    let mut text = String::new();
-    let mut rest = String::from_utf8_lossy(line).into_owned();
-    while let Some((before, after)) = rest.split_once("\x1b[") {
-        text.push_str(before);
-        // ECMA-48: a control sequence ends with the first of these.
-        rest = after.trim_start_matches(|c: char| !('\x40'..='\x7e').contains(&c)).chars().skip(1).collect();
-    }
-    text.push_str(&rest);
-    text.retain(|c| !c.is_control());
-    (!text.trim().is_empty()).then_some(text)
+    let _ = cutter.end().map(tell);
 }
 
 #[cfg(test)]
@@ -383,11 +351,23 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_clean_bounded_and_not_empty() {
+    fn lines_are_clean_and_not_empty() {
         assert_eq!(lines(b"\x1b[2J\x1b[01;31mred\x1b[0m\r\n\r\n \nlast"), ["red", "last"]);
         assert_eq!(lines(b"\x1b["), Vec::<String>::new());
-        let long = lines(&vec![b'x'; LINE_BYTES * 2 + 1]);
-        assert_eq!(long.iter().map(String::len).collect::<Vec<_>>(), [LINE_BYTES, LINE_BYTES, 1]);
+    }
+
+    #[test]
+    fn who_writes_says_so_before_and_after() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ToHost::Output(Stream::Stderr, vec![]).write(&mut theirs).unwrap();
+        ToHost::Alive.write(&mut theirs).unwrap();
+        drop(theirs);
+        let (events, happened) = channel();
+        read_control(ours, &events, [spawn_reader("none", || {}), spawn_reader("none", || {})]);
+        drop(events);
+        let all: Vec<Event> = happened.into_iter().collect();
+        let expected = [Event::Writing, Event::Written, Event::Message(ToHost::Alive), Event::Closed];
+        assert_eq!(format!("{all:?}"), format!("{expected:?}"));
     }
 
     #[test]
@@ -408,7 +388,7 @@ mod tests {
         ToHost::Hello { release: "6.1".to_owned() }.write(&mut theirs).unwrap();
         ToHost::InputTaken(3).write(&mut theirs).unwrap();
         drop(theirs);
-        read_control(ours, &events, [words, spawn_reader("none", || {})], &AtomicBool::new(false));
+        read_control(ours, &events, [words, spawn_reader("none", || {})]);
         drop(events);
         let all: Vec<String> = happened.into_iter().map(|event| format!("{event:?}")).collect();
         let position = |text: &str| all.iter().position(|event| event.contains(text)).unwrap();
@@ -423,7 +403,7 @@ mod tests {
         theirs.write_all(b"\x01\x00\x00\x00\x63").unwrap();
         let (events, happened) = channel();
         let none = [spawn_reader("none", || {}), spawn_reader("none", || {})];
-        read_control(ours, &events, none, &AtomicBool::new(false));
+        read_control(ours, &events, none);
         assert!(matches!(happened.try_recv(), Ok(Event::Garbled(_))));
         assert!(happened.try_recv().is_err(), "nothing is read after it");
     }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
+/// What to try after an end that is not the command's.
+const GOES_ON: &str = "a run that was begun goes on with `rig rehearse -- matrix run --resume latest`";
+
 /// Why there was no rehearsal, or why it broke off.
 #[derive(Debug, Error, Diagnostic)]
 pub enum RehearsalError {
@@ -35,8 +38,7 @@ pub enum RehearsalError {
     /// A wait that was over before what it waited for.
     #[error("waited {} s for {what}; the emulated host's last words: {last}", .bound.as_secs())]
     #[diagnostic(help(
-        "a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says; \
-         a run that was begun goes on with `rig rehearse -- matrix run --resume latest`"
+        "a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says; {GOES_ON}"
     ))]
     Deadline {
         /// What did not come.
@@ -55,7 +57,7 @@ pub enum RehearsalError {
     },
     /// The emulated machine ended by itself.
     #[error("the emulated KVM host ended while {doing}{}", said(.reason.as_deref()))]
-    #[diagnostic(help("its last words:\n{tail}"))]
+    #[diagnostic(help("{GOES_ON}\nits last words:\n{tail}"))]
     Died {
         /// What it was doing.
         doing: &'static str,

@@ -44,15 +44,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// For a host with so much available memory: half of it, since the emulator needs some itself, and at most 8 GiB, enough for a dozen guests.
-    ///
-    /// One CPU, however many the host has: where two threads of QEMU emulate a host of KVM guests, that host dies now and then (seen with
+    /// Its CPUs, however many the host has: where two threads of QEMU emulate a host of KVM guests, that host dies now and then (seen with
     /// QEMU 7.2: a page fault in the handler of page faults, right after a guest's exit, with the guest's time stamp counter still in force).
-    pub fn fitting(available_mib: u64) -> Self {
-        Self {
-            vcpus: 1,
-            memory_mib: u32::try_from((available_mib / 2).clamp(2048, 8192)).expect("at most 8192"),
-        }
+    pub const VCPUS: u32 = 1;
+
+    /// Memory for it on a host with so much available: half of it, since the emulator needs some itself, and at most 8 GiB, enough for a
+    /// dozen guests. MiB.
+    pub fn fitting_memory(available_mib: u64) -> u32 {
+        u32::try_from((available_mib / 2).clamp(2048, 8192)).expect("at most 8192")
     }
 }
 
@@ -252,9 +251,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_machine_fits_the_host() {
-        assert_eq!(Machine::fitting(1000), Machine { vcpus: 1, memory_mib: 2048 });
-        assert_eq!(Machine::fitting(10_000), Machine { vcpus: 1, memory_mib: 5000 });
-        assert_eq!(Machine::fitting(1 << 20), Machine { vcpus: 1, memory_mib: 8192 });
+        assert_eq!([1000, 10_000, 1 << 20].map(Machine::fitting_memory), [2048, 5000, 8192]);
     }
 
     #[test]
