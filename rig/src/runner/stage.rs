@@ -9,6 +9,7 @@ mod seat;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -210,16 +211,7 @@ impl Stage {
                 let Some(Target::Guest { guest, agent }) = &mut self.target else {
                     unreachable!("it was put there by the call above")
                 };
-                let plan = laboratory.ssh_plan(guest);
-                let bytes = Arc::from(crate::agent::BYTES);
-                let pushed =
-                    launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?;
-                let stream = pushed
-                    .stream
-                    .try_clone()
-                    .map_err(|cause| StageError::Target(AgentError::Deaf { request: "stream", cause }))?;
-                *agent = Some(pushed);
-                Session::open(stream, exchange()).await.map_err(StageError::Target)
+                push_agent(laboratory, guest, agent, StageError::Target).await
             }
         }
     }
@@ -388,8 +380,26 @@ impl Stage {
 }
 
 async fn open(agent: &HostAgent) -> Result<Session, AgentError> {
-    let stream = agent.stream().try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
+    converse(agent.stream()).await
+}
+
+async fn converse(stream: &UnixStream) -> Result<Session, AgentError> {
+    let stream = stream.try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
     Session::open(stream, exchange()).await
+}
+
+/// Pushes the agent into a guest, starts it, and opens the conversation. It is `kept` from its start on, so that its end can be explained
+/// when that conversation breaks; what breaks there is blamed by `blame`.
+async fn push_agent(
+    laboratory: &Laboratory,
+    guest: &Guest,
+    kept: &mut Option<SshAgent>,
+    blame: fn(AgentError) -> StageError,
+) -> Result<Session, StageError> {
+    let bytes = Arc::from(crate::agent::BYTES);
+    let plan = laboratory.ssh_plan(guest);
+    let agent = kept.insert(launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?);
+    converse(&agent.stream).await.map_err(blame)
 }
 
 /// How it ended, if it has, and the last line of what it said.

@@ -6,18 +6,16 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::{EXPLANATION, Laboratory, Seat, Stage, StageError, boot, exchange, guests_agent_end};
-use crate::agent::AgentError;
+use super::{EXPLANATION, Laboratory, Seat, Stage, StageError, boot, guests_agent_end, push_agent};
 use crate::path::Addressing;
 use crate::record::Layout;
 use crate::record::format::TargetRecord;
 use crate::runner::dispatcher::Attempt;
 use crate::runner::session::Session;
-use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent};
+use crate::target::launch_ssh::SshAgent;
 use crate::target::qemu::argv::PEER_MAC;
 use crate::target::qemu::{Death, Guest};
 use crate::target::{PeerSeat, QemuSpec, TargetSpec};
@@ -114,14 +112,6 @@ impl Stage {
     pub(super) async fn start_peer_agent(&mut self, laboratory: &Laboratory) -> Result<Session, StageError> {
         let pair = self.pair.as_mut().expect("it was asked for because there is a pair");
         let guest = pair.guest.as_ref().expect("the agent comes after the guest");
-        let bytes = Arc::from(crate::agent::BYTES);
-        let plan = laboratory.ssh_plan(guest);
-        let pushed = launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?;
-        let stream = pushed
-            .stream
-            .try_clone()
-            .map_err(|cause| StageError::Peer(AgentError::Deaf { request: "stream", cause }))?;
-        pair.agent = Some(pushed);
-        Session::open(stream, exchange()).await.map_err(StageError::Peer)
+        push_agent(laboratory, guest, &mut pair.agent, StageError::Peer).await
     }
 }
