@@ -8,26 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Pattern;
 use super::connection::Stream;
-use super::counters::{Counter, Tally};
+use super::counters::{Counter, ResetCounters, Tally};
 use super::engine::{Engine, Timer, Verdict};
 use super::forge::{self, Link, Say};
 use super::frame::{ACK, FourTuple, SYN, Segment};
 use super::line::Release;
-use super::spec::{Direction, Expiry, Firewall, Offender, Port, Sequence, Stranger, Towards};
-
-#[derive(Debug)]
-struct ResetCounters {
-    sent: [Counter; 2],
-    unavailable: [Counter; 2],
-}
-
-impl ResetCounters {
-    fn new(of: &str, tally: &mut Tally) -> Self {
-        let mut register =
-            |what: &str| Direction::ALL.map(|to| tally.register(format!("{of}.{what}.{}", to.name())));
-        Self { sent: register("injected"), unavailable: register("unavailable") }
-    }
-}
+use super::spec::{Expiry, Firewall, Offender, Port, Sequence, Stranger};
 
 /// Counters of the three.
 #[derive(Debug)]
@@ -39,6 +25,7 @@ pub(super) struct BoxCounters {
     forgotten: Counter,
     strangers_reset: Counter,
     strangers_dropped: Counter,
+    stranger_connections: Counter,
     ips: ResetCounters,
     ips_matched: Counter,
     ips_dropped: Counter,
@@ -63,6 +50,7 @@ impl BoxCounters {
             forgotten: tally.register("firewall.forgotten"),
             strangers_reset: tally.register("firewall.strangers_reset"),
             strangers_dropped: tally.register("firewall.strangers_dropped"),
+            stranger_connections: tally.register("firewall.stranger_connections"),
             ips: ResetCounters::new("ips", tally),
             ips_matched: tally.register("ips.matched"),
             ips_dropped: tally.register("ips.dropped"),
@@ -94,21 +82,6 @@ pub(super) struct BalancerState {
 }
 
 impl Engine {
-    fn reset_by(
-        &mut self,
-        which: fn(&BoxCounters) -> &ResetCounters,
-        of: &FourTuple,
-        towards: Towards,
-        sequence: Sequence,
-        out: &mut Vec<Release>,
-    ) {
-        for (direction, sent) in self.reset(of, towards, sequence, out) {
-            let counters = which(&self.boxes);
-            let counter = if sent.is_ok() { &counters.sent } else { &counters.unavailable };
-            self.tally.count(counter[direction.index()]);
-        }
-    }
-
     /// Firewall: admits what a SYN opened, ends what was idle, and meets strangers.
     pub(super) fn pass_firewall(
         &mut self,
@@ -142,6 +115,7 @@ impl Engine {
             }
             return Verdict::Pass;
         }
+        self.count_connection(&of, self.boxes.stranger_connections);
         match firewall.stranger {
             Stranger::Reset => {
                 self.tally.count(self.boxes.strangers_reset);
@@ -173,7 +147,7 @@ impl Engine {
             return self.tally.count(self.boxes.forgotten);
         }
         self.tally.count(self.boxes.expired);
-        self.reset_by(|boxes| &boxes.firewall, of, firewall.reset, Sequence::Exact, out);
+        self.reset(of, firewall.reset, Sequence::Exact, self.boxes.firewall, out);
     }
 
     /// Firewall: as after a restart.
@@ -213,7 +187,7 @@ impl Engine {
         let Some((reset, sequence)) = self.spec.ips.as_ref().map(|ips| (ips.reset, ips.sequence)) else {
             return;
         };
-        self.reset_by(|boxes| &boxes.ips, of, reset, sequence, out);
+        self.reset(of, reset, sequence, self.boxes.ips, out);
     }
 
     pub(super) fn start_balancer(&mut self) {
@@ -274,7 +248,7 @@ impl Engine {
             let open = self.connections.get(&of).is_some_and(|connection| !connection.finished);
             if open && self.is_session(&of) {
                 self.tally.count(self.boxes.sessions_reset);
-                self.reset_by(|boxes| &boxes.balancer, &of, reset, Sequence::Exact, out);
+                self.reset(&of, reset, Sequence::Exact, self.boxes.balancer, out);
             }
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
+use super::counters::Counter;
 use super::forge::{self, Link, Say};
 use super::frame::{ACK, FIN, FourTuple, RST, SYN, Segment, after};
 use super::line::Passing;
@@ -129,6 +130,8 @@ pub(super) struct Connection {
     /// The firewall has state for it.
     pub(super) admitted: bool,
     pub(super) rules: Vec<RuleState>,
+    /// The counters of connections that have counted this one; few.
+    pub(super) counted: Vec<Counter>,
     pub(super) streams: [Stream; 2],
     target: End,
     peer: End,
@@ -143,6 +146,7 @@ impl Connection {
             finished: false,
             admitted: false,
             rules: std::iter::repeat_with(RuleState::default).take(rules).collect(),
+            counted: vec![],
             streams: Default::default(),
             target: End::default(),
             peer: End::default(),

@@ -6,12 +6,36 @@
 
 use std::collections::BTreeMap;
 
+use super::spec::Direction;
+
 /// Name to count; the record stores it as it is.
 pub type Counters = BTreeMap<String, u64>;
 
 /// A registered counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counter(usize);
+
+/// Of something that resets connections.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ResetCounters {
+    /// Resets.
+    pub(super) injected: [Counter; 2],
+    /// Those for which the connection's numbers were not known.
+    pub(super) unavailable: [Counter; 2],
+    /// Connections, however many resets each got.
+    pub(super) connections: [Counter; 2],
+}
+
+impl ResetCounters {
+    pub(super) fn new(of: &str, tally: &mut Tally) -> Self {
+        let mut register = |what: &str| tally.register_both(&format!("{of}.{what}"));
+        Self {
+            injected: register("injected"),
+            unavailable: register("unavailable"),
+            connections: register("connections"),
+        }
+    }
+}
 
 /// The counters of one engine.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +49,11 @@ impl Tally {
         self.names.push(name.into());
         self.values.push(0);
         Counter(self.values.len() - 1)
+    }
+
+    /// One for each direction, by [`Direction::index`].
+    pub(super) fn register_both(&mut self, name: &str) -> [Counter; 2] {
+        Direction::ALL.map(|direction| self.register(format!("{name}.{}", direction.name())))
     }
 
     pub(super) fn count(&mut self, counter: Counter) {

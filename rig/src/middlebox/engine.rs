@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use super::MiddleboxError;
 use super::boxes::{BalancerState, BoxCounters};
 use super::connection::{Connection, Connections, Unavailable};
-use super::counters::{Counter, Counters, Tally};
+use super::counters::{Counter, Counters, ResetCounters, Tally};
 use super::forge;
 use super::frame::{self, FourTuple, Segment};
 use super::line::{Line, Origin, Passing, Release};
@@ -50,6 +50,7 @@ struct FlowCounters {
     forged: [Counter; 2],
     connections: Counter,
     answered_for_gone: Counter,
+    gone_connections: Counter,
     neighbours_answered: Counter,
 }
 
@@ -83,15 +84,13 @@ impl Engine {
     pub fn new(spec: MiddleboxSpec) -> Result<Self, MiddleboxError> {
         spec.check()?;
         let mut tally = Tally::default();
-        let per_direction = |tally: &mut Tally, what: &str| {
-            Direction::ALL.map(|direction| tally.register(format!("{what}.{}", direction.name())))
-        };
         let flow = FlowCounters {
-            received: per_direction(&mut tally, "received"),
-            forwarded: per_direction(&mut tally, "forwarded"),
-            forged: per_direction(&mut tally, "forged"),
+            received: tally.register_both("received"),
+            forwarded: tally.register_both("forwarded"),
+            forged: tally.register_both("forged"),
             connections: tally.register("connections"),
             answered_for_gone: tally.register("gone.answered"),
+            gone_connections: tally.register("gone.connections"),
             neighbours_answered: tally.register("gone.neighbours_answered"),
         };
         let lines = Direction::ALL
@@ -227,6 +226,9 @@ impl Engine {
     fn receive_segment(&mut self, port: Port, frame: Vec<u8>, segment: Segment, out: &mut Vec<Release>) {
         if self.gone.contains(&segment.destination) {
             self.tally.count(self.flow.answered_for_gone);
+            // Nobody may have looked at segments until the host was gone.
+            self.connections.enter(port, &segment);
+            self.count_connection(&segment.four_tuple(port), self.flow.gone_connections);
             return self.refuse(port, &frame, &segment, out);
         }
         if self.answers_probe(port, &frame, &segment, out) {
@@ -286,14 +288,15 @@ impl Engine {
         self.pass(direction, passing, out);
     }
 
-    /// Resets a connection; gives for each direction of `towards` whether a reset was sent.
+    /// Resets the ends of a connection that `towards` names, and counts what became of each reset.
     pub(super) fn reset(
         &mut self,
         of: &FourTuple,
         towards: Towards,
         sequence: Sequence,
+        counters: ResetCounters,
         out: &mut Vec<Release>,
-    ) -> Vec<(Direction, Result<(), Unavailable>)> {
+    ) {
         // Both are made before one is sent, so that neither changes what the other says.
         let made: Vec<_> = towards
             .directions()
@@ -303,11 +306,28 @@ impl Engine {
                 (*direction, connection.and_then(|known| known.forge_reset(*direction, sequence)))
             })
             .collect();
-        made.into_iter()
-            .map(|(direction, made)| {
-                (direction, made.map(|frame| self.send_forged(direction.exit(), frame, out)))
-            })
-            .collect()
+        for (direction, made) in made {
+            let index = direction.index();
+            match made {
+                Ok(frame) => {
+                    self.tally.count(counters.injected[index]);
+                    self.count_connection(of, counters.connections[index]);
+                    self.send_forged(direction.exit(), frame, out);
+                }
+                Err(Unavailable) => self.tally.count(counters.unavailable[index]),
+            }
+        }
+    }
+
+    /// Counts a connection, once however often this is said of it: a proof that a fault bit asks how many trials it met, not how many of
+    /// their retransmissions.
+    pub(super) fn count_connection(&mut self, of: &FourTuple, counter: Counter) {
+        if let Some(connection) = self.connections.get(of)
+            && !connection.counted.contains(&counter)
+        {
+            connection.counted.push(counter);
+            self.tally.count(counter);
+        }
     }
 
     /// Puts a frame on its line; whatever leaves the line is known to have been let through.

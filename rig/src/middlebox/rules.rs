@@ -6,7 +6,7 @@
 
 use super::MiddleboxError;
 use super::connection::{Held, RuleState};
-use super::counters::{Counter, Tally};
+use super::counters::{Counter, ResetCounters, Tally};
 use super::engine::{Engine, Timer};
 use super::frame::{ACK, FIN, FourTuple, RST, SYN, Segment};
 use super::line::{Passing, Release};
@@ -21,13 +21,13 @@ pub(super) struct Rule {
     pub(super) action: Action,
     armed: bool,
     matched: Counter,
+    connections: Counter,
     dropped: Counter,
     held: Counter,
     released: Counter,
     released_by_timeout: Counter,
     overflowed: Counter,
-    injected: [Counter; 2],
-    unavailable: [Counter; 2],
+    resets: ResetCounters,
 }
 
 impl Rule {
@@ -36,13 +36,13 @@ impl Rule {
         Self {
             armed: action.armed,
             matched: register("matched"),
+            connections: register("connections"),
             dropped: register("dropped"),
             held: register("held"),
             released: register("released"),
             released_by_timeout: register("released_by_timeout"),
             overflowed: register("overflowed"),
-            injected: Direction::ALL.map(|to| register(&format!("injected.{}", to.name()))),
-            unavailable: Direction::ALL.map(|to| register(&format!("unavailable.{}", to.name()))),
+            resets: ResetCounters::new(&format!("action.{}", action.name), tally),
             action,
         }
     }
@@ -104,7 +104,9 @@ impl Engine {
             if !rule.acts_on(state) {
                 continue;
             }
+            let connections = rule.connections;
             self.tally.count(rule.matched);
+            self.count_connection(&four_tuple, connections);
             if decides {
                 decided = Some(index);
             } else {
@@ -204,11 +206,7 @@ impl Engine {
         out: &mut Vec<Release>,
     ) {
         let Deed::InjectRst { towards, sequence, gap_ns, .. } = *self.deed(rule) else { return };
-        for (direction, sent) in self.reset(of, towards, sequence, out) {
-            let counters = &self.rules[rule];
-            let counter = if sent.is_ok() { counters.injected } else { counters.unavailable };
-            self.tally.count(counter[direction.index()]);
-        }
+        self.reset(of, towards, sequence, self.rules[rule].resets, out);
         if left > 1 {
             let at = self.now.saturating_add(gap_ns);
             self.set_timer(at, Timer::Inject { of: *of, generation, rule, left: left - 1 });

@@ -272,6 +272,23 @@ fn resets_to_both_ends_later_and_again() {
         |at| [(at, Port::Peer, RST | ACK, 105, vec![]), (at + 5 * MS, Port::Target, RST | ACK, 501, vec![])];
     assert_eq!(left, [expected(10 * MS), expected(610 * MS)].concat());
     assert_eq!(play.count("action.x.injected.to_peer"), 2);
+    assert_eq!(play.count("action.x.connections.to_peer"), 1);
+}
+
+#[test]
+fn a_connection_counts_once_however_often_its_segments_are_touched() {
+    let wire = Wire::v4();
+    let spec = rule(Condition { payload: Some(true), ..any() }, Deed::Drop);
+    let mut play = Play::established(spec, wire);
+    for _ in 0..3 {
+        assert_eq!(play.peer(wire.to_target(ACK, 501, 101, b"CDEF")), []);
+    }
+    assert_eq!((play.count("action.x.dropped"), play.count("action.x.connections")), (3, 1));
+    // A reset ends it, and the next of the same ends is another.
+    play.peer(wire.to_target(RST | ACK, 501, 101, b""));
+    play.target(wire.to_peer(SYN, 9000, 0, b""));
+    play.target(wire.to_peer(ACK, 9001, 501, b"ABCD"));
+    assert_eq!((play.count("action.x.dropped"), play.count("action.x.connections")), (4, 2));
 }
 
 #[test]
@@ -303,6 +320,8 @@ fn a_gone_host_is_answered_for() {
         assert_eq!(brief(&left), [(Port::Target, RST | ACK, 0)]);
         assert_eq!(play.target(wire.to_peer(RST, 101, 0, b"")), []);
         assert_eq!(play.count("gone.answered"), 3);
+        // The SYN begins another one; the reset belongs to that.
+        assert_eq!(play.count("gone.connections"), 2);
         play.command(Command::HostBack { address: wire.peer.ip() });
         assert_eq!(play.target(wire.to_peer(ACK, 101, 501, b"ABCD")).len(), 1);
     }
@@ -328,7 +347,12 @@ fn a_firewall_resets_both_ends_when_idle() {
     );
     assert_eq!((play.count("firewall.expired"), play.count("firewall.admitted")), (1, 1));
     assert_eq!(play.target(wire.to_peer(ACK, 105, 501, b"more")), []);
-    assert_eq!(play.count("firewall.strangers_dropped"), 1);
+    assert_eq!(play.target(wire.to_peer(ACK, 105, 501, b"more")), []);
+    assert_eq!(
+        (play.count("firewall.strangers_dropped"), play.count("firewall.stranger_connections")),
+        (2, 1)
+    );
+    assert_eq!(play.count("firewall.connections.to_peer"), 1);
     // A new connection is welcome.
     assert_eq!(play.target(wire.to_peer(SYN, 7000, 0, b"")).len(), 1);
     assert_eq!(play.count("firewall.admitted"), 2);

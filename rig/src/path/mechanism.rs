@@ -7,7 +7,7 @@ use super::error::PathError;
 use super::netem::Netem;
 use super::ops::{Need, Proof};
 use super::spec::{FaultKind, Impairments, Matches, Mechanism, Mechanisms, PathSpec};
-use crate::middlebox::{Deed, Direction, Impairment};
+use crate::middlebox::{Deed, Direction, Impairment, Towards};
 
 /// What makes the impairments of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,26 +90,27 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
     for action in &path.actions {
         let need = if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
         match &action.deed {
-            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.matched", action.name), need),
+            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.connections", action.name), need),
             Deed::InjectRst { towards, .. } => {
-                for to in towards.directions() {
-                    ask(format!("action.{}.injected.{}", action.name, to.name()), need);
-                }
+                resets(&format!("action.{}", action.name), *towards).for_each(|counter| ask(counter, need));
             }
         }
     }
     let forgets = path.faults.iter().any(|fault| fault.kind == FaultKind::ForgetConnections);
-    if path.firewall.is_some() {
-        match forgets {
-            true => ask("firewall.forgotten".into(), Need::Once),
-            false => ask("firewall.expired".into(), Need::EveryTrial),
-        }
+    let mut ask_all = |counters: &mut dyn Iterator<Item = String>| {
+        counters.for_each(|counter| ask(counter, Need::EveryTrial));
+    };
+    match &path.firewall {
+        // Whoever speaks after it forgot is a stranger to it.
+        Some(_) if forgets => ask_all(&mut ["firewall.stranger_connections".to_owned()].into_iter()),
+        Some(firewall) => ask_all(&mut resets("firewall", firewall.reset)),
+        None => {}
     }
-    if path.ips.is_some() {
-        ask("ips.matched".into(), Need::EveryTrial);
+    if let Some(ips) = &path.ips {
+        ask_all(&mut resets("ips", ips.reset));
     }
-    if path.balancer.is_some() {
-        ask("balancer.sessions_reset".into(), Need::EveryTrial);
+    if let Some(balancer) = &path.balancer {
+        ask_all(&mut resets("balancer", balancer.reset));
     }
     if path.haproxy.is_some() {
         ask("haproxy.sessions".into(), Need::EveryTrial);
@@ -127,8 +128,16 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
     }
     for fault in &path.faults {
         ask(format!("fault.{}", fault.name), Need::Once);
+        if fault.kind == FaultKind::HostGone {
+            ask("gone.connections".into(), Need::EveryTrial);
+        }
     }
     proofs
+}
+
+/// The counters of connections of which an end was reset. Not of resets: one connection may get several, and prove nothing for another.
+fn resets(by: &str, towards: Towards) -> impl Iterator<Item = String> {
+    towards.directions().iter().map(move |to| format!("{by}.connections.{}", to.name()))
 }
 
 fn prove_impairment(
@@ -173,7 +182,7 @@ fn prove_impairment(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::middlebox::{Action, Condition, JitterOrder, Sequence, Towards};
+    use crate::middlebox::{Action, Condition, JitterOrder, Sequence};
     use crate::path::{Fault, Hook, Place, Rule, RuleSelect, RuleVerdict};
 
     fn delayed(mechanism: Mechanism, order: JitterOrder) -> PathSpec {
@@ -250,8 +259,8 @@ mod tests {
             said,
             [
                 "link.to_target.delayed EveryTrial",
-                "action.forge.injected.to_peer EveryTrial",
-                "action.forge.injected.to_target EveryTrial",
+                "action.forge.connections.to_peer EveryTrial",
+                "action.forge.connections.to_target EveryTrial",
                 "rule.reject Never",
                 "fault.later Once",
             ]
