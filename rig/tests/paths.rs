@@ -15,10 +15,11 @@ use rig::middlebox::{
     Pattern, Sequence, Stranger, Towards,
 };
 use rig::path::{
-    Addressing, Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, OnMarkedDown, PEER_PORT,
-    PathSpec, Place, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Addressing, Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, OnMarkedDown,
+    PEER_PORT, PathSpec, Place, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };
 use rig::testbed::probe;
+use rig_protocol::Tally;
 
 const MS: u64 = 1_000_000;
 
@@ -84,6 +85,21 @@ fn a_forged_reset_counts_only_with_the_exact_number() {
     let exact = forge(Sequence::Exact, Towards::ToTarget);
     let played = play(&PathSpec { actions: vec![exact], ..plain() }, TALKS_ON, 20);
     all(&played, "readable,ECONNRESET,eof");
+}
+
+#[test]
+fn on_a_loopback_the_peer_is_in_the_targets_kernel_and_no_link_carries_anything() {
+    if skipped("a loopback") {
+        return;
+    }
+    let played = play(&PathSpec { medium: Medium::Loopback, ..plain() }, OVERTAKEN, 40);
+    all(&played, "readable,data,ECONNRESET");
+    assert!(played.record.witness.absent, "{:?}", played.record.witness);
+    assert_eq!(played.record.path.mechanisms, ["loopback: the peer is in the target's own kernel"]);
+    // One namespace, so one set of counters: both ends' say the same, or nearly, as they are read one after the other.
+    let sent = |tally: &Tally| tally.counters["Tcp.OutRsts"];
+    assert!(sent(&played.record.tally) >= 40, "{:?}", played.record.tally.counters);
+    assert!(sent(&played.record.peer_tally) >= 40, "{:?}", played.record.peer_tally.counters);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rig::image::{GuestKeys, Overlay};
-use rig::target::launch_ssh::{self, AgentEnd, Exit, SshAgent, SshError, SshSession};
+use rig::target::launch_ssh::{self, AGENT_PATH, AgentEnd, Exit, SshAgent, SshError, SshSession};
 use rig::target::qemu::probe::PROBE_DEADLINE;
 use rig::target::qemu::{
     DeathKind, Engine, Guest, GuestError, GuestPlan, LinkState, ProbeKit, QmpError, probe,
@@ -215,7 +215,8 @@ async fn takes_a_program(bench: &Bench, guest: &Guest) {
     program.extend(pattern(1 << 20).iter().map(|byte| b'a' + byte % 26));
     let started = Instant::now();
     let command = "/run/agent --flag".to_owned();
-    let mut agent = launch_ssh::launch(guest, bench.ssh(), Arc::from(program), command, LONG).await.unwrap();
+    let mut agent =
+        launch_ssh::launch(guest, bench.ssh(), Arc::from(program), AGENT_PATH, command, LONG).await.unwrap();
     let mut first = [0; 13];
     agent.stream.read_exact(&mut first).unwrap();
     support::say(&format!("from connect to the agent's first output {:?}", started.elapsed()));

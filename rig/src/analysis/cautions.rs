@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use rig_stats::{Confidence, Count, fisher, holm};
 
+use crate::path::Medium;
 use crate::record::Run;
 use crate::target::TargetSpec;
 
@@ -171,7 +172,7 @@ fn about_witnesses(measured: &[Measured<'_>]) -> Vec<String> {
     }
     let unwatched: BTreeSet<&str> = measured
         .iter()
-        .filter(|cell| !cell.has_witness())
+        .filter(|cell| !cell.has_witness() && cell.cell().subject.path.medium == Medium::Link)
         .map(|cell| cell.cell().subject.configuration.name.as_str())
         .collect();
     if !unwatched.is_empty() {

@@ -114,6 +114,11 @@ impl Measured<'_> {
         format!("{}{}", subject.scenario, parameters.collect::<String>())
     }
 
+    /// Trials in which TCP_INFO said CLOSE right before the call: the RST had been processed.
+    pub(super) fn rst_before_call(&self) -> u64 {
+        self.tally.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0)
+    }
+
     /// Whether somebody watched the packets of every block.
     pub(super) fn has_witness(&self) -> bool {
         self.blocks.iter().all(|block| !block.witness.absent)
@@ -230,7 +235,7 @@ pub(super) fn summarise(run: &Run, measured: &Measured<'_>, sight: &Sight, rules
         origin: origins(&measured.blocks),
         returns: tally.returns.clone(),
         outcomes: tally.outcomes.clone(),
-        rst_before_call: tally.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0),
+        rst_before_call: measured.rst_before_call(),
         rates: Question::ALL.iter().map(|q| (q.key().to_owned(), rate(q.count(tally), rules))).collect(),
         latency_ns: timed,
         anomalies: tally.anomalies,

@@ -86,7 +86,7 @@ const ROWS: &[Row] = &[
     row("H08", &[at("rst", &[])], Rule::By(judges::place_decides)),
     row("H13", &[], Rule::By(judges::data_is_discarded)),
     row("H16", &[], Rule::By(judges::order_decides)),
-    row("H17", &[at("rst", &["direct"])], Rule::By(judges::loopback_is_late)),
+    row("H17", &[at("rst", &["direct", "loopback*"])], Rule::By(judges::loopback_is_late)),
     row("H18", &[at("rst", &["rtt-*"])], Rule::Fails(BOTH)),
     row("H19", &[], Rule::By(judges::more_often_in_kvm)),
     row("H20", &[at("rst", &[])], Rule::By(judges::bottleneck_decides)),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rig_protocol::{Delay, Op};
 
 use super::*;
-use crate::target::{Accelerator, Backend, NicModel, PeerSeat, TargetSpec};
+use crate::target::{Accelerator, Backend, NicModel, PeerSeat, TargetSpec, peer_seat};
 
 const SHIPPED: &str = include_str!("../../../matrix.toml");
 
@@ -88,7 +88,8 @@ fn the_shipped_file_has_the_configurations_of_the_contract() {
             "virtio-user" => assert!(cell.subject.configuration.target.proxied()),
             "virtio-pair" => {
                 assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::Socket, 1));
-                assert_eq!(cell.subject.configuration.target.peer_seat(), PeerSeat::Guest);
+                let subject = &cell.subject;
+                assert_eq!(peer_seat(&subject.configuration.target, &subject.path), PeerSeat::Guest);
             }
             _ => assert_eq!((nic.model, nic.backend), (NicModel::VirtioNet, Backend::Tap)),
         }
@@ -435,7 +436,11 @@ fn filters_widen_on_one_axis_and_narrow_on_different_ones() {
         select(&matrix, "quick", filters).iter().filter(|cell| cell.control.is_none()).count()
     };
     assert_eq!(count(&["configuration=virtio-*"]), 20 + 1, "the overtaken data on one kernel of one of them");
-    assert_eq!(count(&["configuration=virtio-tap", "configuration=bare-metal"]), 15 + 2);
+    assert_eq!(
+        count(&["configuration=virtio-tap", "configuration=bare-metal"]),
+        15 + 2 + 2,
+        "and on the host the loopback beside a link"
+    );
     assert_eq!(count(&["configuration=virtio-*vhost*", "kernel=6.1"]), 5);
     assert_eq!(count(&["claim=Q11"]), 5);
     assert_eq!(count(&["scenario=rst", "client_delay=3000ms"]), 5, "values are compared by meaning");

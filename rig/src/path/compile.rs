@@ -13,7 +13,7 @@ use super::error::{MTU, PathError};
 use super::mechanism::{self, Choice};
 use super::netem::Netem;
 use super::ops::{Between, LinkEnd, NetOp, NetOps, Place, Presence, Ruleset, TargetLink};
-use super::spec::{Addressing, Mechanisms, PathSpec};
+use super::spec::{Addressing, Mechanisms, Medium, PathSpec};
 use super::{haproxy, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
 
@@ -148,7 +148,10 @@ fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> MiddleboxSpec {
 
 /// What is no impairment, and who does it.
 fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
-    let mut words = vec![];
+    let mut words = match path.medium {
+        Medium::Link => vec![],
+        Medium::Loopback => vec!["loopback: the peer is in the target's own kernel".to_owned()],
+    };
     let parts = [
         (!path.actions.is_empty(), "packet-exact actions"),
         (path.firewall.is_some(), "firewall"),

@@ -19,5 +19,5 @@ pub use netem::Netem;
 pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Place, Presence, Proof, Ruleset, TargetLink};
 pub use spec::{
     Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Lack, Matches, Mechanism,
-    Mechanisms, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Mechanisms, Medium, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };

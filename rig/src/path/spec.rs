@@ -25,6 +25,9 @@ pub struct PathSpec {
     pub name: String,
     /// Maximum transmission unit of every link, in bytes.
     pub mtu_bytes: u32,
+    /// What joins the two ends.
+    #[serde(default, skip_serializing_if = "Medium::is_link")]
+    pub medium: Medium,
     /// What the link does to every packet, by direction; `None` is a link that does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impairments: Option<Impairments>,
@@ -57,6 +60,7 @@ impl PathSpec {
         Self {
             name: name.to_owned(),
             mtu_bytes,
+            medium: Medium::Link,
             impairments: None,
             actions: vec![],
             firewall: None,
@@ -85,6 +89,24 @@ impl PathSpec {
                     FaultKind::HostGone | FaultKind::ForgetConnections | FaultKind::Arm { .. }
                 )
             })
+    }
+}
+
+/// What joins target and peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Medium {
+    /// A layer-2 link between two kernels' worth of sockets: two network namespaces, or a guest and a namespace.
+    #[default]
+    Link,
+    /// The target's own loopback: the peer's sockets are the same kernel's, and a packet is delivered in the context of its sender
+    /// (`loopback_xmit`, drivers/net/loopback.c).
+    Loopback,
+}
+
+impl Medium {
+    fn is_link(&self) -> bool {
+        *self == Self::Link
     }
 }
 

@@ -282,7 +282,8 @@ pub struct Witness {
     pub rst_to_peer: u64,
     /// Packets that the kernel could not hand over in time: if not 0, the two counts are lower bounds.
     pub lost: u64,
-    /// Nobody watched, because no interface of the host carries the packets (two guests on a pair of sockets): the counts say nothing.
+    /// Nobody watched, because no interface of the testbed carries the packets (two guests on a pair of sockets, a loopback): the counts say
+    /// nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
 }

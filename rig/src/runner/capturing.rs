@@ -30,8 +30,7 @@ impl Stage {
     pub(super) async fn start_capture(&mut self, when: CaptureWhen) -> Result<(), StageError> {
         match when {
             CaptureWhen::Never => {}
-            // Between two guests no interface of the host carries anything.
-            CaptureWhen::Anomaly | CaptureWhen::Always if self.is_pair() => {}
+            CaptureWhen::Anomaly | CaptureWhen::Always if self.passes_unseen() => {}
             CaptureWhen::Anomaly | CaptureWhen::Always => self.capture = Some(self.testbed.start_capture()?),
         }
         Ok(())

@@ -23,6 +23,7 @@ use crate::event::{Event, Phase};
 use crate::image::{GuestKeys, Image};
 use crate::path::{Mechanisms, Need, PEER_PORT, Proof};
 use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, PathRecord, TargetRecord, Witness};
+use crate::target::PeerSeat;
 use crate::target::qemu::Resolved;
 use crate::testbed::CapturedPackets;
 
@@ -137,19 +138,21 @@ impl Block<'_> {
             ..PathRecord::default()
         };
         self.proofs = compiled.proofs.clone();
-        let mut peer = stage.start_peer(self.laboratory, self.attempt, &mut self.record.peer).await?;
+        let phase = |phase| {
+            let _ = self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
+        };
+        if stage.peer_seat() == PeerSeat::Target {
+            stage.boot_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await?;
+        }
+        let peer = stage.start_peer(self.laboratory, self.attempt, &mut self.record.peer).await;
+        let mut peer = stage.explain(peer).await?;
         self.record.peer_hello = Some(peer.hello().clone());
 
-        let began = Instant::now();
-        let phase =
-            |phase| self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
-        let launched = stage
-            .start_target(self.laboratory, self.attempt, &mut self.record.target, |p| drop(phase(p)))
-            .await;
+        let launched =
+            stage.start_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await;
         // A guest that is there already is shut down whatever comes next.
         let result = match launched {
             Ok(mut target) => {
-                self.record.target.boot_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.record.target_hello = Some(target.hello().clone());
                 let death = stage.target_death();
                 let result = tokio::select! {
@@ -201,7 +204,7 @@ impl Block<'_> {
             let part = peers_part.clone();
             peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::Peer)?;
         }
-        let connect = format!("{}:{PEER_PORT}", crate::path::Addressing::default().peer);
+        let connect = format!("{}:{PEER_PORT}", stage.peer_address());
         let targets_part = self.assignment(Role::Target { connect });
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block) = (self.events.clone(), self.attempt.block.id.clone());

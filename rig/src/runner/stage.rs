@@ -8,6 +8,7 @@ mod seat;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -30,11 +31,15 @@ use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan, S
 use crate::target::qemu::argv::DATA_MAC;
 use crate::target::qemu::{Death, Engine, Guest, GuestError, ProbeError};
 use crate::target::{
-    Accelerator, Backend, HostAgent, HostError, QemuSpec, TargetSpec, lack_between_guests, launch_agent,
+    Accelerator, Backend, HostAgent, HostError, PeerSeat, QemuSpec, TargetSpec, lack_between_guests,
+    launch_agent, peer_seat,
 };
 use crate::testbed::{self, Testbed, TestbedError};
 use pair::{Pair, PeerEnd};
 use seat::{Seat, boot};
+
+/// The peer's agent in the target's guest: a file of its own, because one that is executed cannot be written (`ETXTBSY`, open(2)).
+const LODGER_PATH: &str = "/run/peer-agent";
 
 /// For the reason of an end that has shown already.
 const EXPLANATION: Duration = Duration::from_secs(1);
@@ -124,7 +129,10 @@ impl StageError {
 #[derive(Debug)]
 pub(super) struct Stage {
     target: Option<Target>,
+    peer_seat: PeerSeat,
     peer: Option<HostAgent>,
+    /// The peer's agent in the target's guest.
+    lodger: Option<SshAgent>,
     pair: Option<Pair>,
     witness: Option<testbed::Witness>,
     pub(super) capture: Option<testbed::Capture>,
@@ -145,23 +153,33 @@ impl Stage {
         if let Some(why) = lack_between_guests(target, &path) {
             return Err(StageError::NoPlace { why });
         }
-        let link = link_of(target);
-        let pair = Pair::of(target)?;
+        let (link, peer_seat) = (link_of(target), peer_seat(target, &path));
+        let pair = Pair::of(peer_seat)?;
         let (host, seed) = (laboratory.mechanisms.clone(), attempt.block.seed);
         joined(
             spawn_blocking(move || {
                 let testbed = Testbed::build(&path, Addressing::default(), link, &host, seed)?;
-                let witness = match link {
-                    TargetLink::Veth | TargetLink::Tap { .. } => Some(testbed.start_witness()?),
-                    TargetLink::Socket => None,
+                let mut stage = Self {
+                    target: None,
+                    peer_seat,
+                    peer: None,
+                    lodger: None,
+                    pair,
+                    witness: None,
+                    capture: None,
+                    testbed,
                 };
-                Ok(Self { target: None, peer: None, pair, witness, capture: None, testbed })
+                if !stage.passes_unseen() {
+                    stage.witness = Some(stage.testbed.start_witness()?);
+                }
+                Ok(stage)
             })
             .await,
         )
     }
 
-    /// The peer's agent: in its namespace, or in a guest that is booted for it and written down.
+    /// The peer's agent: in its namespace, in a guest that is booted for it and written down, or beside the target, whose guest has been
+    /// booted then.
     pub(super) async fn start_peer(
         &mut self,
         laboratory: &Laboratory,
@@ -174,11 +192,17 @@ impl Stage {
             let began = Instant::now();
             self.start_peer_guest(laboratory, attempt, spec, record).await.map_err(blame)?;
             let session = self.start_peer_agent(laboratory).await.map_err(blame)?;
-            record.boot_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            record.boot_ns = nanoseconds(began.elapsed());
             return Ok(session);
         }
-        let agent =
-            launch_agent(self.testbed.peer(), &laboratory.agent).map_err(StageError::PeerNotStarted)?;
+        if let (PeerSeat::Target, Some(Target::Guest { guest, .. })) = (self.peer_seat, &self.target) {
+            return push_agent(laboratory, guest, LODGER_PATH, &mut self.lodger, StageError::Peer).await;
+        }
+        let namespace = match self.peer_seat {
+            PeerSeat::Host | PeerSeat::Guest => self.testbed.peer(),
+            PeerSeat::Target => self.testbed.target(),
+        };
+        let agent = launch_agent(namespace, &laboratory.agent).map_err(StageError::PeerNotStarted)?;
         let session = open(&agent).await.map_err(StageError::Peer)?;
         self.peer = Some(agent);
         Ok(session)
@@ -190,30 +214,47 @@ impl Stage {
         laboratory: &Laboratory,
         attempt: &Attempt,
         record: &mut TargetRecord,
-        phase: impl Fn(Phase),
+        phase: &impl Fn(Phase),
     ) -> Result<Session, StageError> {
-        match &attempt.cell.subject.configuration.target {
-            TargetSpec::Host => {
-                phase(Phase::Agent);
+        if self.target.is_none() {
+            self.boot_target(laboratory, attempt, record, phase).await?;
+        }
+        phase(Phase::Agent);
+        let began = Instant::now();
+        let session = match &mut self.target {
+            None => {
                 record.origin = Some(Origin::Host);
                 record.accelerator = "none".to_owned();
                 let agent = launch_agent(self.testbed.target(), &laboratory.agent)
                     .map_err(StageError::TargetNotStarted)?;
                 let session = open(&agent).await.map_err(StageError::Target)?;
                 self.target = Some(Target::Host { agent });
-                Ok(session)
+                session
             }
-            TargetSpec::Qemu(spec) => {
-                phase(Phase::Boot);
-                self.start_guest(laboratory, attempt, spec, record).await?;
-                self.set_guest_rules(laboratory).await?;
-                phase(Phase::Agent);
-                let Some(Target::Guest { guest, agent }) = &mut self.target else {
-                    unreachable!("it was put there by the call above")
-                };
-                push_agent(laboratory, guest, agent, StageError::Target).await
+            Some(Target::Guest { guest, agent }) => {
+                push_agent(laboratory, guest, AGENT_PATH, agent, StageError::Target).await?
             }
-        }
+            Some(Target::Host { .. }) => unreachable!("the host's agent is started once"),
+        };
+        record.boot_ns += nanoseconds(began.elapsed());
+        Ok(session)
+    }
+
+    /// Boots the target's guest and sets the rules of its kernel, where the target is one; it has no agent yet.
+    pub(super) async fn boot_target(
+        &mut self,
+        laboratory: &Laboratory,
+        attempt: &Attempt,
+        record: &mut TargetRecord,
+        phase: &impl Fn(Phase),
+    ) -> Result<(), StageError> {
+        let TargetSpec::Qemu(spec) = &attempt.cell.subject.configuration.target else { return Ok(()) };
+        phase(Phase::Boot);
+        let began = Instant::now();
+        self.start_guest(laboratory, attempt, spec, record).await?;
+        self.set_guest_rules(laboratory).await?;
+        record.boot_ns += nanoseconds(began.elapsed());
+        Ok(())
     }
 
     /// The target's guest, without an agent. From here on the stage owns it, whatever happens to the caller's future.
@@ -265,9 +306,22 @@ impl Stage {
         Ok(())
     }
 
-    /// Whether target and peer are two guests, joined by nothing of the host's.
-    pub(super) fn is_pair(&self) -> bool {
-        self.pair.is_some()
+    /// Where the peer is.
+    pub(super) fn peer_seat(&self) -> PeerSeat {
+        self.peer_seat
+    }
+
+    /// The address at which the target finds its peer.
+    pub(super) fn peer_address(&self) -> Ipv4Addr {
+        match self.peer_seat {
+            PeerSeat::Host | PeerSeat::Guest => Addressing::default().peer,
+            PeerSeat::Target => Addressing::default().target,
+        }
+    }
+
+    /// Whether no interface of the testbed carries what the two ends say: they are two guests, or one kernel.
+    pub(super) fn passes_unseen(&self) -> bool {
+        self.peer_seat != PeerSeat::Host
     }
 
     /// The guest, where the target is one and runs.
@@ -327,16 +381,23 @@ impl Stage {
                 ("target", how, error)
             }
             Err(error @ StageError::Peer(_)) if matches!(&error, StageError::Peer(e) if gone(e)) => {
-                let how = match (&mut self.pair, &mut self.peer) {
-                    (Some(pair), _) => match pair.explain().await {
+                // The peer's agent may have been in the target's guest.
+                if self.lodger.is_some()
+                    && let Ok(reason) = timeout(EXPLANATION, self.target_death()).await
+                {
+                    return Err(StageError::GuestDied { reason });
+                }
+                let how = match (&mut self.pair, &mut self.peer, &mut self.lodger) {
+                    (Some(pair), ..) => match pair.explain().await {
                         Some(PeerEnd::Guest(reason)) => {
                             return Err(StageError::GuestDied { reason: format!("the peer's: {reason}") });
                         }
                         Some(PeerEnd::Agent(how)) => Some(how),
                         None => None,
                     },
-                    (None, Some(agent)) => hosts_agent_end(agent).await,
-                    (None, None) => None,
+                    (None, Some(agent), _) => hosts_agent_end(agent).await,
+                    (None, None, Some(agent)) => guests_agent_end(agent).await,
+                    (None, None, None) => None,
                 };
                 ("peer", how, error)
             }
@@ -350,11 +411,12 @@ impl Stage {
 
     /// Ends everything in order, and gives what the witness saw. A witness that failed counts nothing and says so by `lost`.
     pub(super) async fn tear_down(mut self) -> Witness {
+        self.lodger = None;
         if let Some(Target::Guest { guest, agent }) = self.target.take() {
             drop(agent);
             guest.stop().await;
         }
-        let absent = self.pair.is_some();
+        let absent = self.passes_unseen();
         if let Some(pair) = self.pair.take() {
             pair.end().await;
         }
@@ -388,17 +450,18 @@ async fn converse(stream: &UnixStream) -> Result<Session, AgentError> {
     Session::open(stream, exchange()).await
 }
 
-/// Pushes the agent into a guest, starts it, and opens the conversation. It is `kept` from its start on, so that its end can be explained
+/// Pushes the agent into a guest, to `path`, starts it, and opens the conversation. It is `kept` from its start on, so that its end can be explained
 /// when that conversation breaks; what breaks there is blamed by `blame`.
 async fn push_agent(
     laboratory: &Laboratory,
     guest: &Guest,
+    path: &'static str,
     kept: &mut Option<SshAgent>,
     blame: fn(AgentError) -> StageError,
 ) -> Result<Session, StageError> {
     let bytes = Arc::from(crate::agent::BYTES);
     let plan = laboratory.ssh_plan(guest);
-    let agent = kept.insert(launch_ssh::launch(guest, plan, bytes, AGENT_PATH.to_owned(), exchange()).await?);
+    let agent = kept.insert(launch_ssh::launch(guest, plan, bytes, path, path.to_owned(), exchange()).await?);
     converse(&agent.stream).await.map_err(blame)
 }
 
@@ -419,6 +482,10 @@ async fn hosts_agent_end(agent: &mut HostAgent) -> Option<String> {
         }
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn with_last_words(how: String, stderr: &str) -> String {

@@ -403,7 +403,7 @@ impl SshSession {
     }
 }
 
-/// Pushes a program into a guest and starts it there as `command`.
+/// Pushes a program into a guest, to `path`, and starts it there as `command`.
 ///
 /// # Errors
 /// [`SshError`]; with the death's reason, at once, when the guest dies.
@@ -411,11 +411,12 @@ pub async fn launch(
     guest: &Guest,
     plan: SshPlan,
     agent: Arc<[u8]>,
+    path: &'static str,
     command: String,
     within: Duration,
 ) -> Result<SshAgent, SshError> {
     with_session(guest, plan, within, move |session, left| {
-        session.push(AGENT_PATH, &agent, left())?;
+        session.push(path, &agent, left())?;
         session.start(&command, left())
     })
     .await

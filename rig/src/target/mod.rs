@@ -13,7 +13,5 @@ mod requirement;
 pub mod spec;
 
 pub use host::{HostAgent, HostError, launch_agent};
-pub use requirement::{HostAbilities, lack_between_guests};
-pub use spec::{
-    Accelerator, Backend, Configuration, Localtime, Nic, NicModel, PeerSeat, QemuSpec, TargetSpec,
-};
+pub use requirement::{HostAbilities, PeerSeat, lack_between_guests, peer_seat};
+pub use spec::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};

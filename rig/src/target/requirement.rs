@@ -5,8 +5,8 @@
 //! Tests: below.
 
 use super::qemu::{Engine, Resolved, argv};
-use super::spec::{Accelerator, Backend, PeerSeat, TargetSpec};
-use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, PathSpec, Place, Rule};
+use super::spec::{Accelerator, Backend, Nic, QemuSpec, TargetSpec};
+use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, Medium, PathSpec, Place, Rule};
 
 /// What this host can do for targets, as it was probed: `Err` holds why not.
 #[derive(Debug, Clone)]
@@ -156,15 +156,42 @@ fn lack_of_vcpus(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     Some(Lack { key: format!("fault.{}", fault.name), why })
 }
 
+/// Where the peer's kernel runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerSeat {
+    /// On the host, in a network namespace of its own.
+    Host,
+    /// In a second guest like the target's.
+    Guest,
+    /// It is the target's: the two talk over its loopback.
+    Target,
+}
+
+/// Where the peer of this target is, at the end of this path.
+pub fn peer_seat(target: &TargetSpec, path: &PathSpec) -> PeerSeat {
+    match (path.medium, target) {
+        (Medium::Loopback, _) => PeerSeat::Target,
+        (Medium::Link, TargetSpec::Qemu(spec)) if spec.nic.backend == Backend::Socket => PeerSeat::Guest,
+        (Medium::Link, TargetSpec::Host | TargetSpec::Qemu(_)) => PeerSeat::Host,
+    }
+}
+
 /// Why this target cannot be at the end of this path, or `None`: between two guests on a pair of sockets there is no place where a bridge, a
-/// middlebox or a rule could be.
+/// middlebox or a rule could be, and nothing but their link is what such a configuration is for.
 pub fn lack_between_guests(target: &TargetSpec, path: &PathSpec) -> Option<String> {
-    match target.peer_seat() {
-        PeerSeat::Guest if !path.is_plain() => Some(format!(
+    let TargetSpec::Qemu(QemuSpec { nic: Nic { backend: Backend::Socket, .. }, .. }) = target else {
+        return None;
+    };
+    match path.medium {
+        _ if path.is_plain() => None,
+        Medium::Loopback => Some(format!(
+            "path `{}` is a loopback: a peer that is a second guest (backend = \"socket\") is not on it",
+            path.name
+        )),
+        Medium::Link => Some(format!(
             "path `{}` is not plain: the link between two guests (backend = \"socket\") has no place for a middlebox, rules or faults",
             path.name
         )),
-        PeerSeat::Guest | PeerSeat::Host => None,
     }
 }
 
@@ -182,7 +209,7 @@ mod tests {
     use super::*;
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
     use crate::path::{Fault, HaProxy, Hook, Matches, OnMarkedDown, RuleSelect, RuleVerdict};
-    use crate::target::{Localtime, Nic, NicModel, QemuSpec};
+    use crate::target::{Localtime, NicModel};
 
     fn able() -> HostAbilities {
         HostAbilities {
@@ -430,6 +457,11 @@ mod tests {
         let pair = guest(Backend::Socket, 1, Accelerator::Auto);
         assert_eq!(lack_between_guests(&pair, &plain), None);
         assert!(lack_between_guests(&pair, &delayed).unwrap().starts_with("path `slow` is not plain"));
+        let loopback = PathSpec { medium: Medium::Loopback, ..PathSpec::plain("lo", 1500) };
+        assert!(lack_between_guests(&pair, &loopback).unwrap().starts_with("path `lo` is a loopback"));
+        assert_eq!(peer_seat(&pair, &plain), PeerSeat::Guest);
+        assert_eq!(peer_seat(&TargetSpec::Host, &delayed), PeerSeat::Host);
+        assert_eq!(peer_seat(&TargetSpec::Host, &loopback), PeerSeat::Target);
         for other in [TargetSpec::Host, guest(Backend::Tap, 1, Accelerator::Auto)] {
             assert_eq!(lack_between_guests(&other, &delayed), None);
         }

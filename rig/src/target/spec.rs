@@ -26,14 +26,6 @@ impl TargetSpec {
     pub fn proxied(&self) -> bool {
         matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: Backend::User, .. }, .. }))
     }
-
-    /// Where the peer is that belongs to it.
-    pub fn peer_seat(&self) -> PeerSeat {
-        match self {
-            Self::Qemu(QemuSpec { nic: Nic { backend: Backend::Socket, .. }, .. }) => PeerSeat::Guest,
-            Self::Host | Self::Qemu(_) => PeerSeat::Host,
-        }
-    }
 }
 
 /// A guest's hardware.
@@ -86,15 +78,6 @@ pub enum Backend {
     User,
     /// A pair of datagram sockets whose other end a second guest's QEMU holds: that guest, of the same image and hardware, is the peer.
     Socket,
-}
-
-/// Where the peer's kernel runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PeerSeat {
-    /// On the host, in a network namespace.
-    Host,
-    /// In a second guest like the target's.
-    Guest,
 }
 
 /// How the guest's CPU is executed.

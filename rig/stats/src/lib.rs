@@ -100,6 +100,11 @@ impl Confidence {
     pub fn alpha(self) -> f64 {
         1.0 - self.0
     }
+
+    /// That of each of `n` intervals, so that all of them hold together at this one, whatever their dependence (Bonferroni's inequality).
+    pub fn for_each_of(self, n: usize) -> Self {
+        Self(1.0 - self.alpha() / n.max(1) as f64)
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +116,8 @@ mod tests {
         assert_eq!(Count::new(2, 1), None);
         assert_eq!(Count::new(0, Count::MAX_TRIALS + 1), None);
         assert_eq!(Count::new(0, 0).map(Count::share), Some(0.0));
+        let each = Confidence::new(0.95).map(|confidence| [0, 1, 5].map(|n| confidence.for_each_of(n).get()));
+        assert_eq!(each, Some([0.95, 0.95, 0.99]));
         assert_eq!(Probability::new(f64::NAN), None);
         assert_eq!(Probability::new(-0.1), None);
         assert_eq!(Confidence::new(1.0), None);

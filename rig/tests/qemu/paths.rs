@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rig::record::format::{BlockRecord, BlockStatus};
 
-use crate::play::Scene;
+use crate::play::{MANY, Scene, reason};
+use crate::support::guest::kill;
 use crate::{image_or_return, support};
 
 const TAP: &str = "configuration=virtio-tap";
@@ -51,6 +52,29 @@ async fn a_rule_of_the_guests_own_kernel_is_there_and_matches_nothing() {
     all_ended_as(&record, "readable,data,ECONNRESET");
     assert_eq!(counter(&record, "rule.reject"), 0);
     assert!(record.path.mechanisms.iter().any(|words| words.contains("guest's kernel")), "{:?}", record.path);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_a_guest_both_ends_are_its_kernels() {
+    let image = image_or_return!("6.1");
+    let scene = Scene::with(image, "nightly", &["scenario=rst", TAP, "path=loopback"]);
+    let record = scene.play(100, async |_| {}).await;
+    all_ended_as(&record, "readable,data,ECONNRESET");
+    assert_eq!(record.path.mechanisms, ["loopback: the peer is in the target's own kernel"]);
+    assert!(record.witness.absent, "nobody watched, and the record says so");
+    assert_eq!(record.peer, None, "no second guest was booted");
+    assert!(record.target.boot_ns > 0);
+    let (target, peer) = (record.target_hello.unwrap(), record.peer_hello.unwrap());
+    assert_eq!((&target.kernel_release, &target.hypervisor), (&peer.kernel_release, &peer.hypervisor));
+    assert!(record.peer_tally.counters["Tcp.OutRsts"] >= 100, "{:?}", record.peer_tally.counters);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_with_both_ends_that_is_killed_is_the_voids_reason() {
+    let scene = Scene::with(image_or_return!("6.1"), "nightly", &["scenario=rst", TAP, "path=loopback"]);
+    let record = scene.play(MANY, async |scene| kill(scene.qemus()[0])).await;
+    assert_eq!(reason(&record), "guest died: qemu was killed by SIGKILL");
+    assert_eq!(scene.qemus(), Vec::<u32>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,7 +263,7 @@ mod tests {
         let cells = json["cells"].as_array().expect("a list");
         assert_eq!(cells.len(), all);
         assert!(cells.iter().any(|cell| cell["reason"] == "there is no /dev/net/tun"));
-        assert_eq!(json["cost"]["blocks"], 13);
+        assert_eq!(json["cost"]["blocks"], 17);
     }
 
     #[test]

@@ -19,12 +19,13 @@ mod whole;
 
 pub(super) use places::Places;
 
-use super::configuration::{check_name, optional};
+use super::configuration::{check_name, choice, optional};
 use crate::document::{Findings, Key, Node};
-use crate::path::PathSpec;
+use crate::path::{Medium, PathSpec};
 
 const KEYS: &[&str] = &[
     "mtu_bytes",
+    "medium",
     "mechanism",
     "delay",
     "jitter",
@@ -40,6 +41,8 @@ const KEYS: &[&str] = &[
     "rule",
     "fault",
 ];
+
+const MEDIA: &[(&str, Medium)] = &[("link", Medium::Link), ("loopback", Medium::Loopback)];
 
 /// A path of the file, and where its keys stand.
 #[derive(Debug)]
@@ -57,7 +60,9 @@ pub(super) fn read_path(findings: &mut Findings, key: &Key, node: &Node) -> Opti
     // RFC 791: every host takes 576 bytes; 9216 is the largest frame that drivers commonly carry.
     let mtu_bytes =
         optional(table, "mtu_bytes", 1500, |node| value::count(findings, node, "`mtu_bytes`", 576, 9216));
+    let medium = optional(table, "medium", Medium::Link, |node| choice(findings, node, "`medium`", MEDIA));
     let spec = PathSpec {
+        medium: medium.unwrap_or_default(),
         impairments: link::read(findings, table, mtu_bytes),
         actions: piece::each(findings, table, "action", action::read),
         firewall: boxes::firewall(findings, table),

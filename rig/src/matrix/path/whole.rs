@@ -6,13 +6,14 @@
 
 use super::link::{self, IMPAIRMENTS};
 use crate::document::{Findings, Key, Node, Span, Table, Value, hint};
-use crate::path::{FaultKind, Mechanism, PathSpec};
+use crate::path::{FaultKind, Mechanism, Medium, PathSpec};
 
 /// Parts that only the own middlebox does.
 const OWN: &[&str] = &["action", "firewall", "ips", "balancer"];
 
 /// Every problem that no part sees alone.
 pub(super) fn check(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    refuse_beside_loopback(findings, table, spec);
     refuse_beside_haproxy(findings, table);
     refuse_switch_rules_beside_middlebox(findings, table, spec);
     check_arms(findings, table, &spec.name);
@@ -41,6 +42,35 @@ fn faults<'t>(table: &'t Table, kind: &'t str) -> impl Iterator<Item = (&'t Key,
         let (found, node) = word(fault, "do")?;
         (found == kind).then(|| (key, fault, node.span.clone()))
     })
+}
+
+/// Nothing lies between two ends in one kernel; only the machine can be disturbed.
+fn refuse_beside_loopback(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    let (Medium::Loopback, Some(loopback)) = (spec.medium, table.get("medium")) else { return };
+    let mut others: Vec<(Span, String)> = Vec::new();
+    for (key, _) in &table.entries {
+        if !["medium", "fault"].contains(&key.name.as_str()) {
+            others.push((key.span.clone(), format!("`{}` is of a link", key.name)));
+        }
+    }
+    for (_, fault) in declared(table, "fault") {
+        let Some((kind, node)) = word(fault, "do") else { continue };
+        if !["contention", "pause"].contains(&kind) {
+            others.push((node.span.clone(), "acts on a link".to_owned()));
+        }
+    }
+    if others.is_empty() {
+        return;
+    }
+    let problem = findings.report(
+        loopback.span.clone(),
+        "nothing can lie on a loopback",
+        "the peer is in the target's own kernel: there is no link",
+    );
+    for (span, label) in others {
+        problem.also(span, label);
+    }
+    problem.help("leave it out, or write medium = \"link\"; faults with do = \"contention\" and \"pause\" act on the machine, and may stay");
 }
 
 /// HAProxy ends the target's connection and opens one of its own; the own middlebox and netem work on one connection's segments.

@@ -15,10 +15,10 @@ use crate::record::Layout;
 use crate::record::format::TargetRecord;
 use crate::runner::dispatcher::Attempt;
 use crate::runner::session::Session;
-use crate::target::launch_ssh::SshAgent;
+use crate::target::launch_ssh::{AGENT_PATH, SshAgent};
 use crate::target::qemu::argv::PEER_MAC;
 use crate::target::qemu::{Death, Guest};
-use crate::target::{PeerSeat, QemuSpec, TargetSpec};
+use crate::target::{PeerSeat, QemuSpec};
 
 /// What joins the two guests, and the one that is the peer.
 #[derive(Debug)]
@@ -30,10 +30,10 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// The link, where `target` is one of two guests.
-    pub(super) fn of(target: &TargetSpec) -> Result<Option<Self>, StageError> {
-        match target.peer_seat() {
-            PeerSeat::Host => Ok(None),
+    /// The link, where the peer is a second guest.
+    pub(super) fn of(seat: PeerSeat) -> Result<Option<Self>, StageError> {
+        match seat {
+            PeerSeat::Host | PeerSeat::Target => Ok(None),
             PeerSeat::Guest => {
                 // Datagrams keep the frames apart. A connected pair has no limit but the sender's buffer, and a frame for which that has no
                 // room waits in QEMU: nothing is lost (unix(7); `unix_dgram_sendmsg`, net/unix/af_unix.c).
@@ -112,6 +112,6 @@ impl Stage {
     pub(super) async fn start_peer_agent(&mut self, laboratory: &Laboratory) -> Result<Session, StageError> {
         let pair = self.pair.as_mut().expect("it was asked for because there is a pair");
         let guest = pair.guest.as_ref().expect("the agent comes after the guest");
-        push_agent(laboratory, guest, &mut pair.agent, StageError::Peer).await
+        push_agent(laboratory, guest, AGENT_PATH, &mut pair.agent, StageError::Peer).await
     }
 }
