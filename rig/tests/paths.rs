@@ -165,6 +165,10 @@ fn a_balancer_resets_the_sessions_of_a_backend_that_goes_down() {
     assert_eq!(played.counter("fault.down"), 1);
 }
 
+fn haproxy() -> HaProxy {
+    HaProxy { check_interval_ns: 50 * MS, fall: 2, rise: 1, on_marked_down: OnMarkedDown::ShutdownSessions }
+}
+
 #[test]
 fn haproxy_ends_the_sessions_of_a_backend_that_fails_its_checks() {
     if skipped("HAProxy") {
@@ -173,18 +177,18 @@ fn haproxy_ends_the_sessions_of_a_backend_that_fails_its_checks() {
     if let Err(why) = probe::haproxy() {
         return play::say_skipped("HAProxy", &why);
     }
-    let haproxy = HaProxy {
-        check_interval_ns: 50 * MS,
-        fall: 2,
-        rise: 1,
-        on_marked_down: OnMarkedDown::ShutdownSessions,
-    };
-    let path = PathSpec { haproxy: Some(haproxy), faults: vec![backend_down(5_000 * MS)], ..plain() };
+    let path = PathSpec { haproxy: Some(haproxy()), faults: vec![backend_down(5_000 * MS)], ..plain() };
     let played = play(&path, RESET_BY_PATH, 10);
     // It ends TCP on both sides, and says farewell to its clients: a session that is shut down ends with a FIN.
     all(&played, "readable,data,eof");
     assert_eq!(played.counter("haproxy.marked_down"), 1);
     assert_eq!(played.counter("haproxy.sessions"), 10);
+    assert_eq!(played.counter("haproxy.shut_down"), 10);
+    // One that lets its sessions live has shut none down, and a trial that ends by itself proves nothing.
+    let lenient = HaProxy { on_marked_down: OnMarkedDown::Nothing, ..haproxy() };
+    let path = PathSpec { haproxy: Some(lenient), faults: vec![backend_down(5_000 * MS)], ..plain() };
+    let played = play(&path, RESET_LATE, 10);
+    assert_eq!((played.reason(), played.counter("haproxy.shut_down")), (None, 0));
 }
 
 fn reject(at: Place, select: RuleSelect, matches: Matches) -> PathSpec {

@@ -2,7 +2,7 @@
 //!
 //! Pure. Must not know the process. It listens on the peer's own address on the target's side, so that the target's program is the same on
 //! every path; the peer sits behind it in a network of its own. Units: nanoseconds in the spec, milliseconds in HAProxy's file.
-//! Source: HAProxy 2.6 configuration manual (2.4 time format, 5.2 server options), management guide (9.1 CSV format).
+//! Source: HAProxy 2.6 configuration manual (2.4 time format, 5.2 server options, 8 logging), management guide (9.1 CSV format).
 //! Errors: a sentence, for statistics that cannot be read. Tests: below; a real HAProxy in `tests/paths.rs` (root).
 
 use std::collections::BTreeMap;
@@ -35,13 +35,25 @@ pub fn configuration(spec: &HaProxy, addressing: Addressing, socket: &Path) -> S
     let _ = write!(
         text,
         "global\n  stats socket {} mode 600 level admin\n  maxconn 4000\n  nbthread 1\n\
-         defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 10m\n  timeout server 10m\n  timeout check 1s\n\
+         defaults\n  mode tcp\n  log stdout format raw local0\n  log-format \"{LOGGED}%ts\"\n  timeout connect 10s\n  timeout client 10m\n  timeout server 10m\n  timeout check 1s\n\
          frontend front\n  bind {}:{PEER_PORT}\n  default_backend {BACKEND_NAME}\n\
          backend {BACKEND_NAME}\n  server {SERVER_NAME} {BACKEND}:{PEER_PORT} check port {HEALTH_PORT} inter {inter_ms}ms fall {fall} rise {rise}{marked_down}\n",
         socket.display(),
         addressing.peer,
     );
     text
+}
+
+/// How a line of its log begins, one for each session that has ended; the cause follows.
+const LOGGED: &str = "session ended: ";
+
+/// "The session was killed by haproxy because the server was detected as down" (8.5 of its configuration manual, session state at disconnection).
+const KILLED: char = 'D';
+
+/// How many sessions its log says that it shut down because their server was marked down.
+pub fn shut_down(log: &str) -> u64 {
+    log.lines().filter_map(|line| line.strip_prefix(LOGGED)).filter(|state| state.starts_with(KILLED)).count()
+        as u64
 }
 
 /// What is asked over its socket.
@@ -73,6 +85,16 @@ pub fn counters(csv: &str) -> Result<BTreeMap<String, u64>, String> {
         .into_iter()
         .map(count)
         .collect()
+}
+
+/// How many sessions with the server are under way.
+///
+/// # Errors
+/// As [`counters`].
+pub fn under_way(csv: &str) -> Result<u64, String> {
+    let row = server(csv)?;
+    let text = row.get("scur").ok_or("no column `scur`")?;
+    text.parse().map_err(|_| format!("`{text}` is not a count (scur)"))
 }
 
 /// Whether its statistics call the server up.
@@ -113,8 +135,16 @@ mod tests {
     }
 
     #[test]
+    fn its_log_tells_sessions_that_it_killed_from_others() {
+        let log = "session ended: D-\nsession ended: --\nsession ended: DD\nsession ended: sD\nServer peers/peer is DOWN\nsession ended: ";
+        assert_eq!(shut_down(log), 2);
+        assert_eq!(shut_down(""), 0);
+    }
+
+    #[test]
     fn statistics_are_read_by_column_name() {
-        let csv = "# pxname,svname,stot,status,chkfail,chkdown,\nfront,FRONTEND,9,OPEN,,,\npeers,peer,7,UP,3,1,\npeers,BACKEND,7,UP,,1,\n";
+        let csv = "# pxname,svname,scur,stot,status,chkfail,chkdown,\nfront,FRONTEND,4,9,OPEN,,,\npeers,peer,2,7,UP,3,1,\npeers,BACKEND,3,7,UP,,1,\n";
+        assert_eq!(under_way(csv), Ok(2));
         let found = counters(csv).expect("a table");
         assert_eq!(found["haproxy.sessions"], 7);
         assert_eq!(found["haproxy.failed_checks"], 3);

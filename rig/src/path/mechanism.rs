@@ -6,7 +6,7 @@
 use super::error::PathError;
 use super::netem::Netem;
 use super::ops::{Need, Proof};
-use super::spec::{FaultKind, Impairments, Matches, Mechanism, Mechanisms, PathSpec};
+use super::spec::{FaultKind, Impairments, Matches, Mechanism, Mechanisms, OnMarkedDown, PathSpec};
 use crate::middlebox::{Deed, Direction, Impairment, Towards};
 
 /// What makes the impairments of a path.
@@ -112,10 +112,13 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
     if let Some(balancer) = &path.balancer {
         ask_all(&mut resets("balancer", balancer.reset));
     }
-    if path.haproxy.is_some() {
+    if let Some(haproxy) = &path.haproxy {
         ask("haproxy.sessions".into(), Need::EveryTrial);
         if path.faults.iter().any(|fault| fault.kind == FaultKind::BackendDown) {
             ask("haproxy.marked_down".into(), Need::Once);
+            if haproxy.on_marked_down == OnMarkedDown::ShutdownSessions {
+                ask("haproxy.shut_down".into(), Need::EveryTrial);
+            }
         }
     }
     for rule in &path.rules {

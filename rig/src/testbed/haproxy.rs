@@ -25,6 +25,12 @@ use crate::process;
 /// From its start until it calls the backend up: a health check away.
 const READY: Duration = Duration::from_secs(20);
 
+/// For sessions to end whose trials are over: HAProxy writes one down when it has closed both its connections.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What it says of sessions.
+const SESSIONS: &str = "sessions.log";
+
 /// For an answer over its socket.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -54,7 +60,9 @@ impl Running {
         let mut command = Command::new(probe::find_haproxy().ok_or("it is not installed")?);
         let log = fs::File::create(folder.path().join("haproxy.log"))
             .map_err(|error| format!("its log cannot be written: {error}"))?;
-        command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let sessions = fs::File::create(folder.path().join(SESSIONS))
+            .map_err(|error| format!("its log cannot be written: {error}"))?;
+        command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null()).stdout(sessions).stderr(log);
         switch.enter_on_spawn(&mut command).map_err(|error| error.to_string())?;
         let child = process::spawn(command).map_err(|error| format!("it cannot be started: {error}"))?;
         let mut running = Self { child, socket, folder, health: Mutex::new(Some(health)) };
@@ -97,7 +105,19 @@ impl Running {
 
     /// `haproxy.*`
     pub(super) fn counters(&self) -> Result<BTreeMap<String, u64>, String> {
-        haproxy::counters(&self.ask()?).map_err(|wrong| format!("its statistics cannot be read: {wrong}"))
+        let unreadable = |wrong| format!("its statistics cannot be read: {wrong}");
+        let deadline = Instant::now() + FAREWELL;
+        let mut counters = loop {
+            let csv = self.ask()?;
+            if haproxy::under_way(&csv).map_err(unreadable)? == 0 || Instant::now() >= deadline {
+                break haproxy::counters(&csv).map_err(unreadable)?;
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        let log = fs::read_to_string(self.folder.path().join(SESSIONS))
+            .map_err(|error| format!("its log cannot be read: {error}"))?;
+        counters.insert("haproxy.shut_down".to_owned(), haproxy::shut_down(&log));
+        Ok(counters)
     }
 
     fn ask(&self) -> Result<String, String> {
