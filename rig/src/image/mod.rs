@@ -7,7 +7,6 @@
 pub mod apt;
 pub mod build;
 pub mod cache;
-pub mod console;
 pub mod cpio;
 mod depmod;
 pub mod elf;
@@ -25,7 +24,6 @@ use std::path::PathBuf;
 
 pub use build::{Fetch, Recipes, ensure, ensure_with};
 pub use cache::{Cache, Freed, Keep};
-pub use console::{ControlLink, DataLink, Mark};
 pub use error::ImageError;
 pub use keys::GuestKeys;
 pub use overlay::Overlay;

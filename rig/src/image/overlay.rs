@@ -1,13 +1,8 @@
 //! What differs from guest to guest of one image: keys and /etc/localtime, as a second archive behind the base initramfs.
 //!
 //! The kernel unpacks archives one after the other (buffer-format.rst). Must not know cells or QEMU. Units: bytes.
-//! Errors: only those of the disk. Format of /etc/localtime: tzfile(5), RFC 8536.
+//! Errors: none. Format of /etc/localtime: tzfile(5), RFC 8536.
 //! Tests: below; booted in `tests/qemu.rs`.
-
-use std::io::{self, Write};
-use std::path::Path;
-
-use fs_err as fs;
 
 use super::cpio::{Archive, Entry};
 use super::keys::GuestKeys;
@@ -44,16 +39,6 @@ impl Overlay {
             Localtime::Absent => {}
         }
         archive.to_bytes()
-    }
-
-    /// Writes the `base` initramfs with this overlay behind it to `to`, readable by its owner only (it holds keys).
-    pub fn append_to(&self, base: &Path, to: &Path) -> io::Result<()> {
-        use fs_err::os::unix::fs::OpenOptionsExt;
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut out = options.open(to)?;
-        io::copy(&mut fs::File::open(base)?, &mut out)?;
-        out.write_all(&self.to_cpio())
     }
 }
 
@@ -118,25 +103,11 @@ mod tests {
     fn the_c_library_reads_it() {
         let folder = tempfile::tempdir().unwrap();
         let zone = folder.path().join("zone");
-        fs::write(&zone, utc()).unwrap();
+        fs_err::write(&zone, utc()).unwrap();
         let output = std::process::Command::new("date")
             .args(["-d@0", "+%H:%M %Z"])
             .env("TZ", format!(":{}", zone.display()))
             .output();
         assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), "00:00 UTC\n");
-    }
-
-    #[test]
-    fn is_appended_behind_the_base_and_private() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let (base, both) = (folder.path().join("base"), folder.path().join("both"));
-        fs::write(&base, [7; 512]).unwrap();
-        let overlay = Overlay::new(&GuestKeys::generate(), Localtime::Present);
-        overlay.append_to(&base, &both).unwrap();
-        let bytes = fs::read(&both).unwrap();
-        assert_eq!(bytes[..512], [7; 512]);
-        assert_eq!(bytes[512..], overlay.to_cpio());
-        assert_eq!(fs::metadata(&both).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -14,7 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 use rig_protocol::TrialRecord;
 use serde::Serialize;
 
-use super::format::{BlockId, BlockRecord, JournalEntry, RunRecord};
+use super::format::{BlockRecord, JournalEntry, RunRecord};
 use super::journal::{Journal, sha256_hex};
 use super::reader::read_run_record;
 use super::{Layout, RecordError};
@@ -134,16 +134,6 @@ impl Writer {
     /// `results/<run-id>`
     pub fn dir(&self) -> &Path {
         self.layout.dir()
-    }
-
-    /// Where this attempt's serial console goes. Relative form: [`Layout::console`].
-    pub fn console_path(&self, id: &BlockId, attempt: u32) -> PathBuf {
-        self.layout.at(&Layout::console(id, attempt))
-    }
-
-    /// Where this attempt's QMP conversation goes. Relative form: [`Layout::qmp`].
-    pub fn qmp_path(&self, id: &BlockId, attempt: u32) -> PathBuf {
-        self.layout.at(&Layout::qmp(id, attempt))
     }
 
     fn append(&mut self, entry: &JournalEntry) -> Result<(), RecordError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use rig_protocol::{Op, Script, Side, Step, schema_of, schemas};
+use rig_protocol::{Op, Script, Step, schema_of, schemas};
 use serde_json::Value as Json;
 
 use super::Scenario;
@@ -165,10 +165,5 @@ impl Scenario {
     pub fn render(&self, given: &BTreeMap<String, String>) -> Result<String, Vec<super::Unresolved>> {
         let resolved = self.resolve(given)?;
         Ok(render(self, &resolved.script, &self.complete(given)))
-    }
-
-    /// How many lanes play on each side: for a listing.
-    pub fn lane_names(&self, side: Side) -> Vec<&str> {
-        self.lanes.iter().filter(|lane| lane.side == side).map(|lane| lane.name.as_str()).collect()
     }
 }

@@ -329,8 +329,6 @@ fn descriptors(name: &str, numbers: &[RawFd]) -> String {
 
 /// QEMU's name of the measured NIC, for `set_link` and for queries.
 pub const DATA_NIC: &str = "data-nic";
-/// QEMU's name of the control NIC.
-pub const CONTROL_NIC: &str = "control-nic";
 
 /// `-kernel` takes its argument as it is; a path that is not UTF-8 shows its loss in QEMU's own "could not load kernel".
 fn escaped(path: &Path) -> String {
