@@ -57,6 +57,7 @@ struct Shelved {
 
 #[derive(Debug)]
 struct LineCounters {
+    thrown: Counter,
     lost: Counter,
     duplicated: Counter,
     reordered: Counter,
@@ -84,6 +85,7 @@ impl Line {
     pub(super) fn new(seed: u64, direction: Direction, impairment: Impairment, tally: &mut Tally) -> Self {
         let mut register = |what: &str| tally.register(format!("link.{}.{what}", direction.name()));
         let counters = LineCounters {
+            thrown: register("thrown"),
             lost: register("lost"),
             duplicated: register("duplicated"),
             reordered: register("reordered"),
@@ -121,6 +123,7 @@ impl Line {
         let mut copy = None;
         if passing.origin == Origin::Sent {
             self.thrown += 1;
+            tally.count(self.counters.thrown);
             if self.hits(Dice::Loss, self.impairment.loss_ppm) {
                 return tally.count(self.counters.lost);
             }

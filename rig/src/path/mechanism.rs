@@ -88,11 +88,11 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
         path.faults.iter().any(|fault| matches!(&fault.kind, FaultKind::Arm { action } if action == name))
     };
     for action in &path.actions {
-        let need = if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
+        let need = || if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
         match &action.deed {
-            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.connections", action.name), need),
+            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.connections", action.name), need()),
             Deed::InjectRst { towards, .. } => {
-                resets(&format!("action.{}", action.name), *towards).for_each(|counter| ask(counter, need));
+                resets(&format!("action.{}", action.name), *towards).for_each(|counter| ask(counter, need()));
             }
         }
     }
@@ -159,21 +159,27 @@ fn prove_impairment(
         Choice::Netem { .. } => {
             ask(format!("netem.{to}.packets"), Need::EveryTrial);
             if impairment.loss_ppm > 0 {
-                ask(format!("netem.{to}.dropped"), Need::Once);
+                let of = format!("netem.{to}.packets");
+                ask(format!("netem.{to}.dropped"), Need::ByChance { chance_ppm: impairment.loss_ppm, of });
             }
         }
         Choice::Middlebox => {
             if delays {
                 ask(format!("link.{to}.delayed"), Need::EveryTrial);
             }
-            for (there, what) in [
-                (impairment.loss_ppm > 0, "lost"),
-                (impairment.duplicate_ppm > 0, "duplicated"),
-                (impairment.reorder_ppm > 0, "reordered"),
+            // In the order of the dice: what is lost is not reordered, and what is reordered not duplicated.
+            let mut left = 1.0;
+            for (ppm, what) in [
+                (impairment.loss_ppm, "lost"),
+                (impairment.reorder_ppm, "reordered"),
+                (impairment.duplicate_ppm, "duplicated"),
             ] {
-                if there {
-                    ask(format!("link.{to}.{what}"), Need::Once);
+                if ppm > 0 {
+                    let chance_ppm = (f64::from(ppm) * left) as u32;
+                    let of = format!("link.{to}.thrown");
+                    ask(format!("link.{to}.{what}"), Need::ByChance { chance_ppm, of });
                 }
+                left *= 1.0 - f64::from(ppm) / 1e6;
             }
             if impairment.rate_bits_per_s > 0 {
                 ask(format!("forwarded.{to}"), Need::EveryTrial);
@@ -187,6 +193,33 @@ mod tests {
     use super::*;
     use crate::middlebox::{Action, Condition, JitterOrder, Sequence};
     use crate::path::{Fault, Hook, Place, Rule, RuleSelect, RuleVerdict};
+
+    #[test]
+    fn what_comes_by_chance_is_proven_by_what_passed() {
+        let way = Impairment { loss_ppm: 500_000, duplicate_ppm: 10_000, ..Impairment::none() };
+        let impairments =
+            Impairments { mechanism: Mechanism::Auto, to_peer: Impairment::none(), to_target: way };
+        let path = PathSpec { impairments: Some(impairments), ..PathSpec::plain("bad", 1500) };
+        let asked = |choice| -> Vec<(String, Need)> {
+            proofs(&path, choice).into_iter().map(|Proof { counter, need }| (counter, need)).collect()
+        };
+        let by_chance = |chance_ppm, of: &str| Need::ByChance { chance_ppm, of: of.into() };
+        assert_eq!(
+            asked(Choice::Middlebox),
+            [
+                ("link.to_target.lost".to_owned(), by_chance(500_000, "link.to_target.thrown")),
+                ("link.to_target.duplicated".to_owned(), by_chance(5_000, "link.to_target.thrown")),
+            ],
+            "half of the frames are lost before the dice for the copy are thrown"
+        );
+        assert_eq!(
+            asked(Choice::Netem { to_peer: None, to_target: None }),
+            [
+                ("netem.to_target.packets".to_owned(), Need::EveryTrial),
+                ("netem.to_target.dropped".to_owned(), by_chance(500_000, "netem.to_target.packets")),
+            ]
+        );
+    }
 
     fn delayed(mechanism: Mechanism, order: JitterOrder) -> PathSpec {
         let way = Impairment { delay_ns: 5, jitter_ns: 5, jitter_order: order, ..Impairment::none() };

@@ -223,15 +223,47 @@ pub struct Proof {
 }
 
 /// How far a counter must have risen during a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// At least once per trial.
     EveryTrial,
     /// At least once.
     Once,
+    /// At least once, unless it may be chance that it did not: a block in which no dice fell counts like any other, or the blocks that
+    /// count would be chosen by their outcome.
+    ByChance {
+        /// Of each of those that `of` counts, in parts per million.
+        chance_ppm: u32,
+        /// Name of the counter.
+        of: String,
+    },
     /// Not at all.
     Never,
+}
+
+/// What is less likely than this is no chance, but a mechanism that does not work.
+const NO_CHANCE: f64 = 1e-6;
+
+impl Need {
+    /// Whether a counter that rose by `risen` during a block of `trials` is as it must be. `other` says how far another counter of the
+    /// path rose, if there is one of that name.
+    pub fn is_met(&self, risen: i64, trials: i64, other: impl Fn(&str) -> Option<i64>) -> bool {
+        match self {
+            Self::EveryTrial => risen >= trials,
+            Self::Once => risen >= 1,
+            Self::ByChance { chance_ppm, of } => {
+                risen >= 1 || other(of).is_some_and(|thrown| may_be_none(thrown, *chance_ppm))
+            }
+            Self::Never => risen <= 0,
+        }
+    }
+}
+
+/// Whether none of so many may have been hit; where nothing passed, nothing could be.
+fn may_be_none(thrown: i64, chance_ppm: u32) -> bool {
+    let none = (thrown as f64 * (-f64::from(chance_ppm) / 1e6).ln_1p()).exp();
+    thrown > 0 && none >= NO_CHANCE
 }
 
 /// A compiled path.
@@ -275,5 +307,30 @@ impl NetOps {
             lines.push(format!("{}: haproxy {spec}", Place::Switch.word()));
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_may_hit_nobody_but_not_everybody() {
+        let need = |chance_ppm| Need::ByChance { chance_ppm, of: "thrown".into() };
+        let met = |chance_ppm, risen, thrown: Option<i64>| need(chance_ppm).is_met(risen, 50, |_| thrown);
+        // 0.99^1374 = 1.005e-6, 0.99^1375 = 0.995e-6.
+        assert_eq!([1374, 1375].map(|thrown| met(10_000, 0, Some(thrown))), [true, false]);
+        assert!(met(10_000, 1, Some(100_000)));
+        assert!(!met(1_000_000, 0, Some(1)), "certain, and did not come");
+        assert!(!met(10_000, 0, Some(0)), "nothing passed the mechanism at all");
+        assert!(!met(10_000, 0, None), "nobody counted what passed");
+    }
+
+    #[test]
+    fn what_is_sure_is_counted() {
+        let met = |need: Need, risen| need.is_met(risen, 50, |_| None);
+        assert_eq!([49, 50].map(|risen| met(Need::EveryTrial, risen)), [false, true]);
+        assert_eq!([0, 1].map(|risen| met(Need::Once, risen)), [false, true]);
+        assert_eq!([0, 1].map(|risen| met(Need::Never, risen)), [true, false]);
     }
 }

@@ -271,23 +271,19 @@ impl Block<'_> {
         }
         let needed = i64::try_from(tally.trials).unwrap_or(i64::MAX);
         let of_scenario = self.attempt.cell.proof.iter().map(|counter| (counter.clone(), Need::EveryTrial));
-        let of_path = self.proofs.iter().map(|proof| (format!("path.{}", proof.counter), proof.need));
+        let of_path = self.proofs.iter().map(|proof| (format!("path.{}", proof.counter), proof.need.clone()));
         of_scenario.chain(of_path).find_map(|(counter, need)| {
-            let risen = risen(&self.record, &counter);
-            let seen = |risen: i64| format!("{counter} rose by {risen} in {needed} trials");
-            match (need, risen) {
-                (_, None) => Some(format!("fault unproven: there is no counter {counter}")),
-                (Need::EveryTrial, Some(risen)) if risen < needed => {
-                    Some(format!("fault had no effect: {}", seen(risen)))
-                }
-                (Need::Once, Some(risen)) if risen < 1 => {
-                    Some(format!("fault had no effect: {}", seen(risen)))
-                }
-                (Need::Never, Some(risen)) if risen > 0 => {
-                    Some(format!("fault had an effect where its path says that it has none: {}", seen(risen)))
-                }
-                _ => None,
+            let Some(risen_by) = risen(&self.record, &counter) else {
+                return Some(format!("fault unproven: there is no counter {counter}"));
+            };
+            if need.is_met(risen_by, needed, |other| risen(&self.record, &format!("path.{other}"))) {
+                return None;
             }
+            let what = match need {
+                Need::EveryTrial | Need::Once | Need::ByChance { .. } => "fault had no effect",
+                Need::Never => "fault had an effect where its path says that it has none",
+            };
+            Some(format!("{what}: {counter} rose by {risen_by} in {needed} trials"))
         })
     }
 }
