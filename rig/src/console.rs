@@ -7,7 +7,7 @@
 use std::mem;
 
 /// A line longer than this is cut in two.
-pub const LINE_BYTES: usize = 1024;
+const LINE_BYTES: usize = 1024;
 
 /// What one line means.
 #[derive(Debug, Clone, PartialEq, Eq)]

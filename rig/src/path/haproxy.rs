@@ -76,14 +76,9 @@ fn server(csv: &str) -> Result<BTreeMap<&str, &str>, String> {
 /// What is wrong with the text.
 pub fn counters(csv: &str) -> Result<BTreeMap<String, u64>, String> {
     let row = server(csv)?;
-    let count = |(name, label): (&str, &str)| {
-        let text = row.get(name).ok_or_else(|| format!("no column `{name}`"))?;
-        let value = text.parse().map_err(|_| format!("`{text}` is not a count ({name})"))?;
-        Ok((label.to_owned(), value))
-    };
     [("stot", "haproxy.sessions"), ("chkdown", "haproxy.marked_down"), ("chkfail", "haproxy.failed_checks")]
         .into_iter()
-        .map(count)
+        .map(|(name, label)| Ok((label.to_owned(), count(&row, name)?)))
         .collect()
 }
 
@@ -92,9 +87,12 @@ pub fn counters(csv: &str) -> Result<BTreeMap<String, u64>, String> {
 /// # Errors
 /// As [`counters`].
 pub fn under_way(csv: &str) -> Result<u64, String> {
-    let row = server(csv)?;
-    let text = row.get("scur").ok_or("no column `scur`")?;
-    text.parse().map_err(|_| format!("`{text}` is not a count (scur)"))
+    count(&server(csv)?, "scur")
+}
+
+fn count(row: &BTreeMap<&str, &str>, name: &str) -> Result<u64, String> {
+    let text = row.get(name).ok_or_else(|| format!("no column `{name}`"))?;
+    text.parse().map_err(|_| format!("`{text}` is not a count ({name})"))
 }
 
 /// Whether its statistics call the server up.

@@ -88,29 +88,30 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
         path.faults.iter().any(|fault| matches!(&fault.kind, FaultKind::Arm { action } if action == name))
     };
     for action in &path.actions {
-        let need = || if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
+        let need = if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
         match &action.deed {
-            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.connections", action.name), need()),
+            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.connections", action.name), need),
             Deed::InjectRst { towards, .. } => {
-                resets(&format!("action.{}", action.name), *towards).for_each(|counter| ask(counter, need()));
+                for counter in resets(&format!("action.{}", action.name), *towards) {
+                    ask(counter, need.clone());
+                }
             }
         }
     }
     let forgets = path.faults.iter().any(|fault| fault.kind == FaultKind::ForgetConnections);
-    let mut ask_all = |counters: &mut dyn Iterator<Item = String>| {
-        counters.for_each(|counter| ask(counter, Need::EveryTrial));
-    };
-    match &path.firewall {
+    if path.firewall.is_some() && forgets {
         // Whoever speaks after it forgot is a stranger to it.
-        Some(_) if forgets => ask_all(&mut ["firewall.stranger_connections".to_owned()].into_iter()),
-        Some(firewall) => ask_all(&mut resets("firewall", firewall.reset)),
-        None => {}
+        ask("firewall.stranger_connections".into(), Need::EveryTrial);
     }
-    if let Some(ips) = &path.ips {
-        ask_all(&mut resets("ips", ips.reset));
-    }
-    if let Some(balancer) = &path.balancer {
-        ask_all(&mut resets("balancer", balancer.reset));
+    let resetting = [
+        ("firewall", path.firewall.as_ref().filter(|_| !forgets).map(|firewall| firewall.reset)),
+        ("ips", path.ips.as_ref().map(|ips| ips.reset)),
+        ("balancer", path.balancer.as_ref().map(|balancer| balancer.reset)),
+    ];
+    for (by, towards) in resetting {
+        for counter in towards.into_iter().flat_map(|towards| resets(by, towards)) {
+            ask(counter, Need::EveryTrial);
+        }
     }
     if let Some(haproxy) = &path.haproxy {
         ask("haproxy.sessions".into(), Need::EveryTrial);

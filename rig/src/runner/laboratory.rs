@@ -15,7 +15,7 @@ use tokio::time::{timeout, timeout_at};
 use super::dispatcher::{Attempt, Player};
 use super::faults::{self, Done};
 use super::session::Session;
-use super::stage::{Stage, StageError};
+use super::stage::{Stage, StageError, nanoseconds};
 use super::stop::Stop;
 use crate::agent::{AgentError, Waits};
 use crate::clock;
@@ -102,7 +102,7 @@ impl Player for Laboratory {
             Err(_) => Some(StageError::Late { within: deadline }.reason()),
         };
         let Block { mut record, trials, packets, .. } = draft;
-        record.elapsed_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        record.elapsed_ns = nanoseconds(began.elapsed());
         if let Some(reason) = reason {
             record.status = BlockStatus::Void { reason };
         }

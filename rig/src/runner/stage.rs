@@ -484,7 +484,7 @@ async fn hosts_agent_end(agent: &mut HostAgent) -> Option<String> {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -20,7 +20,7 @@ use crate::record::Layout;
 use crate::record::format::{BlockId, PlannedBlock, TargetRecord};
 use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshSession};
 use crate::target::qemu::Guest;
-use crate::target::{Backend, QemuSpec, TargetSpec};
+use crate::target::{PeerSeat, QemuSpec, TargetSpec};
 
 /// Why there is no guest to look into.
 #[derive(Debug, Error, Diagnostic)]
@@ -113,7 +113,7 @@ impl Laboratory {
 
     async fn boot_for_visit(&self, attempt: &Attempt, spec: &QemuSpec) -> Result<Visit, StageError> {
         let mut stage = Stage::build(self, attempt).await?;
-        if spec.nic.backend == Backend::Socket {
+        if stage.peer_seat() == PeerSeat::Guest {
             // Without an agent: it answers pings, as a peer on the host does.
             stage.start_peer_guest(self, attempt, spec, &mut TargetRecord::default()).await?;
         }

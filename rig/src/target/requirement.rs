@@ -5,7 +5,7 @@
 //! Tests: below.
 
 use super::qemu::{Engine, Resolved, argv};
-use super::spec::{Accelerator, Backend, Nic, QemuSpec, TargetSpec};
+use super::spec::{Accelerator, Backend, TargetSpec};
 use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, Medium, PathSpec, Place, Rule};
 
 /// What this host can do for targets, as it was probed: `Err` holds why not.
@@ -169,21 +169,18 @@ pub enum PeerSeat {
 
 /// Where the peer of this target is, at the end of this path.
 pub fn peer_seat(target: &TargetSpec, path: &PathSpec) -> PeerSeat {
-    match (path.medium, target) {
-        (Medium::Loopback, _) => PeerSeat::Target,
-        (Medium::Link, TargetSpec::Qemu(spec)) if spec.nic.backend == Backend::Socket => PeerSeat::Guest,
-        (Medium::Link, TargetSpec::Host | TargetSpec::Qemu(_)) => PeerSeat::Host,
+    match path.medium {
+        Medium::Loopback => PeerSeat::Target,
+        Medium::Link if target.is_paired() => PeerSeat::Guest,
+        Medium::Link => PeerSeat::Host,
     }
 }
 
 /// Why this target cannot be at the end of this path, or `None`: between two guests on a pair of sockets there is no place where a bridge, a
 /// middlebox or a rule could be, and nothing but their link is what such a configuration is for.
 pub fn lack_between_guests(target: &TargetSpec, path: &PathSpec) -> Option<String> {
-    let TargetSpec::Qemu(QemuSpec { nic: Nic { backend: Backend::Socket, .. }, .. }) = target else {
-        return None;
-    };
     match path.medium {
-        _ if path.is_plain() => None,
+        _ if !target.is_paired() || path.is_plain() => None,
         Medium::Loopback => Some(format!(
             "path `{}` is a loopback: a peer that is a second guest (backend = \"socket\") is not on it",
             path.name
@@ -209,7 +206,7 @@ mod tests {
     use super::*;
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
     use crate::path::{Fault, HaProxy, Hook, Matches, OnMarkedDown, RuleSelect, RuleVerdict};
-    use crate::target::{Localtime, NicModel};
+    use crate::target::{Localtime, Nic, NicModel, QemuSpec};
 
     fn able() -> HostAbilities {
         HostAbilities {

@@ -26,6 +26,11 @@ impl TargetSpec {
     pub fn proxied(&self) -> bool {
         matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: Backend::User, .. }, .. }))
     }
+
+    /// Whether the other end of its NIC is a second guest's, which is the peer.
+    pub fn is_paired(&self) -> bool {
+        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: Backend::Socket, .. }, .. }))
+    }
 }
 
 /// A guest's hardware.

@@ -59,18 +59,31 @@ fn refuse_beside_loopback(findings: &mut Findings, table: &Table, spec: &PathSpe
             others.push((node.span.clone(), "acts on a link".to_owned()));
         }
     }
+    refuse_beside(
+        findings,
+        (loopback.span.clone(), "the peer is in the target's own kernel: there is no link"),
+        others,
+        "nothing can lie on a loopback",
+        "leave it out, or write medium = \"link\"; faults with do = \"contention\" and \"pause\" act on the machine, and may stay",
+    );
+}
+
+/// One problem for all that cannot stand beside what is at `place`, if there is any.
+fn refuse_beside(
+    findings: &mut Findings,
+    (place, label): (Span, &str),
+    others: Vec<(Span, String)>,
+    message: &str,
+    help: &str,
+) {
     if others.is_empty() {
         return;
     }
-    let problem = findings.report(
-        loopback.span.clone(),
-        "nothing can lie on a loopback",
-        "the peer is in the target's own kernel: there is no link",
-    );
+    let problem = findings.report(place, message, label);
     for (span, label) in others {
         problem.also(span, label);
     }
-    problem.help("leave it out, or write medium = \"link\"; faults with do = \"contention\" and \"pause\" act on the machine, and may stay");
+    problem.help(help);
 }
 
 /// HAProxy ends the target's connection and opens one of its own; the own middlebox and netem work on one connection's segments.
@@ -90,18 +103,11 @@ fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
             others.push((node.span.clone(), "forwards nothing: each connection ends there".to_owned()));
         }
     }
-    if others.is_empty() {
-        return;
-    }
-    let problem = findings.report(
-        haproxy.span.clone(),
+    refuse_beside(
+        findings,
+        (haproxy.span.clone(), "ends TCP here: there are two connections"),
+        others,
         "HAProxy shares a path with nothing that acts on passing segments",
-        "ends TCP here: there are two connections",
-    );
-    for (span, label) in others {
-        problem.also(span, label);
-    }
-    problem.help(
         "HAProxy takes the place of the link between target and peer, and so does the own middlebox; make two paths of it, or take the own `balancer`",
     );
 }
