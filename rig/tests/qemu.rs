@@ -25,13 +25,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rig::configuration::Engine;
+use rig::configuration::{Accelerator, Localtime, NicBackend, NicModel};
 use rig::image::{GuestKeys, Overlay};
-use rig::target::launch_ssh::{self, AGENT_PATH, AgentEnd, Exit, SshAgent, SshError, SshSession};
-use rig::target::qemu::probe::PROBE_DEADLINE;
-use rig::target::qemu::{
-    DeathKind, Engine, Guest, GuestError, GuestPlan, LinkState, ProbeKit, QmpError, probe,
-};
-use rig::target::{Accelerator, Backend, Localtime, NicModel};
+use rig::machine::launch_ssh::{self, AGENT_PATH, AgentEnd, Exit, SshAgent, SshError, SshSession};
+use rig::machine::qemu::probe::PROBE_DEADLINE;
+use rig::machine::qemu::{DeathKind, Guest, GuestError, GuestPlan, LinkState, ProbeKit, QmpError, probe};
 use sha2::{Digest, Sha256};
 use support::guest::{Bench, TestImage};
 
@@ -91,7 +90,7 @@ fn pattern(bytes: usize) -> Vec<u8> {
 async fn a_guest_boots_obeys_carries_bytes_and_stops() {
     let image = image_or_return!("6.1");
     let bench = Bench::new(&image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
+    let guest = boot(bench.plan(NicModel::VirtioNet, NicBackend::Tap, 1)).await;
     support::say(&format!("ready after {:?}", guest.ready_after()));
 
     let verified = guest.verify().await.unwrap();
@@ -294,7 +293,7 @@ async fn boots_that_fail_say_how() {
     let image = image_or_return!("6.1");
     let bench = Bench::new(&image, 1);
     let plan = |word: &str| {
-        let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
+        let mut plan = bench.plan(NicModel::VirtioNet, NicBackend::Tap, 1);
         plan.extra_cmdline = vec![word.to_owned()];
         plan
     };
@@ -344,7 +343,7 @@ async fn boots_that_fail_say_how() {
 async fn a_vmxnet3_guest_of_6_12_carries_packets_and_its_panic_is_told_with_the_kernels_words() {
     let image = image_or_return!("6.12");
     let bench = Bench::new(&image, 1);
-    let mut plan = bench.plan(NicModel::Vmxnet3, Backend::Tap, 1);
+    let mut plan = bench.plan(NicModel::Vmxnet3, NicBackend::Tap, 1);
     plan.overlay = Overlay::new(&image.keys, Localtime::Present).to_cpio();
     let guest = boot(plan).await;
     is_as_agreed(&image, &bench, &guest, ("vmxnet3", Localtime::Present)).await;
@@ -370,7 +369,7 @@ async fn a_vmxnet3_guest_of_6_12_carries_packets_and_its_panic_is_told_with_the_
 async fn a_multiqueue_guest_carries_packets_and_a_kill_ends_every_wait_with_the_reason() {
     let image = image_or_return!("6.1");
     let bench = Bench::new(&image, 2);
-    let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 2);
+    let mut plan = bench.plan(NicModel::VirtioNet, NicBackend::Tap, 2);
     plan.spec.vcpus = 2;
     let guest = boot(plan).await;
     assert_eq!(guest.verify().await.unwrap().vcpus, 2);
@@ -403,7 +402,7 @@ async fn a_multiqueue_guest_carries_packets_and_a_kill_ends_every_wait_with_the_
 async fn a_guest_behind_slirp_carries_packets_and_is_gone_when_it_is_dropped() {
     let image = image_or_return!("6.12");
     let bench = Bench::new(&image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::User, 1)).await;
+    let guest = boot(bench.plan(NicModel::VirtioNet, NicBackend::User, 1)).await;
     assert_eq!(guest.verify().await.unwrap().vhost_proof, "");
     reaches(&bench, &guest, "198.51.100.2").await;
     let mut death = guest.death();
@@ -423,7 +422,7 @@ async fn reaches(bench: &Bench, guest: &Guest, neighbour: &str) {
 async fn a_vhost_guest_proves_it_or_says_what_is_missing() {
     let image = image_or_return!("6.1");
     let bench = Bench::new(&image, 1);
-    let plan = bench.plan(NicModel::VirtioNet, Backend::TapVhost, 1);
+    let plan = bench.plan(NicModel::VirtioNet, NicBackend::TapVhost, 1);
     if !std::path::Path::new("/dev/vhost-net").exists() {
         let refused = Guest::boot(plan, LONG).await.unwrap_err();
         assert!(matches!(refused, GuestError::NoVhost { .. }), "{refused}");
@@ -456,7 +455,7 @@ async fn the_probe_says_what_functions_and_keeps_the_answer() {
         Engine::Kvm => {
             assert_eq!(by_name.unwrap(), resolved);
             let bench = Bench::new(&image, 1);
-            let mut plan = bench.plan(NicModel::VirtioNet, Backend::Tap, 1);
+            let mut plan = bench.plan(NicModel::VirtioNet, NicBackend::Tap, 1);
             plan.engine = Engine::Kvm;
             let guest = boot(plan).await;
             assert_eq!(guest.verify().await.unwrap().engine, Engine::Kvm);

@@ -7,15 +7,31 @@ use std::path::{Path, PathBuf};
 /// `rig/docs/architecture.md`, "Direction": what each room may use. `cli` may use all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("agent", &[]),
-    ("analysis", &["matrix", "path", "record", "target"]),
-    ("bench", &["agent", "clock", "image", "middlebox", "path", "process", "script", "target", "testbed"]),
-    ("capability", &["image", "process", "target", "testbed"]),
+    ("analysis", &["configuration", "matrix", "path", "record"]),
+    (
+        "bench",
+        &[
+            "agent",
+            "clock",
+            "configuration",
+            "image",
+            "machine",
+            "middlebox",
+            "path",
+            "process",
+            "script",
+            "testbed",
+        ],
+    ),
+    ("capability", &["configuration", "image", "machine", "process", "testbed"]),
     ("clock", &[]),
+    ("configuration", &["path"]),
     ("console", &[]),
     ("document", &[]),
     ("event", &["record"]),
-    ("image", &["document", "target"]),
-    ("matrix", &["document", "middlebox", "path", "script", "target"]),
+    ("image", &["configuration"]),
+    ("machine", &["configuration", "console", "path", "process", "testbed"]),
+    ("matrix", &["configuration", "document", "middlebox", "path", "script"]),
     ("middlebox", &[]),
     ("path", &["middlebox"]),
     ("process", &[]),
@@ -28,20 +44,20 @@ const ARROWS: &[(&str, &[&str])] = &[
             "agent",
             "capability",
             "clock",
+            "configuration",
             "event",
             "image",
+            "machine",
             "matrix",
             "middlebox",
             "path",
             "process",
             "record",
             "script",
-            "target",
             "testbed",
         ],
     ),
     ("script", &["document"]),
-    ("target", &["console", "image", "path", "process", "testbed"]),
     ("testbed", &["middlebox", "path", "process"]),
 ];
 
@@ -57,7 +73,7 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
         let path = entry.expect("a readable entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if path.is_dir() {
-            // Build output and runs, at the top only: `rig/src/target` is a room.
+            // Build output and runs, at the top only.
             let produced = ["target", "results"].iter().any(|folder| path == root().join(folder));
             if !produced && !name.starts_with(".git") {
                 files(&path, extension, found);

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use rig_stats::{Confidence, Count, fisher, holm};
 
+use crate::configuration::TargetSpec;
 use crate::path::Medium;
 use crate::record::Run;
-use crate::target::TargetSpec;
 
 use super::Rules;
 use super::cells::{Measured, Question};
@@ -132,7 +132,7 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> Vec<String> {
     let unproven = names(&|cell| match &cell.cell().subject.configuration.target {
         TargetSpec::Host => false,
         TargetSpec::Qemu(spec) => {
-            spec.nic.backend == crate::target::Backend::TapVhost
+            spec.nic.backend == crate::configuration::NicBackend::TapVhost
                 && cell.blocks.iter().any(|block| block.target.vhost_proof.is_empty())
         }
     });

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use rig_protocol::matches_outcome;
 use rig_stats::{Count, Interval, clopper_pearson};
 
+use crate::configuration::{NicBackend, TargetSpec};
 use crate::matrix::glob_matches;
 use crate::path::Medium;
-use crate::target::{Backend, TargetSpec};
 
 use super::cells::{Measured, Question};
 use super::hypotheses::Evidence;
@@ -307,7 +307,7 @@ pub(super) fn bottleneck_decides(evidence: &Evidence<'_>) -> Finding {
     let varies = |cell: &Measured<'_>| {
         let subject = &cell.cell().subject;
         let vhost = match &subject.configuration.target {
-            TargetSpec::Qemu(spec) => spec.nic.backend == Backend::TapVhost,
+            TargetSpec::Qemu(spec) => spec.nic.backend == NicBackend::TapVhost,
             TargetSpec::Host => false,
         };
         vhost || glob_matches("contention*", &subject.path.name)

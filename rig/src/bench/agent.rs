@@ -10,10 +10,10 @@ use rig_protocol::{Assignment, Role, Script};
 
 use super::{BenchError, Benchmark, Findings, Pace, plain_loop, step};
 use crate::agent::{self, Conversation, Waits};
+use crate::machine::{HostAgent, launch_agent};
 use crate::path::{Addressing, Mechanisms, PEER_PORT, PathSpec, TargetLink};
 use crate::process;
 use crate::script;
-use crate::target::{HostAgent, launch_agent};
 use crate::testbed::Testbed;
 
 const TRIALS: &str = "trials/s";

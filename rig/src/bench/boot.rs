@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::{BenchError, Benchmark, Findings, Pace, step};
 use crate::clock;
+use crate::configuration::Resolved;
+use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec};
 use crate::image::{GuestKeys, Image, Overlay};
+use crate::machine::qemu::argv::DATA_MAC;
+use crate::machine::qemu::{Guest, GuestNet, GuestPlan};
 use crate::path::{Addressing, Mechanisms, PathSpec, TargetLink};
 use crate::process;
-use crate::target::qemu::argv::DATA_MAC;
-use crate::target::qemu::{Guest, GuestNet, GuestPlan, Resolved};
-use crate::target::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
 use crate::testbed::{Testbed, TestbedError};
 
 /// As for every guest of a run.
@@ -100,7 +101,7 @@ fn spec(machine: &str) -> QemuSpec {
         machine: machine.to_owned(),
         vcpus: 1,
         memory_mib: 256,
-        nic: Nic { model: NicModel::VirtioNet, backend: Backend::User, queues: 1 },
+        nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
     }
 }

@@ -23,9 +23,9 @@ pub use boot::BootKit;
 pub use text::render;
 
 use crate::agent::AgentError;
+use crate::machine::HostError;
+use crate::machine::qemu::GuestError;
 use crate::middlebox::MiddleboxError;
-use crate::target::HostError;
-use crate::target::qemu::GuestError;
 use crate::testbed::TestbedError;
 
 /// One thing that can be measured.

@@ -9,7 +9,7 @@ use super::image::blame;
 use super::output::print;
 use super::{Exit, Failure};
 use crate::image::{Cache, Keep, Recipes, build};
-use crate::target::qemu::probe;
+use crate::machine::qemu::probe;
 
 /// Arguments of `rig clean`.
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,9 @@ use super::image::{Format, say};
 use super::matrix::prepare::accelerator;
 use super::{Exit, Failure};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
+use crate::configuration::Engine;
 use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
 use crate::process;
-use crate::target::qemu::Engine;
 
 /// Arguments of `rig doctor`.
 #[derive(Debug, clap::Args)]

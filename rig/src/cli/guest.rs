@@ -17,15 +17,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::matrix::prepare;
 use super::{Exit, Failure};
+use crate::configuration::NicBackend;
 use crate::image::{Cache, GuestKeys, Image};
+use crate::machine::launch_ssh::{self, AGENT_PATH, SshAgent};
+use crate::machine::qemu::argv::SLIRP_GUEST;
 use crate::matrix::{Cell, Matrix};
 use crate::path::{Addressing, Mechanisms};
 use crate::process;
 use crate::record::format::{CaptureWhen, Conduct};
 use crate::runner::{Errand, Laboratory, Visit};
-use crate::target::Backend;
-use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent};
-use crate::target::qemu::argv::SLIRP_GUEST;
 use terminal::{RawMode, window_size};
 
 /// Commands of `rig guest`.
@@ -139,11 +139,11 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
     let target = visit.target();
     let addressing = Addressing::default();
     let (address, peer) = match guest.spec().nic.backend {
-        Backend::Tap | Backend::TapVhost | Backend::Socket => {
+        NicBackend::Tap | NicBackend::TapVhost | NicBackend::Socket => {
             let address = format!("{}/{} on `data`", addressing.target, addressing.prefix);
             (address, format!("{} (answers pings; nothing listens)", addressing.peer))
         }
-        Backend::User => {
+        NicBackend::User => {
             let address = format!("{SLIRP_GUEST}/24 on `data`, behind QEMU's user-mode network");
             (address, format!("{} (nothing listens)", addressing.peer))
         }

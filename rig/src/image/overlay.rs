@@ -6,7 +6,7 @@
 
 use super::cpio::{Archive, Entry};
 use super::keys::GuestKeys;
-use crate::target::Localtime;
+use crate::configuration::Localtime;
 
 /// The guest's own part of an initramfs.
 #[derive(Debug, Clone)]

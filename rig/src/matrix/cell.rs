@@ -10,8 +10,8 @@ use rig_protocol::{Errno, Script};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::configuration::{Configuration, TargetSpec};
 use crate::path::PathSpec;
-use crate::target::{Configuration, TargetSpec};
 
 /// Hash of a resolved cell: stable when the matrix file is re-ordered, changed when anything that the cell measures changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! `[configuration.NAME]`: complete, with every default filled in.
 
+use crate::configuration::{
+    Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
+};
 use crate::document::{Findings, Key, Node, Table, hint};
-use crate::target::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};
 
 const QEMU_KEYS: &[&str] =
     &["kind", "nic", "backend", "queues", "accelerator", "machine", "vcpus", "memory_mib", "localtime"];
@@ -85,10 +87,10 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
             node,
             "`backend`",
             &[
-                ("tap", Backend::Tap),
-                ("tap-vhost", Backend::TapVhost),
-                ("user", Backend::User),
-                ("socket", Backend::Socket),
+                ("tap", NicBackend::Tap),
+                ("tap-vhost", NicBackend::TapVhost),
+                ("user", NicBackend::User),
+                ("socket", NicBackend::Socket),
             ],
         ),
         None => {
@@ -146,7 +148,7 @@ pub(super) fn optional<T>(
 fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &QemuSpec) {
     let place = |name: &str| table.get(name).map_or(key.span.clone(), |node| node.span.clone());
     let Nic { model, backend, queues } = spec.nic;
-    if model == NicModel::Vmxnet3 && backend == Backend::TapVhost {
+    if model == NicModel::Vmxnet3 && backend == NicBackend::TapVhost {
         findings
             .report(place("backend"), "vhost-net cannot stand behind vmxnet3", "serves virtio only")
             .also(place("nic"), "not a virtio device")
@@ -157,7 +159,8 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
             .report(place("machine"), "a microvm has no PCI bus for vmxnet3", "virtio devices only")
             .help("write machine = \"q35\"");
     }
-    if queues > 1 && (model == NicModel::Vmxnet3 || matches!(backend, Backend::User | Backend::Socket)) {
+    if queues > 1 && (model == NicModel::Vmxnet3 || matches!(backend, NicBackend::User | NicBackend::Socket))
+    {
         findings
             .report(place("queues"), "this NIC has one queue", "more than one")
             .help("multiqueue needs nic = \"virtio-net\" with backend = \"tap\" or \"tap-vhost\"");

@@ -11,10 +11,10 @@ use super::file::{ControlKeys, Matrix};
 use super::glob;
 use super::layer::{Exclude, Include, Layer, Sizes, Word};
 use super::plan::own_pace;
+use crate::configuration::{Configuration, TargetSpec};
 use crate::document::{Findings, Key, Table};
 use crate::path::PathSpec;
 use crate::script::{Resolved, Scenario, Unresolved};
-use crate::target::{Configuration, TargetSpec};
 
 /// More cells than this are a slip, and would take weeks.
 const MOST_CELLS: usize = 100_000;

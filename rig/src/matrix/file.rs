@@ -15,10 +15,10 @@ use super::layer::{
 use super::library::Library;
 use super::path::{Places, read_path};
 use super::verify;
+use crate::configuration::Configuration;
 use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table, hint};
 use crate::path::{Lack, PathSpec};
 use crate::script;
-use crate::target::Configuration;
 
 /// The file's name where none is given.
 pub const DEFAULT_FILE: &str = "matrix.toml";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rig_protocol::{Delay, Op, Script};
 
 use super::cell::Cell;
-use crate::target::{Accelerator, TargetSpec};
+use crate::configuration::{Accelerator, TargetSpec};
 
 /// What this machine can do for a cell: the reason why it cannot be run here, or `None`.
 pub type Capability<'c> = dyn Fn(&Cell) -> Option<String> + 'c;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rig_protocol::{Delay, Op};
 
 use super::*;
-use crate::target::{Accelerator, Backend, NicModel, PeerSeat, TargetSpec, peer_seat};
+use crate::configuration::{Accelerator, NicBackend, NicModel, PeerSeat, TargetSpec, peer_seat};
 
 const SHIPPED: &str = include_str!("../../../matrix.toml");
 
@@ -81,17 +81,23 @@ fn the_shipped_file_has_the_configurations_of_the_contract() {
         let nic = &spec.nic;
         match cell.subject.configuration.name.as_str() {
             "virtio-vhost" => {
-                assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::TapVhost, 1))
+                assert_eq!(
+                    (nic.model, nic.backend, nic.queues),
+                    (NicModel::VirtioNet, NicBackend::TapVhost, 1)
+                )
             }
-            "virtio-vhost-mq" => assert!(nic.queues > 1 && nic.backend == Backend::TapVhost),
-            "vmxnet3-tap" => assert_eq!((nic.model, nic.backend), (NicModel::Vmxnet3, Backend::Tap)),
+            "virtio-vhost-mq" => assert!(nic.queues > 1 && nic.backend == NicBackend::TapVhost),
+            "vmxnet3-tap" => assert_eq!((nic.model, nic.backend), (NicModel::Vmxnet3, NicBackend::Tap)),
             "virtio-user" => assert!(cell.subject.configuration.target.proxied()),
             "virtio-pair" => {
-                assert_eq!((nic.model, nic.backend, nic.queues), (NicModel::VirtioNet, Backend::Socket, 1));
+                assert_eq!(
+                    (nic.model, nic.backend, nic.queues),
+                    (NicModel::VirtioNet, NicBackend::Socket, 1)
+                );
                 let subject = &cell.subject;
                 assert_eq!(peer_seat(&subject.configuration.target, &subject.path), PeerSeat::Guest);
             }
-            _ => assert_eq!((nic.model, nic.backend), (NicModel::VirtioNet, Backend::Tap)),
+            _ => assert_eq!((nic.model, nic.backend), (NicModel::VirtioNet, NicBackend::Tap)),
         }
     }
 }

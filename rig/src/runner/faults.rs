@@ -14,9 +14,9 @@ use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep_until};
 
 use super::stage::{Stage, StageError};
+use crate::machine::qemu::LinkState;
 use crate::middlebox::Command;
 use crate::path::{Addressing, Fault, FaultKind};
-use crate::target::qemu::LinkState;
 use crate::testbed::{Backend, Carrier, Contention};
 
 /// How often each fault was carried out, as `fault.NAME`; for contention also the CPU time that it took, as `fault.NAME.cpu_ms`.

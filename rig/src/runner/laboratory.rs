@@ -19,12 +19,12 @@ use super::stage::{Stage, StageError, nanoseconds};
 use super::stop::Stop;
 use crate::agent::{AgentError, Waits};
 use crate::clock;
+use crate::configuration::PeerSeat;
+use crate::configuration::Resolved;
 use crate::event::{Event, Phase};
 use crate::image::{GuestKeys, Image};
 use crate::path::{Mechanisms, Need, PEER_PORT, Proof};
 use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, PathRecord, TargetRecord, Witness};
-use crate::target::PeerSeat;
-use crate::target::qemu::Resolved;
 use crate::testbed::CapturedPackets;
 
 /// An agent that says nothing for this long is given up; it speaks five times a second while it plays.

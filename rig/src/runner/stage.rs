@@ -22,18 +22,19 @@ use super::dispatcher::Attempt;
 use super::laboratory::{Laboratory, exchange};
 use super::session::{Session, joined};
 use crate::agent::AgentError;
+use crate::configuration::Engine;
+use crate::configuration::{
+    Accelerator, NicBackend, PeerSeat, QemuSpec, TargetSpec, lack_between_guests, peer_seat,
+};
 use crate::event::Phase;
+use crate::machine::guest_rules::{self, RulesError};
+use crate::machine::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan, SshSession};
+use crate::machine::qemu::argv::DATA_MAC;
+use crate::machine::qemu::{Death, Guest, GuestError, ProbeError};
+use crate::machine::{HostAgent, HostError, launch_agent};
 use crate::path::{Addressing, TargetLink, rules};
 use crate::record::Layout;
 use crate::record::format::{Origin, TargetRecord, Witness};
-use crate::target::guest_rules::{self, RulesError};
-use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshPlan, SshSession};
-use crate::target::qemu::argv::DATA_MAC;
-use crate::target::qemu::{Death, Engine, Guest, GuestError, ProbeError};
-use crate::target::{
-    Accelerator, Backend, HostAgent, HostError, PeerSeat, QemuSpec, TargetSpec, lack_between_guests,
-    launch_agent, peer_seat,
-};
 use crate::testbed::{self, Testbed, TestbedError};
 use pair::{Pair, PeerEnd};
 use seat::{Seat, boot};
@@ -499,10 +500,10 @@ fn link_of(target: &TargetSpec) -> TargetLink {
     match target {
         TargetSpec::Host => TargetLink::Veth,
         TargetSpec::Qemu(spec) => match spec.nic.backend {
-            Backend::Tap | Backend::TapVhost => TargetLink::Tap { queues: spec.nic.queues },
+            NicBackend::Tap | NicBackend::TapVhost => TargetLink::Tap { queues: spec.nic.queues },
             // libslirp connects from QEMU's own namespace, over the same link as a bare-metal client.
-            Backend::User => TargetLink::Veth,
-            Backend::Socket => TargetLink::Socket,
+            NicBackend::User => TargetLink::Veth,
+            NicBackend::Socket => TargetLink::Socket,
         },
     }
 }

@@ -15,12 +15,12 @@ use super::dispatcher::Attempt;
 use super::laboratory::{Laboratory, exchange};
 use super::stage::{Stage, StageError};
 use crate::agent;
+use crate::configuration::{PeerSeat, QemuSpec, TargetSpec};
+use crate::machine::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshSession};
+use crate::machine::qemu::Guest;
 use crate::matrix::Cell;
 use crate::record::Layout;
 use crate::record::format::{BlockId, PlannedBlock, TargetRecord};
-use crate::target::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshSession};
-use crate::target::qemu::Guest;
-use crate::target::{PeerSeat, QemuSpec, TargetSpec};
 
 /// Why there is no guest to look into.
 #[derive(Debug, Error, Diagnostic)]

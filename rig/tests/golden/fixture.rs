@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rig::configuration::{
+    Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
+};
 use rig::matrix::{Cell, CellId, Control, HOST_KERNEL, Subject};
 use rig::path::PathSpec;
 use rig::record::format::{
@@ -11,7 +14,6 @@ use rig::record::format::{
     Judgement, Origin, PathRecord, PlannedBlock, RunRecord, TargetRecord, Witness,
 };
 use rig::record::{Layout, Writer};
-use rig::target::{Accelerator, Backend, Configuration, Localtime, Nic, NicModel, QemuSpec, TargetSpec};
 use rig_protocol::{
     Call, Delay, Errno, Hello, Histogram, Lane, Op, Script, Side, Slot, Step, StepLog, Tally, TcpState,
     TrialRecord,
@@ -259,9 +261,9 @@ pub(crate) fn cell(play: Play, configuration: &str, kernel: &str) -> Cell {
 fn target(configuration: &str) -> TargetSpec {
     let backend = match configuration {
         "bare-metal" => return TargetSpec::Host,
-        "virtio-vhost" => Backend::TapVhost,
-        "virtio-user" => Backend::User,
-        _ => Backend::Tap,
+        "virtio-vhost" => NicBackend::TapVhost,
+        "virtio-user" => NicBackend::User,
+        _ => NicBackend::Tap,
     };
     TargetSpec::Qemu(QemuSpec {
         accelerator: Accelerator::Auto,

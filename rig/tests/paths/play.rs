@@ -5,14 +5,14 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rig::configuration::{Configuration, TargetSpec};
+use rig::configuration::{Engine, Resolved};
 use rig::matrix::{Cell, HOST_KERNEL, Subject};
 use rig::path::{Mechanisms, PathSpec};
 use rig::record::Layout;
 use rig::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, PlannedBlock};
 use rig::runner::{Attempt, Laboratory, Player, Stopper};
 use rig::script::Scenario;
-use rig::target::qemu::{Engine, Resolved};
-use rig::target::{Configuration, TargetSpec};
 use rig::testbed::probe;
 use tokio::sync::mpsc::unbounded_channel;
 

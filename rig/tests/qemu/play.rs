@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rig::configuration::{Engine, Resolved};
 use rig::event::Event;
 use rig::image::Image;
 use rig::image::cpio::Archive;
+use rig::machine::launch_ssh::{Abandon, SshPlan, SshSession};
 use rig::matrix::{Cell, Filter, Matrix, Selection};
 use rig::record::Layout;
 use rig::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, PlannedBlock};
 use rig::runner::{Attempt, Laboratory, Player, Stopper};
-use rig::target::launch_ssh::{Abandon, SshPlan, SshSession};
-use rig::target::qemu::{Engine, Resolved};
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 

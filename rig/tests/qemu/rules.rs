@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use rig::target::guest_rules::{self, RulesError};
+use rig::machine::guest_rules::{self, RulesError};
 
 use super::*;
 
@@ -25,7 +25,7 @@ const REJECT: &str = "table inet rig {
 async fn a_guest_takes_rules_counts_what_they_matched_and_had_none_before() {
     let image = image_or_return!("6.1");
     let bench = Bench::new(&image, 1);
-    let guest = boot(bench.plan(NicModel::VirtioNet, Backend::Tap, 1)).await;
+    let guest = boot(bench.plan(NicModel::VirtioNet, NicBackend::Tap, 1)).await;
     takes_rules(&bench, &guest).await;
     guest.stop().await;
 }

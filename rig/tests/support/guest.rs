@@ -8,11 +8,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
+use rig::configuration::Engine;
+use rig::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec};
 use rig::image::{Cache, Fetch, GuestKeys, Image, ImageError, Overlay, ensure};
-use rig::target::launch_ssh::SshPlan;
-use rig::target::qemu::argv::DATA_MAC;
-use rig::target::qemu::{Engine, GuestNet, GuestPlan};
-use rig::target::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
+use rig::machine::launch_ssh::SshPlan;
+use rig::machine::qemu::argv::DATA_MAC;
+use rig::machine::qemu::{GuestNet, GuestPlan};
 use tempfile::TempDir;
 
 /// A real image, and keys for the guests of one test.
@@ -86,10 +87,10 @@ impl Bench {
     }
 
     /// A guest here; its tap is made anew, the one of an earlier guest has vanished with it.
-    pub(crate) fn plan(&self, model: NicModel, backend: Backend, queues: u32) -> GuestPlan {
+    pub(crate) fn plan(&self, model: NicModel, backend: NicBackend, queues: u32) -> GuestPlan {
         let taps = match backend {
-            Backend::Tap | Backend::TapVhost => self.open_tap(),
-            Backend::User | Backend::Socket => Vec::new(),
+            NicBackend::Tap | NicBackend::TapVhost => self.open_tap(),
+            NicBackend::User | NicBackend::Socket => Vec::new(),
         };
         GuestPlan {
             spec: QemuSpec {

@@ -10,9 +10,9 @@ use super::prepare::{known_accelerator, lack, look};
 use crate::analysis::words::count as thousands;
 use crate::cli::output::{columns, print};
 use crate::cli::{Exit, Failure};
+use crate::configuration::{Accelerator, HostAbilities};
+use crate::configuration::{Engine, Resolved};
 use crate::matrix::{Cell, Filter, Matrix, Plan, Selected, Selection};
-use crate::target::qemu::{Engine, Resolved};
-use crate::target::{Accelerator, HostAbilities};
 
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -15,8 +15,12 @@ use rand_chacha::ChaCha8Rng;
 use crate::cli::image::ensure_image;
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
+use crate::configuration::{Accelerator, HostAbilities, Localtime};
+use crate::configuration::{Engine, Resolved};
 use crate::document::Problems;
 use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
+use crate::machine::qemu::ProbeError;
+use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected, Subject};
 use crate::path::{Lack, Mechanism, Mechanisms, PathSpec, Place};
 use crate::record::format::{
@@ -24,9 +28,6 @@ use crate::record::format::{
 };
 use crate::record::{self, Writer};
 use crate::runner::{Laboratory, environment, schedule};
-use crate::target::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
-use crate::target::qemu::{Engine, ProbeError, Resolved};
-use crate::target::{Accelerator, HostAbilities, Localtime};
 use crate::testbed::probe as network;
 use crate::{agent, clock, process};
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use rig_protocol::Progress;
 
+use crate::configuration::Accelerator;
 use crate::event::{Event, Phase};
 use crate::matrix::{Cell, CellId, cost_of};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, RunRecord};
-use crate::target::Accelerator;
 
 /// How often a plain (not redrawn) line is due while a block is played.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);

@@ -16,6 +16,8 @@ use crate::analysis::words::count as thousands;
 use crate::cli::matrix::prepare::{self, laboratory, look};
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
+use crate::configuration::{Configuration, TargetSpec};
+use crate::configuration::{Engine, Resolved};
 use crate::document::hint;
 use crate::image::GuestKeys;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
@@ -24,8 +26,6 @@ use crate::process;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, Conduct, PlannedBlock};
 use crate::runner::{Attempt, Player, Stopper};
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
-use crate::target::qemu::{Engine, Resolved};
-use crate::target::{Configuration, TargetSpec};
 
 /// Arguments of `rig scenario run`.
 #[derive(Debug, clap::Args)]

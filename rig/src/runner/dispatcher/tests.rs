@@ -6,13 +6,13 @@ use rig_protocol::{Script, Tally};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
+use crate::configuration::{Configuration, TargetSpec};
 use crate::matrix::Subject;
 use crate::path::PathSpec;
 use crate::record::format::{
     CaptureWhen, CellRecord, Conduct, Environment, Judgement, PathRecord, TargetRecord, Witness,
 };
 use crate::runner::schedule;
-use crate::target::{Configuration, TargetSpec};
 
 pub(in crate::runner) fn cell(scenario: &str) -> Cell {
     let subject = Subject {

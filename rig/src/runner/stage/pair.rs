@@ -10,15 +10,15 @@ use std::os::unix::net::UnixDatagram;
 use tokio::time::timeout;
 
 use super::{EXPLANATION, Laboratory, Seat, Stage, StageError, boot, guests_agent_end, push_agent};
+use crate::configuration::{PeerSeat, QemuSpec};
+use crate::machine::launch_ssh::{AGENT_PATH, SshAgent};
+use crate::machine::qemu::argv::PEER_MAC;
+use crate::machine::qemu::{Death, Guest};
 use crate::path::Addressing;
 use crate::record::Layout;
 use crate::record::format::TargetRecord;
 use crate::runner::dispatcher::Attempt;
 use crate::runner::session::Session;
-use crate::target::launch_ssh::{AGENT_PATH, SshAgent};
-use crate::target::qemu::argv::PEER_MAC;
-use crate::target::qemu::{Death, Guest};
-use crate::target::{PeerSeat, QemuSpec};
 
 /// What joins the two guests, and the one that is the peer.
 #[derive(Debug)]

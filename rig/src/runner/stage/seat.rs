@@ -7,12 +7,12 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use super::{Laboratory, StageError};
+use crate::configuration::QemuSpec;
 use crate::image::{Image, Overlay};
+use crate::machine::qemu::{Guest, GuestNet, GuestPlan};
 use crate::path::Addressing;
 use crate::record::format::{Origin, TargetRecord};
 use crate::runner::dispatcher::Attempt;
-use crate::target::QemuSpec;
-use crate::target::qemu::{Guest, GuestNet, GuestPlan};
 
 /// Behind it is the guest's SSH server, in a namespace that has nothing else, so it is free.
 const CONTROL_PORT: u16 = 2222;

@@ -13,23 +13,13 @@ use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::argv::{DATA_MAC, Engine, GuestNet};
+use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
-use crate::target::spec::{Accelerator, Backend, Localtime, Nic, NicModel, QemuSpec};
-
-/// What `auto` stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resolved {
-    /// What guests will run on.
-    pub engine: Engine,
-    /// Why, in one sentence.
-    pub reason: String,
-}
+use crate::configuration::{Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
 
 /// What a probe needs.
 #[derive(Debug, Clone)]
@@ -228,7 +218,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Answer) {
         machine: "q35".to_owned(),
         vcpus: 1,
         memory_mib: 256,
-        nic: Nic { model: NicModel::VirtioNet, backend: Backend::User, queues: 1 },
+        nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.

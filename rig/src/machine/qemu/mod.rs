@@ -2,7 +2,7 @@
 //!
 //! Holds the command line, the process, QMP, the console, the proof that the guest is what was asked for, and the accelerator's probe.
 //! Must not know cells, blocks, images' making or agents. Units: MiB, vCPUs, `Duration`.
-//! Errors: [`GuestError`], [`QmpError`], [`Unsupported`], [`ProbeError`]; they blame the testbed, never the measured kernel.
+//! Errors: [`GuestError`], [`QmpError`], [`ProbeError`], `configuration::Unsupported`; they blame the testbed, never the measured kernel.
 //! Tests: beside the modules; real guests in `tests/qemu.rs`.
 
 pub mod argv;
@@ -17,11 +17,11 @@ mod spawn;
 mod supervise;
 pub mod verify;
 
-pub use argv::{Engine, GuestNet, Unsupported};
+pub use argv::GuestNet;
 pub use console::ConsoleState;
 pub use death::{Death, DeathKind};
 pub use error::GuestError;
 pub use guest::{Ended, Guest, GuestPlan, LinkState};
-pub use probe::{ProbeError, ProbeKit, Resolved};
+pub use probe::{ProbeError, ProbeKit};
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use verify::Verified;

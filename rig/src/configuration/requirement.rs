@@ -4,8 +4,9 @@
 //! Errors: none; what is missing is a reason in plain words, and the cells that need it are skipped with it.
 //! Tests: below.
 
-use super::qemu::{Engine, Resolved, argv};
-use super::spec::{Accelerator, Backend, TargetSpec};
+use super::accelerator::{Engine, Resolved};
+use super::declared::{Accelerator, NicBackend, TargetSpec};
+use super::supported;
 use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, Medium, PathSpec, Place, Rule};
 
 /// What this host can do for targets, as it was probed: `Err` holds why not.
@@ -37,7 +38,7 @@ impl HostAbilities {
         if let Err(why) = &self.qemu {
             return Some(format!("no QEMU: {why}"));
         }
-        if let Err(unsupported) = argv::check(spec) {
+        if let Err(unsupported) = supported::check(spec) {
             return Some(unsupported.to_string());
         }
         if let (Accelerator::Kvm, Some(Resolved { engine: Engine::Tcg, reason })) =
@@ -46,11 +47,11 @@ impl HostAbilities {
             return Some(format!("KVM does not function: {reason}"));
         }
         match spec.nic.backend {
-            Backend::User => None,
+            NicBackend::User => None,
             // No tap, no vhost-net, no bridge: what is between the guests is QEMU's and rig's own.
-            Backend::Socket => self.qemu.as_ref().ok().and_then(|version| lack_datagrams(version)),
-            Backend::Tap => self.lack_tap(spec.nic.queues),
-            Backend::TapVhost => match &self.vhost_net {
+            NicBackend::Socket => self.qemu.as_ref().ok().and_then(|version| lack_datagrams(version)),
+            NicBackend::Tap => self.lack_tap(spec.nic.queues),
+            NicBackend::TapVhost => match &self.vhost_net {
                 Err(why) => Some(format!("no vhost-net: {why}")),
                 Ok(()) => self.lack_tap(spec.nic.queues),
             },
@@ -204,9 +205,9 @@ fn lack_datagrams(version: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
     use crate::path::{Fault, HaProxy, Hook, Matches, OnMarkedDown, RuleSelect, RuleVerdict};
-    use crate::target::{Localtime, Nic, NicModel, QemuSpec};
 
     fn able() -> HostAbilities {
         HostAbilities {
@@ -274,7 +275,7 @@ mod tests {
         }
     }
 
-    fn guest(backend: Backend, queues: u32, accelerator: Accelerator) -> TargetSpec {
+    fn guest(backend: NicBackend, queues: u32, accelerator: Accelerator) -> TargetSpec {
         TargetSpec::Qemu(QemuSpec {
             accelerator,
             machine: "q35".into(),
@@ -295,24 +296,24 @@ mod tests {
         };
         let lack = |backend, queues, accelerator| lacking.lack(&guest(backend, queues, accelerator));
         assert_eq!(lacking.lack(&TargetSpec::Host), None);
-        assert_eq!(lack(Backend::Tap, 1, Accelerator::Auto), None);
-        assert_eq!(lack(Backend::User, 1, Accelerator::Auto), None);
+        assert_eq!(lack(NicBackend::Tap, 1, Accelerator::Auto), None);
+        assert_eq!(lack(NicBackend::User, 1, Accelerator::Auto), None);
         assert_eq!(
-            lack(Backend::TapVhost, 1, Accelerator::Auto).as_deref(),
+            lack(NicBackend::TapVhost, 1, Accelerator::Auto).as_deref(),
             Some("no vhost-net: there is no /dev/vhost-net")
         );
-        assert_eq!(lack(Backend::Tap, 2, Accelerator::Auto).as_deref(), Some("no tap: one queue only"));
+        assert_eq!(lack(NicBackend::Tap, 2, Accelerator::Auto).as_deref(), Some("no tap: one queue only"));
         assert_eq!(
-            lack(Backend::Tap, 1, Accelerator::Kvm).as_deref(),
+            lack(NicBackend::Tap, 1, Accelerator::Kvm).as_deref(),
             Some("KVM does not function: no kernel boots")
         );
-        assert_eq!(lack(Backend::Socket, 1, Accelerator::Auto), None);
+        assert_eq!(lack(NicBackend::Socket, 1, Accelerator::Auto), None);
         let nothing = HostAbilities { tap: Err("/dev/net/tun is root's".into()), ..lacking.clone() };
-        assert_eq!(nothing.lack(&guest(Backend::Socket, 1, Accelerator::Auto)), None);
+        assert_eq!(nothing.lack(&guest(NicBackend::Socket, 1, Accelerator::Auto)), None);
         let none = HostAbilities { qemu: Err("not in PATH".into()), ..able() };
         assert_eq!(none.lack(&TargetSpec::Host), None);
         assert_eq!(
-            none.lack(&guest(Backend::User, 1, Accelerator::Tcg)).as_deref(),
+            none.lack(&guest(NicBackend::User, 1, Accelerator::Tcg)).as_deref(),
             Some("no QEMU: not in PATH")
         );
     }
@@ -327,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_bare_host_lacks_what_a_path_demands_and_nothing_else() {
-        let (host, tap) = (TargetSpec::Host, guest(Backend::Tap, 1, Accelerator::Auto));
+        let (host, tap) = (TargetSpec::Host, guest(NicBackend::Tap, 1, Accelerator::Auto));
         for target in [&host, &tap] {
             for plain in [path(), impaired(Mechanism::Auto), impaired(Mechanism::Middlebox)] {
                 assert_eq!(bare().lack_path(&plain, target), None, "{plain:?}");
@@ -384,14 +385,14 @@ mod tests {
     fn only_a_guest_can_be_paused() {
         let paused = PathSpec { faults: vec![fault(FaultKind::Pause)], ..path() };
         lacks(&able(), &paused, &TargetSpec::Host, "fault.f", "a host cannot be paused");
-        assert_eq!(bare().lack_path(&paused, &guest(Backend::Tap, 1, Accelerator::Auto)), None);
+        assert_eq!(bare().lack_path(&paused, &guest(NicBackend::Tap, 1, Accelerator::Auto)), None);
         let flapping = PathSpec { faults: vec![fault(FaultKind::LinkDown)], ..path() };
         assert_eq!(bare().lack_path(&flapping, &TargetSpec::Host), None);
     }
 
     #[test]
     fn what_acts_on_segments_never_reaches_a_guest_behind_user_networking() {
-        let user = guest(Backend::User, 1, Accelerator::Auto);
+        let user = guest(NicBackend::User, 1, Accelerator::Auto);
         for acting in [
             impaired(Mechanism::Auto),
             PathSpec { haproxy: Some(haproxy()), ..path() },
@@ -416,7 +417,7 @@ mod tests {
     fn a_target_that_cannot_be_had_is_the_first_reason() {
         let host = HostAbilities { qemu: Err("not in PATH".into()), ..bare() };
         let path = impaired(Mechanism::Netem);
-        let user = guest(Backend::User, 1, Accelerator::Auto);
+        let user = guest(NicBackend::User, 1, Accelerator::Auto);
         assert_eq!(host.lack_of(&user, &path).as_deref(), Some("no QEMU: not in PATH"));
     }
 
@@ -424,7 +425,7 @@ mod tests {
     fn a_pair_of_guests_needs_a_qemu_that_can_join_them() {
         let lack = |version: &str| {
             HostAbilities { qemu: Ok(version.into()), ..able() }.lack(&guest(
-                Backend::Socket,
+                NicBackend::Socket,
                 1,
                 Accelerator::Auto,
             ))
@@ -451,7 +452,7 @@ mod tests {
             }),
             ..PathSpec::plain("slow", 1500)
         };
-        let pair = guest(Backend::Socket, 1, Accelerator::Auto);
+        let pair = guest(NicBackend::Socket, 1, Accelerator::Auto);
         assert_eq!(lack_between_guests(&pair, &plain), None);
         assert!(lack_between_guests(&pair, &delayed).unwrap().starts_with("path `slow` is not plain"));
         let loopback = PathSpec { medium: Medium::Loopback, ..PathSpec::plain("lo", 1500) };
@@ -459,7 +460,7 @@ mod tests {
         assert_eq!(peer_seat(&pair, &plain), PeerSeat::Guest);
         assert_eq!(peer_seat(&TargetSpec::Host, &delayed), PeerSeat::Host);
         assert_eq!(peer_seat(&TargetSpec::Host, &loopback), PeerSeat::Target);
-        for other in [TargetSpec::Host, guest(Backend::Tap, 1, Accelerator::Auto)] {
+        for other in [TargetSpec::Host, guest(NicBackend::Tap, 1, Accelerator::Auto)] {
             assert_eq!(lack_between_guests(&other, &delayed), None);
         }
     }

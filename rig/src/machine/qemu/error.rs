@@ -11,8 +11,8 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::argv::Unsupported;
 use super::qmp::QmpError;
+use crate::configuration::Unsupported;
 
 /// Why there is no guest.
 #[derive(Debug, Error, Diagnostic)]

@@ -1,9 +1,9 @@
 //! The command line of every shape of a configuration.
 
 use super::*;
-use crate::target::spec::{Accelerator, Localtime, Nic};
+use crate::configuration::{Accelerator, Localtime, Nic};
 
-fn spec(model: NicModel, backend: Backend, queues: u32) -> QemuSpec {
+fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
     QemuSpec {
         accelerator: Accelerator::Auto,
         machine: "q35".into(),
@@ -42,13 +42,13 @@ fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
 #[test]
 fn each_configuration_has_its_command_line() {
     for (name, model, backend, queues, engine, taps) in [
-        ("virtio-tap", NicModel::VirtioNet, Backend::Tap, 1, Engine::Tcg, &[20][..]),
-        ("virtio-tap-mq", NicModel::VirtioNet, Backend::Tap, 2, Engine::Tcg, &[20, 21]),
-        ("virtio-vhost", NicModel::VirtioNet, Backend::TapVhost, 1, Engine::Kvm, &[20]),
-        ("virtio-vhost-mq", NicModel::VirtioNet, Backend::TapVhost, 4, Engine::Kvm, &[20, 21, 22, 23]),
-        ("vmxnet3-tap", NicModel::Vmxnet3, Backend::Tap, 1, Engine::Tcg, &[20]),
-        ("virtio-user", NicModel::VirtioNet, Backend::User, 1, Engine::Tcg, &[]),
-        ("virtio-pair", NicModel::VirtioNet, Backend::Socket, 1, Engine::Tcg, &[]),
+        ("virtio-tap", NicModel::VirtioNet, NicBackend::Tap, 1, Engine::Tcg, &[20][..]),
+        ("virtio-tap-mq", NicModel::VirtioNet, NicBackend::Tap, 2, Engine::Tcg, &[20, 21]),
+        ("virtio-vhost", NicModel::VirtioNet, NicBackend::TapVhost, 1, Engine::Kvm, &[20]),
+        ("virtio-vhost-mq", NicModel::VirtioNet, NicBackend::TapVhost, 4, Engine::Kvm, &[20, 21, 22, 23]),
+        ("vmxnet3-tap", NicModel::Vmxnet3, NicBackend::Tap, 1, Engine::Tcg, &[20]),
+        ("virtio-user", NicModel::VirtioNet, NicBackend::User, 1, Engine::Tcg, &[]),
+        ("virtio-pair", NicModel::VirtioNet, NicBackend::Socket, 1, Engine::Tcg, &[]),
     ] {
         insta::assert_snapshot!(name, render(&spec(model, backend, queues), engine, taps));
     }
@@ -56,13 +56,13 @@ fn each_configuration_has_its_command_line() {
 
 #[test]
 fn only_what_differs_differs() {
-    let tap = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Kvm, &[20]);
-    let vhost = render(&spec(NicModel::VirtioNet, Backend::TapVhost, 1), Engine::Kvm, &[20]);
+    let tap = render(&spec(NicModel::VirtioNet, NicBackend::Tap, 1), Engine::Kvm, &[20]);
+    let vhost = render(&spec(NicModel::VirtioNet, NicBackend::TapVhost, 1), Engine::Kvm, &[20]);
     assert_eq!(tap.replace("vhost=off", "vhost=on,vhostfd=30"), vhost);
-    let virtio = render(&spec(NicModel::VirtioNet, Backend::Tap, 1), Engine::Tcg, &[20]);
-    let vmxnet3 = render(&spec(NicModel::Vmxnet3, Backend::Tap, 1), Engine::Tcg, &[20]);
+    let virtio = render(&spec(NicModel::VirtioNet, NicBackend::Tap, 1), Engine::Tcg, &[20]);
+    let vmxnet3 = render(&spec(NicModel::Vmxnet3, NicBackend::Tap, 1), Engine::Tcg, &[20]);
     assert_eq!(virtio.replace("virtio-net-pci,id=data-nic", "vmxnet3,id=data-nic"), vmxnet3);
-    let pair = render(&spec(NicModel::VirtioNet, Backend::Socket, 1), Engine::Tcg, &[]);
+    let pair = render(&spec(NicModel::VirtioNet, NicBackend::Socket, 1), Engine::Tcg, &[]);
     assert_eq!(
         virtio.replace("tap,id=data,fd=20,vhost=off", "dgram,id=data,local.type=fd,local.str=25"),
         pair
@@ -71,7 +71,7 @@ fn only_what_differs_differs() {
 
 #[test]
 fn a_peer_has_a_mac_address_of_its_own() {
-    let spec = spec(NicModel::VirtioNet, Backend::Socket, 1);
+    let spec = spec(NicModel::VirtioNet, NicBackend::Socket, 1);
     let net = GuestNet { mac: PEER_MAC, address: Ipv4Addr::new(192, 0, 2, 1), ..net() };
     let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps: &[], socket: Some(25), vhosts: &[] };
     let argv = compose(&spec, Engine::Tcg, Path::new("kernel"), &net, &[], &wiring).unwrap().join(" ");
@@ -81,7 +81,7 @@ fn a_peer_has_a_mac_address_of_its_own() {
 
 #[test]
 fn extra_words_end_the_kernels_command_line() {
-    let spec = spec(NicModel::VirtioNet, Backend::Tap, 1);
+    let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
     let line =
         kernel_command_line(&spec, Engine::Kvm, &net(), &["loglevel=7".into(), "rig.hostname=x".into()]);
     assert!(line.ends_with(" loglevel=7 rig.hostname=x"), "{line}");
@@ -90,7 +90,7 @@ fn extra_words_end_the_kernels_command_line() {
 #[test]
 fn what_cannot_be_is_refused_before_anything_starts() {
     let refused = |spec: QemuSpec| check(&spec).unwrap_err().to_string();
-    let good = spec(NicModel::VirtioNet, Backend::Tap, 1);
+    let good = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
     check(&good).unwrap();
     assert_eq!(
         refused(QemuSpec { machine: "microvm".into(), ..good.clone() }),
@@ -102,20 +102,20 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         "memory_mib is 64, which is not within 128 to 1048576"
     );
     assert_eq!(
-        refused(spec(NicModel::Vmxnet3, Backend::TapVhost, 1)),
+        refused(spec(NicModel::Vmxnet3, NicBackend::TapVhost, 1)),
         "vhost-net drives virtio NICs only, not vmxnet3"
     );
-    assert_eq!(refused(spec(NicModel::Vmxnet3, Backend::Tap, 2)), "2 queues, but QEMU's vmxnet3 has one");
+    assert_eq!(refused(spec(NicModel::Vmxnet3, NicBackend::Tap, 2)), "2 queues, but QEMU's vmxnet3 has one");
     assert_eq!(
-        refused(spec(NicModel::VirtioNet, Backend::User, 3)),
+        refused(spec(NicModel::VirtioNet, NicBackend::User, 3)),
         "3 queues, but user-mode networking has one"
     );
     assert_eq!(
-        refused(spec(NicModel::VirtioNet, Backend::Socket, 2)),
+        refused(spec(NicModel::VirtioNet, NicBackend::Socket, 2)),
         "2 queues, but a link of sockets has one"
     );
     assert_eq!(
-        refused(spec(NicModel::VirtioNet, Backend::Tap, 0)),
+        refused(spec(NicModel::VirtioNet, NicBackend::Tap, 0)),
         "queues is 0, which is not within 1 to 64"
     );
 }
@@ -126,17 +126,17 @@ fn another_number_of_descriptors_is_refused() {
         let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, socket: None, vhosts };
         compose(spec, Engine::Tcg, Path::new("kernel"), &net(), &[], &wiring).unwrap_err()
     };
-    let mq = spec(NicModel::VirtioNet, Backend::Tap, 2);
+    let mq = spec(NicModel::VirtioNet, NicBackend::Tap, 2);
     assert_eq!(refused(&mq, &[20], &[]), Unsupported::Descriptors { what: "tap", given: 1, wanted: 2 });
     assert_eq!(
         refused(&mq, &[20, 21], &[30]),
         Unsupported::Descriptors { what: "vhost", given: 1, wanted: 0 }
     );
     assert_eq!(
-        refused(&spec(NicModel::VirtioNet, Backend::Socket, 1), &[], &[]),
+        refused(&spec(NicModel::VirtioNet, NicBackend::Socket, 1), &[], &[]),
         Unsupported::Descriptors { what: "socket", given: 0, wanted: 1 }
     );
-    let vhost = spec(NicModel::VirtioNet, Backend::TapVhost, 2);
+    let vhost = spec(NicModel::VirtioNet, NicBackend::TapVhost, 2);
     assert_eq!(
         refused(&vhost, &[20, 21], &[30]),
         Unsupported::Descriptors { what: "vhost", given: 1, wanted: 2 }

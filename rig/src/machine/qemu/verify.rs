@@ -12,11 +12,11 @@ use std::path::Path;
 use qapi::qmp;
 use serde_json::{Value, json};
 
-use super::argv::{DATA_NIC, Engine};
+use super::argv::DATA_NIC;
 use super::error::GuestError;
 use super::guest::{Guest, QMP_DEADLINE};
+use crate::configuration::{Engine, NicBackend};
 use crate::process;
-use crate::target::spec::Backend;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +51,11 @@ impl Guest {
             .and_then(|pid| Vhost::look(process::host_proc(), pid))
             .map_err(GuestError::prepare("a look at the QEMU process in the host's /proc"))?;
         let vhost_proof = match self.spec().nic.backend {
-            Backend::Tap | Backend::User | Backend::Socket => {
+            NicBackend::Tap | NicBackend::User | NicBackend::Socket => {
                 seen.prove_off().map_err(not)?;
                 String::new()
             }
-            Backend::TapVhost => {
+            NicBackend::TapVhost => {
                 let path = format!("/machine/peripheral/{DATA_NIC}/virtio-backend");
                 let asked = json!({ "path": path });
                 // An unstable query, there since QEMU 7.2; where it is refused, the other grounds must do.

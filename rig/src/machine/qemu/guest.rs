@@ -22,7 +22,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::argv::{self, Engine, GuestNet, Wiring};
+use super::argv::{self, GuestNet, Wiring};
 use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
 use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
@@ -30,7 +30,7 @@ use super::log::{JsonLog, LineLog};
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
 use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
-use crate::target::spec::QemuSpec;
+use crate::configuration::{Engine, QemuSpec, check, vhost_descriptors};
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
 pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ pub struct GuestPlan {
     pub extra_cmdline: Vec<String>,
     /// Addresses.
     pub net: GuestNet,
-    /// Open tap queues, as many as [`argv::tap_queues`] says. rig's copies are closed when QEMU has them.
+    /// Open tap queues, as many as `configuration::tap_queues` says. rig's copies are closed when QEMU has them.
     pub taps: Vec<OwnedFd>,
     /// The end of a pair of datagram sockets that is its measured link, where the backend is one. rig's copy is closed as a tap's is.
     pub socket: Option<OwnedFd>,
@@ -138,7 +138,7 @@ impl Guest {
 
     /// Starts the process and the tasks that watch it.
     async fn start(plan: GuestPlan) -> Result<(Self, Wires), GuestError> {
-        argv::check(&plan.spec)?;
+        check(&plan.spec)?;
         let qmp_log =
             JsonLog::create(&plan.qmp_log).map_err(GuestError::prepare("the log of the qmp conversation"))?;
         let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
@@ -487,7 +487,7 @@ async fn abandon_when_dead(qmp: Qmp, mut death: watch::Receiver<Option<Death>>) 
 fn open_vhosts(spec: &QemuSpec) -> Result<Vec<OwnedFd>, GuestError> {
     let open = || OpenOptions::new().read(true).write(true).open("/dev/vhost-net");
     let opened: io::Result<Vec<OwnedFd>> =
-        (0..argv::vhost_descriptors(spec)).map(|_| Ok(open()?.into_parts().0.into())).collect();
+        (0..vhost_descriptors(spec)).map(|_| Ok(open()?.into_parts().0.into())).collect();
     opened.map_err(|source| GuestError::NoVhost { source })
 }
 

@@ -24,12 +24,12 @@ pub enum TargetSpec {
 impl TargetSpec {
     /// Whether packets pass a TCP-terminating proxy (libslirp) on the way: such cells never stand for the NIC that the guest sees.
     pub fn proxied(&self) -> bool {
-        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: Backend::User, .. }, .. }))
+        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: NicBackend::User, .. }, .. }))
     }
 
     /// Whether the other end of its NIC is a second guest's, which is the peer.
     pub fn is_paired(&self) -> bool {
-        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: Backend::Socket, .. }, .. }))
+        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: NicBackend::Socket, .. }, .. }))
     }
 }
 
@@ -56,7 +56,7 @@ pub struct Nic {
     /// What the guest sees.
     pub model: NicModel,
     /// What stands behind it.
-    pub backend: Backend,
+    pub backend: NicBackend,
     /// Queue pairs (virtio-net multiqueue when over 1).
     pub queues: u32,
 }
@@ -74,7 +74,7 @@ pub enum NicModel {
 /// What stands behind the NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Backend {
+pub enum NicBackend {
     /// A tap device; every packet passes through the QEMU process.
     Tap,
     /// A tap device driven by the host kernel's vhost-net worker.

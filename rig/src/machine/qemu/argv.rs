@@ -10,36 +10,9 @@ use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-use miette::Diagnostic;
-use thiserror::Error;
-
-use crate::target::spec::{Backend, NicModel, QemuSpec};
-
-/// What really executes the guest's instructions: an accelerator after `auto` was resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// The CPU, under KVM.
-    Kvm,
-    /// QEMU's emulation. Never stands for a KVM guest.
-    Tcg,
-}
-
-impl Engine {
-    /// As records and tables call it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Kvm => "kvm",
-            Self::Tcg => "tcg",
-        }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
+use crate::configuration::{
+    Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,
+};
 
 /// MAC address of the measured NIC (QEMU's own prefix, locally administered).
 pub const DATA_MAC: &str = "52:54:00:00:01:01";
@@ -65,13 +38,13 @@ pub struct GuestNet {
 
 impl GuestNet {
     /// The measured NIC as the guest has it: behind libslirp it lives in a network of slirp's own, whose gateway forwards.
-    fn data(&self, backend: Backend) -> String {
+    fn data(&self, backend: NicBackend) -> String {
         let (mac, mtu) = (self.mac, self.mtu_bytes);
         match backend {
-            Backend::Tap | Backend::TapVhost | Backend::Socket => {
+            NicBackend::Tap | NicBackend::TapVhost | NicBackend::Socket => {
                 format!("{mac},{}/{},{mtu}", self.address, self.prefix)
             }
-            Backend::User => format!("{mac},{SLIRP_GUEST}/24,{mtu},{SLIRP_GATEWAY}"),
+            NicBackend::User => format!("{mac},{SLIRP_GUEST}/24,{mtu},{SLIRP_GATEWAY}"),
         }
     }
 }
@@ -98,114 +71,6 @@ pub struct Wiring<'a> {
     pub socket: Option<RawFd>,
     /// One open /dev/vhost-net for each queue pair; empty where vhost is not asked for.
     pub vhosts: &'a [RawFd],
-}
-
-/// A configuration that no QEMU of ours can be.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
-pub enum Unsupported {
-    /// A machine type without the devices that guests need.
-    #[error("machine type {machine:?} is not one that rig boots")]
-    #[diagnostic(help(
-        "use \"q35\" or \"pc\"; microvm has no PCI, and Debian's kernels find its virtio devices through neither the \
-         command line nor, under TCG, ACPI"
-    ))]
-    Machine {
-        /// What was asked for.
-        machine: String,
-    },
-    /// vhost-net speaks virtio only.
-    #[error("vhost-net drives virtio NICs only, not {model}")]
-    #[diagnostic(help("give vmxnet3 the backend \"tap\""))]
-    VhostModel {
-        /// What was asked for.
-        model: &'static str,
-    },
-    /// Several queues where there can be one.
-    #[error("{queues} queues, but {what} has one")]
-    #[diagnostic(help("several queues need model \"virtio-net\" on backend \"tap\" or \"tap-vhost\""))]
-    Queues {
-        /// What was asked for.
-        queues: u32,
-        /// The part that has no more.
-        what: &'static str,
-    },
-    /// A number that no guest can have.
-    #[error("{what} is {value}, which is not within {least} to {most}")]
-    #[diagnostic(help("correct the configuration"))]
-    Range {
-        /// Which number.
-        what: &'static str,
-        /// What was asked for.
-        value: u32,
-        /// Smallest that works.
-        least: u32,
-        /// Largest that works.
-        most: u32,
-    },
-    /// Another number of descriptors than the configuration has: a mistake of the caller.
-    #[error("{given} {what} descriptors for a NIC that takes {wanted}")]
-    #[diagnostic(help("this is a bug in rig"))]
-    Descriptors {
-        /// `tap`, `socket` or `vhost`
-        what: &'static str,
-        /// As many came.
-        given: usize,
-        /// As many are needed.
-        wanted: usize,
-    },
-}
-
-/// Says what of a configuration cannot be, before anything is started.
-///
-/// # Errors
-/// [`Unsupported`], the first that applies.
-pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
-    if !matches!(spec.machine.as_str(), "q35" | "pc") {
-        return Err(Unsupported::Machine { machine: spec.machine.clone() });
-    }
-    // Debian's kernels are built for up to 8192 CPUs, QEMU 7.2's q35 for 288, its pc for 255. Below 128 MiB the cloud kernel cannot
-    // unpack its initramfs; 1 TiB is a slip of the finger.
-    let within = |what, value, least, most| match value {
-        value if (least..=most).contains(&value) => Ok(()),
-        value => Err(Unsupported::Range { what, value, least, most }),
-    };
-    within("vcpus", spec.vcpus, 1, 255)?;
-    within("memory_mib", spec.memory_mib, 128, 1 << 20)?;
-    // 256 is MAX_TAP_QUEUES of drivers/net/tun.c; more than 64 would ask for over 130 MSI-X vectors.
-    within("queues", spec.nic.queues, 1, 64)?;
-    let queues = spec.nic.queues;
-    match (spec.nic.model, spec.nic.backend) {
-        (NicModel::Vmxnet3, Backend::TapVhost) => Err(Unsupported::VhostModel { model: "vmxnet3" }),
-        (NicModel::Vmxnet3, _) if queues > 1 => Err(Unsupported::Queues { queues, what: "QEMU's vmxnet3" }),
-        (_, Backend::User) if queues > 1 => Err(Unsupported::Queues { queues, what: "user-mode networking" }),
-        (_, Backend::Socket) if queues > 1 => Err(Unsupported::Queues { queues, what: "a link of sockets" }),
-        (NicModel::VirtioNet | NicModel::Vmxnet3, Backend::Tap | Backend::User | Backend::Socket)
-        | (NicModel::VirtioNet, Backend::TapVhost) => Ok(()),
-    }
-}
-
-/// Tap queues that a configuration's NIC needs.
-pub fn tap_queues(spec: &QemuSpec) -> usize {
-    match spec.nic.backend {
-        Backend::Tap | Backend::TapVhost => spec.nic.queues as usize,
-        Backend::User | Backend::Socket => 0,
-    }
-}
-
-/// Ends of a socket pair that a configuration's NIC needs.
-pub fn socket_ends(spec: &QemuSpec) -> usize {
-    match spec.nic.backend {
-        Backend::Socket => 1,
-        Backend::Tap | Backend::TapVhost | Backend::User => 0,
-    }
-}
-
-/// Descriptors of /dev/vhost-net that a configuration's NIC needs.
-pub fn vhost_descriptors(spec: &QemuSpec) -> usize {
-    match spec.nic.backend {
-        Backend::TapVhost => spec.nic.queues as usize,
-        Backend::Tap | Backend::User | Backend::Socket => 0,
-    }
 }
 
 /// The guest kernel's command line.
@@ -294,17 +159,17 @@ pub fn compose(
 fn data_nic(argv: &mut Argv, spec: &QemuSpec, mac: &str, wiring: &Wiring<'_>) {
     let taps = descriptors("fd", wiring.taps);
     match spec.nic.backend {
-        Backend::Tap => argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off")),
-        Backend::TapVhost => {
+        NicBackend::Tap => argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off")),
+        NicBackend::TapVhost => {
             let vhosts = descriptors("vhostfd", wiring.vhosts);
             argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=on,{vhosts}"))
         }
-        Backend::User => {
+        NicBackend::User => {
             argv.option("-netdev", format_args!("user,id=data,net=198.51.100.0/24,host={SLIRP_GATEWAY}"))
         }
         // One Ethernet frame in each datagram, without a header of ours and so without offloads: a frame that finds the pair's buffer full
         // waits in QEMU (net/dgram.c).
-        Backend::Socket => {
+        NicBackend::Socket => {
             let end = wiring.socket.map(|end| end.to_string()).unwrap_or_default();
             argv.option("-netdev", format_args!("dgram,id=data,local.type=fd,local.str={end}"))
         }

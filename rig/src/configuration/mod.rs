@@ -1,0 +1,16 @@
+//! Where a kernel runs: what is declared of it, what executes it, and what that needs of the host.
+//!
+//! Plain data and pure functions on the ground floor: every other room may hold a configuration. Must not start or look at anything;
+//! the doers are in `machine/`. Units: MiB, vCPUs, queue pairs.
+//! Errors: [`Unsupported`], which blames the configuration; what a host lacks is a reason in plain words, not an error.
+//! Tests: beside the modules.
+
+mod accelerator;
+mod declared;
+mod requirement;
+mod supported;
+
+pub use accelerator::{Engine, Resolved};
+pub use declared::{Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
+pub use requirement::{HostAbilities, PeerSeat, lack_between_guests, peer_seat};
+pub use supported::{Unsupported, check, socket_ends, tap_queues, vhost_descriptors};

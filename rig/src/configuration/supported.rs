@@ -1,0 +1,125 @@
+//! Which declared hardware QEMU can be, and what of the host its NIC takes.
+//!
+//! Pure: nothing is started or looked at. Must not know command lines. Units: MiB, vCPUs, queue pairs.
+//! Errors: [`Unsupported`], which blames the configuration: no QEMU of ours can be what it asks for.
+//! Tests: `machine/qemu/argv_tests.rs`.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::declared::{NicBackend, NicModel, QemuSpec};
+
+/// A configuration that no QEMU of ours can be.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
+pub enum Unsupported {
+    /// A machine type without the devices that guests need.
+    #[error("machine type {machine:?} is not one that rig boots")]
+    #[diagnostic(help(
+        "use \"q35\" or \"pc\"; microvm has no PCI, and Debian's kernels find its virtio devices through neither the \
+         command line nor, under TCG, ACPI"
+    ))]
+    Machine {
+        /// What was asked for.
+        machine: String,
+    },
+    /// vhost-net speaks virtio only.
+    #[error("vhost-net drives virtio NICs only, not {model}")]
+    #[diagnostic(help("give vmxnet3 the backend \"tap\""))]
+    VhostModel {
+        /// What was asked for.
+        model: &'static str,
+    },
+    /// Several queues where there can be one.
+    #[error("{queues} queues, but {what} has one")]
+    #[diagnostic(help("several queues need model \"virtio-net\" on backend \"tap\" or \"tap-vhost\""))]
+    Queues {
+        /// What was asked for.
+        queues: u32,
+        /// The part that has no more.
+        what: &'static str,
+    },
+    /// A number that no guest can have.
+    #[error("{what} is {value}, which is not within {least} to {most}")]
+    #[diagnostic(help("correct the configuration"))]
+    Range {
+        /// Which number.
+        what: &'static str,
+        /// What was asked for.
+        value: u32,
+        /// Smallest that works.
+        least: u32,
+        /// Largest that works.
+        most: u32,
+    },
+    /// Another number of descriptors than the configuration has: a mistake of the caller.
+    #[error("{given} {what} descriptors for a NIC that takes {wanted}")]
+    #[diagnostic(help("this is a bug in rig"))]
+    Descriptors {
+        /// `tap`, `socket` or `vhost`
+        what: &'static str,
+        /// As many came.
+        given: usize,
+        /// As many are needed.
+        wanted: usize,
+    },
+}
+
+/// Says what of a configuration cannot be, before anything is started.
+///
+/// # Errors
+/// [`Unsupported`], the first that applies.
+pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
+    if !matches!(spec.machine.as_str(), "q35" | "pc") {
+        return Err(Unsupported::Machine { machine: spec.machine.clone() });
+    }
+    // Debian's kernels are built for up to 8192 CPUs, QEMU 7.2's q35 for 288, its pc for 255. Below 128 MiB the cloud kernel cannot
+    // unpack its initramfs; 1 TiB is a slip of the finger.
+    let within = |what, value, least, most| match value {
+        value if (least..=most).contains(&value) => Ok(()),
+        value => Err(Unsupported::Range { what, value, least, most }),
+    };
+    within("vcpus", spec.vcpus, 1, 255)?;
+    within("memory_mib", spec.memory_mib, 128, 1 << 20)?;
+    // 256 is MAX_TAP_QUEUES of drivers/net/tun.c; more than 64 would ask for over 130 MSI-X vectors.
+    within("queues", spec.nic.queues, 1, 64)?;
+    let queues = spec.nic.queues;
+    match (spec.nic.model, spec.nic.backend) {
+        (NicModel::Vmxnet3, NicBackend::TapVhost) => Err(Unsupported::VhostModel { model: "vmxnet3" }),
+        (NicModel::Vmxnet3, _) if queues > 1 => Err(Unsupported::Queues { queues, what: "QEMU's vmxnet3" }),
+        (_, NicBackend::User) if queues > 1 => {
+            Err(Unsupported::Queues { queues, what: "user-mode networking" })
+        }
+        (_, NicBackend::Socket) if queues > 1 => {
+            Err(Unsupported::Queues { queues, what: "a link of sockets" })
+        }
+        (
+            NicModel::VirtioNet | NicModel::Vmxnet3,
+            NicBackend::Tap | NicBackend::User | NicBackend::Socket,
+        )
+        | (NicModel::VirtioNet, NicBackend::TapVhost) => Ok(()),
+    }
+}
+
+/// Tap queues that a configuration's NIC needs.
+pub fn tap_queues(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        NicBackend::Tap | NicBackend::TapVhost => spec.nic.queues as usize,
+        NicBackend::User | NicBackend::Socket => 0,
+    }
+}
+
+/// Ends of a socket pair that a configuration's NIC needs.
+pub fn socket_ends(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        NicBackend::Socket => 1,
+        NicBackend::Tap | NicBackend::TapVhost | NicBackend::User => 0,
+    }
+}
+
+/// Descriptors of /dev/vhost-net that a configuration's NIC needs.
+pub fn vhost_descriptors(spec: &QemuSpec) -> usize {
+    match spec.nic.backend {
+        NicBackend::TapVhost => spec.nic.queues as usize,
+        NicBackend::Tap | NicBackend::User | NicBackend::Socket => 0,
+    }
+}

@@ -1,0 +1,13 @@
+//! The machines that a configuration asks for, brought to life.
+//!
+//! Holds what starts an agent in a host namespace, and what boots a QEMU guest and starts one there. What is declared is in `configuration/`.
+//! Must not know cells, blocks or statistics. Units: MiB, vCPUs, `Duration`.
+//! Errors: one enum per module; they blame the testbed (a block becomes void), never the measured kernel.
+//! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
+
+pub mod guest_rules;
+mod host;
+pub mod launch_ssh;
+pub mod qemu;
+
+pub use host::{HostAgent, HostError, launch_agent};
