@@ -6,10 +6,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::image::Format;
-use super::matrix::prepare::{accelerator, qemu_version};
 use super::output::print;
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
+use crate::campaign::{QEMU, accelerator, qemu_version, runtime};
 use crate::image::{Cache, GuestKeys, Image, Recipes, build};
 use crate::record::format::Host;
 use crate::runner::environment;
@@ -123,12 +123,9 @@ fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Failure>
         Ok(image) => image,
         Err(reason) => return Ok(Err(reason)),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
     let accelerator =
-        runtime.block_on(accelerator(Some(&image), &GuestKeys::generate())).map_err(Failure::testbed)?;
-    Ok(Ok(BootKit { qemu: PathBuf::from("qemu-system-x86_64"), image, accelerator }))
+        runtime()?.block_on(accelerator(Some(&image), &GuestKeys::generate())).map_err(Failure::testbed)?;
+    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), image, accelerator }))
 }
 
 /// A person who waits is told for what.
