@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::image::{Format, say};
+use super::image::Format;
 use super::matrix::prepare::accelerator;
+use super::output::say;
 use super::{Exit, Failure};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
 use crate::configuration::Engine;

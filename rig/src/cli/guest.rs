@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::matrix::prepare;
+use super::output::tell;
 use super::{Exit, Failure};
 use crate::configuration::NicBackend;
 use crate::image::{Cache, GuestKeys, Image};
@@ -133,7 +134,6 @@ impl Signals {
 }
 
 /// What has been booted.
-#[expect(clippy::print_stderr, reason = "for a person, beside the command's own output")]
 fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
     let guest = visit.guest();
     let target = visit.target();
@@ -162,7 +162,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
         ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
     ];
     for (name, value) in rows {
-        eprintln!("{name:<8} {value}");
+        tell(format_args!("{name:<8} {value}"));
     }
 }
 
