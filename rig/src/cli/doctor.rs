@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::image::{Format, say};
+use super::image::Format;
+use super::output::say;
 use super::{Exit, Failure};
 use crate::campaign::{accelerator, runtime};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Diagnostic, Report};
 
+use super::output::tell;
 use crate::campaign::{Blame, CampaignError};
 use crate::document::Problems;
 use crate::image::ImageError;
@@ -74,13 +75,12 @@ impl Failure {
     }
 
     /// Prints it to standard error, where one is known before the command ends; nothing where there is nothing to say.
-    #[expect(clippy::print_stderr, reason = "the one place where failures reach the user")]
     pub fn show(&self) {
         for report in &self.reports {
-            eprintln!("{report:?}");
+            tell(format_args!("{report:?}"));
         }
         if self.reports.len() > 1 {
-            eprintln!("{} problems", self.reports.len());
+            tell(format_args!("{} problems", self.reports.len()));
         }
     }
 

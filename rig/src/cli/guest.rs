@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::image::Narrator;
+use super::output::tell;
 use super::signals::Signals;
 use super::{Exit, Failure};
 use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look, runtime};
@@ -119,7 +120,6 @@ fn ending_signals() -> [SignalKind; 4] {
 }
 
 /// What has been booted.
-#[expect(clippy::print_stderr, reason = "for a person, beside the command's own output")]
 fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
     let guest = visit.guest();
     let target = visit.target();
@@ -148,7 +148,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
         ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
     ];
     for (name, value) in rows {
-        eprintln!("{name:<8} {value}");
+        tell(format_args!("{name:<8} {value}"));
     }
 }
 

@@ -1,11 +1,11 @@
 //! `rig image`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::output::{self, say};
 use super::{Exit, Failure};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build};
 
@@ -160,19 +160,26 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-    #[expect(clippy::print_stderr, reason = "progress for a person who waits")]
     pub(super) fn tell(&mut self, name: &str, step: Step) {
         if self.last.as_ref() == Some(&step) {
             return;
         }
         match &step {
-            Step::Lists { release } => eprintln!("{name}: fetching the package lists of {release}"),
-            Step::OldLists { release, reason } => {
-                eprintln!("{name}: the mirror is out of reach ({reason}); older lists of {release} serve");
+            Step::Lists { release } => {
+                output::tell(format_args!("{name}: fetching the package lists of {release}"));
             }
-            Step::Packages { names } => eprintln!("{name}: fetching {}", names.join(", ")),
-            Step::Assembly { kernel } => eprintln!("{name}: putting the image together with {kernel}"),
-            Step::OtherRig => eprintln!("{name}: another rig works on the image cache; waiting for it"),
+            Step::OldLists { release, reason } => output::tell(format_args!(
+                "{name}: the mirror is out of reach ({reason}); older lists of {release} serve"
+            )),
+            Step::Packages { names } => {
+                output::tell(format_args!("{name}: fetching {}", names.join(", ")));
+            }
+            Step::Assembly { kernel } => {
+                output::tell(format_args!("{name}: putting the image together with {kernel}"));
+            }
+            Step::OtherRig => {
+                output::tell(format_args!("{name}: another rig works on the image cache; waiting for it"));
+            }
         }
         self.last = Some(step);
     }
@@ -196,11 +203,6 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         if freed.images == 1 { "" } else { "s" }
     ));
     Ok(Exit::Done)
-}
-
-/// Prints a line of the answer. A reader that is gone (`| head`) is no failure of the command.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// `12.3 MiB`

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::output::tell;
 use super::{Exit, Failure};
 use crate::image::{Cache, Step};
 use crate::process;
@@ -185,7 +185,7 @@ fn tell_note(note: Note) {
     }
 }
 
-/// To standard error: standard output is the rehearsed command's. Who has closed it does not want to know.
+/// To standard error: standard output is the rehearsed command's.
 fn say(what: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "rehearsal: {what}");
+    tell(format_args!("rehearsal: {what}"));
 }

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::image::{say, tell};
+use super::image::tell;
+use super::output::say;
 use super::{Exit, Failure};
 use crate::capability::tool::{self, Purpose, Tool};
 use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
