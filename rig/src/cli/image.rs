@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Exit, Failure};
-use crate::image::{Cache, Fetch, Image, ImageError, Keep, Recipes, Step, apt::Apt, build};
+use crate::image::{Cache, Fetch, Image, ImageError, Keep, Recipes, Step, apt::Apt, build, narrate};
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -156,34 +156,11 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The image of a kernel, built if it is not in the cache.
-pub(super) fn ensure_image(name: &str) -> Result<Image, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
-    let recipe = Recipes::default().load(name).map_err(blame)?;
-    let apt = Apt::new(cache.root());
-    build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut tell(name)).map_err(blame)
-}
-
 /// Prints each step once, on standard error.
-#[expect(clippy::print_stderr, reason = "progress for a person who waits")]
 pub(super) fn tell(name: &str) -> impl FnMut(Step) {
     let name = name.to_owned();
-    let mut last = None;
-    move |step| {
-        if last.as_ref() == Some(&step) {
-            return;
-        }
-        match &step {
-            Step::Lists { release } => eprintln!("{name}: fetching the package lists of {release}"),
-            Step::OldLists { release, reason } => {
-                eprintln!("{name}: the mirror is out of reach ({reason}); older lists of {release} serve");
-            }
-            Step::Packages { names } => eprintln!("{name}: fetching {}", names.join(", ")),
-            Step::Assembly { kernel } => eprintln!("{name}: putting the image together with {kernel}"),
-            Step::OtherRig => eprintln!("{name}: another rig works on the image cache; waiting for it"),
-        }
-        last = Some(step);
-    }
+    // Nobody reads a closed standard error: that is no reason to stop.
+    narrate(move |step| drop(writeln!(std::io::stderr(), "{name}: {step}")))
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {

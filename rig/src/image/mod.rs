@@ -22,12 +22,12 @@ pub mod supply;
 
 use std::path::PathBuf;
 
-pub use build::{Fetch, Recipes, ensure, ensure_with};
+pub use build::{Fetch, Recipes, any_built, ensure, ensure_image, ensure_with};
 pub use cache::{Cache, Freed, Keep};
 pub use error::ImageError;
 pub use keys::GuestKeys;
 pub use overlay::Overlay;
-pub use supply::{PackageId, Step};
+pub use supply::{PackageId, Step, narrate};
 
 /// A guest image on disk, checked and whole.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,13 +12,13 @@ use std::time::Duration;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::cli::image::ensure_image;
+use crate::cli::image::{blame as blame_image, tell};
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Accelerator, HostAbilities, Localtime};
 use crate::configuration::{Engine, Resolved};
 use crate::document::Problems;
-use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
+use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, any_built, ensure_image};
 use crate::machine::qemu::ProbeError;
 use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected, Subject};
@@ -355,7 +355,8 @@ pub(in crate::cli) fn images_for<'a>(
         .map(|cell| cell.subject.kernel.as_str())
         .filter(|kernel| *kernel != HOST_KERNEL)
         .collect();
-    kernels.into_iter().map(|kernel| Ok((kernel.to_owned(), ensure_image(kernel)?))).collect()
+    let image = |kernel: &str| ensure_image(kernel, &mut tell(kernel)).map_err(blame_image);
+    kernels.into_iter().map(|kernel| Ok((kernel.to_owned(), image(kernel)?))).collect()
 }
 
 fn image_record(image: &Image) -> ImageRecord {
@@ -385,8 +386,7 @@ pub(in crate::cli) async fn accelerator(
 /// What `auto` stands for, as far as it is known without booting a guest: for plans.
 pub(in crate::cli) fn known_accelerator() -> Option<Resolved> {
     let cache = Cache::of_user().ok()?;
-    let recipes = Recipes::default();
-    let image = recipes.guests().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
+    let image = any_built(&cache, &Recipes::default())?;
     probe::known(&probe_kit(&image, &cache, vec![]))
 }
 
