@@ -16,7 +16,7 @@ use super::modules::ModuleTree;
 use super::package::{Files, Node};
 use super::recipe::{self, Recipe};
 use super::supply::{Freshness, Step, Supplies, Supply};
-use super::{Image, hex, suggest};
+use super::{Image, suggest};
 
 /// The recipes in this binary; the same files as in the tree.
 const EMBEDDED: [(&str, &str); 2] =
@@ -197,7 +197,7 @@ pub fn recipe_key(recipe: &Recipe) -> String {
     for part in BUILDER {
         hasher.update(part);
     }
-    hex(&hasher.finalize())[..16].to_owned()
+    format!("{:.16x}", hasher.finalize())
 }
 
 fn assemble(recipe: &Recipe, supplies: Supplies) -> Result<Built, ImageError> {

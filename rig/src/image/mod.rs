@@ -58,7 +58,3 @@ fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<S
     let best = known.into_iter().min_by_key(near)?;
     (near(&best) <= 1 + name.len() / 4).then(|| best.to_owned())
 }
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
