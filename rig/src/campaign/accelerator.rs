@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::configuration::{Accelerator, Engine, Localtime, Resolved};
-use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
+use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, any_built};
 use crate::machine::qemu::ProbeError;
 use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
 
@@ -33,8 +33,7 @@ pub async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Reso
 /// What `auto` stands for, as far as it is known without booting a guest: for plans.
 pub fn known_accelerator() -> Option<Resolved> {
     let cache = Cache::of_user().ok()?;
-    let recipes = Recipes::default();
-    let image = recipes.guests().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))?;
+    let image = any_built(&cache, &Recipes::default())?;
     probe::known(&probe_kit(&image, &cache, vec![]))
 }
 

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::agent;
 use crate::configuration::HostAbilities;
-use crate::image::{Image, Step};
+use crate::image::{Image, Step, ensure_image, narrate};
 use crate::matrix::{Cell, Filter, HOST_KERNEL, Matrix, Selected};
 use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
 use crate::record::{self, Reader};
@@ -96,10 +96,10 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
 }
 
 /// What this host can do for the cells, and the images of their kernels, built where they are missing.
-pub(super) fn prepare(run: Expanded, narrate: &mut dyn FnMut(&str, Step)) -> Result<Prepared, CampaignError> {
+pub(super) fn prepare(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<Prepared, CampaignError> {
     let abilities = look(run.cells.iter().map(|cell| &cell.cell));
     let wanted = run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
-    let images = images_for(wanted, &abilities, narrate)?;
+    let images = images_for(wanted, &abilities, tell)?;
     if let Begin::Again { old, .. } = &run.begin {
         refuse_other_images(old, &images)?;
     }
@@ -113,14 +113,19 @@ pub(super) fn prepare(run: Expanded, narrate: &mut dyn FnMut(&str, Step)) -> Res
 pub fn images_for<'a>(
     cells: impl Iterator<Item = &'a Cell>,
     abilities: &HostAbilities,
-    narrate: &mut dyn FnMut(&str, Step),
+    tell: &mut dyn FnMut(&str, &Step),
 ) -> Result<HashMap<String, Image>, CampaignError> {
     let kernels: BTreeSet<&str> = cells
         .filter(|cell| lack(abilities, cell).is_none())
         .map(|cell| cell.subject.kernel.as_str())
         .filter(|kernel| *kernel != HOST_KERNEL)
         .collect();
-    kernels.into_iter().map(|kernel| Ok((kernel.to_owned(), ensure_image(kernel, narrate)?))).collect()
+    let mut images = HashMap::new();
+    for kernel in kernels {
+        let image = ensure_image(kernel, &mut narrate(|step| tell(kernel, step)))?;
+        images.insert(kernel.to_owned(), image);
+    }
+    Ok(images)
 }
 
 fn refuse_other_images(old: &RunRecord, images: &HashMap<String, Image>) -> Result<(), CampaignError> {
@@ -134,13 +139,4 @@ fn refuse_other_images(old: &RunRecord, images: &HashMap<String, Image>) -> Resu
         }
     }
     Ok(())
-}
-
-/// The image of a kernel, built if it is not in the cache.
-fn ensure_image(name: &str, narrate: &mut dyn FnMut(&str, Step)) -> Result<Image, CampaignError> {
-    use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
-    let cache = Cache::of_user()?;
-    let recipe = Recipes::default().load(name)?;
-    let apt = Apt::new(cache.root());
-    Ok(build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut |step| narrate(name, step))?)
 }

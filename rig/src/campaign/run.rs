@@ -23,7 +23,7 @@ use super::runtime::runtime;
 /// Whoever follows a campaign while it goes on. Nothing that it does can stop a run but by the stopper.
 pub trait Watcher {
     /// An image is being made, step by step.
-    fn image_step(&mut self, image: &str, step: Step);
+    fn image_step(&mut self, image: &str, step: &Step);
     /// The run is about to begin; these keys of the matrix file ask for what this host lacks.
     fn unmet(&mut self, problems: Problems);
     /// The run may be stopped by this from now on.

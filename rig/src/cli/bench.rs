@@ -10,7 +10,7 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
 use crate::campaign::{QEMU, accelerator, qemu_version, runtime};
-use crate::image::{Cache, GuestKeys, Image, Recipes, build};
+use crate::image::{Cache, GuestKeys, Image, Recipes, any_built};
 use crate::record::format::Host;
 use crate::runner::environment;
 use crate::{clock, process};
@@ -109,12 +109,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn an_image() -> Result<Image, String> {
     qemu_version()?;
     let cache = Cache::of_user().map_err(|error| error.to_string())?;
-    let recipes = Recipes::default();
-    let built = |name: &String| build::cached(&cache, &recipes.load(name).ok()?);
-    recipes
-        .guests()
-        .iter()
-        .find_map(built)
+    any_built(&cache, &Recipes::default())
         .ok_or_else(|| "no guest image is built: `rig image build` makes them".to_owned())
 }
 

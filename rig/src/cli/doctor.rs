@@ -10,7 +10,7 @@ use super::{Exit, Failure};
 use crate::campaign::{accelerator, runtime};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
 use crate::configuration::Engine;
-use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
+use crate::image::{Cache, GuestKeys, Image, Recipes, any_built, apt::Apt, build};
 use crate::process;
 
 /// Arguments of `rig doctor`.
@@ -49,9 +49,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 /// Any image that is built already: a doctor fetches nothing.
 fn an_image() -> Option<Image> {
-    let cache = Cache::of_user().ok()?;
-    let recipes = Recipes::default();
-    recipes.guests().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))
+    any_built(&Cache::of_user().ok()?, &Recipes::default())
 }
 
 /// The functional probe (or the answer that was kept of it).

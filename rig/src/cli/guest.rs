@@ -15,7 +15,7 @@ use std::str::FromStr;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::image::Narrator;
+use super::image::tell_step;
 use super::output::tell;
 use super::signals::Signals;
 use super::{Exit, Failure};
@@ -68,9 +68,7 @@ fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     if let Some(reason) = lack(&abilities, &cell) {
         return Err(CampaignError::CannotRun { what: choose::hardware(&cell), reason }.into());
     }
-    let mut narrator = Narrator::default();
-    let images =
-        images_for(std::iter::once(&cell), &abilities, &mut |image, step| narrator.tell(image, step))?;
+    let images = images_for(std::iter::once(&cell), &abilities, &mut tell_step)?;
     let logs = Cache::of_user()?.root().join("visits");
     process::enclose().map_err(Failure::testbed)?;
     let runtime = runtime()?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::output::{self, say};
 use super::{Exit, Failure};
-use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build};
+use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate};
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -147,42 +147,14 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Prints each step once, on standard error.
+/// Tells each step once, on standard error.
 pub(super) fn tell(name: &str) -> impl FnMut(Step) + '_ {
-    let mut narrator = Narrator::default();
-    move |step| narrator.tell(name, step)
+    narrate(move |step| tell_step(name, step))
 }
 
-/// Prints the steps of images that are made, each once, on standard error.
-#[derive(Debug, Default)]
-pub(super) struct Narrator {
-    last: Option<Step>,
-}
-
-impl Narrator {
-    pub(super) fn tell(&mut self, name: &str, step: Step) {
-        if self.last.as_ref() == Some(&step) {
-            return;
-        }
-        match &step {
-            Step::Lists { release } => {
-                output::tell(format_args!("{name}: fetching the package lists of {release}"));
-            }
-            Step::OldLists { release, reason } => output::tell(format_args!(
-                "{name}: the mirror is out of reach ({reason}); older lists of {release} serve"
-            )),
-            Step::Packages { names } => {
-                output::tell(format_args!("{name}: fetching {}", names.join(", ")));
-            }
-            Step::Assembly { kernel } => {
-                output::tell(format_args!("{name}: putting the image together with {kernel}"));
-            }
-            Step::OtherRig => {
-                output::tell(format_args!("{name}: another rig works on the image cache; waiting for it"));
-            }
-        }
-        self.last = Some(step);
-    }
+/// Tells one step of an image that is made.
+pub(super) fn tell_step(name: &str, step: &Step) {
+    output::tell(format_args!("{name}: {step}"));
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {

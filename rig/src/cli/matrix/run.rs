@@ -7,7 +7,7 @@ use super::plan::Which;
 use super::progress::ProgressTable;
 use crate::analysis::model::{CellStatus, ReportModel};
 use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
-use crate::cli::image::Narrator;
+use crate::cli::image::tell_step;
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure, report, setup, signals};
 use crate::document::Problems;
@@ -93,7 +93,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         setup::run_unasked()?;
     }
     let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
-    let mut person = Person { skips, narrator: Narrator::default(), progress: ProgressTable::new() };
+    let mut person = Person { skips, progress: ProgressTable::new() };
     let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
     print(&format!("{}\nrecorded in {}\n", render(&model, Format::Text), run_dir.display()))?;
     Ok(conclude(&model, why, skips))
@@ -109,13 +109,12 @@ enum Skips {
 /// The person at the terminal, who is told what goes on and may stop it.
 struct Person {
     skips: Skips,
-    narrator: Narrator,
     progress: ProgressTable,
 }
 
 impl Watcher for Person {
-    fn image_step(&mut self, image: &str, step: Step) {
-        self.narrator.tell(image, step);
+    fn image_step(&mut self, image: &str, step: &Step) {
+        tell_step(image, step);
     }
 
     fn unmet(&mut self, problems: Problems) {
