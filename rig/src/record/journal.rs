@@ -117,5 +117,5 @@ fn check(block: BlockRecord, scripts: &HashMap<&CellId, &Script>) -> Result<Bloc
 }
 
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes))
 }
