@@ -1,15 +1,13 @@
 //! `rig image`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::output::{self, say};
 use super::{Exit, Failure};
-use crate::image::{
-    Cache, Fetch, Image, ImageError, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key,
-};
+use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -58,20 +56,11 @@ pub(super) struct Clean {
 }
 
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
+    let cache = Cache::of_user()?;
     match command {
         Command::List(arguments) => list(&arguments, &cache),
         Command::Build(arguments) => build_all(arguments, &cache),
         Command::Clean(arguments) => clean(&arguments, &cache),
-    }
-}
-
-/// The exit code tells whether the recipe or the machine is to blame.
-pub(super) fn blame(error: ImageError) -> Failure {
-    match error {
-        ImageError::Recipe { problems, .. } => Failure::input(problems),
-        error if error.blames_input() => Failure::input([error]),
-        error => Failure::testbed(error),
     }
 }
 
@@ -148,21 +137,24 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     let recipes = Recipes::default();
     let names = if arguments.names.is_empty() { recipes.names() } else { arguments.names };
     // All recipes are read before anything is fetched: wrong input is said at once.
-    let loaded = names.iter().map(|name| recipes.load(name)).collect::<Result<Vec<_>, _>>().map_err(blame)?;
+    let loaded = names.iter().map(|name| recipes.load(name)).collect::<Result<Vec<_>, _>>()?;
     let fetch = if arguments.refresh { Fetch::Refresh } else { Fetch::IfMissing };
     let apt = Apt::new(cache.root());
     for recipe in &loaded {
-        let image = build::ensure_with(recipe, cache, fetch, &apt, &mut tell(&recipe.name)).map_err(blame)?;
+        let image = build::ensure_with(recipe, cache, fetch, &apt, &mut tell(&recipe.name))?;
         say(&format!("{}: {} · {} · {}", image.name, image.package, size(image.bytes), image.digest));
     }
     Ok(Exit::Done)
 }
 
-/// Prints each step once, on standard error.
-pub(super) fn tell(name: &str) -> impl FnMut(Step) {
-    let name = name.to_owned();
-    // Nobody reads a closed standard error: that is no reason to stop.
-    narrate(move |step| drop(writeln!(std::io::stderr(), "{name}: {step}")))
+/// Tells each step once, on standard error.
+pub(super) fn tell(name: &str) -> impl FnMut(Step) + '_ {
+    narrate(move |step| tell_step(name, step))
+}
+
+/// Tells one step of an image that is made.
+pub(super) fn tell_step(name: &str, step: &Step) {
+    output::tell(format_args!("{name}: {step}"));
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
@@ -175,7 +167,7 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
             Keep::Recipes(keys.map(|recipe| recipe_key(&recipe)).collect())
         }
     };
-    let freed = cache.clean(&keep).map_err(blame)?;
+    let freed = cache.clean(&keep)?;
     say(&format!(
         "{} freed, {} image{} removed",
         size(freed.bytes),
@@ -183,11 +175,6 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         if freed.images == 1 { "" } else { "s" }
     ));
     Ok(Exit::Done)
-}
-
-/// Prints a line of the answer. A reader that is gone (`| head`) is no failure of the command.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// `12.3 MiB`

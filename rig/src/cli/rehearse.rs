@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::image::blame;
+use super::output::tell;
 use super::{Exit, Failure};
 use crate::document::parse_deadline;
 use crate::image::{Cache, narrate};
@@ -128,9 +127,8 @@ fn available_memory_mib() -> u64 {
 }
 
 fn play(plan: &Rehearsal, console: Option<&Path>) -> Result<Outcome, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
-    let image =
-        rehearse::find_image(&cache, &mut narrate(|step| say(format_args!("{step}")))).map_err(blame)?;
+    let cache = Cache::of_user()?;
+    let image = rehearse::find_image(&cache, &mut narrate(|step| say(format_args!("{step}"))))?;
     if nix::unistd::geteuid().is_root() {
         // Others do without: emulation needs no privileges, and QEMU dies with us by its parent-death signal.
         process::enclose().map_err(Failure::testbed)?;
@@ -161,7 +159,7 @@ fn tell_note(note: Note) {
     }
 }
 
-/// To standard error: standard output is the rehearsed command's. Who has closed it does not want to know.
+/// To standard error: standard output is the rehearsed command's.
 fn say(what: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "rehearsal: {what}");
+    tell(format_args!("rehearsal: {what}"));
 }
