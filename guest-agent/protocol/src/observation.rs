@@ -50,8 +50,7 @@ pub struct StepLog {
 impl StepLog {
     /// The errno that the kernel returned, if it returned one.
     pub fn errno(&self) -> Option<Errno> {
-        // Raw system calls report failure as -4095..=-1 (arch/x86/include/asm/syscall.h, MAX_ERRNO).
-        (-4095..0).contains(&self.returned).then(|| Errno(-(self.returned as i32)))
+        Errno::of_return(self.returned)
     }
 }
 

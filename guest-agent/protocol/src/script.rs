@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Op;
+use crate::{Call, Op};
 
 /// A socket variable of the script: an index into [`Script::sockets`]. All lanes of one side share the slots of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -121,6 +121,37 @@ pub struct Lane {
     pub side: Side,
     /// In order.
     pub steps: Vec<Step>,
+}
+
+/// An `inject` that reaches no call: the filter is armed for the `select` system call of its lane and for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnreachableInjection {
+    /// Index of the `inject` in the lane.
+    pub inject: usize,
+    /// Index of the next `select`, which goes through another door; `None`: there is none.
+    pub select: Option<usize>,
+}
+
+impl Lane {
+    /// The first `inject` whose next `select` does not make the plain `select` system call.
+    pub fn unreachable_injection(&self) -> Option<UnreachableInjection> {
+        let injections =
+            self.steps.iter().enumerate().filter(|(_, step)| matches!(step.op, Op::Inject { .. }));
+        injections.map(|(inject, _)| inject).find_map(|inject| {
+            let later = self.steps.iter().enumerate().skip(inject + 1);
+            let mut selects = later.filter_map(|(at, step)| match step.op {
+                Op::Select { call, .. } => Some((at, call)),
+                _ => None,
+            });
+            match selects.next() {
+                Some((_, Call::Select)) => None,
+                Some((at, Call::Pselect6 | Call::Libc)) => {
+                    Some(UnreachableInjection { inject, select: Some(at) })
+                }
+                None => Some(UnreachableInjection { inject, select: None }),
+            }
+        })
+    }
 }
 
 /// A whole script, ready to be played.
