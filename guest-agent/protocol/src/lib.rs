@@ -17,6 +17,7 @@ mod operation;
 mod schema;
 mod script;
 mod tally;
+mod value;
 
 pub use errno::Errno;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES};
@@ -26,5 +27,6 @@ pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Req
 pub use observation::{Readiness, StepLog, TrialRecord};
 pub use operation::{Call, Op, Shut, schema_of, schemas};
 pub use schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player, Wait};
-pub use script::{Delay, Lane, Mark, Script, Side, Slot, Step, UnreachableInjection, matches_outcome};
+pub use script::{Lane, Script, Side, Step, UnreachableInjection, matches_outcome};
 pub use tally::{Tally, TcpState};
+pub use value::{Delay, Mark, Slot};
