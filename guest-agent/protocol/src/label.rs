@@ -1,13 +1,26 @@
 //! Labels: the words that stand for what a step returned, and that make up an outcome.
 //!
-//! Holds the one place where a return value becomes a word. Must not count, and knows no operation: rows of the table choose from here.
+//! Holds the one place where a return value, and what was ready, becomes a word. Must not count, and knows no operation: rows of the table choose from here.
 //! The words are part of the scenario language: `expect` patterns are written with them.
 //! Units: none. Errors: none; an errno is a label like any other.
 //! Tests: below.
 
 use std::fmt::Write as _;
 
-use crate::{Errno, Readiness};
+use serde::{Deserialize, Serialize};
+
+use crate::Errno;
+
+/// Which of the verdict call's descriptors were ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// At least one descriptor of the read set.
+    pub readable: bool,
+    /// At least one of the write set.
+    pub writable: bool,
+    /// At least one of the exceptional set.
+    pub exceptional: bool,
+}
 
 /// The words for a step's success. A failure's word is the name of its errno, for every operation.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,16 @@ const DOING: &str = "guest-agent/src/ops/mod.rs";
 
 /// Operations whose meaning is special: which, in which file or folder, and why. Every other operation has its row and its doing.
 const SPECIAL: &[(&str, &str, &str)] = &[
+    (
+        "inject",
+        "guest-agent/protocol/src/tally.rs",
+        "a block does not inject more often than its script does",
+    ),
+    (
+        "localtime",
+        "guest-agent/protocol/src/tally.rs",
+        "a block has no more errnos after it than its script plays",
+    ),
     ("close", "rig/src/analysis/", "a script that closes its own descriptor makes EBADF itself"),
     ("connect", "rig/src/runner/", "a captured connection begins with it"),
     ("inject", "guest-agent/protocol/src/script.rs", "it must reach a select"),
