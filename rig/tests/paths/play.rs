@@ -179,10 +179,10 @@ pub(crate) struct Played {
 }
 
 impl Played {
-    pub(crate) fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<String> {
         match &self.record.status {
             BlockStatus::Complete => None,
-            BlockStatus::Void { reason } => Some(reason),
+            BlockStatus::Void { reason } => Some(reason.to_string()),
         }
     }
 

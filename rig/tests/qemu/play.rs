@@ -147,9 +147,9 @@ fn program(name: &str) -> PathBuf {
 /// More trials than any of these tests waits for.
 pub(crate) const MANY: u64 = 20_000;
 
-pub(crate) fn reason(record: &BlockRecord) -> &str {
+pub(crate) fn reason(record: &BlockRecord) -> String {
     match &record.status {
-        BlockStatus::Void { reason } => reason,
+        BlockStatus::Void { reason } => reason.to_string(),
         BlockStatus::Complete => panic!("complete, with {} outcomes", record.tally.trials),
     }
 }
@@ -212,7 +212,7 @@ async fn a_guest_that_hangs_in_its_boot_is_the_voids_reason() {
     let reason = reason(&record);
     assert!(reason.starts_with("guest: ") && reason.contains("not ready within 5s"), "{reason}");
     assert!(record.target_hello.is_none());
-    support::say(reason);
+    support::say(&reason);
 }
 
 /// The image with another init: what comes later in an initramfs replaces what came before.
