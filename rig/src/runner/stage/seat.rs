@@ -3,7 +3,6 @@
 //! Holds owners only: dropping a seat kills what runs there. Must not know trials, nor the other end. Units: `Duration`.
 //! Errors: none; how something ended is told where it can be. Tests: `tests/qemu.rs`, `tests/netns.rs`.
 
-use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -82,13 +81,11 @@ impl Deaths {
     }
 
     /// Comes with the first of them; never where there is no guest.
-    pub(super) fn first(self) -> impl Future<Output = VoidReason> + Send + use<> {
-        async move {
-            tokio::select! {
-                biased;
-                how = told(self.target) => VoidReason::GuestDied { whose: Endpoint::Target, how },
-                how = told(self.peer) => VoidReason::GuestDied { whose: Endpoint::Peer, how },
-            }
+    pub(super) async fn first(self) -> VoidReason {
+        tokio::select! {
+            biased;
+            how = told(self.target) => VoidReason::GuestDied { whose: Endpoint::Target, how },
+            how = told(self.peer) => VoidReason::GuestDied { whose: Endpoint::Peer, how },
         }
     }
 
