@@ -4,6 +4,8 @@
 
 #[path = "support/laboratory.rs"]
 mod laboratory;
+#[path = "paths/lying.rs"]
+mod lying;
 #[path = "paths/play.rs"]
 mod play;
 #[path = "paths/shipped.rs"]

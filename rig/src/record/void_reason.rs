@@ -187,8 +187,6 @@ pub enum VoidReason {
     NoEffect(Risen),
     /// The path says that the rule matches nothing, and it did.
     UnclaimedEffect(Risen),
-    /// The record of a block contradicts itself.
-    Contradiction(String),
     /// The plan has no such block.
     NotPlanned,
     /// It has more trials than its plan gave it.
@@ -236,7 +234,6 @@ const AGENT_ENDED: &str = "'s agent ended: ";
 const NO_COUNTER: &str = "fault unproven: there is no counter ";
 const NO_EFFECT: &str = "fault had no effect: ";
 const UNCLAIMED_EFFECT: &str = "fault had an effect where its path says that it has none: ";
-const CONTRADICTION: &str = "its record contradicts itself: ";
 const NOT_PLANNED: &str = "it is not in the plan";
 const NO_GUEST_TO_PAUSE: &str = "a host cannot be paused, only a guest";
 
@@ -258,7 +255,6 @@ impl fmt::Display for VoidReason {
             Self::NoCounter { counter } => write!(f, "{NO_COUNTER}{counter}"),
             Self::NoEffect(risen) => write!(f, "{NO_EFFECT}{risen}"),
             Self::UnclaimedEffect(risen) => write!(f, "{UNCLAIMED_EFFECT}{risen}"),
-            Self::Contradiction(what) => write!(f, "{CONTRADICTION}{what}"),
             Self::NotPlanned => f.write_str(NOT_PLANNED),
             Self::MoreThanPlanned { trials, planned } => {
                 write!(f, "it has {trials} trials, {planned} were planned")
@@ -336,7 +332,7 @@ impl VoidReason {
         match text {
             NOT_PLANNED => Some(Self::NotPlanned),
             NO_GUEST_TO_PAUSE => Some(Self::NoGuestToPause),
-            _ => text.strip_prefix(CONTRADICTION).map(|what| Self::Contradiction(what.to_owned())),
+            _ => None,
         }
     }
 
@@ -441,10 +437,6 @@ mod tests {
             (
                 VoidReason::UnclaimedEffect(risen("path.rule.x", 3)),
                 "fault had an effect where its path says that it has none: path.rule.x rose by 3 in 40 trials",
-            ),
-            (
-                VoidReason::Contradiction("39 outcomes, 40 trials".into()),
-                "its record contradicts itself: 39 outcomes, 40 trials",
             ),
             (VoidReason::NotPlanned, "it is not in the plan"),
             (VoidReason::MoreThanPlanned { trials: 41, planned: 40 }, "it has 41 trials, 40 were planned"),

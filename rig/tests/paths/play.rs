@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use rig::configuration::{Configuration, TargetSpec};
 use rig::matrix::{Cell, HOST_KERNEL, Subject};
@@ -162,6 +163,11 @@ pub(crate) fn skipped(what: &str) -> bool {
 }
 
 pub(crate) fn play(path: &PathSpec, scenario: Inline, trials: u64) -> Played {
+    play_cell(&cell(path, scenario, trials))
+}
+
+/// A cell of an inline scenario on the host's own kernel.
+pub(crate) fn cell(path: &PathSpec, scenario: Inline, trials: u64) -> Cell {
     let scenario = Scenario::parse("inline", "inline", &scenario.to_toml()).expect("a sound scenario");
     let script = scenario.resolve(&BTreeMap::new()).expect("no parameters").script;
     let subject = Subject {
@@ -172,7 +178,7 @@ pub(crate) fn play(path: &PathSpec, scenario: Inline, trials: u64) -> Played {
         path: path.clone(),
         script: std::sync::Arc::new(script),
     };
-    let cell = Cell {
+    Cell {
         id: subject.id(),
         subject,
         title: scenario.title.clone(),
@@ -183,20 +189,28 @@ pub(crate) fn play(path: &PathSpec, scenario: Inline, trials: u64) -> Played {
         blocks: 1,
         in_flight: u32::try_from(trials).expect("few"),
         proof: vec![],
-    };
-    play_cell(&cell)
+    }
 }
 
 /// All trials of a cell in one block.
 pub(crate) fn play_cell(cell: &Cell) -> Played {
     let results = tempfile::tempdir().expect("a folder");
+    play_in(&host_laboratory(results.path()), cell)
+}
+
+/// A laboratory with the mechanisms that this host has, which logs into this folder.
+pub(crate) fn host_laboratory(results: &Path) -> Laboratory {
     let mechanisms = Mechanisms {
         netem: probe::netem(),
         nft: probe::nft(),
         bridge_conntrack: probe::bridge_conntrack(),
         haproxy: probe::haproxy(),
     };
-    let laboratory = Laboratory { mechanisms, keep_examples: 2, ..laboratory(results.path()) };
+    Laboratory { mechanisms, keep_examples: 2, ..laboratory(results) }
+}
+
+/// All trials of a cell in one block.
+pub(crate) fn play_in(laboratory: &Laboratory, cell: &Cell) -> Played {
     let runtime = rig::process::start_runtime().expect("a runtime");
     let record = runtime.block_on(async {
         let (_stopper, stop) = Stopper::new();

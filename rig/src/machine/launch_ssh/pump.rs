@@ -8,7 +8,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
@@ -17,10 +17,9 @@ use ssh2::Channel;
 use super::error::SshError;
 use super::exit::{Exit, learn_exit};
 use super::session::{SshSession, wait};
+use crate::process::{Tail, lock};
 
 const BUFFER_BYTES: usize = 64 << 10;
-/// The last part of standard error that is kept.
-const STDERR_TAIL_BYTES: usize = 8 << 10;
 /// For the server to hear of a new size of the terminal.
 const RESIZE_DEADLINE: Duration = Duration::from_secs(5);
 /// A program that has closed its output ends within this.
@@ -42,11 +41,11 @@ pub struct Window(Arc<Mutex<Option<(u32, u32)>>>);
 impl Window {
     /// Columns and rows; the shell hears of it within a second.
     pub fn resize(&self, size: (u32, u32)) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
+        *lock(&self.0) = Some(size);
     }
 
     fn take(&self) -> Option<(u32, u32)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 
@@ -142,13 +141,13 @@ struct Pump<'a> {
 
 /// What a program says on standard error: the last part is kept, all of it is passed on to its reader, if it has one.
 pub(super) struct Stderr {
-    tail: Vec<u8>,
+    tail: Tail,
     reader: Option<Box<dyn Write + Send>>,
 }
 
 impl Stderr {
     pub(super) fn new(reader: Option<Box<dyn Write + Send>>) -> Self {
-        Self { tail: Vec::new(), reader }
+        Self { tail: Tail::default(), reader }
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -156,9 +155,7 @@ impl Stderr {
             // A reader that is gone does not end the program.
             self.reader = None;
         }
-        self.tail.extend_from_slice(bytes);
-        let excess = self.tail.len().saturating_sub(STDERR_TAIL_BYTES);
-        self.tail.drain(..excess);
+        self.tail.push(bytes);
     }
 }
 
@@ -194,7 +191,7 @@ pub(super) fn pump(
             None => format!("the ssh connection broke: {error}"),
         }),
     };
-    ProgramEnd { exit, stderr: String::from_utf8_lossy(&stderr.tail).into_owned() }
+    ProgramEnd { exit, stderr: stderr.tail.text() }
 }
 
 impl Pump<'_> {

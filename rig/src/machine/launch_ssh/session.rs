@@ -362,7 +362,7 @@ fn quote(word: &str) -> String {
 }
 
 fn fingerprint(key: &[u8]) -> String {
-    Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    format!("{:.16x}", Sha256::digest(key))
 }
 
 #[cfg(test)]
