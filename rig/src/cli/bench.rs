@@ -6,11 +6,13 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::image::Format;
-use super::matrix::prepare::{accelerator, qemu_version};
+use super::matrix::prepare::accelerator;
 use super::output::print;
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
 use crate::image::{Cache, GuestKeys, Image, Recipes, build};
+use crate::machine::qemu;
+use crate::process::QEMU;
 use crate::record::format::Host;
 use crate::runner::environment;
 use crate::{clock, process};
@@ -107,7 +109,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 /// Any image that is built already: a benchmark fetches nothing.
 fn an_image() -> Result<Image, String> {
-    qemu_version()?;
+    qemu::version().map_err(|why| why.to_string())?;
     let cache = Cache::of_user().map_err(|error| error.to_string())?;
     let recipes = Recipes::default();
     let built = |name: &String| build::cached(&cache, &recipes.load(name).ok()?);
@@ -128,7 +130,7 @@ fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Failure>
         .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
     let accelerator =
         runtime.block_on(accelerator(Some(&image), &GuestKeys::generate())).map_err(Failure::testbed)?;
-    Ok(Ok(BootKit { qemu: PathBuf::from("qemu-system-x86_64"), image, accelerator }))
+    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), image, accelerator }))
 }
 
 /// A person who waits is told for what.

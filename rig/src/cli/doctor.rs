@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::image::{Format, say};
 use super::matrix::prepare::accelerator;
 use super::{Exit, Failure};
-use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
+use crate::capability::{Capability, Need, State, guests_can_run, host, look, machine};
 use crate::configuration::Engine;
 use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
 use crate::process;
@@ -69,15 +69,16 @@ fn examine() -> Vec<Capability> {
     let cache = Cache::of_user();
     let mut folders = vec![("results", Path::new("results"))];
     folders.extend(cache.as_ref().ok().map(|cache| ("the cache", cache.root())));
+    let abilities = look(&host::needs());
     vec![
         machine::root(),
-        machine::qemu(),
+        host::qemu(&abilities),
         machine::kvm(None),
-        network::vhost_net(),
-        network::namespaces(),
-        network::tap(),
-        network::nft(),
-        network::netem(),
+        host::vhost_net(&abilities),
+        host::namespaces(&abilities),
+        host::tap(&abilities),
+        host::nft(&abilities),
+        host::netem(&abilities),
         match &cache {
             Ok(cache) => kernels(cache, &Recipes::default()),
             Err(error) => {

@@ -9,7 +9,9 @@ mod enclosure;
 mod host;
 mod init;
 mod outer;
+mod program;
 
 pub use children::{bind, on_spawner, seal_descriptors, spawn, wait_exit};
 pub use enclosure::{EnclosureError, enclose};
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};
+pub use program::{NoAnswer, QEMU, find_program, first_line};

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use fs_err::File;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
-use super::argv::{self, Parts, QEMU};
+use super::argv::{self, Parts};
 use super::course::{Action, Course, Event, Note, Outcome};
 use super::error::RehearsalError;
 use super::initramfs;
@@ -27,7 +27,7 @@ use super::wire::{Sink, Stream, ToHost, Window};
 use crate::console::LineCutter;
 use crate::image::apt::Apt;
 use crate::image::{Cache, Fetch, Image, ImageError, Step, build, ensure_with, recipe};
-use crate::process;
+use crate::process::{self, QEMU};
 
 /// The emulated host's recipe; `images/rehearsal.toml` of the tree.
 pub(super) const RECIPE: &str = include_str!("../../../images/rehearsal.toml");

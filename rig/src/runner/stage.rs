@@ -152,7 +152,7 @@ impl Stage {
         let path = attempt.cell.subject.path.clone();
         let target = &attempt.cell.subject.configuration.target;
         if let Some(why) = lack_between_guests(target, &path) {
-            return Err(StageError::NoPlace { why });
+            return Err(StageError::NoPlace { why: why.to_string() });
         }
         let (link, peer_seat) = (link_of(target), peer_seat(target, &path));
         let pair = Pair::of(peer_seat)?;

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,24 +14,20 @@ use rand_chacha::ChaCha8Rng;
 use crate::cli::image::ensure_image;
 use crate::cli::report::blame;
 use crate::cli::{Exit, Failure};
-use crate::configuration::{Accelerator, HostAbilities, Localtime};
-use crate::configuration::{Engine, Resolved};
+use crate::configuration::{Abilities, Accelerator, Engine, Lack, Localtime, Needs, Resolved};
 use crate::document::Problems;
 use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, build};
 use crate::machine::qemu::ProbeError;
 use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
-use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected, Subject};
-use crate::path::{Lack, Mechanism, Mechanisms, PathSpec, Place};
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected};
+use crate::path::Mechanisms;
+use crate::process::QEMU;
 use crate::record::format::{
     BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
 };
 use crate::record::{self, Writer};
 use crate::runner::{Laboratory, environment, schedule};
-use crate::testbed::probe as network;
-use crate::{agent, clock, process};
-
-/// The program that guests run in.
-const QEMU: &str = "qemu-system-x86_64";
+use crate::{agent, capability, clock, process};
 
 /// From QEMU's start to `rig: ready`: under TCG on a busy host it takes some seconds; in a rehearsal, where one now and then never comes up, up to
 /// a minute.
@@ -82,7 +77,7 @@ pub(in crate::cli) struct Prepared {
     /// The file that asks for the cells; none where a recorded one cannot be read again (a scenario file of the user's is gone).
     matrix: Option<Matrix>,
     images: HashMap<String, Image>,
-    abilities: HostAbilities,
+    abilities: Abilities,
 }
 
 /// A run that can begin.
@@ -183,7 +178,7 @@ impl Prepared {
         let accelerator = accelerator(by_name.into_values().next(), &keys).await.map_err(Failure::testbed)?;
         self.abilities.accelerator = Some(accelerator.clone());
         let explain = |cells: &[CellRecord]| match &self.matrix {
-            Some(matrix) => matrix.explain_lacks(&path_lacks(cells, &self.abilities)),
+            Some(matrix) => matrix.explain_lacks(&lacks(cells, &self.abilities)),
             None => Problems::default(),
         };
         let (writer, run, done) = match self.work {
@@ -221,15 +216,17 @@ fn nothing_ready(cells: &[CellRecord]) -> Failure {
 }
 
 /// Ready and skipped cells, and the blocks of the ready ones.
-fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &HostAbilities, accelerator: &Resolved) -> RunRecord {
+fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &Abilities, accelerator: &Resolved) -> RunRecord {
     let plan = Plan::make(cells, &|cell| lack(abilities, cell));
     let blocks = schedule(plan.ready(), draft.seed);
-    let cells =
-        plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
+    let cells = plan.cells.into_iter().map(|planned| CellRecord {
+        cell: planned.cell,
+        skipped: planned.skipped.map(|lack| lack.to_string()),
+    });
     RunRecord {
         environment: Environment {
             host: environment::host(),
-            qemu: abilities.qemu.clone().unwrap_or_default(),
+            qemu: abilities.qemu.as_ref().map(|version| version.0.clone()).unwrap_or_default(),
             // Nothing was probed for a run without guests.
             accelerator: if draft.images.is_empty() { "none" } else { accelerator.engine.word() }.to_owned(),
             accelerator_reason: accelerator.reason.clone(),
@@ -243,7 +240,7 @@ fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &HostAbilities, accelerat
 }
 
 /// Why this cell cannot be run here, if it cannot.
-pub(in crate::cli) fn lack(abilities: &HostAbilities, cell: &Cell) -> Option<String> {
+pub(in crate::cli) fn lack(abilities: &Abilities, cell: &Cell) -> Option<Lack> {
     abilities.lack_of(&cell.subject.configuration.target, &cell.subject.path)
 }
 
@@ -284,71 +281,21 @@ pub(in crate::cli) fn laboratory(
 }
 
 /// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.
-pub(in crate::cli) fn look<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> HostAbilities {
-    HostAbilities {
-        namespaces: network::netns(),
-        qemu: qemu_version(),
-        tap: network::tap(),
-        tap_multiqueue: network::tap_multiqueue(),
-        vhost_net: network::vhost_net(),
-        accelerator: None,
-        mechanisms: mechanisms(cells.into_iter().map(|cell| &cell.subject.path)),
-    }
+pub(in crate::cli) fn look<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Abilities {
+    let subjects = cells.into_iter().map(|cell| &cell.subject);
+    capability::look(&Needs::of(subjects.map(|subject| (&subject.configuration.target, &subject.path))))
 }
 
-/// What this host has to make these paths with.
-fn mechanisms<'a>(paths: impl Iterator<Item = &'a PathSpec>) -> Mechanisms {
-    let (mut netem, mut nft, mut on_bridge, mut haproxy) = (false, false, false, false);
-    for path in paths {
-        netem |= path.impairments.as_ref().is_some_and(|one| one.mechanism != Mechanism::Middlebox);
-        nft |= !path.rules.is_empty();
-        on_bridge |= path.rules.iter().any(|rule| rule.at == Place::Switch && rule.select.invalid);
-        haproxy |= path.haproxy.is_some();
-    }
-    let ask = |needed: bool, probe: fn() -> Result<(), String>| match needed {
-        true => probe(),
-        false => Err("no path asks for it, so it was not looked for".to_owned()),
-    };
-    Mechanisms {
-        netem: ask(netem, network::netem),
-        nft: ask(nft, network::nft),
-        bridge_conntrack: ask(on_bridge, network::bridge_conntrack),
-        haproxy: ask(haproxy, network::haproxy),
-    }
-}
-
-/// What cells are skipped for because of their path: for each path, once. A cell whose target cannot be had is not its path's fault.
-fn path_lacks(cells: &[CellRecord], abilities: &HostAbilities) -> Vec<(String, Lack)> {
-    let mut lacks = Vec::new();
-    for CellRecord { cell, skipped } in cells {
-        let Subject { path, configuration, .. } = &cell.subject;
-        if skipped.is_some()
-            && abilities.lack(&configuration.target).is_none()
-            && let Some(lack) = abilities.lack_path(path, &configuration.target)
-            && !lacks.iter().any(|(name, known)| *name == path.name && *known == lack)
-        {
-            lacks.push((path.name.clone(), lack));
-        }
-    }
-    lacks
-}
-
-/// First line of `qemu-system-x86_64 --version`.
-pub(in crate::cli) fn qemu_version() -> Result<String, String> {
-    let output = Command::new(QEMU).arg("--version").output();
-    let output =
-        output.map_err(|error| format!("{QEMU} cannot be started ({error}); `rig setup` installs it"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    match text.lines().next() {
-        Some(line) if output.status.success() => Ok(line.to_owned()),
-        _ => Err(format!("{QEMU} --version ends with {}", output.status)),
-    }
+/// What cells are skipped for, with the names of their paths.
+fn lacks(cells: &[CellRecord], abilities: &Abilities) -> Vec<(String, Lack)> {
+    let skipped = cells.iter().filter(|record| record.skipped.is_some()).map(|record| &record.cell);
+    skipped.filter_map(|cell| Some((cell.subject.path.name.clone(), lack(abilities, cell)?))).collect()
 }
 
 /// The images of the kernels of these cells, built where they are missing; on the host's network.
 pub(in crate::cli) fn images_for<'a>(
     cells: impl Iterator<Item = &'a Cell>,
-    abilities: &HostAbilities,
+    abilities: &Abilities,
 ) -> Result<HashMap<String, Image>, Failure> {
     let kernels: BTreeSet<&str> = cells
         .filter(|cell| lack(abilities, cell).is_none())

@@ -16,6 +16,7 @@ pub mod qmp;
 mod spawn;
 mod supervise;
 pub mod verify;
+mod version;
 
 pub use argv::GuestNet;
 pub use console::ConsoleState;
@@ -25,3 +26,4 @@ pub use guest::{Ended, Guest, GuestPlan, LinkState};
 pub use probe::{ProbeError, ProbeKit};
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use verify::Verified;
+pub use version::version;
