@@ -1,0 +1,26 @@
+//! What this host can do for the cells that were asked for, and which of them it cannot run.
+//!
+//! Says what the cells need; `capability` looks. Must not know images or how a record is written. Units: none.
+//! Errors: none; what is missing is a [`Lack`]. Tests: those of the probes and of `configuration/requirement.rs`.
+
+use crate::capability;
+use crate::configuration::{Abilities, Lack, Needs};
+use crate::matrix::Cell;
+use crate::record::format::CellRecord;
+
+/// Why this cell cannot be run here, if it cannot.
+pub fn lack(abilities: &Abilities, cell: &Cell) -> Option<Lack> {
+    abilities.lack_of(&cell.subject.configuration.target, &cell.subject.path)
+}
+
+/// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.
+pub fn look<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Abilities {
+    let subjects = cells.into_iter().map(|cell| &cell.subject);
+    capability::look(&Needs::of(subjects.map(|subject| (&subject.configuration.target, &subject.path))))
+}
+
+/// What cells are skipped for, with the names of their paths.
+pub(super) fn lacks(cells: &[CellRecord], abilities: &Abilities) -> Vec<(String, Lack)> {
+    let skipped = cells.iter().filter(|record| record.skipped.is_some()).map(|record| &record.cell);
+    skipped.filter_map(|cell| Some((cell.subject.path.name.clone(), lack(abilities, cell)?))).collect()
+}
