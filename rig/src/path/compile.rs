@@ -10,10 +10,11 @@
 use std::net::Ipv4Addr;
 
 use super::error::{MTU, PathError};
+use super::host::Mechanisms;
 use super::mechanism::{self, Choice};
 use super::netem::Netem;
 use super::ops::{Between, LinkEnd, NetOp, NetOps, Place, Presence, Ruleset, TargetLink};
-use super::spec::{Addressing, Mechanisms, Medium, PathSpec};
+use super::spec::{Addressing, Medium, PathSpec};
 use super::{haproxy, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
 

@@ -4,9 +4,10 @@
 //! Errors: [`PathError::Mechanism`], which says what is asked for and why it cannot be had. Tests: below.
 
 use super::error::PathError;
+use super::host::Mechanisms;
 use super::netem::Netem;
 use super::ops::{Need, Proof};
-use super::spec::{FaultKind, Impairments, Matches, Mechanism, Mechanisms, OnMarkedDown, PathSpec};
+use super::spec::{FaultKind, Impairments, Matches, Mechanism, OnMarkedDown, PathSpec};
 use crate::middlebox::{Deed, Direction, Impairment, Towards};
 
 /// What makes the impairments of a path.
@@ -31,7 +32,7 @@ pub(super) fn choose(path: &PathSpec, host: &Mechanisms) -> Result<(Choice, Vec<
         Mechanism::Auto if path.needs_middlebox() => own("the path has one anyway"),
         Mechanism::Auto => match (able, &host.netem) {
             (Err(what), _) => own(&format!("netem cannot do {what}")),
-            (Ok(_), Err(why)) => own(why),
+            (Ok(_), Err(why)) => own(&why.to_string()),
             (Ok(choice), Ok(())) => Ok((choice, vec![format!("{words}: netem (the host has it)")])),
         },
         Mechanism::Netem => match (able, &host.netem) {
@@ -191,6 +192,7 @@ fn prove_impairment(
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::Unable;
     use super::*;
     use crate::middlebox::{Action, Condition, JitterOrder, Sequence};
     use crate::path::{Fault, Hook, Place, Rule, RuleSelect, RuleVerdict};
@@ -229,7 +231,7 @@ mod tests {
     }
 
     fn without_netem() -> Mechanisms {
-        Mechanisms { netem: Err("the kernel has no sch_netem".into()), ..Mechanisms::all() }
+        Mechanisms { netem: Err(Unable::NoNetem), ..Mechanisms::all() }
     }
 
     #[test]
@@ -240,7 +242,7 @@ mod tests {
         assert_eq!(words, ["delay, jitter to_target: netem (the host has it)"]);
         let (choice, words) = choose(&can, &without_netem()).expect("possible");
         assert_eq!(choice, Choice::Middlebox);
-        assert_eq!(words, ["delay, jitter to_target: own middlebox (the kernel has no sch_netem)"]);
+        assert_eq!(words, [format!("delay, jitter to_target: own middlebox ({})", Unable::NoNetem)]);
         let (choice, words) =
             choose(&delayed(Mechanism::Auto, JitterOrder::Keep), &Mechanisms::all()).expect("possible");
         assert_eq!(choice, Choice::Middlebox);
@@ -252,7 +254,7 @@ mod tests {
         let demanded = delayed(Mechanism::Netem, JitterOrder::MayReorder);
         assert!(matches!(choose(&demanded, &Mechanisms::all()), Ok((Choice::Netem { .. }, _))));
         let refused = choose(&demanded, &without_netem()).expect_err("there is none");
-        assert_eq!(refused.to_string(), "path slow asks for netem: the kernel has no sch_netem");
+        assert_eq!(refused.to_string(), format!("path slow asks for netem: {}", Unable::NoNetem));
         let own = delayed(Mechanism::Middlebox, JitterOrder::MayReorder);
         assert!(matches!(choose(&own, &Mechanisms::all()), Ok((Choice::Middlebox, _))));
     }

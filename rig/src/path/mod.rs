@@ -7,6 +7,7 @@
 mod compile;
 mod error;
 pub mod haproxy;
+mod host;
 mod mechanism;
 mod netem;
 mod ops;
@@ -15,9 +16,10 @@ mod spec;
 
 pub use compile::compile;
 pub use error::PathError;
+pub use host::{Mechanisms, Unable, Wanted};
 pub use netem::Netem;
 pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Place, Presence, Proof, Ruleset, TargetLink};
 pub use spec::{
-    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Lack, Matches, Mechanism,
-    Mechanisms, Medium, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism, Medium,
+    OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };

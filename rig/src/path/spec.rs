@@ -318,32 +318,3 @@ impl Default for Addressing {
         Self { target: Ipv4Addr::new(192, 0, 2, 2), peer: Ipv4Addr::new(192, 0, 2, 1), prefix: 24 }
     }
 }
-
-/// What this host has to make paths with, as it was probed: `Err` holds why not.
-#[derive(Debug, Clone)]
-pub struct Mechanisms {
-    /// The kernel's `sch_netem`.
-    pub netem: Result<(), String>,
-    /// The program `nft`, and a kernel that takes its rules.
-    pub nft: Result<(), String>,
-    /// Connection tracking on a bridge.
-    pub bridge_conntrack: Result<(), String>,
-    /// The program `haproxy`.
-    pub haproxy: Result<(), String>,
-}
-
-impl Mechanisms {
-    /// A host that has everything.
-    pub fn all() -> Self {
-        Self { netem: Ok(()), nft: Ok(()), bridge_conntrack: Ok(()), haproxy: Ok(()) }
-    }
-}
-
-/// What a path needs and does not get: which key of the matrix file asks for it, and why it cannot be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lack {
-    /// Key under `[path.NAME]`: `mechanism`, `rule.NAME`, `haproxy`, `fault.NAME`.
-    pub key: String,
-    /// In plain words.
-    pub why: String,
-}

@@ -18,11 +18,11 @@ mod template;
 mod text;
 mod value;
 
+pub use crate::document::Wrong;
 pub use catalogue::{Catalogue, is_path, shipped, shipped_names};
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};
 pub use text::{describe_operations, describe_step};
-pub use crate::document::Wrong;
 pub use value::{parse_delay, parse_errno, parse_rate};
 pub(crate) use value::{parse_share, spelled};
 

@@ -93,25 +93,21 @@ fn attempt(
         path,
         script: Arc::new(resolved.script),
     };
-    let id = subject.id();
+    let cell = Cell {
+        title: scenario.title.clone(),
+        claims: scenario.claims.clone(),
+        alert: false,
+        trials: arguments.trials,
+        in_flight: arguments.in_flight,
+        proof: scenario.proof.clone(),
+        ..Cell::of(subject)
+    };
     let block = PlannedBlock {
-        id: BlockId(format!("{id}-0")),
-        cell: id.clone(),
+        id: BlockId(format!("{}-0", cell.id)),
+        cell: cell.id.clone(),
         index: 0,
         seed,
         trials: arguments.trials,
-    };
-    let cell = Cell {
-        id,
-        subject,
-        title: scenario.title.clone(),
-        claims: scenario.claims.clone(),
-        control: None,
-        alert: false,
-        trials: arguments.trials,
-        blocks: 1,
-        in_flight: arguments.in_flight,
-        proof: scenario.proof.clone(),
     };
     Attempt { cell, block, attempt: 1 }
 }

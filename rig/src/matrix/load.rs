@@ -1,23 +1,24 @@
-//! matrix.toml as a whole: read, verified, and ready to be resolved.
+//! From the text of a matrix file to its declarations: read, then verified, then crossed once to see what only shows then.
+//!
+//! Must not know images, hosts or the command line. Units: as the keys say.
+//! Errors: [`Problems`], all at once; they blame the file and the scenario files that it names.
+//! Tests: `tests.rs` of this room, `tests/diagnostics.rs`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::NamedSource;
-
-use super::configuration::{check_name, read_configuration};
-use super::expand::Expansion;
-use super::layer::{
-    Layer, RUN_KEYS, RunKeys, SIZE_KEYS, Sizes, Word, read_layer, read_profile, read_run_keys, read_sizes,
-};
+use super::configuration::read_configuration;
+use super::crossed::verify_crossed;
+use super::declared::{ControlKeys, Matrix, RunKeys, Word};
+use super::keys::file as keys;
+use super::layer::{read_layer, read_profile, read_run_keys, read_sizes};
 use super::library::Library;
-use super::path::{Places, read_path};
+use super::path::read_path;
+use super::read::{check_name, required};
 use super::verify;
-use crate::configuration::Configuration;
-use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table, hint};
-use crate::path::{Lack, PathSpec};
+use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table};
 use crate::script;
 
 /// The file's name where none is given.
@@ -25,44 +26,6 @@ pub const DEFAULT_FILE: &str = "matrix.toml";
 
 /// The matrix that is part of the program.
 const EMBEDDED: &str = include_str!("../../../matrix.toml");
-
-/// A verified matrix file.
-#[derive(Debug, Clone)]
-pub struct Matrix {
-    pub(super) source: Arc<NamedSource<String>>,
-    pub(super) base: Layer,
-    pub(super) profiles: Vec<(String, Layer)>,
-    pub(super) default_profile: Option<String>,
-    pub(super) configurations: Vec<Configuration>,
-    pub(super) paths: Vec<PathSpec>,
-    /// Where the keys of each path stand.
-    places: BTreeMap<String, Places>,
-    pub(super) controls: Vec<ControlKeys>,
-    pub(super) alert: BTreeMap<String, f64>,
-    pub(super) library: Library,
-}
-
-/// `[control.NAME]`
-#[derive(Debug, Clone)]
-pub(super) struct ControlKeys {
-    pub(super) name: Key,
-    pub(super) scenario: String,
-    pub(super) parameters: Vec<(Key, Word)>,
-    pub(super) sizes: Sizes,
-}
-
-const KEYS: &[&str] = &[
-    "run",
-    "profile",
-    "axes",
-    "scenario",
-    "include",
-    "exclude",
-    "configuration",
-    "path",
-    "control",
-    "alert",
-];
 
 impl Matrix {
     /// Reads and verifies a matrix file: `path`, or ./matrix.toml where there is one, or the one that is part of the program.
@@ -94,7 +57,7 @@ impl Matrix {
     pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Self, Problems> {
         let (document, mut findings) = Document::parse(name, text)?;
         let root = &document.root;
-        findings.refuse_unknown_keys(root, "a matrix file", KEYS);
+        findings.refuse_unknown_keys(root, keys::FILE.head, &keys::FILE.names());
         let (run, default_profile) = read_run(&mut findings, root);
         let base = read_layer(&mut findings, root, "", run);
         let profiles = named(&mut findings, root, "profile", |findings, key, node| {
@@ -123,89 +86,22 @@ impl Matrix {
         };
         verify::verify(&mut matrix, &mut findings, root, default_profile.as_ref());
         if findings.is_empty() {
-            Expansion::probe(&matrix, &mut findings, root);
+            verify_crossed(&matrix, &mut findings, root);
         }
         findings.finish(Some(matrix))
-    }
-
-    /// What the file's problems call it.
-    pub fn name(&self) -> &str {
-        self.source.name()
-    }
-
-    /// The whole text: for the record.
-    pub fn text(&self) -> &str {
-        self.source.inner()
-    }
-
-    /// Every kernel that some profile names and that is no image in `known`: the image room knows which there are.
-    ///
-    /// # Errors
-    /// All unknown ones, with what was probably meant.
-    pub fn verify_kernels(&self, known: &[String]) -> Result<(), Problems> {
-        let mut findings = Findings::new(Arc::clone(&self.source));
-        let layers = std::iter::once(&self.base).chain(self.profiles.iter().map(|(_, layer)| layer));
-        for layer in layers {
-            let includes = layer.includes.iter().flatten().filter_map(|include| include.axes.get("kernel"));
-            for word in layer.axes.get("kernel").into_iter().chain(includes).flatten() {
-                if !known.contains(&word.text) {
-                    let help = hint(&word.text, known.iter().map(String::as_str), "the images");
-                    findings
-                        .report(
-                            word.span.clone(),
-                            format!("there is no image for kernel `{}`", word.text),
-                            "not an image",
-                        )
-                        .help(help);
-                }
-            }
-        }
-        findings.finish(Some(()))
-    }
-
-    /// The paths that it declares, in file order.
-    pub fn paths(&self) -> impl Iterator<Item = &PathSpec> + Clone {
-        self.paths.iter()
-    }
-
-    /// What a host cannot do of the paths of this file: one problem for each path and reason, at the key that asks for it.
-    pub fn explain_lacks(&self, lacks: &[(String, Lack)]) -> Problems {
-        let mut findings = Findings::new(Arc::clone(&self.source));
-        for (index, (path, lack)) in lacks.iter().enumerate() {
-            let said = lacks.iter().take(index).any(|(other, before)| other == path && before == lack);
-            if let Some(places) = self.places.get(path).filter(|_| !said) {
-                places.report(&mut findings, path, lack);
-            }
-        }
-        findings.into_problems()
-    }
-
-    /// Rates over which an alert fires, by errno name or `any_error`.
-    pub fn alert(&self) -> &BTreeMap<String, f64> {
-        &self.alert
-    }
-
-    /// The profiles, in file order.
-    pub fn profile_names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.profiles.iter().map(|(name, _)| name.as_str())
-    }
-
-    /// The scenario called `name`, if the file names it.
-    pub fn scenario(&self, name: &str) -> Option<&script::Scenario> {
-        self.library.get(name)
     }
 }
 
 /// `[run]`, and the profile that is taken where none is asked for.
 fn read_run(findings: &mut Findings, root: &Table) -> (RunKeys, Option<Word>) {
-    let Some(table) = root.get("run").and_then(|node| findings.table(node, "[run]")) else {
+    let Some(table) = root.get("run").and_then(|node| findings.table(node, keys::RUN.head)) else {
         return (RunKeys::default(), None);
     };
-    let mut known = vec!["profile"];
-    known.extend(RUN_KEYS);
-    findings.refuse_unknown_keys(table, "[run]", &known);
-    let profile = table.get("profile").and_then(|node| {
-        findings.string(node, "`profile`").map(|text| Word { text: text.to_owned(), span: node.span.clone() })
+    findings.refuse_unknown_keys(table, keys::RUN.head, &keys::RUN.names());
+    let profile = table.get(keys::DEFAULT_PROFILE.name).and_then(|node| {
+        findings
+            .string(node, &keys::DEFAULT_PROFILE.quoted())
+            .map(|text| Word { text: text.to_owned(), span: node.span.clone() })
     });
     (read_run_keys(findings, table), profile)
 }
@@ -225,12 +121,13 @@ fn named<T>(
 /// `[alert]`: errno names and `any_error`, each with a rate.
 fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
     let mut alert = BTreeMap::new();
-    let Some(table) = root.get("alert").and_then(|node| findings.table(node, "[alert]")) else {
+    let Some(table) = root.get("alert").and_then(|node| findings.table(node, keys::ALERT.head)) else {
         return alert;
     };
     for (key, node) in &table.entries {
-        if key.name != "any_error" && script::parse_errno(&key.name).is_err() {
-            let known: Vec<&str> = std::iter::once("any_error").chain(rig_protocol::Errno::names()).collect();
+        if key.name != keys::ANY_ERROR.name && script::parse_errno(&key.name).is_err() {
+            let known: Vec<&str> =
+                std::iter::once(keys::ANY_ERROR.name).chain(rig_protocol::Errno::names()).collect();
             let help = crate::document::did_you_mean(&key.name, known)
                 .unwrap_or_else(|| "keys are names of errnos, and any_error".to_owned());
             findings
@@ -265,15 +162,10 @@ fn read_control(
     let what = format!("control `{}`", key.name);
     check_name(findings, key, "control");
     let table = findings.table(node, &what)?;
-    let mut known = vec!["scenario", "parameters"];
-    known.extend(SIZE_KEYS);
-    findings.refuse_unknown_keys(table, &what, &known);
+    findings.refuse_unknown_keys(table, &what, &keys::CONTROL.names());
     let sizes = read_sizes(findings, table);
-    let Some(place) = table.get("scenario") else {
-        findings.missing(key.span.clone(), &what, "scenario", "scenario = \"control-closed-descriptor\"");
-        return None;
-    };
-    let word = findings.string(place, "`scenario`")?;
+    let place = required(findings, table, (key, &what), &keys::CONTROL_SCENARIO)?;
+    let word = findings.string(place, &keys::CONTROL_SCENARIO.quoted())?;
     let scenario = library.look_up(findings, word, &place.span)?;
     if !library.get(&scenario).is_some_and(script::Scenario::is_control) {
         findings
@@ -281,8 +173,17 @@ fn read_control(
             .help("a control's scenario file says what it must find: control = { errno = \"EBADF\", rate = \"100%\" }");
         return None;
     }
+    let parameters = read_parameters(findings, table);
+    Some(ControlKeys { name: key.clone(), scenario, parameters, sizes })
+}
+
+/// `[control.NAME] parameters`: one value each.
+fn read_parameters(findings: &mut Findings, table: &Table) -> Vec<(Key, Word)> {
     let mut parameters = Vec::new();
-    if let Some(given) = table.get("parameters").and_then(|node| findings.table(node, "`parameters`")) {
+    if let Some(given) = table
+        .get(keys::CONTROL_PARAMETERS.name)
+        .and_then(|node| findings.table(node, &keys::CONTROL_PARAMETERS.quoted()))
+    {
         for (key, node) in &given.entries {
             match script::spelled(node) {
                 Some(text) => {
@@ -299,5 +200,5 @@ fn read_control(
             }
         }
     }
-    Some(ControlKeys { name: key.clone(), scenario, parameters, sizes })
+    parameters
 }
