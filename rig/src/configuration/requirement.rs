@@ -7,7 +7,9 @@
 use super::accelerator::{Engine, Resolved};
 use super::declared::{Accelerator, NicBackend, TargetSpec};
 use super::supported;
-use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, Medium, PathSpec, Place, Rule};
+use crate::path::{
+    FaultKind, Impairments, Lack, Mechanism, Mechanisms, Medium, Part, PathSpec, Place, Rule, Work,
+};
 
 /// What this host can do for targets, as it was probed: `Err` holds why not.
 #[derive(Debug, Clone)]
@@ -102,7 +104,7 @@ impl HostAbilities {
             Mechanism::Middlebox => None,
             Mechanism::Netem => Some(Lack { key: "mechanism".to_owned(), why: format!("no netem: {why}") }),
             // The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
-            Mechanism::Auto => path.rules.iter().find(|rule| rule.at == Place::Switch).map(|rule| Lack {
+            Mechanism::Auto => path.rules.iter().find(excluded_by_middlebox).map(|rule| Lack {
                 key: key_of(rule),
                 why: format!(
                     "no netem: {why}; rig's own middlebox would take the bridge's place, where rule `{}` is",
@@ -118,6 +120,10 @@ impl HostAbilities {
     }
 }
 
+fn excluded_by_middlebox(rule: &&Rule) -> bool {
+    Part::Rule(rule.at).work().excludes(Work::Middlebox)
+}
+
 fn key_of(rule: &Rule) -> String {
     format!("rule.{}", rule.name)
 }
@@ -130,14 +136,13 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     if !target.proxied() {
         return None;
     }
-    let part = if path.impairments.is_some() {
-        "the impairments".to_owned()
-    } else if path.haproxy.is_some() {
-        "HAProxy".to_owned()
-    } else if path.needs_middlebox() {
-        "the middlebox".to_owned()
-    } else {
-        format!("rule `{}`", path.rules.first()?.name)
+    let work = path.parts().into_iter().map(Part::work).find(|work| work.acts_on_segments())?;
+    let part = match work {
+        Work::Impairment => "the impairments".to_owned(),
+        Work::HaProxy => "HAProxy".to_owned(),
+        Work::Middlebox => "the middlebox".to_owned(),
+        Work::Bridge | Work::End => format!("rule `{}`", path.rules.first()?.name),
+        Work::Carrier | Work::Machine | Work::Part => return None,
     };
     let why = format!(
         "user networking ends the guest's TCP in QEMU: {part} of path `{}` would act on QEMU's own connection",

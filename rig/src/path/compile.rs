@@ -12,7 +12,9 @@ use std::net::Ipv4Addr;
 use super::error::{MTU, PathError};
 use super::mechanism::{self, Choice};
 use super::netem::Netem;
-use super::ops::{Between, LinkEnd, NetOp, NetOps, Place, Presence, Ruleset, TargetLink};
+use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TargetLink};
+use super::parts::{Part, Work};
+use super::place::Place;
 use super::spec::{Addressing, Mechanisms, Medium, PathSpec};
 use super::{haproxy, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
@@ -120,17 +122,19 @@ enum Kind {
 }
 
 fn between(path: &PathSpec, choice: Choice) -> Result<Kind, PathError> {
-    let own = path.needs_middlebox() || choice == Choice::Middlebox;
-    let clash = |one, other| Err(PathError::Clash { path: path.name.clone(), one, other });
-    match (own, path.haproxy.is_some()) {
-        (true, true) => clash("HAProxy", "the own middlebox"),
-        (true, false) if path.rules.iter().any(|rule| rule.at == Place::Switch) => {
-            clash("packet filter rules of the kernel's bridge", "the own middlebox")
-        }
-        (true, false) => Ok(Kind::Middlebox),
-        (false, true) => Ok(Kind::HaProxy),
-        (false, false) => Ok(Kind::Bridge),
+    let mut works: Vec<Work> = path.parts().into_iter().map(Part::work).collect();
+    if choice == Choice::Middlebox {
+        works.push(Work::Middlebox);
     }
+    if let Some((one, other)) = Work::first_exclusion(&works) {
+        let path = path.name.clone();
+        return Err(PathError::Clash { path, one: one.words(), other: other.words() });
+    }
+    Ok(match (works.contains(&Work::Middlebox), works.contains(&Work::HaProxy)) {
+        (true, _) => Kind::Middlebox,
+        (false, true) => Kind::HaProxy,
+        (false, false) => Kind::Bridge,
+    })
 }
 
 fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> MiddleboxSpec {

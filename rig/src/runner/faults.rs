@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::stage::{Stage, StageError};
 use crate::machine::qemu::LinkState;
 use crate::middlebox::Command;
-use crate::path::{Addressing, Fault, FaultKind};
+use crate::path::{Addressing, Fault, FaultKind, PathCounter};
 use crate::testbed::{Backend, Carrier, Contention};
 
 /// How often each fault was carried out, as `fault.NAME`; for contention also the CPU time that it took, as `fault.NAME.cpu_ms`.
@@ -24,15 +24,15 @@ use crate::testbed::{Backend, Carrier, Contention};
 pub(super) struct Done(Mutex<BTreeMap<String, u64>>);
 
 impl Done {
-    fn add(&self, name: String, by: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += by;
+    fn add(&self, counter: PathCounter, by: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(counter.to_string()).or_default() += by;
     }
 
     /// The counters; faults that never came are there with 0.
     pub(super) fn counters(self, faults: &[Fault]) -> BTreeMap<String, u64> {
         let mut counters = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for fault in faults {
-            counters.entry(format!("fault.{}", fault.name)).or_default();
+        for counter in PathCounter::of_faults(faults) {
+            counters.entry(counter.to_string()).or_default();
         }
         counters
     }
@@ -57,18 +57,17 @@ pub(super) async fn conduct(stage: &Stage, faults: &[Fault], done: &Done) -> Res
 }
 
 async fn one(stage: &Stage, fault: &Fault, began: Instant, done: &Done) -> Result<(), StageError> {
-    let name = format!("fault.{}", fault.name);
     for n in 0_u32.. {
         let Some(after) = moment(fault, n) else { break };
         sleep_until(began + after).await;
         let lasts = Duration::from_nanos(fault.for_ns);
         match &fault.kind {
             FaultKind::Contention { threads_per_cpu } => {
-                contend(*threads_per_cpu, lasts, &name, done).await?;
+                contend(*threads_per_cpu, lasts, &fault.name, done).await?;
             }
             kind => {
                 begin(stage, kind).await?;
-                done.add(name.clone(), 1);
+                done.add(PathCounter::Fault(fault.name.clone()), 1);
                 if let Some(end) = end_of(kind) {
                     sleep_until(Instant::now() + lasts).await;
                     end_it(stage, end).await?;
@@ -90,8 +89,8 @@ async fn contend(per_cpu: u32, lasts: Duration, name: &str, done: &Done) -> Resu
     impl Drop for Counted<'_> {
         fn drop(&mut self) {
             let used_ns = self.contention.take().map_or(0, Contention::stop);
-            self.done.add(format!("{}.cpu_ms", self.name), used_ns / 1_000_000);
-            self.done.add(self.name.to_owned(), u64::from(used_ns > 0));
+            self.done.add(PathCounter::FaultCpuTime(self.name.to_owned()), used_ns / 1_000_000);
+            self.done.add(PathCounter::Fault(self.name.to_owned()), u64::from(used_ns > 0));
         }
     }
     let contention = Contention::start(per_cpu).map_err(|source| StageError::Contention { source })?;
@@ -187,7 +186,7 @@ mod tests {
     #[test]
     fn a_fault_that_never_came_is_counted_as_none() {
         let done = Done::default();
-        done.add("fault.g".into(), 2);
+        done.add(PathCounter::Fault("g".into()), 2);
         let counters = done.counters(&[fault(1, 0)]);
         assert_eq!(counters, BTreeMap::from([("fault.f".into(), 0), ("fault.g".into(), 2)]));
     }

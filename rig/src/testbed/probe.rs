@@ -14,7 +14,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::{Namespace, TestbedError, apply, netem, nft, tap};
+use super::error::TestbedError;
+use super::namespace::Namespace;
+use super::{apply, netem, nft, tap};
 use crate::path::{Hook, Matches, Netem, Place, Rule, RuleSelect, RuleVerdict, rules};
 
 /// Whether network namespaces can be made and entered.

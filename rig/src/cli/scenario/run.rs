@@ -21,7 +21,7 @@ use crate::configuration::{Engine, Resolved};
 use crate::document::hint;
 use crate::image::GuestKeys;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
-use crate::path::{Mechanisms, PathSpec};
+use crate::path::{Mechanisms, PathCounter, PathSpec};
 use crate::process;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, Conduct, PlannedBlock};
 use crate::runner::{Attempt, Player, Stopper};
@@ -183,7 +183,7 @@ fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> 
     }
     if !record.path.mechanisms.is_empty() {
         out.push_str(&format!("on the way: {}\n", record.path.mechanisms.join("; ")));
-        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || name.starts_with("rule."));
+        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || PathCounter::is_of_rule(name));
         for (name, n) in acted {
             out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
         }
