@@ -24,5 +24,6 @@ pub use cell::{Cell, CellId, Control, HOST_KERNEL, Subject};
 pub use file::{DEFAULT_FILE, Matrix};
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
+pub use path::reference as path_reference;
 pub use plan::{Capability, Cost, Plan, PlannedCell, cost_of};
 pub use select::{Selected, Selection, Settings};
