@@ -7,7 +7,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use nix::net::if_::if_nametoindex;
 
@@ -15,6 +15,7 @@ use super::error::TestbedError;
 use super::namespace::Namespace;
 use super::packet::PacketDirection;
 use super::packet_socket;
+use crate::process;
 
 /// What a witness saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Witness {
                 source,
             })
         };
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = process::lock(&self.counts);
         counts.to_target += read(&self.to_target)?;
         counts.to_peer += read(&self.to_peer)?;
         Ok(*counts)
