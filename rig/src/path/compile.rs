@@ -156,13 +156,8 @@ fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
         Medium::Link => vec![],
         Medium::Loopback => vec!["loopback: the peer is in the target's own kernel".to_owned()],
     };
-    let parts = [
-        (!path.actions.is_empty(), "packet-exact actions"),
-        (path.firewall.is_some(), "firewall"),
-        (path.ips.is_some(), "IPS"),
-        (path.balancer.is_some(), "load balancer"),
-    ];
-    words.extend(parts.iter().filter(|(there, _)| *there).map(|(_, what)| format!("{what}: own middlebox")));
+    let own = path.parts().into_iter().filter_map(Part::of_middlebox);
+    words.extend(own.map(|what| format!("{what}: own middlebox")));
     if path.haproxy.is_some() {
         words.push("load balancer: HAProxy, which ends TCP on both sides".to_owned());
     }

@@ -125,6 +125,17 @@ impl Part<'_> {
             }
         }
     }
+
+    /// For people: what stands in the own middlebox for as long as the path does.
+    pub fn of_middlebox(self) -> Option<&'static str> {
+        match self {
+            Self::Action => Some("packet-exact actions"),
+            Self::Firewall => Some("firewall"),
+            Self::Ips => Some("IPS"),
+            Self::Balancer => Some("load balancer"),
+            Self::Impairment | Self::HaProxy | Self::Fault(_) | Self::Rule(_) => None,
+        }
+    }
 }
 
 impl PathSpec {
