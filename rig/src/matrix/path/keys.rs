@@ -46,7 +46,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Omitted {
     /// It must be written; this is what the reader is told to add.
-    Refused(&'static str),
+    Required(&'static str),
     /// The same as this value.
     Same(&'static str),
     /// Nothing that a value could say.
@@ -175,7 +175,7 @@ pub(super) const REORDER: &[KeyRow] = &[
     key(
         "gap",
         Kind::Count(1, MANY, "frames"),
-        Omitted::Refused("gap = 3: by how many later frames a frame is overtaken"),
+        Omitted::Required("gap = 3: by how many later frames a frame is overtaken"),
         "by how many later frames; smaller than `window`",
     ),
     key(
@@ -187,7 +187,7 @@ pub(super) const REORDER: &[KeyRow] = &[
     key(
         "timeout",
         Kind::Time,
-        Omitted::Refused("timeout = \"50ms\": an overtaken frame leaves after it when fewer frames follow"),
+        Omitted::Required("timeout = \"50ms\": an overtaken frame leaves after it when fewer frames follow"),
         "an overtaken frame leaves after it when fewer follow",
     ),
 ];
@@ -197,7 +197,7 @@ pub(super) const RATE: &[KeyRow] = &[
     key(
         "queue_bytes",
         Kind::Count(1, MOST_QUEUE_BYTES, "bytes"),
-        Omitted::Refused(
+        Omitted::Required(
             "queue_bytes = 65536: what waits for the rate at most; a frame beyond it is dropped",
         ),
         "what waits for the rate at most; a frame beyond it is dropped",
@@ -230,12 +230,12 @@ pub(super) const ACTION: Section = Section {
     by: "own",
     about: "Rules over the segments of each connection, in file order: the first `hold` or `drop` that matches decides.",
     keys: &[
-        key("do", Kind::Do, Omitted::Refused("do = \"hold\""), "see below"),
+        key("do", Kind::Do, Omitted::Required("do = \"hold\""), "see below"),
         with(
             key(
                 "when",
                 Kind::Table,
-                Omitted::Refused("when = { direction = \"to_target\", rst = true }"),
+                Omitted::Required("when = { direction = \"to_target\", rst = true }"),
                 "which segments; every part must hold",
             ),
             CONDITION,
@@ -262,7 +262,7 @@ pub(super) const ACTION: Section = Section {
                 key(
                     "until",
                     Kind::Table,
-                    Omitted::Refused(
+                    Omitted::Required(
                         "until = { direction = \"to_target\", rst = true }: what must pass first",
                     ),
                     "what must pass first; as `when`",
@@ -270,7 +270,7 @@ pub(super) const ACTION: Section = Section {
                 key(
                     "timeout",
                     Kind::Time,
-                    Omitted::Refused("timeout = \"1s\": a held segment leaves after it when nothing came"),
+                    Omitted::Required("timeout = \"1s\": a held segment leaves after it when nothing came"),
                     "how long at most",
                 ),
             ],
@@ -284,7 +284,7 @@ pub(super) const ACTION: Section = Section {
                 key(
                     "towards",
                     Kind::Towards,
-                    Omitted::Refused("towards = \"to_target\" (or to_peer, both)"),
+                    Omitted::Required("towards = \"to_target\" (or to_peer, both)"),
                     "the end that gets the reset, or both",
                 ),
                 key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), SEQUENCE),
@@ -313,7 +313,7 @@ pub(super) const FIREWALL: Section = Section {
         key(
             "idle_timeout",
             Kind::Time,
-            Omitted::Refused("idle_timeout = \"500ms\""),
+            Omitted::Required("idle_timeout = \"500ms\""),
             "how long a connection may be silent",
         ),
         key(
@@ -340,7 +340,7 @@ pub(super) const IPS: Section = Section {
     by: "own",
     about: "A pattern in the byte stream, also across segments, resets the connection.",
     keys: &[
-        key("pattern", Kind::Bytes, Omitted::Refused("pattern = \"ABCD\""), "the bytes"),
+        key("pattern", Kind::Bytes, Omitted::Required("pattern = \"ABCD\""), "the bytes"),
         key("direction", Kind::Towards, BOTH, "in which stream"),
         key("reset", Kind::Towards, BOTH, "which ends are reset"),
         key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), "as of an action"),
@@ -418,7 +418,7 @@ pub(super) const RULE: Section = Section {
         key(
             "at",
             Kind::Word(const { &words(&PLACES) }),
-            Omitted::Refused("at = \"target\" (or peer, switch)"),
+            Omitted::Required("at = \"target\" (or peer, switch)"),
             "whose kernel: `target` (the guest's own, where the target is one), `peer`, or the `switch` between them",
         ),
         key(
@@ -434,7 +434,7 @@ pub(super) const RULE: Section = Section {
         key(
             "verdict",
             Kind::Word(const { &words(&VERDICTS) }),
-            Omitted::Refused("verdict = \"drop\" (or reject-tcp-reset, count)"),
+            Omitted::Required("verdict = \"drop\" (or reject-tcp-reset, count)"),
             "`reject-tcp-reset` not at the switch: a bridge cannot reject what it forwards",
         ),
         key(
@@ -456,7 +456,7 @@ pub(super) const FAULT: Section = Section {
     by: "see below",
     about: "What changes at a moment.",
     keys: &[
-        key("do", Kind::Do, Omitted::Refused("do = \"link-down\""), "see below"),
+        key("do", Kind::Do, Omitted::Required("do = \"link-down\""), "see below"),
         key("after", Kind::Time, Omitted::Same("0"), "counted from the first trial of a block"),
         key("every", Kind::Time, Omitted::Means("once"), "from one beginning to the next; longer than `for`"),
     ],
@@ -510,7 +510,7 @@ pub(super) const FAULT: Section = Section {
             keys: &[key(
                 "action",
                 Kind::Name,
-                Omitted::Refused("action = \"NAME\": an action of this path with armed = false"),
+                Omitted::Required("action = \"NAME\": an action of this path with armed = false"),
                 "which action",
             )],
             by: "own",

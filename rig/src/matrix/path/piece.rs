@@ -71,7 +71,7 @@ pub(super) fn required<T>(
         return read(findings, node);
     }
     let example = rows.iter().find(|row| row.name == name).map(|row| row.omitted);
-    if let Some(Omitted::Refused(example)) = example {
+    if let Some(Omitted::Required(example)) = example {
         findings.missing(of.key.span.clone(), &of.what, name, example);
     }
     None

@@ -66,7 +66,7 @@ fn keys<'r>(text: &mut String, rows: impl IntoIterator<Item = (&'r KeyRow, Optio
 
 fn left_out(omitted: Omitted) -> String {
     match omitted {
-        Omitted::Refused(_) => "refused".to_owned(),
+        Omitted::Required(_) => "required".to_owned(),
         Omitted::Same(value) => format!("`{}`", value.trim_matches('"')),
         Omitted::Means(meaning) => meaning.to_owned(),
     }

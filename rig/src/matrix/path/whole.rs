@@ -148,7 +148,11 @@ fn place_of_middlebox(table: &Table, spec: &PathSpec) -> Option<(Span, String)> 
     if let Some((key, _)) = own {
         return Some((key.span.clone(), format!("`{}` is done by the own middlebox", key.name)));
     }
-    if let Some((_, _, span)) = faults(table, "host-gone").next() {
+    let by_own = |(_, fault)| {
+        let (kind, node) = word(fault, "do")?;
+        (work_of_fault(kind)? == Work::Middlebox).then(|| node.span.clone())
+    };
+    if let Some(span) = declared(table, "fault").find_map(by_own) {
         return Some((span, "done by the own middlebox".to_owned()));
     }
     let impairments = spec.impairments.as_ref()?;

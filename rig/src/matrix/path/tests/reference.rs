@@ -117,7 +117,7 @@ fn a_key_that_must_be_written_is_asked_for() {
             {
                 let asked = problems.contains(&format!("has no `{}`", row.name));
                 // `hook` is asked for where `at` is an end.
-                assert_eq!(asked, matches!(row.omitted, Omitted::Refused(_)), "{}: {problems}", row.name);
+                assert_eq!(asked, matches!(row.omitted, Omitted::Required(_)), "{}: {problems}", row.name);
             }
         }
     }
