@@ -10,7 +10,7 @@ use rig_protocol::{Errno, Op, Side, Tally, TcpState};
 use rig_stats::{Count, clopper_pearson};
 
 use crate::matrix::Cell;
-use crate::path::Matches;
+use crate::path::{Matches, PathCounter};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord, Origin};
 use crate::record::{Run, VoidReason};
 
@@ -263,7 +263,7 @@ fn without_effect(measured: &Measured<'_>) -> String {
     let rules = measured.cell().subject.path.rules.iter().filter(|rule| rule.matches == Matches::Never);
     let said: Vec<String> = rules
         .map(|rule| {
-            let matched = measured.path_counter(&format!("rule.{}", rule.name));
+            let matched = measured.path_counter(&PathCounter::Rule(rule.name.clone()).to_string());
             let trials = count(measured.tally.trials);
             format!("rule {} matched {} packets in {trials} trials", rule.name, count(matched))
         })
@@ -280,7 +280,7 @@ fn mechanisms(blocks: &[&BlockRecord]) -> Vec<String> {
 fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for (name, n) in blocks.iter().flat_map(|block| &block.path.counters) {
-        if *n > 0 || name.starts_with("rule.") {
+        if *n > 0 || PathCounter::is_of_rule(name) {
             *sums.entry(name.clone()).or_default() += n;
         }
     }

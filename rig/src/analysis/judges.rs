@@ -11,7 +11,7 @@ use rig_stats::{Count, Interval, clopper_pearson};
 
 use crate::configuration::{NicBackend, TargetSpec};
 use crate::matrix::glob_matches;
-use crate::path::Medium;
+use crate::path::{Direction, FirewallCount, Medium, MiddleboxCounter, PathCounter, ResetCount, Resetter};
 
 use super::cells::{Measured, Question};
 use super::hypotheses::Evidence;
@@ -407,13 +407,17 @@ fn closed_before_call(cell: &Measured<'_>) -> Count {
 
 /// "A firewall resets both ends of an idle session": whether a product does is not for a rig to say; what the ends then see is.
 pub(super) fn firewall_resets(evidence: &Evidence<'_>) -> Finding {
-    let counter = |name: &str| -> u64 { evidence.cells.iter().map(|cell| cell.path_counter(name)).sum() };
+    let counter = |counter: MiddleboxCounter| -> u64 {
+        let name = PathCounter::from(counter).to_string();
+        evidence.cells.iter().map(|cell| cell.path_counter(&name)).sum()
+    };
+    let resets = |to| counter(MiddleboxCounter::Reset(Resetter::Firewall, ResetCount::Injected, to));
     let said = format!(
         "that a product does so is taken for granted here, connection tracking of Linux never does; the rig's own ended {} idle sessions \
          with {} RSTs to the client and {} to the peer: {}",
-        count(counter("firewall.expired")),
-        count(counter("firewall.injected.to_target")),
-        count(counter("firewall.injected.to_peer")),
+        count(counter(MiddleboxCounter::Firewall(FirewallCount::Expired))),
+        count(resets(Direction::ToTarget)),
+        count(resets(Direction::ToPeer)),
         outcomes_by_path(evidence)
     );
     (Undecided, said)
@@ -425,7 +429,7 @@ pub(super) fn reject_reproduces(evidence: &Evidence<'_>, questions: &[Question])
     let mut matched: BTreeMap<&str, u64> = BTreeMap::new();
     for cell in &evidence.cells {
         let counters = cell.blocks.iter().flat_map(|block| &block.path.counters);
-        let of_rules: u64 = counters.filter(|(name, _)| name.starts_with("rule.")).map(|(_, n)| n).sum();
+        let of_rules: u64 = counters.filter(|(name, _)| PathCounter::is_of_rule(name)).map(|(_, n)| n).sum();
         *matched.entry(&cell.cell().subject.path.name).or_default() += of_rules;
     }
     let matched: Vec<String> = matched.iter().map(|(path, n)| format!("{} on {path}", count(*n))).collect();

@@ -9,7 +9,7 @@ use super::accelerator::{Engine, Resolved};
 use super::declared::{Accelerator, NicBackend, TargetSpec};
 use super::lack::{Lack, PathPart};
 use super::supported;
-use crate::path::{FaultKind, Impairments, Mechanism, Medium, PathSpec, Place, Rule};
+use crate::path::{FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
 
 impl Abilities {
     /// Why a target of this kind cannot be had here, or `None`.
@@ -83,8 +83,9 @@ impl Abilities {
         match mechanism {
             Mechanism::Middlebox => None,
             Mechanism::Netem => Some(Lack::Netem(why.clone())),
+            // The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
             Mechanism::Auto => {
-                let rule = path.rules.iter().find(|rule| rule.at == Place::Switch)?;
+                let rule = path.rules.iter().find(excluded_by_middlebox)?;
                 Some(Lack::Bridge { rule: rule.name.clone(), why: why.clone() })
             }
         }
@@ -96,6 +97,10 @@ impl Abilities {
     }
 }
 
+fn excluded_by_middlebox(rule: &&Rule) -> bool {
+    Part::Rule(rule.at).work().excludes(Work::Middlebox)
+}
+
 /// libslirp ends the guest's TCP in QEMU and opens a connection of its own. What acts on segments on the way acts on that one: no segment
 /// that is lost, held or forged there is ever one of the guest's, though the mechanism's counter rises. So such cells would claim a fault
 /// that did not reach the measured kernel; a rule at the target would be put where QEMU's connection ends, too. What acts on the guest itself (its
@@ -104,14 +109,13 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     if !target.proxied() {
         return None;
     }
-    let part = if path.impairments.is_some() {
-        PathPart::Impairments
-    } else if path.haproxy.is_some() {
-        PathPart::HaProxy
-    } else if path.needs_middlebox() {
-        PathPart::Middlebox
-    } else {
-        PathPart::Rule(path.rules.first()?.name.clone())
+    let work = path.parts().into_iter().map(Part::work).find(|work| work.acts_on_segments())?;
+    let part = match work {
+        Work::Impairment => PathPart::Impairments,
+        Work::HaProxy => PathPart::HaProxy,
+        Work::Middlebox => PathPart::Middlebox,
+        Work::Bridge | Work::End => PathPart::Rule(path.rules.first()?.name.clone()),
+        Work::Carrier | Work::Machine | Work::Part => return None,
     };
     Some(Lack::UserNetworking { part, path: path.name.clone() })
 }

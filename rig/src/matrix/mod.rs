@@ -30,6 +30,7 @@ pub use declared::Matrix;
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
 pub use load::DEFAULT_FILE;
+pub use path::reference as path_reference;
 pub use plan::{Cost, Plan, PlannedCell, cost_of};
 pub use select::{Selected, Selection};
 pub use settings::Settings;

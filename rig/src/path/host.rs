@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use super::ops::Place;
+use super::place::Place;
 use super::spec::{Mechanism, PathSpec};
 
 /// Why something of the host cannot be had, as it was tried. What the kernel or a program said is kept in words.

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::netem::Netem;
-use super::ops::Place;
+use super::place::Place;
 use crate::middlebox::{Action, Balancer, Direction, Firewall, Impairment, Ips};
 
 /// The port of document 000's server; free in every peer namespace, because the namespace is new.
@@ -75,20 +75,6 @@ impl PathSpec {
     /// Whether nothing but a link lies between the two ends.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain(&self.name, self.mtu_bytes)
-    }
-
-    /// Whether only the own middlebox can do what it says.
-    pub fn needs_middlebox(&self) -> bool {
-        !self.actions.is_empty()
-            || self.firewall.is_some()
-            || self.ips.is_some()
-            || self.balancer.is_some()
-            || self.faults.iter().any(|fault| {
-                matches!(
-                    fault.kind,
-                    FaultKind::HostGone | FaultKind::ForgetConnections | FaultKind::Arm { .. }
-                )
-            })
     }
 }
 

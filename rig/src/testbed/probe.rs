@@ -9,7 +9,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
-use super::{Namespace, TestbedError, apply, netem, nft, tap};
+use super::error::TestbedError;
+use super::namespace::Namespace;
+use super::{apply, netem, nft, tap};
 use crate::path::{
     Hook, Matches, Mechanisms, Netem, Place, Rule, RuleSelect, RuleVerdict, Unable, Wanted, rules,
 };

@@ -18,7 +18,7 @@ use crate::cli::{Exit, Failure};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
-use crate::path::PathSpec;
+use crate::path::{PathCounter, PathSpec};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
 use crate::runner::Attempt;
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
@@ -129,7 +129,7 @@ fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> 
     }
     if !record.path.mechanisms.is_empty() {
         out.push_str(&format!("on the way: {}\n", record.path.mechanisms.join("; ")));
-        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || name.starts_with("rule."));
+        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || PathCounter::is_of_rule(name));
         for (name, n) in acted {
             out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
         }

@@ -1,6 +1,8 @@
 //! Every key of a path, its default, and the whole of what is read.
 
 mod everything;
+mod proofs;
+mod reference;
 
 use std::path::Path;
 
@@ -429,27 +431,4 @@ fn a_lack_is_shown_at_the_key_that_asks_for_it() {
     }
     // What a configuration lacks over any path is no problem of a path.
     assert!(matrix.explain_lacks(&[("p".to_owned(), Lack::Tap(why()))]).is_empty());
-}
-
-#[test]
-fn every_key_and_every_deed_is_documented() {
-    const TEXT: &str = include_str!("../../../docs/paths.md");
-    let words = |words: super::piece::Words| words.iter().flat_map(|(word, keys)| keys.iter().chain([word]));
-    let tables = ["action", "rule", "fault"];
-    let known = super::KEYS.iter().filter(|key| !tables.contains(key));
-    let all = known
-        .chain(super::action::COMMON)
-        .chain(super::action::CONDITION)
-        .chain(words(super::action::DEEDS))
-        .chain(super::rule::KEYS)
-        .chain(super::fault::COMMON)
-        .chain(words(super::fault::KINDS));
-    for word in all {
-        // `key`, `key = ...`, [path.NAME.key]
-        let shown = [format!("`{word}`"), format!("`{word} = "), format!(".{word}]")];
-        assert!(shown.iter().any(|shown| TEXT.contains(shown)), "{word} is not in rig/docs/paths.md");
-    }
-    for table in tables {
-        assert!(TEXT.contains(&format!("[path.NAME.{table}.NAME]")), "{table}");
-    }
 }
