@@ -6,9 +6,11 @@
 mod analysis;
 #[path = "golden/claims.rs"]
 mod claims;
-#[path = "golden/fixture.rs"]
+#[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/reports.rs"]
 mod reports;
+#[path = "golden/shape.rs"]
+mod shape;

@@ -10,7 +10,7 @@ use super::{Exit, Failure};
 use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
 use crate::record::{self, Reader, RecordError};
-use crate::report::{Format, render};
+use crate::report::Format;
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
         value_name = "FORMAT,...",
         value_delimiter = ',',
         default_value = "text",
-        value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name))
+        value_parser = PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name))
     )]
     format: Vec<String>,
     /// Where the runs are
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     match (&arguments.output, formats.as_slice()) {
         (None, [one]) => {
-            print(&render(&model, *one))?;
+            print(&one.render(&model))?;
         }
         (output, formats) => {
             let output = output.as_deref().unwrap_or(&dir);
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 /// Exit 2 where the run cannot be read, 4 where its folder cannot be written.
 pub(in crate::cli) fn write_reports(run_dir: &Path) -> Result<ReportModel, Failure> {
     let model = analysis::analyse(&Reader::open(run_dir).map_err(blame)?);
-    write_files(&model, &Format::ALL, run_dir)?;
+    write_files(&model, Format::ALL, run_dir)?;
     Ok(model)
 }
 
@@ -87,8 +87,8 @@ fn write_files(model: &ReportModel, formats: &[Format], dir: &Path) -> Result<Ve
     std::fs::create_dir_all(dir).map_err(|error| refused(dir, error))?;
     let mut written = Vec::new();
     for &format in formats {
-        let path = record::Layout::new(dir).report(format.extension());
-        std::fs::write(&path, render(model, format)).map_err(|error| refused(&path, error))?;
+        let path = record::Layout::new(dir).report(format.extension);
+        std::fs::write(&path, format.render(model)).map_err(|error| refused(&path, error))?;
         written.push(path);
     }
     Ok(written)

@@ -19,7 +19,7 @@ use crate::event::Event;
 use crate::process;
 use crate::record::format::{BlockRecord, CaptureWhen, RunRecord};
 use crate::record::{RecordError, Writer};
-use crate::report::{Format, render};
+use crate::report::Format;
 use crate::runner::{Dispatcher, Laboratory, Stopper, Why};
 
 /// Arguments of `rig matrix run`.
@@ -194,7 +194,7 @@ fn watch_signals(stopper: Stopper) {
 /// Renders the report from the files that were just written, and draws the conclusion.
 fn finish(arguments: &Arguments, run_dir: &Path, why: Option<Why>) -> Result<Exit, Failure> {
     let model = report::write_reports(run_dir)?;
-    let text = render(&model, Format::Text);
+    let text = Format::TEXT.render(&model);
     print(&format!("{text}\nrecorded in {}\n", run_dir.display()))?;
     let skips = model.cells.iter().any(|cell| cell.status == CellStatus::Skipped);
     Ok(match (why, report::exit_of(&model)) {
