@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod analysis;
 pub mod bench;
+pub mod campaign;
 pub mod capability;
 pub mod cli;
 pub mod clock;

@@ -7,6 +7,8 @@ mod bench;
 mod blackbox;
 #[path = "trouble/capture.rs"]
 mod capture;
+#[path = "trouble/deaf.rs"]
+mod deaf;
 #[path = "trouble/flags.rs"]
 mod flags;
 #[path = "trouble/host.rs"]

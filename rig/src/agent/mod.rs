@@ -22,7 +22,7 @@ pub const BYTES: &[u8] = include_bytes!(env!("RIG_AGENT"));
 
 /// SHA-256 of [`BYTES`] in hex: what the agent must say of itself.
 pub fn build_id() -> &'static str {
-    static ID: LazyLock<String> = LazyLock::new(|| hex(&Sha256::digest(BYTES)));
+    static ID: LazyLock<String> = LazyLock::new(|| format!("{:x}", Sha256::digest(BYTES)));
     &ID
 }
 
@@ -35,8 +35,4 @@ pub fn install(folder: &Path) -> io::Result<PathBuf> {
     fs::write(&path, BYTES)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,11 +6,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::image::Format;
-use super::matrix::prepare::{accelerator, qemu_version};
-use super::output::print;
+use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
-use crate::image::{Cache, GuestKeys, Image, Recipes, build};
+use crate::campaign::{QEMU, accelerator, qemu_version, runtime};
+use crate::image::{Cache, GuestKeys, Image, Recipes, any_built};
 use crate::record::format::Host;
 use crate::runner::environment;
 use crate::{clock, process};
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     process::enclose().map_err(Failure::testbed)?;
     let mut findings = Vec::new();
     for benchmark in Benchmark::ALL.into_iter().filter(wanted) {
-        tell(benchmark);
+        tell(format_args!("measuring {} ...", benchmark.name()));
         let boot = match benchmark {
             Benchmark::Boot => kit(image.clone())?,
             Benchmark::Middlebox | Benchmark::Capture | Benchmark::Testbed | Benchmark::Agent => {
@@ -109,12 +109,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn an_image() -> Result<Image, String> {
     qemu_version()?;
     let cache = Cache::of_user().map_err(|error| error.to_string())?;
-    let recipes = Recipes::default();
-    let built = |name: &String| build::cached(&cache, &recipes.load(name).ok()?);
-    recipes
-        .guests()
-        .iter()
-        .find_map(built)
+    any_built(&cache, &Recipes::default())
         .ok_or_else(|| "no guest image is built: `rig image build` makes them".to_owned())
 }
 
@@ -123,16 +118,7 @@ fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Failure>
         Ok(image) => image,
         Err(reason) => return Ok(Err(reason)),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
     let accelerator =
-        runtime.block_on(accelerator(Some(&image), &GuestKeys::generate())).map_err(Failure::testbed)?;
-    Ok(Ok(BootKit { qemu: PathBuf::from("qemu-system-x86_64"), image, accelerator }))
-}
-
-/// A person who waits is told for what.
-#[expect(clippy::print_stderr, reason = "beside the result, for a person")]
-fn tell(benchmark: Benchmark) {
-    eprintln!("measuring {} ...", benchmark.name());
+        runtime()?.block_on(accelerator(Some(&image), &GuestKeys::generate())).map_err(Failure::testbed)?;
+    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), image, accelerator }))
 }

@@ -5,7 +5,6 @@
 
 use std::fs;
 
-use super::image::blame;
 use super::output::print;
 use super::{Exit, Failure};
 use crate::image::{Cache, Keep, Recipes, build};
@@ -20,11 +19,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
+    let cache = Cache::of_user()?;
     let recipes = Recipes::default();
     let every = recipes.names().into_iter().filter_map(|name| recipes.load(&name).ok());
-    let freed = cache.clean(&Keep::Recipes(every.map(|recipe| build::recipe_key(&recipe)).collect()));
-    let freed = freed.map_err(blame)?;
+    let freed = cache.clean(&Keep::Recipes(every.map(|recipe| build::recipe_key(&recipe)).collect()))?;
     let mut removed = 0;
     for entry in fs::read_dir(cache.root().join(probe::FOLDER)).into_iter().flatten().flatten() {
         let is_answer = entry.path().extension().is_some_and(|extension| extension == "json");

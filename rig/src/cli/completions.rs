@@ -3,6 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::output::print;
 use super::{Exit, Failure};
 
 /// Arguments of `rig completions`.
@@ -13,6 +14,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "rig", &mut std::io::stdout());
-    Ok(Exit::Done)
+    // Not straight to standard output: the generator panics where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "rig", &mut script);
+    print(&String::from_utf8_lossy(&script))
 }

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::image::{Format, say};
-use super::matrix::prepare::accelerator;
+use super::image::Format;
+use super::output::say;
 use super::{Exit, Failure};
+use crate::campaign::{accelerator, runtime};
 use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
 use crate::configuration::Engine;
-use crate::image::{Cache, GuestKeys, Image, Recipes, apt::Apt, build};
+use crate::image::{Cache, GuestKeys, Image, Recipes, any_built, apt::Apt, build};
 use crate::process;
 
 /// Arguments of `rig doctor`.
@@ -48,15 +49,12 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 /// Any image that is built already: a doctor fetches nothing.
 fn an_image() -> Option<Image> {
-    let cache = Cache::of_user().ok()?;
-    let recipes = Recipes::default();
-    recipes.guests().iter().find_map(|name| build::cached(&cache, &recipes.load(name).ok()?))
+    any_built(&Cache::of_user().ok()?, &Recipes::default())
 }
 
 /// The functional probe (or the answer that was kept of it).
 fn boots_under_kvm(image: &Image) -> Result<String, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = runtime().map_err(|error| error.to_string())?;
     let resolved = runtime.block_on(accelerator(Some(image), &GuestKeys::generate()));
     let resolved = resolved.map_err(|error| error.to_string())?;
     match resolved.engine {

@@ -5,6 +5,12 @@ use std::process::ExitCode;
 
 use miette::{Diagnostic, Report};
 
+use super::output::tell;
+use crate::campaign::{Blame, CampaignError};
+use crate::document::Problems;
+use crate::image::ImageError;
+use crate::record::RecordError;
+
 /// What a script can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -69,13 +75,12 @@ impl Failure {
     }
 
     /// Prints it to standard error, where one is known before the command ends; nothing where there is nothing to say.
-    #[expect(clippy::print_stderr, reason = "the one place where failures reach the user")]
     pub fn show(&self) {
         for report in &self.reports {
-            eprintln!("{report:?}");
+            tell(format_args!("{report:?}"));
         }
         if self.reports.len() > 1 {
-            eprintln!("{} problems", self.reports.len());
+            tell(format_args!("{} problems", self.reports.len()));
         }
     }
 
@@ -83,5 +88,41 @@ impl Failure {
     pub fn print(self) -> ExitCode {
         self.show();
         self.exit.into()
+    }
+}
+
+impl From<CampaignError> for Failure {
+    fn from(error: CampaignError) -> Self {
+        match error {
+            CampaignError::Input(problems) => Self::input(problems),
+            CampaignError::Image(error) => error.into(),
+            CampaignError::NothingReady { reasons, unmet } => {
+                Self::testbed(CampaignError::NothingReady { reasons, unmet: Problems::default() })
+                    .showing(unmet)
+            }
+            error => match error.blame() {
+                Blame::Input => Self::input([error]),
+                Blame::Testbed => Self::testbed(error),
+                Blame::User => Self { exit: Exit::Interrupted, reports: vec![Report::new(error)] },
+            },
+        }
+    }
+}
+
+/// A recipe's problems are shown all at once; else the exit code tells whether the recipe or the machine is to blame.
+impl From<ImageError> for Failure {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Recipe { problems, .. } => Self::input(problems),
+            error if error.blames_input() => Self::input([error]),
+            error => Self::testbed(error),
+        }
+    }
+}
+
+/// Exit 2 where the asked run is wrong, 4 where the disk is.
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        if error.blames_the_input() { Self::input([error]) } else { Self::testbed(error) }
     }
 }

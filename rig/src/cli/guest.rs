@@ -15,8 +15,11 @@ use std::str::FromStr;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::matrix::prepare;
+use super::image::tell_step;
+use super::output::tell;
+use super::signals::Signals;
 use super::{Exit, Failure};
+use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look, runtime};
 use crate::configuration::NicBackend;
 use crate::image::{Cache, GuestKeys, Image};
 use crate::machine::launch_ssh::{self, AGENT_PATH, SshAgent};
@@ -61,21 +64,14 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
-    let abilities = prepare::look([&cell]);
-    if let Some(reason) = prepare::lack(&abilities, &cell) {
-        return Err(Failure::say(
-            Exit::Testbed,
-            format!("this host cannot run {}: {reason}", choose::hardware(&cell)),
-            "`rig doctor` says what is missing and what to do about it",
-        ));
+    let abilities = look([&cell]);
+    if let Some(reason) = lack(&abilities, &cell) {
+        return Err(CampaignError::CannotRun { what: choose::hardware(&cell), reason }.into());
     }
-    let images = prepare::images_for(std::iter::once(&cell), &abilities)?;
-    let logs = Cache::of_user().map_err(super::image::blame)?.root().join("visits");
+    let images = images_for(std::iter::once(&cell), &abilities, &mut tell_step)?;
+    let logs = Cache::of_user()?.root().join("visits");
     process::enclose().map_err(Failure::testbed)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
+    let runtime = runtime()?;
     let result = runtime.block_on(inside(&cell, images, abilities.mechanisms, &logs, &arguments.command));
     // A thread that still reads the terminal must not hold the exit up.
     runtime.shutdown_background();
@@ -90,7 +86,7 @@ async fn inside(
     command: &[String],
 ) -> Result<ExitCode, Failure> {
     let keys = GuestKeys::generate();
-    let accelerator = prepare::accelerator(images.values().next(), &keys).await.map_err(Failure::testbed)?;
+    let accelerator = accelerator(images.values().next(), &keys).await.map_err(Failure::testbed)?;
     let unwritable = |error: io::Error| {
         Failure::say(
             Exit::Testbed,
@@ -106,8 +102,8 @@ async fn inside(
         keep_anomalies: 0,
         capture: CaptureWhen::Never,
     };
-    let laboratory = prepare::laboratory(&conduct, logs, images, accelerator, mechanisms, keys)?;
-    let mut signals = Signals::listen();
+    let laboratory = laboratory(&conduct, logs, images, accelerator, mechanisms, keys)?;
+    let mut signals = Signals::listen(&ending_signals());
     let visit = laboratory.visit(cell, signals.heard()).await.map_err(Failure::testbed)?;
     let Some(visit) = visit else { return Ok(Exit::Interrupted.into()) };
     introduce(cell, &laboratory, &visit);
@@ -117,23 +113,11 @@ async fn inside(
 }
 
 /// The signals that end the visit.
-struct Signals(Vec<tokio::signal::unix::Signal>);
-
-impl Signals {
-    fn listen() -> Self {
-        let kinds =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
-        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
-    }
-
-    async fn heard(&mut self) {
-        let heard = self.0.iter_mut().map(|one| Box::pin(one.recv()));
-        futures_util::future::select_all(heard).await;
-    }
+fn ending_signals() -> [SignalKind; 4] {
+    [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()]
 }
 
 /// What has been booted.
-#[expect(clippy::print_stderr, reason = "for a person, beside the command's own output")]
 fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
     let guest = visit.guest();
     let target = visit.target();
@@ -162,7 +146,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
         ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
     ];
     for (name, value) in rows {
-        eprintln!("{name:<8} {value}");
+        tell(format_args!("{name:<8} {value}"));
     }
 }
 

@@ -1,13 +1,13 @@
 //! `rig image`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::output::{self, say};
 use super::{Exit, Failure};
-use crate::image::{Cache, Fetch, Image, ImageError, Keep, Recipes, Step, apt::Apt, build};
+use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate};
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -56,20 +56,11 @@ pub(super) struct Clean {
 }
 
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
+    let cache = Cache::of_user()?;
     match command {
         Command::List(arguments) => list(&arguments, &cache),
         Command::Build(arguments) => build_all(arguments, &cache),
         Command::Clean(arguments) => clean(&arguments, &cache),
-    }
-}
-
-/// The exit code tells whether the recipe or the machine is to blame.
-pub(super) fn blame(error: ImageError) -> Failure {
-    match error {
-        ImageError::Recipe { problems, .. } => Failure::input(problems),
-        error if error.blames_input() => Failure::input([error]),
-        error => Failure::testbed(error),
     }
 }
 
@@ -146,44 +137,24 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     let recipes = Recipes::default();
     let names = if arguments.names.is_empty() { recipes.names() } else { arguments.names };
     // All recipes are read before anything is fetched: wrong input is said at once.
-    let loaded = names.iter().map(|name| recipes.load(name)).collect::<Result<Vec<_>, _>>().map_err(blame)?;
+    let loaded = names.iter().map(|name| recipes.load(name)).collect::<Result<Vec<_>, _>>()?;
     let fetch = if arguments.refresh { Fetch::Refresh } else { Fetch::IfMissing };
     let apt = Apt::new(cache.root());
     for recipe in &loaded {
-        let image = build::ensure_with(recipe, cache, fetch, &apt, &mut tell(&recipe.name)).map_err(blame)?;
+        let image = build::ensure_with(recipe, cache, fetch, &apt, &mut tell(&recipe.name))?;
         say(&format!("{}: {} · {} · {}", image.name, image.package, size(image.bytes), image.digest));
     }
     Ok(Exit::Done)
 }
 
-/// The image of a kernel, built if it is not in the cache.
-pub(super) fn ensure_image(name: &str) -> Result<Image, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
-    let recipe = Recipes::default().load(name).map_err(blame)?;
-    let apt = Apt::new(cache.root());
-    build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut tell(name)).map_err(blame)
+/// Tells each step once, on standard error.
+pub(super) fn tell(name: &str) -> impl FnMut(Step) + '_ {
+    narrate(move |step| tell_step(name, step))
 }
 
-/// Prints each step once, on standard error.
-#[expect(clippy::print_stderr, reason = "progress for a person who waits")]
-pub(super) fn tell(name: &str) -> impl FnMut(Step) {
-    let name = name.to_owned();
-    let mut last = None;
-    move |step| {
-        if last.as_ref() == Some(&step) {
-            return;
-        }
-        match &step {
-            Step::Lists { release } => eprintln!("{name}: fetching the package lists of {release}"),
-            Step::OldLists { release, reason } => {
-                eprintln!("{name}: the mirror is out of reach ({reason}); older lists of {release} serve");
-            }
-            Step::Packages { names } => eprintln!("{name}: fetching {}", names.join(", ")),
-            Step::Assembly { kernel } => eprintln!("{name}: putting the image together with {kernel}"),
-            Step::OtherRig => eprintln!("{name}: another rig works on the image cache; waiting for it"),
-        }
-        last = Some(step);
-    }
+/// Tells one step of an image that is made.
+pub(super) fn tell_step(name: &str, step: &Step) {
+    output::tell(format_args!("{name}: {step}"));
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
@@ -196,7 +167,7 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
             Keep::Recipes(keys.map(|recipe| build::recipe_key(&recipe)).collect())
         }
     };
-    let freed = cache.clean(&keep).map_err(blame)?;
+    let freed = cache.clean(&keep)?;
     say(&format!(
         "{} freed, {} image{} removed",
         size(freed.bytes),
@@ -204,11 +175,6 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         if freed.images == 1 { "" } else { "s" }
     ));
     Ok(Exit::Done)
-}
-
-/// Prints a line of the answer. A reader that is gone (`| head`) is no failure of the command.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// `12.3 MiB`

@@ -3,7 +3,7 @@
 //! Holds arguments, exit codes and what is printed; the only room that may use every other one.
 //! Must not hold anything that another room could need. Units: as users type them (`2h`, `1%`).
 //! Errors: [`Failure`], which carries the exit code of the contract.
-//! Tests: `tests/cli.rs` (trycmd).
+//! Tests: `tests/cli_input.rs` (trycmd).
 
 mod bench;
 mod clean;
@@ -18,6 +18,7 @@ mod rehearse;
 mod report;
 mod scenario;
 mod setup;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -50,7 +51,7 @@ enum Command {
     /// List, build or clean guest images
     #[command(subcommand)]
     Image(image::Command),
-    /// Boot a cell's guest for a person who looks for himself
+    /// Boot a cell's guest and open a shell in it
     #[command(subcommand)]
     Guest(guest::Command),
     /// Render a recorded run

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::output::tell;
 use super::{Exit, Failure};
-use crate::image::{Cache, ImageError, Step};
+use crate::image::{Cache, narrate};
 use crate::process;
 use crate::rehearse::{
     self, Bounds, Machine, Note, Outcome, Rehearsal, RehearsalError, normalise_shares, results_folder,
@@ -141,8 +141,8 @@ fn available_memory_mib() -> u64 {
 }
 
 fn play(plan: &Rehearsal, console: Option<&Path>) -> Result<Outcome, Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
-    let image = rehearse::find_image(&cache, &mut tell_step).map_err(blame)?;
+    let cache = Cache::of_user()?;
+    let image = rehearse::find_image(&cache, &mut narrate(|step| say(format_args!("{step}"))))?;
     if nix::unistd::geteuid().is_root() {
         // Others do without: emulation needs no privileges, and QEMU dies with us by its parent-death signal.
         process::enclose().map_err(Failure::testbed)?;
@@ -161,22 +161,6 @@ fn play(plan: &Rehearsal, console: Option<&Path>) -> Result<Outcome, Failure> {
     })
 }
 
-fn blame(error: ImageError) -> Failure {
-    if error.blames_input() { Failure::input([error]) } else { Failure::testbed(error) }
-}
-
-fn tell_step(step: Step) {
-    match step {
-        Step::Lists { release } => say(format_args!("fetching the package lists of {release}")),
-        Step::OldLists { release, reason } => {
-            say(format_args!("using older package lists of {release}: {reason}"))
-        }
-        Step::Packages { names } => say(format_args!("fetching {}", names.join(", "))),
-        Step::Assembly { kernel } => say(format_args!("putting the image together: {kernel}")),
-        Step::OtherRig => say(format_args!("waiting for another rig that works on the cache")),
-    }
-}
-
 fn tell_note(note: Note) {
     match note {
         Note::Booted { release: _, after } => {
@@ -189,7 +173,7 @@ fn tell_note(note: Note) {
     }
 }
 
-/// To standard error: standard output is the rehearsed command's. Who has closed it does not want to know.
+/// To standard error: standard output is the rehearsed command's.
 fn say(what: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "rehearsal: {what}");
+    tell(format_args!("rehearsal: {what}"));
 }

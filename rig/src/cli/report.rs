@@ -1,7 +1,6 @@
 //! `rig report`: renders a recorded run, from its files alone.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
@@ -9,7 +8,8 @@ use super::output::print;
 use super::{Exit, Failure};
 use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
-use crate::record::{self, Reader, RecordError};
+use crate::campaign::{read_report, write_reports};
+use crate::record;
 use crate::report::Format;
 
 /// Arguments of `rig report`.
@@ -36,8 +36,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let dir = record::find(&arguments.results, &arguments.run).map_err(blame)?;
-    let model = analysis::analyse(&Reader::open(&dir).map_err(blame)?);
+    let dir = record::find(&arguments.results, &arguments.run)?;
+    let model = read_report(&dir)?;
     let mut formats = Vec::new();
     for format in arguments.format.iter().filter_map(|name| Format::from_name(name)) {
         if !formats.contains(&format) {
@@ -50,21 +50,11 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
         (output, formats) => {
             let output = output.as_deref().unwrap_or(&dir);
-            let written = write_files(&model, formats, output)?;
+            let written = write_reports(&model, formats, output)?;
             print(&written.iter().map(|path| format!("{}\n", path.display())).collect::<String>())?;
         }
     }
     Ok(Exit::Done)
-}
-
-/// Reads a run back from disk, writes every format into its folder, and returns what they say: the end of `rig matrix run`.
-///
-/// # Errors
-/// Exit 2 where the run cannot be read, 4 where its folder cannot be written.
-pub(in crate::cli) fn write_reports(run_dir: &Path) -> Result<ReportModel, Failure> {
-    let model = analysis::analyse(&Reader::open(run_dir).map_err(blame)?);
-    write_files(&model, Format::ALL, run_dir)?;
-    Ok(model)
 }
 
 /// The exit code of a run that ended by itself and says this. Skipped cells are for the caller (`--deny-skips`).
@@ -74,27 +64,4 @@ pub(in crate::cli) fn exit_of(model: &ReportModel) -> Exit {
         Conclusion::Short => Exit::Short,
         Conclusion::Alert => Exit::Alert,
     }
-}
-
-fn write_files(model: &ReportModel, formats: &[Format], dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let refused = |path: &Path, error: io::Error| {
-        Failure::say(
-            Exit::Testbed,
-            format_args!("cannot write {}: {error}", path.display()),
-            "the run itself is safe: `rig report RUN --output DIR` renders it anywhere else",
-        )
-    };
-    std::fs::create_dir_all(dir).map_err(|error| refused(dir, error))?;
-    let mut written = Vec::new();
-    for &format in formats {
-        let path = record::Layout::new(dir).report(format.extension);
-        std::fs::write(&path, format.render(model)).map_err(|error| refused(&path, error))?;
-        written.push(path);
-    }
-    Ok(written)
-}
-
-/// Exit 2 where the asked run is wrong, 4 where the disk is.
-pub(in crate::cli) fn blame(error: RecordError) -> Failure {
-    if error.blames_the_input() { Failure::input([error]) } else { Failure::testbed(error) }
 }

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::image::{blame, say, tell};
+use super::image::tell;
+use super::output::say;
 use super::{Exit, Failure};
 use crate::capability::tool::{self, Purpose, Tool};
 use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
@@ -123,14 +124,14 @@ fn apt_get(arguments: &[&str]) -> Result<bool, Failure> {
 
 /// So that later runs need no network. A mirror out of reach is no failure yet: the run that needs an image says so.
 fn fetch_images() -> Result<(), Failure> {
-    let cache = Cache::of_user().map_err(blame)?;
+    let cache = Cache::of_user()?;
     let recipes = Recipes::default();
     let apt = Apt::new(cache.root());
     for name in recipes.names() {
-        let recipe = recipes.load(&name).map_err(blame)?;
+        let recipe = recipes.load(&name)?;
         match build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut tell(&name)) {
             Ok(image) => say(&format!("image {}: {}", image.name, image.package)),
-            Err(error) if error.blames_input() => return Err(blame(error)),
+            Err(error) if error.blames_input() => return Err(error.into()),
             Err(error) => {
                 say(&format!("image {name} is not built yet: {error}; `rig matrix run` will try again"))
             }

@@ -19,8 +19,8 @@ use super::error::{ImageError, did_you_mean};
 use super::package::{self, Files};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
 use super::sources::{self, Source};
+use super::suggest;
 use super::supply::{Freshness, PackageId, Step, Supplies, Supply};
-use super::{hex, suggest};
 
 /// The guests' architecture, as Debian calls it.
 const ARCHITECTURE: &str = "amd64";
@@ -84,7 +84,7 @@ impl Apt {
     ) -> Result<State, ImageError> {
         let sources = self.sources(release, mirror)?;
         let text = sources::render_deb822(&sources, ARCHITECTURE);
-        let folder = self.root.join("apt").join(format!("{release}-{}", &hex(&Sha256::digest(&text))[..8]));
+        let folder = self.root.join("apt").join(format!("{release}-{:.8x}", Sha256::digest(&text)));
         let state = State { folder, release: release.to_owned() };
         state.create(&text).map_err(ImageError::disk("cannot write apt's private state"))?;
         if self.current.borrow().contains(&state.folder) {
@@ -439,7 +439,7 @@ fn has_digest(path: &Path, sha256: &str) -> bool {
     let mut hasher = Sha256::new();
     fs::File::open(path)
         .and_then(|mut file| std::io::copy(&mut file, &mut hasher))
-        .is_ok_and(|_| hex(&hasher.finalize()) == sha256)
+        .is_ok_and(|_| format!("{:x}", hasher.finalize()) == sha256)
 }
 
 fn codename(os_release: &str) -> &str {

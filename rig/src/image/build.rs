@@ -16,7 +16,7 @@ use super::modules::ModuleTree;
 use super::package::{Files, Node};
 use super::recipe::{self, Recipe};
 use super::supply::{Freshness, Step, Supplies, Supply};
-use super::{Image, hex, suggest};
+use super::{Image, suggest};
 
 /// The recipes in this binary; the same files as in the tree.
 const EMBEDDED: [(&str, &str); 2] =
@@ -126,14 +126,30 @@ fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, ImageError> {
     recipe::parse(name, path, text).map_err(|problems| ImageError::Recipe { path: path.to_owned(), problems })
 }
 
-/// The image of the recipe called `name` (of `./images` or of the binary), or of the recipe file at that path. Blocks; without a
-/// built image it needs the host's package mirror and half a minute.
-pub fn ensure(name: &str, cache: &Cache, fetch: Fetch) -> Result<Image, ImageError> {
-    let recipe = Recipes::default().load(name)?;
-    ensure_with(&recipe, cache, fetch, &Apt::new(cache.root()), &mut |_| {})
+/// The image of the kernel called `name` out of the user's cache, built where it is missing. `tell` hears of each step.
+///
+/// # Errors
+/// As [`ensure`]; and there may be no folder for caches.
+pub fn ensure_image(name: &str, tell: &mut dyn FnMut(Step)) -> Result<Image, ImageError> {
+    ensure(name, &Cache::of_user()?, Fetch::IfMissing, tell)
 }
 
-/// As [`ensure`], for a loaded recipe, from any supply, telling what it is at.
+/// The image of the recipe called `name` (of `./images` or of the binary), or of the recipe file at that path. Blocks; without a
+/// built image it needs the host's package mirror and half a minute.
+///
+/// # Errors
+/// [`ImageError`]: the recipe is unknown or wrong, or the image cannot be built.
+pub fn ensure(
+    name: &str,
+    cache: &Cache,
+    fetch: Fetch,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Image, ImageError> {
+    let recipe = Recipes::default().load(name)?;
+    ensure_with(&recipe, cache, fetch, &Apt::new(cache.root()), tell)
+}
+
+/// As [`ensure`], for a loaded recipe and from any supply.
 pub fn ensure_with(
     recipe: &Recipe,
     cache: &Cache,
@@ -169,6 +185,11 @@ pub fn cached(cache: &Cache, recipe: &Recipe) -> Option<Image> {
     cache.find(&recipe_key(recipe))
 }
 
+/// Any guest's image that is built already, the first by name: for those who need a guest of whatever kind and fetch nothing.
+pub fn any_built(cache: &Cache, recipes: &Recipes) -> Option<Image> {
+    recipes.guests().iter().find_map(|name| cached(cache, &recipes.load(name).ok()?))
+}
+
 /// Hash of everything but the packages that an image depends on.
 pub fn recipe_key(recipe: &Recipe) -> String {
     let mut hasher = Sha256::new();
@@ -176,7 +197,7 @@ pub fn recipe_key(recipe: &Recipe) -> String {
     for part in BUILDER {
         hasher.update(part);
     }
-    hex(&hasher.finalize())[..16].to_owned()
+    format!("{:.16x}", hasher.finalize())
 }
 
 fn assemble(recipe: &Recipe, supplies: Supplies) -> Result<Built, ImageError> {
@@ -335,6 +356,19 @@ mod tests {
         let new = get(&cache, &recipe, Fetch::Refresh, &supply).unwrap();
         assert_ne!(old.digest, new.digest);
         assert_eq!(cached(&cache, &recipe), Some(new));
+    }
+
+    #[test]
+    fn any_built_image_is_a_guests_and_a_broken_recipe_hides_no_other() {
+        let (folder, cache, recipe, supply) = setting();
+        let recipes = Recipes::of(folder.path());
+        assert_eq!(any_built(&cache, &recipes), None);
+        fs_err::write(folder.path().join(format!("{HOST}.toml")), EMBEDDED[0].1).unwrap();
+        get(&cache, &recipes.load(HOST).unwrap(), Fetch::IfMissing, &supply).unwrap();
+        assert_eq!(any_built(&cache, &recipes), None, "the host of a rehearsal is no guest");
+        let image = get(&cache, &recipe, Fetch::IfMissing, &supply).unwrap();
+        fs_err::write(folder.path().join("5.10.toml"), "x = 1").unwrap();
+        assert_eq!(any_built(&cache, &recipes), Some(image));
     }
 
     #[test]

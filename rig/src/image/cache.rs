@@ -18,9 +18,9 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Image;
 use super::error::ImageError;
 use super::supply::{PackageId, Step};
-use super::{Image, hex};
 
 /// An image.json of another form is none of ours.
 const FORMAT: u32 = 1;
@@ -149,8 +149,8 @@ impl Cache {
             kernel_package: built.kernel_package.clone(),
             packages: built.packages.clone(),
             modules: built.modules.clone(),
-            kernel_sha256: hex(&Sha256::digest(&built.kernel)),
-            initramfs_sha256: hex(&Sha256::digest(&built.initramfs)),
+            kernel_sha256: format!("{:x}", Sha256::digest(&built.kernel)),
+            initramfs_sha256: format!("{:x}", Sha256::digest(&built.initramfs)),
         };
         let digest = digest(&manifest);
         fs::create_dir_all(self.images())?;
@@ -294,7 +294,7 @@ impl Cache {
 /// What identifies an image: the bytes that boot.
 fn digest(manifest: &Manifest) -> String {
     let both = format!("{} {}", manifest.kernel_sha256, manifest.initramfs_sha256);
-    hex(&Sha256::digest(both))[..16].to_owned()
+    format!("{:.16x}", Sha256::digest(both))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
@@ -310,7 +310,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn file_digest(path: &Path) -> Option<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut fs::File::open(path).ok()?, &mut hasher).ok()?;
-    Some(hex(&hasher.finalize()))
+    Some(format!("{:x}", hasher.finalize()))
 }
 
 fn file_size(path: &Path) -> u64 {

@@ -22,12 +22,12 @@ pub mod supply;
 
 use std::path::PathBuf;
 
-pub use build::{Fetch, Recipes, ensure, ensure_with};
+pub use build::{Fetch, Recipes, any_built, ensure, ensure_image, ensure_with};
 pub use cache::{Cache, Freed, Keep};
 pub use error::ImageError;
 pub use keys::GuestKeys;
 pub use overlay::Overlay;
-pub use supply::{PackageId, Step};
+pub use supply::{PackageId, Step, narrate};
 
 /// A guest image on disk, checked and whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,4 @@ fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<S
     let near = |other: &&str| strsim::damerau_levenshtein(name, other);
     let best = known.into_iter().min_by_key(near)?;
     (near(&best) <= 1 + name.len() / 4).then(|| best.to_owned())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,9 @@
 //! Where the files of an image come from: the boundary between building (pure) and fetching (apt, network).
 //!
-//! Must not know how. Units: bytes. Errors: `ImageError`. Tests: the fakes of `build.rs` live behind it.
+//! Holds the steps of that work in words too. Must not know how packages are fetched, nor where steps are printed. Units: bytes.
+//! Errors: `ImageError`. Tests: below; the fakes of `build.rs` live behind it.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +52,7 @@ pub enum Step {
         /// Debian release.
         release: String,
     },
-    /// The mirror is out of reach; older lists serve.
+    /// The mirror cannot be reached; the lists of an earlier time are used.
     OldLists {
         /// Debian release.
         release: String,
@@ -66,8 +69,34 @@ pub enum Step {
         /// Kernel package and version.
         kernel: String,
     },
-    /// Another rig works on the cache.
+    /// Another rig uses the cache, and is waited for.
     OtherRig,
+}
+
+/// One line for a person.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lists { release } => write!(f, "fetching the package lists of {release}"),
+            Self::OldLists { release, reason } => {
+                write!(f, "the mirror is unreachable ({reason}): using the cached package lists of {release}")
+            }
+            Self::Packages { names } => write!(f, "fetching {}", names.join(", ")),
+            Self::Assembly { kernel } => write!(f, "building the image with {kernel}"),
+            Self::OtherRig => write!(f, "waiting for another rig that uses the image cache"),
+        }
+    }
+}
+
+/// A listener that says each step once, however often it is repeated in a row: a wait reports itself again and again.
+pub fn narrate(mut say: impl FnMut(&Step)) -> impl FnMut(Step) {
+    let mut last = None;
+    move |step| {
+        if last.as_ref() != Some(&step) {
+            say(&step);
+            last = Some(step);
+        }
+    }
 }
 
 /// Someone who can get packages.
@@ -79,4 +108,23 @@ pub trait Supply {
         freshness: Freshness,
         tell: &mut dyn FnMut(Step),
     ) -> Result<Supplies, ImageError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_repeats_is_said_once() {
+        let mut lines = Vec::new();
+        let mut tell = narrate(|step| lines.push(step.to_string()));
+        let lists = Step::Lists { release: "bookworm".to_owned() };
+        for step in [Step::OtherRig, Step::OtherRig, lists.clone(), Step::OtherRig, lists] {
+            tell(step);
+        }
+        drop(tell);
+        let waiting = "waiting for another rig that uses the image cache";
+        let fetching = "fetching the package lists of bookworm";
+        assert_eq!(lines, [waiting, fetching, waiting, fetching]);
+    }
 }

@@ -5,21 +5,20 @@
 //! Units: bytes, `Duration`. Errors: [`HostError`]; it blames the host, a block becomes void.
 //! Tests: `tests/netns.rs` (root).
 
-use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::process;
+use crate::process::{self, Tail};
 use crate::testbed::{Namespace, TestbedError};
 
 /// Why there is no agent, or no word of its end.
@@ -123,7 +122,7 @@ impl HostAgent {
 
     /// The last that it wrote to standard error; complete after its end.
     pub fn stderr_tail(&self) -> String {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).text()
+        process::lock(&self.stderr).text()
     }
 
     fn finish_reading(&mut self) {
@@ -143,55 +142,14 @@ impl Drop for HostAgent {
     }
 }
 
-/// The last bytes of a stream.
-#[derive(Debug, Default)]
-struct Tail {
-    bytes: VecDeque<u8>,
-    cut: bool,
-}
-
-impl Tail {
-    const KEPT_BYTES: usize = 16 << 10;
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
-        let surplus = self.bytes.len().saturating_sub(Self::KEPT_BYTES);
-        self.cut |= surplus > 0;
-        self.bytes.drain(..surplus);
-    }
-
-    fn text(&self) -> String {
-        let (front, back) = self.bytes.as_slices();
-        let text = String::from_utf8_lossy(&[front, back].concat()).into_owned();
-        if self.cut { format!("…{text}") } else { text }
-    }
-}
-
 fn keep_tail(mut pipe: ChildStderr, tail: &Mutex<Tail>) {
     let mut buffer = [0; 4096];
     loop {
         match pipe.read(&mut buffer) {
             Ok(0) => return,
-            Ok(count) => tail.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..count]),
+            Ok(count) => process::lock(tail).push(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tail_keeps_the_end_and_says_that_it_was_cut() {
-        let mut tail = Tail::default();
-        tail.push(b"first");
-        assert_eq!(tail.text(), "first");
-        tail.push(&vec![b'x'; Tail::KEPT_BYTES]);
-        tail.push(b"last words");
-        assert_eq!(tail.bytes.len(), Tail::KEPT_BYTES);
-        assert!(tail.text().starts_with("…x"));
-        assert!(tail.text().ends_with("xlast words"));
     }
 }

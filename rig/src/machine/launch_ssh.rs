@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ pub use abandon::Abandon;
 pub use error::SshError;
 
 use super::qemu::{Death, Guest};
+use crate::process::lock;
 use abandon::EXPLANATION;
 
 /// Where the agent lies in a guest (a tmpfs).
@@ -107,11 +108,11 @@ pub struct Window(Arc<Mutex<Option<(u32, u32)>>>);
 impl Window {
     /// Columns and rows; the shell hears of it within a second.
     pub fn resize(&self, size: (u32, u32)) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(size);
+        *lock(&self.0) = Some(size);
     }
 
     fn take(&self) -> Option<(u32, u32)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 
@@ -569,7 +570,7 @@ fn quote(word: &str) -> String {
 }
 
 fn fingerprint(key: &[u8]) -> String {
-    Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    format!("{:.16x}", Sha256::digest(key))
 }
 
 #[cfg(test)]

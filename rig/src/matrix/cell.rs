@@ -65,7 +65,7 @@ impl Subject {
         let rest = (&self.scenario, &self.parameters, &self.configuration, &self.kernel, &self.path);
         hasher.update(serde_json::to_vec(&rest).expect("plain data with string keys serialises"));
         hasher.update(script.0);
-        CellId(hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+        CellId(format!("{:.12x}", hasher.finalize()))
     }
 }
 

@@ -20,6 +20,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 
 use super::host::open_pidfd;
+use super::lock::lock;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -43,11 +44,7 @@ pub fn on_spawner<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         // The receiver waits below for as long as this runs.
         let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
     };
-    spawner
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-        .send(Box::new(job))
-        .expect("the spawner thread lives as long as the process");
+    lock(spawner).send(Box::new(job)).expect("the spawner thread lives as long as the process");
     match result.recv().expect("the spawner thread answers every job") {
         Ok(value) => value,
         Err(panic) => resume_unwind(panic),

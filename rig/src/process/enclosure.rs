@@ -10,84 +10,15 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
-use miette::Diagnostic;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use nix::unistd::{ForkResult, fork, geteuid};
-use thiserror::Error;
 
+use super::error::EnclosureError;
+use super::signals::watched_signals;
 use super::{host, init, outer};
-
-/// Why there is no enclosure.
-#[derive(Debug, Error, Diagnostic)]
-pub enum EnclosureError {
-    /// Namespaces are the superuser's.
-    #[error("user {uid} may not make namespaces")]
-    #[diagnostic(help(
-        "run as root (sudo), or as root of a user namespace: `unshare --user --map-root-user rig …` does for configurations without a tap, once \
-         their images are built"
-    ))]
-    NotRoot {
-        /// Effective user.
-        uid: u32,
-    },
-    /// Root without the capability, as in a container.
-    #[error("the kernel refused {what}")]
-    #[diagnostic(help(
-        "root needs CAP_SYS_ADMIN and CAP_NET_ADMIN here: outside a container, or in one that was started with --privileged"
-    ))]
-    Refused {
-        /// Which step.
-        what: &'static str,
-        /// EPERM or EACCES.
-        source: io::Error,
-    },
-    /// fork(2) after the first thread: a bug of the caller.
-    #[error("the enclosure must be made before the first thread, but there are {threads}")]
-    #[diagnostic(help("this is a bug in rig: please report it"))]
-    Threads {
-        /// How many.
-        threads: usize,
-    },
-    /// Anything else.
-    #[error("cannot {what}")]
-    #[diagnostic(help(
-        "/proc must be mounted, the kernel needs PID, mount and network namespaces (CONFIG_PID_NS, CONFIG_NET_NS)"
-    ))]
-    Step {
-        /// Which step.
-        what: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl EnclosureError {
-    pub(super) fn at(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => Self::Refused { what, source },
-            _ => Self::Step { what, source },
-        }
-    }
-
-    fn nix(what: &'static str) -> impl FnOnce(nix::Error) -> Self {
-        move |errno| Self::at(what)(errno.into())
-    }
-}
-
-/// The signals that a person or a script sends to the process that he started, and that are meant for the body.
-pub(super) const RELAYED: [Signal; 8] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGTSTP,
-    Signal::SIGCONT,
-];
 
 /// Moves the program into an enclosure. **Returns `Ok` in another process than the one that called**: the body, PID 2 of a new PID
 /// namespace, in a mount namespace with its own /proc and a network namespace with nothing but `lo` (up).
@@ -153,12 +84,6 @@ fn block_signals() -> Result<SigSet, EnclosureError> {
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched_signals()), Some(&mut before))
         .map_err(EnclosureError::nix("block signals"))?;
     Ok(before)
-}
-
-pub(super) fn watched_signals() -> SigSet {
-    let mut set = SigSet::from_iter(RELAYED);
-    set.add(Signal::SIGCHLD);
-    set
 }
 
 fn restore_mask(mask: &SigSet) {

@@ -16,7 +16,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use tempfile::TempDir;
 
-use super::EnclosureError;
+use super::error::EnclosureError;
 
 /// A directory that every procfs has (`proc_root_init`, fs/proc/root.c) and that nothing in an enclosure needs. The tmpfs that is mounted
 /// over it in the private mount namespace vanishes with that, and leaves no empty directory on any disk, not even after SIGKILL.

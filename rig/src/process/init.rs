@@ -18,8 +18,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::EnclosureError;
-use super::enclosure::watched_signals;
+use super::error::EnclosureError;
+use super::signals::watched_signals;
 
 /// How the body ended: init's last words to the outer process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,17 @@
 
 mod children;
 mod enclosure;
+mod error;
 mod host;
 mod init;
+mod lock;
 mod outer;
+mod signals;
+mod tail;
 
 pub use children::{bind, on_spawner, seal_descriptors, spawn, wait_exit};
-pub use enclosure::{EnclosureError, enclose};
+pub use enclosure::enclose;
+pub use error::EnclosureError;
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};
+pub use lock::lock;
+pub use tail::Tail;

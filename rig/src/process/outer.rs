@@ -12,8 +12,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::enclosure::watched_signals;
 use super::init::{Ending, MESSAGE_BYTES};
+use super::signals::watched_signals;
 
 /// Waits for init and ends as the body ended. Returns only if there never was a body, with the reason.
 pub(super) fn watch(init: Pid, mut socket: UnixStream) -> io::Error {

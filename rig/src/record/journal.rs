@@ -99,5 +99,5 @@ fn load_block(layout: &Layout, file: &str, sha256: &str) -> Result<BlockRecord, 
 }
 
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes))
 }

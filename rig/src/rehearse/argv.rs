@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use super::plan::Machine;
-use super::wire::PORT;
+use super::wire::{PORT, tag};
 
 /// Program name; found in PATH.
 pub(super) const QEMU: &str = "qemu-system-x86_64";
@@ -23,11 +23,6 @@ pub(super) struct Parts<'a> {
     /// The connected unix sockets that QEMU inherits: console and control port.
     pub(super) console: RawFd,
     pub(super) control: RawFd,
-}
-
-/// Mount tag of the share with this number.
-pub(super) fn tag(number: usize) -> String {
-    format!("share{number}")
 }
 
 pub(super) fn compose(parts: &Parts<'_>) -> Vec<String> {

@@ -25,23 +25,8 @@ use super::initramfs;
 use super::plan::Rehearsal;
 use super::wire::{Sink, Stream, ToHost, Window};
 use crate::console::LineCutter;
-use crate::image::apt::Apt;
-use crate::image::{Cache, Fetch, Image, ImageError, Step, build, ensure_with, recipe};
+use crate::image::Image;
 use crate::process;
-
-/// The emulated host's recipe; `images/rehearsal.toml` of the tree.
-pub(super) const RECIPE: &str = include_str!("../../../images/rehearsal.toml");
-
-/// The image of the emulated KVM host: out of the cache, or built from Debian packages.
-///
-/// # Errors
-/// [`ImageError`]
-pub fn find_image(cache: &Cache, tell: &mut dyn FnMut(Step)) -> Result<Image, ImageError> {
-    let path = "images/rehearsal.toml (in the binary)";
-    let recipe = recipe::parse(build::HOST, path, RECIPE)
-        .map_err(|problems| ImageError::Recipe { path: path.to_owned(), problems })?;
-    ensure_with(&recipe, cache, Fetch::IfMissing, &Apt::new(cache.root()), tell)
-}
 
 /// What a person sends to the command by sending it to us.
 const PASSED_ON: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];

@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn the_recipe_has_what_init_needs() {
         let recipe =
-            crate::image::recipe::parse("rehearsal", "images/rehearsal.toml", super::super::drive::RECIPE)
+            crate::image::recipe::parse("rehearsal", "images/rehearsal.toml", crate::rehearse::image::RECIPE)
                 .unwrap();
         for needed in [
             "9p",

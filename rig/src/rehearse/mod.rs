@@ -9,14 +9,16 @@ mod argv;
 mod course;
 mod drive;
 mod error;
+mod image;
 mod initramfs;
 mod inside;
 mod plan;
 mod wire;
 
 pub use course::{Note, Outcome};
-pub use drive::{find_image, rehearse};
+pub use drive::rehearse;
 pub use error::RehearsalError;
+pub use image::find_image;
 pub use inside::serve_as_init;
 pub use plan::{Bounds, Machine, Rehearsal, SharesError, normalise_shares, results_folder};
 pub use wire::Ending;

@@ -11,9 +11,8 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::REHEARSED;
-use super::argv::tag;
-use super::wire::{Mount, Sink, Start, Window};
+use super::wire::{Mount, Sink, Start, Window, tag};
+use crate::clock::REHEARSED;
 
 /// Everything that is known before anything is started.
 #[derive(Debug, Clone, PartialEq, Eq)]

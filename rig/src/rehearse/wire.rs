@@ -53,6 +53,11 @@ pub(super) struct Mount {
     pub(super) folder: String,
 }
 
+/// Mount tag of the share with this number: QEMU's command line gives it, the mount inside asks for it.
+pub(super) fn tag(number: usize) -> String {
+    format!("share{number}")
+}
+
 /// What is to be run, and in which surroundings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Start {

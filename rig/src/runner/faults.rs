@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -17,6 +17,7 @@ use super::stage::{Stage, StageError};
 use crate::machine::qemu::LinkState;
 use crate::middlebox::Command;
 use crate::path::{Addressing, Fault, FaultKind};
+use crate::process;
 use crate::testbed::{Backend, Carrier, Contention};
 
 /// How often each fault was carried out, as `fault.NAME`; for contention also the CPU time that it took, as `fault.NAME.cpu_ms`.
@@ -25,12 +26,12 @@ pub(super) struct Done(Mutex<BTreeMap<String, u64>>);
 
 impl Done {
     fn add(&self, name: String, by: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += by;
+        *process::lock(&self.0).entry(name).or_default() += by;
     }
 
     /// The counters; faults that never came are there with 0.
     pub(super) fn counters(self, faults: &[Fault]) -> BTreeMap<String, u64> {
-        let mut counters = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut counters = std::mem::take(&mut *process::lock(&self.0));
         for fault in faults {
             counters.entry(format!("fault.{}", fault.name)).or_default();
         }

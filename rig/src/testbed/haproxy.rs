@@ -94,7 +94,7 @@ impl Running {
 
     /// From now on nobody answers its health checks; or somebody does again.
     pub(super) fn answer_checks(&self, peer: &Namespace, answer: Answer) -> Result<(), String> {
-        let mut health = self.health.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut health = process::lock(&self.health);
         // First the end of the old one: it holds the port.
         *health = None;
         if answer == Answer::Yes {

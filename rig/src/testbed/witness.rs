@@ -7,11 +7,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use nix::net::if_::if_nametoindex;
 
 use super::{Namespace, TestbedError, packet};
+use crate::process;
 
 /// What a witness saw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Witness {
                 source,
             })
         };
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = process::lock(&self.counts);
         counts.to_target += read(&self.to_target)?;
         counts.to_peer += read(&self.to_peer)?;
         Ok(*counts)

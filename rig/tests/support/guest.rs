@@ -33,7 +33,7 @@ impl TestImage {
             return Err(format!("{QEMU} cannot be started: {error}"));
         }
         rig::testbed::probe::tap()?;
-        match ensure(name, &Cache::of_user().unwrap(), Fetch::IfMissing) {
+        match ensure(name, &Cache::of_user().unwrap(), Fetch::IfMissing, &mut |_| {}) {
             Ok(image) => Ok(Self { image, keys: GuestKeys::generate() }),
             Err(
                 error @ (ImageError::Mirror { .. } | ImageError::Tool { .. } | ImageError::NoArchive { .. }),

@@ -2,7 +2,6 @@
 
 mod check;
 mod plan;
-pub(in crate::cli) mod prepare;
 mod progress;
 mod run;
 

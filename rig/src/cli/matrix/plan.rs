@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::prepare::{known_accelerator, lack, look};
 use crate::analysis::words::count as thousands;
+use crate::campaign::{Asked, known_accelerator, lack, look};
 use crate::cli::output::{columns, print};
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Accelerator, HostAbilities};
 use crate::configuration::{Engine, Resolved};
-use crate::matrix::{Cell, Filter, Matrix, Plan, Selected, Selection};
+use crate::matrix::{Cell, Matrix, Plan, Selected};
 
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -20,34 +20,22 @@ pub(in crate::cli) struct Which {
     /// Only cells with this value: axis=value, globs allowed. Axes: scenario, configuration, kernel, path, claim, control,
     /// any parameter. Filters on one axis widen, filters on different axes narrow
     #[arg(value_name = "FILTER")]
-    pub(in crate::cli) filters: Vec<String>,
+    filters: Vec<String>,
     /// The matrix file [default: ./matrix.toml where there is one, otherwise rig's own]
     #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) matrix: Option<PathBuf>,
+    matrix: Option<PathBuf>,
     /// The profile of the matrix file [default: what its [run] names]
     #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) profile: Option<String>,
+    profile: Option<String>,
     /// Trials of every cell, instead of what the matrix file says
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(in crate::cli) trials: Option<u64>,
+    trials: Option<u64>,
 }
 
-impl Which {
-    /// Reads the file and takes the cells.
-    pub(in crate::cli) fn select(&self) -> Result<(Matrix, Selected), Failure> {
-        // What is wrong on the command line is said even where the file is wrong too.
-        let filters = Filter::parse_all(&self.filters);
-        let matrix = Matrix::load(self.matrix.as_deref());
-        let (filters, matrix) = match (filters, matrix) {
-            (Ok(filters), Ok(matrix)) => (filters, matrix),
-            (filters, matrix) => {
-                let problems = filters.err().into_iter().chain(matrix.err()).flatten();
-                return Err(Failure::input(problems));
-            }
-        };
-        let selection = Selection { profile: self.profile.clone(), filters, trials: self.trials };
-        let selected = matrix.select(&selection).map_err(Failure::input)?;
-        Ok((matrix, selected))
+impl From<Which> for Asked {
+    fn from(which: Which) -> Self {
+        let Which { filters, matrix, profile, trials } = which;
+        Self { matrix, profile, filters, trials }
     }
 }
 
@@ -83,7 +71,7 @@ pub(in crate::cli) struct Abilities<'a> {
 }
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (matrix, selected) = arguments.which.select()?;
+    let (matrix, selected) = Asked::from(arguments.which).select()?;
     let text = if arguments.any_host {
         render(&matrix, selected, &Abilities { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
     } else {
@@ -252,7 +240,7 @@ mod tests {
 
     #[test]
     fn skipped_cells_keep_their_reason_and_cost_nothing() {
-        let (matrix, selected) = Which::default().select().expect("the shipped matrix is valid");
+        let (matrix, selected) = Asked::default().select().expect("the shipped matrix is valid");
         let all = selected.cells.len();
         let reason = |cell: &Cell| (!cell.is_baseline()).then(|| "there is no /dev/net/tun".to_owned());
         let abilities = Abilities { reason: &reason, auto: Accelerator::Tcg };

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use rig_protocol::Progress;
 
+use crate::cli::output::tell;
 use crate::configuration::Accelerator;
 use crate::event::{Event, Phase};
 use crate::matrix::{Cell, CellId, cost_of};
@@ -98,13 +99,13 @@ impl ProgressTable {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "progress is what standard error is for")]
     fn say(&mut self, line: &str) {
         self.last_plain = Instant::now();
         if self.terminal {
+            // A terminal that is gone is no reason to end the run.
             let _ = self.bars.println(line);
         } else {
-            eprintln!("{line}");
+            tell(line);
         }
     }
 }

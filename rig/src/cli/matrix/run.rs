@@ -1,26 +1,21 @@
-//! `rig matrix run`: plan, play, record, report.
-//!
-//! Outside the enclosure: every check of the input, and everything that needs the host's network (packages, images).
-//! Inside: everything that must die with the run. It ends by rendering what lies on disk, exactly as `rig report` does.
+//! `rig matrix run`: its arguments, what a person sees of it, its exit code. What a run is: `campaign/run.rs`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
 use super::plan::Which;
-use super::prepare::{Opened, Prepared, Shard};
 use super::progress::ProgressTable;
-use crate::analysis::model::CellStatus;
+use crate::analysis::model::{CellStatus, ReportModel};
+use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
+use crate::cli::image::tell_step;
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure, report, setup};
+use crate::cli::{Exit, Failure, report, setup, signals};
+use crate::document::Problems;
 use crate::event::Event;
-use crate::process;
-use crate::record::format::{BlockRecord, CaptureWhen, RunRecord};
-use crate::record::{RecordError, Writer};
+use crate::image::Step;
+use crate::record::format::CaptureWhen;
 use crate::report::Format;
-use crate::runner::{Dispatcher, Laboratory, Stopper, Why};
+use crate::runner::{Stopper, Why};
 
 /// Arguments of `rig matrix run`.
 #[derive(Debug, clap::Args)]
@@ -77,132 +72,76 @@ impl From<Capture> for CaptureWhen {
     }
 }
 
+impl Arguments {
+    fn order(self) -> Order {
+        let work = match self.resume {
+            Some(run) => Work::Again(run),
+            None => Work::New(NewRun {
+                asked: self.which.into(),
+                shard: self.shard,
+                seed: self.seed,
+                capture: self.capture.map_or(CaptureWhen::Never, Into::into),
+            }),
+        };
+        let after_void = if self.fail_fast { AfterVoid::Stop } else { AfterVoid::GoOn };
+        Order { work, results: self.results, deadline: self.deadline, after_void }
+    }
+}
+
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if arguments.setup {
         setup::run_unasked()?;
     }
-    let prepared = match &arguments.resume {
-        Some(run) => Prepared::again(&arguments.results, run)?,
-        None => {
-            let (matrix, selected) = arguments.which.select()?;
-            let capture = arguments.capture.map_or(CaptureWhen::Never, Into::into);
-            Prepared::anew(&matrix, selected, arguments.shard, arguments.seed, capture)?
+    let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
+    let mut person = Person { skips, progress: ProgressTable::new() };
+    let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
+    print(&format!("{}\nrecorded in {}\n", Format::TEXT.render(&model), run_dir.display()))?;
+    Ok(conclude(&model, why, skips))
+}
+
+/// What `--deny-skips` says of cells that cannot be run here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Skips {
+    Fine,
+    Denied,
+}
+
+/// The person at the terminal, who is told what goes on and may stop it.
+struct Person {
+    skips: Skips,
+    progress: ProgressTable,
+}
+
+impl Watcher for Person {
+    fn image_step(&mut self, image: &str, step: &Step) {
+        tell_step(image, step);
+    }
+
+    fn unmet(&mut self, problems: Problems) {
+        if self.skips == Skips::Denied {
+            // Now, not at the end: who denies skips may want to stop here.
+            Failure::input(problems).show();
         }
-    };
-    process::enclose().map_err(Failure::testbed)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::say(Exit::Testbed, format!("no runtime: {error}"), "see `ulimit -u`"))?;
-    let result = runtime.block_on(inside(&arguments, prepared));
-    // Blocking threads that still wait for a dead guest must not hold the exit up: the enclosure ends them.
-    runtime.shutdown_background();
-    let (run_dir, why) = result?;
-    finish(&arguments, &run_dir, why)
-}
-
-async fn inside(arguments: &Arguments, prepared: Prepared) -> Result<(PathBuf, Option<Why>), Failure> {
-    let Opened { laboratory, writer, run, done, unmet } = prepared.open(&arguments.results).await?;
-    let run_dir = writer.dir().to_owned();
-    if arguments.deny_skips {
-        // Now, not at the end: who denies skips may want to stop here.
-        Failure::input(unmet).show();
     }
-    let why = conduct(arguments, laboratory, writer, run, done).await?;
-    Ok((run_dir, why))
-}
 
-/// Plays the plan while the consumers of the spine (record, progress) take in what happens.
-async fn conduct(
-    arguments: &Arguments,
-    laboratory: Laboratory,
-    writer: Writer,
-    run: RunRecord,
-    done: Vec<BlockRecord>,
-) -> Result<Option<Why>, Failure> {
-    let (events, spine) = unbounded_channel();
-    let (stopper, stop) = Stopper::new();
-    watch_signals(stopper.clone());
-    if let Some(deadline) = arguments.deadline {
-        let stopper = stopper.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(deadline).await;
-            stopper.stop(Why::Deadline);
-        });
+    fn may_stop(&mut self, stopper: Stopper) {
+        signals::stop_on_signal(stopper);
     }
-    // The spine's first event; its receiver lives in this very function.
-    let _ = events.send(Event::RunStarted { run: Box::new(run.clone()), done: done.clone() });
-    let attempts = run.conduct.retries + 1;
-    let dispatcher =
-        Dispatcher::new(laboratory, events, (stopper.clone(), stop), attempts, arguments.fail_fast);
-    let playing = tokio::spawn(async move { dispatcher.run(&run, &done).await });
-    let recorded = consume(spine, writer, &stopper).await;
-    let why = playing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    recorded.map_err(Failure::testbed)?;
-    Ok(why)
-}
 
-/// A failing record stops the run; a failing progress bar never does.
-async fn consume(
-    mut spine: UnboundedReceiver<Event>,
-    mut writer: Writer,
-    stopper: &Stopper,
-) -> Result<(), RecordError> {
-    let mut progress = ProgressTable::new();
-    let mut recorded = Ok(());
-    while let Some(event) = spine.recv().await {
-        if recorded.is_ok() {
-            recorded = record(&mut writer, &event);
-            if recorded.is_err() {
-                stopper.stop(Why::RecordFailed);
-            }
-        }
-        progress.consume(&event);
-    }
-    recorded
-}
-
-fn record(writer: &mut Writer, event: &Event) -> Result<(), RecordError> {
-    match event {
-        Event::PacketsCaptured { file, bytes, .. } => writer.capture(file, bytes),
-        Event::BlockFinished { record, trials, .. } => writer.block(record, trials),
-        Event::RunEnded { complete } => writer.end(*complete),
-        Event::RunStarted { .. }
-        | Event::BlockStarted { .. }
-        | Event::BlockPhase { .. }
-        | Event::BlockProgress { .. }
-        | Event::Interrupted => Ok(()),
+    fn happened(&mut self, event: &Event) {
+        self.progress.consume(event);
     }
 }
 
-/// The first signal asks the run to stop, the second ends it at once: the enclosure takes everything with it.
-fn watch_signals(stopper: Stopper) {
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let Ok(mut signals) = signal(kind) else { continue };
-        let stopper = stopper.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                if stopper.has_told() {
-                    std::process::exit(Exit::Interrupted as i32);
-                }
-                stopper.stop(Why::Interrupted);
-            }
-        });
-    }
-}
-
-/// Renders the report from the files that were just written, and draws the conclusion.
-fn finish(arguments: &Arguments, run_dir: &Path, why: Option<Why>) -> Result<Exit, Failure> {
-    let model = report::write_reports(run_dir)?;
-    let text = Format::TEXT.render(&model);
-    print(&format!("{text}\nrecorded in {}\n", run_dir.display()))?;
-    let skips = model.cells.iter().any(|cell| cell.status == CellStatus::Skipped);
-    Ok(match (why, report::exit_of(&model)) {
+/// The exit code of what a run says and how it ended.
+fn conclude(model: &ReportModel, why: Option<Why>, skips: Skips) -> Exit {
+    let skipped = model.cells.iter().any(|cell| cell.status == CellStatus::Skipped);
+    match (why, report::exit_of(model)) {
         (Some(Why::Interrupted), _) => Exit::Interrupted,
         (Some(Why::Deadline | Why::FailFast | Why::RecordFailed), _) => Exit::Short,
-        (None, Exit::Done | Exit::Alert) if skips && arguments.deny_skips => Exit::Short,
+        (None, Exit::Done | Exit::Alert) if skipped && skips == Skips::Denied => Exit::Short,
         (None, exit) => exit,
-    })
+    }
 }
 
 /// `90s`, `30m`, `2h`

@@ -2,29 +2,25 @@
 //!
 //! The same player as a bare-metal block of `rig matrix run`, in the same network; only nothing is compared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rig_protocol::{Lane, TrialRecord};
-use tokio::sync::mpsc::unbounded_channel;
 
 use super::resolve;
 use crate::analysis::words::count as thousands;
-use crate::cli::matrix::prepare::{self, laboratory, look};
+use crate::campaign::{Once, play_once};
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Configuration, TargetSpec};
-use crate::configuration::{Engine, Resolved};
 use crate::document::hint;
-use crate::image::GuestKeys;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
-use crate::path::{Mechanisms, PathSpec};
-use crate::process;
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, Conduct, PlannedBlock};
-use crate::runner::{Attempt, Player, Stopper};
+use crate::path::PathSpec;
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
+use crate::runner::Attempt;
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
 
 /// Arguments of `rig scenario run`.
@@ -64,16 +60,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         None => PathSpec::plain("direct", 1500),
     };
     let attempt = attempt(&arguments, &scenario, scenario.complete(&given), path, resolved, seed);
-    let abilities = look([&attempt.cell]);
-    if let Some(reason) = prepare::lack(&abilities, &attempt.cell) {
-        return Err(Failure::say(
-            Exit::Testbed,
-            format!("this host cannot run it: {reason}"),
-            "`rig doctor` says what is missing and what to do about it",
-        ));
-    }
-    process::enclose().map_err(Failure::testbed)?;
-    let (record, trials) = play(&arguments, attempt.clone(), abilities.mechanisms)?;
+    let Once { record, trials } = play_once(attempt.clone(), arguments.examples)?;
     print(&describe(&attempt, &record, &trials))?;
     Ok(match record.status {
         BlockStatus::Complete if record.tally.trials == arguments.trials => Exit::Done,
@@ -127,43 +114,6 @@ fn attempt(
         proof: scenario.proof.clone(),
     };
     Attempt { cell, block, attempt: 1 }
-}
-
-fn play(
-    arguments: &Arguments,
-    attempt: Attempt,
-    mechanisms: Mechanisms,
-) -> Result<(BlockRecord, Vec<TrialRecord>), Failure> {
-    let refuse =
-        |error: std::io::Error| Failure::say(Exit::Testbed, error, "see `ulimit -a` and `df -h /tmp`");
-    let folder = process::new_run_dir().map_err(refuse)?;
-    let conduct = Conduct {
-        retries: 0,
-        block_deadline_ms: 3_600_000,
-        keep_examples: arguments.examples,
-        keep_anomalies: arguments.examples,
-        capture: CaptureWhen::Never,
-    };
-    let nobody = Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() };
-    let laboratory =
-        laboratory(&conduct, folder.path(), HashMap::new(), nobody, mechanisms, GuestKeys::generate())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(refuse)?;
-    let played = runtime.block_on(async {
-        let (stopper, stop) = Stopper::new();
-        let (events, _spine) = unbounded_channel();
-        let interrupted = async {
-            // Without a handler for Ctrl-C the signal ends us, which is as good.
-            let _ = tokio::signal::ctrl_c().await;
-            stopper.stop(crate::runner::Why::Interrupted);
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            played = laboratory.play(attempt, events, stop) => played,
-            () = interrupted => None,
-        }
-    });
-    runtime.shutdown_background();
-    played.ok_or_else(|| Failure::say(Exit::Interrupted, "interrupted", "nothing was recorded"))
 }
 
 /// Counts, then the trials that were kept, one line per step.

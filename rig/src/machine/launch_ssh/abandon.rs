@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::process;
+
 /// A connection that breaks is explained by the guest's death if that is told within this; longer than a death is gathered.
 pub(super) const EXPLANATION: Duration = Duration::from_millis(600);
 
@@ -19,13 +21,9 @@ struct Abandoned {
 }
 
 impl Abandon {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Abandoned> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Closes the sockets. The first reason stays.
     pub fn abandon(&self, reason: &str) {
-        let mut state = self.lock();
+        let mut state = process::lock(&self.0.0);
         state.reason.get_or_insert_with(|| reason.to_owned());
         for socket in state.sockets.drain(..) {
             // One that is closed already needs no closing.
@@ -36,19 +34,22 @@ impl Abandon {
 
     /// The reason, if there is one or comes soon: a connection breaks some moments before anybody can say why.
     pub(super) fn reason_soon(&self) -> Option<String> {
-        let waited = self.0.1.wait_timeout_while(self.lock(), EXPLANATION, |state| state.reason.is_none());
+        let waited = self
+            .0
+            .1
+            .wait_timeout_while(process::lock(&self.0.0), EXPLANATION, |state| state.reason.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.reason.clone()
     }
 
     /// The reason, if it was.
     pub fn reason(&self) -> Option<String> {
-        self.lock().reason.clone()
+        process::lock(&self.0.0).reason.clone()
     }
 
     /// Takes a socket to be closed with the others; at once, if all is over already.
     pub(super) fn watch(&self, socket: &TcpStream) -> io::Result<()> {
         let socket = socket.try_clone()?;
-        let mut state = self.lock();
+        let mut state = process::lock(&self.0.0);
         match state.reason {
             Some(_) => socket.shutdown(Shutdown::Both),
             None => {

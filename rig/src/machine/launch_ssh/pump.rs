@@ -14,10 +14,9 @@ use nix::poll::{PollFd, PollFlags};
 use ssh2::Channel;
 
 use super::{AgentEnd, Exit, SshError, SshSession, Window, directions, learn_exit, wait};
+use crate::process::Tail;
 
 const BUFFER_BYTES: usize = 64 << 10;
-/// The last part of standard error that is kept.
-const STDERR_TAIL_BYTES: usize = 8 << 10;
 /// For the server to hear of a new size of the terminal.
 const RESIZE_DEADLINE: Duration = Duration::from_secs(5);
 /// A program that has closed its output ends within this.
@@ -115,13 +114,13 @@ struct Pump<'a> {
 
 /// What a program says on standard error: the last part is kept, all of it is passed on to whoever hears it.
 pub(super) struct Stderr {
-    tail: Vec<u8>,
+    tail: Tail,
     heard_by: Option<Box<dyn Write + Send>>,
 }
 
 impl Stderr {
     pub(super) fn new(heard_by: Option<Box<dyn Write + Send>>) -> Self {
-        Self { tail: Vec::new(), heard_by }
+        Self { tail: Tail::default(), heard_by }
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -129,9 +128,7 @@ impl Stderr {
             // Who does not want to hear need not; the program goes on.
             self.heard_by = None;
         }
-        self.tail.extend_from_slice(bytes);
-        let excess = self.tail.len().saturating_sub(STDERR_TAIL_BYTES);
-        self.tail.drain(..excess);
+        self.tail.push(bytes);
     }
 }
 
@@ -167,7 +164,7 @@ pub(super) fn pump(
             None => format!("the ssh connection broke: {error}"),
         }),
     };
-    AgentEnd { exit, stderr: String::from_utf8_lossy(&stderr.tail).into_owned() }
+    AgentEnd { exit, stderr: stderr.tail.text() }
 }
 
 impl Pump<'_> {

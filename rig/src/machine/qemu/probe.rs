@@ -319,7 +319,7 @@ fn identify(kit: &ProbeKit) -> io::Result<String> {
         add(&if meta.rdev() == 0 { meta.mtime() } else { 0 }.to_le_bytes());
     }
     add(&kit.within.as_millis().to_le_bytes());
-    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:.16x}", hash.finalize()))
 }
 
 /// A program's file, as PATH has it. One that is nowhere stays what it is, and its start will say so.

@@ -6,7 +6,7 @@
 //! Wire format: QEMU's docs/interop/qmp-spec.txt. Tests: below, against a scripted server.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use miette::Diagnostic;
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::log::JsonLog;
+use crate::process::lock;
 
 /// A reply longer than this is not one of the commands that rig sends.
 const MAX_LINE_BYTES: u64 = 4 << 20;
@@ -110,11 +111,6 @@ struct Shared {
     closed: Option<String>,
     last: String,
     log: JsonLog,
-}
-
-/// Takes the lock; a panic of another holder leaves nothing half-done in a [`Shared`].
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

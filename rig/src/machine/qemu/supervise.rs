@@ -21,13 +21,12 @@ use super::console::ConsoleState;
 use super::death::{Death, Signs, describe_exit};
 use super::qmp::QmpEvent;
 use super::spawn::Process;
+use crate::process::Tail;
 
 /// After the first sign of a death, so long more telling ones may come (the panic's line on the console, standard error).
 const GATHER: Duration = Duration::from_millis(250);
 /// A QEMU that has told its end is killed when it is not gone after this.
 const LINGER: Duration = Duration::from_secs(2);
-/// Bytes of standard error that are kept.
-const STDERR_TAIL_BYTES: usize = 4 << 10;
 
 /// What rig itself is about to do with the guest, so that its effects are not taken for a death of its own.
 #[derive(Debug, Default)]
@@ -119,15 +118,13 @@ pub(super) fn read_stderr(
 ) -> std::io::Result<JoinHandle<String>> {
     let mut stderr = pipe::Receiver::from_owned_fd(stderr.into())?;
     Ok(tokio::spawn(async move {
-        let mut tail = Vec::new();
+        let mut tail = Tail::default();
         let mut buffer = [0; 1024];
         while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
             note(&String::from_utf8_lossy(&buffer[..count]));
-            tail.extend_from_slice(&buffer[..count]);
-            let excess = tail.len().saturating_sub(STDERR_TAIL_BYTES);
-            tail.drain(..excess);
+            tail.push(&buffer[..count]);
         }
-        String::from_utf8_lossy(&tail).into_owned()
+        tail.text()
     }))
 }
 

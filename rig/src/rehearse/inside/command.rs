@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::{Uplink, await_end, send};
+use super::uplink::{Uplink, send};
+use crate::process;
 use crate::rehearse::wire::{Sink, Start, Stream, ToHost, Window};
 
 /// A command under way.
@@ -80,12 +81,12 @@ impl Running {
 
     /// The command has ended: no signal must reach whoever gets its number next.
     pub(super) fn forget(&self) {
-        *self.group.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+        *process::lock(&self.group) = None;
     }
 
     /// To the whole process group, as a terminal does it.
     pub(super) fn signal(&self, number: i32) {
-        if let Some(group) = *self.group.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+        if let Some(group) = *process::lock(&self.group) {
             // SAFETY: no pointers. It fails for a number that is no signal, which no driver sends.
             unsafe { libc::killpg(group.as_raw(), number) };
         }
@@ -113,8 +114,8 @@ impl Running {
     /// Waits until all output has been sent.
     pub(super) fn drain(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        for pumped in self.pumped.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter() {
-            await_end(pumped, deadline);
+        for pumped in process::lock(&self.pumped).iter() {
+            let _ = pumped.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }

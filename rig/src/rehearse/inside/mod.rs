@@ -5,11 +5,11 @@
 //! Tests: `tests/rehearsal.rs`; `command` is tested as an ordinary process.
 
 mod command;
+mod uplink;
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use self::command::Running;
+use self::uplink::{Uplink, send};
 use super::wire::{BEAT, Ending, Mount, PORT, Start, ToGuest, ToHost};
 
 /// For the control port to appear after its driver was loaded.
@@ -50,9 +51,6 @@ const SYSCTLS: [(&str, &str); 5] = [
     ("vm/max_map_count", "1048576"),
     ("net/core/somaxconn", "65535"),
 ];
-
-/// The way to the driver; several threads write to it.
-type Uplink = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// Serves as PID 1 of the emulated KVM host and powers it off. Returns only if this process is not PID 1, with that as the error.
 pub fn serve_as_init() -> io::Error {
@@ -101,12 +99,6 @@ fn serve() -> Result<(), String> {
     Ok(())
 }
 
-/// The driver is gone when this fails, and with it the machine.
-fn send(uplink: &Uplink, message: &ToHost) {
-    let mut uplink = uplink.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let _ = message.write(&mut *uplink);
-}
-
 fn furnish() -> Result<(), String> {
     for (kind, folder, options, optional) in MOUNTS {
         let made = fs::create_dir_all(folder)
@@ -118,7 +110,7 @@ fn furnish() -> Result<(), String> {
     }
     for (name, value) in SYSCTLS {
         // A kernel without it is no reason to stop: the record keeps the values that matter.
-        let _ = std::fs::write(format!("/proc/sys/{name}"), value);
+        let _ = fs::write(format!("/proc/sys/{name}"), value);
     }
     // As a login on Debian has it: low until a program asks for more.
     setrlimit(Resource::RLIMIT_NOFILE, 1024, 1 << 20)
@@ -126,12 +118,12 @@ fn furnish() -> Result<(), String> {
 }
 
 /// The device of the control port. No udev here: sysfs tells which it is.
-fn open_port() -> Result<std::fs::File, String> {
+fn open_port() -> Result<fs::File, String> {
     let deadline = Instant::now() + PORT_PATIENCE;
     loop {
         if let Some(device) = find_port(Path::new("/sys/class/virtio-ports")) {
-            let opened = OpenOptions::new().read(true).write(true).open(&device);
-            return opened.map_err(|error| format!("open the control port {}: {error}", device.display()));
+            let opened = fs::OpenOptions::new().read(true).write(true).open(device);
+            return opened.map_err(|error| format!("open the control port: {error}"));
         }
         if Instant::now() >= deadline {
             return Err(format!("no control port {PORT} within {} s", PORT_PATIENCE.as_secs()));
@@ -141,9 +133,10 @@ fn open_port() -> Result<std::fs::File, String> {
 }
 
 fn find_port(ports: &Path) -> Option<PathBuf> {
-    let port = std::fs::read_dir(ports).ok()?.flatten().find(|port| {
-        std::fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim() == PORT)
-    })?;
+    let port = fs::read_dir(ports)
+        .ok()?
+        .flatten()
+        .find(|port| fs::read_to_string(port.path().join("name")).is_ok_and(|name| name.trim() == PORT))?;
     Some(Path::new("/dev").join(port.file_name()))
 }
 
@@ -157,12 +150,7 @@ fn mount_share(share: &Mount) -> Result<(), String> {
 }
 
 /// Runs the command to its end, and ends all that it left behind.
-fn run(
-    start: &Start,
-    uplink: &Uplink,
-    downlink: std::fs::File,
-    released: Sender<()>,
-) -> Result<Ending, String> {
+fn run(start: &Start, uplink: &Uplink, downlink: fs::File, released: Sender<()>) -> Result<Ending, String> {
     let running = start.mounts.iter().try_for_each(mount_share).and_then(|()| Running::start(start, uplink));
     let running = match running {
         Ok(running) => Arc::new(running),
@@ -182,7 +170,7 @@ fn run(
 }
 
 /// Does what the driver says until it releases us or is gone.
-fn steer(mut downlink: std::fs::File, running: &Running, released: &Sender<()>) {
+fn steer(mut downlink: fs::File, running: &Running, released: &Sender<()>) {
     while let Ok(Some(message)) = ToGuest::read(&mut downlink) {
         match message {
             ToGuest::Input(bytes) => running.input(bytes),
@@ -196,7 +184,7 @@ fn steer(mut downlink: std::fs::File, running: &Running, released: &Sender<()>) 
     let _ = released.send(());
 }
 
-fn await_release(mut downlink: std::fs::File, released: &Sender<()>) {
+fn await_release(mut downlink: fs::File, released: &Sender<()>) {
     while let Ok(Some(message)) = ToGuest::read(&mut downlink) {
         if message == ToGuest::Release {
             break;
@@ -246,11 +234,6 @@ fn power_off() -> ! {
     }
     // If it does, the kernel panics at PID 1's exit, which ends the machine as well.
     std::process::exit(1)
-}
-
-/// Waits for a thread's last word, at most this long.
-fn await_end(done: &Receiver<()>, deadline: Instant) {
-    let _ = done.recv_timeout(deadline.saturating_duration_since(Instant::now()));
 }
 
 #[cfg(test)]

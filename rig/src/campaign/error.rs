@@ -1,0 +1,142 @@
+//! Why a campaign cannot begin, go on or be reported, and whom that blames.
+//!
+//! Every sentence that a user reads of it is here or in the error that it wraps. Must not know exit codes: the command line gives them.
+//! Units: none. Tests: `tests/cli_input.rs` (trycmd), `tests/trouble`.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::document::Problems;
+use crate::image::ImageError;
+use crate::machine::qemu::ProbeError;
+use crate::process::EnclosureError;
+use crate::record::RecordError;
+
+/// Why a campaign did not come to its end.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CampaignError {
+    /// The file or the filters are wrong: all problems at once.
+    #[error("the input is wrong")]
+    Input(Problems),
+    /// An image cannot be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] ImageError),
+    /// A recorded run cannot be found, read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Record(#[from] RecordError),
+    /// There is no enclosure in which the run could die together.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Enclosure(#[from] EnclosureError),
+    /// Nothing executes guests as asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Accelerator(#[from] ProbeError),
+    /// No thread can be started.
+    #[error("no runtime: {cause}")]
+    #[diagnostic(help("see `ulimit -u`"))]
+    NoRuntime {
+        /// Why not.
+        cause: io::Error,
+    },
+    /// There is no private folder for the agent's file.
+    #[error("no private folder for the agent: {cause}")]
+    #[diagnostic(help("see `df -h /run /tmp`"))]
+    NoPrivateFolder {
+        /// Why not.
+        cause: io::Error,
+    },
+    /// This host can run none of the cells.
+    #[error("this host can run none of the cells: {}", join(reasons))]
+    #[diagnostic(help("`rig doctor` says what is missing and what to do about it"))]
+    NothingReady {
+        /// Each reason once.
+        reasons: BTreeSet<String>,
+        /// The keys of the matrix file that ask for what this host lacks.
+        unmet: Problems,
+    },
+    /// This host cannot run the one cell that was asked for.
+    #[error("this host cannot run {what}: {reason}")]
+    #[diagnostic(help("`rig doctor` says what is missing and what to do about it"))]
+    CannotRun {
+        /// `it`, or the guest's words.
+        what: String,
+        /// What the host lacks.
+        reason: String,
+    },
+    /// A run goes on only with the agent that began it.
+    #[error("run {run} was begun with another guest agent than the one in this rig")]
+    #[diagnostic(help(
+        "go on with the rig that began it, or begin a new run: two agents in one run are no fair comparison"
+    ))]
+    OtherAgent {
+        /// Its id.
+        run: String,
+    },
+    /// A run goes on only with the images that it began with.
+    #[error("run {run} was begun with another image {image} ({package})")]
+    #[diagnostic(help("begin a new run: two kernels under one name are no fair comparison"))]
+    OtherImage {
+        /// The run's id.
+        run: String,
+        /// The image's name.
+        image: String,
+        /// The package that the image of that name is made of now.
+        package: String,
+    },
+    /// A report cannot be written; the run itself is safe.
+    #[error("cannot write {}: {cause}", path.display())]
+    #[diagnostic(help("the run itself is safe: `rig report RUN --output DIR` renders it anywhere else"))]
+    ReportUnwritable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The user stopped what has no record.
+    #[error("interrupted")]
+    #[diagnostic(help("nothing was recorded"))]
+    Interrupted,
+}
+
+/// Whom an error blames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// A file, a flag, a filter, a name of a run.
+    Input,
+    /// The host, its disk, its packages.
+    Testbed,
+    /// Nobody: the user stopped it.
+    User,
+}
+
+impl CampaignError {
+    /// Whom it blames.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Input(_) | Self::OtherAgent { .. } | Self::OtherImage { .. } => Blame::Input,
+            Self::Image(error) if error.blames_input() => Blame::Input,
+            Self::Record(error) if error.blames_the_input() => Blame::Input,
+            Self::Image(_)
+            | Self::Record(_)
+            | Self::Enclosure(_)
+            | Self::Accelerator(_)
+            | Self::NoRuntime { .. }
+            | Self::NoPrivateFolder { .. }
+            | Self::NothingReady { .. }
+            | Self::CannotRun { .. }
+            | Self::ReportUnwritable { .. } => Blame::Testbed,
+            Self::Interrupted => Blame::User,
+        }
+    }
+}
+
+fn join(reasons: &BTreeSet<String>) -> String {
+    reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,56 @@
+//! What all blocks of a run share, put together once.
+//!
+//! Must not know cells. Units: `Duration`. Errors: [`CampaignError::NoPrivateFolder`], which blames the host's disk.
+//! Tests: through whole runs, `tests/netns.rs` and `tests/guest.rs`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::configuration::Resolved;
+use crate::image::{GuestKeys, Image};
+use crate::path::Mechanisms;
+use crate::record::format::Conduct;
+use crate::runner::Laboratory;
+use crate::{agent, clock, process};
+
+use super::error::CampaignError;
+
+/// The program that guests run in.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// From QEMU's start to `rig: ready`: under TCG on a busy host it takes some seconds; in a rehearsal, where one now and then never comes up, up to
+/// a minute.
+fn boot_deadline() -> Duration {
+    Duration::from_secs(if clock::is_rehearsed() { 180 } else { 90 })
+}
+
+/// Everything that blocks share.
+pub fn laboratory(
+    conduct: &Conduct,
+    run_dir: &Path,
+    images: HashMap<String, Image>,
+    accelerator: Resolved,
+    mechanisms: Mechanisms,
+    keys: GuestKeys,
+) -> Result<Laboratory, CampaignError> {
+    let unusable = |cause: std::io::Error| CampaignError::NoPrivateFolder { cause };
+    let private = process::new_run_dir().map_err(unusable)?;
+    let agent = agent::install(private.path()).map_err(unusable)?;
+    let results = run_dir.canonicalize().map_err(unusable)?;
+    Ok(Laboratory {
+        images,
+        accelerator,
+        mechanisms,
+        qemu: PathBuf::from(QEMU),
+        keys,
+        agent,
+        private,
+        results,
+        block_deadline: Duration::from_millis(conduct.block_deadline_ms) * clock::patience(),
+        boot_deadline: boot_deadline(),
+        keep_examples: conduct.keep_examples,
+        keep_anomalies: conduct.keep_anomalies,
+        capture: conduct.capture,
+    })
+}

@@ -1,0 +1,31 @@
+//! A campaign: what a run is, from what was asked for to the report on disk.
+//!
+//! Holds its one flow (`run.rs`: read, expand, look, open, conduct, report) and its pieces, which `rig guest`, `rig scenario run`, `rig bench` and
+//! `rig doctor` use too. Must not print, parse arguments or know exit codes. Units: `Duration`.
+//! Errors: [`CampaignError`], which says whom it blames. Tests: whole runs, `tests/netns.rs`, `tests/guest.rs`, `tests/trouble`, `tests/cli_input.rs`.
+
+mod accelerator;
+mod conduct;
+mod error;
+mod host;
+mod laboratory;
+mod once;
+mod open;
+mod order;
+mod prepare;
+mod report;
+mod run;
+mod runtime;
+mod shard;
+
+pub use accelerator::{accelerator, known_accelerator};
+pub use error::{Blame, CampaignError};
+pub use host::{lack, look, qemu_version};
+pub use laboratory::{QEMU, laboratory};
+pub use once::{Once, play_once};
+pub use order::{AfterVoid, Asked, NewRun, Order, Work};
+pub use prepare::images_for;
+pub use report::{read_report, write_reports};
+pub use run::{Ended, Watcher, run};
+pub use runtime::runtime;
+pub use shard::Shard;

@@ -1,0 +1,147 @@
+//! The middle of a campaign, inside the enclosure: what executes guests, the plan, the record.
+//!
+//! Must not know how a block is played. Units: milliseconds in the record.
+//! Errors: [`CampaignError`]: no cell can be run here, no record can be written. Tests: `tests/netns.rs`, `tests/guest.rs`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use crate::configuration::{HostAbilities, Resolved};
+use crate::document::Problems;
+use crate::image::{GuestKeys, Image};
+use crate::matrix::{Cell, Matrix, Plan, Selected};
+use crate::record::Writer;
+use crate::record::format::{
+    BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
+};
+use crate::runner::{Laboratory, environment, schedule};
+use crate::{agent, clock};
+
+use super::accelerator::accelerator;
+use super::error::CampaignError;
+use super::host::{lack, path_lacks};
+use super::laboratory::laboratory;
+use super::prepare::{Begin, Prepared};
+
+/// Kept whole of each outcome: so many examples, so many anomalies.
+const KEEP_EXAMPLES: u32 = 3;
+const KEEP_ANOMALIES: u32 = 1_000;
+
+/// A run that can begin.
+pub(super) struct Opened {
+    pub(super) laboratory: Laboratory,
+    pub(super) writer: Writer,
+    pub(super) run: RunRecord,
+    pub(super) done: Vec<BlockRecord>,
+    /// Where the matrix file asks for what cells are skipped for: their paths cannot be made here.
+    pub(super) unmet: Problems,
+}
+
+/// Finds out what executes guests, makes the plan and opens the record.
+pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, CampaignError> {
+    let Prepared { run, mut abilities, images } = prepared;
+    let keys = GuestKeys::generate();
+    let by_name: BTreeMap<&String, &Image> = images.iter().collect();
+    let accelerator = accelerator(by_name.into_values().next(), &keys).await?;
+    abilities.accelerator = Some(accelerator.clone());
+    let explain = |cells: &[CellRecord]| match &run.matrix {
+        Some(matrix) => matrix.explain_lacks(&path_lacks(cells, &abilities)),
+        None => Problems::default(),
+    };
+    let (writer, record, done) = match run.begin {
+        Begin::Anew { selected, seed, capture } => {
+            let matrix = run.matrix.as_ref().expect("a new run has its file");
+            let draft = draft(matrix, selected, seed, capture, &images);
+            let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
+            let record = plan(draft, cells, &abilities, &accelerator);
+            if !has_ready(&record.cells) {
+                return Err(nothing_ready(&record.cells, explain(&record.cells)));
+            }
+            (Writer::create(results, &record)?, record, vec![])
+        }
+        Begin::Again { run_dir, .. } => Writer::resume(&run_dir)?,
+    };
+    let unmet = explain(&record.cells);
+    let laboratory =
+        laboratory(&record.conduct, writer.dir(), images, accelerator, abilities.mechanisms, keys)?;
+    Ok(Opened { laboratory, writer, run: record, done, unmet })
+}
+
+/// What is known of a new run before its plan.
+fn draft(
+    matrix: &Matrix,
+    selected: Selected,
+    seed: u64,
+    capture: CaptureWhen,
+    images: &HashMap<String, Image>,
+) -> RunRecord {
+    let settings = selected.settings;
+    RunRecord {
+        format: FORMAT,
+        id: clock::run_id(seed),
+        seed,
+        started: clock::now(),
+        rig_version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_build_id: agent::build_id().to_owned(),
+        command_line: std::env::args().collect(),
+        profile: selected.profile,
+        matrix: matrix.text().to_owned(),
+        judgement: Judgement {
+            confidence: settings.confidence,
+            margin: settings.margin,
+            alert: matrix.alert().clone(),
+        },
+        conduct: Conduct {
+            retries: settings.retries,
+            block_deadline_ms: u64::try_from(settings.block_deadline.as_millis()).unwrap_or(u64::MAX),
+            keep_examples: KEEP_EXAMPLES,
+            keep_anomalies: KEEP_ANOMALIES,
+            capture,
+        },
+        environment: Environment::default(),
+        images: images.iter().map(|(name, image)| (name.clone(), image_record(image))).collect(),
+        cells: vec![],
+        blocks: vec![],
+    }
+}
+
+fn image_record(image: &Image) -> ImageRecord {
+    ImageRecord {
+        package: image.package.clone(),
+        release: image.release.clone(),
+        digest: image.digest.clone(),
+    }
+}
+
+/// Ready and skipped cells, and the blocks of the ready ones.
+fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &HostAbilities, accelerator: &Resolved) -> RunRecord {
+    let plan = Plan::make(cells, &|cell| lack(abilities, cell));
+    let blocks = schedule(plan.ready(), draft.seed);
+    let cells =
+        plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
+    RunRecord {
+        environment: Environment {
+            host: environment::host(),
+            qemu: abilities.qemu.clone().unwrap_or_default(),
+            // Nothing was probed for a run without guests.
+            accelerator: if draft.images.is_empty() { "none" } else { accelerator.engine.word() }.to_owned(),
+            accelerator_reason: accelerator.reason.clone(),
+            sysctls: environment::sysctls(),
+            rehearsed: clock::is_rehearsed(),
+        },
+        cells: cells.collect(),
+        blocks,
+        ..draft
+    }
+}
+
+/// Whether any cell that was asked for can be run. Controls prove what cells find: alone they count only where nothing else was asked for.
+fn has_ready(cells: &[CellRecord]) -> bool {
+    let only_controls = cells.iter().all(|cell| cell.cell.control.is_some());
+    cells.iter().any(|cell| cell.skipped.is_none() && (only_controls || cell.cell.control.is_none()))
+}
+
+fn nothing_ready(cells: &[CellRecord], unmet: Problems) -> CampaignError {
+    let reasons: BTreeSet<String> = cells.iter().filter_map(|cell| cell.skipped.clone()).collect();
+    CampaignError::NothingReady { reasons, unmet }
+}

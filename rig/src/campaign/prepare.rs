@@ -1,0 +1,142 @@
+//! The first half of a campaign, on the host's own network: read, expand, look.
+//!
+//! From an order to the cells, what this host can do for them, and the images of their kernels. Must not know how a block is played.
+//! Units: none. Errors: [`CampaignError`]: the input is wrong, a run cannot be resumed, an image cannot be had.
+//! Tests: `tests/cli_input.rs`, `tests/netns.rs`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::agent;
+use crate::configuration::HostAbilities;
+use crate::image::{Image, Step, ensure_image, narrate};
+use crate::matrix::{Cell, Filter, HOST_KERNEL, Matrix, Selected};
+use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
+use crate::record::{self, Reader};
+
+use super::error::CampaignError;
+use super::host::{lack, look};
+use super::order::{NewRun, Order, Work};
+
+/// What an order names, read from disk.
+pub(super) enum Source {
+    /// A matrix file, with the filters.
+    File { matrix: Matrix, filters: Vec<Filter>, asked: NewRun },
+    /// A recorded run.
+    Run { run_dir: PathBuf, old: Box<RunRecord> },
+}
+
+/// What is known of a run before this host was looked at.
+pub(super) struct Expanded {
+    /// Every cell. Those that a recorded run skipped say why.
+    pub(super) cells: Vec<CellRecord>,
+    /// The file that asks for them; none where a recorded one cannot be read again (a scenario file of the user's is gone).
+    pub(super) matrix: Option<Matrix>,
+    /// Whether it begins or goes on.
+    pub(super) begin: Begin,
+}
+
+/// How a run begins.
+pub(super) enum Begin {
+    /// From its first block.
+    Anew { selected: Selected, seed: u64, capture: CaptureWhen },
+    /// Where it was left.
+    Again { run_dir: PathBuf, old: Box<RunRecord> },
+}
+
+/// A run whose images are there, and whose enclosure is not yet.
+pub(super) struct Prepared {
+    pub(super) run: Expanded,
+    pub(super) abilities: HostAbilities,
+    pub(super) images: HashMap<String, Image>,
+}
+
+/// Reads what the order names.
+pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
+    match &order.work {
+        Work::New(asked) => {
+            let (matrix, filters) = asked.asked.read()?;
+            Ok(Source::File { matrix, filters, asked: asked.clone() })
+        }
+        Work::Again(run) => {
+            let run_dir = record::find(&order.results, run)?;
+            let old = Reader::open(&run_dir)?.record;
+            if old.agent_build_id != agent::build_id() {
+                return Err(CampaignError::OtherAgent { run: old.id });
+            }
+            Ok(Source::Run { run_dir, old: Box::new(old) })
+        }
+    }
+}
+
+/// The cells of the run.
+pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
+    match source {
+        Source::File { matrix, filters, asked } => {
+            let mut selected = asked.asked.expand(&matrix, filters)?;
+            let cells = std::mem::take(&mut selected.cells);
+            let cells = match asked.shard {
+                Some(shard) => shard.take(cells),
+                None => cells,
+            };
+            let cells = cells.into_iter().map(|cell| CellRecord { cell, skipped: None }).collect();
+            let seed = asked.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
+            let begin = Begin::Anew { selected, seed, capture: asked.capture };
+            Ok(Expanded { cells, matrix: Some(matrix), begin })
+        }
+        Source::Run { run_dir, old } => {
+            let name = format!("matrix.toml of run {}", old.id);
+            let matrix = Matrix::parse(&name, &old.matrix, Path::new(".")).ok();
+            Ok(Expanded { cells: old.cells.clone(), matrix, begin: Begin::Again { run_dir, old } })
+        }
+    }
+}
+
+/// What this host can do for the cells, and the images of their kernels, built where they are missing.
+pub(super) fn prepare(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<Prepared, CampaignError> {
+    let abilities = look(run.cells.iter().map(|cell| &cell.cell));
+    let wanted = run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
+    let images = images_for(wanted, &abilities, tell)?;
+    if let Begin::Again { old, .. } = &run.begin {
+        refuse_other_images(old, &images)?;
+    }
+    Ok(Prepared { run, abilities, images })
+}
+
+/// The images of the kernels of these cells, built where they are missing; on the host's network.
+///
+/// # Errors
+/// [`CampaignError::Image`]
+pub fn images_for<'a>(
+    cells: impl Iterator<Item = &'a Cell>,
+    abilities: &HostAbilities,
+    tell: &mut dyn FnMut(&str, &Step),
+) -> Result<HashMap<String, Image>, CampaignError> {
+    let kernels: BTreeSet<&str> = cells
+        .filter(|cell| lack(abilities, cell).is_none())
+        .map(|cell| cell.subject.kernel.as_str())
+        .filter(|kernel| *kernel != HOST_KERNEL)
+        .collect();
+    let mut images = HashMap::new();
+    for kernel in kernels {
+        let image = ensure_image(kernel, &mut narrate(|step| tell(kernel, step)))?;
+        images.insert(kernel.to_owned(), image);
+    }
+    Ok(images)
+}
+
+fn refuse_other_images(old: &RunRecord, images: &HashMap<String, Image>) -> Result<(), CampaignError> {
+    for (name, image) in images {
+        if old.images.get(name).is_none_or(|then| then.digest != image.digest) {
+            return Err(CampaignError::OtherImage {
+                run: old.id.clone(),
+                image: name.clone(),
+                package: image.package.clone(),
+            });
+        }
+    }
+    Ok(())
+}

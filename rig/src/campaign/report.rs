@@ -1,0 +1,53 @@
+//! The end of a campaign: the report of a run, from its files alone. `rig report` calls the same.
+//!
+//! Must not know how a run was played. Units: none.
+//! Errors: [`CampaignError`]: the run cannot be read, its folder cannot be written. Tests: `tests/golden`, `tests/cli_input.rs`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::analysis;
+use crate::analysis::model::ReportModel;
+use crate::record::{Layout, Reader};
+use crate::report::Format;
+
+use super::error::CampaignError;
+
+/// What the files of a run say.
+///
+/// # Errors
+/// [`CampaignError::Record`]
+pub fn read_report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
+    Ok(analysis::analyse(&Reader::open(run_dir)?))
+}
+
+/// Reads a run back from disk, writes every format into its folder, and returns what they say.
+///
+/// # Errors
+/// [`CampaignError::Record`], [`CampaignError::ReportUnwritable`]
+pub(super) fn report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
+    let model = read_report(run_dir)?;
+    write_reports(&model, Format::ALL, run_dir)?;
+    Ok(model)
+}
+
+/// Writes `report.EXTENSION` of each format into `folder`, which is made if need be; returns the files.
+///
+/// # Errors
+/// [`CampaignError::ReportUnwritable`]
+pub fn write_reports(
+    model: &ReportModel,
+    formats: &[Format],
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CampaignError> {
+    let refused =
+        |path: &Path, cause: io::Error| CampaignError::ReportUnwritable { path: path.to_owned(), cause };
+    std::fs::create_dir_all(folder).map_err(|error| refused(folder, error))?;
+    let mut written = Vec::new();
+    for &format in formats {
+        let path = Layout::new(folder).report(format.extension);
+        std::fs::write(&path, format.render(model)).map_err(|error| refused(&path, error))?;
+        written.push(path);
+    }
+    Ok(written)
+}

@@ -1,0 +1,71 @@
+//! `rig matrix run` on one screen: read, expand, look, open, conduct, report.
+//!
+//! Must not print, and must not know exit codes: the command line watches and concludes. Units: none.
+//! Errors: [`CampaignError`]. Tests: `tests/netns.rs`, `tests/guest.rs`, `tests/trouble`.
+
+use std::path::PathBuf;
+
+use crate::analysis::model::ReportModel;
+use crate::document::Problems;
+use crate::event::Event;
+use crate::image::Step;
+use crate::process;
+use crate::runner::{Stopper, Why};
+
+use super::conduct::conduct;
+use super::error::CampaignError;
+use super::open::open;
+use super::order::Order;
+use super::prepare::{expand, prepare, read};
+use super::report::report;
+use super::runtime::runtime;
+
+/// Whoever follows a campaign while it goes on. Nothing that it does can stop a run but by the stopper.
+pub trait Watcher {
+    /// An image is being made, step by step.
+    fn image_step(&mut self, image: &str, step: &Step);
+    /// The run is about to begin; these keys of the matrix file ask for what this host lacks.
+    fn unmet(&mut self, problems: Problems);
+    /// The run may be stopped by this from now on.
+    fn may_stop(&mut self, stopper: Stopper);
+    /// Something happened.
+    fn happened(&mut self, event: &Event);
+}
+
+/// How a campaign ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Where it is recorded.
+    pub run_dir: PathBuf,
+    /// What its report says.
+    pub model: ReportModel,
+    /// What ended it before its last block.
+    pub why: Option<Why>,
+}
+
+/// Runs a campaign from its order to the report on disk.
+///
+/// The files are read, and what needs the host's network (packages, images) is done, before the enclosure; whatever must die with the run
+/// is made inside it. The report is rendered from the files that were just written, exactly as `rig report` does.
+///
+/// # Errors
+/// [`CampaignError`]
+pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignError> {
+    let source = read(order)?;
+    let cells = expand(source)?;
+    let prepared = prepare(cells, &mut |image, step| watcher.image_step(image, step))?;
+    process::enclose()?;
+    let runtime = runtime()?;
+    let conducted = runtime.block_on(async {
+        let mut opened = open(prepared, &order.results).await?;
+        watcher.unmet(std::mem::take(&mut opened.unmet));
+        let run_dir = opened.writer.dir().to_owned();
+        let why = conduct(opened, order, watcher).await?;
+        Ok::<_, CampaignError>((run_dir, why))
+    });
+    // Blocking threads that still wait for a dead guest must not hold the end up: the enclosure ends them.
+    runtime.shutdown_background();
+    let (run_dir, why) = conducted?;
+    let model = report(&run_dir)?;
+    Ok(Ended { run_dir, model, why })
+}
