@@ -10,7 +10,7 @@ use rig_stats::{Judgement, Probability, detectable, difference, fisher, holm, ju
 
 use super::controls::Sight;
 use super::measured::Measured;
-use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question, Which};
+use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
 use super::rules::Rules;
 
 /// The power that `detectable` is stated for.
@@ -56,9 +56,9 @@ fn compare_one(
     (comparison.low, comparison.high) = (interval.low, interval.high);
     comparison.p_value = fisher(metal, virtual_);
     comparison.reason =
-        [(Which::Virtual, cell), (Which::BareMetal, baseline)].into_iter().find_map(|(which, cell)| {
-            Some(ComparisonReason::Blind(which, sight.blind_for(cell, question)?.clone()))
-        });
+        [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)].into_iter().find_map(
+            |(which, cell)| Some(ComparisonReason::Blind(which, sight.blind_for(cell, question)?.clone())),
+        );
     comparison.verdict = match comparison.reason {
         Some(_) => ComparisonVerdict::Blind,
         None => ComparisonVerdict::NotEnoughTrials,
@@ -92,11 +92,11 @@ fn unknown(cell: &Measured<'_>, baseline: Option<&Measured<'_>>, question: Quest
 
 fn not_run(cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Option<ComparisonReason> {
     if let Some(why) = cell.not_run() {
-        return Some(ComparisonReason::NotRun(Which::Virtual, why));
+        return Some(ComparisonReason::NotRun(ComparedCell::Virtual, why));
     }
     match baseline {
         None => Some(ComparisonReason::NoBaseline),
-        Some(baseline) => Some(ComparisonReason::NotRun(Which::BareMetal, baseline.not_run()?)),
+        Some(baseline) => Some(ComparisonReason::NotRun(ComparedCell::BareMetal, baseline.not_run()?)),
     }
 }
 

@@ -26,12 +26,12 @@ pub(super) fn judge(
         named.filter(|(cell, id)| claims::tests(cell.cell(), id)).map(|(_, id)| id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let court = Court { run, measured, sight, comparisons, rules };
-    ids.into_iter().map(|id| court.hypothesis(id)).collect()
+    let basis = Basis { run, measured, sight, comparisons, rules };
+    ids.into_iter().map(|id| basis.hypothesis(id)).collect()
 }
 
 /// Everything that was measured.
-struct Court<'a> {
+struct Basis<'a> {
     run: &'a Run,
     measured: &'a [Measured<'a>],
     sight: &'a Sight,
@@ -43,7 +43,7 @@ fn has_a_say(cell: &&Measured<'_>) -> bool {
     cell.is_plain() && !cell.is_proxied() && cell.tally.trials > 0
 }
 
-impl<'a> Court<'a> {
+impl<'a> Basis<'a> {
     fn hypothesis(&self, id: &str) -> Hypothesis {
         let claim = claims::find(id);
         let of_claim: Vec<&Measured<'_>> =

@@ -19,12 +19,12 @@ use super::words::{Rounding, count, list, p_value, percent, percent_number, seve
 
 /// Where calls were made, as far as a reader must keep it apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum HostOrGuests {
     Host,
     Guests { accelerators: Vec<String>, proxied: bool },
 }
 
-impl Place {
+impl HostOrGuests {
     fn of(cell: &Measured<'_>) -> Self {
         if cell.cell().is_baseline() {
             return Self::Host;
@@ -146,9 +146,9 @@ impl Telling<'_> {
     fn tell(&self, cells: &[&Measured<'_>], scope: &str) -> String {
         let (blind, seeing): (Vec<&&Measured<'_>>, Vec<&&Measured<'_>>) =
             cells.iter().partition(|cell| self.sight.blind_for(cell, self.question).is_some());
-        let mut places: BTreeMap<Place, Vec<&Measured<'_>>> = BTreeMap::new();
+        let mut places: BTreeMap<HostOrGuests, Vec<&Measured<'_>>> = BTreeMap::new();
         for cell in seeing.into_iter().filter(|cell| cell.tally.trials > 0) {
-            places.entry(Place::of(cell)).or_default().push(cell);
+            places.entry(HostOrGuests::of(cell)).or_default().push(cell);
         }
         let name = match self.question {
             Question::Ebadf => "EBADF",
@@ -165,8 +165,8 @@ impl Telling<'_> {
             .map(|(place, (which, cells))| self.frequency(cells, &which.words(self.run), place == 0))
             .collect();
         text.push_str(&join(&seen));
-        let baseline = places.get(&Place::Host);
-        let guests: Vec<_> = places.iter().filter(|(place, _)| **place != Place::Host).collect();
+        let baseline = places.get(&HostOrGuests::Host);
+        let guests: Vec<_> = places.iter().filter(|(place, _)| **place != HostOrGuests::Host).collect();
         match (baseline, guests.as_slice()) {
             (_, []) if !places.is_empty() => {
                 text.push_str("; no guest was measured, so this says nothing of virtualization")

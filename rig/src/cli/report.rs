@@ -30,9 +30,16 @@ pub(super) struct Arguments {
     /// Where the runs are
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// Write report.txt, .json, .csv, .xml into this folder instead of printing (for several formats: the run's folder)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = about_output())]
     output: Option<PathBuf>,
+}
+
+fn about_output() -> String {
+    let files: Vec<String> = Format::ALL.iter().map(|format| format!(".{}", format.extension)).collect();
+    format!(
+        "Write report{} into this folder instead of printing (for several formats: the run's folder)",
+        files.join(", ")
+    )
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {

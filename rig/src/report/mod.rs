@@ -24,7 +24,7 @@ pub struct Format {
 }
 
 /// The formats that there are, in the order in which they are listed to a user. A new one is a file here and its row.
-const ALL: [Format; 4] = [
+const ALL: &[Format] = &[
     Format { name: "text", extension: "txt", render: |model| text::render(model, &further()) },
     Format { name: "json", extension: "json", render: json::render },
     Format { name: "csv", extension: "csv", render: csv::render },
@@ -38,13 +38,13 @@ fn further() -> String {
 
 impl Format {
     /// All of them.
-    pub const ALL: &'static [Self] = &ALL;
+    pub const ALL: &'static [Self] = ALL;
     /// The one for people.
     pub const TEXT: Self = ALL[0];
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|format| format.name == name)
+        ALL.iter().copied().find(|format| format.name == name)
     }
 
     /// Renders. Ends with a newline.

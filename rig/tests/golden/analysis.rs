@@ -1,9 +1,9 @@
 //! What the analysis concludes, in single facts.
 
 use rig::analysis::model::{
-    Caution, CellReason, CellStatus, CellSummary, Comparison, ComparisonReason, ComparisonVerdict,
-    ControlFailure, EndCaution, HypothesisVerdict, PacketCaution, Question, ReportModel, Returned,
-    TrialCaution, Which,
+    Caution, CellReason, CellStatus, CellSummary, ComparedCell, Comparison, ComparisonReason,
+    ComparisonVerdict, ControlFailure, EndCaution, HypothesisVerdict, PacketCaution, Question, ReportModel,
+    Returned, TrialCaution,
 };
 use rig::analysis::{Conclusion, conclusion};
 use rig::record::format::Witness;
@@ -62,7 +62,11 @@ fn a_blind_bare_metal_blinds_every_comparison_with_it() {
     for kernel in ["6.1", "6.12"] {
         let one = comparison(&model, "reset-after-data", kernel, Ebadf);
         assert_eq!(one.verdict, ComparisonVerdict::Blind);
-        assert!(matches!(one.reason, Some(ComparisonReason::Blind(Which::BareMetal, _))), "{:?}", one.reason);
+        assert!(
+            matches!(one.reason, Some(ComparisonReason::Blind(ComparedCell::BareMetal, _))),
+            "{:?}",
+            one.reason
+        );
     }
     assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Complete);
 }

@@ -203,10 +203,3 @@ fn json_says_what_csv_says() {
         assert_eq!(seen.len(), 3 * json["cells"].as_array().expect("a list").len());
     }
 }
-
-#[test]
-fn temporary_same_bytes_as_before() {
-    let old = std::fs::read_to_string("/tmp/sound_json_old.snap").expect("kept");
-    let body = old.splitn(3, "---\n").nth(2).expect("a head");
-    assert_eq!(render(&model(&sound()), "json").trim(), body.trim());
-}

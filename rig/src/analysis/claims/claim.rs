@@ -31,9 +31,6 @@ impl At {
     }
 }
 
-/// A parameter and its value, as scenarios spell them.
-pub(super) type Parameter = (&'static str, &'static str);
-
 /// The rule by which a claim is decided.
 pub(super) enum Rule {
     /// By none: it needs a look that no cell's counts give.
@@ -46,8 +43,8 @@ pub(super) enum Rule {
     Fails(&'static [Question]),
     /// In KVM guests; see [`judges::fails_in_kvm`].
     FailsInKvm(&'static [Question]),
-    /// Where a parameter has a value; see [`judges::never_returned_where`].
-    FailsWith(Parameter, &'static [Question]),
+    /// Where a parameter has a value, as scenarios spell both; see [`judges::never_returned_where`].
+    FailsWith((&'static str, &'static str), &'static [Question]),
     /// Behind a rule that rejects; see [`judges::reject_reproduces`].
     Rejected(&'static [Question]),
     /// It says how a script ends; see [`judges::ends_as`].

@@ -25,7 +25,7 @@ pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use place::{Ground, RanOn};
 pub use question::Question;
 pub use reason::{
-    Blindness, CellReason, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, Which, told,
+    Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
 pub use returned::{NotAReturn, Returned};
 
@@ -34,7 +34,7 @@ pub use returned::{NotAReturn, Returned};
 pub struct ReportModel {
     /// Version of this shape.
     pub format: u32,
-    /// Which run.
+    /// ComparedCell run.
     pub run: RunSummary,
     /// Where it ran.
     pub environment: Environment,
@@ -78,7 +78,7 @@ pub struct Alert {
     pub threshold: f64,
 }
 
-/// Which run.
+/// ComparedCell run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunSummary {
     /// Its id.
@@ -169,7 +169,7 @@ pub struct CellSummary {
     pub witness_rsts: Option<u64>,
     /// RSTs that the kernels of both ends say they sent (`Tcp.OutRsts`).
     pub kernel_rsts: u64,
-    /// Which mechanism made what of the path, and why that one; empty for a plain link.
+    /// ComparedCell mechanism made what of the path, and why that one; empty for a plain link.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mechanisms: Vec<String>,
     /// What the mechanisms of the path counted over these blocks: what acted, and the rules of a packet filter even where they did not.

@@ -193,7 +193,7 @@ fn joined(f: &mut Formatter<'_>, before: &str, parts: &[impl Display]) -> fmt::R
 
 /// Which of the two cells of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum ComparedCell {
     /// The guest's.
     Virtual,
     /// The host's.
@@ -206,16 +206,16 @@ pub enum ComparisonReason {
     /// Bare metal did not play the same.
     NoBaseline,
     /// One of the two has no trial.
-    NotRun(Which, NotRun),
+    NotRun(ComparedCell, NotRun),
     /// One of the two would not have seen the errno.
-    Blind(Which, Blindness),
+    Blind(ComparedCell, Blindness),
 }
 
 impl Display for ComparisonReason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let at = |which: &Which| match which {
-            Which::Virtual => "",
-            Which::BareMetal => "bare metal: ",
+        let at = |which: &ComparedCell| match which {
+            ComparedCell::Virtual => "",
+            ComparedCell::BareMetal => "bare metal: ",
         };
         match self {
             Self::NoBaseline => {

@@ -9,12 +9,12 @@ use crate::analysis::words::{Rounding, count, percent_number};
 use super::super::status::status_word;
 use super::super::table::Align::{Left, Right};
 use super::super::table::{Table, wrap};
-use super::gather::{NotRun, by_title, section, title, void_reasons};
+use super::gather::{SkippedCells, by_title, section, title, void_reasons};
 
 /// Cells with the same scenario, parameters and path stand under one line, in the order of the plan.
 pub(super) fn write(out: &mut String, model: &ReportModel) {
     let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
-    let mut skipped = NotRun::default();
+    let mut skipped = SkippedCells::default();
     let played = model.cells.iter().filter(|cell| !is_control(cell) && !skipped.takes(cell));
     let groups = by_title(played.map(|cell| (title(&cell.scenario, &cell.parameters, &cell.path), cell)));
     if groups.is_empty() && skipped.is_empty() {

@@ -7,7 +7,7 @@ use crate::analysis::words::{Rounding, count, percent_number};
 
 use super::super::table::Align::{Left, Right};
 use super::super::table::Table;
-use super::gather::{NotRun, section, void_reasons};
+use super::gather::{SkippedCells, section, void_reasons};
 
 pub(super) fn write(out: &mut String, model: &ReportModel) {
     if model.controls.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
         ("bounds %", Left),
         ("", Left),
     ]);
-    let mut skipped = NotRun::default();
+    let mut skipped = SkippedCells::default();
     for control in &model.controls {
         let cell = model.cells.iter().find(|cell| cell.id == control.cell);
         if !cell.is_some_and(|cell| skipped.takes(cell)) {

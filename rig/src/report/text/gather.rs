@@ -39,9 +39,9 @@ pub(super) fn void_reasons(cell: &CellSummary) -> String {
 
 /// What was not run, gathered by place and reason, so that a reason stands once and not in every table.
 #[derive(Default)]
-pub(super) struct NotRun<'a>(Vec<(String, &'a CellReason, usize)>);
+pub(super) struct SkippedCells<'a>(Vec<(String, &'a CellReason, usize)>);
 
-impl<'a> NotRun<'a> {
+impl<'a> SkippedCells<'a> {
     /// Takes the cell, if it was skipped.
     pub(super) fn takes(&mut self, cell: &'a CellSummary) -> bool {
         let (CellStatus::Skipped, Some(reason)) = (cell.status, &cell.reason) else { return false };
