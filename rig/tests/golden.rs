@@ -6,6 +6,8 @@
 mod analysis;
 #[path = "golden/claims.rs"]
 mod claims;
+#[path = "golden/contradictions.rs"]
+mod contradictions;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/record.rs"]

@@ -2,6 +2,8 @@
 //!
 //! Root, namespaces of our own. Nothing is timed; a bound is only there for a hang. What a host lacks is said, and that test does nothing else.
 
+#[path = "paths/lying.rs"]
+mod lying;
 #[path = "paths/play.rs"]
 mod play;
 #[path = "paths/shipped.rs"]

@@ -1,88 +1,27 @@
-//! The house rules that a compiler does not check: direction of arrows, size of rooms, module heads, words that do not belong here.
+//! The house rules that a compiler does not check: direction of arrows, circles of files, size of files and functions, module heads, words
+//! that do not belong here. Each rule is shown to fail on a planted fault.
 
-use std::collections::BTreeMap;
+#[path = "tidy/arrows.rs"]
+mod arrows;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
+#[path = "tidy/source.rs"]
+mod source;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-/// `rig/docs/architecture.md`, "Direction": what each room may use. `cli` may use all.
-const ARROWS: &[(&str, &[&str])] = &[
-    ("agent", &[]),
-    ("analysis", &["configuration", "matrix", "path", "record"]),
-    (
-        "bench",
-        &[
-            "agent",
-            "clock",
-            "configuration",
-            "image",
-            "machine",
-            "middlebox",
-            "path",
-            "process",
-            "script",
-            "testbed",
-        ],
-    ),
-    (
-        "campaign",
-        &[
-            "agent",
-            "analysis",
-            "clock",
-            "configuration",
-            "document",
-            "event",
-            "image",
-            "machine",
-            "matrix",
-            "path",
-            "process",
-            "record",
-            "report",
-            "runner",
-            "testbed",
-        ],
-    ),
-    ("capability", &["configuration", "image", "machine", "process", "testbed"]),
-    ("clock", &[]),
-    ("configuration", &["path"]),
-    ("console", &[]),
-    ("document", &[]),
-    ("event", &["record"]),
-    ("image", &["configuration"]),
-    ("machine", &["configuration", "console", "path", "process", "testbed"]),
-    ("matrix", &["configuration", "document", "middlebox", "path", "script"]),
-    ("middlebox", &[]),
-    ("path", &["middlebox"]),
-    ("process", &[]),
-    ("record", &["clock", "matrix"]),
-    ("rehearse", &["clock", "console", "image", "process"]),
-    ("report", &["analysis", "record"]),
-    (
-        "runner",
-        &[
-            "agent",
-            "capability",
-            "clock",
-            "configuration",
-            "event",
-            "image",
-            "machine",
-            "matrix",
-            "middlebox",
-            "path",
-            "process",
-            "record",
-            "script",
-            "testbed",
-        ],
-    ),
-    ("script", &["document"]),
-    ("testbed", &["middlebox", "path", "process"]),
-];
+use source::Source;
 
 /// Files over 600 lines, with the reason.
-const LONG: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[];
+
+/// Functions over 60 lines (file, name, reason).
+const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
+
+const MOST_FILE_LINES: usize = 600;
+const MOST_FUNCTION_LINES: usize = 60;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("rig/ lies in the workspace").to_owned()
@@ -104,74 +43,192 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn rust() -> Vec<(String, String)> {
+/// Read once for all rules.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let mut found = vec![];
     files(&root(), "rs", &mut found);
     found.sort();
-    assert!(found.len() > 40, "the walk found the sources");
-    found.into_iter().map(|path| (relative(&path), fs::read_to_string(&path).expect("UTF-8"))).collect()
+    assert!(found.len() > 200, "the walk found the sources");
+    found
+        .into_iter()
+        .map(|path| Source::read(&relative(&path), fs::read_to_string(&path).expect("UTF-8")))
+        .collect()
+});
+
+fn sources() -> Vec<&'static Source> {
+    SOURCES.iter().collect()
 }
 
 fn relative(path: &Path) -> String {
     path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned()
 }
 
-fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs") || path.contains("/benches/")
+fn architecture() -> String {
+    fs::read_to_string(root().join("rig/docs/architecture.md")).expect("the page is there")
 }
 
-/// The code of a file without its `#[cfg(test)] mod tests { ... }` at the end.
-fn product(text: &str) -> &str {
-    text.split("\n#[cfg(test)]\n").next().expect("split gives at least one")
+/// What `rule` says of the tree with these files in it.
+fn with_planted(planted: &[(&str, &str)], rule: impl Fn(&[&Source]) -> Vec<String>) -> Vec<String> {
+    let planted: Vec<Source> =
+        planted.iter().map(|(path, text)| Source::read(path, (*text).to_owned())).collect();
+    let all: Vec<&Source> = SOURCES.iter().chain(&planted).collect();
+    rule(&all)
 }
 
-#[test]
-fn arrows_point_one_way() {
-    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
-    let mut wrong = vec![];
-    for (path, text) in rust() {
-        let Some(inner) = path.strip_prefix("rig/src/") else { continue };
-        let room = inner.split(['/', '.']).next().expect("a first part");
-        if ["cli", "lib", "main"].contains(&room) || is_test(&path) {
-            continue;
-        }
-        let Some(may) = allowed.get(room) else {
-            wrong.push(format!("{path}: room `{room}` is not in the table of arrows"));
-            continue;
-        };
-        for (number, line) in product(&text).lines().enumerate() {
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if !used.is_empty()
-                    && used != room
-                    && used.starts_with(char::is_lowercase)
-                    && !may.contains(&used.as_str())
-                {
-                    wrong.push(format!("{path}:{}: `{room}` must not use `{used}`", number + 1));
-                }
-            }
-        }
-    }
+#[track_caller]
+fn assert_none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+#[track_caller]
+fn assert_found(wrong: &[String], expected: &str) {
+    assert!(
+        wrong.iter().any(|one| one.contains(expected)),
+        "not found: {expected}\nin:\n{}",
+        wrong.join("\n")
+    );
+}
+
 #[test]
-fn rooms_stay_small() {
+fn arrows_between_rooms_are_those_of_the_architecture_page() {
+    assert_none(&arrows::between_rooms(&sources(), &arrows::table(&architecture())));
+}
+
+#[test]
+fn a_wrong_arrow_and_a_stale_table_are_found() {
+    let table = arrows::table(&architecture());
+    let rule = |all: &[&Source]| arrows::between_rooms(all, &table);
+    let upward = "//! x\nuse crate::report::render;\nfn f() { g!(crate::cli::main) }\n";
+    let wrong = with_planted(&[("rig/src/script/planted.rs", upward)], rule);
+    assert_found(&wrong, "rig/src/script/planted.rs:2: `script` must not use `report`");
+    assert_found(&wrong, "rig/src/script/planted.rs:3: `script` must not use `cli`");
+    let wrong = with_planted(&[("rig/src/attic/mod.rs", "//! x\n")], rule);
+    assert_found(&wrong, "the table has no row for room `attic`");
+
+    let all = sources();
+    let mut unused = table.clone();
+    unused.get_mut("console").expect("a row").insert("clock".to_owned());
+    assert_found(
+        &arrows::between_rooms(&all, &unused),
+        "lets `console` use `clock`, and nothing in `console` does",
+    );
+    let mut stale = table.clone();
+    stale.insert("attic".to_owned(), Default::default());
+    assert_found(&arrows::between_rooms(&all, &stale), "a row for `attic`, which is no room");
+    let mut back = table;
+    back.get_mut("document").expect("a row").insert("cli".to_owned());
+    assert_found(&arrows::between_rooms(&all, &back), "rooms in a circle");
+}
+
+#[test]
+fn no_circle_of_files() {
+    assert_none(&arrows::circles_of_files(&sources()));
+}
+
+#[test]
+fn a_circle_of_files_is_found() {
+    let wrong = with_planted(
+        &[
+            ("rig/src/script/planted_a.rs", "//! x\nuse super::planted_b::B;\npub struct A(B);\n"),
+            // By way of a module that only hands the name on, and inside a macro.
+            ("rig/src/script/planted_c/mod.rs", "//! x\npub use super::planted_a::A;\n"),
+            (
+                "rig/src/script/planted_b.rs",
+                "//! x\npub struct B;\nfn f() { m!(crate::script::planted_c::A) }\n",
+            ),
+        ],
+        arrows::circles_of_files,
+    );
+    assert_found(&wrong, "files in a circle: rig/src/script/planted_a.rs, rig/src/script/planted_b.rs");
+    assert_found(&wrong, "rig/src/script/planted_a.rs -> rig/src/script/planted_b.rs: B");
+}
+
+fn long_functions(sources: &[&Source]) -> Vec<String> {
     let mut wrong = vec![];
-    for (path, text) in rust() {
-        let lines = product(&text).lines().count();
-        if lines > 600 && !is_test(&path) && !LONG.iter().any(|(long, _)| *long == path) {
-            wrong.push(format!("{path}: {lines} lines"));
+    for source in sources.iter().filter(|source| !source.is_test()) {
+        for function in source.functions.iter().filter(|function| function.lines > MOST_FUNCTION_LINES) {
+            let listed =
+                |(path, name, _): &&(&str, &str, &str)| *path == source.path && *name == function.name;
+            if LONG_FUNCTIONS.iter().find(listed).is_none() {
+                let source::Function { name, line, lines } = function;
+                wrong.push(format!("{}:{line}: `{name}` has {lines} lines", source.path));
+            }
         }
     }
-    assert!(wrong.is_empty(), "split by job, or give the reason in LONG:\n{}", wrong.join("\n"));
+    for (path, name, _) in LONG_FUNCTIONS {
+        let needed = sources.iter().filter(|source| source.path == *path).any(|source| {
+            source.functions.iter().any(|one| one.name == *name && one.lines > MOST_FUNCTION_LINES)
+        });
+        if !needed {
+            wrong.push(format!("{path}: `{name}` is on the list of long functions and is none"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn functions_stay_small() {
+    assert_none(&long_functions(&sources()));
+}
+
+#[test]
+fn a_long_function_is_found() {
+    let of = |lines: usize| {
+        let body = "    f();\n".repeat(lines - 2);
+        let text =
+            format!("//! x\nimpl X {{\nfn planted() {{\n{body}}}\n}}\n#[cfg(test)]\nfn t() {{\n{body}}}\n");
+        with_planted(&[("rig/src/planted.rs", &text)], long_functions)
+    };
+    assert_found(&of(61), "rig/src/planted.rs:3: `planted` has 61 lines");
+    assert!(!of(60).iter().any(|one| one.contains("planted")));
+    assert!(!of(61).iter().any(|one| one.contains("`t`")), "test code may be long");
+}
+
+fn long_files(sources: &[&Source]) -> Vec<String> {
+    let long = |source: &&&Source| !source.is_test() && source.product_lines().count() > MOST_FILE_LINES;
+    let unlisted = |source: &&&Source| !LONG_FILES.iter().any(|(path, _)| *path == source.path);
+    let lines = |source: &&Source| format!("{}: {} lines", source.path, source.product_lines().count());
+    sources.iter().filter(long).filter(unlisted).map(lines).collect()
+}
+
+#[test]
+fn files_stay_small() {
+    assert_none(&long_files(&sources()));
+}
+
+#[test]
+fn a_long_file_is_found_whatever_stands_in_its_middle() {
+    let tests = "#[cfg(test)]\nmod tests {\n    fn t() {}\n}\n";
+    let text = |lines: usize| format!("//! x\n{tests}{}", "const X: u8 = 0;\n".repeat(lines - 1));
+    let of = |lines| with_planted(&[("rig/src/planted.rs", &text(lines))], long_files);
+    assert_found(&of(601), "rig/src/planted.rs: 601 lines");
+    assert!(of(600).is_empty());
 }
 
 #[test]
 fn every_file_begins_with_what_it_holds() {
-    let wrong: Vec<_> =
-        rust().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path).collect();
-    assert!(wrong.is_empty(), "no module head in:\n{}", wrong.join("\n"));
+    let bare = sources().into_iter().filter(|source| !source.text.starts_with("//! "));
+    assert_none(&bare.map(|source| format!("no module head in {}", source.path)).collect::<Vec<_>>());
+}
+
+/// The one place that writes to the standard streams.
+const WRITERS: &[&str] = &["rig/src/cli/output.rs"];
+
+#[test]
+fn only_the_guarded_writers_print() {
+    let mut wrong = vec![];
+    for source in sources().iter().filter(|source| source.path.starts_with("rig/src/") && !source.is_test()) {
+        if WRITERS.contains(&source.path.as_str()) {
+            continue;
+        }
+        for (number, line) in source.product_lines() {
+            // `println!` is part of the others' names.
+            if ["println!(", "print!(", "panic_any("].iter().any(|word| line.contains(word)) {
+                wrong.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert_none(&wrong);
 }
 
 #[test]
@@ -197,17 +254,38 @@ fn words_that_do_not_belong_here() {
             }
         }
     }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert_none(&wrong);
 }
 
 #[test]
 fn no_drawers() {
-    let mut wrong = vec![];
-    for (path, _) in rust() {
-        let stem = Path::new(&path).file_stem().expect("a name").to_string_lossy().into_owned();
-        if ["util", "utils", "common", "helpers", "misc", "errors"].contains(&stem.as_str()) {
-            wrong.push(path);
-        }
-    }
-    assert!(wrong.is_empty(), "name the room by what it holds:\n{}", wrong.join("\n"));
+    let drawers = ["util", "utils", "common", "helpers", "misc", "errors"];
+    let stem =
+        |source: &Source| Path::new(&source.path).file_stem().expect("a name").to_string_lossy().into_owned();
+    let wrong: Vec<_> = sources()
+        .iter()
+        .filter(|source| drawers.contains(&stem(source).as_str()))
+        .map(|s| s.path.clone())
+        .collect();
+    assert_none(&wrong);
+}
+
+#[test]
+fn what_is_depended_on_is_allowed() {
+    let rules = fs::read_to_string(root().join(".deny.toml")).expect("the file is there");
+    let rules = dependencies::Rules::parse(&rules);
+    let metadata = dependencies::metadata(&root());
+    assert!(metadata["packages"].as_array().is_some_and(|all| all.len() > 50), "cargo knows the packages");
+    assert_none(&rules.broken_by(&metadata));
+    let planted = serde_json::json!({
+        "packages": [
+            {"id": "a", "name": "planted", "license": "MIT AND GPL-3.0-only", "source": "git+https://example.org/planted"},
+            {"id": "b", "name": "anyhow", "license": "MIT", "source": null},
+        ],
+        "resolve": {"nodes": [{"id": "a", "dependencies": ["b"]}]},
+    });
+    let wrong = rules.broken_by(&planted);
+    assert_found(&wrong, "planted comes from git+");
+    assert_found(&wrong, "planted has the licence \"MIT AND GPL-3.0-only\"");
+    assert_found(&wrong, "planted depends on anyhow: ");
 }

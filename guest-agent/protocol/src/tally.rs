@@ -1,13 +1,13 @@
 //! Counts of many trials: what leaves the agent instead of millions of records.
 //!
-//! Holds sums and histograms that add up ([`Tally::absorb`]); no trial, no clock.
-//! Units: counts; histograms in nanoseconds. Errors: none.
+//! Holds sums and histograms that add up ([`Tally::absorb`]), and what cannot be true of them ([`Tally::inconsistency`]); no trial, no clock.
+//! Units: counts; histograms in nanoseconds. Errors: none. Tests: below.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram};
+use crate::{Errno, Histogram, Op, Script};
 
 /// `tcpi_state` as include/net/tcp_states.h numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,12 +68,19 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The keys of [`Tally::latency`].
+    const LATENCIES: [&'static str; 2] = ["call", "trial"];
+
     /// Key prefix of a void's reason where outcomes and voids share a map.
     pub const VOID_PREFIX: &'static str = "void: ";
 
+    /// No count of one block is larger: at a million trials a second it takes half a year to get there, and the sum of half a million such
+    /// blocks still fits into an `i64`.
+    pub const MOST: u64 = 1 << 44;
+
     /// All void trials.
     pub fn void(&self) -> u64 {
-        self.voids.values().sum()
+        sum(self.voids.values())
     }
 
     /// Verdict calls that returned `-1` with this errno.
@@ -83,13 +90,14 @@ impl Tally {
 
     /// Verdict calls that returned -1 with any errno.
     pub fn returned_any_errno(&self) -> u64 {
-        self.returns.iter().filter(|(key, _)| key.starts_with("-1/")).map(|(_, n)| n).sum()
+        sum(self.returns.iter().filter(|(key, _)| key.starts_with("-1/")).map(|(_, n)| n))
     }
 
-    /// Adds another tally of the same cell.
+    /// Adds another tally of the same cell. A sum that is too large stays at the largest number; blocks without an
+    /// [`Tally::inconsistency`] never come there, see [`Tally::MOST`].
     pub fn absorb(&mut self, other: &Self) {
-        self.trials += other.trials;
-        self.anomalies += other.anomalies;
+        self.trials = self.trials.saturating_add(other.trials);
+        self.anomalies = self.anomalies.saturating_add(other.anomalies);
         add(&mut self.voids, &other.voids);
         add(&mut self.returns, &other.returns);
         add(&mut self.outcomes, &other.outcomes);
@@ -101,36 +109,222 @@ impl Tally {
             self.latency.entry(key.clone()).or_default().absorb(histogram);
         }
         for (key, difference) in &other.counters {
-            *self.counters.entry(key.clone()).or_default() += difference;
+            let sum = self.counters.entry(key.clone()).or_default();
+            *sum = sum.saturating_add(*difference);
         }
     }
 
-    /// Why the sums contradict each other, if they do: the guest is not trusted.
-    pub fn inconsistency(&self) -> Option<String> {
-        let returns: u64 = self.returns.values().sum();
-        let outcomes: u64 = self.outcomes.values().sum();
-        if returns != self.trials {
-            return Some(format!("{} trials but {returns} verdict returns", self.trials));
-        }
-        if outcomes != self.trials {
-            return Some(format!("{} trials but {outcomes} outcomes", self.trials));
-        }
-        if self.anomalies > self.trials {
-            return Some(format!("{} anomalies in {} trials", self.anomalies, self.trials));
-        }
-        None
+    /// Why these cannot be the sums of trials of `script`, if they cannot: the guest is not trusted. Names nothing that the guest named.
+    pub fn inconsistency(&self, script: &Script) -> Option<String> {
+        self.check_wholes()
+            .and_then(|()| self.check_parts(script))
+            .and_then(|()| self.check_latencies())
+            .and_then(|()| self.check_counters())
+            .err()
     }
+
+    /// Each trial has one return and one outcome, or it is void.
+    fn check_wholes(&self) -> Result<(), String> {
+        let trials = self.trials;
+        let all = total(self.voids.values().chain([&trials])).filter(|all| *all <= Self::MOST);
+        if all.is_none() {
+            return Err(format!("{trials} trials and their voids are more than {}", Self::MOST));
+        }
+        for (what, counts) in [("verdict returns", &self.returns), ("outcomes", &self.outcomes)] {
+            match total(counts.values()) {
+                Some(sum) if sum == trials => {}
+                Some(sum) => return Err(format!("{trials} trials but {sum} {what}")),
+                None => return Err(format!("{trials} trials but too many {what} to count")),
+            }
+        }
+        Ok(())
+    }
+
+    /// What some trials show is not shown by more than there are; what a step shows, not more often than the script has such a step.
+    fn check_parts(&self, script: &Script) -> Result<(), String> {
+        let once = self.trials;
+        let each = |is: fn(&Op) -> bool| {
+            let steps = script.lanes.iter().flat_map(|lane| &lane.steps).filter(|step| is(&step.op)).count();
+            once.saturating_mul(u64::try_from(steps).unwrap_or(u64::MAX).max(1))
+        };
+        let parts = [
+            ("anomalies", Some(self.anomalies), once),
+            ("TCP states before the call", total(self.state_before.values()), once),
+            ("errnos after a return", total(self.stale_errno.values()), once),
+            (
+                "errnos after localtime",
+                total(self.errno_after_localtime.values()),
+                each(|op| matches!(op, Op::Localtime {})),
+            ),
+            ("injections", total(self.injected.values()), each(|op| matches!(op, Op::Inject { .. }))),
+        ];
+        for (what, sum, most) in parts {
+            match sum {
+                Some(sum) if sum <= most => {}
+                Some(sum) => return Err(format!("{sum} {what} in {once} trials")),
+                None => return Err(format!("too many {what} to count in {once} trials")),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_latencies(&self) -> Result<(), String> {
+        for (name, times) in &self.latency {
+            let name =
+                Self::LATENCIES.iter().find(|known| *known == name).ok_or("times of an unknown kind")?;
+            if let Some(what) = times.inconsistency() {
+                return Err(format!("times of each {name}: {what}"));
+            }
+            if times.count > self.trials {
+                return Err(format!("{} times of each {name} in {} trials", times.count, self.trials));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_counters(&self) -> Result<(), String> {
+        match self.counters.values().find(|risen| risen.unsigned_abs() > Self::MOST) {
+            Some(risen) => Err(format!("a kernel counter that rose by {risen}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The sum of counts, unless it is too large.
+fn total<'a>(counts: impl IntoIterator<Item = &'a u64>) -> Option<u64> {
+    counts.into_iter().try_fold(0_u64, |sum, count| sum.checked_add(*count))
+}
+
+fn sum<'a>(counts: impl IntoIterator<Item = &'a u64>) -> u64 {
+    total(counts).unwrap_or(u64::MAX)
 }
 
 fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
     for (key, count) in more {
-        *sums.entry(key.clone()).or_default() += count;
+        let sum = sums.entry(key.clone()).or_default();
+        *sum = sum.saturating_add(*count);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Lane, Side, Step};
+
+    /// Puts a number somewhere.
+    type Change = fn(&mut Tally, u64);
+
+    /// A script with one lane of these steps.
+    fn script(ops: Vec<Op>) -> Script {
+        let step = |op| Step { op, verdict: false, outcome: false, may_fail: false };
+        let steps = ops.into_iter().map(step).collect();
+        let lane = Lane { name: "client".into(), side: Side::Target, steps };
+        Script { name: "s".into(), sockets: vec![], marks: vec![], lanes: vec![lane], expect: vec![] }
+    }
+
+    /// Sums of a hundred trials, with one change.
+    fn changed(change: impl FnOnce(&mut Tally)) -> Option<String> {
+        let mut tally = Tally { trials: 100, ..Tally::default() };
+        tally.returns.insert("1".into(), 100);
+        tally.outcomes.insert("readable".into(), 100);
+        tally.state_before.insert(7, 100);
+        tally.latency.insert("call".into(), Histogram::default());
+        (0..100).for_each(|value| tally.latency.get_mut("call").expect("put there").record(value));
+        assert_eq!(tally.inconsistency(&script(vec![])), None);
+        change(&mut tally);
+        tally.inconsistency(&script(vec![]))
+    }
+
+    #[test]
+    fn no_part_is_larger_than_its_whole() {
+        let of = |change: Change, count| changed(|tally| change(tally, count));
+        let parts: [(Change, &str); 6] = [
+            (|tally, n| tally.anomalies = n, "101 anomalies in 100 trials"),
+            (|tally, n| tally.state_before.extend([(7, n)]), "101 TCP states before the call in 100 trials"),
+            (
+                |tally, n| tally.stale_errno.extend([(Errno::ENOENT, n)]),
+                "101 errnos after a return in 100 trials",
+            ),
+            (
+                |tally, n| tally.errno_after_localtime.extend([(Errno::ENOENT, n)]),
+                "101 errnos after localtime in 100 trials",
+            ),
+            (|tally, n| tally.injected.extend([(Errno::ENOENT, n)]), "101 injections in 100 trials"),
+            (
+                |tally, n| {
+                    let trial = Histogram { count: n, max: 3, buckets: BTreeMap::from([(3, n)]) };
+                    tally.latency.insert("trial".into(), trial);
+                },
+                "101 times of each trial in 100 trials",
+            ),
+        ];
+        for (change, words) in parts {
+            assert_eq!(of(change, 100), None, "all of them: {words}");
+            assert_eq!(of(change, 101).as_deref(), Some(words));
+            assert!(of(change, u64::MAX).is_some(), "{words}");
+        }
+    }
+
+    #[test]
+    fn sums_that_are_too_large_are_named_and_do_not_wrap() {
+        let max = u64::MAX;
+        // Each of these adds up to 100, or to nothing, where a sum wraps.
+        let wrapping: [(Change, &str); 4] = [
+            (
+                |tally, n| tally.returns.extend([("1".into(), n), ("-1/ENOENT".into(), 101)]),
+                "100 trials but too many verdict returns to count",
+            ),
+            (
+                |tally, n| tally.outcomes.extend([("a".into(), n), ("b".into(), 1)]),
+                "100 trials but too many outcomes to count",
+            ),
+            (
+                |tally, n| tally.voids.extend([("a".into(), n), ("b".into(), 1)]),
+                "100 trials and their voids are more than 17592186044416",
+            ),
+            (
+                |tally, n| tally.injected.extend([(Errno::ENOENT, n), (Errno::EBADF, 3)]),
+                "too many injections to count in 100 trials",
+            ),
+        ];
+        for (change, words) in wrapping {
+            assert_eq!(changed(|tally| change(tally, max)).as_deref(), Some(words));
+        }
+        for rise in [i64::MAX, i64::MIN, Tally::MOST as i64 + 1] {
+            let what = changed(|tally| tally.counters.extend([("Tcp.OutRsts".into(), rise)]));
+            assert_eq!(what.expect("not sane"), format!("a kernel counter that rose by {rise}"));
+        }
+        assert_eq!(changed(|tally| tally.counters.extend([("Tcp.CurrEstab".into(), -3)])), None);
+        let strange = changed(|tally| tally.latency.extend([("\u{1b}[2J".into(), Histogram::default())]));
+        assert_eq!(strange.as_deref(), Some("times of an unknown kind"));
+    }
+
+    #[test]
+    fn a_step_shows_something_as_often_as_the_script_has_it() {
+        let mut tally = Tally { trials: 10, ..Tally::default() };
+        tally.returns.insert("1".into(), 10);
+        tally.outcomes.insert("readable".into(), 10);
+        tally.errno_after_localtime.insert(Errno::ENOENT, 20);
+        assert!(tally.inconsistency(&script(vec![Op::Localtime {}])).is_some());
+        assert_eq!(tally.inconsistency(&script(vec![Op::Localtime {}, Op::Localtime {}])), None);
+    }
+
+    #[test]
+    fn blocks_without_a_contradiction_can_be_added_for_ever_after() {
+        let mut most = Tally { trials: Tally::MOST, ..Tally::default() };
+        most.returns.insert("1".into(), Tally::MOST);
+        most.outcomes.insert("readable".into(), Tally::MOST);
+        most.counters.insert("Tcp.OutRsts".into(), Tally::MOST as i64);
+        assert_eq!(most.inconsistency(&script(vec![])), None);
+        let mut sum = Tally::default();
+        for _ in 0..1_000 {
+            sum.absorb(&most);
+        }
+        assert_eq!((sum.trials, sum.returns["1"]), (1_000 * Tally::MOST, 1_000 * Tally::MOST));
+        let beyond = Tally { trials: u64::MAX, counters: most.counters.clone(), ..Tally::default() };
+        sum.absorb(&beyond);
+        assert_eq!(sum.trials, u64::MAX, "it stays there");
+    }
 
     #[test]
     fn absorb_adds_and_contradictions_are_named() {
@@ -142,8 +336,8 @@ mod tests {
         b.outcomes.insert("EBADF".into(), 1);
         a.absorb(&b);
         assert_eq!((a.trials, a.returned(Errno::EBADF), a.returned_any_errno()), (3, 1, 1));
-        assert_eq!(a.inconsistency(), None);
+        assert_eq!(a.inconsistency(&script(vec![])), None);
         a.trials = 4;
-        assert_eq!(a.inconsistency().as_deref(), Some("4 trials but 3 verdict returns"));
+        assert_eq!(a.inconsistency(&script(vec![])).as_deref(), Some("4 trials but 3 verdict returns"));
     }
 }

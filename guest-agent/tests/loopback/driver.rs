@@ -15,6 +15,8 @@ pub(crate) struct Agent {
     requests: Option<FrameWriter<ChildStdin, Request>>,
     replies: FrameReader<ChildStdout, Reply>,
     pub(crate) hello: Hello,
+    /// Of the assignment under way.
+    script: Option<Script>,
 }
 
 /// One assignment's replies.
@@ -50,7 +52,7 @@ impl Agent {
         let Reply::Hello(hello) = replies.read().expect("hello comes first") else {
             panic!("the first frame is no hello")
         };
-        Self { child, requests: Some(requests), replies, hello }
+        Self { child, requests: Some(requests), replies, hello, script: None }
     }
 
     pub(crate) fn send(&mut self, request: &Request) {
@@ -62,6 +64,7 @@ impl Agent {
     }
 
     pub(crate) fn play(&mut self, assignment: Assignment) -> Reply {
+        self.script = Some(assignment.script.clone());
         self.send(&Request::Play(Box::new(assignment)));
         self.read().expect("ready or refused")
     }
@@ -98,7 +101,8 @@ impl Agent {
                     assert_eq!(fin.frames, frames);
                     assert_eq!((fin.trials, fin.void), (tally.trials, tally.void()));
                     assert_eq!(fin.records, records.len() as u64);
-                    assert_eq!(tally.inconsistency(), None);
+                    let script = self.script.as_ref().expect("an assignment was begun");
+                    assert_eq!(tally.inconsistency(script), None);
                     return Played { tally, fin, records, signs };
                 }
                 other => panic!("out of place: {other:?}"),

@@ -207,7 +207,10 @@ impl Conversation {
         loop {
             let left = waits.total.saturating_sub(begin.elapsed());
             match self.next("the end of play", waits.silence.min(left), waits.total)? {
-                Reply::Progress(progress) => on_progress(progress),
+                Reply::Progress(progress) => {
+                    check_progress(assignment, &progress)?;
+                    on_progress(progress);
+                }
                 Reply::Example(record) => {
                     let cap = u64::from(assignment.keep_examples.max(1))
                         .saturating_add(u64::from(assignment.keep_anomalies))
@@ -294,7 +297,7 @@ fn check_totals(
     fin: Fin,
     frames: u64,
 ) -> Result<(), AgentError> {
-    let contradiction = if let Some(what) = tally.inconsistency() {
+    let contradiction = if let Some(what) = tally.inconsistency(&assignment.script) {
         Some(what)
     } else if fin.frames != frames {
         Some(format!("FIN counts {} frames, {frames} came", fin.frames))
@@ -310,7 +313,8 @@ fn check_totals(
         Some(format!("FIN counts {} records, {} came", fin.records, records.len()))
     } else {
         let asked = assignment.trials;
-        let played = tally.trials + tally.void();
+        // Neither is so large that the sum is not one: the tally is sound.
+        let played = tally.trials.saturating_add(tally.void());
         match assignment.role {
             Role::Target { .. } if played != asked => {
                 Some(format!("{asked} trials were asked for, {played} came"))
@@ -319,6 +323,28 @@ fn check_totals(
         }
     };
     contradiction.map_or(Ok(()), |what| Err(AgentError::Totals { what }))
+}
+
+/// A sign of life is shown to a person and not recorded, but an agent that counts more than it was asked for does not count right at the
+/// end either.
+fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), AgentError> {
+    let most = match assignment.role {
+        Role::Target { .. } => assignment.trials,
+        // Connections that the target gave up, and what a middlebox sends twice, are trials for the peer.
+        Role::Peer { .. } => Tally::MOST,
+    };
+    let Progress { trials, void, returns } = progress;
+    let played = trials.checked_add(*void).filter(|played| *played <= most);
+    let returns = returns.values().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+    if played.is_none() {
+        let what = format!("a sign of life counts {trials} trials and {void} void of {most}");
+        return Err(AgentError::Totals { what });
+    }
+    if returns != Some(*trials) {
+        let what = format!("a sign of life counts {trials} trials but not as many verdict returns");
+        return Err(AgentError::Totals { what });
+    }
+    Ok(())
 }
 
 fn kind(reply: &Reply) -> &'static str {

@@ -1,7 +1,7 @@
 //! From blocks to the sums of a cell.
 //!
 //! Holds which blocks count, and their sums. Must not rate or judge: that is for the summaries, controls and comparisons.
-//! Units: counts. Errors: none; a block that contradicts itself is void, with that reason.
+//! Units: counts. Errors: none; a block that has more trials than were planned is void, with that reason.
 //! Tests: `tests/golden/analysis.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +142,8 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         .blocks
         .iter()
         .filter(|block| block.cell == record.cell.id)
-        .map(|block| (&block.id, block.trials))
+        // A plan may ask for more than can ever be played; what is void must still add up.
+        .map(|block| (&block.id, block.trials.min(Tally::MOST)))
         .collect();
     let mut counted: BTreeMap<&BlockId, &BlockRecord> = BTreeMap::new();
     let mut tried = BTreeSet::new();
@@ -177,8 +178,6 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
 enum Unusable {
     /// Its attempt failed: the record says why.
     Void(String),
-    /// Its sums contradict each other.
-    Contradiction(String),
     NotInThePlan,
     TooMany {
         trials: u64,
@@ -190,7 +189,6 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Void(reason) => f.write_str(reason),
-            Self::Contradiction(which) => write!(f, "its record contradicts itself: {which}"),
             Self::NotInThePlan => f.write_str("it is not in the plan"),
             Self::TooMany { trials, planned } => write!(f, "it has {trials} trials, {planned} were planned"),
         }
@@ -201,9 +199,6 @@ fn usable(block: &BlockRecord, planned: Option<u64>) -> Result<(), Unusable> {
     match &block.status {
         BlockStatus::Void { reason } => return Err(Unusable::Void(reason.clone())),
         BlockStatus::Complete => {}
-    }
-    if let Some(which) = block.tally.inconsistency() {
-        return Err(Unusable::Contradiction(which));
     }
     let trials = block.tally.trials;
     match planned {

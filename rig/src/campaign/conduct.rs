@@ -12,7 +12,7 @@ use crate::runner::{Dispatcher, Stopper, Why};
 use super::error::CampaignError;
 use super::open::Opened;
 use super::order::{AfterVoid, Order};
-use super::run::Watcher;
+use super::watcher::Watcher;
 
 /// Plays the plan to its end, or to whatever ends it before.
 pub(super) async fn conduct(

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod runtime;
 mod shard;
+mod watcher;
 
 pub use accelerator::{accelerator, known_accelerator};
 pub use error::{Blame, CampaignError};
@@ -26,6 +27,7 @@ pub use once::{Once, play_once};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};
 pub use prepare::images_for;
 pub use report::{read_report, write_reports};
-pub use run::{Ended, Watcher, run};
+pub use run::{Ended, run};
 pub use runtime::runtime;
 pub use shard::Shard;
+pub use watcher::Watcher;

@@ -6,11 +6,8 @@
 use std::path::PathBuf;
 
 use crate::analysis::model::ReportModel;
-use crate::document::Problems;
-use crate::event::Event;
-use crate::image::Step;
 use crate::process;
-use crate::runner::{Stopper, Why};
+use crate::runner::Why;
 
 use super::conduct::conduct;
 use super::error::CampaignError;
@@ -19,18 +16,7 @@ use super::order::Order;
 use super::prepare::{expand, prepare, read};
 use super::report::report;
 use super::runtime::runtime;
-
-/// Whoever follows a campaign while it goes on. Nothing that it does can stop a run but by the stopper.
-pub trait Watcher {
-    /// An image is being made, step by step.
-    fn image_step(&mut self, image: &str, step: &Step);
-    /// The run is about to begin; these keys of the matrix file ask for what this host lacks.
-    fn unmet(&mut self, problems: Problems);
-    /// The run may be stopped by this from now on.
-    fn may_stop(&mut self, stopper: Stopper);
-    /// Something happened.
-    fn happened(&mut self, event: &Event);
-}
+use super::watcher::Watcher;
 
 /// How a campaign ended.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! `rig completions SHELL`
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::output::print;
@@ -13,9 +12,10 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+/// `command`: all of rig's arguments.
+pub(super) fn run(arguments: Arguments, mut command: clap::Command) -> Result<Exit, Failure> {
     // Not straight to standard output: the generator panics where it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "rig", &mut script);
+    clap_complete::generate(arguments.shell, &mut command, "rig", &mut script);
     print(&String::from_utf8_lossy(&script))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::output::{self, say};
 use super::{Exit, Failure};
-use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate};
+use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -164,7 +164,7 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         (None, false) => {
             let recipes = Recipes::default();
             let keys = recipes.names().into_iter().filter_map(|name| recipes.load(&name).ok());
-            Keep::Recipes(keys.map(|recipe| build::recipe_key(&recipe)).collect())
+            Keep::Recipes(keys.map(|recipe| recipe_key(&recipe)).collect())
         }
     };
     let freed = cache.clean(&keep)?;

@@ -4,13 +4,16 @@
 //! Units: bytes, lines from 1. Errors: none; what is damaged is named in words, because the rest still counts.
 //! Tests: `tests/golden/record.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
+use rig_protocol::Script;
 use sha2::{Digest, Sha256};
 
 use super::Layout;
-use super::format::{BlockId, BlockRecord, JournalEntry};
+use super::contradiction::contradiction;
+use super::format::{BlockId, BlockRecord, JournalEntry, RunRecord};
+use crate::matrix::CellId;
 
 /// What the journal's bytes say.
 #[derive(Debug, Default)]
@@ -53,15 +56,19 @@ impl Journal {
         matches!(self.entries.last(), Some(JournalEntry::Ended { complete: true, .. }))
     }
 
-    /// The blocks whose files are what the journal vouches for, in its order, and in words the attempts of which none is.
+    /// The blocks whose files are what the journal vouches for and that do not contradict themselves, in its order, and in words the
+    /// attempts of which none is.
     /// An attempt that was played again after damage has two entries; the last good one counts.
-    pub(super) fn load_blocks(&self, layout: &Layout) -> (Vec<BlockRecord>, Vec<String>) {
+    pub(super) fn load_blocks(&self, layout: &Layout, run: &RunRecord) -> (Vec<BlockRecord>, Vec<String>) {
+        let scripts: HashMap<&CellId, &Script> =
+            run.cells.iter().map(|record| (&record.cell.id, record.cell.subject.script.as_ref())).collect();
         let mut good: BTreeMap<(BlockId, u32), (usize, BlockRecord)> = BTreeMap::new();
         let mut damaged: BTreeMap<(BlockId, u32), String> = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
             let JournalEntry::Block { id, attempt, file, sha256, .. } = entry else { continue };
             let key = (id.clone(), *attempt);
-            match load_block(layout, file, sha256) {
+            let loaded = load_block(layout, file, sha256).and_then(|record| check(record, &scripts));
+            match loaded {
                 Ok(record) if record.id == *id && record.attempt == *attempt => {
                     good.insert(key, (place, record));
                 }
@@ -96,6 +103,17 @@ fn load_block(layout: &Layout, file: &str, sha256: &str) -> Result<BlockRecord, 
         return Err("is not the file that was written (SHA-256 differs)".into());
     }
     serde_json::from_slice(&bytes).map_err(|error| format!("is no block record ({error})"))
+}
+
+/// A digest says that a block is what was written, not that what was written can be.
+fn check(block: BlockRecord, scripts: &HashMap<&CellId, &Script>) -> Result<BlockRecord, String> {
+    let Some(script) = scripts.get(&block.cell) else {
+        return Err(format!("is about cell {}, which run.json does not have", block.cell));
+    };
+    match contradiction(&block, script) {
+        None => Ok(block),
+        Some(what) => Err(format!("contradicts itself ({what})")),
+    }
 }
 
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {

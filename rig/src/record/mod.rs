@@ -4,6 +4,7 @@
 //! Units: in the keys. Errors: [`RecordError`]; it blames the disk or the files, and it stops a run.
 //! Tests: `tests/golden/record.rs`, and beside the modules.
 
+mod contradiction;
 mod error;
 pub mod format;
 mod journal;

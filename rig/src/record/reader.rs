@@ -35,7 +35,7 @@ pub struct Run {
 }
 
 impl Reader {
-    /// Reads `run.json`, the journal and every block; checks each block's SHA-256.
+    /// Reads `run.json`, the journal and every block; checks each block's SHA-256, and that its numbers do not contradict each other.
     ///
     /// # Errors
     /// [`RecordError::NotARun`], [`RecordError::Format`], [`RecordError::Damaged`] (`run.json`), or what the disk says.
@@ -64,7 +64,7 @@ impl Reader {
                 "line {line} of journal.jsonl is unreadable: the block that it was about does not count"
             ));
         }
-        let (blocks, damaged) = journal.load_blocks(&layout);
+        let (blocks, damaged) = journal.load_blocks(&layout, &record);
         cautions.extend(damaged.into_iter().map(|what| format!("{what}: this attempt does not count")));
         for block in &blocks {
             let file = Layout::anomalies(&block.id, block.attempt);

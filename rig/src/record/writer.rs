@@ -56,7 +56,7 @@ impl Writer {
     }
 
     /// Opens a run to go on with it. What the journal vouches for counts as played and comes back in the journal's order, void
-    /// attempts included; a block whose file is missing or not the one that was written counts as not played. A last line that
+    /// attempts included; a block whose file is missing, not the one that was written, or contradicts itself counts as not played. A last line that
     /// was cut by a power loss or a kill is cut away.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Writer {
             journal.set_len(found.whole_bytes).map_err(RecordError::disk("repair", &path))?;
             journal.sync_all().map_err(RecordError::disk("repair", &path))?;
         }
-        let (blocks, _) = found.load_blocks(&layout);
+        let (blocks, _) = found.load_blocks(&layout, &record);
         let mut writer = Self { layout, journal, journal_bytes: found.whole_bytes };
         writer.append(&JournalEntry::Started { at: clock::now() })?;
         Ok((writer, record, blocks))

@@ -22,12 +22,13 @@ use serde_json::Value as Json;
 
 use crate::document::{Document, Problems, Span};
 
+pub use crate::document::Wrong;
 pub use catalogue::{Catalogue, is_path, shipped, shipped_names};
 pub(crate) use read::spelled;
 pub use resolve::Unresolved;
 pub use text::{describe_operations, describe_step};
 pub(crate) use value::parse_share;
-pub use value::{Wrong, parse_delay, parse_errno, parse_rate};
+pub use value::{parse_delay, parse_errno, parse_rate};
 
 /// One scenario file, validated: every step has a meaning whatever admissible values its parameters take.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use rig_protocol::{Call, Errno, FieldKind, Lane, Op, Script, Step};
 use serde_json::{Map, Value as Json};
 
 use super::outcome::{Impossible, impossible};
-use super::value::{Wrong, from_text};
+use super::value::from_text;
 use super::{Input, Resolved, Scenario, StepTemplate};
-use crate::document::hint;
+use crate::document::{Wrong, hint};
 
 /// Why a scenario cannot be resolved with these parameters; blames whoever gave them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use rig::analysis::{Conclusion, analyse, conclusion};
 use rig::record::Reader;
 use rig::record::format::BlockStatus;
 use rig::report::Format;
-use rig_protocol::Errno;
+use rig_protocol::{Errno, Histogram};
 
-use crate::fixture::{Bench, ORDINARY, Play, cell, id_of, sound, turn, void};
+use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, id_of, sound, turn, void};
 
 /// Through the disk, as every report goes.
 pub(crate) fn model(bench: &Bench) -> ReportModel {
@@ -99,6 +99,10 @@ fn void_blocks_a_short_cell_and_a_damaged_file() {
     block.tally.trials -= 4;
     *block.tally.returns.get_mut(&Returned::ONE.to_string()).expect("readable") -= 4;
     *block.tally.outcomes.get_mut("readable,data").expect("readable") -= 4;
+    *block.tally.state_before.get_mut(&1).expect("established") -= 4;
+    let mut call = Histogram::default();
+    (4..BLOCK).for_each(|i| call.record(2_000 + i));
+    block.tally.latency.insert("call".into(), call);
     block.tally.voids.insert("trial deadline".into(), 4);
     bench.complete = false;
     let damaged = id_of(&mut bench, Play::NoFault, "virtio-tap", "6.1");

@@ -112,8 +112,10 @@ fn sum(counts: &Json) -> u64 {
 }
 
 fn every_trial_is_accounted_for(run: &Recorded) {
+    let cells = run.record().cells;
     for block in run.played() {
-        assert_eq!(block.tally.inconsistency(), None);
+        let planned = cells.iter().find(|planned| planned.cell.id == block.cell).unwrap();
+        assert_eq!(block.tally.inconsistency(&planned.cell.subject.script), None);
         assert_eq!(block.witness.lost, 0);
         let (target, peer) = (block.target_hello.as_ref().unwrap(), block.peer_hello.as_ref().unwrap());
         assert_eq!(target.build_id, peer.build_id, "the same bytes in both");

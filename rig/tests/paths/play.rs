@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rig::configuration::{Configuration, TargetSpec};
@@ -205,6 +205,11 @@ pub(crate) fn skipped(what: &str) -> bool {
 }
 
 pub(crate) fn play(path: &PathSpec, scenario: &str, trials: u64) -> Played {
+    play_cell(cell(path, scenario, trials))
+}
+
+/// A cell of an inline scenario on the host's own kernel.
+pub(crate) fn cell(path: &PathSpec, scenario: &str, trials: u64) -> Cell {
     let scenario = Scenario::parse("inline", "inline", scenario).expect("a sound scenario");
     let script = scenario.resolve(&BTreeMap::new()).expect("no parameters").script;
     let subject = Subject {
@@ -215,7 +220,7 @@ pub(crate) fn play(path: &PathSpec, scenario: &str, trials: u64) -> Played {
         path: path.clone(),
         script: std::sync::Arc::new(script),
     };
-    let cell = Cell {
+    Cell {
         id: subject.id(),
         subject,
         title: scenario.title.clone(),
@@ -226,17 +231,19 @@ pub(crate) fn play(path: &PathSpec, scenario: &str, trials: u64) -> Played {
         blocks: 1,
         in_flight: u32::try_from(trials).expect("few"),
         proof: vec![],
-    };
-    play_cell(cell)
+    }
 }
 
 /// All trials of a cell in one block.
 pub(crate) fn play_cell(cell: Cell) -> Played {
-    let (id, trials) = (cell.id.clone(), cell.trials);
-    let block = PlannedBlock { id: BlockId(format!("{id}-0")), cell: id, index: 0, seed: 7, trials };
     let results = tempfile::tempdir().expect("a folder");
+    play_in(&laboratory(results.path()), cell)
+}
+
+/// A laboratory of the host alone, which logs into this folder.
+pub(crate) fn laboratory(results: &Path) -> Laboratory {
     for folder in Layout::FOLDERS {
-        fs_err::create_dir(results.path().join(folder)).expect("a folder");
+        fs_err::create_dir(results.join(folder)).expect("a folder");
     }
     let private = tempfile::tempdir().expect("a folder");
     let mechanisms = Mechanisms {
@@ -245,7 +252,7 @@ pub(crate) fn play_cell(cell: Cell) -> Played {
         bridge_conntrack: probe::bridge_conntrack(),
         haproxy: probe::haproxy(),
     };
-    let laboratory = Laboratory {
+    Laboratory {
         images: HashMap::new(),
         accelerator: Resolved { engine: Engine::Tcg, reason: "no guest was asked for".into() },
         mechanisms,
@@ -253,13 +260,19 @@ pub(crate) fn play_cell(cell: Cell) -> Played {
         keys: rig::image::GuestKeys::generate(),
         agent: rig::agent::install(private.path()).expect("a file"),
         private,
-        results: results.path().to_owned(),
+        results: results.to_owned(),
         block_deadline: Duration::from_secs(120),
         boot_deadline: Duration::from_secs(120),
         keep_examples: 2,
         keep_anomalies: 10,
         capture: CaptureWhen::Never,
-    };
+    }
+}
+
+/// All trials of a cell in one block.
+pub(crate) fn play_in(laboratory: &Laboratory, cell: Cell) -> Played {
+    let (id, trials) = (cell.id.clone(), cell.trials);
+    let block = PlannedBlock { id: BlockId(format!("{id}-0")), cell: id, index: 0, seed: 7, trials };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let record = runtime.block_on(async {
         let (_stopper, stop) = Stopper::new();

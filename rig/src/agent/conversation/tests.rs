@@ -4,6 +4,8 @@ use std::io::Write;
 use std::thread;
 
 use rig_protocol::Script;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 
 use super::*;
 
@@ -47,7 +49,7 @@ const WAIT: Duration = Duration::from_secs(5);
 const WAITS: Waits = Waits { silence: WAIT, total: WAIT };
 
 /// An agent that says these frames as soon as it is asked (or at once), then closes.
-fn agent(replies: Vec<Reply>) -> UnixStream {
+fn agent<T: Serialize + Send + 'static>(replies: Vec<T>) -> UnixStream {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
     let mut writer = FrameWriter::new(theirs.try_clone().expect("a descriptor"));
     thread::spawn(move || {
@@ -64,7 +66,15 @@ fn agent(replies: Vec<Reply>) -> UnixStream {
 }
 
 fn play(replies: Vec<Reply>, trials: u64) -> Result<Played, AgentError> {
-    let mut all = vec![Reply::Hello(hello()), Reply::Ready { listening: String::new() }];
+    play_raw(
+        replies.into_iter().map(|reply| serde_json::to_value(reply).expect("plain data")).collect(),
+        trials,
+    )
+}
+
+/// The same with frames that no agent of ours would send.
+fn play_raw(replies: Vec<Json>, trials: u64) -> Result<Played, AgentError> {
+    let mut all = vec![json!({ "hello": hello() }), json!({ "ready": { "listening": "" } })];
     all.extend(replies);
     let mut conversation = Conversation::open(agent(all), BUILD, WAIT)?;
     let assignment = assignment(trials);
@@ -108,6 +118,65 @@ fn every_bad_end_has_its_reason() {
     );
     assert_eq!(reason(vec![Reply::Refused { reason: "no threads".into() }]), "agent refused: no threads");
     assert_eq!(reason(vec![Reply::Hello(hello())]), "agent sent hello where the end of play was due");
+}
+
+/// Cases that are about the text of what an agent says: what it may not print is not decided here.
+const ABOUT_TEXT: [&str; 4] = ["refusal-paints", "label-paints", "label-no-xml", "release-is-a-formula"];
+
+#[test]
+fn an_agent_that_contradicts_itself_is_not_believed() {
+    let mut tried = Vec::new();
+    for line in include_str!("../../../tests/agent/contradictions.jsonl").lines() {
+        let case: Json = serde_json::from_str(line).expect("a case a line");
+        let name = case["case"].as_str().expect("a name").to_owned();
+        if ABOUT_TEXT.contains(&name.as_str()) {
+            continue;
+        }
+        let body = case["body"].clone();
+        let mut said = vec![body.clone()];
+        // What comes after it fits to it, as far as numbers that wrap can.
+        let sums = &body["tally"];
+        if sums.is_null() {
+            said.push(json!({ "tally": tally(100) }));
+            said.push(json!({ "fin": { "frames": 4, "trials": 100, "void": 0, "records": 0 } }));
+        } else {
+            let voids = sums["voids"].as_object().expect("an object").values();
+            let void = voids.fold(0_u64, |sum, n| sum.wrapping_add(n.as_u64().expect("a number")));
+            let fin = json!({ "frames": 3, "trials": sums["trials"], "void": void, "records": 0 });
+            said.push(json!({ "fin": fin }));
+        }
+        let error = play_raw(said, 100).expect_err(&name);
+        assert!(matches!(error, AgentError::Totals { .. }), "{name}: {error}");
+        assert!(error.to_string().starts_with("agent's totals do not add up: "), "{name}: {error}");
+        tried.push(name);
+    }
+    assert_eq!(
+        tried,
+        [
+            "returns-wrap",
+            "trials-wrap",
+            "voids-wrap",
+            "bucket-beyond-scale",
+            "counter-at-limit",
+            "injected-beyond-trials",
+            "progress-at-limit"
+        ]
+    );
+}
+
+#[test]
+fn a_sign_of_life_counts_no_more_than_was_asked_for() {
+    let say = |trials, void, returned| {
+        let returns = [("1".to_owned(), returned)].into();
+        let progress = Reply::Progress(Progress { trials, void, returns });
+        play(vec![progress, Reply::Tally(Box::new(tally(3))), fin(4, 3)], 3)
+            .map_err(|error| error.to_string())
+    };
+    say(2, 1, 2).expect("as many as were asked for");
+    let refused = |what: &str| Err(format!("agent's totals do not add up: a sign of life counts {what}"));
+    assert_eq!(say(3, 1, 3), refused("3 trials and 1 void of 3"));
+    assert_eq!(say(1, u64::MAX, 1), refused("1 trials and 18446744073709551615 void of 3"));
+    assert_eq!(say(2, 0, 1), refused("2 trials but not as many verdict returns"));
 }
 
 #[test]

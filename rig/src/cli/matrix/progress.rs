@@ -149,7 +149,7 @@ impl State {
         self.cells = run.cells.iter().map(|record| (record.cell.id.clone(), record.cell.clone())).collect();
         for block in &run.blocks {
             self.open.entry(block.cell.clone()).or_default().insert(block.id.clone());
-            self.trials_total += block.trials;
+            self.trials_total = self.trials_total.saturating_add(block.trials);
         }
         self.blocks_total = run.blocks.len();
         for record in done {
@@ -177,11 +177,9 @@ impl State {
         if open.remove(&record.id) {
             self.blocks_done += 1;
         }
-        self.trials_done += record.tally.trials;
-        self.void += record.tally.void();
-        for (key, count) in &record.tally.returns {
-            *self.returns.entry(key.clone()).or_default() += count;
-        }
+        self.trials_done = self.trials_done.saturating_add(record.tally.trials);
+        self.void = self.void.saturating_add(record.tally.void());
+        add(&mut self.returns, &record.tally.returns);
     }
 
     fn finish(&mut self, record: &BlockRecord, again: bool) -> String {
@@ -236,7 +234,7 @@ impl State {
             self.open.len(),
             self.blocks_done,
             self.blocks_total,
-            HumanCount(self.trials_done + self.under_way.trials),
+            HumanCount(self.trials_done.saturating_add(self.under_way.trials)),
             HumanCount(self.trials_total),
             self.eta().map_or_else(|| "?".to_owned(), |eta| HumanDuration(eta).to_string()),
         )
@@ -259,10 +257,9 @@ impl State {
 
     fn counts_line(&self) -> String {
         let mut sums = self.returns.clone();
-        for (key, count) in &self.under_way.returns {
-            *sums.entry(key.clone()).or_default() += count;
-        }
-        format!("verdict returns so far: {}; void {}", returns(&sums), self.void + self.under_way.void)
+        add(&mut sums, &self.under_way.returns);
+        let void = self.void.saturating_add(self.under_way.void);
+        format!("verdict returns so far: {}; void {void}", returns(&sums))
     }
 
     /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far, or as the plan estimates it.
@@ -276,10 +273,18 @@ impl State {
                     cost_of(cell, self.accelerator?) / cell.blocks.max(1)
                 }
             };
-            rest += each * u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+            rest = rest.saturating_add(each.saturating_mul(u32::try_from(blocks.len()).unwrap_or(u32::MAX)));
         }
         let under_way = self.block_began.filter(|_| self.block.is_some()).map(|began| began.elapsed());
         Some(rest.saturating_sub(under_way.unwrap_or_default()))
+    }
+}
+
+/// A sum that is too large stays at the largest number: what a guest says of itself must not end the run that shows it.
+fn add(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (key, count) in more {
+        let sum = sums.entry(key.clone()).or_default();
+        *sum = sum.saturating_add(*count);
     }
 }
 
@@ -334,6 +339,26 @@ mod tests {
             state.total_line().starts_with("cells 0/1  blocks 0/2  trials 40/200  ETA "),
             "{}",
             state.total_line()
+        );
+    }
+
+    #[test]
+    fn numbers_at_their_limit_are_shown_and_end_nothing() {
+        let (mut state, block) = under_way();
+        let claim =
+            Progress { trials: u64::MAX, void: u64::MAX, returns: [("1".to_owned(), u64::MAX)].into() };
+        state.trials_done = 7;
+        state.void = 7;
+        state.returns = [("1".to_owned(), 7)].into();
+        state.consume(&Event::BlockStarted { block: block.clone(), attempt: 1 });
+        state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Play });
+        state.consume(&Event::BlockProgress { block: block.id, progress: claim });
+        let most = "18,446,744,073,709,551,615";
+        assert!(state.total_line().contains(&format!("trials {most}/200")), "{}", state.total_line());
+        assert!(state.now_line().contains("18446744073709551615/100 trials"), "{}", state.now_line());
+        assert_eq!(
+            state.counts_line(),
+            format!("verdict returns so far: 1 x {most}; void 18446744073709551615")
         );
     }
 

@@ -1,14 +1,15 @@
 //! `rig scenario list | show | check | run`
 
+mod parameters;
 mod run;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::output::{columns, print};
 use super::{Exit, Failure};
-use crate::document::{Problem, Problems};
-use crate::script::{Catalogue, Resolved, Scenario, Unresolved, describe_operations};
+use crate::document::Problems;
+use crate::script::{Catalogue, Scenario, describe_operations};
+use parameters::resolve;
 
 /// Commands of `rig scenario`.
 #[derive(Debug, clap::Subcommand)]
@@ -67,55 +68,6 @@ fn show(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
     let scenario = Catalogue::embedded().find(word, Path::new("")).map_err(Failure::input)?;
     let (given, _) = resolve(&scenario, parameters)?;
     print(&scenario.render(&given).expect("these values were just resolved"))
-}
-
-/// The parameters of the command line, and the scenario with them filled in.
-fn resolve(scenario: &Scenario, words: &[String]) -> Result<(BTreeMap<String, String>, Resolved), Failure> {
-    let given = parse_parameters(scenario, words).map_err(Failure::input)?;
-    match scenario.resolve(&given) {
-        Ok(resolved) => Ok((given, resolved)),
-        Err(wrong) => {
-            Err(Failure::input(wrong.into_iter().map(|wrong| place(wrong, words)).collect::<Vec<_>>()))
-        }
-    }
-}
-
-/// `name=value` pairs.
-fn parse_parameters(scenario: &Scenario, words: &[String]) -> Result<BTreeMap<String, String>, Problems> {
-    let mut given = BTreeMap::new();
-    let mut problems = Problems::default();
-    for word in words {
-        match word.split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
-                given.insert(name.to_owned(), value.to_owned());
-            }
-            Some(_) | None => {
-                let names: Vec<&str> = scenario.parameters.iter().map(|p| p.name.as_str()).collect();
-                let mut problem = Problem::in_text(
-                    "command line",
-                    word,
-                    0..word.len(),
-                    "a parameter is given as name=value",
-                    "no `=`",
-                );
-                problem.help(format!("the parameters of `{}`: {}", scenario.name, names.join(", ")));
-                problems.append(problem.into());
-            }
-        }
-    }
-    if problems.is_empty() { Ok(given) } else { Err(problems) }
-}
-
-/// Puts the label under the word that gave the parameter.
-fn place(wrong: Unresolved, words: &[String]) -> Problem {
-    let word = words
-        .iter()
-        .find(|word| word.split_once('=').is_some_and(|(name, _)| name == wrong.parameter))
-        .cloned()
-        .unwrap_or_default();
-    let mut problem = Problem::in_text("command line", &word, 0..word.len(), wrong.message, wrong.label);
-    problem.maybe_help(wrong.help);
-    problem
 }
 
 fn check(files: &[PathBuf]) -> Result<Exit, Failure> {

@@ -10,7 +10,7 @@ use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rig_protocol::{Lane, TrialRecord};
 
-use super::resolve;
+use super::parameters::resolve;
 use crate::analysis::words::count as thousands;
 use crate::campaign::{Once, play_once};
 use crate::cli::output::print;

@@ -1,0 +1,20 @@
+//! Who is told of a campaign while it goes on: a consumer of its events that may stop it.
+//!
+//! Must not know terminals. Units: none. Errors: none: a watcher that fails never ends a run. Tests: `tests/trouble`.
+
+use crate::document::Problems;
+use crate::event::Event;
+use crate::image::Step;
+use crate::runner::Stopper;
+
+/// Whoever follows a campaign while it goes on. Nothing that it does can stop a run but by the stopper.
+pub trait Watcher {
+    /// An image is being made, step by step.
+    fn image_step(&mut self, image: &str, step: &Step);
+    /// The run is about to begin; these keys of the matrix file ask for what this host lacks.
+    fn unmet(&mut self, problems: Problems);
+    /// The run may be stopped by this from now on.
+    fn may_stop(&mut self, stopper: Stopper);
+    /// Something happened.
+    fn happened(&mut self, event: &Event);
+}
