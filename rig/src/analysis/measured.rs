@@ -5,14 +5,13 @@
 //! Tests: `tests/golden/analysis.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use rig_protocol::{Op, Side, Tally, TcpState};
 
 use crate::configuration::Engine;
 use crate::matrix::Cell;
-use crate::record::Run;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord};
+use crate::record::{Run, VoidReason};
 
 use super::model::{NotRun, Shortage};
 
@@ -156,9 +155,7 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
                 counted.insert(&block.id, block);
             }
             // No trial of it has an outcome that counts, so all that were planned are void.
-            Err(reason) => {
-                *void_reasons.entry(format!("block: {reason}")).or_default() += wanted.unwrap_or(0)
-            }
+            Err(reason) => *void_reasons.entry(reason.in_table()).or_default() += wanted.unwrap_or(0),
         }
     }
     let blocks: Vec<&BlockRecord> = counted.into_values().collect();
@@ -168,42 +165,22 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         peer.absorb(&block.peer_tally);
     }
     for (reason, n) in &tally.voids {
-        *void_reasons.entry(reason.clone()).or_default() += n;
+        *void_reasons.entry(VoidReason::Trial(reason.clone()).in_table()).or_default() += n;
     }
     let unplayed = planned.keys().filter(|id| !tried.contains(*id)).count();
     Measured { record, blocks, tally, peer, void_reasons, planned: planned.len(), unplayed }
 }
 
-/// Why a block does not count.
-enum Unusable {
-    /// Its attempt failed: the record says why.
-    Void(String),
-    NotInThePlan,
-    TooMany {
-        trials: u64,
-        planned: u64,
-    },
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Void(reason) => f.write_str(reason),
-            Self::NotInThePlan => f.write_str("it is not in the plan"),
-            Self::TooMany { trials, planned } => write!(f, "it has {trials} trials, {planned} were planned"),
-        }
-    }
-}
-
-fn usable(block: &BlockRecord, planned: Option<u64>) -> Result<(), Unusable> {
+/// Why a block does not count, if it does not.
+fn usable(block: &BlockRecord, planned: Option<u64>) -> Result<(), VoidReason> {
     match &block.status {
-        BlockStatus::Void { reason } => return Err(Unusable::Void(reason.clone())),
+        BlockStatus::Void { reason } => return Err(reason.clone()),
         BlockStatus::Complete => {}
     }
     let trials = block.tally.trials;
     match planned {
-        None => Err(Unusable::NotInThePlan),
-        Some(planned) if trials > planned => Err(Unusable::TooMany { trials, planned }),
+        None => Err(VoidReason::NotPlanned),
+        Some(planned) if trials > planned => Err(VoidReason::MoreThanPlanned { trials, planned }),
         Some(_) => Ok(()),
     }
 }
