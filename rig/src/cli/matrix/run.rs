@@ -14,7 +14,7 @@ use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
 use crate::record::format::CaptureWhen;
-use crate::report::{Format, render};
+use crate::report::Format;
 use crate::runner::{Stopper, Why};
 
 /// Arguments of `rig matrix run`.
@@ -95,7 +95,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
     let mut person = Person { skips, progress: ProgressTable::new() };
     let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
-    print(&format!("{}\nrecorded in {}\n", render(&model, Format::Text), run_dir.display()))?;
+    print(&format!("{}\nrecorded in {}\n", Format::TEXT.render(&model), run_dir.display()))?;
     Ok(conclude(&model, why, skips))
 }
 

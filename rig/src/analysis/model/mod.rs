@@ -1,19 +1,40 @@
 //! What a report says, before any format: the shape of `rig report RUN --format json` (contract, `format` 1).
 //!
-//! Add, don't rename: scripts rely on it.
+//! Add, don't rename: scripts rely on it. Reasons, cautions and questions are typed here and are words only in what is printed.
+//! Must not know how a figure came about. Units: in the keys, shares of 1. Errors: none.
+//! Tests: the golden reports (`tests/golden/shape.rs` holds the keys).
+
+mod because;
+mod caution;
+mod place;
+mod question;
+mod reason;
+mod returned;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use serde::{Deserialize, Serialize};
+use rig_protocol::Errno;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::record::format::Environment;
 
+pub use because::{Because, Missing};
+pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
+pub use place::{Ground, RanOn};
+pub use question::Question;
+pub use reason::{
+    Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
+};
+pub use returned::{NotAReturn, Returned};
+
 /// A whole report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReportModel {
     /// Version of this shape.
     pub format: u32,
-    /// Which run.
+    /// ComparedCell run.
     pub run: RunSummary,
     /// Where it ran.
     pub environment: Environment,
@@ -28,15 +49,14 @@ pub struct ReportModel {
     /// One plain sentence per errno: physical against virtual, with bounds.
     pub sentences: Vec<String>,
     /// Errnos that no scenario expects, surely above the rate that the matrix declares.
-    #[serde(default)]
     pub alerts: Vec<Alert>,
-    /// What a reader must know before he believes a number: a virtual "bare metal", emulated guests, a host and guests that
-    /// differ in /etc/localtime, witness counts that disagree.
-    pub cautions: Vec<String>,
+    /// What a reader must know before they believe a number, the gravest first.
+    #[serde(serialize_with = "as_sentences")]
+    pub cautions: Vec<Caution>,
 }
 
 /// An errno above its declared rate, in a cell whose scenario does not expect it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alert {
     /// Cell id.
     pub cell: String,
@@ -58,8 +78,8 @@ pub struct Alert {
     pub threshold: f64,
 }
 
-/// Which run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// ComparedCell run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunSummary {
     /// Its id.
     pub id: String,
@@ -82,7 +102,7 @@ pub struct RunSummary {
 }
 
 /// How a cell ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellStatus {
     /// It has its trials.
@@ -96,7 +116,7 @@ pub enum CellStatus {
 }
 
 /// One cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellSummary {
     /// Its id.
     pub id: String,
@@ -118,8 +138,9 @@ pub struct CellSummary {
     pub proxied: bool,
     /// How it ended.
     pub status: CellStatus,
-    /// Why it is short, skipped or blind; for a complete one whose path says that a fault does nothing, that it did nothing; empty otherwise.
-    pub reason: String,
+    /// Why it is short, skipped or blind; for a complete one whose path says that a fault does nothing, that it did nothing.
+    #[serde(serialize_with = "as_words")]
+    pub reason: Option<CellReason>,
     /// Trials with an outcome.
     pub trials: u64,
     /// Trials asked for.
@@ -138,8 +159,8 @@ pub struct CellSummary {
     pub outcomes: BTreeMap<String, u64>,
     /// Trials in which TCP_INFO said CLOSE before the call.
     pub rst_before_call: u64,
-    /// `EBADF`, `ENOENT`, `any_error`.
-    pub rates: BTreeMap<String, Rate>,
+    /// By what is asked.
+    pub rates: BTreeMap<Question, Rate>,
     /// Quantiles by what is timed; empty for a rehearsed run.
     pub latency_ns: BTreeMap<String, Quantiles>,
     /// Trials that the scenario does not expect, or with a verdict return of -1.
@@ -148,19 +169,19 @@ pub struct CellSummary {
     pub witness_rsts: Option<u64>,
     /// RSTs that the kernels of both ends say they sent (`Tcp.OutRsts`).
     pub kernel_rsts: u64,
-    /// Which mechanism made what of the path, and why that one; empty for a plain link.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// ComparedCell mechanism made what of the path, and why that one; empty for a plain link.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mechanisms: Vec<String>,
     /// What the mechanisms of the path counted over these blocks: what acted, and the rules of a packet filter even where they did not.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub path_counters: BTreeMap<String, u64>,
     /// Files with the packets of these blocks, under the run's folder.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<String>,
 }
 
 /// Blocks by origin.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct OriginCounts {
     /// Booted from a kernel.
     pub cold: u32,
@@ -171,7 +192,7 @@ pub struct OriginCounts {
 }
 
 /// A share with its interval.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rate {
     /// How often.
     pub count: u64,
@@ -188,7 +209,7 @@ pub struct Rate {
 }
 
 /// Quantiles of a duration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
     /// Median.
     pub p50: u64,
@@ -201,7 +222,7 @@ pub struct Quantiles {
 }
 
 /// One control in one configuration (and kernel).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ControlSummary {
     /// Configuration.
     pub configuration: String,
@@ -212,7 +233,8 @@ pub struct ControlSummary {
     /// Its cell.
     pub cell: String,
     /// What was looked for.
-    pub errno: String,
+    #[serde(serialize_with = "as_name")]
+    pub errno: Errno,
     /// Known rate.
     pub expected_rate: f64,
     /// How often it was seen.
@@ -225,18 +247,29 @@ pub struct ControlSummary {
     pub low: f64,
     /// Upper bound.
     pub high: f64,
-    /// Whether the expected rate lies inside the bounds (and, where faults were injected, each one was seen).
-    pub passed: bool,
-    /// Why not, or empty.
-    pub reason: String,
+    /// Why the expected rate lies outside of the bounds, or of the injected faults not each one was seen, or nothing was looked at;
+    /// none where it passed. In a report: `passed` and `reason`.
+    #[serde(flatten, serialize_with = "passed_and_reason")]
+    pub failure: Option<ControlFailure>,
 }
 
-fn yes() -> bool {
-    true
+impl ControlSummary {
+    /// Whether it has trials, and they are what is known of it.
+    pub fn passed(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Whether it has trials, and they are not.
+    pub fn failed(&self) -> bool {
+        match &self.failure {
+            Some(ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. }) => true,
+            Some(ControlFailure::NotRun(_)) | None => false,
+        }
+    }
 }
 
 /// One virtual cell against its bare-metal cell, for one errno.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// Scenario.
     pub scenario: String,
@@ -252,8 +285,8 @@ pub struct Comparison {
     pub configuration: String,
     /// Cell id of the virtual cell.
     pub cell: String,
-    /// `EBADF`, `ENOENT`, `any_error`.
-    pub errno: String,
+    /// What is compared.
+    pub errno: Question,
     /// Virtual rate minus bare-metal rate.
     pub difference: f64,
     /// Lower bound of the difference.
@@ -267,16 +300,16 @@ pub struct Comparison {
     /// The smallest difference that these numbers of trials would have shown with 80 % power.
     pub detectable: f64,
     /// Whether a difference here is news: not in a race of the application's own threads, whose rate follows the machine's timing.
-    #[serde(default = "yes")]
     pub alert: bool,
     /// The verdict.
     pub verdict: ComparisonVerdict,
-    /// Why, where it was not run or is blind; empty otherwise.
-    pub reason: String,
+    /// Why, where it was not run or is blind.
+    #[serde(serialize_with = "as_words")]
+    pub reason: Option<ComparisonReason>,
 }
 
 /// Verdict of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparisonVerdict {
     /// Both interval bounds inside the declared margin.
@@ -292,7 +325,7 @@ pub enum ComparisonVerdict {
 }
 
 /// A claim.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hypothesis {
     /// `H01`
     pub id: String,
@@ -301,13 +334,14 @@ pub struct Hypothesis {
     /// What this run says.
     pub verdict: HypothesisVerdict,
     /// Why, in one sentence.
-    pub because: String,
+    #[serde(serialize_with = "as_name")]
+    pub because: Because,
     /// The cells that test it.
     pub cells: Vec<String>,
 }
 
 /// Verdict of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HypothesisVerdict {
     /// What was measured is what the claim says.
@@ -316,4 +350,27 @@ pub enum HypothesisVerdict {
     Refuted,
     /// Neither.
     Undecided,
+}
+
+fn as_name<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Empty where there is nothing to say.
+fn as_words<S: Serializer>(reason: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&told(reason))
+}
+
+fn as_sentences<S: Serializer>(all: &[impl Display], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(all.iter().map(ToString::to_string))
+}
+
+fn passed_and_reason<S: Serializer>(
+    failure: &Option<ControlFailure>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("failure", 2)?;
+    fields.serialize_field("passed", &failure.is_none())?;
+    fields.serialize_field("reason", &told(failure))?;
+    fields.end()
 }
