@@ -2,6 +2,8 @@
 //!
 //! Root, namespaces of our own. Nothing is timed; a bound is only there for a hang. What a host lacks is said, and that test does nothing else.
 
+#[path = "support/laboratory.rs"]
+mod laboratory;
 #[path = "paths/lying.rs"]
 mod lying;
 #[path = "paths/play.rs"]
@@ -224,7 +226,10 @@ fn a_reject_rule_does_what_its_place_makes_of_it() {
     // On a separate client the rule of the report never matches: its port is not the client's.
     let void = play(&reject(Place::Target, to_server(), Matches::EveryTrial), OVERTAKEN, 10);
     assert_eq!(void.counter("rule.reject"), 0);
-    assert_eq!(void.reason(), Some("fault had no effect: path.rule.reject rose by 0 in 10 trials"));
+    assert_eq!(
+        void.reason().as_deref(),
+        Some("fault had no effect: path.rule.reject rose by 0 in 10 trials")
+    );
     let played = play(&reject(Place::Target, to_server(), Matches::Never), OVERTAKEN, 10);
     all(&played, "readable,data,ECONNRESET");
     // On the server's host the client is reset, and gets no data.
@@ -341,7 +346,7 @@ fn a_host_cannot_be_paused() {
     }
     let fault = Fault { name: "p".into(), kind: FaultKind::Pause, after_ns: 0, for_ns: MS, every_ns: 0 };
     let played = play(&PathSpec { faults: vec![fault], ..plain() }, RESET_LATE, 5);
-    assert_eq!(played.reason(), Some("a host cannot be paused, only a guest"));
+    assert_eq!(played.reason().as_deref(), Some("a host cannot be paused, only a guest"));
 }
 
 #[test]

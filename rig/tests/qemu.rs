@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
 
+#[path = "qemu/inspect.rs"]
+mod inspect;
 #[path = "qemu/pair.rs"]
 mod pair;
 #[path = "qemu/paths.rs"]
@@ -16,8 +18,6 @@ mod reproduce;
 #[path = "qemu/rules.rs"]
 mod rules;
 mod support;
-#[path = "qemu/visit.rs"]
-mod visit;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use rig::configuration::Engine;
 use rig::configuration::{Accelerator, Localtime, NicBackend, NicModel};
 use rig::image::{GuestKeys, Overlay};
-use rig::machine::launch_ssh::{self, AGENT_PATH, AgentEnd, Exit, SshAgent, SshError, SshSession};
+use rig::machine::launch_ssh::{self, AGENT_PATH, Exit, ProgramEnd, RemoteProgram, SshError, SshSession};
 use rig::machine::qemu::probe::PROBE_DEADLINE;
 use rig::machine::qemu::{DeathKind, Guest, GuestError, GuestPlan, LinkState, ProbeKit, QmpError, probe};
 use sha2::{Digest, Sha256};
@@ -55,11 +55,13 @@ async fn boot(plan: GuestPlan) -> Guest {
     }
 }
 
-async fn start(bench: &Bench, guest: &Guest, command: &str) -> SshAgent {
+async fn start(bench: &Bench, guest: &Guest, command: &str) -> RemoteProgram {
     let command = command.to_owned();
-    launch_ssh::with_session(guest, bench.ssh(), LONG, move |session, left| session.start(&command, left()))
-        .await
-        .unwrap()
+    launch_ssh::with_session(guest, bench.ssh(), LONG, move |session, left| {
+        RemoteProgram::start(session, &command, None, left())
+    })
+    .await
+    .unwrap()
 }
 
 /// Runs a command in the guest: its exit, its output.
@@ -70,7 +72,7 @@ async fn run(bench: &Bench, guest: &Guest, command: &str) -> (Exit, String) {
     (finished.exit, String::from_utf8_lossy(&finished.stdout).trim().to_owned())
 }
 
-async fn end_of(agent: &mut SshAgent) -> AgentEnd {
+async fn end_of(agent: &mut RemoteProgram) -> ProgramEnd {
     tokio::time::timeout(LONG, agent.end.wait_for(Option::is_some)).await.unwrap().unwrap().clone().unwrap()
 }
 
@@ -198,7 +200,7 @@ async fn stalls(bench: &Bench, guest: &Guest) {
     let mut received = Vec::new();
     agent.stream.read_to_end(&mut received).unwrap();
     assert_eq!(received.len(), bytes);
-    assert_eq!(end_of(&mut agent).await, AgentEnd { exit: Exit::Status(0), stderr: "end\n".into() });
+    assert_eq!(end_of(&mut agent).await, ProgramEnd { exit: Exit::Status(0), stderr: "end\n".into() });
 
     // The guest does not read for a while: the same the other way round.
     let mut agent = start(bench, guest, "sleep 1; wc -c").await;
@@ -236,10 +238,11 @@ async fn takes_a_program(bench: &Bench, guest: &Guest) {
     );
 }
 
-/// What a person gets who looks for himself.
+/// The shell of `rig guest boot`.
 async fn gives_a_shell(bench: &Bench, guest: &Guest) {
-    let open =
-        |session: SshSession, left: &dyn Fn() -> Duration| session.start_shell("xterm", (91, 17), left());
+    let open = |session: SshSession, left: &dyn Fn() -> Duration| {
+        RemoteProgram::shell(session, "xterm", (91, 17), left())
+    };
     let mut shell = launch_ssh::with_session(guest, bench.ssh(), LONG, open).await.unwrap();
     shell.stream.write_all(b"echo $((6 * 7)) $TERM; stty size; exit 4\n").unwrap();
     let mut said = String::new();

@@ -3,6 +3,8 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -266,4 +268,24 @@ fn no_drawers() {
         .map(|s| s.path.clone())
         .collect();
     assert_none(&wrong);
+}
+
+#[test]
+fn what_is_depended_on_is_allowed() {
+    let rules = fs::read_to_string(root().join(".deny.toml")).expect("the file is there");
+    let rules = dependencies::Rules::parse(&rules);
+    let metadata = dependencies::metadata(&root());
+    assert!(metadata["packages"].as_array().is_some_and(|all| all.len() > 50), "cargo knows the packages");
+    assert_none(&rules.broken_by(&metadata));
+    let planted = serde_json::json!({
+        "packages": [
+            {"id": "a", "name": "planted", "license": "MIT AND GPL-3.0-only", "source": "git+https://example.org/planted"},
+            {"id": "b", "name": "anyhow", "license": "MIT", "source": null},
+        ],
+        "resolve": {"nodes": [{"id": "a", "dependencies": ["b"]}]},
+    });
+    let wrong = rules.broken_by(&planted);
+    assert_found(&wrong, "planted comes from git+");
+    assert_found(&wrong, "planted has the licence \"MIT AND GPL-3.0-only\"");
+    assert_found(&wrong, "planted depends on anyhow: ");
 }

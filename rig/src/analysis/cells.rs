@@ -11,8 +11,8 @@ use rig_stats::{Count, clopper_pearson};
 
 use crate::matrix::Cell;
 use crate::path::Matches;
-use crate::record::Run;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord, Origin};
+use crate::record::{Run, VoidReason};
 
 use super::Rules;
 use super::controls::Sight;
@@ -167,9 +167,7 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
                 counted.insert(&block.id, block);
             }
             // No trial of it has an outcome that counts, so all that were planned are void.
-            Err(reason) => {
-                *void_reasons.entry(format!("block: {reason}")).or_default() += wanted.unwrap_or(0)
-            }
+            Err(reason) => *void_reasons.entry(reason.in_table()).or_default() += wanted.unwrap_or(0),
         }
     }
     let blocks: Vec<&BlockRecord> = counted.into_values().collect();
@@ -179,22 +177,22 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         peer.absorb(&block.peer_tally);
     }
     for (reason, n) in &tally.voids {
-        *void_reasons.entry(reason.clone()).or_default() += n;
+        *void_reasons.entry(VoidReason::Trial(reason.clone()).in_table()).or_default() += n;
     }
     let unplayed = planned.keys().filter(|id| !tried.contains(*id)).count();
     Measured { record, blocks, tally, peer, void_reasons, planned: planned.len(), unplayed }
 }
 
 /// Why a block does not count, if it does not.
-fn usable(block: &BlockRecord, wanted: Option<u64>) -> Result<(), String> {
+fn usable(block: &BlockRecord, wanted: Option<u64>) -> Result<(), VoidReason> {
     match &block.status {
         BlockStatus::Void { reason } => return Err(reason.clone()),
         BlockStatus::Complete => {}
     }
     match wanted {
-        None => Err("it is not in the plan".into()),
-        Some(wanted) if block.tally.trials > wanted => {
-            Err(format!("it has {} trials, {wanted} were planned", block.tally.trials))
+        None => Err(VoidReason::NotPlanned),
+        Some(planned) if block.tally.trials > planned => {
+            Err(VoidReason::MoreThanPlanned { trials: block.tally.trials, planned })
         }
         Some(_) => Ok(()),
     }

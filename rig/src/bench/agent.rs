@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use rig_protocol::{Assignment, Role, Script};
 
-use super::{BenchError, Benchmark, Findings, Pace, plain_loop, step};
+use super::benchmark::{Benchmark, Pace};
+use super::error::{BenchError, step};
+use super::findings::Findings;
+use super::{network, plain_loop};
 use crate::agent::{self, Conversation, Waits};
 use crate::machine::{HostAgent, launch_agent};
-use crate::path::{Addressing, Mechanisms, PEER_PORT, PathSpec, TargetLink};
+use crate::path::{PEER_PORT, TargetLink};
 use crate::process;
 use crate::script;
-use crate::testbed::Testbed;
 
 const TRIALS: &str = "trials/s";
 
@@ -26,13 +28,7 @@ const MANY: u32 = 32;
 
 pub(super) fn measure(pace: Pace) -> Result<Findings, BenchError> {
     let trials = pace.pick(20_000, 1_000);
-    let testbed = Testbed::build(
-        &PathSpec::plain("bench", 1500),
-        Addressing::default(),
-        TargetLink::Veth,
-        &Mechanisms::all(),
-        0,
-    )?;
+    let testbed = network::plain(TargetLink::Veth)?;
     let folder = process::new_run_dir().map_err(step("make a private folder"))?;
     let agent = agent::install(folder.path()).map_err(step("write the agent"))?;
     let script = base_program();

@@ -3,17 +3,19 @@
 //! Must not know how the accelerator was chosen. Units: seconds. Errors: [`BenchError`].
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{BenchError, Benchmark, Findings, Pace, step};
+use super::benchmark::{Benchmark, Pace};
+use super::error::{BenchError, step};
+use super::findings::Findings;
+use super::network::{self, MTU_BYTES};
 use crate::clock;
-use crate::configuration::Resolved;
-use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec};
+use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
 use crate::image::{GuestKeys, Image, Overlay};
 use crate::machine::qemu::argv::DATA_MAC;
-use crate::machine::qemu::{Guest, GuestNet, GuestPlan};
-use crate::path::{Addressing, Mechanisms, PathSpec, TargetLink};
+use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan};
+use crate::path::{Addressing, TargetLink};
 use crate::process;
 use crate::testbed::{Testbed, TestbedError};
 
@@ -34,51 +36,16 @@ pub struct BootKit {
 }
 
 pub(super) fn measure(pace: Pace, kit: &BootKit) -> Result<Findings, BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(step("make a runtime"))?;
+    let runtime = process::start_runtime()?;
     let logs = process::new_run_dir().map_err(step("make a private folder"))?;
     let overlay = Overlay::new(&GuestKeys::generate(), Localtime::Present).to_cpio();
     let mut times = [("q35", vec![]), ("pc", vec![])];
     for _ in 0..pace.rounds() {
         for (machine, seconds) in &mut times {
-            let testbed = Testbed::build(
-                &PathSpec::plain("bench", 1500),
-                Addressing::default(),
-                TargetLink::Veth,
-                &Mechanisms::all(),
-                0,
-            )?;
-            let namespace = testbed.target().as_fd().try_clone_to_owned();
-            let addressing = Addressing::default();
-            let plan = GuestPlan {
-                spec: spec(machine),
-                engine: kit.accelerator.engine,
-                qemu: kit.qemu.clone(),
-                kernel: kit.image.kernel.clone(),
-                initramfs: kit.image.initramfs.clone(),
-                overlay: overlay.clone(),
-                extra_cmdline: vec![],
-                net: GuestNet {
-                    mac: DATA_MAC,
-                    address: addressing.target,
-                    prefix: addressing.prefix,
-                    mtu_bytes: 1500,
-                    control_port: CONTROL_PORT,
-                },
-                taps: vec![],
-                socket: None,
-                namespace: Some(namespace.map_err(|source| TestbedError::Enter { source })?),
-                console_log: logs.path().join("console.log"),
-                qmp_log: logs.path().join("qmp.jsonl"),
-            };
-            let within = BOOT_DEADLINE * clock::patience();
-            let ready = runtime.block_on(async {
-                let guest = Guest::boot(plan, within).await?;
-                let ready = guest.ready_after();
-                guest.stop().await;
-                Ok::<_, BenchError>(ready)
-            })?;
-            seconds.push(ready.as_secs_f64());
+            // The guest's network lives as long as the guest.
+            let testbed = network::plain(TargetLink::Veth)?;
+            let plan = plan(kit, machine, &overlay, &testbed, logs.path())?;
+            seconds.push(runtime.block_on(boot(plan))?.as_secs_f64());
         }
     }
     let mut findings = Findings::new(Benchmark::Boot);
@@ -93,6 +60,46 @@ pub(super) fn measure(pace: Pace, kit: &BootKit) -> Result<Findings, BenchError>
         kit.accelerator.reason
     ));
     Ok(findings)
+}
+
+/// From QEMU's start until the guest is ready. The guest is gone then.
+async fn boot(plan: GuestPlan) -> Result<Duration, GuestError> {
+    let guest = Guest::boot(plan, BOOT_DEADLINE * clock::patience()).await?;
+    let ready = guest.ready_after();
+    guest.stop().await;
+    Ok(ready)
+}
+
+fn plan(
+    kit: &BootKit,
+    machine: &str,
+    overlay: &[u8],
+    testbed: &Testbed,
+    logs: &Path,
+) -> Result<GuestPlan, TestbedError> {
+    let namespace = testbed.target().as_fd().try_clone_to_owned();
+    let addressing = Addressing::default();
+    Ok(GuestPlan {
+        spec: spec(machine),
+        engine: kit.accelerator.engine,
+        qemu: kit.qemu.clone(),
+        kernel: kit.image.kernel.clone(),
+        initramfs: kit.image.initramfs.clone(),
+        overlay: overlay.to_vec(),
+        extra_cmdline: vec![],
+        net: GuestNet {
+            mac: DATA_MAC,
+            address: addressing.target,
+            prefix: addressing.prefix,
+            mtu_bytes: MTU_BYTES,
+            control_port: CONTROL_PORT,
+        },
+        taps: vec![],
+        socket: None,
+        namespace: Some(namespace.map_err(|source| TestbedError::Enter { source })?),
+        console_log: logs.join("console.log"),
+        qmp_log: logs.join("qmp.jsonl"),
+    })
 }
 
 fn spec(machine: &str) -> QemuSpec {

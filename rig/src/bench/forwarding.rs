@@ -3,8 +3,10 @@
 //! Must not know sockets. The promises are those of the middlebox's own text: 200,000 packets a second, and less than 50 microseconds added.
 //! Units: packets per second, microseconds. Errors: [`BenchError`].
 
+use super::benchmark::{Benchmark, Pace};
+use super::error::BenchError;
+use super::findings::Findings;
 use super::wire::{Between, Wire, thread_time};
-use super::{BenchError, Benchmark, Findings, Pace};
 use crate::middlebox::{Action, Condition, Deed, Direction, MiddleboxSpec, Pattern};
 
 /// What the middlebox is to forward, and what it may add when it has nothing to do.

@@ -4,9 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{BenchError, Benchmark, Findings, Pace};
-use crate::path::{Addressing, Mechanisms, PathSpec, TargetLink};
-use crate::testbed::{Namespace, Testbed, probe};
+use super::benchmark::{Benchmark, Pace};
+use super::error::BenchError;
+use super::findings::Findings;
+use super::network;
+use crate::path::TargetLink;
+use crate::testbed::{Namespace, probe};
 
 const MILLISECONDS: &str = "ms";
 
@@ -18,13 +21,7 @@ struct Rounds {
 
 impl Rounds {
     fn add(&mut self, link: TargetLink) -> Result<(), BenchError> {
-        let testbed = Testbed::build(
-            &PathSpec::plain("bench", 1500),
-            Addressing::default(),
-            link,
-            &Mechanisms::all(),
-            0,
-        )?;
+        let testbed = network::plain(link)?;
         self.built.push(milliseconds(testbed.build_time()));
         let start = Instant::now();
         drop(testbed);

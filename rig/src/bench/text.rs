@@ -2,7 +2,7 @@
 //!
 //! Must not compute. Units: as the figures have them. Errors: none. Tests: below.
 
-use super::{Findings, Ratio};
+use super::findings::{Findings, Ratio};
 
 /// One block per benchmark: figures, then ratios, then what must be known to read them.
 pub fn render(all: &[Findings]) -> String {
@@ -66,7 +66,7 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Benchmark;
+    use super::super::benchmark::Benchmark;
     use super::*;
 
     #[test]

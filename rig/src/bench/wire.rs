@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use rtnetlink::LinkUnspec;
 
-use super::{BenchError, Pace, step};
+use super::benchmark::Pace;
+use super::error::{BenchError, step};
+use super::network;
 use crate::middlebox::{Handle, Middlebox, MiddleboxSpec};
-use crate::path::{Addressing, Mechanisms, NetOp, PathSpec, TargetLink};
+use crate::path::{Addressing, NetOp, TargetLink};
 use crate::testbed::{Capture, Testbed};
 
 /// Nothing here takes this long.
@@ -48,8 +50,7 @@ pub(super) struct Wire {
 impl Wire {
     /// Makes it; when this returns, packets come through.
     pub(super) fn new(between: Between) -> Result<Self, BenchError> {
-        let path = PathSpec::plain("bench", 1500);
-        let testbed = Testbed::build(&path, Addressing::default(), TargetLink::Veth, &Mechanisms::all(), 0)?;
+        let testbed = network::plain(TargetLink::Veth)?;
         let worker = match between {
             Between::Bridge => Worker::Kernel,
             Between::Captured => Worker::Capture(testbed.start_capture()?),

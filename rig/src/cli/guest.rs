@@ -1,4 +1,4 @@
-//! `rig guest boot`: a cell's guest for a person who looks for himself.
+//! `rig guest boot`: a cell's guest for a person who looks into it.
 //!
 //! Outside the enclosure: which guest, its image. Inside: the guest, and a shell or a command in it, until that ends.
 //! What it is goes to standard error, so that standard output is the command's alone.
@@ -22,13 +22,13 @@ use super::{Exit, Failure};
 use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look, runtime};
 use crate::configuration::NicBackend;
 use crate::image::{Cache, GuestKeys, Image};
-use crate::machine::launch_ssh::{self, AGENT_PATH, SshAgent};
+use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
 use crate::machine::qemu::argv::SLIRP_GUEST;
 use crate::matrix::{Cell, Matrix};
 use crate::path::{Addressing, Mechanisms};
 use crate::process;
 use crate::record::format::{CaptureWhen, Conduct};
-use crate::runner::{Errand, Laboratory, Visit};
+use crate::runner::{Inspection, Laboratory, Program};
 use terminal::{RawMode, window_size};
 
 /// Commands of `rig guest`.
@@ -104,7 +104,7 @@ async fn inside(
     };
     let laboratory = laboratory(&conduct, logs, images, accelerator, mechanisms, keys)?;
     let mut signals = Signals::listen(&ending_signals());
-    let visit = laboratory.visit(cell, signals.heard()).await.map_err(Failure::testbed)?;
+    let visit = Inspection::begin(&laboratory, cell, signals.heard()).await.map_err(Failure::testbed)?;
     let Some(visit) = visit else { return Ok(Exit::Interrupted.into()) };
     introduce(cell, &laboratory, &visit);
     let result = serve(&laboratory, &visit, command, &mut signals).await;
@@ -118,7 +118,7 @@ fn ending_signals() -> [SignalKind; 4] {
 }
 
 /// What has been booted.
-fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
+fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Inspection) {
     let guest = visit.guest();
     let target = visit.target();
     let addressing = Addressing::default();
@@ -153,20 +153,20 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Visit) {
 /// A shell on the user's terminal, or the command, to its end.
 async fn serve(
     laboratory: &Laboratory,
-    visit: &Visit,
+    visit: &Inspection,
     command: &[String],
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
     let interactive = command.is_empty() && io::stdin().is_terminal();
-    let errand = if interactive {
+    let program = if interactive {
         let terminal = std::env::var("TERM").unwrap_or_else(|_| "vt100".to_owned());
-        Errand::Shell { terminal, size: window_size().unwrap_or((80, 24)) }
+        Program::Shell { terminal, size: window_size().unwrap_or((80, 24)) }
     } else {
         // As ssh(1) does: the guest's shell reads the words again. Without any, it reads what stands on standard input.
         let line = if command.is_empty() { "exec sh".to_owned() } else { command.join(" ") };
-        Errand::Command { line, stderr: Box::new(io::stderr()) }
+        Program::Command { line, stderr: Box::new(io::stderr()) }
     };
-    let agent = visit.start(laboratory, errand).await.map_err(Failure::testbed)?;
+    let agent = visit.start(laboratory, program).await.map_err(Failure::testbed)?;
     let raw = if interactive { Some(RawMode::enter().map_err(|error| lost(&error))?) } else { None };
     let end = tokio::select! {
         biased;
@@ -181,7 +181,7 @@ async fn serve(
 }
 
 /// Shovels between standard input and output and the guest until the guest's program ends. `None` where nobody reads its output any more.
-async fn connect(mut agent: SshAgent, interactive: bool) -> Result<Option<launch_ssh::Exit>, Failure> {
+async fn connect(mut agent: RemoteProgram, interactive: bool) -> Result<Option<launch_ssh::Exit>, Failure> {
     if interactive {
         follow_window(agent.window.clone());
     }
@@ -240,7 +240,7 @@ fn follow_window(window: launch_ssh::Window) {
 fn conclude(
     end: Option<launch_ssh::Exit>,
     laboratory: &Laboratory,
-    visit: &Visit,
+    visit: &Inspection,
 ) -> Result<ExitCode, Failure> {
     match end {
         None => Ok(Exit::Done.into()),

@@ -11,6 +11,7 @@ mod host;
 mod init;
 mod lock;
 mod outer;
+mod runtime;
 mod signals;
 mod tail;
 
@@ -19,4 +20,5 @@ pub use enclosure::enclose;
 pub use error::EnclosureError;
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};
 pub use lock::lock;
+pub use runtime::{RuntimeError, start_runtime};
 pub use tail::Tail;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rig_protocol::{Hello, Tally};
 use serde::{Deserialize, Serialize};
 
+use super::void_reason::VoidReason;
 use crate::matrix::{Cell, CellId};
 
 /// Version of everything under `results/<run-id>/`.
@@ -178,7 +179,7 @@ pub enum BlockStatus {
     /// Nothing of it counts: the testbed failed.
     Void {
         /// Why.
-        reason: String,
+        reason: VoidReason,
     },
 }
 

@@ -10,9 +10,11 @@ pub mod format;
 mod journal;
 mod layout;
 mod reader;
+mod void_reason;
 mod writer;
 
 pub use error::RecordError;
 pub use layout::Layout;
 pub use reader::{Reader, Run, Trials, find, list};
+pub use void_reason::{Endpoint, NicLoss, Part, Risen, VoidReason};
 pub use writer::Writer;

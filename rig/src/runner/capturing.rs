@@ -1,8 +1,7 @@
-//! A block's packets: captured where the run asks for it, kept where they are worth it, with the trials' names on them.
+//! A block's captured packets: kept where they are worth it, with the trials' names on them.
 //!
 //! Must not know packet sockets or the file's bytes. Units: as in `testbed`.
-//! Errors: [`StageError::Testbed`]; it blames the host, and the block is void: what was asked for was not measured. A disk that does not
-//! take the file stops the run, as for every other part of the record. Tests: `tests/trouble/capture.rs`, `tests/guest/capture.rs` (root).
+//! Errors: none here; a disk that does not take the file stops the run, as for every other part of the record. Tests: `tests/trouble/capture.rs`, `tests/guest/capture.rs` (root).
 
 mod annotate;
 
@@ -13,62 +12,41 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
 use self::annotate::{Names, annotate};
-use super::dispatcher::Attempt;
+use super::attempt::Attempt;
 use super::environment;
 use super::laboratory::Laboratory;
 use super::session::joined;
-use super::stage::{Stage, StageError};
 use crate::event::Event;
 use crate::path::Addressing;
 use crate::record::Layout;
 use crate::record::format::{BlockRecord, CaptureWhen};
+use crate::testbed::CapturedPackets;
 use crate::testbed::pcapng::{self, Heading};
-use crate::testbed::{Capture, CapturedPackets};
 
-impl Stage {
-    /// Begins to capture at both ends, where the run keeps packets at all.
-    pub(super) async fn start_capture(&mut self, when: CaptureWhen) -> Result<(), StageError> {
-        match when {
-            CaptureWhen::Never => {}
-            CaptureWhen::Anomaly | CaptureWhen::Always if self.passes_unseen() => {}
-            CaptureWhen::Anomaly | CaptureWhen::Always => self.capture = Some(self.testbed.start_capture()?),
-        }
-        Ok(())
+/// Hands the packets of a finished block over to the record, if they are worth keeping, and names the file in the block.
+pub(super) async fn keep(
+    laboratory: &Laboratory,
+    packets: CapturedPackets,
+    attempt: &Attempt,
+    record: &mut BlockRecord,
+    trials: &[TrialRecord],
+    events: &UnboundedSender<Event>,
+) {
+    if !is_worth_keeping(laboratory.capture, attempt.cell.control.is_some(), record) {
+        return;
     }
-
-    /// Ends the capture, if there is one.
-    pub(super) async fn stop_capture(&mut self) -> Result<Option<CapturedPackets>, StageError> {
-        let Some(capture) = self.capture.take() else { return Ok(None) };
-        Ok(Some(joined(spawn_blocking(move || Capture::stop(capture)).await)?))
-    }
-}
-
-impl Laboratory {
-    /// Hands the packets of a finished block over to the record, if they are worth keeping, and names the file in the block.
-    pub(super) async fn keep_packets(
-        &self,
-        packets: CapturedPackets,
-        attempt: &Attempt,
-        record: &mut BlockRecord,
-        trials: &[TrialRecord],
-        events: &UnboundedSender<Event>,
-    ) {
-        if !is_worth_keeping(self.capture, attempt.cell.control.is_some(), record) {
-            return;
-        }
-        let run = self.results.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (attempt, trials) = (attempt.clone(), trials.to_vec());
-        let encode = move || {
-            let names = name_trials(&packets, &attempt, &trials);
-            let heading = heading(&run, &attempt, &names);
-            pcapng::encode(&packets, &heading, |packet| names.of_packet(packet))
-        };
-        let bytes = joined(spawn_blocking(encode).await);
-        let file = Layout::capture(&record.id, record.attempt);
-        record.captures.push(file.clone());
-        // A spine without listeners is a run whose record has failed already.
-        let _ = events.send(Event::PacketsCaptured { block: record.id.clone(), file, bytes });
-    }
+    let run = laboratory.results.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (attempt, trials) = (attempt.clone(), trials.to_vec());
+    let encode = move || {
+        let names = name_trials(&packets, &attempt, &trials);
+        let heading = heading(&run, &attempt, &names);
+        pcapng::encode(&packets, &heading, |packet| names.of_packet(packet))
+    };
+    let bytes = joined(spawn_blocking(encode).await);
+    let file = Layout::capture(&record.id, record.attempt);
+    record.captures.push(file.clone());
+    // A spine without listeners is a run whose record has failed already.
+    let _ = events.send(Event::PacketsCaptured { block: record.id.clone(), file, bytes });
 }
 
 fn is_worth_keeping(when: CaptureWhen, control: bool, record: &BlockRecord) -> bool {

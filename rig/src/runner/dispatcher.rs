@@ -1,6 +1,7 @@
 //! Takes blocks in their recorded order, has each played, tries voids again, and says on the spine what happens.
 //!
-//! Must not know how a block is played ([`Player`]) nor who listens.
+//! Must not know how a block is played ([`Player`]) nor who listens. Units: counts of attempts.
+//! Errors: none; a void block is tried again, and is then an event like any other. Tests: beside the module, against faked players.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -9,21 +10,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use rig_protocol::TrialRecord;
 
+use super::attempt::Attempt;
 use super::stop::{Stop, Stopper, Why};
 use crate::event::Event;
 use crate::matrix::{Cell, CellId};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, RunRecord};
-
-/// One try at one block.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// Its cell, complete.
-    pub cell: Cell,
-    /// The block.
-    pub block: PlannedBlock,
-    /// From 1.
-    pub attempt: u32,
-}
 
 /// Plays blocks. The real one is `Laboratory`; tests fake it.
 pub trait Player: Send + Sync {
@@ -119,4 +110,4 @@ fn is_complete(block: &BlockId, done: &[BlockRecord]) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -18,6 +18,7 @@ use crate::machine::qemu::LinkState;
 use crate::middlebox::Command;
 use crate::path::{Addressing, Fault, FaultKind};
 use crate::process;
+use crate::record::{Part, VoidReason};
 use crate::testbed::{Backend, Carrier, Contention};
 
 /// How often each fault was carried out, as `fault.NAME`; for contention also the CPU time that it took, as `fault.NAME.cpu_ms`.
@@ -70,9 +71,9 @@ async fn one(stage: &Stage, fault: &Fault, began: Instant, done: &Done) -> Resul
             kind => {
                 begin(stage, kind).await?;
                 done.add(name.clone(), 1);
-                if let Some(end) = end_of(kind) {
+                if let Some(undo) = undo_of(kind) {
                     sleep_until(Instant::now() + lasts).await;
-                    end_it(stage, end).await?;
+                    undo_fault(stage, undo).await?;
                 }
             }
         }
@@ -95,7 +96,7 @@ async fn contend(per_cpu: u32, lasts: Duration, name: &str, done: &Done) -> Resu
             self.done.add(self.name.to_owned(), u64::from(used_ns > 0));
         }
     }
-    let contention = Contention::start(per_cpu).map_err(|source| StageError::Contention { source })?;
+    let contention = Contention::start(per_cpu).map_err(StageError::failed(Part::BusyThreads))?;
     let _counted = Counted { contention: Some(contention), name, done };
     if lasts.is_zero() {
         std::future::pending::<()>().await;
@@ -104,21 +105,21 @@ async fn contend(per_cpu: u32, lasts: Duration, name: &str, done: &Done) -> Resu
     Ok(())
 }
 
-/// What ends a fault that ends.
+/// What undoes a fault that has an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum Undo {
     LinkUp,
     Resume,
     BackendUp,
     HostBack,
 }
 
-fn end_of(kind: &FaultKind) -> Option<End> {
+fn undo_of(kind: &FaultKind) -> Option<Undo> {
     match kind {
-        FaultKind::LinkDown => Some(End::LinkUp),
-        FaultKind::Pause => Some(End::Resume),
-        FaultKind::BackendDown => Some(End::BackendUp),
-        FaultKind::HostGone => Some(End::HostBack),
+        FaultKind::LinkDown => Some(Undo::LinkUp),
+        FaultKind::Pause => Some(Undo::Resume),
+        FaultKind::BackendDown => Some(Undo::BackendUp),
+        FaultKind::HostGone => Some(Undo::HostBack),
         FaultKind::Contention { .. } | FaultKind::ForgetConnections | FaultKind::Arm { .. } => None,
     }
 }
@@ -132,7 +133,7 @@ async fn begin(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
         FaultKind::LinkDown => set_link(stage, LinkState::Down, Carrier::Off).await,
         FaultKind::Pause => match stage.guest() {
             Some(guest) => Ok(guest.pause().await?),
-            None => Err(StageError::NoGuestToPause),
+            None => Err(VoidReason::NoGuestToPause.into()),
         },
         FaultKind::BackendDown => Ok(blocking(|| stage.testbed().set_backend(Backend::Down))?),
         FaultKind::HostGone => {
@@ -146,15 +147,15 @@ async fn begin(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
     }
 }
 
-async fn end_it(stage: &Stage, end: End) -> Result<(), StageError> {
-    match end {
-        End::LinkUp => set_link(stage, LinkState::Up, Carrier::On).await,
-        End::Resume => match stage.guest() {
+async fn undo_fault(stage: &Stage, undo: Undo) -> Result<(), StageError> {
+    match undo {
+        Undo::LinkUp => set_link(stage, LinkState::Up, Carrier::On).await,
+        Undo::Resume => match stage.guest() {
             Some(guest) => Ok(guest.resume().await?),
-            None => Err(StageError::NoGuestToPause),
+            None => Err(VoidReason::NoGuestToPause.into()),
         },
-        End::BackendUp => Ok(blocking(|| stage.testbed().set_backend(Backend::Up))?),
-        End::HostBack => Ok(blocking(|| stage.testbed().command(Command::HostBack { address: peer() }))?),
+        Undo::BackendUp => Ok(blocking(|| stage.testbed().set_backend(Backend::Up))?),
+        Undo::HostBack => Ok(blocking(|| stage.testbed().command(Command::HostBack { address: peer() }))?),
     }
 }
 

@@ -4,19 +4,26 @@
 //! Errors: a block's failure ends in a void with a reason; only a failing record stops a run, and its consumer says so.
 //! Tests: beside the modules, with faked players; the real one in `tests/guest.rs` and `tests/qemu.rs`.
 
+mod attempt;
+mod block;
 mod capturing;
 mod dispatcher;
 pub mod environment;
 mod faults;
+mod inspect;
+#[cfg(test)]
+mod kit;
 mod laboratory;
+mod patience;
+mod proof;
 mod schedule;
 mod session;
 mod stage;
 mod stop;
-mod visit;
 
-pub use dispatcher::{Attempt, Dispatcher, Player};
+pub use attempt::Attempt;
+pub use dispatcher::{Dispatcher, Player};
+pub use inspect::{InspectError, Inspection, Program};
 pub use laboratory::Laboratory;
 pub use schedule::schedule;
 pub use stop::{Stop, Stopper, Why};
-pub use visit::{Errand, Visit, VisitError};

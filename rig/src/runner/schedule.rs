@@ -45,8 +45,8 @@ fn block_seed(seed: u64, cell: &str, index: u64) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::kit::cell;
     use super::*;
-    use crate::runner::dispatcher::tests::cell;
 
     proptest! {
         #[test]

@@ -1,4 +1,8 @@
 //! How a value is spelled in a scenario file, and the JSON from which the protocol builds an operation.
+//!
+//! Holds one reader per kind of value; must not know which operation takes it.
+//! Units: nanoseconds, parts per million, errno numbers. Errors: [`Wrong`], which blames whoever wrote the value.
+//! Tests: below.
 
 use rig_protocol::{Delay, Errno, FieldKind};
 use serde_json::{Value as Json, json};
@@ -165,6 +169,15 @@ pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
             _,
             FieldKind::Text | FieldKind::Choice(_) | FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark,
         ) => Err(Wrong::new(format!("expected a string, not {found}"))),
+    }
+}
+
+/// A single value as its text: parameters are texts until their use says what they are.
+pub(crate) fn spelled(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::String(text) => Some(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => Some(&node.spelled),
+        Value::Array(_) | Value::Table(_) => None,
     }
 }
 

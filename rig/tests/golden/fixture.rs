@@ -158,7 +158,7 @@ pub(crate) fn turn(block: &mut BlockRecord, n: u64, errno: Errno) {
 
 /// Makes an attempt void.
 pub(crate) fn void(block: &mut BlockRecord, reason: &str) {
-    block.status = BlockStatus::Void { reason: reason.to_owned() };
+    block.status = BlockStatus::Void { reason: reason.into() };
     block.tally = Tally::default();
     block.peer_tally = Tally::default();
     block.witness = Witness::default();

@@ -7,7 +7,7 @@ use rig::path::PathSpec;
 use rig_protocol::{FrameWriter, PROTOCOL_VERSION};
 use serde_json::{Value as Json, json};
 
-use crate::play::{RST_ONLY, cell, laboratory, play_in, skipped};
+use crate::play::{RST_ONLY, cell, host_laboratory, play_in, skipped};
 
 /// Starts the real agent, but says the frames in `frames` instead where there are such and the peer has its agent: it is started first.
 fn liar(folder: &Path) -> String {
@@ -49,7 +49,7 @@ fn a_block_whose_agent_contradicts_itself_is_void_and_the_next_one_is_played() {
         return;
     }
     let results = tempfile::tempdir().expect("a folder");
-    let mut laboratory = laboratory(results.path());
+    let mut laboratory = host_laboratory(results.path());
     let folder = laboratory.private.path().to_owned();
     laboratory.agent = folder.join("liar");
     fs_err::write(&laboratory.agent, liar(&folder)).expect("written");
@@ -64,7 +64,7 @@ fn a_block_whose_agent_contradicts_itself_is_void_and_the_next_one_is_played() {
             continue;
         }
         fs_err::write(folder.join("frames"), frames(tally)).expect("written");
-        let played = play_in(&laboratory, cell.clone());
+        let played = play_in(&laboratory, &cell);
         let reason = played.reason().expect("void");
         assert!(reason.contains("totals do not add up: "), "{}: {reason}", case["case"]);
         assert_eq!(played.record.tally.trials, 0, "{}", case["case"]);
@@ -72,6 +72,6 @@ fn a_block_whose_agent_contradicts_itself_is_void_and_the_next_one_is_played() {
     }
     assert_eq!(lies, 6);
     fs_err::remove_file(folder.join("frames")).expect("there");
-    let played = play_in(&laboratory, cell);
+    let played = play_in(&laboratory, &cell);
     assert_eq!((played.reason(), played.record.tally.trials), (None, 100));
 }

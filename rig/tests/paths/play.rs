@@ -1,175 +1,133 @@
 //! A block of an inline scenario on a path, played by the real runner on the host's own kernel.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use rig::configuration::{Configuration, TargetSpec};
-use rig::configuration::{Engine, Resolved};
 use rig::matrix::{Cell, HOST_KERNEL, Subject};
 use rig::path::{Mechanisms, PathSpec};
-use rig::record::Layout;
-use rig::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, PlannedBlock};
-use rig::runner::{Attempt, Laboratory, Player, Stopper};
+use rig::record::format::{BlockRecord, BlockStatus};
+use rig::runner::{Laboratory, Player, Stopper};
 use rig::script::Scenario;
 use rig::testbed::probe;
 use tokio::sync::mpsc::unbounded_channel;
 
-/// The peer answers and resets; the client calls select() before the answer can be there.
-pub(crate) const OVERTAKEN: &str = r#"
-title = "data, then a reset"
-expect = ["readable,data,ECONNRESET"]
+use crate::laboratory::{attempt, laboratory};
+
+const READ: &str = r#"{ op = "read", socket = "c", bytes = 64 }"#;
+const READ_IF_THERE: &str = r#"{ op = "read", socket = "c", bytes = 64, may_fail = true }"#;
+const ANSWER: &str = r#"{ op = "write", socket = "c", data = "CDEF" }"#;
+const ANSWER_IF_POSSIBLE: &str = r#"{ op = "write", socket = "c", data = "CDEF", may_fail = true }"#;
+/// close(2) resets the connection then (SO_LINGER of socket(7)).
+const RESET: &str = r#"{ op = "linger", socket = "c", seconds = 0 }"#;
+
+/// A scenario of one connection, over which the client says `ABCD` before anything else happens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inline {
+    title: &'static str,
+    expect: &'static [&'static str],
+    /// What the client does between its question and close(2).
+    client: &'static [&'static str],
+    /// What the peer does between accept(2) and close(2).
+    peer: &'static [&'static str],
+}
+
+impl Inline {
+    fn to_toml(self) -> String {
+        let Self { title, expect, client, peer } = self;
+        format!(
+            r#"
+title = "{title}"
+expect = {expect:?}
 [lane.client]
 steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "select", read = ["c"], timeout = "5s", verdict = true },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "close", socket = "c" },
+    {{ op = "connect", socket = "c" }},
+    {{ op = "write", socket = "c", data = "ABCD" }},
+    {client}
+    {{ op = "close", socket = "c" }},
 ]
 [lane.peer]
 steps = [
-    { op = "accept", socket = "c" },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "write", socket = "c", data = "CDEF" },
-    { op = "linger", socket = "c", seconds = 0 },
-    { op = "close", socket = "c" },
+    {{ op = "accept", socket = "c" }},
+    {peer}
+    {{ op = "close", socket = "c" }},
 ]
-"#;
+"#,
+            client = steps(client),
+            peer = steps(peer)
+        )
+    }
+}
+
+fn steps(steps: &[&str]) -> String {
+    steps.iter().map(|step| format!("{step}, ")).collect()
+}
+
+/// The peer answers and resets; the client calls select() before the answer can be there.
+pub(crate) const OVERTAKEN: Inline = Inline {
+    title: "data, then a reset",
+    expect: &["readable,data,ECONNRESET"],
+    client: &[r#"{ op = "select", read = ["c"], timeout = "5s", verdict = true }"#, READ, READ],
+    peer: &[READ, ANSWER, RESET],
+};
 
 /// The same, with a pause of the peer that is longer than the link is down.
-pub(crate) const RESET_LATE: &str = r#"
-title = "data, then a reset, on a link that flaps"
-expect = ["readable,data,ECONNRESET"]
-[lane.client]
-steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "sleep", for = "800ms" },
-    { op = "select", read = ["c"], timeout = "5s", verdict = true },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "close", socket = "c" },
-]
-[lane.peer]
-steps = [
-    { op = "accept", socket = "c" },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "write", socket = "c", data = "CDEF" },
-    { op = "sleep", for = "500ms" },
-    { op = "linger", socket = "c", seconds = 0 },
-    { op = "close", socket = "c" },
-]
-"#;
+pub(crate) const RESET_LATE: Inline = Inline {
+    title: "data, then a reset, on a link that flaps",
+    expect: &["readable,data,ECONNRESET"],
+    client: &[
+        r#"{ op = "sleep", for = "800ms" }"#,
+        r#"{ op = "select", read = ["c"], timeout = "5s", verdict = true }"#,
+        READ,
+        READ,
+    ],
+    peer: &[READ, ANSWER, r#"{ op = "sleep", for = "500ms" }"#, RESET],
+};
 
 /// The peer answers and waits: whoever resets is on the way.
-pub(crate) const RESET_BY_PATH: &str = r#"
-title = "the path resets"
-expect = ["readable,data,ECONNRESET"]
-[lane.client]
-steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "select", read = ["c"], timeout = "5s", verdict = true },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "close", socket = "c" },
-]
-[lane.peer]
-steps = [
-    { op = "accept", socket = "c" },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "write", socket = "c", data = "CDEF" },
-    { op = "read", socket = "c", bytes = 64, may_fail = true },
-    { op = "close", socket = "c" },
-]
-"#;
+pub(crate) const RESET_BY_PATH: Inline = Inline {
+    title: "the path resets",
+    expect: &["readable,data,ECONNRESET"],
+    client: &[r#"{ op = "select", read = ["c"], timeout = "5s", verdict = true }"#, READ, READ],
+    peer: &[READ, ANSWER, READ_IF_THERE],
+};
 
 /// The peer is silent until it is asked again.
-pub(crate) const TALKS_ON: &str = r#"
-title = "is the connection still alive?"
-expect = ["timeout,ok,data", "readable,ECONNRESET,eof"]
-[lane.client]
-steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "select", read = ["c"], timeout = "300ms", verdict = true },
-    { op = "write", socket = "c", data = "MORE", may_fail = true, outcome = true },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "close", socket = "c" },
-]
-[lane.peer]
-steps = [
-    { op = "accept", socket = "c" },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "read", socket = "c", bytes = 64, may_fail = true },
-    { op = "write", socket = "c", data = "CDEF", may_fail = true },
-    { op = "close", socket = "c" },
-]
-"#;
+pub(crate) const TALKS_ON: Inline = Inline {
+    title: "is the connection still alive?",
+    expect: &["timeout,ok,data", "readable,ECONNRESET,eof"],
+    client: &[
+        r#"{ op = "select", read = ["c"], timeout = "300ms", verdict = true }"#,
+        r#"{ op = "write", socket = "c", data = "MORE", may_fail = true, outcome = true }"#,
+        READ,
+    ],
+    peer: &[READ, READ_IF_THERE, ANSWER_IF_POSSIBLE],
+};
 
 /// The peer never reads: its host refuses the data.
-pub(crate) const SERVER_STAYS: &str = r#"
-title = "the server's host refuses the data"
-expect = ["readable,ECONNRESET"]
-[lane.client]
-steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "select", read = ["c"], timeout = "2s", verdict = true },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "close", socket = "c" },
-]
-[lane.peer]
-steps = [
-    { op = "accept", socket = "c" },
-    { op = "sleep", for = "200ms" },
-    { op = "close", socket = "c" },
-]
-"#;
+pub(crate) const SERVER_STAYS: Inline = Inline {
+    title: "the server's host refuses the data",
+    expect: &["readable,ECONNRESET"],
+    client: &[r#"{ op = "select", read = ["c"], timeout = "2s", verdict = true }"#, READ],
+    peer: &[r#"{ op = "sleep", for = "200ms" }"#],
+};
 
 /// The client's host refuses the answer, and resets the server.
-pub(crate) const SERVER_RESET: &str = r#"
-title = "the client's host refuses the answer"
-expect = ["timeout"]
-[lane.client]
-steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "select", read = ["c"], timeout = "400ms", verdict = true },
-    { op = "close", socket = "c" },
-]
-[lane.peer]
-steps = [
-    { op = "accept", socket = "c" },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "write", socket = "c", data = "CDEF" },
-    { op = "read", socket = "c", bytes = 64, may_fail = true },
-    { op = "close", socket = "c" },
-]
-"#;
+pub(crate) const SERVER_RESET: Inline = Inline {
+    title: "the client's host refuses the answer",
+    expect: &["timeout"],
+    client: &[r#"{ op = "select", read = ["c"], timeout = "400ms", verdict = true }"#],
+    peer: &[READ, ANSWER, READ_IF_THERE],
+};
 
 /// The peer resets without a word.
-pub(crate) const RST_ONLY: &str = r#"
-title = "a reset and nothing else"
-expect = ["timeout", "readable"]
-[lane.client]
-steps = [
-    { op = "connect", socket = "c" },
-    { op = "write", socket = "c", data = "ABCD" },
-    { op = "select", read = ["c"], timeout = "300ms", verdict = true },
-    { op = "close", socket = "c" },
-]
-[lane.peer]
-steps = [
-    { op = "accept", socket = "c" },
-    { op = "read", socket = "c", bytes = 64 },
-    { op = "linger", socket = "c", seconds = 0 },
-    { op = "close", socket = "c" },
-]
-"#;
+pub(crate) const RST_ONLY: Inline = Inline {
+    title: "a reset and nothing else",
+    expect: &["timeout", "readable"],
+    client: &[r#"{ op = "select", read = ["c"], timeout = "300ms", verdict = true }"#],
+    peer: &[READ, RESET],
+};
 
 /// A block that was played.
 #[derive(Debug)]
@@ -179,10 +137,10 @@ pub(crate) struct Played {
 }
 
 impl Played {
-    pub(crate) fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<String> {
         match &self.record.status {
             BlockStatus::Complete => None,
-            BlockStatus::Void { reason } => Some(reason),
+            BlockStatus::Void { reason } => Some(reason.to_string()),
         }
     }
 
@@ -204,13 +162,13 @@ pub(crate) fn skipped(what: &str) -> bool {
     lacking.is_some()
 }
 
-pub(crate) fn play(path: &PathSpec, scenario: &str, trials: u64) -> Played {
-    play_cell(cell(path, scenario, trials))
+pub(crate) fn play(path: &PathSpec, scenario: Inline, trials: u64) -> Played {
+    play_cell(&cell(path, scenario, trials))
 }
 
 /// A cell of an inline scenario on the host's own kernel.
-pub(crate) fn cell(path: &PathSpec, scenario: &str, trials: u64) -> Cell {
-    let scenario = Scenario::parse("inline", "inline", scenario).expect("a sound scenario");
+pub(crate) fn cell(path: &PathSpec, scenario: Inline, trials: u64) -> Cell {
+    let scenario = Scenario::parse("inline", "inline", &scenario.to_toml()).expect("a sound scenario");
     let script = scenario.resolve(&BTreeMap::new()).expect("no parameters").script;
     let subject = Subject {
         scenario: scenario.name.clone(),
@@ -235,50 +193,29 @@ pub(crate) fn cell(path: &PathSpec, scenario: &str, trials: u64) -> Cell {
 }
 
 /// All trials of a cell in one block.
-pub(crate) fn play_cell(cell: Cell) -> Played {
+pub(crate) fn play_cell(cell: &Cell) -> Played {
     let results = tempfile::tempdir().expect("a folder");
-    play_in(&laboratory(results.path()), cell)
+    play_in(&host_laboratory(results.path()), cell)
 }
 
-/// A laboratory of the host alone, which logs into this folder.
-pub(crate) fn laboratory(results: &Path) -> Laboratory {
-    for folder in Layout::FOLDERS {
-        fs_err::create_dir(results.join(folder)).expect("a folder");
-    }
-    let private = tempfile::tempdir().expect("a folder");
+/// A laboratory with the mechanisms that this host has, which logs into this folder.
+pub(crate) fn host_laboratory(results: &Path) -> Laboratory {
     let mechanisms = Mechanisms {
         netem: probe::netem(),
         nft: probe::nft(),
         bridge_conntrack: probe::bridge_conntrack(),
         haproxy: probe::haproxy(),
     };
-    Laboratory {
-        images: HashMap::new(),
-        accelerator: Resolved { engine: Engine::Tcg, reason: "no guest was asked for".into() },
-        mechanisms,
-        qemu: PathBuf::from("qemu-system-x86_64"),
-        keys: rig::image::GuestKeys::generate(),
-        agent: rig::agent::install(private.path()).expect("a file"),
-        private,
-        results: results.to_owned(),
-        block_deadline: Duration::from_secs(120),
-        boot_deadline: Duration::from_secs(120),
-        keep_examples: 2,
-        keep_anomalies: 10,
-        capture: CaptureWhen::Never,
-    }
+    Laboratory { mechanisms, keep_examples: 2, ..laboratory(results) }
 }
 
 /// All trials of a cell in one block.
-pub(crate) fn play_in(laboratory: &Laboratory, cell: Cell) -> Played {
-    let (id, trials) = (cell.id.clone(), cell.trials);
-    let block = PlannedBlock { id: BlockId(format!("{id}-0")), cell: id, index: 0, seed: 7, trials };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+pub(crate) fn play_in(laboratory: &Laboratory, cell: &Cell) -> Played {
+    let runtime = rig::process::start_runtime().expect("a runtime");
     let record = runtime.block_on(async {
         let (_stopper, stop) = Stopper::new();
         let (events, _spine) = unbounded_channel();
-        let attempt = Attempt { cell, block, attempt: 1 };
-        laboratory.play(attempt, events, stop).await.expect("nobody stops it").0
+        laboratory.play(attempt(cell, cell.trials), events, stop).await.expect("nobody stops it").0
     });
-    Played { record, trials }
+    Played { record, trials: cell.trials }
 }

@@ -69,7 +69,7 @@ fn every_shipped_path_does_what_its_cells_expect() {
                     if cannot_be_shown(cell) {
                         continue;
                     }
-                    let played = play_cell(cell.clone());
+                    let played = play_cell(cell);
                     let tally = &played.record.tally;
                     if (played.reason(), tally.trials, tally.anomalies) != (None, TRIALS, 0) {
                         let found = (played.reason(), &tally.outcomes, &tally.voids);

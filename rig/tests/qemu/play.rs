@@ -10,19 +10,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rig::configuration::{Engine, Resolved};
 use rig::event::Event;
 use rig::image::Image;
 use rig::image::cpio::Archive;
 use rig::machine::launch_ssh::{Abandon, SshPlan, SshSession};
 use rig::matrix::{Cell, Filter, Matrix, Selection};
-use rig::record::Layout;
-use rig::record::format::{BlockId, BlockRecord, BlockStatus, CaptureWhen, PlannedBlock};
-use rig::runner::{Attempt, Laboratory, Player, Stopper};
+use rig::record::format::{BlockRecord, BlockStatus};
+use rig::runner::{Laboratory, Player, Stopper};
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::support::guest::{QEMU, TestImage, kill};
+use crate::support::laboratory::{attempt, laboratory};
 use crate::{LONG, image_or_return, support};
 
 /// A laboratory, and a cell to play in it.
@@ -46,28 +45,12 @@ impl Scene {
     /// The first cell of this profile that these filters leave.
     pub(crate) fn with(image: TestImage, profile: &str, words: &[&str]) -> Self {
         let results = tempfile::tempdir().unwrap();
-        for folder in Layout::FOLDERS {
-            fs_err::create_dir(results.path().join(folder)).unwrap();
-        }
-        let private = tempfile::tempdir().unwrap();
-        let qemu = private.path().join(QEMU);
+        let common = laboratory(results.path());
+        let qemu = common.private.path().join(QEMU);
         fs_err::os::unix::fs::symlink(program(QEMU), &qemu).unwrap();
         let kernel = image.image.name.clone();
-        let laboratory = Laboratory {
-            images: HashMap::from([(kernel.clone(), image.image)]),
-            accelerator: Resolved { engine: Engine::Tcg, reason: "this is a test".to_owned() },
-            mechanisms: rig::path::Mechanisms::all(),
-            qemu,
-            keys: image.keys,
-            agent: rig::agent::install(private.path()).unwrap(),
-            private,
-            results: results.path().to_owned(),
-            block_deadline: LONG,
-            boot_deadline: LONG,
-            keep_examples: 1,
-            keep_anomalies: 10,
-            capture: CaptureWhen::Never,
-        };
+        let images = HashMap::from([(kernel.clone(), image.image)]);
+        let laboratory = Laboratory { images, qemu, keys: image.keys, ..common };
         let kernel = format!("kernel={kernel}");
         let words = words.iter().copied().chain([kernel.as_str()]);
         let filters = words.map(|word| Filter::parse(word).unwrap()).collect();
@@ -79,14 +62,7 @@ impl Scene {
 
     /// Plays so many trials, and disturbs the play when the first of them are under way.
     pub(crate) async fn play(&self, trials: u64, disturb: impl AsyncFnOnce(&Self)) -> BlockRecord {
-        let block = PlannedBlock {
-            id: BlockId(format!("{}-0", self.cell.id)),
-            cell: self.cell.id.clone(),
-            index: 0,
-            seed: 7,
-            trials,
-        };
-        let attempt = Attempt { cell: self.cell.clone(), block, attempt: 1 };
+        let attempt = attempt(&self.cell, trials);
         let (events, mut spine) = unbounded_channel();
         let (_stopper, stop) = Stopper::new();
         let playing = self.laboratory.play(attempt, events, stop);
@@ -147,9 +123,9 @@ fn program(name: &str) -> PathBuf {
 /// More trials than any of these tests waits for.
 pub(crate) const MANY: u64 = 20_000;
 
-pub(crate) fn reason(record: &BlockRecord) -> &str {
+pub(crate) fn reason(record: &BlockRecord) -> String {
     match &record.status {
-        BlockStatus::Void { reason } => reason,
+        BlockStatus::Void { reason } => reason.to_string(),
         BlockStatus::Complete => panic!("complete, with {} outcomes", record.tally.trials),
     }
 }
@@ -212,7 +188,7 @@ async fn a_guest_that_hangs_in_its_boot_is_the_voids_reason() {
     let reason = reason(&record);
     assert!(reason.starts_with("guest: ") && reason.contains("not ready within 5s"), "{reason}");
     assert!(record.target_hello.is_none());
-    support::say(reason);
+    support::say(&reason);
 }
 
 /// The image with another init: what comes later in an initramfs replaces what came before.

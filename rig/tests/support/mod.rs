@@ -1,6 +1,7 @@
 //! What tests of real things share.
 
 pub(crate) mod guest;
+pub(crate) mod laboratory;
 
 use std::io::Write;
 

@@ -1,26 +1,53 @@
-//! Shovels bytes between an SSH channel and a local stream, both ways, on one thread.
+//! Carries bytes between an SSH channel and a local stream, both ways, on one thread.
 //!
 //! Each direction has one buffer, and is not read from while that is not empty: so a slow reader on either side slows the writer on
 //! the other. Must not know what the bytes mean. Units: bytes.
-//! Errors: none leave; how it ended is an [`AgentEnd`], and the local stream is closed first.
+//! Errors: none leave; how it ended is an [`ProgramEnd`], and the local stream is closed first.
 //! Sources: libssh2_channel_write_ex(3) (the same bytes again after "would block"), poll(2). Tests: `tests/qemu.rs`.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 use ssh2::Channel;
 
-use super::{AgentEnd, Exit, SshError, SshSession, Window, directions, learn_exit, wait};
-use crate::process::Tail;
+use super::error::SshError;
+use super::exit::{Exit, learn_exit};
+use super::session::{SshSession, wait};
+use crate::process::{Tail, lock};
 
 const BUFFER_BYTES: usize = 64 << 10;
 /// For the server to hear of a new size of the terminal.
 const RESIZE_DEADLINE: Duration = Duration::from_secs(5);
 /// A program that has closed its output ends within this.
 const EXIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How the program behind a stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramEnd {
+    /// How.
+    pub exit: Exit,
+    /// The last part of its standard error.
+    pub stderr: String,
+}
+
+/// Tells a shell the size of the terminal that it is seen on. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Window(Arc<Mutex<Option<(u32, u32)>>>);
+
+impl Window {
+    /// Columns and rows; the shell hears of it within a second.
+    pub fn resize(&self, size: (u32, u32)) {
+        *lock(&self.0) = Some(size);
+    }
+
+    fn take(&self) -> Option<(u32, u32)> {
+        lock(&self.0).take()
+    }
+}
 
 /// Bytes on their way.
 #[derive(Debug)]
@@ -87,7 +114,7 @@ fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T
     }
 }
 
-/// Why the shovelling stopped.
+/// Why no more bytes are carried.
 enum Stopped {
     /// The program closed its output, and all of it was handed on.
     Output,
@@ -112,21 +139,21 @@ struct Pump<'a> {
     output_ended: bool,
 }
 
-/// What a program says on standard error: the last part is kept, all of it is passed on to whoever hears it.
+/// What a program says on standard error: the last part is kept, all of it is passed on to its reader, if it has one.
 pub(super) struct Stderr {
     tail: Tail,
-    heard_by: Option<Box<dyn Write + Send>>,
+    reader: Option<Box<dyn Write + Send>>,
 }
 
 impl Stderr {
-    pub(super) fn new(heard_by: Option<Box<dyn Write + Send>>) -> Self {
-        Self { tail: Tail::default(), heard_by }
+    pub(super) fn new(reader: Option<Box<dyn Write + Send>>) -> Self {
+        Self { tail: Tail::default(), reader }
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        if self.heard_by.as_mut().is_some_and(|hearer| hearer.write_all(bytes).is_err()) {
-            // Who does not want to hear need not; the program goes on.
-            self.heard_by = None;
+        if self.reader.as_mut().is_some_and(|reader| reader.write_all(bytes).is_err()) {
+            // A reader that is gone does not end the program.
+            self.reader = None;
         }
         self.tail.push(bytes);
     }
@@ -139,7 +166,7 @@ pub(super) fn pump(
     near: UnixStream,
     stderr: Stderr,
     window: Window,
-) -> AgentEnd {
+) -> ProgramEnd {
     let mut pump = Pump {
         session,
         channel,
@@ -152,7 +179,7 @@ pub(super) fn pump(
         eof_sent: false,
         output_ended: false,
     };
-    let stopped = pump.shovel();
+    let stopped = pump.carry();
     let Pump { channel, near, mut stderr, .. } = pump;
     // At once: whoever reads must not wait for the formalities.
     drop(near);
@@ -164,16 +191,16 @@ pub(super) fn pump(
             None => format!("the ssh connection broke: {error}"),
         }),
     };
-    AgentEnd { exit, stderr: stderr.tail.text() }
+    ProgramEnd { exit, stderr: stderr.tail.text() }
 }
 
 impl Pump<'_> {
-    fn shovel(&mut self) -> Stopped {
+    fn carry(&mut self) -> Stopped {
         loop {
             if let Some(size) = self.window.take() {
                 self.resize(size);
             }
-            let moved = match self.shovel_once() {
+            let moved = match self.carry_once() {
                 Ok(moved) => moved,
                 Err(stopped) => return stopped,
             };
@@ -199,7 +226,7 @@ impl Pump<'_> {
     }
 
     /// One round over all four ends; gives whether anything moved.
-    fn shovel_once(&mut self) -> Result<bool, Stopped> {
+    fn carry_once(&mut self) -> Result<bool, Stopped> {
         let mut moved = false;
         if !self.input_ended {
             match self.to_guest.fill(&mut self.near) {
@@ -228,7 +255,7 @@ impl Pump<'_> {
 
     /// Sleeps until one of the ends that matter now is ready.
     fn wait(&self) -> io::Result<()> {
-        let mut socket = directions(&self.session.session.0);
+        let mut socket = self.session.directions();
         // What libssh2 would block on after a read is always "in"; while the host does not take what is here, nothing more is read.
         socket.set(PollFlags::POLLIN, self.to_host.is_empty() || !self.to_guest.is_empty());
         let mut near = PollFlags::empty();

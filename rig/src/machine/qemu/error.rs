@@ -11,6 +11,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::mismatch::Mismatch;
 use super::qmp::QmpError;
 use crate::configuration::Unsupported;
 
@@ -112,8 +113,14 @@ pub enum GuestError {
     ))]
     NotAsAsked {
         /// The difference.
-        what: String,
+        what: Mismatch,
     },
+}
+
+impl From<Mismatch> for GuestError {
+    fn from(what: Mismatch) -> Self {
+        Self::NotAsAsked { what }
+    }
 }
 
 impl GuestError {

@@ -128,8 +128,8 @@ async fn resolve_by_guest(kit: &ProbeKit) -> Result<Resolved, ProbeError> {
     }
     fs_err::create_dir_all(&kit.cache).map_err(trouble)?;
     let logs = tempfile::Builder::new().prefix("probe-").tempdir_in(&kit.cache).map_err(trouble)?;
-    let (resolved, answer) = ask_again(async || boot_probe(kit, logs.path()).await).await;
-    if answer == Answer::Lasting {
+    let (resolved, validity) = ask_again(async || boot_probe(kit, logs.path()).await).await;
+    if validity == Validity::Lasting {
         keep(&file, &resolved).map_err(trouble)?;
     }
     Ok(resolved)
@@ -140,7 +140,7 @@ const AGAIN: u32 = 2;
 
 /// What the end of a probe's guest is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Validity {
     /// It will hold for this boot of the host.
     Lasting,
     /// The host may do better next time: no memory, a missing file.
@@ -150,16 +150,16 @@ enum Answer {
 }
 
 /// Tries again what may have been chance; an answer that chance gives every time is none.
-async fn ask_again(mut probe: impl AsyncFnMut() -> (Resolved, Answer)) -> (Resolved, Answer) {
+async fn ask_again(mut probe: impl AsyncFnMut() -> (Resolved, Validity)) -> (Resolved, Validity) {
     for _ in 0..AGAIN {
         match probe().await {
-            (_, Answer::Chance) => {}
+            (_, Validity::Chance) => {}
             told => return told,
         }
     }
     match probe().await {
-        (Resolved { engine, reason }, Answer::Chance) => {
-            (Resolved { engine, reason: format!("{reason} (as {AGAIN} before it)") }, Answer::Lasting)
+        (Resolved { engine, reason }, Validity::Chance) => {
+            (Resolved { engine, reason: format!("{reason} (as {AGAIN} before it)") }, Validity::Lasting)
         }
         told => told,
     }
@@ -211,7 +211,7 @@ fn refuse_quickly(device: &Path) -> Option<String> {
 }
 
 /// Boots a guest under KVM.
-async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Answer) {
+async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
     let tcg = |reason: String| Resolved { engine: Engine::Tcg, reason };
     let spec = QemuSpec {
         accelerator: Accelerator::Kvm,
@@ -252,39 +252,39 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Answer) {
                 guest.release()
             );
             guest.stop().await;
-            (Resolved { engine: Engine::Kvm, reason }, Answer::Lasting)
+            (Resolved { engine: Engine::Kvm, reason }, Validity::Lasting)
         }
         // Its kernel and its init ran, which is what was asked.
         Err(GuestError::InitFailed { .. }) => {
             let reason = "a guest's kernel and init ran under KVM".to_owned();
-            (Resolved { engine: Engine::Kvm, reason }, Answer::Lasting)
+            (Resolved { engine: Engine::Kvm, reason }, Validity::Lasting)
         }
         Err(error) => {
-            let (reason, answer) = explain(&error, kit.lateness);
-            (tcg(reason), answer)
+            let (reason, validity) = explain(&error, kit.lateness);
+            (tcg(reason), validity)
         }
     }
 }
 
 /// Why the probe's guest did not come up, in one line.
-fn explain(error: &GuestError, lateness: Lateness) -> (String, Answer) {
+fn explain(error: &GuestError, lateness: Lateness) -> (String, Validity) {
     match error {
         GuestError::NotReady { within, last_words } => {
             let reason = format!(
                 "/dev/kvm opens, but a guest under KVM did not come up within {within:?}; {last_words}"
             );
-            let answer = match lateness {
-                Lateness::Answer => Answer::Lasting,
-                Lateness::Chance => Answer::Chance,
+            let validity = match lateness {
+                Lateness::Answer => Validity::Lasting,
+                Lateness::Chance => Validity::Chance,
             };
-            (reason, answer)
+            (reason, validity)
         }
         GuestError::Start { reason, stderr, .. } => {
             let told = stderr.lines().find(|line| line.contains("failed")).unwrap_or(reason);
-            (format!("/dev/kvm opens, but qemu does not run a guest with it: {told}"), Answer::Lasting)
+            (format!("/dev/kvm opens, but qemu does not run a guest with it: {told}"), Validity::Lasting)
         }
         GuestError::Died { reason, .. } | GuestError::Panicked { reason, .. } => {
-            (format!("/dev/kvm opens, but a guest under KVM dies in its boot: {reason}"), Answer::Chance)
+            (format!("/dev/kvm opens, but a guest under KVM dies in its boot: {reason}"), Validity::Chance)
         }
         GuestError::InitFailed { .. }
         | GuestError::Unsupported(_)
@@ -292,7 +292,7 @@ fn explain(error: &GuestError, lateness: Lateness) -> (String, Answer) {
         | GuestError::Spawn { .. }
         | GuestError::NoVhost { .. }
         | GuestError::Qmp(_)
-        | GuestError::NotAsAsked { .. } => (format!("KVM could not be tried: {error}"), Answer::Passing),
+        | GuestError::NotAsAsked { .. } => (format!("KVM could not be tried: {error}"), Validity::Passing),
     }
 }
 
@@ -357,9 +357,9 @@ mod tests {
     #[tokio::test]
     async fn one_death_is_chance_and_three_are_an_answer() {
         let told = |reason: &str, engine| Resolved { engine, reason: reason.into() };
-        let played = async |answers: &[Answer]| {
+        let played = async |answers: &[Validity]| {
             let mut left = answers.iter().copied();
-            let engine = |answer| if answer == Answer::Lasting { Engine::Kvm } else { Engine::Tcg };
+            let engine = |answer| if answer == Validity::Lasting { Engine::Kvm } else { Engine::Tcg };
             let probe = async || {
                 left.next().map(|answer| (told("why", engine(answer)), answer)).expect("asked too often")
             };
@@ -367,7 +367,7 @@ mod tests {
             assert_eq!(left.next(), None, "asked too seldom");
             answer
         };
-        use Answer::{Chance, Lasting, Passing};
+        use Validity::{Chance, Lasting, Passing};
         assert_eq!(played(&[Lasting]).await, (told("why", Engine::Kvm), Lasting));
         assert_eq!(played(&[Chance, Lasting]).await, (told("why", Engine::Kvm), Lasting));
         assert_eq!(played(&[Chance, Chance, Passing]).await.1, Passing);

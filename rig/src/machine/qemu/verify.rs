@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::argv::DATA_NIC;
 use super::error::GuestError;
 use super::guest::{Guest, QMP_DEADLINE};
+use super::mismatch::{Mismatch, VhostLack, VhostSigns};
 use crate::configuration::{Engine, NicBackend};
 use crate::process;
 
@@ -35,24 +36,23 @@ impl Guest {
     /// # Errors
     /// [`GuestError::NotAsAsked`], [`GuestError::Qmp`]
     pub async fn verify(&self) -> Result<Verified, GuestError> {
-        let not = |what: String| GuestError::NotAsAsked { what };
         let kvm = self.qmp().execute(qmp::query_kvm {}, QMP_DEADLINE).await?;
         let engine = if kvm.enabled { Engine::Kvm } else { Engine::Tcg };
         if engine != self.engine() {
-            return Err(not(format!("it runs on {engine}, not on {}", self.engine())));
+            return Err(Mismatch::Engine { found: engine, asked: self.engine() }.into());
         }
         let cpus = self.qmp().execute_raw("query-cpus-fast", json!({}), QMP_DEADLINE).await?;
         let vcpus = cpus.as_array().map_or(0, Vec::len);
         if vcpus != self.spec().vcpus as usize {
-            return Err(not(format!("it has {vcpus} vcpus, not {}", self.spec().vcpus)));
+            return Err(Mismatch::Vcpus { found: vcpus, asked: self.spec().vcpus }.into());
         }
         // The workers are the host's, and so is the number in their names.
         let seen = process::host_pid(self.pid())
-            .and_then(|pid| Vhost::look(process::host_proc(), pid))
+            .and_then(|pid| VhostSigns::look(process::host_proc(), pid))
             .map_err(GuestError::prepare("a look at the QEMU process in the host's /proc"))?;
         let vhost_proof = match self.spec().nic.backend {
             NicBackend::Tap | NicBackend::User | NicBackend::Socket => {
-                seen.prove_off().map_err(not)?;
+                seen.prove_off()?;
                 String::new()
             }
             NicBackend::TapVhost => {
@@ -60,27 +60,14 @@ impl Guest {
                 let asked = json!({ "path": path });
                 // An unstable query, there since QEMU 7.2; where it is refused, the other grounds must do.
                 let status = self.qmp().execute_raw("x-query-virtio-status", asked, QMP_DEADLINE).await.ok();
-                seen.prove_on(self.spec().nic.queues, status.as_ref()).map_err(not)?
+                seen.prove_on(self.spec().nic.queues, status.as_ref())?
             }
         };
         Ok(Verified { engine, vcpus: self.spec().vcpus, vhost_proof })
     }
 }
 
-/// What the host shows of a QEMU's use of vhost-net.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Vhost {
-    /// Its open descriptors of /dev/vhost-net.
-    descriptors: u32,
-    /// Worker threads within QEMU (kernel 6.4 and later).
-    tasks: u32,
-    /// Kernel threads named after QEMU (before 6.4); a container's PID namespace hides them.
-    kthreads: u32,
-    /// Whether kernel threads can be seen at all: `kthreadd` is there.
-    kthreads_visible: bool,
-}
-
-impl Vhost {
+impl VhostSigns {
     fn look(proc: &Path, pid: u32) -> io::Result<Self> {
         let own = proc.join(pid.to_string());
         let mut seen = Self::default();
@@ -105,43 +92,39 @@ impl Vhost {
         Ok(seen)
     }
 
-    fn prove_off(&self) -> Result<(), String> {
+    fn prove_off(self) -> Result<(), Mismatch> {
         match self.descriptors + self.tasks + self.kthreads {
             0 => Ok(()),
-            _ => Err(format!("vhost is on, and must not be: {}", self.describe())),
+            _ => Err(Mismatch::VhostOn { seen: self }),
         }
     }
 
     /// The proof's text. One descriptor for each queue pair; a worker for each where workers are visible.
-    fn prove_on(&self, queues: u32, status: Option<&Value>) -> Result<String, String> {
-        let is_off = |why: String| Err(format!("vhost is not on: {why} ({})", self.describe()));
-        if self.descriptors < queues {
-            return is_off(format!("{queues} queue pairs need as many descriptors of /dev/vhost-net"));
-        }
+    fn prove_on(self, queues: u32, status: Option<&Value>) -> Result<String, Mismatch> {
         let started = status.and_then(|status| status.get("vhost-started")).and_then(Value::as_bool);
-        if started == Some(false) {
-            return is_off("qemu says that it has not started it".to_owned());
-        }
-        let workers = self.tasks + self.kthreads;
-        if workers == 0 && self.kthreads_visible {
-            return is_off("the kernel has no worker for it".to_owned());
-        }
-        if workers == 0 && started.is_none() {
-            return is_off("neither a worker nor qemu's word for it can be seen".to_owned());
+        if let Some(lack) = self.lack(queues, started) {
+            return Err(Mismatch::VhostOff { lack, seen: self });
         }
         let word = match started {
             Some(_) => "qemu says vhost-started",
             None => "qemu cannot be asked",
         };
-        Ok(format!("{}; {word}", self.describe()))
+        Ok(format!("{self}; {word}"))
     }
 
-    fn describe(&self) -> String {
-        let hidden = if self.kthreads_visible { "" } else { " (kernel threads are hidden)" };
-        format!(
-            "{} descriptors of /dev/vhost-net, {} worker threads in qemu, {} kernel threads{hidden}",
-            self.descriptors, self.tasks, self.kthreads
-        )
+    fn lack(&self, queues: u32, started: Option<bool>) -> Option<VhostLack> {
+        let workers = self.tasks + self.kthreads;
+        if self.descriptors < queues {
+            Some(VhostLack::Descriptors { queues })
+        } else if started == Some(false) {
+            Some(VhostLack::NotStarted)
+        } else if workers == 0 && self.kthreads_visible {
+            Some(VhostLack::Worker)
+        } else if workers == 0 && started.is_none() {
+            Some(VhostLack::Sign)
+        } else {
+            None
+        }
     }
 }
 
@@ -181,8 +164,8 @@ mod tests {
         folder
     }
 
-    fn look(folder: &TempDir) -> Vhost {
-        Vhost::look(folder.path(), 40).unwrap()
+    fn look(folder: &TempDir) -> VhostSigns {
+        VhostSigns::look(folder.path(), 40).unwrap()
     }
 
     const STARTED: bool = true;
@@ -199,14 +182,14 @@ mod tests {
             &[(2, "kthreadd"), (41, "vhost-40"), (50, "vhost-49")],
         );
         let seen = look(&before_6_4);
-        assert_eq!(seen, Vhost { descriptors: 1, tasks: 0, kthreads: 1, kthreads_visible: true });
-        seen.prove_on(1, None).unwrap();
+        assert_eq!(seen, VhostSigns { descriptors: 1, tasks: 0, kthreads: 1, kthreads_visible: true });
+        seen.clone().prove_on(1, None).unwrap();
         seen.prove_off().unwrap_err();
 
         let since_6_4 =
             proc(&["/dev/vhost-net", "/dev/net/tun"], &["qemu-system-x86", "vhost-40"], &[(1, "init")]);
         let seen = look(&since_6_4);
-        assert_eq!(seen, Vhost { descriptors: 1, tasks: 1, kthreads: 0, kthreads_visible: false });
+        assert_eq!(seen, VhostSigns { descriptors: 1, tasks: 1, kthreads: 0, kthreads_visible: false });
         let proof = seen.prove_on(1, Some(&status(STARTED))).unwrap();
         assert_eq!(
             proof,
@@ -216,26 +199,43 @@ mod tests {
 
     #[test]
     fn each_missing_ground_is_named() {
+        let lack = |seen: &VhostSigns, queues, status: Option<&Value>| match seen
+            .clone()
+            .prove_on(queues, status)
+            .unwrap_err()
+        {
+            Mismatch::VhostOff { lack, .. } => lack,
+            other => panic!("{other}"),
+        };
         let none = look(&proc(&["/dev/net/tun"], &["qemu-system-x86"], &[(2, "kthreadd")]));
-        none.prove_off().unwrap();
-        assert!(none.prove_on(1, Some(&status(STARTED))).unwrap_err().contains("need as many descriptors"));
+        none.clone().prove_off().unwrap();
+        assert_eq!(lack(&none, 1, Some(&status(STARTED))), VhostLack::Descriptors { queues: 1 });
 
         let no_worker = look(&proc(&["/dev/vhost-net"], &["qemu-system-x86"], &[(2, "kthreadd")]));
-        assert!(no_worker.prove_on(1, Some(&status(STARTED))).unwrap_err().contains("no worker"));
-        assert!(no_worker.prove_on(2, None).unwrap_err().starts_with("vhost is not on: 2 queue pairs"));
+        assert_eq!(lack(&no_worker, 1, Some(&status(STARTED))), VhostLack::Worker);
+        let sentence = no_worker.clone().prove_on(2, None).unwrap_err().to_string();
+        assert_eq!(
+            sentence,
+            "vhost is not on: 2 queue pairs need as many descriptors of /dev/vhost-net \
+             (1 descriptors of /dev/vhost-net, 0 worker threads in qemu, 0 kernel threads)"
+        );
 
         let idle = look(&proc(&["/dev/vhost-net"], &["vhost-40"], &[]));
-        assert!(idle.prove_on(1, Some(&status(!STARTED))).unwrap_err().contains("not started it"));
+        assert_eq!(lack(&idle, 1, Some(&status(!STARTED))), VhostLack::NotStarted);
 
         let hidden = look(&proc(&["/dev/vhost-net"], &["qemu-system-x86"], &[]));
-        hidden.prove_on(1, Some(&status(STARTED))).unwrap();
-        assert!(hidden.prove_on(1, None).unwrap_err().contains("neither"));
-        hidden.prove_off().unwrap_err();
+        hidden.clone().prove_on(1, Some(&status(STARTED))).unwrap();
+        assert_eq!(lack(&hidden, 1, None), VhostLack::Sign);
+        assert_eq!(
+            hidden.prove_off().unwrap_err().to_string(),
+            "vhost is on, and must not be: 1 descriptors of /dev/vhost-net, 0 worker threads in qemu, \
+             0 kernel threads (kernel threads are hidden)"
+        );
     }
 
     #[test]
     fn a_process_that_is_gone_is_an_error() {
         let folder = proc(&[], &[], &[]);
-        Vhost::look(folder.path(), 99).unwrap_err();
+        VhostSigns::look(folder.path(), 99).unwrap_err();
     }
 }

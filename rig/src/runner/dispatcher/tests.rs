@@ -1,87 +1,11 @@
 //! The dispatcher against a faked player: state x failure x stop.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use rig_protocol::{Script, Tally};
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::super::kit::{cell, run};
 use super::*;
-use crate::configuration::{Configuration, TargetSpec};
-use crate::matrix::Subject;
-use crate::path::PathSpec;
-use crate::record::format::{
-    CaptureWhen, CellRecord, Conduct, Environment, Judgement, PathRecord, TargetRecord, Witness,
-};
-use crate::runner::schedule;
-
-pub(in crate::runner) fn cell(scenario: &str) -> Cell {
-    let subject = Subject {
-        scenario: scenario.into(),
-        parameters: Default::default(),
-        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
-        kernel: "host".into(),
-        path: PathSpec::plain("plain", 1500),
-        script: Arc::new(Script {
-            name: scenario.into(),
-            sockets: vec![],
-            marks: vec![],
-            lanes: vec![],
-            expect: vec![],
-        }),
-    };
-    let json = serde_json::json!({
-        "id": subject.id(), "subject": subject, "title": "a title", "claims": [], "control": null,
-        "trials": 10, "blocks": 2, "in_flight": 1, "proof": []
-    });
-    serde_json::from_value(json).expect("every field without a default is here")
-}
-
-fn run(cells: &[Cell]) -> RunRecord {
-    RunRecord {
-        format: 1,
-        id: "run".into(),
-        seed: 7,
-        started: String::new(),
-        rig_version: String::new(),
-        agent_build_id: String::new(),
-        command_line: vec![],
-        profile: "quick".into(),
-        matrix: String::new(),
-        judgement: Judgement { confidence: 0.95, margin: 0.01, alert: Default::default() },
-        conduct: Conduct {
-            retries: 2,
-            block_deadline_ms: 1_000,
-            keep_examples: 1,
-            keep_anomalies: 1,
-            capture: CaptureWhen::Never,
-        },
-        environment: Environment::default(),
-        images: Default::default(),
-        cells: cells.iter().map(|cell| CellRecord { cell: cell.clone(), skipped: None }).collect(),
-        blocks: schedule(cells, 7),
-    }
-}
-
-fn record(attempt: &Attempt, status: BlockStatus) -> BlockRecord {
-    BlockRecord {
-        id: attempt.block.id.clone(),
-        cell: attempt.cell.id.clone(),
-        attempt: attempt.attempt,
-        status,
-        started: String::new(),
-        elapsed_ns: 1,
-        target: TargetRecord::default(),
-        peer: None,
-        target_hello: None,
-        peer_hello: None,
-        tally: Tally::default(),
-        peer_tally: Tally::default(),
-        witness: Witness::default(),
-        path: PathRecord::default(),
-        captures: vec![],
-        records: 0,
-    }
-}
 
 /// Plays blocks by a rule, and stops the run in the middle of the block that the rule answers `None` for.
 struct Fake<F> {
@@ -99,7 +23,7 @@ impl<F: Fn(&Attempt) -> Option<BlockStatus> + Send + Sync> Player for &Fake<F> {
     ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
         self.played.lock().expect("no panic in a test").push((attempt.block.id.clone(), attempt.attempt));
         if let Some(status) = (self.rule)(&attempt) {
-            Some((record(&attempt, status), vec![]))
+            Some((BlockRecord { status, ..attempt.blank_record("") }, vec![]))
         } else {
             self.stopper.stop(Why::Interrupted);
             stop.told().await;

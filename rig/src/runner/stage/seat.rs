@@ -1,76 +1,136 @@
-//! A guest in its seat: the target's, or the peer's where the peer is a guest too.
+//! What runs at one end of a path: nothing yet, an agent on this host, or a guest with its agent.
 //!
-//! Holds what differs between the two, and the boot that is the same. Must not know agents or trials. Units: `Duration`.
-//! Errors: [`StageError`]. Tests: `tests/qemu.rs`.
+//! Holds owners only: dropping a seat kills what runs there. Must not know trials, nor the other end. Units: `Duration`.
+//! Errors: none; how something ended is told where it can be. Tests: `tests/qemu.rs`, `tests/netns.rs`.
 
-use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
-use super::{Laboratory, StageError};
-use crate::configuration::QemuSpec;
-use crate::image::{Image, Overlay};
-use crate::machine::qemu::{Guest, GuestNet, GuestPlan};
-use crate::path::Addressing;
-use crate::record::format::{Origin, TargetRecord};
-use crate::runner::dispatcher::Attempt;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
-/// Behind it is the guest's SSH server, in a namespace that has nothing else, so it is free.
-const CONTROL_PORT: u16 = 2222;
+use crate::machine::HostAgent;
+use crate::machine::launch_ssh::RemoteProgram;
+use crate::machine::qemu::{Death, Guest};
+use crate::record::{Endpoint, VoidReason};
+use crate::runner::patience::EXPLANATION;
 
-/// Where a guest sits: what differs between the target's and the peer's.
+/// What runs at one end.
 #[derive(Debug)]
-pub(super) struct Seat {
-    pub(super) mac: &'static str,
-    pub(super) address: Ipv4Addr,
-    pub(super) namespace: OwnedFd,
-    pub(super) taps: Vec<OwnedFd>,
-    pub(super) socket: Option<OwnedFd>,
-    /// Its logs, relative to the run's folder.
-    pub(super) console: String,
-    pub(super) qmp: String,
+pub(super) enum Seat {
+    /// Nothing yet. A guest that will run here gets this end of the pair of sockets, where one joins two guests.
+    Vacant { socket: Option<OwnedFd> },
+    /// An agent on this host.
+    Host(HostAgent),
+    /// A guest, and the agent in it once it has been started.
+    Guest { guest: Box<Guest>, agent: Option<RemoteProgram> },
+    /// An agent in the guest of the other end.
+    InOthersGuest(Option<RemoteProgram>),
 }
 
-/// A guest in its seat, verified; what is learned of it is written down as it is learned.
-pub(super) async fn boot(
-    laboratory: &Laboratory,
-    attempt: &Attempt,
-    spec: &QemuSpec,
-    seat: Seat,
-    record: &mut TargetRecord,
-) -> Result<Guest, StageError> {
-    let kernel = &attempt.cell.subject.kernel;
-    let image: &Image =
-        laboratory.images.get(kernel).ok_or_else(|| StageError::NoImage { kernel: kernel.clone() })?;
-    let engine = laboratory.engine(spec.accelerator)?;
-    record.kernel_package.clone_from(&image.package);
-    record.console.clone_from(&seat.console);
-    record.qmp.clone_from(&seat.qmp);
-    let plan = GuestPlan {
-        spec: spec.clone(),
-        engine,
-        qemu: laboratory.qemu.clone(),
-        kernel: image.kernel.clone(),
-        initramfs: image.initramfs.clone(),
-        overlay: Overlay::new(&laboratory.keys, spec.localtime).to_cpio(),
-        extra_cmdline: vec![],
-        net: GuestNet {
-            mac: seat.mac,
-            address: seat.address,
-            prefix: Addressing::default().prefix,
-            mtu_bytes: attempt.cell.subject.path.mtu_bytes,
-            control_port: CONTROL_PORT,
-        },
-        taps: seat.taps,
-        socket: seat.socket,
-        namespace: Some(seat.namespace),
-        console_log: laboratory.results.join(&seat.console),
-        qmp_log: laboratory.results.join(&seat.qmp),
-    };
-    let guest = Guest::boot(plan, laboratory.boot_deadline).await?;
-    record.origin = Some(Origin::Cold);
-    record.command_line = guest.command_line().to_vec();
-    let verified = guest.verify().await?;
-    record.accelerator = verified.engine.word().to_owned();
-    record.vhost_proof = verified.vhost_proof;
-    Ok(guest)
+impl Seat {
+    /// The end of the pair of sockets; once.
+    pub(super) fn take_socket(&mut self) -> Option<OwnedFd> {
+        match self {
+            Self::Vacant { socket } => socket.take(),
+            Self::Host(_) | Self::Guest { .. } | Self::InOthersGuest(_) => None,
+        }
+    }
+
+    /// The guest, where one runs here.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        match self {
+            Self::Guest { guest, .. } => Some(guest),
+            Self::Vacant { .. } | Self::Host(_) | Self::InOthersGuest(_) => None,
+        }
+    }
+
+    /// How the agent ended and the last line of what it said, if it has ended or does so within a second.
+    pub(super) async fn agent_end(&mut self) -> Option<String> {
+        match self {
+            Self::Vacant { .. } => None,
+            Self::Host(agent) => hosts_agent_end(agent).await,
+            Self::Guest { agent, .. } | Self::InOthersGuest(agent) => guests_agent_end(agent.as_mut()?).await,
+        }
+    }
+
+    /// Ends the guest, its agent first. An agent on this host is left to whoever drops the seat.
+    pub(super) async fn end_guest(&mut self) {
+        match std::mem::replace(self, Self::Vacant { socket: None }) {
+            Self::Guest { guest, agent } => {
+                drop(agent);
+                guest.stop().await;
+            }
+            host @ Self::Host(_) => *self = host,
+            Self::InOthersGuest(_) | Self::Vacant { .. } => {}
+        }
+    }
+}
+
+/// The deaths of guests that would explain why an agent is gone.
+#[derive(Debug)]
+pub(super) struct Deaths {
+    target: Option<watch::Receiver<Option<Death>>>,
+    peer: Option<watch::Receiver<Option<Death>>>,
+}
+
+impl Deaths {
+    /// Of these guests, as far as there are any.
+    pub(super) fn of(target: Option<&Guest>, peer: Option<&Guest>) -> Self {
+        Self { target: target.map(Guest::death), peer: peer.map(Guest::death) }
+    }
+
+    /// Comes with the first of them; never where there is no guest.
+    pub(super) async fn first(self) -> VoidReason {
+        tokio::select! {
+            biased;
+            how = told(self.target) => VoidReason::GuestDied { whose: Endpoint::Target, how },
+            how = told(self.peer) => VoidReason::GuestDied { whose: Endpoint::Peer, how },
+        }
+    }
+
+    /// The first, if it comes within a second.
+    pub(super) async fn soon(self) -> Option<VoidReason> {
+        if self.target.is_none() && self.peer.is_none() {
+            return None;
+        }
+        timeout(EXPLANATION, self.first()).await.ok()
+    }
+}
+
+/// The reason of a guest's death, when it comes.
+async fn told(death: Option<watch::Receiver<Option<Death>>>) -> String {
+    let Some(mut death) = death else { return std::future::pending().await };
+    let reason =
+        death.wait_for(Option::is_some).await.ok().and_then(|death| Some(death.as_ref()?.reason.clone()));
+    match reason {
+        Some(reason) => reason,
+        // Nobody watches the guest any more: then nobody reports its death either.
+        None => std::future::pending().await,
+    }
+}
+
+async fn guests_agent_end(agent: &mut RemoteProgram) -> Option<String> {
+    let told = timeout(EXPLANATION, agent.end.wait_for(Option::is_some)).await.ok()?.ok()?.clone()?;
+    Some(with_last_words(told.exit.to_string(), &told.stderr))
+}
+
+async fn hosts_agent_end(agent: &mut HostAgent) -> Option<String> {
+    let until = Instant::now() + EXPLANATION;
+    loop {
+        if let Some(status) = agent.exited(Duration::ZERO).ok()? {
+            return Some(with_last_words(status.to_string(), &agent.stderr_tail()));
+        }
+        if Instant::now() >= until {
+            return None;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn with_last_words(how: String, stderr: &str) -> String {
+    match stderr.trim().lines().last() {
+        Some(line) => format!("{how}, saying {line:?}"),
+        None => how,
+    }
 }

@@ -1,7 +1,7 @@
-//! A cell's guest on its testbed, booted for a person who looks for himself: no trial is played, nothing listens.
+//! A cell's guest on its testbed, booted for a person who looks into it: no trial is played, nothing listens.
 //!
 //! Holds the boot (the one that blocks have), the agent's file in the guest, and a shell or a command over SSH.
-//! Must not know terminals. Units: columns and rows. Errors: [`VisitError`], [`SshError`]; they blame the testbed.
+//! Must not know terminals. Units: columns and rows. Errors: [`InspectError`], [`SshError`]; they blame the testbed.
 //! Tests: `tests/qemu.rs`, through `rig guest boot`.
 
 use std::io::Write;
@@ -11,12 +11,13 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::dispatcher::Attempt;
-use super::laboratory::{Laboratory, exchange};
+use super::attempt::Attempt;
+use super::laboratory::Laboratory;
+use super::patience::exchange;
 use super::stage::{Stage, StageError};
 use crate::agent;
-use crate::configuration::{PeerSeat, QemuSpec, TargetSpec};
-use crate::machine::launch_ssh::{self, AGENT_PATH, SshAgent, SshError, SshSession};
+use crate::configuration::TargetSpec;
+use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram, SshError, SshSession};
 use crate::machine::qemu::Guest;
 use crate::matrix::Cell;
 use crate::record::Layout;
@@ -24,7 +25,7 @@ use crate::record::format::{BlockId, PlannedBlock, TargetRecord};
 
 /// Why there is no guest to look into.
 #[derive(Debug, Error, Diagnostic)]
-pub enum VisitError {
+pub enum InspectError {
     /// The cell runs on the host.
     #[error("cell {cell} has no guest: it runs on this host's own kernel")]
     #[diagnostic(help("give a cell of a configuration with kind = \"qemu\""))]
@@ -54,8 +55,8 @@ pub enum VisitError {
     },
 }
 
-/// What to do in the guest.
-pub enum Errand {
+/// What to start in the guest.
+pub enum Program {
     /// A login shell on a terminal of this kind and of so many columns and rows.
     Shell {
         /// Its name in terminfo.
@@ -63,75 +64,69 @@ pub enum Errand {
         /// Columns, rows.
         size: (u32, u32),
     },
-    /// A shell command; what it says on standard error goes there at once.
+    /// A shell command.
     Command {
         /// As `sh -c` takes it.
         line: String,
-        /// Who hears its standard error.
+        /// What it writes to standard error goes here at once.
         stderr: Box<dyn Write + Send>,
     },
 }
 
 /// A running guest. Dropping it kills it, and its network goes with it.
 #[derive(Debug)]
-pub struct Visit {
+pub struct Inspection {
     stage: Stage,
     target: TargetRecord,
 }
 
-impl Laboratory {
+impl Inspection {
     /// Boots the guest of `cell` on its testbed and puts the agent into it, unstarted. The peer's namespace has the peer's address, so
     /// that it answers pings, and nothing else in it. `stop`, when it comes, ends the boot and gives `None`.
     ///
     /// # Errors
-    /// [`VisitError`]; whatever was started is gone then.
-    pub async fn visit(
-        &self,
+    /// [`InspectError`]; whatever was started is gone then.
+    pub async fn begin(
+        laboratory: &Laboratory,
         cell: &Cell,
         stop: impl Future<Output = ()>,
-    ) -> Result<Option<Visit>, VisitError> {
-        let TargetSpec::Qemu(spec) = &cell.subject.configuration.target else {
-            return Err(VisitError::NoGuest { cell: cell.id.to_string() });
-        };
+    ) -> Result<Option<Self>, InspectError> {
+        if cell.subject.configuration.target == TargetSpec::Host {
+            return Err(InspectError::NoGuest { cell: cell.id.to_string() });
+        }
         for name in [Layout::CONSOLE, Layout::QMP] {
-            let folder = self.results.join(name);
-            std::fs::create_dir_all(&folder).map_err(|source| VisitError::Logs { folder, source })?;
+            let folder = laboratory.results.join(name);
+            std::fs::create_dir_all(&folder).map_err(|source| InspectError::Logs { folder, source })?;
         }
         let id = BlockId(format!("{}-visit", cell.id));
-        let console = self.results.join(Layout::console(&id, 1));
+        let console = laboratory.results.join(Layout::console(&id, 1));
         let block = PlannedBlock { id, cell: cell.id.clone(), index: 0, seed: 0, trials: 0 };
         let attempt = Attempt { cell: cell.clone(), block, attempt: 1 };
         tokio::select! {
             biased;
             () = stop => Ok(None),
-            visit = self.boot_for_visit(&attempt, spec) => match visit {
-                Ok(visit) => Ok(Some(visit)),
-                Err(error) => Err(VisitError::Boot { reason: error.reason(), console }),
+            booted = Self::boot(laboratory, &attempt) => match booted {
+                Ok(inspection) => Ok(Some(inspection)),
+                Err(error) => Err(InspectError::Boot { reason: error.into_reason().to_string(), console }),
             },
         }
     }
 
-    async fn boot_for_visit(&self, attempt: &Attempt, spec: &QemuSpec) -> Result<Visit, StageError> {
-        let mut stage = Stage::build(self, attempt).await?;
-        if stage.peer_seat() == PeerSeat::Guest {
-            // Without an agent: it answers pings, as a peer on the host does.
-            stage.start_peer_guest(self, attempt, spec, &mut TargetRecord::default()).await?;
-        }
+    async fn boot(laboratory: &Laboratory, attempt: &Attempt) -> Result<Self, StageError> {
+        let mut stage = Stage::build(laboratory, attempt).await?;
         let mut target = TargetRecord::default();
-        stage.start_guest(self, attempt, spec, &mut target).await?;
-        let visit = Visit { stage, target };
+        stage.boot_guests(laboratory, attempt, &mut target).await?;
+        let inspection = Self { stage, target };
         let push =
             |session: SshSession, left: &dyn Fn() -> Duration| session.push(AGENT_PATH, agent::BYTES, left());
-        let guest = visit.guest();
-        launch_ssh::with_session(guest, self.ssh_plan(guest), exchange(), push).await?;
-        Ok(visit)
+        let guest = inspection.guest();
+        launch_ssh::with_session(guest, laboratory.ssh_plan(guest), exchange(), push).await?;
+        Ok(inspection)
     }
-}
 
-impl Visit {
     /// The guest.
     pub fn guest(&self) -> &Guest {
-        self.stage.guest().expect("a visit begins when the guest is up, and ends with it")
+        self.stage.guest().expect("an inspection begins when the guest is up, and ends with it")
     }
 
     /// What a block's record would say of it; the logs are relative to [`Laboratory::results`].
@@ -139,16 +134,16 @@ impl Visit {
         &self.target
     }
 
-    /// Logs in and starts the errand; it ends with the guest, whose death is then the reason.
+    /// Logs in and starts the program; it ends with the guest, whose death is then the reason.
     ///
     /// # Errors
     /// [`SshError`]
-    pub async fn start(&self, laboratory: &Laboratory, errand: Errand) -> Result<SshAgent, SshError> {
+    pub async fn start(&self, laboratory: &Laboratory, program: Program) -> Result<RemoteProgram, SshError> {
         let guest = self.guest();
         let plan = laboratory.ssh_plan(guest);
-        launch_ssh::with_session(guest, plan, exchange(), move |session, left| match errand {
-            Errand::Shell { terminal, size } => session.start_shell(&terminal, size, left()),
-            Errand::Command { line, stderr } => session.start_heard(&line, stderr, left()),
+        launch_ssh::with_session(guest, plan, exchange(), move |session, left| match program {
+            Program::Shell { terminal, size } => RemoteProgram::shell(session, &terminal, size, left()),
+            Program::Command { line, stderr } => RemoteProgram::start(session, &line, Some(stderr), left()),
         })
         .await
     }

@@ -1,0 +1,231 @@
+//! The real player: one block from empty namespaces to a record.
+//!
+//! Phases: network, boot, agent, play, collect. Everything that a phase makes is owned by the future that plays the block, so
+//! that dropping it (stop, deadline) tears all of it down. Must not know what a target or a peer consists of. Units: `Duration`.
+//! Errors: whatever fails makes the block void, with a [`VoidReason`]. Tests: `tests/qemu.rs`, `tests/guest.rs`, `tests/paths.rs` (root).
+
+use std::time::{Duration, Instant};
+
+use rig_protocol::{Assignment, Role, Script, Side, TrialRecord};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{timeout, timeout_at};
+
+use super::attempt::Attempt;
+use super::capturing;
+use super::dispatcher::Player;
+use super::faults::{self, Done};
+use super::laboratory::Laboratory;
+use super::patience::{GRACE, exchange, nanoseconds, silence};
+use super::proof::unproven;
+use super::session::Session;
+use super::stage::{Stage, StageError};
+use super::stop::Stop;
+use crate::agent::{AgentError, Waits};
+use crate::clock;
+use crate::event::{Event, Phase};
+use crate::path::{PEER_PORT, Proof};
+use crate::record::format::{BlockRecord, BlockStatus, PathRecord};
+use crate::record::{Endpoint, VoidReason};
+use crate::testbed::CapturedPackets;
+
+impl Player for Laboratory {
+    async fn play(
+        &self,
+        attempt: Attempt,
+        events: UnboundedSender<Event>,
+        mut stop: Stop,
+    ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
+        let started = clock::now();
+        let began = Instant::now();
+        let mut draft = Block {
+            laboratory: self,
+            attempt: &attempt,
+            events: &events,
+            record: attempt.blank_record(&started),
+            trials: vec![],
+            proofs: vec![],
+            packets: None,
+        };
+        // Each step of a block has its own bound; this one is for a step that does not keep it.
+        let deadline = self.block_deadline + GRACE;
+        let end = tokio::select! {
+            biased;
+            _ = stop.told() => return None,
+            end = timeout(deadline, draft.conduct()) => end,
+        };
+        let reason = match end {
+            Ok(Ok(())) => unproven(&draft.record, &attempt.cell.proof, &draft.proofs),
+            Ok(Err(error)) => Some(error.into_reason()),
+            Err(_) => Some(late(deadline)),
+        };
+        let Block { mut record, trials, packets, .. } = draft;
+        record.elapsed_ns = nanoseconds(began.elapsed());
+        if let Some(reason) = reason {
+            record.status = BlockStatus::Void { reason };
+        }
+        if let Some(packets) = packets {
+            capturing::keep(self, packets, &attempt, &mut record, &trials, &events).await;
+        }
+        Some((record, trials))
+    }
+}
+
+/// A block under way.
+struct Block<'a> {
+    laboratory: &'a Laboratory,
+    attempt: &'a Attempt,
+    events: &'a UnboundedSender<Event>,
+    record: BlockRecord,
+    trials: Vec<TrialRecord>,
+    proofs: Vec<Proof>,
+    packets: Option<CapturedPackets>,
+}
+
+impl Block<'_> {
+    async fn conduct(&mut self) -> Result<(), StageError> {
+        let within = self.laboratory.block_deadline;
+        let until = tokio::time::Instant::now() + within;
+        self.phase(Phase::Network);
+        let mut stage = Stage::build(self.laboratory, self.attempt).await?;
+        stage.start_capture(self.laboratory.capture)?;
+        let compiled = stage.testbed().ops();
+        self.record.path = PathRecord {
+            mechanisms: compiled.mechanisms.clone(),
+            operations: compiled.lines(),
+            ..PathRecord::default()
+        };
+        self.proofs = compiled.proofs.clone();
+        let phase = |phase| {
+            let _ = self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
+        };
+        if stage.peer_is_in_targets_guest() {
+            stage.boot_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await?;
+        }
+        let peer = stage.start_peer(self.laboratory, self.attempt, &mut self.record.peer).await;
+        let mut peer = stage.explain(peer).await?;
+        self.record.peer_hello = Some(peer.hello().clone());
+
+        let launched =
+            stage.start_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await;
+        // A guest that is there already is shut down whatever comes next.
+        let result = match launched {
+            Ok(mut target) => {
+                self.record.target_hello = Some(target.hello().clone());
+                let death = stage.guest_death();
+                let result = tokio::select! {
+                    biased;
+                    reason = death => Err(reason.into()),
+                    played = timeout_at(until, self.exchange(&stage, &mut peer, &mut target)) => {
+                        played.unwrap_or_else(|_| Err(late(within).into()))
+                    }
+                };
+                let result = self.ask_nic(&stage, result).await;
+                stage.explain(result).await
+            }
+            Err(error) => stage.explain(Err(error)).await,
+        };
+        self.phase(Phase::Collect);
+        let captured = stage.stop_capture().await.map(|packets| self.packets = packets);
+        self.record.witness = stage.tear_down().await;
+        result.and(captured)
+    }
+
+    /// A guest that lost its NIC plays on for nothing, or not to the end: where something is amiss, that is asked.
+    async fn ask_nic(&self, stage: &Stage, result: Result<(), StageError>) -> Result<(), StageError> {
+        let suspect = match &result {
+            Ok(()) => self.record.tally.void() > 0,
+            // Whoever is gone has another reason, which is asked for next.
+            Err(
+                StageError::Void(VoidReason::GuestDied { .. })
+                | StageError::Agent { whose: Endpoint::Target, error: AgentError::Gone { .. } },
+            ) => false,
+            Err(_) => true,
+        };
+        if !suspect {
+            return result;
+        }
+        match stage.lost_nic(self.laboratory).await {
+            Some(loss) => {
+                let then = result.err().map(|error| error.into_reason().to_string());
+                Err(VoidReason::NicLost { loss, then }.into())
+            }
+            None => result,
+        }
+    }
+
+    /// Peer listens, target plays, peer is told to finish, both report.
+    async fn exchange(
+        &mut self,
+        stage: &Stage,
+        peer: &mut Session,
+        target: &mut Session,
+    ) -> Result<(), StageError> {
+        self.phase(Phase::Play);
+        let peers_part = self.assignment(Role::Peer { listen: format!("0.0.0.0:{PEER_PORT}") });
+        let has_peer = peers_part.script.lanes_of(Side::Peer).next().is_some();
+        if has_peer {
+            let part = peers_part.clone();
+            peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Peer))?;
+        }
+        let connect = format!("{}:{PEER_PORT}", stage.peer_address());
+        let targets_part = self.assignment(Role::Target { connect });
+        let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
+        let (events, block) = (self.events.clone(), self.attempt.block.id.clone());
+        let part = targets_part.clone();
+        target.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Target))?;
+        let (path, done) = (&self.attempt.cell.subject.path, Done::default());
+        let collected = target.talk(move |c| {
+            c.collect(&targets_part, waits, |progress| {
+                let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
+            })
+        });
+        let played = tokio::select! {
+            biased;
+            failed = faults::conduct(stage, &path.faults, &done) => match failed? {},
+            played = collected => played.map_err(StageError::of(Endpoint::Target))?,
+        };
+        self.record.path.counters = stage.path_counters(self.laboratory).await?;
+        self.record.path.counters.extend(done.counters(&path.faults));
+        self.record.tally = played.tally;
+        self.record.records = played.records.len() as u64;
+        self.trials = played.records;
+        if has_peer {
+            let waits = Waits { silence: exchange(), total: exchange() };
+            let played = peer
+                .talk(move |c| {
+                    c.finish()?;
+                    c.collect(&peers_part, waits, |_| ())
+                })
+                .await
+                .map_err(StageError::of(Endpoint::Peer))?;
+            self.record.peer_tally = played.tally;
+        }
+        Ok(())
+    }
+
+    fn assignment(&self, role: Role) -> Assignment {
+        let cell = &self.attempt.cell;
+        Assignment {
+            script: Script::clone(&cell.subject.script),
+            role,
+            trials: self.attempt.block.trials,
+            in_flight: cell
+                .in_flight
+                .min(u32::try_from(self.attempt.block.trials).unwrap_or(u32::MAX))
+                .max(1),
+            seed: self.attempt.block.seed,
+            keep_examples: self.laboratory.keep_examples,
+            keep_anomalies: self.laboratory.keep_anomalies,
+            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + exchange()).as_nanos())
+                .unwrap_or(u64::MAX),
+        }
+    }
+
+    fn phase(&self, phase: Phase) {
+        let _ = self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
+    }
+}
+
+fn late(within: Duration) -> VoidReason {
+    VoidReason::Late { within_s: within.as_secs() }
+}
