@@ -63,7 +63,7 @@ fn exact(number: &str, unit_ns: u64) -> Result<u64, Wrong> {
     let mut ns = u64::saturating_mul(whole, unit_ns);
     let mut digit_ns = unit_ns;
     for digit in part.bytes() {
-        if digit_ns % 10 != 0 && digit != b'0' {
+        if !digit_ns.is_multiple_of(10) && digit != b'0' {
             return Err(Wrong::with_help("finer than a nanosecond", "the clock counts whole nanoseconds"));
         }
         digit_ns /= 10;
