@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::image::Format;
-use super::output::{print, tell};
+use super::output::print;
+use super::streams::tell;
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
 use crate::campaign::accelerator;

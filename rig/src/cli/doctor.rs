@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::image::Format;
-use super::output::say;
+use super::streams::say;
 use super::{Exit, Failure};
 use crate::campaign::accelerator;
 use crate::capability::{Capability, Need, State, guests_can_run, host, look, machine};

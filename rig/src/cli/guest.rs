@@ -16,8 +16,8 @@ use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::image::tell_step;
-use super::output::tell;
 use super::signals::Signals;
+use super::streams::tell;
 use super::{Exit, Failure};
 use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look};
 use crate::configuration::NicBackend;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::output::{self, say};
+use super::streams::{self, say};
 use super::{Exit, Failure};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
 
@@ -154,7 +154,7 @@ pub(super) fn tell(name: &str) -> impl FnMut(Step) + '_ {
 
 /// Tells one step of an image that is made.
 pub(super) fn tell_step(name: &str, step: &Step) {
-    output::tell(format_args!("{name}: {step}"));
+    streams::tell(format_args!("{name}: {step}"));
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {

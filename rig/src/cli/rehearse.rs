@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::output::tell;
+use super::streams::tell;
 use super::{Exit, Failure};
 use crate::document::parse_deadline;
 use crate::image::{Cache, narrate};

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::image::tell;
-use super::output::say;
+use super::streams::say;
 use super::{Exit, Failure};
 use crate::capability::tool::{self, Purpose, Tool};
 use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
