@@ -60,29 +60,16 @@ pub fn compile(
     for port in [&peer_port, &target_port] {
         ops.push(NetOp::SetUp { link: port.clone() });
     }
-    match between {
-        Kind::HaProxy => settle(&mut ops, &next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
-        Kind::Bridge | Kind::Middlebox => settle(&mut ops, &next_to_peer, addressing.peer, addressing.prefix),
-    }
-    if link == TargetLink::Veth {
-        settle(&mut ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
-    }
+    address_ends(&mut ops, addressing, link, between, &next_to_peer);
     await_carriers(&mut ops);
     if let Choice::Netem { to_peer, to_target } = choice {
         queue(&mut ops, &peer_port, to_peer);
         queue(&mut ops, &target_port, to_target);
     }
-    let middlebox = (between == Kind::Middlebox).then(|| Between {
-        target_port: target_port.clone(),
-        peer_port: peer_port.clone(),
-        spec: box_spec(path, choice, seed),
-    });
-    if let Some(between) = &middlebox {
-        between
-            .spec
-            .check()
-            .map_err(|error| PathError::Middlebox { path: path.name.clone(), what: error.to_string() })?;
-    }
+    let middlebox = match between {
+        Kind::Middlebox => Some(own_middlebox(path, choice, seed, &target_port, &peer_port)?),
+        Kind::Bridge | Kind::HaProxy => None,
+    };
     mechanisms.extend(describe(path, link));
     let (rulesets, guest_ruleset) = rulesets(path, link, host)?;
     Ok(NetOps {
@@ -96,6 +83,37 @@ pub fn compile(
         mechanisms,
         proofs: mechanism::proofs(path, choice),
     })
+}
+
+/// The addresses of the two ends; a guest gives itself its own.
+fn address_ends(
+    ops: &mut Vec<NetOp>,
+    addressing: Addressing,
+    link: TargetLink,
+    between: Kind,
+    next_to_peer: &LinkEnd,
+) {
+    match between {
+        Kind::HaProxy => settle(ops, next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
+        Kind::Bridge | Kind::Middlebox => settle(ops, next_to_peer, addressing.peer, addressing.prefix),
+    }
+    if link == TargetLink::Veth {
+        settle(ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
+    }
+}
+
+/// The own middlebox between the two ports of the switch.
+fn own_middlebox(
+    path: &PathSpec,
+    choice: Choice,
+    seed: u64,
+    target_port: &LinkEnd,
+    peer_port: &LinkEnd,
+) -> Result<Between, PathError> {
+    let spec = box_spec(path, choice, seed);
+    spec.check()
+        .map_err(|error| PathError::Middlebox { path: path.name.clone(), what: error.to_string() })?;
+    Ok(Between { target_port: target_port.clone(), peer_port: peer_port.clone(), spec })
 }
 
 /// Two guests, each the other's neighbour: the host has no part in what is between them.
