@@ -5,8 +5,6 @@
 //! Must not be started by hand, except with `--version`.
 //! Tests: `tests/loopback` drives two agents over pipes.
 
-#![deny(unsafe_code)]
-
 mod clock;
 mod counters;
 mod draw;

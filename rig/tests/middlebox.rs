@@ -1,5 +1,6 @@
 //! Tier *netns*: the middlebox between real kernels. Needs root, touches nothing but namespaces that it makes.
 
+#![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
 #[expect(dead_code, reason = "the benchmark uses more of it than the tests do")]

@@ -27,6 +27,7 @@ pub(crate) fn standard_streams() -> (File, File) {
 }
 
 /// Lets localtime() look for /etc/localtime, as it does in a program that was started without a TZ.
+#[expect(clippy::disallowed_methods, reason = "the process's own environment, before it has a second thread")]
 pub(crate) fn forget_time_zone() {
     // SAFETY: called by `main` before any thread exists.
     unsafe { std::env::remove_var("TZ") };

@@ -4,6 +4,8 @@
 //! Must not share code with the agent. Units: trials. Errors: `io::Error`, and a trial that ends otherwise than it must.
 //! Source: the scenario `rst`; select(2), socket(7), tcp(7).
 
+#![expect(unsafe_code, reason = "the plain loop that the agent is compared with makes bare system calls")]
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::size_of;
 use std::net::{SocketAddr, TcpListener, TcpStream};

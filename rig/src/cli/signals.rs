@@ -9,6 +9,10 @@ use super::Exit;
 use crate::runner::{Stopper, Why};
 
 /// The first signal asks the run to stop, the second ends it at once: the enclosure takes everything with it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "asked twice: the enclosure takes down what the run would have"
+)]
 pub(super) fn stop_on_signal(stopper: Stopper) {
     // From now on, not from when the task first runs.
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];

@@ -5,6 +5,8 @@
 //! Units: bytes, `Duration`. Errors: [`HostError`]; it blames the host, a block becomes void.
 //! Tests: `tests/netns.rs` (root).
 
+#![expect(unsafe_code, reason = "what happens between fork and exec of an agent")]
+
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

@@ -5,6 +5,8 @@
 //! Units: nanoseconds on the monotonic clock since the start. Errors: [`MiddleboxError`]; a frame that the kernel refuses is counted.
 //! Tests: `rig/tests/middlebox.rs`; the schedule beside the module.
 
+#![expect(unsafe_code, reason = "packet sockets: recvmmsg, sendmmsg and their control messages")]
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::{self, Read, Write};

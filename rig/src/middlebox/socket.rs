@@ -5,6 +5,8 @@
 //! Units: bytes. Errors: [`MiddleboxError::Socket`] at opening; `io::Error` at work. Source: packet(7).
 //! Tests: `rig/tests/middlebox.rs`.
 
+#![expect(unsafe_code, reason = "packet sockets: recvmmsg, sendmmsg and their control messages")]
+
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};

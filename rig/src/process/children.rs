@@ -4,6 +4,11 @@
 //! The enclosure is the first line; the parent-death signal of each child is the second, for a body without an enclosure.
 //! Errors: `io::Error` of the call that failed. Tests: below.
 
+#![expect(
+    unsafe_code,
+    reason = "fork, clone, and what happens between fork and exec: only system calls that are safe there"
+)]
+
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;

@@ -5,6 +5,11 @@
 //! process (signals, tokio's `waitpid` on its children). When init ends, the kernel kills all that is left (pid_namespaces(7)).
 //! Errors: [`EnclosureError`]. Tests: `tests/enclosure.rs` (root).
 
+#![expect(
+    unsafe_code,
+    reason = "fork, clone, and what happens between fork and exec: only system calls that are safe there"
+)]
+
 use std::ffi::CStr;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;

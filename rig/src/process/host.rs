@@ -4,6 +4,11 @@
 //! Errors: `io::Error` of the call that failed. Outside an enclosure the same functions work on the host itself.
 //! Tests: `tests/enclosure.rs` (root).
 
+#![expect(
+    unsafe_code,
+    reason = "fork, clone, and what happens between fork and exec: only system calls that are safe there"
+)]
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};

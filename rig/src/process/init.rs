@@ -5,6 +5,11 @@
 //! twice; one sent to the outer process alone must reach it once: what init saw itself is not passed on ([`Relay`]).
 //! Errors: none that init could tell anybody; where it cannot go on it ends, and all with it. Tests: below; `tests/enclosure.rs` (root).
 
+#![expect(
+    unsafe_code,
+    reason = "fork, clone, and what happens between fork and exec: only system calls that are safe there"
+)]
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;

@@ -4,6 +4,11 @@
 //! Units: none. Errors: the body's failure to start, as the errno that fork(2) gave in init.
 //! Tests: `tests/enclosure.rs` (root).
 
+#![expect(
+    unsafe_code,
+    reason = "fork, clone, and what happens between fork and exec: only system calls that are safe there"
+)]
+
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 

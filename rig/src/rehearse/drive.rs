@@ -5,6 +5,11 @@
 //! Errors: [`RehearsalError`]. Output is written by the thread that reads it, so a slow reader of ours slows the command and nothing else.
 //! Tests: `tests/rehearsal.rs`; lines below.
 
+#![expect(
+    unsafe_code,
+    reason = "what happens between fork and exec, and the first process of an emulated host"
+)]
+
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;

@@ -4,6 +4,8 @@
 //! setns(2) moves one thread; nothing here moves a thread of the caller unless [`Namespace::enter`] is called.
 //! Errors: [`TestbedError`]. Tests: `tests/netns.rs` (root).
 
+#![expect(unsafe_code, reason = "unshare and setns of a thread that ends afterwards")]
+
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

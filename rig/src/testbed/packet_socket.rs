@@ -3,6 +3,8 @@
 //! Holds the system calls that the witness and the capture share. Must not know what a filter lets through, or what for.
 //! Units: none. Errors: `io::Error` of the call. Tests: those of its two users.
 
+#![expect(unsafe_code, reason = "ioctls and socket options that nix does not have")]
+
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

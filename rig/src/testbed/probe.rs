@@ -4,6 +4,8 @@
 //! Units: none. Errors: [`Unable`], the exact reason, as it is shown to the user.
 //! Tests: `tests/netns.rs` (root), and below.
 
+#![expect(unsafe_code, reason = "ioctls and socket options that nix does not have")]
+
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;

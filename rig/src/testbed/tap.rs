@@ -4,6 +4,8 @@
 //! Offloads are left off, as a new tap has them: QEMU switches them on with `TUNSETOFFLOAD` once the guest's driver asks for them.
 //! Errors: `io::Error` of the call. Tests: `tests/netns.rs` (root).
 
+#![expect(unsafe_code, reason = "ioctls and socket options that nix does not have")]
+
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

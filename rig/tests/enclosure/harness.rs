@@ -1,5 +1,7 @@
 //! As much of libtest's command line as cargo and nextest use, and the fork in which an enclosure is made.
 
+#![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,5 +1,7 @@
 //! How an enclosure lives and dies.
 
+#![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};

@@ -4,6 +4,8 @@
 //! (`TUNGETDEVNETNS`, drivers/net/tun.c, Linux 5.9). Must not share a line with rig's own witness, which filters in the kernel.
 //! Units: TCP segments with RST.
 
+#![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
+
 use std::fs;
 use std::io;
 use std::mem::size_of;

@@ -1,5 +1,7 @@
 //! `rig guest boot`, as a person and as a script use it: the program itself, in its enclosure.
 
+#![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
+
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};

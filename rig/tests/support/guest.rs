@@ -1,5 +1,7 @@
 //! A network namespace with a tap in it, and an image to boot there.
 
+#![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
+
 use std::fs::{File, OpenOptions};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -1,5 +1,7 @@
 //! The user's terminal: its size, and raw mode for as long as a shell of the guest is seen on it.
 
+#![expect(unsafe_code, reason = "the ioctl that asks a terminal for its size")]
+
 use std::io;
 use std::mem::MaybeUninit;
 

@@ -5,6 +5,8 @@
 //! Must not know configurations or cells. Errors: [`ProbeError`], which blames the host (KVM asked for and not there) or the disk.
 //! The ioctls: Documentation/virt/kvm/api.rst. Tests: below; on this machine's real /dev/kvm in `tests/qemu.rs`.
 
+#![expect(unsafe_code, reason = "the ioctls of /dev/kvm")]
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;

@@ -5,6 +5,8 @@
 //! Errors: `io::Error`, which blames the host (no such program, no memory, no permission).
 //! Tests: below, with `sh` in QEMU's place.
 
+#![expect(unsafe_code, reason = "what happens between fork and exec of QEMU")]
+
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};

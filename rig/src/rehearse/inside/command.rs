@@ -4,6 +4,11 @@
 //! Errors: a sentence. Every thread ends when the command and all that inherited its streams have ended.
 //! Tests: below, as an ordinary process.
 
+#![expect(
+    unsafe_code,
+    reason = "what happens between fork and exec, and the first process of an emulated host"
+)]
+
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};

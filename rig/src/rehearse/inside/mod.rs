@@ -4,6 +4,11 @@
 //! Errors: a sentence, because it travels: over the control port once that is open, on the console (`rig: failed ...`) before.
 //! Tests: `tests/rehearsal.rs`; `command` is tested as an ordinary process.
 
+#![expect(
+    unsafe_code,
+    reason = "what happens between fork and exec, and the first process of an emulated host"
+)]
+
 mod command;
 mod uplink;
 
@@ -226,6 +231,7 @@ fn kill_the_rest() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the end of PID 1 is the end of the machine")]
 fn power_off() -> ! {
     // SAFETY: reboot(2) with a valid command. It does not return to PID 1 of the initial namespace.
     unsafe {

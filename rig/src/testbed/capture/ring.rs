@@ -4,6 +4,8 @@
 //! Must not know what packets mean. Units: bytes, nanoseconds since 1970 (UTC). Errors: `io::Error` of the call.
 //! Tests: the taking apart here, the rest in `tests/netns/capture.rs` (root).
 
+#![expect(unsafe_code, reason = "a ring of packets that the kernel writes into shared memory")]
+
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, OwnedFd};
