@@ -110,11 +110,11 @@ impl Capture {
             sources.push(Source { interface: point.interface.to_owned(), ring, at, taken: 0 });
         }
         let (stop, told) = channel();
-        let desk = Desk { sources, chunks: Chunks::new(KEPT_BYTES), began_ns: now_ns() };
+        let collector = Collector { sources, chunks: Chunks::new(KEPT_BYTES), began_ns: now_ns() };
         let interface = points.first().map_or("", |point| point.interface);
         let reader = thread::Builder::new()
             .name("capture".into())
-            .spawn(move || desk.work(&told))
+            .spawn(move || collector.work(&told))
             .map_err(|source| failure(interface, "start its thread", source))?;
         Ok(Self { stop: Some(stop), reader: Some(reader) })
     }
@@ -172,13 +172,13 @@ impl Source {
 
 /// The reading thread's things.
 #[derive(Debug)]
-struct Desk {
+struct Collector {
     sources: Vec<Source>,
     chunks: Chunks,
     began_ns: u64,
 }
 
-impl Desk {
+impl Collector {
     /// Looks into the rings until it is told to stop; `None` where nobody wants to know any more.
     fn work(mut self, told: &Receiver<()>) -> Option<Result<CapturedPackets, TestbedError>> {
         loop {
@@ -202,7 +202,7 @@ impl Desk {
 
     fn finish(mut self) -> Result<CapturedPackets, TestbedError> {
         for source in &self.sources {
-            let deaf = source.ring.deafen();
+            let deaf = source.ring.receive_no_more();
             deaf.map_err(|error| failure(&source.interface, "close its filter", error))?;
         }
         let ended_ns = now_ns();

@@ -55,13 +55,13 @@ pub(super) enum Omitted {
 
 /// A key.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct KeyRow {
+pub(super) struct PathKey {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     pub(super) omitted: Omitted,
     pub(super) about: &'static str,
     /// The keys in its table, beside directions.
-    pub(super) inner: &'static [KeyRow],
+    pub(super) inner: &'static [PathKey],
 }
 
 /// What `do` can be.
@@ -69,7 +69,7 @@ pub(super) struct KeyRow {
 pub(super) struct WordRow {
     pub(super) word: &'static str,
     /// The keys that only this word has.
-    pub(super) keys: &'static [KeyRow],
+    pub(super) keys: &'static [PathKey],
     /// Who does it.
     pub(super) by: &'static str,
     pub(super) about: &'static str,
@@ -85,21 +85,21 @@ pub(super) struct Section {
     /// Who does it.
     pub(super) by: &'static str,
     pub(super) about: &'static str,
-    pub(super) keys: &'static [KeyRow],
+    pub(super) keys: &'static [PathKey],
     pub(super) words: &'static [WordRow],
 }
 
 /// The names of these keys, in order.
-pub(super) fn names(rows: &[KeyRow]) -> Vec<&'static str> {
+pub(super) fn names(rows: &[PathKey]) -> Vec<&'static str> {
     rows.iter().map(|row| row.name).collect()
 }
 
-const fn key(name: &'static str, kind: Kind, omitted: Omitted, about: &'static str) -> KeyRow {
-    KeyRow { name, kind, omitted, about, inner: &[] }
+const fn key(name: &'static str, kind: Kind, omitted: Omitted, about: &'static str) -> PathKey {
+    PathKey { name, kind, omitted, about, inner: &[] }
 }
 
-const fn with(row: KeyRow, inner: &'static [KeyRow]) -> KeyRow {
-    KeyRow { inner, ..row }
+const fn with(row: PathKey, inner: &'static [PathKey]) -> PathKey {
+    PathKey { inner, ..row }
 }
 
 const ANY: Omitted = Omitted::Means("any");
@@ -116,7 +116,7 @@ pub(super) const MTU_BYTES: (u32, u32) = (576, 9216);
 pub(super) const MOST_QUEUE_BYTES: u32 = 1 << 30;
 
 /// `[path.NAME]` itself: its own values. The tables in it are [`SECTIONS`].
-pub(super) const LINK: &[KeyRow] = &[
+pub(super) const LINK: &[PathKey] = &[
     key("mtu_bytes", Kind::Count(MTU_BYTES.0, MTU_BYTES.1, "bytes"), Omitted::Same("1500"), "of every link"),
     key(
         "medium",
@@ -163,7 +163,7 @@ pub(super) const LINK: &[KeyRow] = &[
 ];
 
 /// `jitter = { ... }`, beside its directions.
-pub(super) const JITTER: &[KeyRow] = &[key(
+pub(super) const JITTER: &[PathKey] = &[key(
     "order",
     Kind::Word(const { &words(&ORDERS) }),
     Omitted::Same("\"may-reorder\""),
@@ -171,7 +171,7 @@ pub(super) const JITTER: &[KeyRow] = &[key(
 )];
 
 /// `reorder = { ... }`, beside its directions.
-pub(super) const REORDER: &[KeyRow] = &[
+pub(super) const REORDER: &[PathKey] = &[
     key(
         "gap",
         Kind::Count(1, MANY, "frames"),
@@ -193,7 +193,7 @@ pub(super) const REORDER: &[KeyRow] = &[
 ];
 
 /// `rate = { ... }`, beside its directions.
-pub(super) const RATE: &[KeyRow] = &[
+pub(super) const RATE: &[PathKey] = &[
     key(
         "queue_bytes",
         Kind::Count(1, MOST_QUEUE_BYTES, "bytes"),
@@ -211,7 +211,7 @@ pub(super) const RATE: &[KeyRow] = &[
 ];
 
 /// Which segments: `when = { ... }`, `until = { ... }`. Every part must hold.
-pub(super) const CONDITION: &[KeyRow] = &[
+pub(super) const CONDITION: &[PathKey] = &[
     key("direction", Kind::Towards, BOTH, "the way that it travels"),
     key("port", Kind::Port, ANY, "of either end"),
     key("syn", Kind::Flag, ANY, "whether the flag is set"),
@@ -355,7 +355,7 @@ pub(super) const IPS: Section = Section {
 };
 
 /// `health = { ... }` of a balancer.
-pub(super) const HEALTH: &[KeyRow] = &[
+pub(super) const HEALTH: &[PathKey] = &[
     key(
         "interval",
         Kind::Time,
@@ -447,7 +447,7 @@ pub(super) const RULE: Section = Section {
     words: &[],
 };
 
-const FOR: KeyRow = key("for", Kind::Time, Omitted::Means("see below"), "how long it lasts");
+const FOR: PathKey = key("for", Kind::Time, Omitted::Means("see below"), "how long it lasts");
 
 /// `[path.NAME.fault.NAME]`
 pub(super) const FAULT: Section = Section {

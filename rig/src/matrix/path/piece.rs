@@ -2,7 +2,7 @@
 //!
 //! Must not know any part. Units: none. Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`.
 
-use super::keys::{KeyRow, Omitted, Section, WordRow, names};
+use super::keys::{PathKey, Omitted, Section, WordRow, names};
 use crate::document::{Findings, Key, Node, Span, Table, hint};
 use crate::middlebox::{MiddleboxError, MiddleboxSpec};
 
@@ -63,7 +63,7 @@ fn place_within(table: &Table, name: &str) -> Option<Span> {
 pub(super) fn required<T>(
     findings: &mut Findings,
     of: &Piece<'_>,
-    rows: &[KeyRow],
+    rows: &[PathKey],
     name: &str,
     read: impl FnOnce(&mut Findings, &Node) -> Option<T>,
 ) -> Option<T> {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{KeyRow, Kind, LINK, Omitted, SECTIONS, Section};
+use super::keys::{PathKey, Kind, LINK, Omitted, SECTIONS, Section};
 use crate::path::Work;
 
 /// Every key of a path, table by table, in Markdown.
@@ -31,7 +31,7 @@ fn describe(text: &mut String, section: &Section) {
     let Section { name, named, by, about, keys: common, words } = section;
     let own_name = if *named { ".NAME" } else { "" };
     let _ = write!(text, "\n## `[path.NAME.{name}{own_name}]` ({by})\n\n{about}\n\n");
-    let mut rows: Vec<(&KeyRow, Option<String>)> = common.iter().map(|row| (row, None)).collect();
+    let mut rows: Vec<(&PathKey, Option<String>)> = common.iter().map(|row| (row, None)).collect();
     for word in *words {
         for row in word.keys {
             let of = format!("`{}`", word.word);
@@ -52,7 +52,7 @@ fn describe(text: &mut String, section: &Section) {
 }
 
 /// A table of keys, each with the words of `do` that alone have it.
-fn keys<'r>(text: &mut String, rows: impl IntoIterator<Item = (&'r KeyRow, Option<String>)>) {
+fn keys<'r>(text: &mut String, rows: impl IntoIterator<Item = (&'r PathKey, Option<String>)>) {
     text.push_str("| key | value | if left out | meaning |\n|---|---|---|---|\n");
     for (row, of) in rows {
         let about = of.map_or(row.about.to_owned(), |words| format!("{}; of {words} only", row.about));

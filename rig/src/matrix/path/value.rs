@@ -5,7 +5,7 @@
 
 use rig_protocol::Delay;
 
-use super::keys::{self, KeyRow};
+use super::keys::{self, PathKey};
 use super::words::{SEQUENCES, TOWARDS, words};
 use crate::document::{Findings, Key, Node, Span, Table, Value, did_you_mean, hint, listing};
 use crate::matrix::configuration::choice;
@@ -223,7 +223,7 @@ pub(super) fn directed<'n, T: Clone>(
     findings: &mut Findings,
     key: &Key,
     node: &'n Node,
-    options: &[KeyRow],
+    options: &[PathKey],
     mut read: impl FnMut(&mut Findings, &Node, &str) -> Option<T>,
 ) -> Option<(&'n Table, Directed<T>)> {
     let name = &key.name;

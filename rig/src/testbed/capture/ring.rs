@@ -94,7 +94,7 @@ impl Ring {
     }
 
     /// Lets no further packet in.
-    pub(super) fn deafen(&self) -> io::Result<()> {
+    pub(super) fn receive_no_more(&self) -> io::Result<()> {
         pass(&self.socket, 0)
     }
 

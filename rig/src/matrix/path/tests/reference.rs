@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::matrix::path::keys::{
-    ACTION, BALANCER, CONDITION, FAULT, FIREWALL, HAPROXY, HEALTH, IPS, JITTER, KeyRow, LINK, Omitted, RATE,
+    ACTION, BALANCER, CONDITION, FAULT, FIREWALL, HAPROXY, HEALTH, IPS, JITTER, PathKey, LINK, Omitted, RATE,
     REORDER, RULE, SECTIONS,
 };
 use crate::matrix::path_reference;
@@ -36,7 +36,7 @@ fn the_page_says_what_the_list_says() {
 fn every_key_and_every_deed_is_on_the_page() {
     let text = path_reference();
     let on_page = |shown: String| assert!(text.contains(&shown), "{shown} is not in the reference");
-    let rows = |rows: &[KeyRow]| {
+    let rows = |rows: &[PathKey]| {
         for row in rows {
             on_page(format!("| `{}` |", row.name));
             row.inner.iter().for_each(|inner| on_page(format!("| `{}.{}` |", row.name, inner.name)));
@@ -55,7 +55,7 @@ fn every_key_and_every_deed_is_on_the_page() {
 }
 
 /// A smallest sound table of each kind: its list of keys, where further keys go (`@`), and the file.
-const SMALLEST: &[(&[KeyRow], &str)] = &[
+const SMALLEST: &[(&[PathKey], &str)] = &[
     (LINK, "[path.p]\n@"),
     (JITTER, "[path.p]\njitter = { both = \"1ms\", @ }"),
     (REORDER, "[path.p]\nreorder = { both = \"1%\", gap = 3, timeout = \"5ms\", @ }"),
@@ -99,7 +99,7 @@ fn a_default_is_what_the_list_says() {
     assert!(compared == every && every > 25, "{compared} of {every}");
 }
 
-fn is_same(row: &KeyRow) -> bool {
+fn is_same(row: &PathKey) -> bool {
     matches!(row.omitted, Omitted::Same(_))
 }
 
