@@ -4,69 +4,40 @@
 //! gnu target link glibc statically; an explicit `--target` keeps proc-macros, which run on the host, out of that.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// What the outer build was told about its own profile, wrapper and flags: not for the agent, which is the same instrument in every build.
+const OUTER_PREFIXES: [&str; 4] = ["CARGO_PROFILE_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_BUILD_"];
+const OUTER: [&str; 5] = [
+    "RUSTFLAGS",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_TARGET_DIR",
+    "CLIPPY_ARGS",
+    "__CARGO_DEFAULT_LIB_METADATA",
+];
+
+/// What the agent is built from, in the workspace.
+const INPUTS: [&str; 6] = [
+    "guest-agent/src",
+    "guest-agent/Cargo.toml",
+    "guest-agent/protocol/src",
+    "guest-agent/protocol/Cargo.toml",
+    "Cargo.toml",
+    "Cargo.lock",
+];
+
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let workspace = manifest.parent().expect("rig/ lies in the workspace").to_owned();
-    for input in [
-        "guest-agent/src",
-        "guest-agent/Cargo.toml",
-        "guest-agent/protocol/src",
-        "guest-agent/protocol/Cargo.toml",
-        "Cargo.toml",
-        "Cargo.lock",
-    ] {
+    let workspace = manifest.parent().expect("rig/ lies in the workspace");
+    for input in INPUTS {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
-
     let target_dir = out.join("agent");
-    let mut command = Command::new(env::var_os("CARGO").expect("cargo sets it"));
-    command
-        .current_dir(&workspace)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "guest-agent",
-            "--bin",
-            "guest-agent",
-            "--profile",
-            "agent",
-            "--target",
-            TARGET,
-        ])
-        .arg("--target-dir")
-        .arg(&target_dir)
-        // The path of the checkout must not change the agent's bytes.
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            format!("-Ctarget-feature=+crt-static\u{1f}--remap-path-prefix={}=rig", workspace.display()),
-        );
-    // What the outer build was told about its own profile, wrapper and flags is not for the agent: the same instrument in every build.
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let outer = ["CARGO_PROFILE_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_BUILD_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        if outer
-            || [
-                "RUSTFLAGS",
-                "RUSTC_WORKSPACE_WRAPPER",
-                "CARGO_TARGET_DIR",
-                "CLIPPY_ARGS",
-                "__CARGO_DEFAULT_LIB_METADATA",
-            ]
-            .contains(&name.as_str())
-        {
-            command.env_remove(name);
-        }
-    }
-    match command.status() {
+    match nested_cargo(workspace, &target_dir).status() {
         Ok(status) if status.success() => {}
         Ok(status) => {
             println!("cargo::error=the guest agent could not be built ({status}); its messages are above");
@@ -79,4 +50,25 @@ fn main() {
     }
     let agent = target_dir.join(TARGET).join("agent/guest-agent");
     println!("cargo::rustc-env=RIG_AGENT={}", agent.display());
+}
+
+fn nested_cargo(workspace: &Path, target_dir: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").expect("cargo sets it"));
+    command
+        .current_dir(workspace)
+        .args(["build", "--quiet", "--package", "guest-agent", "--bin", "guest-agent"])
+        .args(["--profile", "agent", "--target", TARGET, "--target-dir"])
+        .arg(target_dir)
+        // The path of the checkout must not change the agent's bytes.
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            format!("-Ctarget-feature=+crt-static\u{1f}--remap-path-prefix={}=rig", workspace.display()),
+        );
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if OUTER.contains(&name.as_str()) || OUTER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
 }

@@ -3,13 +3,13 @@
 //! Holds the rule of what makes a trial void; must not count, label or start threads.
 //! Units: nanoseconds on CLOCK_MONOTONIC. Errors: none; a [`Void`] blames the testbed, an errno is a value.
 //! Nothing in here allocates while a trial is played (logs and buffers are kept from trial to trial).
-//! Tests: `tests/loopback.rs`.
+//! Tests: `tests/loopback`.
 
-use rig_protocol::{Errno, Op, Script, Slot};
+use rig_protocol::{Errno, Script, Slot};
 
 use crate::draw::Place;
-use crate::ops::{Around, Hands, Seen, perform};
-use crate::plan::{LanePlan, Plan, opens, sockets_of};
+use crate::ops::{Around, Scratch, Seen, perform};
+use crate::plan::{LanePlan, Plan, StepPlan};
 use crate::stage::Stage;
 use crate::sys::errno;
 use crate::sys::socket::local_address;
@@ -36,20 +36,19 @@ pub(crate) enum Void {
 impl Void {
     /// The reason as it is counted: `connect: ECONNREFUSED`, `await m: timeout`.
     pub(crate) fn reason(self, planned: &LanePlan, script: &Script) -> String {
-        let op = |step: u16| &planned.lane.steps[usize::from(step)].op;
         match self {
-            Self::Failed { step, errno } => match op(step) {
-                Op::Await { mark, .. } if errno.0 == libc::ETIMEDOUT => {
-                    format!("await {}: timeout", script.marks[usize::from(mark.0)])
+            Self::Failed { step, errno } => {
+                let op = planned.op(step);
+                match op.mark() {
+                    Some(mark) if errno.0 == libc::ETIMEDOUT => {
+                        format!("{} {}: timeout", op.name(), script.marks[usize::from(mark.0)])
+                    }
+                    Some(_) | None => format!("{}: {errno}", op.name()),
                 }
-                op => format!("{}: {errno}", op.name()),
-            },
+            }
             Self::Unopened { step, slot } => {
-                format!(
-                    "{}: socket {} was never opened",
-                    op(step).name(),
-                    script.sockets[usize::from(slot.0)]
-                )
+                let socket = &script.sockets[usize::from(slot.0)];
+                format!("{}: socket {socket} was never opened", planned.op(step).name())
             }
         }
     }
@@ -63,21 +62,21 @@ pub(crate) struct LaneLog {
     /// What made the trial void in this lane.
     pub(crate) void: Option<Void>,
     /// Sets and buffers.
-    pub(crate) hands: Hands,
+    pub(crate) scratch: Scratch,
 }
 
 impl LaneLog {
     /// An empty log for a lane.
     pub(crate) fn new(planned: &LanePlan) -> Self {
-        let steps = &planned.lane.steps;
-        Self { seen: Vec::with_capacity(steps.len()), void: None, hands: Hands::new(steps) }
+        let steps = &planned.steps;
+        Self { seen: Vec::with_capacity(steps.len()), void: None, scratch: Scratch::new(steps) }
     }
 
     /// Forgets the last trial.
     pub(crate) fn clear(&mut self) {
         self.seen.clear();
         self.void = None;
-        self.hands.empty();
+        self.scratch.empty();
     }
 }
 
@@ -94,22 +93,24 @@ pub(crate) fn play_lane(
 ) {
     // A program starts with errno 0; what the last trial left in this thread is not part of this one.
     errno::set(0);
-    for (index, step) in planned.lane.steps.iter().enumerate().skip(first) {
+    for (index, planned_step) in planned.steps.iter().enumerate().skip(first) {
         if stage.is_abandoned() {
             return;
         }
-        if let Some(slot) = unopened(&step.op, stage)
+        if let Some(slot) = unopened(planned_step, stage)
             && stage.precedes_verdict(u64::MAX)
         {
             log.void = Some(Void::Unopened { step: index as u16, slot });
             return stage.abandon();
         }
         let place = Place { seed: plan.seed, trial, lane: planned.index, step: index as u16 };
-        let seen = perform(step, &mut log.hands, &Around { stage, place, address: plan.address.as_ref() });
+        let around = Around { stage, place, address: plan.address.as_ref() };
+        let seen = perform(planned_step, &mut log.scratch, &around);
         log.seen.push(seen);
+        let step = &planned_step.step;
+        let descriptor = || planned_step.sockets.first().map_or(-1, |slot| stage.descriptor_of(*slot));
         if step.verdict {
-            let fd = sockets_of(&step.op).next().map_or(-1, |slot| stage.descriptor_of(slot));
-            stage.note_verdict(fd, seen.end_ns);
+            stage.note_verdict(descriptor(), seen.end_ns);
         }
         if errno::is_failure(seen.returned) {
             let void = !step.may_fail && !step.verdict && stage.precedes_verdict(seen.begin_ns);
@@ -117,8 +118,8 @@ pub(crate) fn play_lane(
                 log.void = Some(Void::Failed { step: index as u16, errno: Errno(-seen.returned as i32) });
                 return stage.abandon();
             }
-        } else if let Op::Connect { socket } = step.op
-            && let Some(local) = local_address(stage.descriptor_of(socket))
+        } else if planned_step.opens
+            && let Some(local) = local_address(descriptor())
         {
             stage.note_port(local.port());
         }
@@ -126,9 +127,9 @@ pub(crate) fn play_lane(
 }
 
 /// The first socket of a step that nothing has opened yet.
-fn unopened(op: &Op, stage: &Stage) -> Option<Slot> {
-    if opens(op) {
+fn unopened(planned: &StepPlan, stage: &Stage) -> Option<Slot> {
+    if planned.opens {
         return None;
     }
-    sockets_of(op).find(|slot| stage.descriptor_of(*slot) < 0)
+    planned.sockets.iter().copied().find(|slot| stage.descriptor_of(*slot) < 0)
 }

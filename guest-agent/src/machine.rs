@@ -3,7 +3,7 @@
 //! Holds reading of /proc and /sys; must not be used while trials are played.
 //! Units: as the kernel prints them. Errors: none; what cannot be read is empty or absent, what cannot be raised stays.
 //! Source: proc(5), Documentation/networking/ip-sysctl.rst, Documentation/admin-guide/sysctl/kernel.rst.
-//! Tests: below, and `tests/loopback.rs` (hello).
+//! Tests: below, and `tests/loopback` (hello).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -3,15 +3,15 @@
 //! Holds the process's beginning and end. It speaks frames on standard input and output; standard error is for panics.
 //! Units: none. Errors: exit 0 when the controller is gone, 101 on a panic or a broken conversation: never a `Fin` then.
 //! Must not be started by hand, except with `--version`.
-//! Tests: `tests/loopback.rs` drives two agents over pipes.
+//! Tests: `tests/loopback` drives two agents over pipes.
 
 #![deny(unsafe_code)]
 
 mod clock;
 mod counters;
 mod draw;
+mod incoming;
 mod interp;
-mod label;
 mod machine;
 mod ops;
 mod plan;

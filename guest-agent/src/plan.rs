@@ -8,7 +8,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rig_protocol::{Assignment, Call, Delay, Lane, Op, Role, Script, Side, Slot};
+use rig_protocol::{
+    Assignment, Delay, FailureReport, Lane, Op, Player, Role, Script, Side, Slot, Step, UnreachableInjection,
+    Wait,
+};
 
 use crate::sys::socket::KernelAddress;
 
@@ -23,15 +26,62 @@ const START_PACE: Duration = Duration::from_millis(5);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal(pub(crate) String);
 
+/// A step, and what its row of the table of operations says: looked up once, not in every trial.
+#[derive(Debug)]
+pub(crate) struct StepPlan {
+    /// The step itself.
+    pub(crate) step: Step,
+    /// The sockets that it names, in its own order.
+    pub(crate) sockets: Box<[Slot]>,
+    /// Whether it opens the socket that it names.
+    pub(crate) opens: bool,
+    /// Whether the C library's function for it sets errno when it fails.
+    pub(crate) sets_errno: bool,
+}
+
+impl StepPlan {
+    fn of(step: &Step) -> Self {
+        let schema = step.op.schema();
+        Self {
+            step: step.clone(),
+            sockets: step.op.sockets().collect(),
+            opens: schema.opens(),
+            sets_errno: schema.failure == FailureReport::Errno,
+        }
+    }
+
+    fn player(&self) -> Player {
+        self.step.op.schema().player
+    }
+}
+
 /// A lane of this agent's side.
 #[derive(Debug)]
 pub(crate) struct LanePlan {
     /// Its index in the script.
     pub(crate) index: u16,
-    /// The lane itself.
-    pub(crate) lane: Lane,
+    /// Its name in the scenario file.
+    pub(crate) name: String,
+    /// In order.
+    pub(crate) steps: Vec<StepPlan>,
     /// Whether its thread needs the seccomp filter.
     pub(crate) filter: bool,
+}
+
+impl LanePlan {
+    fn of(index: usize, lane: &Lane) -> Self {
+        Self {
+            index: index as u16,
+            name: lane.name.clone(),
+            steps: lane.steps.iter().map(StepPlan::of).collect(),
+            filter: lane.steps.iter().any(|step| matches!(step.op, Op::Inject { .. })),
+        }
+    }
+
+    /// The operation of the step with this index.
+    pub(crate) fn op(&self, step: u16) -> &Op {
+        &self.steps[usize::from(step)].step.op
+    }
 }
 
 /// An assignment that can be played.
@@ -68,26 +118,19 @@ impl Plan {
             Role::Peer { listen } => (Side::Peer, listen),
             Role::Target { connect } => (Side::Target, connect),
         };
+        script.lanes_of(side).try_for_each(|lane| check_lane(lane, &script))?;
         let lanes: Vec<LanePlan> = script
             .lanes
             .iter()
             .enumerate()
             .filter(|(_, lane)| lane.side == side)
-            .map(|(index, lane)| LanePlan {
-                index: index as u16,
-                lane: lane.clone(),
-                filter: lane.steps.iter().any(|step| matches!(step.op, Op::Inject { .. })),
-            })
+            .map(|(index, lane)| LanePlan::of(index, lane))
             .collect();
-        for planned in &lanes {
-            check_lane(&planned.lane, &script)?;
-        }
         match side {
             Side::Target => check_target(&lanes)?,
             Side::Peer => check_peer(&lanes)?,
         }
-        let opens = |step: &rig_protocol::Step| matches!(step.op, Op::Connect { .. } | Op::Accept { .. });
-        let needs_address = lanes.iter().any(|planned| planned.lane.steps.iter().any(opens));
+        let needs_address = lanes.iter().flat_map(|planned| &planned.steps).any(|step| step.opens);
         let address = needs_address.then(|| parse_address(&text)).transpose()?;
         if in_flight == 0 {
             return refuse("in_flight is 0: no trial could ever begin");
@@ -115,11 +158,8 @@ impl Plan {
     /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps.
     pub(crate) fn pace(&self) -> Duration {
         let sleeps = |lane: &Lane| -> Duration {
-            let sleep = |step: &rig_protocol::Step| match step.op {
-                Op::Sleep { duration } => duration.longest(),
-                _ => Duration::ZERO,
-            };
-            lane.steps.iter().map(sleep).sum()
+            let sleeping = lane.steps.iter().filter(|step| step.op.schema().wait == Wait::Whole);
+            sleeping.map(|step| step.op.longest_wait()).sum()
         };
         let longest = self.script.lanes.iter().map(sleeps).max().unwrap_or_default();
         START_PACE.min(longest / self.in_flight)
@@ -141,14 +181,13 @@ fn check_target(lanes: &[LanePlan]) -> Result<(), Refusal> {
     if lanes.is_empty() {
         return refuse("the script has no lane for the target");
     }
-    let verdicts = lanes.iter().flat_map(|planned| &planned.lane.steps).filter(|step| step.verdict).count();
+    let steps = || lanes.iter().flat_map(|planned| planned.steps.iter().map(move |step| (planned, step)));
+    let verdicts = steps().filter(|(_, step)| step.step.verdict).count();
     if verdicts != 1 {
         return refuse(format!("the target's lanes have {verdicts} verdict steps, not one"));
     }
-    for planned in lanes {
-        if planned.lane.steps.iter().any(|step| matches!(step.op, Op::Accept { .. })) {
-            return refuse(format!("lane {}: only the peer accepts", planned.lane.name));
-        }
+    if let Some((planned, _)) = steps().find(|(_, step)| step.player() == Player::PeerFirst) {
+        return refuse(format!("lane {}: only the peer accepts", planned.name));
     }
     Ok(())
 }
@@ -157,12 +196,12 @@ fn check_peer(lanes: &[LanePlan]) -> Result<(), Refusal> {
     let [planned] = lanes else {
         return refuse(format!("the script has {} lanes for the peer, not one", lanes.len()));
     };
-    let accepts = |step: &rig_protocol::Step| matches!(step.op, Op::Accept { .. });
-    let mut steps = planned.lane.steps.iter();
+    let accepts = |step: &StepPlan| step.player() == Player::PeerFirst;
+    let mut steps = planned.steps.iter();
     if !steps.next().is_some_and(accepts) || steps.any(accepts) {
         return refuse("the peer lane accepts exactly once, in its first step");
     }
-    if planned.lane.steps.iter().any(|step| matches!(step.op, Op::Connect { .. })) {
+    if planned.steps.iter().any(|step| step.opens && step.player() == Player::Target) {
         return refuse("the peer lane does not connect");
     }
     Ok(())
@@ -173,84 +212,42 @@ fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
     if lane.steps.len() > usize::from(u16::MAX) {
         return refuse(format!("lane {} has {} steps", lane.name, lane.steps.len()));
     }
+    let place = |index: usize| format!("lane {}, step {index} ({})", lane.name, lane.steps[index].op.name());
     for (index, step) in lane.steps.iter().enumerate() {
-        let place = format!("lane {}, step {index} ({})", lane.name, step.op.name());
-        if let Some(slot) = sockets_of(&step.op).find(|slot| usize::from(slot.0) >= script.sockets.len()) {
+        let place = place(index);
+        if let Some(slot) = step.op.sockets().find(|slot| usize::from(slot.0) >= script.sockets.len()) {
             return refuse(format!("{place}: there is no socket {}", slot.0));
+        }
+        if let Some(mark) = step.op.mark().filter(|mark| usize::from(mark.0) >= script.marks.len()) {
+            return refuse(format!("{place}: there is no mark {}", mark.0));
         }
         match &step.op {
             Op::Read { bytes, .. } if *bytes == 0 || *bytes > MAX_READ_BYTES => {
                 return refuse(format!("{place}: {bytes} bytes are not in 1..={MAX_READ_BYTES}"));
             }
-            Op::Mark { mark } | Op::Await { mark, .. } if usize::from(mark.0) >= script.marks.len() => {
-                return refuse(format!("{place}: there is no mark {}", mark.0));
-            }
-            Op::Inject { errno, rate_ppm } => {
-                if !(1..=4095).contains(&errno.0) || *rate_ppm > 1_000_000 {
-                    return refuse(format!("{place}: errno {} at {rate_ppm} ppm", errno.0));
-                }
-                let next = lane.steps[index + 1..].iter().find_map(|later| match &later.op {
-                    Op::Select { call, .. } => Some(*call),
-                    _ => None,
-                });
-                if next != Some(Call::Select) {
-                    return refuse(format!(
-                        "{place}: the next select must use call = \"select\", the only one that can carry an injection"
-                    ));
-                }
+            Op::Inject { errno, rate_ppm } if !(1..=4095).contains(&errno.0) || *rate_ppm > 1_000_000 => {
+                return refuse(format!("{place}: errno {} at {rate_ppm} ppm", errno.0));
             }
             _ => {}
         }
-        if let Some(Delay::Uniform { low_ns, high_ns }) = delay_of(&step.op)
+        if let Some(Delay::Uniform { low_ns, high_ns }) = step.op.delay()
             && low_ns > high_ns
         {
             return refuse(format!("{place}: uniform from {low_ns} ns down to {high_ns} ns"));
         }
     }
-    Ok(())
-}
-
-fn delay_of(op: &Op) -> Option<Delay> {
-    match op {
-        Op::Select { timeout, .. } | Op::Await { timeout, .. } => Some(*timeout),
-        Op::Sleep { duration } | Op::ReceiveTimeout { duration, .. } => Some(*duration),
-        _ => None,
+    match lane.unreachable_injection() {
+        Some(UnreachableInjection { inject, .. }) => refuse(format!(
+            "{}: the next select must use call = \"select\", the only one that can carry an injection",
+            place(inject)
+        )),
+        None => Ok(()),
     }
-}
-
-/// The sockets that a step names, in its own order.
-pub(crate) fn sockets_of(op: &Op) -> impl Iterator<Item = Slot> + '_ {
-    let (one, lists): (Option<Slot>, [&[Slot]; 3]) = match op {
-        Op::Select { read, write, except, .. } => (None, [read, write, except]),
-        Op::Connect { socket }
-        | Op::Accept { socket }
-        | Op::Close { socket }
-        | Op::Shutdown { socket, .. }
-        | Op::Linger { socket, .. }
-        | Op::Cork { socket }
-        | Op::Nodelay { socket }
-        | Op::ReceiveTimeout { socket, .. }
-        | Op::SoError { socket }
-        | Op::TcpState { socket }
-        | Op::Read { socket, .. }
-        | Op::Write { socket, .. }
-        | Op::Pending { socket }
-        | Op::FdCheck { socket } => (Some(*socket), [&[]; 3]),
-        Op::Sleep { .. } | Op::Localtime {} | Op::Mark { .. } | Op::Await { .. } | Op::Inject { .. } => {
-            (None, [&[]; 3])
-        }
-    };
-    one.into_iter().chain(lists.into_iter().flatten().copied())
-}
-
-/// Whether a step opens the socket that it names.
-pub(crate) fn opens(op: &Op) -> bool {
-    matches!(op, Op::Connect { .. } | Op::Accept { .. })
 }
 
 #[cfg(test)]
 mod tests {
-    use rig_protocol::{Errno, Mark, Step};
+    use rig_protocol::{Call, Errno, Mark};
 
     use super::*;
 

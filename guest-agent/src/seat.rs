@@ -3,7 +3,7 @@
 //! Holds what outlives the trial in that worker; made once, no allocation per trial.
 //! Units: none. Errors: none. Must not know whether the worker connects or accepts.
 //! The first lane is played by the worker's own thread; further lanes have threads that wait for their turn.
-//! Tests: `tests/loopback.rs` (watcher lanes).
+//! Tests: `tests/loopback` (watcher lanes).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::stage::Stage;
 use crate::sys::futex;
 use crate::watch::Watch;
 
-/// The turn that sends the further lanes home.
+/// The turn after which the further lanes end.
 const DISMISSED: u32 = u32::MAX;
 
 /// A worker's place.
@@ -71,7 +71,7 @@ impl Seat {
         }
     }
 
-    /// Sends the further lanes home.
+    /// Ends the threads of the further lanes.
     pub(crate) fn dismiss(&self) {
         self.next_turn(DISMISSED);
     }

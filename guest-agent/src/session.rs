@@ -3,7 +3,7 @@
 //! Holds the order of frames and their count; must not know steps or sockets.
 //! Units: frames. Errors: [`Broken`], which ends the process; what cannot be played is a `Refused` frame instead.
 //! The thread that reads requests ends the process at once when the input ends: the controller is gone.
-//! Tests: `tests/loopback.rs`.
+//! Tests: `tests/loopback`.
 
 use std::fs::File;
 use std::io;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rig_protocol::{Assignment, Fin, FrameError, FrameReader, FrameWriter, Reply, Request, Side, Tally};
 
 use crate::counters::{self, Counters};
+use crate::incoming::Incoming;
 use crate::machine;
 use crate::plan::{Plan, Refusal};
 use crate::pool::peer::Grace;
@@ -28,18 +29,6 @@ const HEARTBEAT: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_millis(500);
 /// After which workers that cannot be interrupted (a kernel that hangs in a call) are left behind.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What reaches the session's thread.
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    /// From the controller.
-    Request(Request),
-    /// The last worker of an assignment has gone.
-    Idle {
-        /// Which assignment.
-        number: u64,
-    },
-}
 
 /// Why the conversation cannot go on.
 #[derive(Debug)]
@@ -121,7 +110,7 @@ impl Session {
     }
 
     fn play_target(&mut self, shared: &Arc<Shared>) -> Result<(), Broken> {
-        let crew = match target::Crew::muster(shared.clone()) {
+        let crew = match target::Crew::assemble(shared.clone()) {
             Ok(crew) => crew,
             Err(reason) => return self.send(&Reply::Refused { reason }),
         };
@@ -139,7 +128,7 @@ impl Session {
 
     fn play_peer(&mut self, shared: &Arc<Shared>) -> Result<(), Broken> {
         let before = counters::read();
-        let mut crew = match peer::Crew::muster(shared.clone()) {
+        let mut crew = match peer::Crew::assemble(shared.clone()) {
             Ok(crew) => crew,
             Err(reason) => return self.send(&Reply::Refused { reason }),
         };

@@ -3,7 +3,7 @@
 //! Holds atomics only, reset between trials; must not know steps or outcomes.
 //! Units: descriptors, nanoseconds. Errors: none.
 //! One stage belongs to one worker and its lanes, which share a descriptor table.
-//! Tests: `tests/loopback.rs` (watcher lanes, marks).
+//! Tests: `tests/loopback` (watcher lanes, marks).
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::sys::futex;
 
 const UNSET: u32 = 0;
 const SET: u32 = 1;
-/// The trial is over for all lanes: whoever waits goes home.
+/// The trial is over for all lanes: whoever waits stops waiting.
 const ABANDONED: u32 = 2;
 
 /// A slot that no step has opened yet.
@@ -93,12 +93,13 @@ impl Stage {
         end_ns == 0 || begin_ns < end_ns
     }
 
-    /// Sets a mark and wakes who awaits it.
-    pub(crate) fn set_mark(&self, mark: Mark) {
+    /// Sets a mark and wakes who awaits it: 0.
+    pub(crate) fn set_mark(&self, mark: Mark) -> i64 {
         let word = &self.marks[usize::from(mark.0)];
         if word.compare_exchange(UNSET, SET, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             futex::wake_all(word);
         }
+        0
     }
 
     /// Waits for a mark: 0, `-ETIMEDOUT`, or `-ECANCELED` where the trial was abandoned meanwhile.

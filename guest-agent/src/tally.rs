@@ -3,18 +3,19 @@
 //! Holds sharded sums, so that workers do not queue for one lock, and the queue of records kept whole; no system call.
 //! Units: counts; histograms in nanoseconds. Errors: none.
 //! Must not lose a trial: every index that was taken ends here exactly once, as an outcome or as a void.
-//! Tests: below, and `tests/loopback.rs`.
+//! Tests: below, and `tests/loopback`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rig_protocol::{Errno, Op, Progress, StepLog, Tally, TrialRecord};
 
 use crate::interp::LaneLog;
-use crate::label::{write_label, write_return};
 use crate::ops::Seen;
 use crate::plan::{LanePlan, Plan};
 use crate::stage::Stage;
+use crate::sys::errno::is_failure;
 
 /// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
 const SHOWN_BYTES: usize = 1024;
@@ -198,7 +199,7 @@ fn void_reason(plan: &Plan, finished: &Finished<'_>) -> Option<String> {
         return Some(reason);
     }
     let reached = |(planned, log): (&LanePlan, &MutexGuard<'_, LaneLog>)| {
-        log.seen.iter().any(|seen| planned.lane.steps[usize::from(seen.step)].verdict)
+        log.seen.iter().any(|seen| planned.steps[usize::from(seen.step)].step.verdict)
     };
     let missed = finished.end == End::Verdict && !lanes.clone().any(reached);
     missed.then(|| "the verdict step was not reached".to_owned())
@@ -210,7 +211,7 @@ fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Opti
     let mut verdict = None;
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
         for seen in &log.seen {
-            let step = &planned.lane.steps[usize::from(seen.step)];
+            let step = &planned.steps[usize::from(seen.step)].step;
             if step.verdict {
                 verdict = Some(*seen);
             }
@@ -224,16 +225,26 @@ fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Opti
         if index > 0 {
             out.push(',');
         }
-        write_label(out, op, seen.returned, seen.ready);
+        op.schema().labels.write(out, seen.returned, seen.ready);
     }
     verdict
+}
+
+/// Writes the key of a verdict return, as in `Tally::returns`: `1`, `0`, `-1/EBADF`.
+fn write_return(out: &mut String, returned: i64) {
+    // Writing to a string cannot fail.
+    let _ = if is_failure(returned) {
+        write!(out, "-1/{}", Errno(-returned as i32))
+    } else {
+        write!(out, "{returned}")
+    };
 }
 
 /// Counts what single steps say: the verdict call's state, time and stale errno, localtime's errno, injections.
 fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
         for seen in &log.seen {
-            let step = &planned.lane.steps[usize::from(seen.step)];
+            let step = &planned.steps[usize::from(seen.step)].step;
             if step.verdict && finished.end == End::Verdict {
                 record(tally, "call", seen.end_ns - seen.begin_ns);
                 if let Some(state) = seen.state_before {
@@ -272,7 +283,6 @@ fn whole_record(plan: &Plan, finished: &Finished<'_>, outcome: String, kept: Kep
 
 fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen) -> StepLog {
     let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).into_owned();
-    let reads = matches!(planned.lane.steps[usize::from(seen.step)].op, Op::Read { .. });
     StepLog {
         lane: planned.index,
         step: seen.step,
@@ -281,7 +291,22 @@ fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen) -> StepLog {
         returned: seen.returned,
         errno_after: Errno(seen.errno_after),
         ready: seen.ready,
-        data: reads.then(|| log.hands.read_by(seen)).flatten().map(shown),
+        data: log.scratch.read_by(seen).map(shown),
         state_before: seen.state_before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returns_are_keyed_as_the_report_prints_them() {
+        let key = |returned| {
+            let mut out = String::new();
+            write_return(&mut out, returned);
+            out
+        };
+        assert_eq!([key(1), key(0), key(-2)], ["1", "0", "-1/ENOENT"]);
     }
 }

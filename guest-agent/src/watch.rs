@@ -4,7 +4,7 @@
 //! Units: nanoseconds on CLOCK_MONOTONIC. Errors: none.
 //! A healthy trial never sees a signal: interrupts go out under a lock, only while the trial is known to be the late one, and
 //! [`Watch::disarm`] waits for that lock. Repeated at every sweep, for a signal that arrives just before a call is lost.
-//! Tests: `tests/loopback.rs` (trial deadline).
+//! Tests: `tests/loopback` (trial deadline).
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
+use rig::configuration::{Lack, PathPart};
 use rig::document::Problems;
 use rig::matrix::{Filter, Matrix, Selection};
-use rig::path::Lack;
+use rig::path::Unable;
 use rig::script::Scenario;
 
 /// As `Failure::print` shows them, without colour and at a fixed width.
@@ -97,19 +98,24 @@ on_marked_down = "shutdown-sessions"
 "#;
     let matrix =
         Matrix::parse("matrix.toml", &format!("{text}{BESIDE_PATHS}"), Path::new(".")).expect("valid");
-    let lack = |path: &str, key: &str, why: &str| {
-        (path.to_owned(), Lack { key: key.to_owned(), why: why.to_owned() })
+    let of = |path: &str, lack: Lack| (path.to_owned(), lack);
+    let netem = of("p", Lack::Netem(Unable::NoNetem));
+    let haproxy = || Lack::HaProxy(Unable::NotInstalled { program: "haproxy", package: "haproxy" });
+    let nft = |rule: &str| Lack::Nft {
+        rule: rule.to_owned(),
+        why: Unable::Rules("`nft` is not installed (Debian package nftables)".to_owned()),
     };
-    let netem = lack("p", "mechanism", "no netem: the kernel has no sch_netem");
+    let proxied = Lack::UserNetworking { part: PathPart::Impairments, path: "p".to_owned() };
     let lacks = [
-        lack("lb", "haproxy", "no HAProxy: `haproxy` is not installed (Debian package haproxy)"),
+        of("lb", haproxy()),
         netem.clone(),
-        lack("p", "rule.reject", "no nft: `nft` is not installed (Debian package nftables)"),
-        lack("p", "fault.stop", "a host cannot be paused, only a guest"),
-        lack("p", "", "user networking ends the guest's TCP in QEMU"),
-        lack("p", "rule.of-another-file", "no nft: not there"),
+        of("p", nft("reject")),
+        of("p", Lack::Pause { fault: "stop".to_owned() }),
+        of("p", proxied),
+        of("p", nft("of-another-file")),
         netem,
-        lack("a path of another file", "haproxy", "not there"),
+        of("a path of another file", haproxy()),
+        of("p", Lack::VhostNet(Unable::NoVhost)),
     ];
     insta::with_settings!({ snapshot_path => "diagnostics/snapshots/command", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("path-lacks", render(matrix.explain_lacks(&lacks)));

@@ -8,9 +8,11 @@ mod analysis;
 mod claims;
 #[path = "golden/contradictions.rs"]
 mod contradictions;
-#[path = "golden/fixture.rs"]
+#[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/reports.rs"]
 mod reports;
+#[path = "golden/shape.rs"]
+mod shape;

@@ -72,6 +72,11 @@ impl Errno {
     /// Bad file descriptor: the second.
     pub const EBADF: Self = Self(9);
 
+    /// The errno in a raw return value, which reports failure as -4095..=-1 (arch/x86/include/asm/syscall.h, MAX_ERRNO).
+    pub fn of_return(returned: i64) -> Option<Self> {
+        (-4095..0).contains(&returned).then(|| Self(-(returned as i32)))
+    }
+
     /// The symbolic name, where this table has it.
     pub fn name(self) -> Option<&'static str> {
         NAMES.iter().find(|(number, _)| *number == self.0).map(|(_, name)| *name)

@@ -10,17 +10,23 @@
 mod errno;
 mod frame;
 mod histogram;
+mod label;
 mod message;
 mod observation;
 mod operation;
+mod schema;
 mod script;
 mod tally;
+mod value;
 
 pub use errno::Errno;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES};
 pub use histogram::Histogram;
+pub use label::{Labels, Readiness};
 pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Request, Role};
-pub use observation::{Readiness, StepLog, TrialRecord};
-pub use operation::{Call, Choice, FieldKind, FieldSchema, Op, OpSchema, Shut, schema_of, schemas};
-pub use script::{Delay, Lane, Mark, Script, Side, Slot, Step, matches_outcome};
+pub use observation::{StepLog, TrialRecord};
+pub use operation::{Call, Op, Shut, schema_of, schemas};
+pub use schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player, Wait};
+pub use script::{Lane, Script, Side, Step, UnreachableInjection, matches_outcome};
 pub use tally::{Tally, TcpState};
+pub use value::{Delay, Mark, Slot};

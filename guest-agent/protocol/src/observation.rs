@@ -6,18 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Tally};
-
-/// Which of the verdict call's descriptors were ready.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readiness {
-    /// At least one descriptor of the read set.
-    pub readable: bool,
-    /// At least one of the write set.
-    pub writable: bool,
-    /// At least one of the exceptional set.
-    pub exceptional: bool,
-}
+use crate::{Errno, Readiness, Tally};
 
 /// What one step saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +39,7 @@ pub struct StepLog {
 impl StepLog {
     /// The errno that the kernel returned, if it returned one.
     pub fn errno(&self) -> Option<Errno> {
-        // Raw system calls report failure as -4095..=-1 (arch/x86/include/asm/syscall.h, MAX_ERRNO).
-        (-4095..0).contains(&self.returned).then(|| Errno(-(self.returned as i32)))
+        Errno::of_return(self.returned)
     }
 }
 

@@ -4,25 +4,11 @@
 //! Units: nanoseconds.
 //! Errors: none; `rig`'s script room has validated everything before it builds one.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Op;
-
-/// A socket variable of the script: an index into [`Script::sockets`]. All lanes of one side share the slots of a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Slot(pub u16);
-
-/// A happens-before point between lanes of one side: an index into [`Script::marks`].
-///
-/// Lanes on different machines are ordered by the packets that they exchange and by nothing else: the control plane
-/// never crosses the path under test, so it cannot carry a mark without adding its own delay to the measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Mark(pub u16);
+use crate::{Call, Op};
 
 /// Which end of the connection a lane runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,59 +18,6 @@ pub enum Side {
     Target,
     /// The other end.
     Peer,
-}
-
-/// How long a step waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delay {
-    /// Always the same.
-    Fixed {
-        /// Length of the wait.
-        ns: u64,
-    },
-    /// Drawn anew for each trial, uniformly from `low_ns ..= high_ns`, from the block's seed and the trial's index.
-    Uniform {
-        /// Smallest value.
-        low_ns: u64,
-        /// Largest value.
-        high_ns: u64,
-    },
-}
-
-impl Delay {
-    /// The longest that this delay can be: for deadlines.
-    pub fn longest(self) -> Duration {
-        Duration::from_nanos(match self {
-            Self::Fixed { ns } => ns,
-            Self::Uniform { high_ns, .. } => high_ns,
-        })
-    }
-}
-
-/// The one-line form that scenario files use: `5ms`, `uniform(0ms, 20ms)`.
-impl fmt::Display for Delay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Fixed { ns } => write_ns(f, ns),
-            Self::Uniform { low_ns, high_ns } => {
-                f.write_str("uniform(")?;
-                write_ns(f, low_ns)?;
-                f.write_str(", ")?;
-                write_ns(f, high_ns)?;
-                f.write_str(")")
-            }
-        }
-    }
-}
-
-fn write_ns(f: &mut fmt::Formatter<'_>, ns: u64) -> fmt::Result {
-    for (unit_ns, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
-        if ns >= unit_ns && ns.is_multiple_of(unit_ns) {
-            return write!(f, "{}{unit}", ns / unit_ns);
-        }
-    }
-    if ns == 0 { f.write_str("0s") } else { write!(f, "{ns}ns") }
 }
 
 /// One system call, sleep or wait.
@@ -121,6 +54,37 @@ pub struct Lane {
     pub side: Side,
     /// In order.
     pub steps: Vec<Step>,
+}
+
+/// An `inject` that reaches no call: the filter is armed for the `select` system call of its lane and for no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnreachableInjection {
+    /// Index of the `inject` in the lane.
+    pub inject: usize,
+    /// Index of the next `select`, which goes through another door; `None`: there is none.
+    pub select: Option<usize>,
+}
+
+impl Lane {
+    /// The first `inject` whose next `select` does not make the plain `select` system call.
+    pub fn unreachable_injection(&self) -> Option<UnreachableInjection> {
+        let injections =
+            self.steps.iter().enumerate().filter(|(_, step)| matches!(step.op, Op::Inject { .. }));
+        injections.map(|(inject, _)| inject).find_map(|inject| {
+            let later = self.steps.iter().enumerate().skip(inject + 1);
+            let mut selects = later.filter_map(|(at, step)| match step.op {
+                Op::Select { call, .. } => Some((at, call)),
+                _ => None,
+            });
+            match selects.next() {
+                Some((_, Call::Select)) => None,
+                Some((at, Call::Pselect6 | Call::Libc)) => {
+                    Some(UnreachableInjection { inject, select: Some(at) })
+                }
+                None => Some(UnreachableInjection { inject, select: None }),
+            }
+        })
+    }
 }
 
 /// A whole script, ready to be played.
@@ -186,13 +150,5 @@ mod tests {
         assert!(matches_outcome("readable,**", "readable"));
         assert!(matches_outcome("readable,**", "readable,data,ECONNRESET"));
         assert!(!matches_outcome("EBADF,**", "readable,data"));
-    }
-
-    #[test]
-    fn delays_print_in_their_largest_whole_unit() {
-        assert_eq!(Delay::Fixed { ns: 3_000_000_000 }.to_string(), "3s");
-        assert_eq!(Delay::Fixed { ns: 0 }.to_string(), "0s");
-        assert_eq!(Delay::Fixed { ns: 1_500_000 }.to_string(), "1500us");
-        assert_eq!(Delay::Uniform { low_ns: 0, high_ns: 20_000_000 }.to_string(), "uniform(0s, 20ms)");
     }
 }

@@ -211,6 +211,9 @@ mod tests {
     use super::*;
     use crate::{Lane, Side, Step};
 
+    /// Puts a number somewhere.
+    type Change = fn(&mut Tally, u64);
+
     /// A script with one lane of these steps.
     fn script(ops: Vec<Op>) -> Script {
         let step = |op| Step { op, verdict: false, outcome: false, may_fail: false };
@@ -234,8 +237,8 @@ mod tests {
 
     #[test]
     fn no_part_is_larger_than_its_whole() {
-        let of = |change: fn(&mut Tally, u64), count| changed(|tally| change(tally, count));
-        let parts: [(fn(&mut Tally, u64), &str); 6] = [
+        let of = |change: Change, count| changed(|tally| change(tally, count));
+        let parts: [(Change, &str); 6] = [
             (|tally, n| tally.anomalies = n, "101 anomalies in 100 trials"),
             (|tally, n| tally.state_before.extend([(7, n)]), "101 TCP states before the call in 100 trials"),
             (
@@ -266,7 +269,7 @@ mod tests {
     fn sums_that_are_too_large_are_named_and_do_not_wrap() {
         let max = u64::MAX;
         // Each of these adds up to 100, or to nothing, where a sum wraps.
-        let wrapping: [(fn(&mut Tally, u64), &str); 4] = [
+        let wrapping: [(Change, &str); 4] = [
             (
                 |tally, n| tally.returns.extend([("1".into(), n), ("-1/ENOENT".into(), 101)]),
                 "100 trials but too many verdict returns to count",

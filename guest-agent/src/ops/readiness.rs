@@ -2,27 +2,28 @@
 //!
 //! Holds the building of the sets from slots and their reading afterwards; must not label what it saw.
 //! Units: a duration. Errors: none.
-//! Source: select(2). Tests: `sys/readiness.rs`, `tests/loopback.rs` (the doors agree, closed descriptor, injection).
+//! Source: select(2). Tests: `sys/readiness.rs`, `tests/loopback` (the doors agree, closed descriptor, injection).
 
 use std::time::Duration;
 
-use rig_protocol::{Call, Readiness, Slot, Step};
+use rig_protocol::{Call, Readiness, Slot};
 
-use super::{Around, Hands, Seen};
+use super::around::{Around, Scratch, Seen};
+use crate::plan::StepPlan;
 use crate::sys::errno::is_failure;
 use crate::sys::readiness::arm;
 
 /// Builds the sets anew, calls, reads them.
 pub(super) fn select(
-    step: &Step,
+    planned: &StepPlan,
     [read, write, except]: [&[Slot]; 3],
     timeout: Duration,
     call: Call,
-    hands: &mut Hands,
+    scratch: &mut Scratch,
     around: &Around<'_>,
 ) -> Seen {
-    let cookie = std::mem::take(&mut hands.cookie);
-    let sets = &mut hands.sets;
+    let cookie = std::mem::take(&mut scratch.cookie);
+    let sets = &mut scratch.sets;
     let mut highest = -1;
     for (set, slots) in [(&mut sets.read, read), (&mut sets.write, write), (&mut sets.except, except)] {
         set.clear();
@@ -34,9 +35,9 @@ pub(super) fn select(
     }
     let mut armed = arm(sets, highest + 1, timeout);
     let mut seen = match call {
-        Call::Select => around.timed(step, || armed.select(cookie)),
-        Call::Pselect6 => around.timed(step, || armed.pselect6()),
-        Call::Libc => around.timed(step, || armed.libc_select()),
+        Call::Select => around.timed(planned, || armed.select(cookie)),
+        Call::Pselect6 => around.timed(planned, || armed.pselect6()),
+        Call::Libc => around.timed(planned, || armed.libc_select()),
     };
     // After a failure the sets are undefined (select(2)).
     seen.ready = (!is_failure(seen.returned)).then(|| Readiness {

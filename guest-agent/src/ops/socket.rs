@@ -2,7 +2,7 @@
 //!
 //! Holds connect and shutdown; accepting is the peer worker's, which has the listening socket.
 //! Units: none. Errors: none, `-errno` is what was seen.
-//! Source: socket(2), connect(2), shutdown(2). Tests: `tests/loopback.rs`.
+//! Source: socket(2), connect(2), shutdown(2). Tests: `tests/loopback`.
 
 use rig_protocol::{Shut, Slot};
 

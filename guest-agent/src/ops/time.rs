@@ -1,14 +1,11 @@
-//! Sleeping, waiting for marks, and the log line's localtime().
+//! Sleeping, and the log line's localtime().
 //!
-//! Holds steps that take time or order; must not touch a socket.
+//! Holds steps that take time; must not touch a socket or a mark.
 //! Units: nanoseconds. Errors: none, `-errno` is what was seen.
-//! Source: clock_nanosleep(2), localtime(3). Tests: `tests/loopback.rs` (random delays, marks, localtime).
+//! Source: clock_nanosleep(2), localtime(3). Tests: `tests/loopback` (random delays, localtime).
 
 use std::time::Duration;
 
-use rig_protocol::Mark;
-
-use crate::stage::Stage;
 use crate::sys::errno::is_failure;
 use crate::sys::time;
 
@@ -26,15 +23,4 @@ pub(super) fn sleep(length: Duration) -> i64 {
 pub(super) fn localtime() -> i64 {
     time::localtime();
     0
-}
-
-/// Sets a mark.
-pub(super) fn mark(stage: &Stage, mark: Mark) -> i64 {
-    stage.set_mark(mark);
-    0
-}
-
-/// Waits for a mark.
-pub(super) fn await_mark(stage: &Stage, mark: Mark, timeout: Duration) -> i64 {
-    stage.await_mark(mark, timeout)
 }

@@ -2,7 +2,7 @@
 //!
 //! Holds the start line (nobody plays before all stand ready) and the making of workers; must not speak with the controller.
 //! Units: counts. Errors: a reason in words, which becomes `Refused` and blames the machine (threads, memory, seccomp, address).
-//! Tests: `tests/loopback.rs`.
+//! Tests: `tests/loopback`.
 
 pub(crate) mod peer;
 pub(crate) mod target;
@@ -10,9 +10,9 @@ pub(crate) mod target;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use crate::incoming::Incoming;
 use crate::plan::Plan;
 use crate::seat::Seat;
-use crate::session::Incoming;
 use crate::sys::errno::check;
 use crate::sys::{files, seccomp, thread};
 use crate::tally::Ledger;
@@ -51,18 +51,18 @@ impl Shared {
 struct Line {
     ready: usize,
     failure: Option<String>,
-    open: Option<Way>,
+    open: Option<Instruction>,
 }
 
-/// Where the start line leads.
+/// What the threads behind the start line are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Instruction {
     Play,
-    Home,
+    Leave,
 }
 
-/// Every thread of a crew reports here once; workers then wait for the word. Two conditions, not one: thousands that wait for
-/// the word must not be woken by each report of one more.
+/// Every thread of a crew reports here once; workers then wait for the instruction. Two conditions, not one: thousands that wait for
+/// it must not be woken by each report of one more.
 #[derive(Debug, Default)]
 struct StartLine {
     line: Mutex<Line>,
@@ -82,12 +82,12 @@ impl StartLine {
         self.reported.notify_all();
     }
 
-    /// Waits for the word.
-    fn await_word(&self) -> Way {
+    /// Waits for the instruction.
+    fn await_instruction(&self) -> Instruction {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let line =
             self.opened.wait_while(line, |line| line.open.is_none()).unwrap_or_else(PoisonError::into_inner);
-        line.open.unwrap_or(Way::Home)
+        line.open.unwrap_or(Instruction::Leave)
     }
 
     /// Waits until `threads` have reported or one has failed; a failure says how many stood ready.
@@ -103,9 +103,9 @@ impl StartLine {
         }
     }
 
-    /// Gives the word.
-    fn open(&self, way: Way) {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner).open = Some(way);
+    /// Tells all that wait.
+    fn open(&self, instruction: Instruction) {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).open = Some(instruction);
         self.opened.notify_all();
     }
 }

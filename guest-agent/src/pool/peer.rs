@@ -3,16 +3,14 @@
 //! Holds the listening socket, the acceptors and the growth of their number; must not let a connection wait for a worker.
 //! Units: nanoseconds on CLOCK_MONOTONIC. Errors: a reason in words (address in use, no threads).
 //! Each worker has a descriptor table of its own: 3 is the listening socket, 4 the connection.
-//! Tests: `tests/loopback.rs`.
+//! Tests: `tests/loopback`.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rig_protocol::Op;
-
 use super::target::DEADLINE;
-use super::{Shared, Way, own_table, prepare_player};
+use super::{Instruction, Shared, own_table, prepare_player};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::ops::Seen;
@@ -69,7 +67,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Crew {
     /// Listens, and starts the workers; they accept at once, a connection may come before [`Crew::begin`].
-    pub(crate) fn muster(shared: Arc<Shared>) -> Result<Self, String> {
+    pub(crate) fn assemble(shared: Arc<Shared>) -> Result<Self, String> {
         let address = shared.plan.address.as_ref().expect("a peer's plan has an address: its lane accepts");
         let listener = listen(address)?;
         let wanted = shared.plan.in_flight;
@@ -97,17 +95,17 @@ impl Crew {
                 break;
             }
         }
-        let mustered = crew.shared.line.await_ready(first as usize).and_then(|()| {
+        let assembled = crew.shared.line.await_ready(first as usize).and_then(|()| {
             start("recruiter", move || recruiter.follow_calls()).map_err(|errno| format!("thread: {errno}"))
         });
-        match mustered {
+        match assembled {
             Ok(recruiter) => {
                 crew.recruiter = Some(recruiter);
                 Ok(crew)
             }
             Err(reason) => {
                 crew.stop();
-                crew.shared.line.open(Way::Home);
+                crew.shared.line.open(Instruction::Leave);
                 Err(reason)
             }
         }
@@ -120,7 +118,7 @@ impl Crew {
 
     /// Lets them play.
     pub(crate) fn begin(&self) {
-        self.shared.line.open(Way::Play);
+        self.shared.line.open(Instruction::Play);
     }
 
     /// Cuts lanes that last too long; after [`Crew::stop`] and a grace, all lanes.
@@ -134,7 +132,7 @@ impl Crew {
         }
     }
 
-    /// Stops accepting: blocked accepts return, idle workers go home. The last worker to go reports idle.
+    /// Stops accepting: blocked accepts return, idle workers end. The last one to end reports idle.
     pub(crate) fn stop(&mut self) {
         self.work.stopping.store(true, Ordering::Release);
         self.work.calls.fetch_add(1, Ordering::AcqRel);
@@ -197,7 +195,7 @@ impl Recruiter {
             let ready = prepare(&shared, &seat, listener);
             let failed = ready.is_err();
             shared.line.report(ready);
-            if !failed && shared.line.await_word() == Way::Play {
+            if !failed && shared.line.await_instruction() == Instruction::Play {
                 accept_until_stopped(&shared, &seat, &work, index);
             }
             if work.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -296,7 +294,8 @@ fn play_connection(
     let planned = &plan.lanes[0];
     let deadline_ns = u64::try_from(plan.deadline.as_nanos()).unwrap_or(u64::MAX);
     seat.stage.reset();
-    if let Some(Op::Accept { socket }) = planned.lane.steps.first().map(|step| &step.op) {
+    // The first step accepts, or the plan had been refused.
+    for socket in planned.steps.first().iter().flat_map(|step| &step.sockets) {
         seat.stage.fill(*socket, accept.returned as i32);
     }
     seat.stage.note_port(port);

@@ -3,13 +3,13 @@
 //! Holds the worker's loop and the threads of its further lanes; must not decide what an outcome is.
 //! Units: nanoseconds on CLOCK_MONOTONIC. Errors: a reason in words (no threads, seccomp refused).
 //! In a worker's table 0, 1, 2 are open and nothing else, so the connection of a trial is descriptor 3.
-//! Tests: `tests/loopback.rs`.
+//! Tests: `tests/loopback`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Shared, Way, own_table, prepare_player, seats};
+use super::{Instruction, Shared, own_table, prepare_player, seats};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::seat::Seat;
@@ -37,8 +37,8 @@ struct Work {
 }
 
 impl Crew {
-    /// Starts all threads; they wait for [`Crew::begin`]. On failure all of them go home again.
-    pub(crate) fn muster(shared: Arc<Shared>) -> Result<Self, String> {
+    /// Starts all threads; they wait for [`Crew::begin`]. On failure all of them end.
+    pub(crate) fn assemble(shared: Arc<Shared>) -> Result<Self, String> {
         let plan = &shared.plan;
         let workers = u32::try_from(plan.trials).unwrap_or(u32::MAX).clamp(1, plan.in_flight);
         let threads = workers as usize * plan.lanes.len();
@@ -58,7 +58,7 @@ impl Crew {
         match crew.shared.line.await_ready(threads) {
             Ok(()) => Ok(crew),
             Err(reason) => {
-                crew.shared.line.open(Way::Home);
+                crew.shared.line.open(Instruction::Leave);
                 crew.dismiss();
                 Err(reason)
             }
@@ -67,7 +67,7 @@ impl Crew {
 
     /// Lets them play. The last one that has no more trials reports idle.
     pub(crate) fn begin(&self) {
-        self.shared.line.open(Way::Play);
+        self.shared.line.open(Instruction::Play);
     }
 
     /// Cuts trials that last too long.
@@ -88,7 +88,7 @@ impl Crew {
 fn work_through(shared: &Arc<Shared>, seat: &Arc<Seat>, work: &Work, index: usize) {
     let (further, ready) = prepare(shared, seat);
     shared.line.report(ready);
-    if shared.line.await_word() == Way::Play {
+    if shared.line.await_instruction() == Instruction::Play {
         let apart = u32::try_from(index).map_or(Duration::ZERO, |index| shared.plan.pace() * index);
         time::sleep(apart);
         loop {
@@ -116,7 +116,7 @@ fn prepare(shared: &Arc<Shared>, seat: &Arc<Seat>) -> (Vec<Thread>, Result<(), S
         files::close_from(FIRST);
         for lane in 1..shared.plan.lanes.len() {
             let (shared, seat) = (shared.clone(), seat.clone());
-            let name = shared.plan.lanes[lane].lane.name.clone();
+            let name = shared.plan.lanes[lane].name.clone();
             let started = start(&name, move || follow(&shared, &seat, lane));
             further.push(started.map_err(|errno| format!("thread: {errno}"))?);
         }

@@ -2,7 +2,7 @@
 //!
 //! Holds its reading and writing; must not be confused with a raw return value, which is the kernel's word.
 //! Units: errno numbers. Errors: none.
-//! Source: errno(3). Tests: `tests/loopback.rs` (`stale_errno`, `errno_after_localtime`).
+//! Source: errno(3). Tests: `tests/loopback` (`stale_errno`, `errno_after_localtime`).
 
 use rig_protocol::Errno;
 

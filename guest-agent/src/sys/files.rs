@@ -3,7 +3,7 @@
 //! Holds close, fcntl, SIOCINQ and the making of a table of one's own; must not know what a descriptor is for.
 //! Units: bytes. Errors: none, `-errno` is returned.
 //! Source: close(2), close_range(2), unshare(2) `CLONE_FILES`, tcp(7).
-//! Tests: `tests/loopback.rs` (descriptor 3 in every trial).
+//! Tests: `tests/loopback` (descriptor 3 in every trial).
 
 use super::raw::syscall;
 

@@ -3,7 +3,7 @@
 //! Holds futex(2) wait and wake without touching errno, which std's primitives do not promise.
 //! Units: nanoseconds on CLOCK_MONOTONIC (FUTEX_WAIT's time-out is relative). Errors: none, `-errno` is returned.
 //! Must not know what the word means.
-//! Tests: `tests/loopback.rs` (marks, watcher lanes).
+//! Tests: `tests/loopback` (marks, watcher lanes).
 
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! Holds every `unsafe` of the agent; knows no script, trial or tally.
 //! Units: nanoseconds; return values are the kernel's own (`-errno` on failure), libc's errno stays untouched unless said.
 //! Errors: none, an errno is a value; set-up calls return it as [`rig_protocol::Errno`].
-//! Tests: beside each module, and `tests/loopback.rs`.
+//! Tests: beside each module, and `tests/loopback`.
 
 pub(crate) mod errno;
 pub(crate) mod files;

@@ -3,7 +3,7 @@
 //! Holds calls made once, before or after the measurement; must not be used while a trial is played.
 //! Units: counts. Errors: none; what cannot be raised stays as it is and shows as a refusal to start threads.
 //! Source: setrlimit(2), mallopt(3), uname(2), statfs(2), CPUID leaf 1.
-//! Tests: `tests/loopback.rs` (hello, end of input).
+//! Tests: `tests/loopback` (hello, end of input).
 
 use std::ffi::CStr;
 use std::fs::File;

@@ -3,7 +3,7 @@
 //! Holds the calls and the bitmaps; must not know slots, labels or what a return value means.
 //! Units: a duration; sets are 64-bit words as the kernel's `fd_set` (include/uapi/linux/posix_types.h).
 //! Errors: none, the return value is the kernel's `-errno`; through libc it is rebuilt from errno.
-//! Source: select(2), fs/select.c. Tests: below, and `tests/loopback.rs` (the doors agree).
+//! Source: select(2), fs/select.c. Tests: below, and `tests/loopback` (the doors agree).
 
 use std::marker::PhantomData;
 use std::time::Duration;

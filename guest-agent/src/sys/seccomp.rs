@@ -3,7 +3,7 @@
 //! Holds the BPF program and the cookie's layout; must not know when a trial is drawn.
 //! Units: none. Errors: the errno of seccomp(2), set-up only.
 //! Source: seccomp(2), include/uapi/linux/seccomp.h (`struct seccomp_data`), include/uapi/linux/bpf_common.h.
-//! Tests: `tests/loopback.rs` (exactly as many as drawn; the witness is strace).
+//! Tests: `tests/loopback` (exactly as many as drawn; the witness is strace).
 
 use rig_protocol::Errno;
 

@@ -3,7 +3,7 @@
 //! Holds thin wrappers, one system call each; must not know slots, lanes or what a failure means.
 //! Units: bytes, seconds where the kernel says so. Errors: none, `-errno` is returned.
 //! Source: socket(2), connect(2), accept4(2), socket(7), tcp(7).
-//! Tests: below, and `tests/loopback.rs`.
+//! Tests: below, and `tests/loopback`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;

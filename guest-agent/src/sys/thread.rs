@@ -4,7 +4,7 @@
 //! is short: here that is an errno). Must not know why a thread is interrupted.
 //! Units: nanoseconds, bytes. Errors: set-up failures are returned as errno.
 //! Source: pthread_create(3), prctl(2) `PR_SET_TIMERSLACK`, tgkill(2), sigaction(2), signal(7) "Interruption of system calls".
-//! Tests: below, and `tests/loopback.rs` (trial deadline, refusals).
+//! Tests: below, and `tests/loopback` (trial deadline, refusals).
 
 use std::ffi::{CString, c_void};
 

@@ -3,7 +3,7 @@
 //! Holds CLOCK_MONOTONIC only; must not know of trials. Wall time is never read for a measurement.
 //! Units: nanoseconds. Errors: none, `-errno` is returned.
 //! Source: clock_gettime(2), clock_nanosleep(2), localtime(3) and glibc's time/tzset.c.
-//! Tests: `tests/loopback.rs`.
+//! Tests: `tests/loopback`.
 
 use std::time::Duration;
 

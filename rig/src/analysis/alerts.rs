@@ -1,18 +1,21 @@
 //! Alerts: an errno that a scenario does not expect, surely above the rate that the matrix declares (`[alert]`).
 //!
 //! Pure. Must not judge differences (that is for the comparisons). Units: shares of 1.
-//! Errors: none. Tests: `tests/golden/analysis.rs`.
+//! Errors: none; a threshold for what is no errno never fires, the matrix refuses it. Tests: `tests/golden/analysis.rs`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rig_protocol::Errno;
 use rig_stats::{Count, clopper_pearson};
 
-use super::Rules;
-use super::cells::Measured;
-use super::model::Alert;
+use super::measured::Measured;
+use super::model::{Alert, Question};
+use super::rules::Rules;
 
 /// Fires where the lower bound of an errno's rate is above its threshold; "surely" is the run's confidence. Not in controls, in races
 /// of the application's own threads, or for an errno that the scenario expects from its verdict call.
 pub(super) fn fire(
-    thresholds: &std::collections::BTreeMap<String, f64>,
+    thresholds: &BTreeMap<String, f64>,
     measured: &[Measured<'_>],
     rules: Rules,
 ) -> Vec<Alert> {
@@ -40,13 +43,20 @@ pub(super) fn fire(
 }
 
 /// How often the verdict call returned -1 with this errno (`any_error`: any) where the scenario expects no such answer.
-fn unexpected(cell: &Measured<'_>, errno: &str) -> u64 {
-    let script = &cell.cell().subject.script;
-    let expected = |name: &str| script.expect.iter().any(|outcome| outcome.split(',').next() == Some(name));
-    let returned =
-        cell.tally.returns.iter().filter_map(|(key, count)| Some((key.strip_prefix("-1/")?, count)));
-    returned
-        .filter(|(name, _)| (errno == "any_error" || *name == errno) && !expected(name))
-        .map(|(_, count)| count)
-        .sum()
+fn unexpected(cell: &Measured<'_>, watched: &str) -> u64 {
+    let expected = expected(cell);
+    if watched == Question::AnyError.key() {
+        let as_expected: u64 = expected.iter().map(|errno| cell.tally.returned(*errno)).sum();
+        return cell.tally.returned_any_errno().saturating_sub(as_expected);
+    }
+    match watched.parse() {
+        Ok(errno) if !expected.contains(&errno) => cell.tally.returned(errno),
+        Ok(_) | Err(()) => 0,
+    }
+}
+
+/// The errnos that the scenario expects from its verdict call: its label is the first of an outcome.
+fn expected(cell: &Measured<'_>) -> BTreeSet<Errno> {
+    let outcomes = cell.cell().subject.script.expect.iter();
+    outcomes.filter_map(|outcome| outcome.split(',').next()?.parse().ok()).collect()
 }

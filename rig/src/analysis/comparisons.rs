@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use rig_stats::{Judgement, Probability, detectable, difference, fisher, holm, judge};
 
-use super::Rules;
-use super::cells::{Measured, Question, shortage};
 use super::controls::Sight;
-use super::model::{Comparison, ComparisonVerdict};
+use super::measured::Measured;
+use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
+use super::rules::Rules;
 
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
@@ -39,6 +39,7 @@ fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
     (&subject.scenario, &subject.parameters, &subject.path.name)
 }
 
+/// Before the verdict, which follows once all p-values are known.
 fn compare_one(
     cell: &Measured<'_>,
     baseline: Option<&Measured<'_>>,
@@ -46,9 +47,29 @@ fn compare_one(
     sight: &Sight,
     rules: Rules,
 ) -> Comparison {
+    let mut comparison = unknown(cell, baseline, question);
+    comparison.reason = not_run(cell, baseline);
+    let (None, Some(baseline)) = (&comparison.reason, baseline) else { return comparison };
+    let (metal, virtual_) = (question.count(&baseline.tally), question.count(&cell.tally));
+    let interval = difference(metal, virtual_, rules.confidence);
+    comparison.difference = virtual_.share() - metal.share();
+    (comparison.low, comparison.high) = (interval.low, interval.high);
+    comparison.p_value = fisher(metal, virtual_);
+    comparison.reason =
+        [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)].into_iter().find_map(
+            |(which, cell)| Some(ComparisonReason::Blind(which, sight.blind_for(cell, question)?.clone())),
+        );
+    comparison.verdict = match comparison.reason {
+        Some(_) => ComparisonVerdict::Blind,
+        None => ComparisonVerdict::NotEnoughTrials,
+    };
+    comparison
+}
+
+/// What is known before a single trial: anything.
+fn unknown(cell: &Measured<'_>, baseline: Option<&Measured<'_>>, question: Question) -> Comparison {
     let subject = &cell.cell().subject;
-    // What is known before a single trial: anything.
-    let mut comparison = Comparison {
+    Comparison {
         scenario: subject.scenario.clone(),
         path: subject.path.name.clone(),
         parameters: subject.parameters.clone(),
@@ -56,7 +77,7 @@ fn compare_one(
         baseline: baseline.map(|baseline| baseline.cell().id.0.clone()).unwrap_or_default(),
         configuration: subject.configuration.name.clone(),
         cell: cell.cell().id.0.clone(),
-        errno: question.key().to_owned(),
+        errno: question,
         difference: 0.0,
         low: -1.0,
         high: 1.0,
@@ -65,37 +86,18 @@ fn compare_one(
         detectable: 1.0,
         alert: cell.cell().alert,
         verdict: ComparisonVerdict::NotRun,
-        reason: String::new(),
-    };
-    if let Some(reason) = not_run(cell, "").or_else(|| match baseline {
-        None => Some("no bare-metal cell with this scenario, these parameters and this path".into()),
-        Some(baseline) => not_run(baseline, "bare metal: "),
-    }) {
-        comparison.reason = reason;
-        return comparison;
+        reason: None,
     }
-    let Some(baseline) = baseline else { return comparison };
-    let (metal, virtual_) = (question.count(&baseline.tally), question.count(&cell.tally));
-    let interval = difference(metal, virtual_, rules.confidence);
-    comparison.difference = virtual_.share() - metal.share();
-    (comparison.low, comparison.high) = (interval.low, interval.high);
-    comparison.p_value = fisher(metal, virtual_);
-    // The verdict follows once all p-values are known.
-    comparison.verdict = ComparisonVerdict::NotEnoughTrials;
-    let blind = |cell, place: &str| sight.blind_for(cell, question).map(|reason| format!("{place}{reason}"));
-    if let Some(reason) = blind(cell, "").or_else(|| blind(baseline, "bare metal: ")) {
-        comparison.verdict = ComparisonVerdict::Blind;
-        comparison.reason = reason;
-    }
-    comparison
 }
 
-fn not_run(cell: &Measured<'_>, place: &str) -> Option<String> {
-    if let Some(reason) = &cell.record.skipped {
-        return Some(format!("{place}{reason}"));
+fn not_run(cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Option<ComparisonReason> {
+    if let Some(why) = cell.not_run() {
+        return Some(ComparisonReason::NotRun(ComparedCell::Virtual, why));
     }
-    let shortage = || shortage(cell).unwrap_or_else(|| "no trials were asked for".into());
-    (cell.tally.trials == 0).then(|| format!("{place}{}", shortage()))
+    match baseline {
+        None => Some(ComparisonReason::NoBaseline),
+        Some(baseline) => Some(ComparisonReason::NotRun(ComparedCell::BareMetal, baseline.not_run()?)),
+    }
 }
 
 /// Corrects the p-values over everything that was compared, and judges.
@@ -136,7 +138,6 @@ fn correct(comparisons: &mut [Comparison], measured: &[Measured<'_>], rules: Rul
 }
 
 fn baseline_share(comparison: &Comparison, baseline: Option<&Measured<'_>>) -> Probability {
-    let question = Question::ALL.into_iter().find(|question| question.key() == comparison.errno);
-    let share = baseline.zip(question).map_or(0.0, |(cell, question)| question.count(&cell.tally).share());
+    let share = baseline.map_or(0.0, |cell| comparison.errno.count(&cell.tally).share());
     Probability::new(share).expect("hits over trials is a share")
 }

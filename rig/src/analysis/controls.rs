@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 
 use rig_protocol::Errno;
-use rig_stats::{Count, clopper_pearson};
+use rig_stats::{Count, Interval, clopper_pearson};
 
-use super::Rules;
-use super::cells::{Measured, Question, shortage};
-use super::model::ControlSummary;
-use super::words::{Rounding, count, percent};
+use super::measured::Measured;
+use super::model::{Blindness, ControlFailure, ControlSummary, Question};
+use super::rules::Rules;
 
 /// Judges every control cell: in the order of the plan.
 pub(super) fn judge(measured: &[Measured<'_>], rules: Rules) -> Vec<ControlSummary> {
@@ -25,21 +24,19 @@ fn judge_control(measured: &Measured<'_>, rules: Rules) -> Option<ControlSummary
     let found =
         Count::new(measured.tally.returned(control.errno), measured.tally.trials).unwrap_or(Count::NONE);
     let bounds = clopper_pearson(found, rules.confidence);
-    let reason = failure(measured, control.errno, control.expected_rate, found, bounds);
     Some(ControlSummary {
         configuration: cell.subject.configuration.name.clone(),
         kernel: cell.subject.kernel.clone(),
         control: control.name.clone(),
         cell: cell.id.0.clone(),
-        errno: control.errno.to_string(),
+        errno: control.errno,
         expected_rate: control.expected_rate,
         count: found.hits(),
         n: found.trials(),
         observed: found.share(),
         low: bounds.low,
         high: bounds.high,
-        passed: reason.is_none(),
-        reason: reason.unwrap_or_default(),
+        failure: failure(measured, control.errno, control.expected_rate, found, bounds),
     })
 }
 
@@ -49,39 +46,31 @@ fn failure(
     errno: Errno,
     expected: f64,
     found: Count,
-    bounds: rig_stats::Interval,
-) -> Option<String> {
-    if let Some(reason) = &measured.record.skipped {
-        return Some(format!("not run: {reason}"));
+    bounds: Interval,
+) -> Option<ControlFailure> {
+    if let Some(reason) = measured.not_run() {
+        return Some(ControlFailure::NotRun(reason));
     }
-    if found.trials() == 0 {
-        return Some(match shortage(measured) {
-            Some(shortage) => format!("no trials: {shortage}"),
-            None => "no trials".into(),
-        });
-    }
-    let (seen, of) = (count(found.hits()), count(found.trials()));
     // The armed filter is the truth, the declared rate only its plan: one missing return is one that the instrument lost.
-    if let Some(&injected) = measured.tally.injected.get(&errno)
-        && injected != found.hits()
-    {
-        return Some(format!("{errno} was injected {} times and seen {seen} times", count(injected)));
+    let seen = found.hits();
+    match measured.tally.injected.get(&errno) {
+        Some(&injected) if injected != seen => Some(ControlFailure::Lost { errno, injected, seen }),
+        Some(_) | None if bounds.contains(expected) => None,
+        Some(_) | None => Some(ControlFailure::OutOfBounds {
+            errno,
+            expected,
+            seen,
+            of: found.trials(),
+            low: bounds.low,
+            high: bounds.high,
+        }),
     }
-    if bounds.contains(expected) {
-        return None;
-    }
-    Some(format!(
-        "{errno} was expected in {} of the trials and seen in {seen} of {of} ({} to {})",
-        percent(expected, Rounding::Nearest),
-        percent(bounds.low, Rounding::Down),
-        percent(bounds.high, Rounding::Up)
-    ))
 }
 
 /// Which configurations (with a kernel) cannot see which errno.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    blind: BTreeMap<(String, String), [Option<String>; 2]>,
+    blind: BTreeMap<(String, String), [Option<Blindness>; 2]>,
 }
 
 /// The errnos whose zeros must be proven to mean something.
@@ -103,24 +92,24 @@ impl Sight {
     }
 
     /// Why a cell cannot answer a question, if it cannot. Controls answer for themselves.
-    pub(super) fn blind_for(&self, cell: &Measured<'_>, question: Question) -> Option<&str> {
+    pub(super) fn blind_for(&self, cell: &Measured<'_>, question: Question) -> Option<&Blindness> {
         if cell.cell().control.is_some() {
             return None;
         }
         let [ebadf, enoent] = self.blind.get(&place(cell))?;
         match question {
-            Question::Ebadf => ebadf.as_deref(),
-            Question::Enoent => enoent.as_deref(),
-            Question::AnyError => ebadf.as_deref().or(enoent.as_deref()),
+            Question::Ebadf => ebadf.as_ref(),
+            Question::Enoent => enoent.as_ref(),
+            Question::AnyError => ebadf.as_ref().or(enoent.as_ref()),
         }
     }
 
-    /// Why a cell is blind for EBADF, ENOENT or both.
-    pub(super) fn blind_for_any(&self, cell: &Measured<'_>) -> Option<String> {
-        let mut reasons: Vec<&str> =
-            [Question::Ebadf, Question::Enoent].iter().filter_map(|&q| self.blind_for(cell, q)).collect();
+    /// Why a cell is blind for EBADF, ENOENT or both; empty where it is not.
+    pub(super) fn blind_for_any(&self, cell: &Measured<'_>) -> Vec<Blindness> {
+        let reasons = [Question::Ebadf, Question::Enoent].map(|question| self.blind_for(cell, question));
+        let mut reasons: Vec<Blindness> = reasons.into_iter().flatten().cloned().collect();
         reasons.dedup();
-        (!reasons.is_empty()).then(|| reasons.join("; "))
+        reasons
     }
 }
 
@@ -129,16 +118,13 @@ fn place(cell: &Measured<'_>) -> (String, String) {
     (subject.configuration.name.clone(), subject.kernel.clone())
 }
 
-fn blindness(errno: Errno, controls: &[&ControlSummary]) -> Option<String> {
-    let name = errno.to_string();
-    let of_errno = || controls.iter().filter(|control| control.errno == name);
-    if let Some(failed) =
-        of_errno().find(|control| !control.passed && (control.expected_rate > 0.0 || control.n > 0))
-    {
-        return Some(format!("control {} failed: {}", failed.control, failed.reason));
-    }
-    if !of_errno().any(|control| control.expected_rate > 0.0) {
-        return Some(format!("no positive control for {name} here"));
-    }
-    None
+fn blindness(errno: Errno, controls: &[&ControlSummary]) -> Option<Blindness> {
+    let of_errno = || controls.iter().filter(|control| control.errno == errno);
+    let failed = of_errno().find_map(|control| {
+        let failure = control.failure.as_ref()?;
+        (control.expected_rate > 0.0 || control.n > 0)
+            .then(|| Blindness::Control { name: control.control.clone(), failure: failure.clone() })
+    });
+    let proven = of_errno().any(|control| control.expected_rate > 0.0);
+    failed.or((!proven).then_some(Blindness::NoPositive(errno)))
 }

@@ -6,61 +6,37 @@
 
 mod alerts;
 mod cautions;
-mod cells;
 mod claims;
 mod comparisons;
 mod controls;
+mod evidence;
 mod hypotheses;
 mod judges;
+mod measured;
 pub mod model;
+mod rules;
 mod sentences;
+mod summaries;
 pub mod words;
-
-pub use hypotheses::NO_JUDGE;
-
-use rig_stats::Confidence;
 
 use crate::record::Run;
 
 use model::{CellStatus, ComparisonVerdict, ReportModel, RunSummary};
+use rules::Rules;
 
 /// Version of the report's shape (contract, `format`).
 pub const REPORT_FORMAT: u32 = 1;
 
-/// What all modules of this room judge by: the run's own declaration.
-#[derive(Debug, Clone, Copy)]
-struct Rules {
-    confidence: Confidence,
-    margin: f64,
-}
-
-impl Rules {
-    /// Where a record declares no usable confidence. [`cautions`] says so.
-    const FALLBACK: f64 = 0.95;
-
-    fn of(run: &Run) -> Self {
-        let judgement = &run.record.judgement;
-        let confidence = Confidence::new(judgement.confidence)
-            .or(Confidence::new(Self::FALLBACK))
-            .expect("the fallback is a confidence");
-        Self { confidence, margin: judgement.margin.abs() }
-    }
-
-    fn alpha(self) -> f64 {
-        self.confidence.alpha()
-    }
-}
-
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
 pub fn analyse(run: &Run) -> ReportModel {
     let rules = Rules::of(run);
-    let measured = cells::measure(run);
+    let measured = measured::measure(run);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
     let comparisons = comparisons::compare(&measured, &sight, rules);
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
     let sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
-    let cells: Vec<_> = measured.iter().map(|cell| cells::summarise(run, cell, &sight, rules)).collect();
+    let cells: Vec<_> = measured.iter().map(|cell| summaries::summarise(run, cell, &sight, rules)).collect();
     let cautions = cautions::collect(run, &measured, &cells, &controls, rules);
     ReportModel {
         format: REPORT_FORMAT,
@@ -107,7 +83,7 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
         return Conclusion::Alert;
     }
     let short = model.cells.iter().any(|cell| matches!(cell.status, CellStatus::Short | CellStatus::Blind));
-    if short || model.controls.iter().any(|control| !control.passed && control.n > 0) {
+    if short || model.controls.iter().any(|control| control.failed()) {
         return Conclusion::Short;
     }
     Conclusion::Done

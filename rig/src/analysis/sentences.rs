@@ -10,20 +10,21 @@ use rig_stats::{Count, Judgement, clopper_pearson, difference, fisher, judge};
 
 use crate::record::Run;
 
-use super::Rules;
-use super::cells::{Measured, Question};
+use super::claims;
 use super::controls::Sight;
-use super::model::{Comparison, ComparisonVerdict};
+use super::measured::Measured;
+use super::model::{Comparison, ComparisonVerdict, Ground, Question, RanOn};
+use super::rules::Rules;
 use super::words::{Rounding, count, list, p_value, percent, percent_number, several};
 
 /// Where calls were made, as far as a reader must keep it apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum HostOrGuests {
     Host,
     Guests { accelerators: Vec<String>, proxied: bool },
 }
 
-impl Place {
+impl HostOrGuests {
     fn of(cell: &Measured<'_>) -> Self {
         if cell.cell().is_baseline() {
             return Self::Host;
@@ -34,18 +35,20 @@ impl Place {
 
     fn words(&self, run: &Run) -> String {
         match self {
-            Self::Host => match run.record.environment.host.virtualized.as_str() {
-                "none" => "on the bare-metal host".into(),
-                "" => "on the host".into(),
-                hypervisor => format!("on the host, a virtual machine ({hypervisor}) itself"),
+            Self::Host => match Ground::of(&run.record.environment.host) {
+                Ground::Metal => "on the bare-metal host".into(),
+                Ground::NotKnown => "on the host".into(),
+                Ground::Virtual(hypervisor) => {
+                    format!("on the host, a virtual machine ({hypervisor}) itself")
+                }
             },
             Self::Guests { accelerators, proxied } => {
-                let kinds: Vec<String> = accelerators
+                let kinds: Vec<&str> = accelerators
                     .iter()
-                    .map(|name| match name.as_str() {
-                        "tcg" => "emulated (TCG)".to_owned(),
-                        "kvm" => "KVM".to_owned(),
-                        other => other.to_owned(),
+                    .map(|name| match RanOn::of(name) {
+                        RanOn::Tcg => "emulated (TCG)",
+                        RanOn::Kvm => "KVM",
+                        RanOn::NotKnown | RanOn::Other(_) => name,
                     })
                     .collect();
                 let behind = if *proxied { " behind QEMU's TCP proxy (slirp)" } else { "" };
@@ -58,10 +61,10 @@ impl Place {
     }
 }
 
-/// The cells whose sentences stand for the run: the base program's (they test H03), or every plain cell where none does.
+/// The cells whose sentences stand for the run: the base program's, or every plain cell where none plays it.
 fn base<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<&'m Measured<'a>> {
     let plain = || measured.iter().filter(|cell| cell.is_plain() && cell.tally.trials > 0);
-    let named: Vec<_> = plain().filter(|cell| cell.claims("H03")).collect();
+    let named: Vec<_> = plain().filter(|cell| claims::is_of_the_base_program(cell.cell())).collect();
     if named.is_empty() { plain().collect() } else { named }
 }
 
@@ -143,9 +146,9 @@ impl Telling<'_> {
     fn tell(&self, cells: &[&Measured<'_>], scope: &str) -> String {
         let (blind, seeing): (Vec<&&Measured<'_>>, Vec<&&Measured<'_>>) =
             cells.iter().partition(|cell| self.sight.blind_for(cell, self.question).is_some());
-        let mut places: BTreeMap<Place, Vec<&Measured<'_>>> = BTreeMap::new();
+        let mut places: BTreeMap<HostOrGuests, Vec<&Measured<'_>>> = BTreeMap::new();
         for cell in seeing.into_iter().filter(|cell| cell.tally.trials > 0) {
-            places.entry(Place::of(cell)).or_default().push(cell);
+            places.entry(HostOrGuests::of(cell)).or_default().push(cell);
         }
         let name = match self.question {
             Question::Ebadf => "EBADF",
@@ -162,8 +165,8 @@ impl Telling<'_> {
             .map(|(place, (which, cells))| self.frequency(cells, &which.words(self.run), place == 0))
             .collect();
         text.push_str(&join(&seen));
-        let baseline = places.get(&Place::Host);
-        let guests: Vec<_> = places.iter().filter(|(place, _)| **place != Place::Host).collect();
+        let baseline = places.get(&HostOrGuests::Host);
+        let guests: Vec<_> = places.iter().filter(|(place, _)| **place != HostOrGuests::Host).collect();
         match (baseline, guests.as_slice()) {
             (_, []) if !places.is_empty() => {
                 text.push_str("; no guest was measured, so this says nothing of virtualization")
@@ -215,7 +218,7 @@ impl Telling<'_> {
     fn relation(&self, baseline: &[&Measured<'_>], guests: &[&Measured<'_>]) -> String {
         let ids: BTreeSet<&str> = guests.iter().map(|cell| cell.cell().id.0.as_str()).collect();
         let of_these = |c: &&Comparison| {
-            c.errno == self.question.key()
+            c.errno == self.question
                 && ids.contains(c.cell.as_str())
                 && c.verdict != ComparisonVerdict::NotRun
         };

@@ -4,8 +4,6 @@
 //! Units: shares of 1 in, per cent out. Errors: none.
 //! Tests: here.
 
-use super::model::Rate;
-
 /// Which way a figure that is cut to two digits may move: a bound must not promise more than it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
@@ -69,19 +67,6 @@ pub fn list(words: &[impl AsRef<str>]) -> String {
         [first @ .., last] => {
             let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
             format!("{} and {}", first.join(", "), last.as_ref())
-        }
-    }
-}
-
-/// `<=0.062`, or `0.12 (0.05..0.24)`: a rate in a table column, in per cent.
-pub fn rate_cell(rate: &Rate) -> String {
-    let high = percent_number(rate.high, Rounding::Up);
-    match (rate.n, rate.count) {
-        (0, _) => "-".into(),
-        (_, 0) => format!("0 (<={high})"),
-        (n, count) => {
-            let low = percent_number(rate.low, Rounding::Down);
-            format!("{} ({low}..{high})", percent_number(count as f64 / n as f64, Rounding::Nearest))
         }
     }
 }

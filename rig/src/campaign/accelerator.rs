@@ -11,8 +11,7 @@ use crate::configuration::{Accelerator, Engine, Localtime, Resolved};
 use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, any_built};
 use crate::machine::qemu::ProbeError;
 use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
-
-use super::laboratory::QEMU;
+use crate::process::QEMU;
 
 /// For one guest of a probe in a rehearsal, which is tried again; it takes half a minute on a machine that does nothing else.
 const REHEARSED_PROBE_DEADLINE: Duration = Duration::from_secs(120);

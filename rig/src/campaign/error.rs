@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::configuration::Lack;
 use crate::document::Problems;
 use crate::image::ImageError;
 use crate::machine::qemu::ProbeError;
-use crate::process::EnclosureError;
+use crate::process::{EnclosureError, RuntimeError};
 use crate::record::RecordError;
 
 /// Why a campaign did not come to its end.
@@ -39,12 +40,9 @@ pub enum CampaignError {
     #[diagnostic(transparent)]
     Accelerator(#[from] ProbeError),
     /// No thread can be started.
-    #[error("no runtime: {cause}")]
-    #[diagnostic(help("see `ulimit -u`"))]
-    NoRuntime {
-        /// Why not.
-        cause: io::Error,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Runtime(#[from] RuntimeError),
     /// There is no private folder for the agent's file.
     #[error("no private folder for the agent: {cause}")]
     #[diagnostic(help("see `df -h /run /tmp`"))]
@@ -68,7 +66,7 @@ pub enum CampaignError {
         /// `it`, or the guest's words.
         what: String,
         /// What the host lacks.
-        reason: String,
+        reason: Lack,
     },
     /// A run goes on only with the agent that began it.
     #[error("run {run} was begun with another guest agent than the one in this rig")]
@@ -127,7 +125,7 @@ impl CampaignError {
             | Self::Record(_)
             | Self::Enclosure(_)
             | Self::Accelerator(_)
-            | Self::NoRuntime { .. }
+            | Self::Runtime(_)
             | Self::NoPrivateFolder { .. }
             | Self::NothingReady { .. }
             | Self::CannotRun { .. }

@@ -10,14 +10,12 @@ use std::time::Duration;
 use crate::configuration::Resolved;
 use crate::image::{GuestKeys, Image};
 use crate::path::Mechanisms;
+use crate::process::{self, QEMU};
 use crate::record::format::Conduct;
 use crate::runner::Laboratory;
-use crate::{agent, clock, process};
+use crate::{agent, clock};
 
 use super::error::CampaignError;
-
-/// The program that guests run in.
-pub const QEMU: &str = "qemu-system-x86_64";
 
 /// From QEMU's start to `rig: ready`: under TCG on a busy host it takes some seconds; in a rehearsal, where one now and then never comes up, up to
 /// a minute.

@@ -18,7 +18,6 @@ use crate::runner::{Attempt, Player, Stopper, Why};
 use super::error::CampaignError;
 use super::host::{lack, look};
 use super::laboratory::laboratory;
-use super::runtime::runtime;
 
 /// How long the block may take.
 const DEADLINE_MS: u64 = 3_600_000;
@@ -42,7 +41,7 @@ pub fn play_once(attempt: Attempt, keep: u32) -> Result<Once, CampaignError> {
         return Err(CampaignError::CannotRun { what: "it".to_owned(), reason });
     }
     process::enclose()?;
-    let runtime = runtime()?;
+    let runtime = process::start_runtime()?;
     let played = runtime.block_on(play(attempt, keep, abilities.mechanisms));
     runtime.shutdown_background();
     played

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use crate::configuration::{HostAbilities, Resolved};
+use crate::configuration::{Abilities, Resolved};
 use crate::document::Problems;
 use crate::image::{GuestKeys, Image};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
@@ -19,7 +19,7 @@ use crate::{agent, clock};
 
 use super::accelerator::accelerator;
 use super::error::CampaignError;
-use super::host::{lack, path_lacks};
+use super::host::{lack, lacks};
 use super::laboratory::laboratory;
 use super::prepare::{Begin, Prepared};
 
@@ -45,7 +45,7 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     let accelerator = accelerator(by_name.into_values().next(), &keys).await?;
     abilities.accelerator = Some(accelerator.clone());
     let explain = |cells: &[CellRecord]| match &run.matrix {
-        Some(matrix) => matrix.explain_lacks(&path_lacks(cells, &abilities)),
+        Some(matrix) => matrix.explain_lacks(&lacks(cells, &abilities)),
         None => Problems::default(),
     };
     let (writer, record, done) = match run.begin {
@@ -114,15 +114,17 @@ fn image_record(image: &Image) -> ImageRecord {
 }
 
 /// Ready and skipped cells, and the blocks of the ready ones.
-fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &HostAbilities, accelerator: &Resolved) -> RunRecord {
+fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &Abilities, accelerator: &Resolved) -> RunRecord {
     let plan = Plan::make(cells, &|cell| lack(abilities, cell));
     let blocks = schedule(plan.ready(), draft.seed);
-    let cells =
-        plan.cells.into_iter().map(|planned| CellRecord { cell: planned.cell, skipped: planned.skipped });
+    let cells = plan.cells.into_iter().map(|planned| CellRecord {
+        cell: planned.cell,
+        skipped: planned.skipped.map(|lack| lack.to_string()),
+    });
     RunRecord {
         environment: Environment {
             host: environment::host(),
-            qemu: abilities.qemu.clone().unwrap_or_default(),
+            qemu: abilities.qemu.as_ref().map(|version| version.0.clone()).unwrap_or_default(),
             // Nothing was probed for a run without guests.
             accelerator: if draft.images.is_empty() { "none" } else { accelerator.engine.word() }.to_owned(),
             accelerator_reason: accelerator.reason.clone(),

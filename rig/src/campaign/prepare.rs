@@ -11,7 +11,7 @@ use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::agent;
-use crate::configuration::HostAbilities;
+use crate::configuration::Abilities;
 use crate::image::{Image, Step, ensure_image, narrate};
 use crate::matrix::{Cell, Filter, HOST_KERNEL, Matrix, Selected};
 use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
@@ -24,7 +24,7 @@ use super::order::{NewRun, Order, Work};
 /// What an order names, read from disk.
 pub(super) enum Source {
     /// A matrix file, with the filters.
-    File { matrix: Matrix, filters: Vec<Filter>, asked: NewRun },
+    File { matrix: Box<Matrix>, filters: Vec<Filter>, asked: NewRun },
     /// A recorded run.
     Run { run_dir: PathBuf, old: Box<RunRecord> },
 }
@@ -50,7 +50,7 @@ pub(super) enum Begin {
 /// A run whose images are there, and whose enclosure is not yet.
 pub(super) struct Prepared {
     pub(super) run: Expanded,
-    pub(super) abilities: HostAbilities,
+    pub(super) abilities: Abilities,
     pub(super) images: HashMap<String, Image>,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
     match &order.work {
         Work::New(asked) => {
             let (matrix, filters) = asked.asked.read()?;
-            Ok(Source::File { matrix, filters, asked: asked.clone() })
+            Ok(Source::File { matrix: Box::new(matrix), filters, asked: asked.clone() })
         }
         Work::Again(run) => {
             let run_dir = record::find(&order.results, run)?;
@@ -85,7 +85,7 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
             let cells = cells.into_iter().map(|cell| CellRecord { cell, skipped: None }).collect();
             let seed = asked.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
             let begin = Begin::Anew { selected, seed, capture: asked.capture };
-            Ok(Expanded { cells, matrix: Some(matrix), begin })
+            Ok(Expanded { cells, matrix: Some(*matrix), begin })
         }
         Source::Run { run_dir, old } => {
             let name = format!("matrix.toml of run {}", old.id);
@@ -112,7 +112,7 @@ pub(super) fn prepare(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Resul
 /// [`CampaignError::Image`]
 pub fn images_for<'a>(
     cells: impl Iterator<Item = &'a Cell>,
-    abilities: &HostAbilities,
+    abilities: &Abilities,
     tell: &mut dyn FnMut(&str, &Step),
 ) -> Result<HashMap<String, Image>, CampaignError> {
     let kernels: BTreeSet<&str> = cells

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::analysis;
 use crate::analysis::model::ReportModel;
 use crate::record::{Layout, Reader};
-use crate::report::{Format, render};
+use crate::report::Format;
 
 use super::error::CampaignError;
 
@@ -27,7 +27,7 @@ pub fn read_report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
 /// [`CampaignError::Record`], [`CampaignError::ReportUnwritable`]
 pub(super) fn report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
     let model = read_report(run_dir)?;
-    write_reports(&model, &Format::ALL, run_dir)?;
+    write_reports(&model, Format::ALL, run_dir)?;
     Ok(model)
 }
 
@@ -45,8 +45,8 @@ pub fn write_reports(
     std::fs::create_dir_all(folder).map_err(|error| refused(folder, error))?;
     let mut written = Vec::new();
     for &format in formats {
-        let path = Layout::new(folder).report(format.extension());
-        std::fs::write(&path, render(model, format)).map_err(|error| refused(&path, error))?;
+        let path = Layout::new(folder).report(format.extension);
+        std::fs::write(&path, format.render(model)).map_err(|error| refused(&path, error))?;
         written.push(path);
     }
     Ok(written)

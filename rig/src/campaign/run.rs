@@ -15,7 +15,6 @@ use super::open::open;
 use super::order::Order;
 use super::prepare::{expand, prepare, read};
 use super::report::report;
-use super::runtime::runtime;
 use super::watcher::Watcher;
 
 /// How a campaign ended.
@@ -41,7 +40,7 @@ pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignE
     let cells = expand(source)?;
     let prepared = prepare(cells, &mut |image, step| watcher.image_step(image, step))?;
     process::enclose()?;
-    let runtime = runtime()?;
+    let runtime = process::start_runtime()?;
     let conducted = runtime.block_on(async {
         let mut opened = open(prepared, &order.results).await?;
         watcher.unmet(std::mem::take(&mut opened.unmet));

@@ -1,4 +1,4 @@
-//! Probes of the machine itself: privileges, KVM, QEMU, memory, disk.
+//! Probes of the machine itself: privileges, KVM, memory, disk.
 //!
 //! Must not know networks or images. Units: MiB, bytes.
 //! Errors: none; see [`Capability`].
@@ -9,8 +9,7 @@ use std::path::Path;
 use fs_err as fs;
 use nix::sys::statvfs::statvfs;
 
-use super::tool;
-use super::{Capability, Need};
+use super::row::{Capability, Need};
 
 /// A guest's memory plus what QEMU takes around it.
 const GUEST_MIB: u64 = 512 + 64;
@@ -48,19 +47,6 @@ pub fn kvm(boots: Option<&dyn Fn() -> Result<String, String>>) -> Capability {
             "/dev/kvm opens",
             "whether a guest boots shows in the first block",
         ),
-    }
-}
-
-/// Whether QEMU starts.
-pub fn qemu() -> Capability {
-    let advice = "`rig setup` says how to install it";
-    let Some(program) = tool::find("qemu-system-x86_64") else {
-        return Capability::missing("qemu", Need::Guests, "no qemu-system-x86_64", advice);
-    };
-    let machine = tool::first_line(&program, &["--version"]);
-    match machine {
-        Ok(version) => Capability::usable("qemu", Need::Guests, version),
-        Err(reason) => Capability::present("qemu", Need::Guests, reason, advice),
     }
 }
 
@@ -133,7 +119,7 @@ fn free_bytes(folder: &Path) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::row::State;
     use super::*;
 
     #[test]

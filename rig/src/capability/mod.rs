@@ -1,109 +1,15 @@
 //! What this host can and cannot do, found out by doing it.
 //!
-//! Each probe is one function that gives a [`Capability`]. A probe leaves nothing behind and changes nothing outside of namespaces that it
-//! made itself. Must not know cells, configurations or the terminal. Units: in the names.
-//! Errors: none: what does not work is an answer, with what to do about it.
-//! Tests: beside the probes.
+//! [`look`] fills the [`Abilities`](crate::configuration::Abilities) that plans, runs and `rig doctor` read: the one place that asks the probes.
+//! The rows of `rig doctor` are made from them, and from what only people want to know (memory, disk, privileges).
+//! Must not know cells or the terminal. Units: in the names. Errors: none: what does not work is an answer.
+//! Tests: beside the modules.
 
+pub mod host;
+mod look;
 pub mod machine;
-pub mod network;
+mod row;
 pub mod tool;
 
-use serde::Serialize;
-
-/// Whether something can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Tried, and it functions.
-    Usable,
-    /// It is there, but it was not tried to the end, or it does not function.
-    Present,
-    /// Not there.
-    Missing,
-}
-
-impl State {
-    /// For tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Usable => "usable",
-            Self::Present => "present",
-            Self::Missing => "missing",
-        }
-    }
-}
-
-/// What rests on a capability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Need {
-    /// Without it no guest runs at all.
-    Guests,
-    /// Without it some configurations are skipped, or things are slower.
-    Some,
-}
-
-/// One thing that a host can or cannot do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Capability {
-    /// `kvm`, `vhost-net`, ...
-    pub name: &'static str,
-    /// What rests on it.
-    pub need: Need,
-    /// Whether it can be used.
-    pub state: State,
-    /// What was found: a version, a number, the reason.
-    pub detail: String,
-    /// What to do about it; none when there is nothing to do.
-    pub advice: Option<String>,
-}
-
-impl Capability {
-    /// It functions.
-    pub fn usable(name: &'static str, need: Need, detail: impl Into<String>) -> Self {
-        Self { name, need, state: State::Usable, detail: detail.into(), advice: None }
-    }
-
-    /// It is there and cannot be counted on.
-    pub fn present(
-        name: &'static str,
-        need: Need,
-        detail: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        Self { name, need, state: State::Present, detail: detail.into(), advice: Some(advice.into()) }
-    }
-
-    /// It is not there.
-    pub fn missing(
-        name: &'static str,
-        need: Need,
-        detail: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        Self { name, need, state: State::Missing, detail: detail.into(), advice: Some(advice.into()) }
-    }
-}
-
-/// Whether guests can run: everything that they need functions.
-pub fn guests_can_run(capabilities: &[Capability]) -> bool {
-    capabilities.iter().all(|capability| match capability.need {
-        Need::Guests => capability.state == State::Usable,
-        Need::Some => true,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_guests_need_stops_them() {
-        let qemu = Capability::usable("qemu", Need::Guests, "7.2");
-        let kvm = Capability::missing("kvm", Need::Some, "no /dev/kvm", "tcg serves");
-        assert!(guests_can_run(&[qemu.clone(), kvm.clone()]));
-        let kernels = Capability::present("kernels", Need::Guests, "not built", "build");
-        assert!(!guests_can_run(&[qemu, kvm, kernels]));
-    }
-}
+pub use look::look;
+pub use row::{Capability, Need, State, guests_can_run};

@@ -6,11 +6,14 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::image::Format;
-use super::output::{print, tell};
+use super::output::print;
+use super::streams::tell;
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
-use crate::campaign::{QEMU, accelerator, qemu_version, runtime};
+use crate::campaign::accelerator;
 use crate::image::{Cache, GuestKeys, Image, Recipes, any_built};
+use crate::machine::qemu;
+use crate::process::QEMU;
 use crate::record::format::Host;
 use crate::runner::environment;
 use crate::{clock, process};
@@ -107,7 +110,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 /// Any image that is built already: a benchmark fetches nothing.
 fn an_image() -> Result<Image, String> {
-    qemu_version()?;
+    qemu::version().map_err(|why| why.to_string())?;
     let cache = Cache::of_user().map_err(|error| error.to_string())?;
     any_built(&cache, &Recipes::default())
         .ok_or_else(|| "no guest image is built: `rig image build` makes them".to_owned())
@@ -118,7 +121,9 @@ fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Failure>
         Ok(image) => image,
         Err(reason) => return Ok(Err(reason)),
     };
-    let accelerator =
-        runtime()?.block_on(accelerator(Some(&image), &GuestKeys::generate())).map_err(Failure::testbed)?;
+    let accelerator = process::start_runtime()
+        .map_err(Failure::testbed)?
+        .block_on(accelerator(Some(&image), &GuestKeys::generate()))
+        .map_err(Failure::testbed)?;
     Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), image, accelerator }))
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use super::output::print;
 use super::{Exit, Failure};
-use crate::image::{Cache, Keep, Recipes, build};
+use crate::image::{Cache, Keep, Recipes, recipe_key};
 use crate::machine::qemu::probe;
 
 /// Arguments of `rig clean`.
@@ -22,7 +22,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let cache = Cache::of_user()?;
     let recipes = Recipes::default();
     let every = recipes.names().into_iter().filter_map(|name| recipes.load(&name).ok());
-    let freed = cache.clean(&Keep::Recipes(every.map(|recipe| build::recipe_key(&recipe)).collect()))?;
+    let freed = cache.clean(&Keep::Recipes(every.map(|recipe| recipe_key(&recipe)).collect()))?;
     let mut removed = 0;
     for entry in fs::read_dir(cache.root().join(probe::FOLDER)).into_iter().flatten().flatten() {
         let is_answer = entry.path().extension().is_some_and(|extension| extension == "json");

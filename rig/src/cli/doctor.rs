@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::image::Format;
-use super::output::say;
+use super::streams::say;
 use super::{Exit, Failure};
-use crate::campaign::{accelerator, runtime};
-use crate::capability::{Capability, Need, State, guests_can_run, machine, network};
+use crate::campaign::accelerator;
+use crate::capability::{Capability, Need, State, guests_can_run, host, look, machine};
 use crate::configuration::Engine;
 use crate::image::{Cache, GuestKeys, Image, Recipes, any_built, apt::Apt, build};
 use crate::process;
@@ -54,7 +54,7 @@ fn an_image() -> Option<Image> {
 
 /// The functional probe (or the answer that was kept of it).
 fn boots_under_kvm(image: &Image) -> Result<String, String> {
-    let runtime = runtime().map_err(|error| error.to_string())?;
+    let runtime = process::start_runtime().map_err(|error| error.to_string())?;
     let resolved = runtime.block_on(accelerator(Some(image), &GuestKeys::generate()));
     let resolved = resolved.map_err(|error| error.to_string())?;
     match resolved.engine {
@@ -67,15 +67,16 @@ fn examine() -> Vec<Capability> {
     let cache = Cache::of_user();
     let mut folders = vec![("results", Path::new("results"))];
     folders.extend(cache.as_ref().ok().map(|cache| ("the cache", cache.root())));
+    let abilities = look(&host::needs());
     vec![
         machine::root(),
-        machine::qemu(),
+        host::qemu(&abilities),
         machine::kvm(None),
-        network::vhost_net(),
-        network::namespaces(),
-        network::tap(),
-        network::nft(),
-        network::netem(),
+        host::vhost_net(&abilities),
+        host::namespaces(&abilities),
+        host::tap(&abilities),
+        host::nft(&abilities),
+        host::netem(&abilities),
         match &cache {
             Ok(cache) => kernels(cache, &Recipes::default()),
             Err(error) => {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Diagnostic, Report};
 
-use super::output::tell;
+use super::streams::tell;
 use crate::campaign::{Blame, CampaignError};
 use crate::document::Problems;
 use crate::image::ImageError;

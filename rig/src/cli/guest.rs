@@ -16,10 +16,10 @@ use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::image::tell_step;
-use super::output::tell;
 use super::signals::Signals;
+use super::streams::tell;
 use super::{Exit, Failure};
-use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look, runtime};
+use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look};
 use crate::configuration::NicBackend;
 use crate::image::{Cache, GuestKeys, Image};
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
@@ -71,7 +71,7 @@ fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let images = images_for(std::iter::once(&cell), &abilities, &mut tell_step)?;
     let logs = Cache::of_user()?.root().join("visits");
     process::enclose().map_err(Failure::testbed)?;
-    let runtime = runtime()?;
+    let runtime = process::start_runtime().map_err(Failure::testbed)?;
     let result = runtime.block_on(inside(&cell, images, abilities.mechanisms, &logs, &arguments.command));
     // A thread that still reads the terminal must not hold the exit up.
     runtime.shutdown_background();

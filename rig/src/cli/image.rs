@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::output::{self, say};
+use super::streams::{self, say};
 use super::{Exit, Failure};
-use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate};
+use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -154,7 +154,7 @@ pub(super) fn tell(name: &str) -> impl FnMut(Step) + '_ {
 
 /// Tells one step of an image that is made.
 pub(super) fn tell_step(name: &str, step: &Step) {
-    output::tell(format_args!("{name}: {step}"));
+    streams::tell(format_args!("{name}: {step}"));
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
@@ -164,7 +164,7 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         (None, false) => {
             let recipes = Recipes::default();
             let keys = recipes.names().into_iter().filter_map(|name| recipes.load(&name).ok());
-            Keep::Recipes(keys.map(|recipe| build::recipe_key(&recipe)).collect())
+            Keep::Recipes(keys.map(|recipe| recipe_key(&recipe)).collect())
         }
     };
     let freed = cache.clean(&keep)?;

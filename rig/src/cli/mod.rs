@@ -19,6 +19,7 @@ mod report;
 mod scenario;
 mod setup;
 mod signals;
+mod streams;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,11 @@
-//! The only writers to standard output and standard error. No command uses `println!` or `eprintln!`: they panic where nobody reads.
+//! A command's answer on standard output.
 //!
-//! Holds three ways to write, which differ in what a failure means, and columns of text. Must not know what is written.
-//! Units: characters. Errors: [`Failure`], for an answer that a full disk cuts short; nothing else that is written can fail a command.
-//! Tests: below, and `tests/trouble/deaf.rs` (root).
+//! Holds how it is written, and columns of text. Must not know what is written; lines beside the answer are in `streams.rs`.
+//! Units: characters. Errors: [`Failure`], for an answer that a full disk cuts short. Tests: below, and `tests/trouble/deaf.rs` (root).
 
-use std::fmt;
-use std::io::{self, Write};
+use std::io;
 
+use super::streams::write;
 use super::{Exit, Failure};
 
 /// Writes a command's answer to standard output. A reader that went away (`rig matrix plan | head`) is no failure.
@@ -20,23 +19,6 @@ pub(super) fn print(text: &str) -> Result<Exit, Failure> {
             "is the disk behind it full?",
         )),
     }
-}
-
-/// Writes a line to standard output that says how far a command is. The command goes on where it cannot be written.
-pub(super) fn say(line: &str) {
-    let _ = write(&mut io::stdout().lock(), &format!("{line}\n"));
-}
-
-/// Writes a line to standard error, beside the answer: progress, or why a command failed. The command goes on where it cannot be written:
-/// a full disk under the log of a run must not end the run.
-pub(super) fn tell(line: impl fmt::Display) {
-    let _ = write(&mut io::stderr().lock(), &format!("{line}\n"));
-}
-
-/// In one piece, so that the lines of two threads do not mix.
-fn write(out: &mut impl Write, text: &str) -> io::Result<()> {
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// Lines of cells, each column as wide as its widest cell; `right` columns are aligned to the right.

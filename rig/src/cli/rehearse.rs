@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::output::tell;
+use super::streams::tell;
 use super::{Exit, Failure};
+use crate::document::parse_deadline;
 use crate::image::{Cache, narrate};
 use crate::process;
 use crate::rehearse::{
@@ -28,8 +28,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     share: Vec<PathBuf>,
     /// How long the command may take
-    #[arg(long, value_name = "TIME", default_value = "4h")]
-    deadline: Span,
+    #[arg(long, value_name = "TIME", default_value = "4h", value_parser = parse_deadline)]
+    deadline: Duration,
     /// Keep what the emulated host's kernel says on its console
     #[arg(long, value_name = "FILE")]
     console: Option<PathBuf>,
@@ -42,20 +42,6 @@ pub(super) struct Arguments {
     /// What to run, as after `rig`: `matrix run --profile quick`
     #[arg(last = true, value_name = "COMMAND", required_unless_present = "as_init")]
     command: Vec<String>,
-}
-
-/// A time as people write it: `90s`, `2h 30m`.
-#[derive(Debug, Clone, Copy)]
-struct Span(Duration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-        let span = Duration::try_from(span).map_err(|_| "a time is not negative".to_owned())?;
-        if span.is_zero() { Err("no time at all".to_owned()) } else { Ok(Self(span)) }
-    }
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -129,7 +115,7 @@ fn compose(arguments: &Arguments, base: &Path) -> Result<Rehearsal, Failure> {
                 .memory_mib
                 .unwrap_or_else(|| Machine::fitting_memory(available_memory_mib())),
         },
-        bounds: Bounds { run: arguments.deadline.0, ..Bounds::default() },
+        bounds: Bounds { run: arguments.deadline, ..Bounds::default() },
     })
 }
 

@@ -10,7 +10,7 @@ use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
 use crate::campaign::{read_report, write_reports};
 use crate::record;
-use crate::report::{Format, render};
+use crate::report::Format;
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
@@ -24,15 +24,22 @@ pub(super) struct Arguments {
         value_name = "FORMAT,...",
         value_delimiter = ',',
         default_value = "text",
-        value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name))
+        value_parser = PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name))
     )]
     format: Vec<String>,
     /// Where the runs are
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// Write report.txt, .json, .csv, .xml into this folder instead of printing (for several formats: the run's folder)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help = about_output())]
     output: Option<PathBuf>,
+}
+
+fn about_output() -> String {
+    let files: Vec<String> = Format::ALL.iter().map(|format| format!(".{}", format.extension)).collect();
+    format!(
+        "Write report{} into this folder instead of printing (for several formats: the run's folder)",
+        files.join(", ")
+    )
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -46,7 +53,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     match (&arguments.output, formats.as_slice()) {
         (None, [one]) => {
-            print(&render(&model, *one))?;
+            print(&one.render(&model))?;
         }
         (output, formats) => {
             let output = output.as_deref().unwrap_or(&dir);

@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use super::image::tell;
-use super::output::say;
+use super::streams::say;
 use super::{Exit, Failure};
 use crate::capability::tool::{self, Purpose, Tool};
 use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
+use crate::process;
 
 /// Arguments of `rig setup`.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         say(&format!("missing: {program} (package {package}): {reason}{without}"));
     }
     if !missing.is_empty() {
-        let apt = tool::find("apt-get").is_some();
+        let apt = process::find_program("apt-get").is_some();
         match plan(&missing, arguments.yes, apt, nix::unistd::geteuid().is_root()) {
             Plan::Print(commands) => {
                 say("install it with");

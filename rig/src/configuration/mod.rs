@@ -2,15 +2,19 @@
 //!
 //! Plain data and pure functions on the ground floor: every other room may hold a configuration. Must not start or look at anything;
 //! the doers are in `machine/`. Units: MiB, vCPUs, queue pairs.
-//! Errors: [`Unsupported`], which blames the configuration; what a host lacks is a reason in plain words, not an error.
+//! Errors: [`Unsupported`], which blames the configuration; [`Lack`], which blames the host or a pair that does not go together.
 //! Tests: beside the modules.
 
+mod abilities;
 mod accelerator;
 mod declared;
+mod lack;
 mod requirement;
 mod supported;
 
+pub use abilities::{Abilities, Needs, QemuVersion};
 pub use accelerator::{Engine, Resolved};
 pub use declared::{Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
-pub use requirement::{HostAbilities, PeerSeat, lack_between_guests, peer_seat};
+pub use lack::{AskedBy, Lack, PathPart};
+pub use requirement::{PeerSeat, lack_between_guests, peer_seat};
 pub use supported::{Unsupported, check, socket_ends, tap_queues, vhost_descriptors};

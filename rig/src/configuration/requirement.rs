@@ -1,73 +1,55 @@
 //! What a configuration and a path need of the host, and what of it is missing.
 //!
 //! Pure: the host is described, not looked at. Must not know cells. Units: none.
-//! Errors: none; what is missing is a reason in plain words, and the cells that need it are skipped with it.
+//! Errors: [`Lack`], the first that applies; the cells that need what is missing are skipped with it.
 //! Tests: below.
 
+use super::abilities::{Abilities, QemuVersion};
 use super::accelerator::{Engine, Resolved};
 use super::declared::{Accelerator, NicBackend, TargetSpec};
+use super::lack::{Lack, PathPart};
 use super::supported;
-use crate::path::{FaultKind, Impairments, Lack, Mechanism, Mechanisms, Medium, PathSpec, Place, Rule};
+use crate::path::{FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
 
-/// What this host can do for targets, as it was probed: `Err` holds why not.
-#[derive(Debug, Clone)]
-pub struct HostAbilities {
-    /// Private network namespaces: nothing runs without them.
-    pub namespaces: Result<(), String>,
-    /// QEMU's version.
-    pub qemu: Result<String, String>,
-    /// A tap can be made.
-    pub tap: Result<(), String>,
-    /// A tap with several queues can be made.
-    pub tap_multiqueue: Result<(), String>,
-    /// /dev/vhost-net opens and is vhost-net.
-    pub vhost_net: Result<(), String>,
-    /// What executes guests, if that has been found out.
-    pub accelerator: Option<Resolved>,
-    /// What paths are made with.
-    pub mechanisms: Mechanisms,
-}
-
-impl HostAbilities {
+impl Abilities {
     /// Why a target of this kind cannot be had here, or `None`.
-    pub fn lack(&self, target: &TargetSpec) -> Option<String> {
+    pub fn lack(&self, target: &TargetSpec) -> Option<Lack> {
         if let Err(why) = &self.namespaces {
-            return Some(format!("no network namespaces: {why}"));
+            return Some(Lack::Namespaces(why.clone()));
         }
         let TargetSpec::Qemu(spec) = target else { return None };
-        if let Err(why) = &self.qemu {
-            return Some(format!("no QEMU: {why}"));
-        }
+        let version = match &self.qemu {
+            Ok(version) => version,
+            Err(why) => return Some(Lack::Qemu(why.clone())),
+        };
         if let Err(unsupported) = supported::check(spec) {
-            return Some(unsupported.to_string());
+            return Some(Lack::Unsupported(unsupported));
         }
         if let (Accelerator::Kvm, Some(Resolved { engine: Engine::Tcg, reason })) =
             (spec.accelerator, &self.accelerator)
         {
-            return Some(format!("KVM does not function: {reason}"));
+            return Some(Lack::Kvm { reason: reason.clone() });
         }
         match spec.nic.backend {
             NicBackend::User => None,
             // No tap, no vhost-net, no bridge: what is between the guests is QEMU's and rig's own.
-            NicBackend::Socket => self.qemu.as_ref().ok().and_then(|version| lack_datagrams(version)),
+            NicBackend::Socket => lack_datagrams(version),
             NicBackend::Tap => self.lack_tap(spec.nic.queues),
             NicBackend::TapVhost => match &self.vhost_net {
-                Err(why) => Some(format!("no vhost-net: {why}")),
+                Err(why) => Some(Lack::VhostNet(why.clone())),
                 Ok(()) => self.lack_tap(spec.nic.queues),
             },
         }
     }
 
     /// Why this target cannot be had at the end of this path here, or `None`.
-    pub fn lack_of(&self, target: &TargetSpec, path: &PathSpec) -> Option<String> {
-        self.lack(target).or_else(|| self.lack_path(path, target).map(|lack| lack.why))
+    pub fn lack_of(&self, target: &TargetSpec, path: &PathSpec) -> Option<Lack> {
+        self.lack(target).or_else(|| self.lack_path(path, target))
     }
 
-    /// What of this path cannot be had here for this target, and which key of it asks for that.
+    /// What of this path cannot be had here for this target.
     pub fn lack_path(&self, path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
-        // Between two guests no single key is to blame, but the path.
         lack_between_guests(target, path)
-            .map(|why| Lack { key: String::new(), why })
             .or_else(|| lack_of_segments(path, target))
             .or_else(|| lack_of_vcpus(path, target))
             .or_else(|| self.lack_haproxy(path))
@@ -78,13 +60,13 @@ impl HostAbilities {
 
     fn lack_haproxy(&self, path: &PathSpec) -> Option<Lack> {
         let why = path.haproxy.as_ref().and(self.mechanisms.haproxy.as_ref().err())?;
-        Some(Lack { key: "haproxy".to_owned(), why: format!("no HAProxy: {why}") })
+        Some(Lack::HaProxy(why.clone()))
     }
 
     fn lack_bridge_conntrack(&self, path: &PathSpec) -> Option<Lack> {
         let why = self.mechanisms.bridge_conntrack.as_ref().err()?;
         let rule = path.rules.iter().find(|rule| rule.at == Place::Switch && rule.select.invalid)?;
-        Some(Lack { key: key_of(rule), why: format!("no connection tracking on a bridge: {why}") })
+        Some(Lack::BridgeConntrack { rule: rule.name.clone(), why: why.clone() })
     }
 
     fn lack_nft(&self, path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
@@ -92,7 +74,7 @@ impl HostAbilities {
         // A guest's own rules are made by the guest's nft.
         let here = |rule: &&Rule| rule.at != Place::Target || *target == TargetSpec::Host;
         let rule = path.rules.iter().find(here)?;
-        Some(Lack { key: key_of(rule), why: format!("no nft: {why}") })
+        Some(Lack::Nft { rule: rule.name.clone(), why: why.clone() })
     }
 
     fn lack_netem(&self, path: &PathSpec) -> Option<Lack> {
@@ -100,26 +82,23 @@ impl HostAbilities {
         let why = self.mechanisms.netem.as_ref().err()?;
         match mechanism {
             Mechanism::Middlebox => None,
-            Mechanism::Netem => Some(Lack { key: "mechanism".to_owned(), why: format!("no netem: {why}") }),
+            Mechanism::Netem => Some(Lack::Netem(why.clone())),
             // The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
-            Mechanism::Auto => path.rules.iter().find(|rule| rule.at == Place::Switch).map(|rule| Lack {
-                key: key_of(rule),
-                why: format!(
-                    "no netem: {why}; rig's own middlebox would take the bridge's place, where rule `{}` is",
-                    rule.name
-                ),
-            }),
+            Mechanism::Auto => {
+                let rule = path.rules.iter().find(excluded_by_middlebox)?;
+                Some(Lack::Bridge { rule: rule.name.clone(), why: why.clone() })
+            }
         }
     }
 
-    fn lack_tap(&self, queues: u32) -> Option<String> {
+    fn lack_tap(&self, queues: u32) -> Option<Lack> {
         let tap = if queues > 1 { &self.tap_multiqueue } else { &self.tap };
-        tap.as_ref().err().map(|why| format!("no tap: {why}"))
+        tap.as_ref().err().map(|why| Lack::Tap(why.clone()))
     }
 }
 
-fn key_of(rule: &Rule) -> String {
-    format!("rule.{}", rule.name)
+fn excluded_by_middlebox(rule: &&Rule) -> bool {
+    Part::Rule(rule.at).work().excludes(Work::Middlebox)
 }
 
 /// libslirp ends the guest's TCP in QEMU and opens a connection of its own. What acts on segments on the way acts on that one: no segment
@@ -130,21 +109,15 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     if !target.proxied() {
         return None;
     }
-    let part = if path.impairments.is_some() {
-        "the impairments".to_owned()
-    } else if path.haproxy.is_some() {
-        "HAProxy".to_owned()
-    } else if path.needs_middlebox() {
-        "the middlebox".to_owned()
-    } else {
-        format!("rule `{}`", path.rules.first()?.name)
+    let work = path.parts().into_iter().map(Part::work).find(|work| work.acts_on_segments())?;
+    let part = match work {
+        Work::Impairment => PathPart::Impairments,
+        Work::HaProxy => PathPart::HaProxy,
+        Work::Middlebox => PathPart::Middlebox,
+        Work::Bridge | Work::End => PathPart::Rule(path.rules.first()?.name.clone()),
+        Work::Carrier | Work::Machine | Work::Part => return None,
     };
-    let why = format!(
-        "user networking ends the guest's TCP in QEMU: {part} of path `{}` would act on QEMU's own connection",
-        path.name
-    );
-    // No single key is to blame, but the path.
-    Some(Lack { key: String::new(), why })
+    Some(Lack::UserNetworking { part, path: path.name.clone() })
 }
 
 /// The host's own kernel runs the host's target.
@@ -153,8 +126,7 @@ fn lack_of_vcpus(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
         return None;
     }
     let fault = path.faults.iter().find(|fault| fault.kind == FaultKind::Pause)?;
-    let why = "a host cannot be paused, only a guest".to_owned();
-    Some(Lack { key: format!("fault.{}", fault.name), why })
+    Some(Lack::Pause { fault: fault.name.clone() })
 }
 
 /// Where the peer's kernel runs.
@@ -179,40 +151,35 @@ pub fn peer_seat(target: &TargetSpec, path: &PathSpec) -> PeerSeat {
 
 /// Why this target cannot be at the end of this path, or `None`: between two guests on a pair of sockets there is no place where a bridge, a
 /// middlebox or a rule could be, and nothing but their link is what such a configuration is for.
-pub fn lack_between_guests(target: &TargetSpec, path: &PathSpec) -> Option<String> {
+pub fn lack_between_guests(target: &TargetSpec, path: &PathSpec) -> Option<Lack> {
+    let name = || path.name.clone();
     match path.medium {
         _ if !target.is_paired() || path.is_plain() => None,
-        Medium::Loopback => Some(format!(
-            "path `{}` is a loopback: a peer that is a second guest (backend = \"socket\") is not on it",
-            path.name
-        )),
-        Medium::Link => Some(format!(
-            "path `{}` is not plain: the link between two guests (backend = \"socket\") has no place for a middlebox, rules or faults",
-            path.name
-        )),
+        Medium::Loopback => Some(Lack::LoopbackBetweenGuests { path: name() }),
+        Medium::Link => Some(Lack::NotPlainBetweenGuests { path: name() }),
     }
 }
 
 /// `-netdev dgram` came with QEMU 7.2. A version that cannot be read is tried.
-fn lack_datagrams(version: &str) -> Option<String> {
-    let mut words = version.split(|c: char| c.is_whitespace());
-    let number = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
-    let found = (parts.next()??, parts.next()??);
-    (found < (7, 2)).then(|| format!("QEMU {number} has no datagram link between guests; 7.2 has"))
+fn lack_datagrams(version: &QemuVersion) -> Option<Lack> {
+    let (number, found) = version.number()?;
+    (found < (7, 2)).then(|| Lack::Datagrams { version: number.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configuration::{AskedBy, Needs};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
-    use crate::path::{Fault, HaProxy, Hook, Matches, OnMarkedDown, RuleSelect, RuleVerdict};
+    use crate::path::{
+        Fault, HaProxy, Hook, Matches, Mechanisms, OnMarkedDown, RuleSelect, RuleVerdict, Unable, Wanted,
+    };
 
-    fn able() -> HostAbilities {
-        HostAbilities {
+    fn able() -> Abilities {
+        Abilities {
             namespaces: Ok(()),
-            qemu: Ok("7.2".into()),
+            qemu: Ok(QemuVersion("7.2".into())),
             tap: Ok(()),
             tap_multiqueue: Ok(()),
             vhost_net: Ok(()),
@@ -221,15 +188,21 @@ mod tests {
         }
     }
 
+    const HAPROXY: Unable = Unable::NotInstalled { program: "haproxy", package: "haproxy" };
+
+    fn no_qemu() -> Unable {
+        Unable::NoQemu { program: "qemu", said: "not in PATH".into() }
+    }
+
     /// A host that has nothing to make paths with but a kernel's bridge.
-    fn bare() -> HostAbilities {
+    fn bare() -> Abilities {
         let mechanisms = Mechanisms {
-            netem: Err("no sch_netem".into()),
-            nft: Err("`nft` is not installed".into()),
-            bridge_conntrack: Err("no nf_conntrack_bridge".into()),
-            haproxy: Err("`haproxy` is not installed".into()),
+            netem: Err(Unable::NoNetem),
+            nft: Err(Unable::Rules("`nft` is not installed".into())),
+            bridge_conntrack: Err(Unable::Rules("no nf_conntrack_bridge".into())),
+            haproxy: Err(HAPROXY),
         };
-        HostAbilities { mechanisms, ..able() }
+        Abilities { mechanisms, ..able() }
     }
 
     fn path() -> PathSpec {
@@ -288,42 +261,49 @@ mod tests {
 
     #[test]
     fn each_lack_is_named_and_blocks_only_what_needs_it() {
-        let lacking = HostAbilities {
-            vhost_net: Err("there is no /dev/vhost-net".into()),
-            tap_multiqueue: Err("one queue only".into()),
+        let lacking = Abilities {
+            vhost_net: Err(Unable::NoVhost),
+            tap_multiqueue: Err(Unable::TapQueues("one queue only".into())),
             accelerator: Some(Resolved { engine: Engine::Tcg, reason: "no kernel boots".into() }),
             ..able()
         };
-        let lack = |backend, queues, accelerator| lacking.lack(&guest(backend, queues, accelerator));
+        let lack = |backend, queues, accelerator| {
+            lacking.lack(&guest(backend, queues, accelerator)).map(|lack| lack.to_string())
+        };
         assert_eq!(lacking.lack(&TargetSpec::Host), None);
         assert_eq!(lack(NicBackend::Tap, 1, Accelerator::Auto), None);
         assert_eq!(lack(NicBackend::User, 1, Accelerator::Auto), None);
         assert_eq!(
             lack(NicBackend::TapVhost, 1, Accelerator::Auto).as_deref(),
-            Some("no vhost-net: there is no /dev/vhost-net")
+            Some(
+                "no vhost-net: /dev/vhost-net does not exist: the kernel has no vhost_net, or `modprobe vhost_net` is needed"
+            )
         );
-        assert_eq!(lack(NicBackend::Tap, 2, Accelerator::Auto).as_deref(), Some("no tap: one queue only"));
+        assert_eq!(
+            lack(NicBackend::Tap, 2, Accelerator::Auto).as_deref(),
+            Some("no tap: /dev/net/tun cannot make a tap with two queues: one queue only")
+        );
         assert_eq!(
             lack(NicBackend::Tap, 1, Accelerator::Kvm).as_deref(),
             Some("KVM does not function: no kernel boots")
         );
         assert_eq!(lack(NicBackend::Socket, 1, Accelerator::Auto), None);
-        let nothing = HostAbilities { tap: Err("/dev/net/tun is root's".into()), ..lacking.clone() };
+        let nothing = Abilities { tap: Err(Unable::Tap("it is root's".into())), ..lacking.clone() };
         assert_eq!(nothing.lack(&guest(NicBackend::Socket, 1, Accelerator::Auto)), None);
-        let none = HostAbilities { qemu: Err("not in PATH".into()), ..able() };
+        let none = Abilities { qemu: Err(no_qemu()), ..able() };
         assert_eq!(none.lack(&TargetSpec::Host), None);
         assert_eq!(
-            none.lack(&guest(NicBackend::User, 1, Accelerator::Tcg)).as_deref(),
-            Some("no QEMU: not in PATH")
+            none.lack(&guest(NicBackend::User, 1, Accelerator::Tcg)).map(|lack| lack.to_string()).as_deref(),
+            Some("no QEMU: qemu cannot be started (not in PATH); `rig setup` installs it")
         );
     }
 
     #[track_caller]
-    fn lacks(host: &HostAbilities, path: &PathSpec, target: &TargetSpec, key: &str, words: &str) {
+    fn lacks(host: &Abilities, path: &PathSpec, target: &TargetSpec, by: AskedBy<'_>, words: &str) {
         let lack = host.lack_path(path, target).expect("something is lacking");
-        assert_eq!(lack.key, key, "{lack:?}");
-        assert!(lack.why.contains(words), "{lack:?}");
-        assert_eq!(host.lack_of(target, path), Some(lack.why));
+        assert_eq!(lack.asked_by(), by, "{lack:?}");
+        assert!(lack.to_string().contains(words), "{lack}");
+        assert_eq!(host.lack_of(target, path), Some(lack));
     }
 
     #[test]
@@ -333,16 +313,22 @@ mod tests {
             for plain in [path(), impaired(Mechanism::Auto), impaired(Mechanism::Middlebox)] {
                 assert_eq!(bare().lack_path(&plain, target), None, "{plain:?}");
             }
-            lacks(&bare(), &impaired(Mechanism::Netem), target, "mechanism", "no netem: no sch_netem");
+            lacks(
+                &bare(),
+                &impaired(Mechanism::Netem),
+                target,
+                AskedBy::Mechanism,
+                "no netem: the kernel has no sch_netem",
+            );
             let path = PathSpec { haproxy: Some(haproxy()), ..path() };
-            lacks(&bare(), &path, target, "haproxy", "no HAProxy: `haproxy` is not installed");
+            lacks(&bare(), &path, target, AskedBy::HaProxy, "no HAProxy: `haproxy` is not installed");
         }
         for at in Place::ALL {
             let path = PathSpec { rules: vec![rule(at)], ..path() };
-            lacks(&bare(), &path, &host, "rule.r", "no nft: `nft` is not installed");
+            lacks(&bare(), &path, &host, AskedBy::Rule("r"), "cannot be had: `nft` is not installed");
             match at {
                 Place::Target => assert_eq!(bare().lack_path(&path, &tap), None, "the guest has its own nft"),
-                Place::Peer | Place::Switch => lacks(&bare(), &path, &tap, "rule.r", "no nft"),
+                Place::Peer | Place::Switch => lacks(&bare(), &path, &tap, AskedBy::Rule("r"), "no nft"),
             }
         }
         for path in [
@@ -360,7 +346,13 @@ mod tests {
         let both = |at| PathSpec { rules: vec![rule(at)], ..impaired(Mechanism::Auto) };
         let mut host = bare();
         host.mechanisms.nft = Ok(());
-        lacks(&host, &both(Place::Switch), &TargetSpec::Host, "rule.r", "would take the bridge's place");
+        lacks(
+            &host,
+            &both(Place::Switch),
+            &TargetSpec::Host,
+            AskedBy::Rule("r"),
+            "would take the bridge's place",
+        );
         assert_eq!(host.lack_path(&both(Place::Peer), &TargetSpec::Host), None);
         assert_eq!(able().lack_path(&both(Place::Switch), &TargetSpec::Host), None);
     }
@@ -373,7 +365,7 @@ mod tests {
             let select = RuleSelect { invalid: true, ..RuleSelect::default() };
             PathSpec { rules: vec![Rule { select, ..rule(at) }], ..path() }
         };
-        lacks(&host, &at(Place::Switch), &TargetSpec::Host, "rule.r", "no nf_conntrack_bridge");
+        lacks(&host, &at(Place::Switch), &TargetSpec::Host, AskedBy::Rule("r"), "no nf_conntrack_bridge");
         assert_eq!(host.lack_path(&at(Place::Peer), &TargetSpec::Host), None);
         assert_eq!(
             host.lack_path(&PathSpec { rules: vec![rule(Place::Switch)], ..path() }, &TargetSpec::Host),
@@ -384,7 +376,7 @@ mod tests {
     #[test]
     fn only_a_guest_can_be_paused() {
         let paused = PathSpec { faults: vec![fault(FaultKind::Pause)], ..path() };
-        lacks(&able(), &paused, &TargetSpec::Host, "fault.f", "a host cannot be paused");
+        lacks(&able(), &paused, &TargetSpec::Host, AskedBy::Fault("f"), "a host cannot be paused");
         assert_eq!(bare().lack_path(&paused, &guest(NicBackend::Tap, 1, Accelerator::Auto)), None);
         let flapping = PathSpec { faults: vec![fault(FaultKind::LinkDown)], ..path() };
         assert_eq!(bare().lack_path(&flapping, &TargetSpec::Host), None);
@@ -402,7 +394,7 @@ mod tests {
             PathSpec { rules: vec![rule(Place::Switch)], ..path() },
             PathSpec { rules: vec![rule(Place::Peer)], ..path() },
         ] {
-            lacks(&able(), &acting, &user, "", "ends the guest's TCP in QEMU");
+            lacks(&able(), &acting, &user, AskedBy::Path, "ends the guest's TCP in QEMU");
         }
         for reaching in [
             path(),
@@ -415,16 +407,16 @@ mod tests {
 
     #[test]
     fn a_target_that_cannot_be_had_is_the_first_reason() {
-        let host = HostAbilities { qemu: Err("not in PATH".into()), ..bare() };
+        let host = Abilities { qemu: Err(no_qemu()), ..bare() };
         let path = impaired(Mechanism::Netem);
         let user = guest(NicBackend::User, 1, Accelerator::Auto);
-        assert_eq!(host.lack_of(&user, &path).as_deref(), Some("no QEMU: not in PATH"));
+        assert_eq!(host.lack_of(&user, &path), Some(Lack::Qemu(no_qemu())));
     }
 
     #[test]
     fn a_pair_of_guests_needs_a_qemu_that_can_join_them() {
         let lack = |version: &str| {
-            HostAbilities { qemu: Ok(version.into()), ..able() }.lack(&guest(
+            Abilities { qemu: Ok(QemuVersion(version.into())), ..able() }.lack(&guest(
                 NicBackend::Socket,
                 1,
                 Accelerator::Auto,
@@ -434,7 +426,9 @@ mod tests {
         assert_eq!(lack("QEMU emulator version 10.0.2"), None);
         assert_eq!(lack("QEMU emulator, of my own making"), None);
         assert_eq!(
-            lack("QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)").as_deref(),
+            lack("QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)")
+                .map(|lack| lack.to_string())
+                .as_deref(),
             Some("QEMU 5.2.0 has no datagram link between guests; 7.2 has")
         );
         assert!(lack("QEMU emulator version 7.1.94 (v7.2.0-rc4)").is_some());
@@ -454,14 +448,40 @@ mod tests {
         };
         let pair = guest(NicBackend::Socket, 1, Accelerator::Auto);
         assert_eq!(lack_between_guests(&pair, &plain), None);
-        assert!(lack_between_guests(&pair, &delayed).unwrap().starts_with("path `slow` is not plain"));
+        assert!(
+            lack_between_guests(&pair, &delayed).unwrap().to_string().starts_with("path `slow` is not plain")
+        );
         let loopback = PathSpec { medium: Medium::Loopback, ..PathSpec::plain("lo", 1500) };
-        assert!(lack_between_guests(&pair, &loopback).unwrap().starts_with("path `lo` is a loopback"));
+        assert!(
+            lack_between_guests(&pair, &loopback).unwrap().to_string().starts_with("path `lo` is a loopback")
+        );
         assert_eq!(peer_seat(&pair, &plain), PeerSeat::Guest);
         assert_eq!(peer_seat(&TargetSpec::Host, &delayed), PeerSeat::Host);
         assert_eq!(peer_seat(&TargetSpec::Host, &loopback), PeerSeat::Target);
         for other in [TargetSpec::Host, guest(NicBackend::Tap, 1, Accelerator::Auto)] {
             assert_eq!(lack_between_guests(&other, &delayed), None);
         }
+    }
+
+    #[test]
+    fn only_what_somebody_could_need_is_looked_for() {
+        let (host, user) = (TargetSpec::Host, guest(NicBackend::User, 1, Accelerator::Auto));
+        let plain = path();
+        assert_eq!(Needs::of([(&host, &plain), (&user, &plain)]), Needs::default());
+        let tap = guest(NicBackend::Tap, 1, Accelerator::Auto);
+        assert_eq!(Needs::of([(&tap, &plain)]), Needs { tap: true, ..Needs::default() });
+        let several = guest(NicBackend::TapVhost, 2, Accelerator::Auto);
+        let needs = Needs { vhost_net: true, tap_multiqueue: true, ..Needs::default() };
+        assert_eq!(Needs::of([(&several, &plain)]), needs);
+        let wanted = |path: &PathSpec| Needs::of([(&host, path)]).mechanisms;
+        assert_eq!(wanted(&impaired(Mechanism::Middlebox)), Wanted::default());
+        assert_eq!(wanted(&impaired(Mechanism::Auto)), Wanted { netem: true, ..Wanted::default() });
+        let proxied = PathSpec { haproxy: Some(haproxy()), ..path() };
+        assert_eq!(wanted(&proxied), Wanted { haproxy: true, ..Wanted::default() });
+        let ruled = PathSpec { rules: vec![rule(Place::Switch)], ..path() };
+        assert_eq!(wanted(&ruled), Wanted { nft: true, ..Wanted::default() });
+        let select = RuleSelect { invalid: true, ..RuleSelect::default() };
+        let invalid = PathSpec { rules: vec![Rule { select, ..rule(Place::Switch) }], ..path() };
+        assert_eq!(wanted(&invalid), Wanted { nft: true, bridge_conntrack: true, ..Wanted::default() });
     }
 }

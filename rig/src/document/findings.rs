@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-use super::{Key, Node, Problem, Problems, Span, Table, Value, hint};
+use super::problem::{Problem, Problems, Span, hint};
+use super::tree::{Key, Node, Table, Value};
 
 /// What was found wrong in one text so far. Every reading method reports a mismatch and returns `None`.
 #[derive(Debug)]

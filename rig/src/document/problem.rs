@@ -152,6 +152,27 @@ impl IntoIterator for Problems {
     }
 }
 
+/// Why a text is no value of its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What was expected, for the label: `expected a duration`.
+    pub label: String,
+    /// What to try.
+    pub help: Option<String>,
+}
+
+impl Wrong {
+    /// With nothing to try.
+    pub fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), help: None }
+    }
+
+    /// With something to try.
+    pub fn with_help(label: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { label: label.into(), help: Some(help.into()) }
+    }
+}
+
 /// "did you mean" for `word`, if one of `known` is close enough to be what was meant.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     closest(word, known).map(|best| format!("did you mean `{best}`?"))

@@ -1,14 +1,8 @@
 //! The tree of a TOML text with the span of every key and value, in file order.
+//!
+//! Plain data. Must not know how it is parsed or what it means. Units: byte offsets. Errors: none. Tests: in `parse.rs`.
 
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-
-use miette::NamedSource;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-use super::{Findings, Problem, Problems, Span};
+use super::problem::Span;
 
 /// A key and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +70,19 @@ impl Value {
         }
     }
 
+    /// The items that it is, if it is a list.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        match self {
+            Self::Array(items) => Some(items),
+            Self::String(_)
+            | Self::Integer(_)
+            | Self::Float(_)
+            | Self::Boolean(_)
+            | Self::Datetime
+            | Self::Table(_) => None,
+        }
+    }
+
     /// The string that it is, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -108,164 +115,5 @@ impl Table {
     /// Key and value of `name`.
     pub fn entry(&self, name: &str) -> Option<(&Key, &Node)> {
         self.entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
-    }
-}
-
-/// A whole text.
-#[derive(Debug, Clone)]
-pub struct Document {
-    /// The text with its name.
-    pub source: Arc<NamedSource<String>>,
-    /// The root table.
-    pub root: Table,
-}
-
-impl Document {
-    /// Parses `text`; `name` is what diagnostics call it.
-    ///
-    /// # Errors
-    /// All syntax errors at once; the tree of a text with syntax errors is not looked at, since a value that the parser had to
-    /// skip would be reported as missing.
-    pub fn parse(name: &str, text: &str) -> Result<(Self, Findings), Problems> {
-        let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
-        let (root, errors) = DeTable::parse_recoverable(text);
-        let mut findings = Findings::new(Arc::clone(&source));
-        for error in &errors {
-            let span = error.span().unwrap_or(0..0);
-            findings
-                .report(span, format!("this is not TOML: {}", first_line(error.message())), "here")
-                .maybe_help(explain_syntax(error.message()));
-        }
-        if !findings.is_empty() {
-            return Err(findings.into_problems());
-        }
-        let root = convert_table(root.span(), root.get_ref(), text);
-        Ok((Self { source, root }, findings))
-    }
-
-    /// Reads and parses a file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or its syntax is wrong.
-    pub fn read(path: &Path) -> Result<(Self, Findings), Problems> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
-            let mut problem = Problem::new(format!("cannot read {name}: {error}"));
-            problem.help("give the path of a readable UTF-8 text file");
-            problem
-        })?;
-        Self::parse(&name, &text)
-    }
-
-    /// The text itself.
-    pub fn text(&self) -> &str {
-        self.source.inner()
-    }
-}
-
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
-}
-
-fn explain_syntax(message: &str) -> Option<String> {
-    if message.contains("duplicate key") {
-        return Some("every key and every [table] stands once; use [[name]] for a list of tables".to_owned());
-    }
-    if message.contains("string values must be quoted") {
-        return Some("text stands in quotes: name = \"value\"".to_owned());
-    }
-    None
-}
-
-fn convert_table(span: Span, table: &DeTable<'_>, text: &str) -> Table {
-    let mut entries: Vec<(Key, Node)> = table
-        .iter()
-        .map(|(key, value)| {
-            let name = key.get_ref().to_string();
-            (Key { name, span: key.span() }, convert(value, text))
-        })
-        .collect();
-    entries.sort_by_key(|(key, _)| key.span.start);
-    Table { span, entries }
-}
-
-fn convert(value: &Spanned<DeValue<'_>>, text: &str) -> Node {
-    let span = value.span();
-    let mut spelled = String::new();
-    let mut spell = || spelled = text.get(span.clone()).unwrap_or_default().trim().to_owned();
-    let converted = match value.get_ref() {
-        DeValue::String(string) => Value::String(string.to_string()),
-        DeValue::Integer(integer) => {
-            spell();
-            Value::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok())
-        }
-        DeValue::Float(float) => {
-            spell();
-            Value::Float(float.as_str().parse().unwrap_or(f64::NAN))
-        }
-        DeValue::Boolean(boolean) => {
-            spell();
-            Value::Boolean(*boolean)
-        }
-        DeValue::Datetime(_) => {
-            spell();
-            Value::Datetime
-        }
-        DeValue::Array(array) => Value::Array(array.iter().map(|item| convert(item, text)).collect()),
-        DeValue::Table(table) => Value::Table(convert_table(span.clone(), table, text)),
-    };
-    Node { span, value: converted, spelled }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Table {
-        let (document, findings) = Document::parse("test.toml", text).expect("valid TOML");
-        assert!(findings.is_empty());
-        document.root
-    }
-
-    #[test]
-    fn entries_stand_in_file_order_with_their_places_and_spelling() {
-        let text = "zebra = 1_000\napple = { y = 0.010, x = [true, \"a\"] }\n[late.table]\nk = 0x10\n";
-        let root = parse(text);
-        let names: Vec<&str> = root.entries.iter().map(|(key, _)| key.name.as_str()).collect();
-        assert_eq!(names, ["zebra", "apple", "late"]);
-        let zebra = root.get("zebra").expect("zebra");
-        assert_eq!((&zebra.value, zebra.spelled.as_str()), (&Value::Integer(Some(1000)), "1_000"));
-        let Value::Table(apple) = &root.get("apple").expect("apple").value else { panic!("a table") };
-        let y = apple.get("y").expect("y");
-        assert_eq!((y.spelled.as_str(), &text[y.span.clone()]), ("0.010", "0.010"));
-        let Value::Table(late) = &root.get("late").expect("late").value else { panic!("a table") };
-        let Value::Table(table) = &late.get("table").expect("table").value else { panic!("a table") };
-        assert_eq!(table.get("k").map(|node| &node.value), Some(&Value::Integer(Some(16))));
-    }
-
-    #[test]
-    fn numbers_beyond_64_bits_are_no_numbers() {
-        assert_eq!(
-            parse("big = 99999999999999999999").get("big").map(|node| &node.value),
-            Some(&Value::Integer(None))
-        );
-    }
-
-    #[test]
-    fn all_syntax_errors_come_at_once() {
-        let problems =
-            Document::parse("t.toml", "a = \nb = [1, 2\nc = 1\nc = 2\n").expect_err("wrong syntax");
-        assert!(problems.len() >= 2, "{problems}");
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_and_overflows_nothing() {
-        for (open, close) in [("[", "]"), ("{a=", "}")] {
-            let text = format!("x = {}1{}", open.repeat(20_000), close.repeat(20_000));
-            assert!(Document::parse("deep.toml", &text).is_err());
-        }
-        let dotted = format!("{}a = 1", "a.".repeat(20_000));
-        // A dotted key nests as deep as it is long; whatever the parser says, it must come back.
-        let _ = Document::parse("dotted.toml", &dotted).map(|(document, _)| document.root.entries.len());
     }
 }

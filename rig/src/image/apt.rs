@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
-use super::error::{ImageError, did_you_mean};
+use super::error::ImageError;
 use super::package::{self, Files};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
 use super::sources::{self, Source};
-use super::suggest;
 use super::supply::{Freshness, PackageId, Step, Supplies, Supply};
+use crate::document::did_you_mean;
 
 /// The guests' architecture, as Debian calls it.
 const ARCHITECTURE: &str = "amd64";
@@ -362,7 +362,7 @@ impl State {
         let help = if names.lines().any(|known| known == name) && name != package {
             format!("{name} has another version there: leave `version` out to take the newest")
         } else {
-            did_you_mean(suggest(name, names.lines()).as_deref())
+            did_you_mean(name, names.lines())
                 .unwrap_or_else(|| "look for it with `apt-cache search`".to_owned())
         };
         ImageError::UnknownPackage { package: package.to_owned(), release: self.release.clone(), help }

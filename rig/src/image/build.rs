@@ -4,36 +4,13 @@
 //! Errors: `ImageError`; see there whom it blames.
 //! Tests: below with a fake supply, offline and torn builds among them; real packages in `tests/qemu.rs`.
 
-use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
-
 use super::apt::Apt;
-use super::cache::{Built, Cache};
-use super::error::{ImageError, did_you_mean};
-use super::initramfs;
-use super::modules::ModuleTree;
-use super::package::{Files, Node};
-use super::recipe::{self, Recipe};
-use super::supply::{Freshness, Step, Supplies, Supply};
-use super::{Image, suggest};
-
-/// The recipes in this binary; the same files as in the tree.
-const EMBEDDED: [(&str, &str); 2] =
-    [("6.1", include_str!("../../../images/6.1.toml")), ("6.12", include_str!("../../../images/6.12.toml"))];
-
-/// The code that an image's content depends on: another builder never meets its predecessor's images.
-const BUILDER: [&str; 9] = [
-    include_str!("build.rs"),
-    include_str!("cpio.rs"),
-    include_str!("depmod.rs"),
-    include_str!("elf.rs"),
-    include_str!("init.sh"),
-    include_str!("initramfs.rs"),
-    include_str!("modules.rs"),
-    include_str!("package.rs"),
-    include_str!("apt.rs"),
-];
+use super::assemble::{assemble, recipe_key};
+use super::cache::{Cache, Image};
+use super::error::ImageError;
+use super::recipe::Recipe;
+use super::recipes::Recipes;
+use super::supply::{Freshness, Step, Supply};
 
 /// Whether and when packages may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,86 +21,6 @@ pub enum Fetch {
     IfMissing,
     /// Always: the newest packages.
     Refresh,
-}
-
-/// The one recipe that is no guest's: the emulated KVM host of `rig rehearse`.
-pub const HOST: &str = "rehearsal";
-
-/// Where recipes are looked for: this folder first (a checkout's `images`), then the binary.
-#[derive(Debug, Clone)]
-pub struct Recipes {
-    folder: PathBuf,
-}
-
-impl Default for Recipes {
-    fn default() -> Self {
-        Self { folder: "images".into() }
-    }
-}
-
-impl Recipes {
-    /// With the files of `folder` before those of the binary.
-    pub fn of(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
-    }
-
-    /// All names, in order: by version where names are versions.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = EMBEDDED.iter().map(|(name, _)| (*name).to_owned()).collect();
-        for entry in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if let (Some("toml"), Some(stem)) =
-                (path.extension().and_then(|e| e.to_str()), path.file_stem().and_then(|s| s.to_str()))
-            {
-                names.push(stem.to_owned());
-            }
-        }
-        let numbers =
-            |name: &str| name.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect::<Vec<_>>();
-        names.sort_by(|one, other| numbers(one).cmp(&numbers(other)).then_with(|| one.cmp(other)));
-        names.dedup();
-        names
-    }
-
-    /// The names of guests: what can be a value of the matrix's kernel axis.
-    pub fn guests(&self) -> Vec<String> {
-        let mut names = self.names();
-        names.retain(|name| name != HOST);
-        names
-    }
-
-    /// The recipe called `name`, or the file at that path.
-    pub fn load(&self, name: &str) -> Result<Recipe, ImageError> {
-        if name.contains('/') || name.ends_with(".toml") {
-            return load_file(Path::new(name));
-        }
-        let path = self.folder.join(format!("{name}.toml"));
-        if path.exists() {
-            return load_file(&path);
-        }
-        match EMBEDDED.iter().find(|(known, _)| *known == name) {
-            Some((_, text)) => parse(name, &format!("images/{name}.toml (in the binary)"), text),
-            None => {
-                let names = self.names();
-                let help = did_you_mean(suggest(name, names.iter().map(String::as_str)).as_deref());
-                let known = format!("there are {}; a path of your own file serves too", names.join(", "));
-                Err(ImageError::UnknownRecipe { name: name.to_owned(), help: help.unwrap_or(known) })
-            }
-        }
-    }
-}
-
-fn load_file(path: &Path) -> Result<Recipe, ImageError> {
-    let text = fs_err::read_to_string(path).map_err(|source| ImageError::UnknownRecipe {
-        name: path.display().to_string(),
-        help: source.to_string(),
-    })?;
-    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("image");
-    parse(name, &path.display().to_string(), &text)
-}
-
-fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, ImageError> {
-    recipe::parse(name, path, text).map_err(|problems| ImageError::Recipe { path: path.to_owned(), problems })
 }
 
 /// The image of the kernel called `name` out of the user's cache, built where it is missing. `tell` hears of each step.
@@ -190,63 +87,14 @@ pub fn any_built(cache: &Cache, recipes: &Recipes) -> Option<Image> {
     recipes.guests().iter().find_map(|name| cached(cache, &recipes.load(name).ok()?))
 }
 
-/// Hash of everything but the packages that an image depends on.
-pub fn recipe_key(recipe: &Recipe) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(serde_json::to_vec(recipe).expect("plain data serialises"));
-    for part in BUILDER {
-        hasher.update(part);
-    }
-    format!("{:.16x}", hasher.finalize())
-}
-
-fn assemble(recipe: &Recipe, supplies: Supplies) -> Result<Built, ImageError> {
-    let Supplies { kernel_package, kernel: mut files, programs, packages } = supplies;
-    let no_kernel = || ImageError::NoKernel {
-        package: recipe.kernel.package.clone(),
-        release: recipe.kernel.release.clone(),
-    };
-    let path = files.keys().find(|path| path.starts_with("boot/vmlinuz-")).cloned().ok_or_else(no_kernel)?;
-    let release = path.trim_start_matches("boot/vmlinuz-").to_owned();
-    let Some(Node::File(kernel)) = files.remove(&path) else { return Err(no_kernel()) };
-    let tree = module_tree(&release, files);
-    let modules = tree.closure(&recipe.initramfs.modules)?;
-    let mut available = tree.closure(&recipe.initramfs.available)?;
-    available.retain(|module| !modules.contains(module));
-    let mut archive = initramfs::assemble(&programs, &recipe.initramfs.commands, &modules)?;
-    initramfs::add_available(&mut archive, &release, &available);
-    Ok(Built {
-        name: recipe.name.clone(),
-        release,
-        kernel_package,
-        packages,
-        modules: modules.into_iter().map(|module| module.name).collect(),
-        kernel,
-        initramfs: archive.to_bytes(),
-    })
-}
-
-fn module_tree(release: &str, files: Files) -> ModuleTree {
-    let mut builtin = String::new();
-    let mut modules = Vec::new();
-    for (path, node) in files {
-        match node {
-            Node::File(bytes) if path.ends_with("/modules.builtin") => {
-                builtin = String::from_utf8_lossy(&bytes).into_owned()
-            }
-            Node::File(bytes) => modules.push((path, bytes)),
-            Node::Symlink(_) => {}
-        }
-    }
-    ModuleTree::new(release, &builtin, modules)
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
     use super::super::elf::tests::module;
-    use super::super::supply::PackageId;
+    use super::super::package::{Files, Node};
+    use super::super::recipes::HOST;
+    use super::super::supply::{PackageId, Supplies};
     use super::*;
 
     /// Gives packages out of memory, while the mirror is up.
@@ -363,7 +211,8 @@ mod tests {
         let (folder, cache, recipe, supply) = setting();
         let recipes = Recipes::of(folder.path());
         assert_eq!(any_built(&cache, &recipes), None);
-        fs_err::write(folder.path().join(format!("{HOST}.toml")), EMBEDDED[0].1).unwrap();
+        let file = folder.path().join(format!("{HOST}.toml"));
+        fs_err::write(file, include_str!("../../../images/6.1.toml")).unwrap();
         get(&cache, &recipes.load(HOST).unwrap(), Fetch::IfMissing, &supply).unwrap();
         assert_eq!(any_built(&cache, &recipes), None, "the host of a rehearsal is no guest");
         let image = get(&cache, &recipe, Fetch::IfMissing, &supply).unwrap();
@@ -401,29 +250,6 @@ mod tests {
         recipe.initramfs.commands.push("dropbearr".to_owned());
         let error = get(&cache, &recipe, Fetch::IfMissing, &supply).unwrap_err();
         assert!(error.blames_input(), "{error}");
-        assert_eq!(miette::Diagnostic::help(&error).unwrap().to_string(), "did you mean \"dropbear\"?");
-    }
-
-    #[test]
-    fn recipes_by_name_by_folder_and_by_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let recipes = Recipes::of(folder.path());
-        assert_eq!(recipes.names(), ["6.1", "6.12"]);
-        let text = EMBEDDED[0].1.replace("Debian 12", "mine");
-        for name in ["6.1", "6.9-own"] {
-            fs_err::write(folder.path().join(format!("{name}.toml")), &text).unwrap();
-        }
-        assert_eq!(recipes.names(), ["6.1", "6.12", "6.9-own"]);
-        assert!(recipes.load("6.1").unwrap().title.starts_with("mine"), "a file wins over the binary");
-        let path = folder.path().join("6.9-own.toml").display().to_string();
-        assert_eq!(recipes.load(&path).unwrap().name, "6.9-own");
-        let error = recipes.load("6.11").unwrap_err();
-        assert!(error.blames_input());
-        assert_eq!(miette::Diagnostic::help(&error).unwrap().to_string(), "did you mean \"6.1\"?");
-        fs_err::write(folder.path().join("bad.toml"), "x = 1").unwrap();
-        assert!(matches!(recipes.load("bad"), Err(ImageError::Recipe { .. })));
-        for (name, _) in EMBEDDED {
-            Recipes::of("nowhere").load(name).unwrap();
-        }
+        assert_eq!(miette::Diagnostic::help(&error).unwrap().to_string(), "did you mean `dropbear`?");
     }
 }

@@ -18,7 +18,6 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Image;
 use super::error::ImageError;
 use super::supply::{PackageId, Step};
 
@@ -36,6 +35,29 @@ const INITRAMFS: &str = "initramfs.cpio";
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+}
+
+/// A guest image on disk, checked and whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Of its recipe.
+    pub name: String,
+    /// The kernel, for `-kernel`.
+    pub kernel: PathBuf,
+    /// The base initramfs; an [`Overlay`](super::Overlay) goes behind it.
+    pub initramfs: PathBuf,
+    /// `uname -r` of the guest.
+    pub release: String,
+    /// Kernel package and version.
+    pub package: String,
+    /// Of kernel and initramfs: the same digest, the same guest.
+    pub digest: String,
+    /// Size of both files.
+    pub bytes: u64,
+    /// Everything that files were taken from.
+    pub packages: Vec<PackageId>,
+    /// Kernel modules in the order in which they are loaded.
+    pub modules: Vec<String>,
 }
 
 /// image.json

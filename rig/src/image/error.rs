@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::initramfs::InitramfsError;
 use super::modules::ModuleError;
 use super::package::PackageError;
-use super::recipe::RecipeProblem;
+use crate::document::Problems;
 
 /// Why there is no image.
 #[derive(Debug, Error, Diagnostic)]
@@ -33,7 +33,7 @@ pub enum ImageError {
         path: String,
         /// All that is wrong with it.
         #[related]
-        problems: Vec<RecipeProblem>,
+        problems: Problems,
     },
     /// There is no built image, and nothing may be fetched.
     #[error("image {name} is not built yet")]
@@ -213,7 +213,7 @@ impl ImageError {
 impl From<ModuleError> for ImageError {
     fn from(source: ModuleError) -> Self {
         let help = match &source {
-            ModuleError::Unknown { suggestion, .. } => did_you_mean(suggestion.as_deref()),
+            ModuleError::Unknown { help, .. } => help.clone(),
             ModuleError::Unreadable { .. } | ModuleError::Cycle { .. } => None,
         };
         Self::Module { source, help }
@@ -223,14 +223,10 @@ impl From<ModuleError> for ImageError {
 impl From<InitramfsError> for ImageError {
     fn from(source: InitramfsError) -> Self {
         let help = match &source {
-            InitramfsError::Command { suggestion, .. } => did_you_mean(suggestion.as_deref()),
+            InitramfsError::Command { help, .. } => help.clone(),
             InitramfsError::Library { .. } => Some("add the package that has it to `packages`".to_owned()),
             InitramfsError::Elf { .. } => None,
         };
         Self::Initramfs { source, help }
     }
-}
-
-pub(super) fn did_you_mean(suggestion: Option<&str>) -> Option<String> {
-    suggestion.map(|meant| format!("did you mean {meant:?}?"))
 }

@@ -13,7 +13,7 @@ use super::depmod;
 use super::elf::{Elf, ElfError};
 use super::modules::Module;
 use super::package::{self, Files};
-use super::suggest;
+use crate::document::did_you_mean;
 
 /// PID 1 of every guest.
 pub const INIT: &str = include_str!("init.sh");
@@ -27,7 +27,7 @@ pub enum InitramfsError {
         /// What was asked for.
         command: String,
         /// A program that they have and that looks alike.
-        suggestion: Option<String>,
+        help: Option<String>,
     },
     /// No package has this library.
     #[error("{needed_by} needs {library}, which no package of the recipe or of its dependencies has")]
@@ -126,7 +126,7 @@ fn find_program<'a>(files: &'a Files, command: &str) -> Result<&'a [u8], Initram
                 let (folder, name) = path.rsplit_once('/')?;
                 PROGRAM_FOLDERS.contains(&folder).then_some(name)
             });
-            InitramfsError::Command { command: command.to_owned(), suggestion: suggest(command, programs) }
+            InitramfsError::Command { command: command.to_owned(), help: did_you_mean(command, programs) }
         })
 }
 
@@ -220,8 +220,8 @@ mod tests {
     fn an_unknown_command_is_said_with_what_was_meant() {
         let error =
             assemble(&files(&[("usr/sbin/dropbear", b"")]), &["dropbar".to_owned()], &[]).unwrap_err();
-        let InitramfsError::Command { suggestion, .. } = error else { panic!("{error:?}") };
-        assert_eq!(suggestion.as_deref(), Some("dropbear"));
+        let InitramfsError::Command { help, .. } = error else { panic!("{error:?}") };
+        assert_eq!(help.as_deref(), Some("did you mean `dropbear`?"));
     }
 
     /// The test binary is a real, dynamically linked program; its libraries are the host's.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::elf::{Elf, ElfError, module_info};
-use super::suggest;
+use crate::document::did_you_mean;
 
 /// Why the modules cannot be put together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -24,8 +24,8 @@ pub enum ModuleError {
         needed_by: Option<String>,
         /// Of this kernel.
         release: String,
-        /// A name that it has and that looks alike.
-        suggestion: Option<String>,
+        /// Which of its names was probably meant.
+        help: Option<String>,
     },
     /// A module cannot be read.
     #[error("module {module} of kernel {release}: {problem}")]
@@ -100,7 +100,7 @@ impl ModuleTree {
             module: module.to_owned(),
             needed_by: needed_by.cloned(),
             release: self.release.clone(),
-            suggestion: suggest(module, known.map(String::as_str)),
+            help: did_you_mean(module, known.map(String::as_str)),
         }
     }
 
@@ -173,7 +173,7 @@ struct Info {
 fn read_info(bytes: &[u8]) -> Result<Info, ElfError> {
     let mut info = Info::default();
     let Some(section) = Elf::parse(bytes)?.section(".modinfo")? else {
-        return Err(ElfError::Truncated { what: "the .modinfo section" });
+        return Err(ElfError::NoSection { name: ".modinfo" });
     };
     for (key, value) in module_info(section) {
         match key.as_str() {
@@ -285,8 +285,8 @@ mod tests {
     fn an_unknown_name_is_said_with_what_was_meant() {
         let error = order(&virtio(), &["virtio_nett"]).unwrap_err();
         assert_eq!(error.to_string(), "kernel 6.1.0-test has no module \"virtio_nett\"");
-        let ModuleError::Unknown { suggestion, .. } = error else { panic!("{error:?}") };
-        assert_eq!(suggestion.as_deref(), Some("virtio_net"));
+        let ModuleError::Unknown { help, .. } = error else { panic!("{error:?}") };
+        assert_eq!(help.as_deref(), Some("did you mean `virtio_net`?"));
         let broken = tree(&[("a.ko", &[("depends", "gone")])]);
         assert_eq!(
             order(&broken, &["a"]).unwrap_err().to_string(),

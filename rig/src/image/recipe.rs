@@ -1,20 +1,13 @@
 //! A recipe: what a guest image is made of (`images/NAME.toml`).
 //!
-//! Holds its parser, which finds all problems at once, each with its place in the file. Must not know apt, caches or kernels.
-//! Units: none. Errors: [`RecipeProblem`]; it blames the file.
+//! Holds the table of its keys and the reading of a file. Must not know apt, caches or kernels. Units: none.
+//! Errors: [`Problems`], all of a file at once; they blame the file.
 //! Tests: below; what people read is kept in snapshots.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use super::modules::normal;
-use super::suggest;
+use crate::document::{Document, Findings, Node, Problems, Span, Table};
 
 /// What a guest image is made of. Complete: its hash is part of the image's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,232 +61,277 @@ pub struct Mirror {
     pub signed_by: String,
 }
 
-/// Something that is wrong with a recipe.
-#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
-#[error("{what}")]
-pub struct RecipeProblem {
-    /// One line.
-    pub what: String,
-    /// What to try.
-    #[help]
-    pub help: Option<String>,
-    #[source_code]
-    source_code: NamedSource<Arc<String>>,
-    #[label("{label}")]
-    span: SourceSpan,
-    label: String,
-}
-
 /// Commands without which `/init` cannot do its work.
 pub(super) const NEEDED_COMMANDS: [&str; 2] = ["busybox", "dropbear"];
 
-/// Reads the recipe `text` that is called `name` and lies at `path` (for messages). All its problems at once, in the file's order.
-pub fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, Vec<RecipeProblem>> {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { path, text: Arc::new(text.to_owned()), problems: Vec::new() };
-    for error in &errors {
-        reader.problem(error.span().unwrap_or(0..0), error.message().to_owned(), "here", None);
-    }
-    let recipe = reader.recipe(name, &document);
-    let mut problems = reader.problems;
-    if !errors.is_empty() {
-        // What a broken line hides is not missing, and what stands in its place is not the user's.
-        let broken: Vec<usize> = errors.iter().filter_map(|error| Some(error.span()?.start)).collect();
-        let syntax = errors.len();
-        let mut index = 0;
-        problems.retain(|problem| {
-            index += 1;
-            let follows = problem.what.starts_with("missing") || broken.contains(&problem.span.offset());
-            index <= syntax || !follows
-        });
-    }
-    if let (Some(recipe), true) = (recipe, problems.is_empty()) {
-        return Ok(recipe);
-    }
-    problems.sort_by_key(|problem| problem.span.offset());
-    Err(problems)
-}
-
-struct Reader<'a> {
-    path: &'a str,
-    text: Arc<String>,
-    problems: Vec<RecipeProblem>,
-}
-
-/// A table with the place that a missing key is reported at.
-struct Table<'a, 'i> {
-    name: &'static str,
-    table: &'a DeTable<'i>,
-    place: Range<usize>,
-}
-
+/// What a text must be like; the rule that it breaks.
 type Check = fn(&str) -> Result<(), &'static str>;
 
-impl Reader<'_> {
-    fn recipe(&mut self, name: &str, document: &Spanned<DeTable<'_>>) -> Option<Recipe> {
-        let root = Table { name: "the recipe", table: document.get_ref(), place: 0..0 };
-        self.check_keys(&root, &["title", "kernel", "initramfs", "mirror"]);
-        let title = self.text(&root, "title", any);
-        let kernel = self.table(&root, "kernel", "[kernel]").and_then(|table| self.kernel(&table));
-        let initramfs =
-            self.table(&root, "initramfs", "[initramfs]").and_then(|table| self.initramfs(&table));
-        let mirror = match root.table.get("mirror") {
-            Some(_) => Some(self.table(&root, "mirror", "[mirror]").and_then(|table| self.mirror(&table))?),
-            None => None,
-        };
-        Some(Recipe { name: name.to_owned(), title: title?, kernel: kernel?, initramfs: initramfs?, mirror })
-    }
+/// What stands behind a key.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Text(Check),
+    /// Of texts, none of them twice.
+    List(Check),
+    Section(&'static Section),
+}
 
-    fn kernel(&mut self, table: &Table<'_, '_>) -> Option<KernelRecipe> {
-        self.check_keys(table, &["release", "package", "version"]);
-        let release = self.text(table, "release", release_name);
-        let package = self.text(table, "package", package_name);
-        let version = self.optional_text(table, "version", version);
-        Some(KernelRecipe { release: release?, package: package?, version: version? })
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Required {
+    Yes,
+    No,
+}
 
-    fn initramfs(&mut self, table: &Table<'_, '_>) -> Option<InitramfsRecipe> {
-        self.check_keys(table, &["release", "packages", "commands", "modules", "available"]);
-        let release = self.text(table, "release", release_name);
-        let packages = self.list(table, "packages", package_name);
-        let commands = self.list(table, "commands", command_name);
-        let modules = self.list(table, "modules", module_name);
-        let available = match table.table.get("available") {
-            Some(_) => self.list(table, "available", module_name),
-            None => Some(Vec::new()),
-        };
-        self.check_apart(table, modules.as_deref().unwrap_or_default());
-        if let (Some(commands), Some((key, _))) = (&commands, table.table.get_key_value("commands")) {
-            for needed in NEEDED_COMMANDS {
-                if !commands.iter().any(|command| command == needed) {
-                    let help = format!("add {needed:?}: the guest's /init runs it");
-                    self.problem(
-                        key.span(),
-                        format!("`commands` lacks {needed:?}"),
-                        "in this list",
-                        Some(help),
-                    );
-                }
+/// A row of the table of keys.
+#[derive(Debug)]
+struct Key {
+    name: &'static str,
+    kind: Kind,
+    required: Required,
+    /// As a person would write it, and what it says.
+    example: &'static str,
+}
+
+/// A table of the file and its keys.
+#[derive(Debug)]
+struct Section {
+    /// As people call it.
+    what: &'static str,
+    keys: &'static [Key],
+}
+
+const fn text(name: &'static str, check: Check, required: Required, example: &'static str) -> Key {
+    Key { name, kind: Kind::Text(check), required, example }
+}
+
+const fn list(name: &'static str, check: Check, required: Required, example: &'static str) -> Key {
+    Key { name, kind: Kind::List(check), required, example }
+}
+
+const fn section(
+    name: &'static str,
+    section: &'static Section,
+    required: Required,
+    example: &'static str,
+) -> Key {
+    Key { name, kind: Kind::Section(section), required, example }
+}
+
+/// Every key of a recipe.
+static RECIPE: Section = Section {
+    what: "the recipe",
+    keys: &[
+        text("title", any, Required::Yes, "`title = \"Debian 12, kernel 6.1\"`: a line for people"),
+        section("kernel", &KERNEL, Required::Yes, "`[kernel]` with `release` and `package`"),
+        section(
+            "initramfs",
+            &INITRAMFS,
+            Required::Yes,
+            "`[initramfs]` with `release`, `packages`, `commands` and `modules`",
+        ),
+        section("mirror", &MIRROR, Required::No, "`[mirror]` with `uri` and `signed_by`"),
+    ],
+};
+
+static KERNEL: Section = Section {
+    what: "[kernel]",
+    keys: &[
+        text(
+            "release",
+            release_name,
+            Required::Yes,
+            "`release = \"bookworm\"`: the Debian release of the kernel",
+        ),
+        text(
+            "package",
+            package_name,
+            Required::Yes,
+            "`package = \"linux-image-cloud-amd64\"`: a kernel package",
+        ),
+        text(
+            "version",
+            version,
+            Required::No,
+            "`version = \"6.1.176-1\"`: exactly this version of the package",
+        ),
+    ],
+};
+
+static INITRAMFS: Section = Section {
+    what: "[initramfs]",
+    keys: &[
+        text(
+            "release",
+            release_name,
+            Required::Yes,
+            "`release = \"bookworm\"`: the Debian release of the packages",
+        ),
+        list(
+            "packages",
+            package_name,
+            Required::Yes,
+            "`packages = [\"busybox-static\", \"dropbear-bin\"]`: where the commands come from",
+        ),
+        list(
+            "commands",
+            command_name,
+            Required::Yes,
+            "`commands = [\"busybox\", \"dropbear\"]`: the programs of the guest",
+        ),
+        list(
+            "modules",
+            module_name,
+            Required::Yes,
+            "`modules = [\"virtio_pci\", \"virtio_net\"]`: what the guest loads at boot",
+        ),
+        list(
+            "available",
+            module_name,
+            Required::No,
+            "`available = [\"nf_tables\"]`: what the guest loads when something asks for it",
+        ),
+    ],
+};
+
+static MIRROR: Section = Section {
+    what: "[mirror]",
+    keys: &[
+        text("uri", uri, Required::Yes, "`uri = \"http://…/debian\"`: the address of a Debian archive"),
+        text(
+            "security_uri",
+            uri,
+            Required::No,
+            "`security_uri = \"http://…/debian-security\"`: the address of its security archive",
+        ),
+        text(
+            "signed_by",
+            absolute_path,
+            Required::Yes,
+            "`signed_by = \"/usr/share/keyrings/debian-archive-keyring.gpg\"`: the keyring of the archive",
+        ),
+    ],
+};
+
+/// Reads the recipe `text` that is called `name` and lies at `path` (for messages).
+///
+/// # Errors
+/// All problems of the file, in its order.
+pub fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, Problems> {
+    let (document, mut findings) = Document::parse(path, text)?;
+    let recipe = recipe(&mut findings, name, &document.root);
+    findings.finish(recipe)
+}
+
+fn recipe(findings: &mut Findings, name: &str, table: &Table) -> Option<Recipe> {
+    let root = Part::open(findings, &RECIPE, table, 0..0);
+    let title = root.text(findings, "title");
+    let kernel = root.part(findings, "kernel").and_then(|part| kernel(findings, &part));
+    let initramfs = root.part(findings, "initramfs").and_then(|part| initramfs(findings, &part));
+    let mirror = root.part(findings, "mirror").and_then(|part| mirror(findings, &part));
+    Some(Recipe { name: name.to_owned(), title: title?, kernel: kernel?, initramfs: initramfs?, mirror })
+}
+
+fn kernel(findings: &mut Findings, part: &Part<'_>) -> Option<KernelRecipe> {
+    let release = part.text(findings, "release");
+    let package = part.text(findings, "package");
+    let version = part.text(findings, "version");
+    Some(KernelRecipe { release: release?, package: package?, version })
+}
+
+fn initramfs(findings: &mut Findings, part: &Part<'_>) -> Option<InitramfsRecipe> {
+    let release = part.text(findings, "release");
+    let packages = part.list(findings, "packages");
+    let commands = part.list(findings, "commands");
+    let modules = part.list(findings, "modules");
+    let available = part.list(findings, "available").unwrap_or_default();
+    check_needed(findings, part, commands.as_deref());
+    check_apart(findings, part, modules.as_deref().unwrap_or_default());
+    Some(InitramfsRecipe {
+        release: release?,
+        packages: packages?,
+        commands: commands?,
+        modules: modules?,
+        available,
+    })
+}
+
+/// The guest's /init finds the programs that it runs.
+fn check_needed(findings: &mut Findings, part: &Part<'_>, commands: Option<&[String]>) {
+    let (Some(commands), Some((key, _))) = (commands, part.table.entry("commands")) else { return };
+    for needed in NEEDED_COMMANDS {
+        if !commands.iter().any(|command| command == needed) {
+            findings
+                .report(key.span.clone(), format!("`commands` lacks {needed:?}"), "in this list")
+                .help(format!("add {needed:?}: the guest's /init runs it"));
+        }
+    }
+}
+
+/// A module that is loaded at boot is never one that waits to be asked for.
+fn check_apart(findings: &mut Findings, part: &Part<'_>, modules: &[String]) {
+    let available = part.table.get("available").and_then(|node| node.value.as_list());
+    for item in available.into_iter().flatten() {
+        let Some(name) = item.value.as_text() else { continue };
+        if modules.iter().any(|module| normal(module) == normal(name)) {
+            let what = format!("`available` names {name:?}, which `modules` loads at boot");
+            findings
+                .report(item.span.clone(), what, "is there anyway")
+                .help("keep it in one of the two lists");
+        }
+    }
+}
+
+fn mirror(findings: &mut Findings, part: &Part<'_>) -> Option<Mirror> {
+    let uri = part.text(findings, "uri");
+    let security_uri = part.text(findings, "security_uri");
+    let signed_by = part.text(findings, "signed_by");
+    Some(Mirror { uri: uri?, security_uri, signed_by: signed_by? })
+}
+
+/// A table of the file beside what it should hold. What cannot be read is `None`, and there is a finding for it; so is an optional key that is
+/// not there, without one.
+struct Part<'a> {
+    section: &'static Section,
+    table: &'a Table,
+}
+
+impl<'a> Part<'a> {
+    /// Reports keys that are unknown, and at `place` those that are missing.
+    fn open(findings: &mut Findings, section: &'static Section, table: &'a Table, place: Span) -> Self {
+        let known: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
+        findings.refuse_unknown_keys(table, section.what, &known);
+        for key in section.keys {
+            if key.required == Required::Yes && table.get(key.name).is_none() {
+                findings.missing(place.clone(), section.what, key.name, key.example);
             }
         }
-        Some(InitramfsRecipe {
-            release: release?,
-            packages: packages?,
-            commands: commands?,
-            modules: modules?,
-            available: available?,
-        })
+        Self { section, table }
     }
 
-    /// A module that is loaded at boot is never one that waits to be asked for.
-    fn check_apart(&mut self, table: &Table<'_, '_>, modules: &[String]) {
-        let available = table.table.get("available").and_then(|value| value.get_ref().as_array());
-        for item in available.into_iter().flat_map(|array| array.iter()) {
-            let Some(name) = item.get_ref().as_str() else { continue };
-            if modules.iter().any(|module| normal(module) == normal(name)) {
-                let what = format!("`available` names {name:?}, which `modules` loads at boot");
-                let help = "keep it in one of the two lists";
-                self.problem(item.span(), what, "is there anyway", Some(help.to_owned()));
-            }
-        }
+    /// What the table of keys says of a key, and where the file has it.
+    fn find(&self, name: &str) -> Option<(Kind, Span, &'a Node)> {
+        let row = self.section.keys.iter().find(|key| key.name == name);
+        let kind = row.expect("what is read stands in the table of keys").kind;
+        self.table.entry(name).map(|(key, node)| (kind, key.span.clone(), node))
     }
 
-    fn mirror(&mut self, table: &Table<'_, '_>) -> Option<Mirror> {
-        self.check_keys(table, &["uri", "security_uri", "signed_by"]);
-        let uri = self.text(table, "uri", uri);
-        let security_uri = self.optional_text(table, "security_uri", self::uri);
-        let signed_by = self.text(table, "signed_by", absolute_path);
-        Some(Mirror { uri: uri?, security_uri: security_uri?, signed_by: signed_by? })
+    fn text(&self, findings: &mut Findings, name: &str) -> Option<String> {
+        let (Kind::Text(check), _, node) = self.find(name)? else { return None };
+        checked(findings, node, name, &format!("`{name}`"), check)
     }
 
-    fn problem(&mut self, span: Range<usize>, what: String, label: &str, help: Option<String>) {
-        self.problems.push(RecipeProblem {
-            what,
-            help,
-            source_code: NamedSource::new(self.path, Arc::clone(&self.text)),
-            span: span.into(),
-            label: label.to_owned(),
-        });
-    }
-
-    fn check_keys(&mut self, table: &Table<'_, '_>, known: &[&str]) {
-        for key in table.table.keys() {
-            let name: &str = key.get_ref();
-            if known.contains(&name) {
-                continue;
-            }
-            let help = match suggest(name, known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known keys: {}", known.join(", ")),
-            };
-            self.problem(
-                key.span(),
-                format!("unknown key `{name}` in {}", table.name),
-                "not known",
-                Some(help),
-            );
-        }
-    }
-
-    fn missing(&mut self, table: &Table<'_, '_>, key: &str) {
-        let what = format!("missing `{key}` in {}", table.name);
-        self.problem(table.place.clone(), what, "belongs in here", None);
-    }
-
-    fn table<'a, 'i>(
-        &mut self,
-        root: &Table<'a, 'i>,
-        key: &str,
-        name: &'static str,
-    ) -> Option<Table<'a, 'i>> {
-        let Some((place, value)) = root.table.get_key_value(key) else {
-            self.missing(root, name);
-            return None;
-        };
-        let Some(table) = value.get_ref().as_table() else {
-            self.wrong_type(value, key, "a table");
-            return None;
-        };
-        Some(Table { name, table, place: place.span() })
-    }
-
-    fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, key: &str, wanted: &str) {
-        let is = value.get_ref().type_str();
-        self.problem(value.span(), format!("`{key}` is {wanted}"), &format!("this is of type {is}"), None);
-    }
-
-    fn text(&mut self, table: &Table<'_, '_>, key: &str, check: Check) -> Option<String> {
-        let Some(value) = table.table.get(key) else {
-            self.missing(table, key);
-            return None;
-        };
-        self.string(value, key, "a string", check)
-    }
-
-    /// The outer option is whether reading succeeded.
-    #[expect(clippy::option_option, reason = "absent and unreadable are different answers")]
-    fn optional_text(&mut self, table: &Table<'_, '_>, key: &str, check: Check) -> Option<Option<String>> {
-        match table.table.get(key) {
-            Some(value) => self.string(value, key, "a string", check).map(Some),
-            None => Some(None),
-        }
-    }
-
-    fn list(&mut self, table: &Table<'_, '_>, key: &str, check: Check) -> Option<Vec<String>> {
-        let Some(value) = table.table.get(key) else {
-            self.missing(table, key);
-            return None;
-        };
-        let Some(array) = value.get_ref().as_array() else {
-            self.wrong_type(value, key, "a list of strings");
-            return None;
-        };
+    fn list(&self, findings: &mut Findings, name: &str) -> Option<Vec<String>> {
+        let (Kind::List(check), _, node) = self.find(name)? else { return None };
         let mut items: Vec<String> = Vec::new();
         let mut complete = true;
-        for item in array.iter() {
-            match self.string(item, key, "a list of strings", check) {
+        for item in findings.list(node, &format!("`{name}`"))? {
+            match checked(findings, item, name, &format!("each value of `{name}`"), check) {
                 Some(text) if items.contains(&text) => {
-                    self.problem(item.span(), format!("`{key}` names {text:?} twice"), "again here", None);
+                    findings.report(
+                        item.span.clone(),
+                        format!("`{name}` names {text:?} twice"),
+                        "again here",
+                    );
                 }
                 Some(text) => items.push(text),
                 None => complete = false,
@@ -302,22 +340,22 @@ impl Reader<'_> {
         complete.then_some(items)
     }
 
-    fn string(
-        &mut self,
-        value: &Spanned<DeValue<'_>>,
-        key: &str,
-        wanted: &str,
-        check: Check,
-    ) -> Option<String> {
-        let Some(text) = value.get_ref().as_str() else {
-            self.wrong_type(value, key, wanted);
-            return None;
-        };
-        if let Err(rule) = check(text) {
-            self.problem(value.span(), format!("`{key}` cannot be {text:?}"), rule, None);
-            return None;
+    fn part(&self, findings: &mut Findings, name: &str) -> Option<Part<'a>> {
+        let (Kind::Section(section), place, node) = self.find(name)? else { return None };
+        let table = findings.table(node, &format!("`{name}`"))?;
+        Some(Part::open(findings, section, table, place))
+    }
+}
+
+/// A string that keeps the rule of its key.
+fn checked(findings: &mut Findings, node: &Node, key: &str, what: &str, check: Check) -> Option<String> {
+    let text = findings.string(node, what)?;
+    match check(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(rule) => {
+            findings.report(node.span.clone(), format!("`{key}` cannot be {text:?}"), rule);
+            None
         }
-        Some(text.to_owned())
     }
 }
 
@@ -384,7 +422,7 @@ mod tests {
         let problems = parse("t", "images/t.toml", text).unwrap_err();
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
         let mut out = String::new();
-        for problem in &problems {
+        for problem in problems.iter() {
             handler.render_report(&mut out, problem).unwrap();
         }
         out
@@ -401,6 +439,66 @@ mod tests {
         assert_eq!(recipe.mirror, None);
         let pinned = GOOD.replace("# version", "version");
         assert_eq!(parse("6.1", "", &pinned).unwrap().kernel.version.as_deref(), Some("6.1.176-1"));
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_read() {
+        let recipe = parse(
+            "all",
+            "",
+            r#"title = "all"
+[kernel]
+release = "trixie"
+package = "linux-image-amd64"
+version = "6.12.1-1"
+[initramfs]
+release = "sid"
+packages = ["busybox-static"]
+commands = ["busybox", "dropbear"]
+modules = ["virtio_net"]
+available = ["nf_tables"]
+[mirror]
+uri = "http://127.0.0.1/debian"
+security_uri = "http://127.0.0.1/security"
+signed_by = "/keyring.gpg"
+"#,
+        )
+        .unwrap();
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let wanted = Recipe {
+            name: "all".to_owned(),
+            title: "all".to_owned(),
+            kernel: KernelRecipe {
+                release: "trixie".to_owned(),
+                package: "linux-image-amd64".to_owned(),
+                version: Some("6.12.1-1".to_owned()),
+            },
+            initramfs: InitramfsRecipe {
+                release: "sid".to_owned(),
+                packages: words(&["busybox-static"]),
+                commands: words(&["busybox", "dropbear"]),
+                modules: words(&["virtio_net"]),
+                available: words(&["nf_tables"]),
+            },
+            mirror: Some(Mirror {
+                uri: "http://127.0.0.1/debian".to_owned(),
+                security_uri: Some("http://127.0.0.1/security".to_owned()),
+                signed_by: "/keyring.gpg".to_owned(),
+            }),
+        };
+        assert_eq!(recipe, wanted);
+        // And the table has no key that nobody reads.
+        let json = serde_json::to_value(&recipe).unwrap();
+        for (section, at) in
+            [(&RECIPE, ""), (&KERNEL, "/kernel"), (&INITRAMFS, "/initramfs"), (&MIRROR, "/mirror")]
+        {
+            let read = json.pointer(at).unwrap().as_object().unwrap();
+            let keys: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
+            for name in read.keys().filter(|name| *name != "name") {
+                assert!(keys.contains(&name.as_str()), "{name} of {}", section.what);
+            }
+            assert!(keys.iter().all(|key| read.contains_key(*key)), "{keys:?}");
+        }
     }
 
     #[test]

@@ -124,6 +124,27 @@ fn yes() -> bool {
 }
 
 impl Cell {
+    /// The smallest cell that measures this: one trial in one block, and nothing known of its scenario but the script.
+    pub fn of(subject: Subject) -> Self {
+        Self::identified(subject.id(), subject)
+    }
+
+    /// [`Cell::of`], where the id is known: `id` is that of `subject`.
+    pub(super) fn identified(id: CellId, subject: Subject) -> Self {
+        Self {
+            id,
+            subject,
+            title: String::new(),
+            claims: Vec::new(),
+            control: None,
+            alert: true,
+            trials: 1,
+            blocks: 1,
+            in_flight: 1,
+            proof: Vec::new(),
+        }
+    }
+
     /// Whether this is a bare-metal cell: the baseline of its comparisons.
     pub fn is_baseline(&self) -> bool {
         self.subject.configuration.target == TargetSpec::Host

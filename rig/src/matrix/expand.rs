@@ -1,4 +1,7 @@
 //! Crossing the axes: layers -> points (cheap) -> cells (complete).
+//!
+//! Must not know hosts or the command line. Units: counts. Errors: [`Uncrossable`], which blames the matrix file.
+//! Tests: `tests.rs` of this room.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -7,17 +10,17 @@ use std::sync::Arc;
 use rig_protocol::{Errno, Script};
 
 use super::cell::{Cell, Control, HOST_KERNEL, ScriptDigest, Subject};
-use super::file::{ControlKeys, Matrix};
+use super::declared::{ControlKeys, Exclude, Include, Layer, Matrix, Sizes, Word};
 use super::glob;
-use super::layer::{Exclude, Include, Layer, Sizes, Word};
-use super::plan::own_pace;
+use super::pace::own_pace;
+use super::settings::Settings;
 use crate::configuration::{Configuration, TargetSpec};
-use crate::document::{Findings, Key, Table};
+use crate::document::Key;
 use crate::path::PathSpec;
 use crate::script::{Resolved, Scenario, Unresolved};
 
 /// More cells than this are a slip, and would take weeks.
-const MOST_CELLS: usize = 100_000;
+pub(super) const MOST_CELLS: usize = 100_000;
 
 /// A scenario with all its parameters.
 #[derive(Debug)]
@@ -32,24 +35,36 @@ pub(super) struct Variant<'m> {
 /// A cell before it is written out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point<'m> {
-    variant: usize,
     pub(super) configuration: &'m Configuration,
     pub(super) kernel: &'m str,
     pub(super) path: &'m PathSpec,
-    place: Place,
+    at: Coordinates,
     sizes: Sizes,
     pub(super) control: Option<&'m ControlKeys>,
 }
 
 impl Point<'_> {
     /// On what it is measured, whatever it plays and whatever lies on the way: configuration and kernel.
-    pub(super) fn machine(&self) -> [usize; 2] {
-        [self.place[1], self.place[2]]
+    pub(super) fn machine(&self) -> Machine {
+        Machine { configuration: self.at.configuration, kernel: self.at.kernel }
     }
 }
 
-/// Where a point stands, as indices of variant, configuration, kernel and path: equal places are one cell.
-type Place = [usize; 4];
+/// A configuration and a kernel, by their indices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Machine {
+    configuration: usize,
+    kernel: usize,
+}
+
+/// Where a point is on each axis, by index: points with equal coordinates are one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Coordinates {
+    variant: usize,
+    configuration: usize,
+    kernel: usize,
+    path: usize,
+}
 
 /// The crossed axes of one profile.
 #[derive(Debug)]
@@ -59,7 +74,7 @@ pub(super) struct Expansion<'m> {
     variants: Vec<Variant<'m>>,
     by_digest: HashMap<(ScriptDigest, Option<(Errno, u32)>), usize>,
     points: Vec<Point<'m>>,
-    places: HashMap<Place, usize>,
+    by_coordinates: HashMap<Coordinates, usize>,
     /// Every kernel word that was met, for its index.
     kernels: Vec<&'m str>,
     /// Per exclude (of the file, then of the profile), whether it matched anything.
@@ -68,7 +83,7 @@ pub(super) struct Expansion<'m> {
 
 /// Why the axes cannot be crossed.
 #[derive(Debug)]
-pub(super) enum Fault<'m> {
+pub(super) enum Uncrossable<'m> {
     /// A parameter's value does not go with the others.
     Value { word: Option<&'m Word>, wrong: Unresolved },
     /// Too many cells, with this scenario's.
@@ -80,7 +95,7 @@ type Axes<'m> = BTreeMap<&'static str, &'m [Word]>;
 
 impl<'m> Expansion<'m> {
     /// Crosses the axes of `profile` (`None`: of the file alone).
-    pub(super) fn new(matrix: &'m Matrix, profile: Option<&'m Layer>) -> Result<Self, Vec<Fault<'m>>> {
+    pub(super) fn new(matrix: &'m Matrix, profile: Option<&'m Layer>) -> Result<Self, Vec<Uncrossable<'m>>> {
         let excludes = matrix.base.excludes.len() + profile.map_or(0, |layer| layer.excludes.len());
         let mut expansion = Self {
             matrix,
@@ -88,22 +103,22 @@ impl<'m> Expansion<'m> {
             variants: Vec::new(),
             by_digest: HashMap::new(),
             points: Vec::new(),
-            places: HashMap::new(),
+            by_coordinates: HashMap::new(),
             kernels: Vec::new(),
             excluded: vec![false; excludes],
         };
-        let mut faults = Vec::new();
+        let mut obstacles = Vec::new();
         let axes = expansion.axes();
         for word in axes.get("scenario").copied().unwrap_or_default() {
             let (sizes, parameters) = expansion.scenario_keys(&word.text);
-            expansion.cross(word, &parameters, &axes, sizes, &mut faults);
+            expansion.cross(word, &parameters, &axes, sizes, &mut obstacles);
         }
         expansion.exclude();
         for include in expansion.includes() {
-            expansion.include(include, &axes, &mut faults);
+            expansion.include(include, &axes, &mut obstacles);
         }
-        expansion.control(&mut faults);
-        if faults.is_empty() { Ok(expansion) } else { Err(faults) }
+        expansion.control(&mut obstacles);
+        if obstacles.is_empty() { Ok(expansion) } else { Err(obstacles) }
     }
 
     fn axes(&self) -> Axes<'m> {
@@ -154,7 +169,7 @@ impl<'m> Expansion<'m> {
         parameters: &[(&'m str, &'m [Word])],
         axes: &Axes<'m>,
         sizes: Sizes,
-        faults: &mut Vec<Fault<'m>>,
+        obstacles: &mut Vec<Uncrossable<'m>>,
     ) {
         let Some(scenario) = self.matrix.library.get(&name.text) else { return };
         let combinations =
@@ -165,7 +180,7 @@ impl<'m> Expansion<'m> {
             .product();
         let total = combinations.and_then(|n| n.checked_mul(others.max(1))).unwrap_or(usize::MAX);
         if total.saturating_add(self.points.len()) > MOST_CELLS {
-            faults.push(Fault::TooMany(name));
+            obstacles.push(Uncrossable::TooMany(name));
             return;
         }
         let combinations = combinations.unwrap_or(0);
@@ -173,11 +188,7 @@ impl<'m> Expansion<'m> {
             let chosen = choose(parameters, index);
             match self.variant(scenario, &chosen) {
                 Ok(variant) => self.place(variant, axes, sizes, None),
-                Err(wrong) => faults.extend(wrong.into_iter().map(|wrong| {
-                    let word =
-                        chosen.iter().find(|(name, _)| *name == wrong.parameter).map(|(_, word)| *word);
-                    Fault::Value { word, wrong }
-                })),
+                Err(wrong) => obstacles.extend(of_values(wrong, &chosen)),
             }
         }
     }
@@ -220,8 +231,8 @@ impl<'m> Expansion<'m> {
                         continue;
                     };
                     let path = &matrix.paths[path_at];
-                    let place = [variant, at, kernel_at, path_at];
-                    self.add(Point { variant, configuration, kernel, path, place, sizes, control });
+                    let at = Coordinates { variant, configuration: at, kernel: kernel_at, path: path_at };
+                    self.add(Point { configuration, kernel, path, at, sizes, control });
                 }
             }
         }
@@ -236,7 +247,7 @@ impl<'m> Expansion<'m> {
 
     /// A point that is there already takes the new sizes.
     fn add(&mut self, point: Point<'m>) {
-        match self.places.entry(point.place) {
+        match self.by_coordinates.entry(point.at) {
             Entry::Occupied(known) => {
                 let known = &mut self.points[*known.get()];
                 known.sizes = point.sizes.or(known.sizes);
@@ -268,7 +279,7 @@ impl<'m> Expansion<'m> {
         let mut excluded = std::mem::take(&mut self.excluded);
         self.points.retain(|point| {
             let mut keep = true;
-            for &index in &candidates[point.variant] {
+            for &index in &candidates[point.at.variant] {
                 if excludes[index].keys.iter().all(|(key, words)| fits_point(key, words, point)) {
                     excluded[index] = true;
                     keep = false;
@@ -277,10 +288,11 @@ impl<'m> Expansion<'m> {
             keep
         });
         self.excluded = excluded;
-        self.places = self.points.iter().enumerate().map(|(index, point)| (point.place, index)).collect();
+        self.by_coordinates =
+            self.points.iter().enumerate().map(|(index, point)| (point.at, index)).collect();
     }
 
-    fn include(&mut self, include: &'m Include, axes: &Axes<'m>, faults: &mut Vec<Fault<'m>>) {
+    fn include(&mut self, include: &'m Include, axes: &Axes<'m>, obstacles: &mut Vec<Uncrossable<'m>>) {
         let mut axes = axes.clone();
         for (axis, words) in &include.axes {
             axes.insert(axis, words);
@@ -289,54 +301,58 @@ impl<'m> Expansion<'m> {
             include.parameters.iter().map(|(key, words)| (key.name.as_str(), words.as_slice())).collect();
         for word in axes.get("scenario").copied().unwrap_or_default() {
             let sizes = include.sizes.or(self.scenario_keys(&word.text).0);
-            self.cross(word, &parameters, &axes, sizes, faults);
+            self.cross(word, &parameters, &axes, sizes, obstacles);
         }
     }
 
-    /// Every control that the profile wants, once on every machine that a cell is on, over a path that does nothing: what lies
-    /// on the way has no say in whether an errno is seen, and a control over a firewall would measure the firewall.
-    fn control(&mut self, faults: &mut Vec<Fault<'m>>) {
-        let matrix = self.matrix;
+    /// Every control that the profile wants, once on every machine that a cell is on.
+    fn control(&mut self, obstacles: &mut Vec<Uncrossable<'m>>) {
         let wanted = self.profile.and_then(|layer| layer.controls.as_deref());
-        let mut seen = HashSet::new();
-        let places: Vec<Point<'m>> = self
-            .points
-            .iter()
-            .filter(|point| seen.insert(point.machine()))
-            .map(|point| {
-                let of_machine = self.points.iter().filter(|other| other.machine() == point.machine());
-                let near = of_machine.map(|other| other.place[3]).find(|at| matrix.paths[*at].is_plain());
-                let far = || matrix.paths.iter().position(PathSpec::is_plain);
-                let at = near.or_else(far).unwrap_or(point.place[3]);
-                let [variant, configuration, kernel, _] = point.place;
-                Point { path: &matrix.paths[at], place: [variant, configuration, kernel, at], ..*point }
-            })
-            .collect();
-        let unwanted = |control: &ControlKeys| {
-            wanted.is_some_and(|words| !words.iter().any(|word| word.text == control.name.name))
+        let is_wanted = |control: &&ControlKeys| {
+            wanted.is_none_or(|words| words.iter().any(|word| word.text == control.name.name))
         };
-        for control in &matrix.controls {
-            if unwanted(control) {
-                continue;
-            }
-            let Some(scenario) = self.matrix.library.get(&control.scenario) else { continue };
+        let matrix = self.matrix;
+        let machines = self.machines();
+        for control in matrix.controls.iter().filter(is_wanted) {
+            let Some(scenario) = matrix.library.get(&control.scenario) else { continue };
             let chosen: Vec<(&'m str, &'m Word)> =
                 control.parameters.iter().map(|(key, word)| (key.name.as_str(), word)).collect();
             match self.variant(scenario, &chosen) {
                 Ok(variant) => {
-                    for &point in &places {
-                        let place = [variant, point.place[1], point.place[2], point.place[3]];
-                        let sizes = control.sizes;
-                        self.add(Point { variant, place, sizes, control: Some(control), ..point });
+                    for &point in &machines {
+                        let (at, sizes) = (Coordinates { variant, ..point.at }, control.sizes);
+                        self.add(Point { at, sizes, control: Some(control), ..point });
                     }
                 }
-                Err(wrong) => faults.extend(wrong.into_iter().map(|wrong| {
-                    let word =
-                        chosen.iter().find(|(name, _)| *name == wrong.parameter).map(|(_, word)| *word);
-                    Fault::Value { word, wrong }
-                })),
+                Err(wrong) => obstacles.extend(of_values(wrong, &chosen)),
             }
         }
+    }
+
+    /// One point on every machine, over a path that does nothing: what lies on the way has no say in whether an errno is seen, and a
+    /// control over a firewall would measure the firewall.
+    fn machines(&self) -> Vec<Point<'m>> {
+        let paths = &self.matrix.paths;
+        let mut seen = HashSet::new();
+        let firsts = self.points.iter().filter(|point| seen.insert(point.machine()));
+        let over_plain_path = |point: &Point<'m>| {
+            let of_machine = self.points.iter().filter(|other| other.machine() == point.machine());
+            let near = of_machine.map(|other| other.at.path).find(|at| paths[*at].is_plain());
+            let far = || paths.iter().position(PathSpec::is_plain);
+            let path = near.or_else(far).unwrap_or(point.at.path);
+            Point { path: &paths[path], at: Coordinates { path, ..point.at }, ..*point }
+        };
+        firsts.map(over_plain_path).collect()
+    }
+
+    /// Whether any cell that is not a control is left.
+    pub(super) fn has_cells(&self) -> bool {
+        self.points.iter().any(|point| point.control.is_none())
+    }
+
+    /// Every exclude, and whether it matched a cell.
+    pub(super) fn matched_excludes(&self) -> impl Iterator<Item = (&'m Exclude, bool)> {
+        self.excludes().zip(self.excluded.iter().copied())
     }
 
     pub(super) fn points(&self) -> &[Point<'m>] {
@@ -344,11 +360,11 @@ impl<'m> Expansion<'m> {
     }
 
     pub(super) fn variant_of(&self, point: &Point<'m>) -> &Variant<'m> {
-        &self.variants[point.variant]
+        &self.variants[point.at.variant]
     }
 
     /// Writes a point out. `settings` are the profile's; `trials` overrides every size.
-    pub(super) fn cell(&self, point: &Point<'m>, settings: &super::Settings, trials: Option<u64>) -> Cell {
+    pub(super) fn cell(&self, point: &Point<'m>, settings: &Settings, trials: Option<u64>) -> Cell {
         let variant = self.variant_of(point);
         let subject = Subject {
             scenario: variant.scenario.name.clone(),
@@ -369,94 +385,31 @@ impl<'m> Expansion<'m> {
         };
         let trials = trials.or(point.sizes.trials).unwrap_or(default_trials);
         let blocks = u64::from(point.sizes.blocks.unwrap_or(default_blocks)).min(trials) as u32;
+        let in_flight =
+            point.sizes.in_flight.or(settings.in_flight).unwrap_or_else(|| own_pace(&subject.script));
         Cell {
-            id: subject.id_with(&variant.digest),
             title: variant.scenario.title.clone(),
             claims: variant.scenario.claims.clone(),
             control,
             trials,
             blocks,
-            in_flight: point
-                .sizes
-                .in_flight
-                .or(settings.in_flight)
-                .unwrap_or_else(|| own_pace(&subject.script)),
+            in_flight,
             proof: variant.scenario.proof.clone(),
             alert: !variant.scenario.race,
-            subject,
-        }
-    }
-
-    /// Crosses the axes of the file and of every profile, and reports what only shows then.
-    pub(super) fn probe(matrix: &'m Matrix, findings: &mut Findings, root: &Table) {
-        let mut matched: HashMap<usize, bool> = HashMap::new();
-        let layers =
-            std::iter::once(None).chain(matrix.profiles.iter().map(|(name, layer)| Some((name, layer))));
-        for profile in layers {
-            let place = match profile {
-                None => root.entry("axes"),
-                Some((name, _)) => root.get("profile").and_then(|node| match &node.value {
-                    crate::document::Value::Table(table) => table.entry(name),
-                    _ => None,
-                }),
-            };
-            let span = place.map_or(0..0, |(key, _)| key.span.clone());
-            match Self::new(matrix, profile.map(|(_, layer)| layer)) {
-                Ok(expansion) => {
-                    if !expansion.points.iter().any(|point| point.control.is_none()) {
-                        findings
-                            .report(span, "no cell is left", "every cell is excluded")
-                            .help("the excludes of the file and of the profile cover the whole product");
-                    }
-                    for (exclude, hit) in expansion.excludes().zip(&expansion.excluded) {
-                        *matched.entry(exclude.span.start).or_default() |= hit;
-                    }
-                }
-                Err(faults) => report_faults(findings, faults, &span),
-            }
-        }
-        let excludes = std::iter::once(&matrix.base)
-            .chain(matrix.profiles.iter().map(|(_, layer)| layer))
-            .flat_map(|l| &l.excludes);
-        for exclude in excludes {
-            if matched.get(&exclude.span.start) == Some(&false) {
-                findings
-                    .report(
-                        exclude.span.clone(),
-                        "this exclude matches no cell",
-                        "of the file or of any profile",
-                    )
-                    .help("all its keys must match one cell; `rig matrix plan` lists the cells");
-            }
+            ..Cell::identified(subject.id_with(&variant.digest), subject)
         }
     }
 }
 
-fn report_faults(findings: &mut Findings, faults: Vec<Fault<'_>>, span: &crate::document::Span) {
-    let mut seen = Vec::new();
-    for fault in faults {
-        match fault {
-            Fault::TooMany(word) => {
-                if !seen.contains(&word.span) {
-                    findings
-                        .report(
-                            word.span.clone(),
-                            format!("the axes cross to more than {MOST_CELLS} cells"),
-                            "with the parameters of this scenario",
-                        )
-                        .help("narrow an axis or a parameter, or split the file");
-                    seen.push(word.span.clone());
-                }
-            }
-            Fault::Value { word, wrong } => {
-                let place = word.map_or(span.clone(), |word| word.span.clone());
-                if !seen.contains(&place) {
-                    findings.report(place.clone(), wrong.message, wrong.label).maybe_help(wrong.help);
-                    seen.push(place);
-                }
-            }
-        }
-    }
+/// Each wrong value with the word that says it.
+fn of_values<'m>(
+    wrong: Vec<Unresolved>,
+    chosen: &[(&'m str, &'m Word)],
+) -> impl Iterator<Item = Uncrossable<'m>> {
+    wrong.into_iter().map(|wrong| {
+        let word = chosen.iter().find(|(name, _)| *name == wrong.parameter).map(|(_, word)| *word);
+        Uncrossable::Value { word, wrong }
+    })
 }
 
 /// The `index`-th combination of all values, the last parameter changing fastest.

@@ -1,10 +1,13 @@
 //! FILTER of the command line: `axis=value`, globs allowed.
+//!
+//! Must not know how axes are crossed. Units: none. Errors: problems that blame the command line.
+//! Tests: `tests.rs` of this room, `tests/diagnostics.rs`.
 
 use std::collections::HashSet;
 
-use super::expand::{Expansion, Point};
+use super::expand::{Expansion, Machine, Point};
 use super::glob;
-use super::layer::AXES;
+use super::keys::file as keys;
 use crate::document::{Problem, Problems, did_you_mean, hint, listing};
 
 /// One `axis=value`. Filters on the same axis widen (either), filters on different axes narrow (both).
@@ -126,7 +129,7 @@ pub(super) fn select<'e, 'm>(
     };
     let points: Vec<(&Point<'m>, bool)> =
         expansion.points().iter().map(|point| (point, wanted(point))).collect();
-    let machines: HashSet<[usize; 2]> = points
+    let machines: HashSet<Machine> = points
         .iter()
         .filter(|(point, wanted)| *wanted && point.control.is_none())
         .map(|(point, _)| point.machine())
@@ -144,7 +147,7 @@ pub(super) fn select<'e, 'm>(
 
 /// Why a filter cannot match, if it cannot.
 fn refuse(expansion: &Expansion<'_>, filter: &Filter) -> Option<Problem> {
-    let mut axes: Vec<&str> = AXES.iter().chain(MORE_AXES).copied().collect();
+    let mut axes: Vec<&str> = keys::AXES.names().into_iter().chain(MORE_AXES.iter().copied()).collect();
     for point in expansion.points() {
         for name in expansion.variant_of(point).parameters.keys() {
             if !axes.contains(&name.as_str()) {

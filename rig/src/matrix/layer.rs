@@ -1,109 +1,22 @@
-//! What the file says, and what a profile says over it: run keys, axes, scenario parameters, includes, excludes.
+//! Reading of what the file says and of what a profile says over it: run keys, axes, scenario parameters, includes, excludes.
+//!
+//! Must not know which scenarios, configurations and paths there are. Units: as the keys say.
+//! Errors: problems with places. Tests: `tests.rs` of this room, `keys/tests.rs`, `tests/diagnostics.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::document::{Findings, Key, Node, Span, Table, Value};
+use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Word};
+use super::keys::file as keys;
+use super::read::{check_name, count, fraction, small};
+use crate::document::{Findings, Key, Node, Table, Value};
 use crate::script::{self, parse_delay};
-
-use super::configuration::check_name;
-
-/// A value of the file and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) text: String,
-    pub(super) span: Span,
-}
-
-/// The axes that a matrix crosses, in the order of its product.
-pub(super) const AXES: &[&str] = &["scenario", "configuration", "kernel", "path"];
-
-/// Keys that change how much a cell is run.
-pub(super) const SIZE_KEYS: &[&str] = &["trials", "blocks", "in_flight"];
-
-/// Keys of `[run]`, and of a profile.
-pub(super) const RUN_KEYS: &[&str] = &[
-    "trials",
-    "blocks",
-    "in_flight",
-    "control_trials",
-    "control_blocks",
-    "confidence",
-    "margin",
-    "retries",
-    "block_deadline",
-];
-
-/// How much a cell is run, where the file says it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sizes {
-    pub(super) trials: Option<u64>,
-    pub(super) blocks: Option<u32>,
-    pub(super) in_flight: Option<u32>,
-}
-
-impl Sizes {
-    /// These, and what they do not say from `other`.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            trials: self.trials.or(other.trials),
-            blocks: self.blocks.or(other.blocks),
-            in_flight: self.in_flight.or(other.in_flight),
-        }
-    }
-}
-
-/// Keys of `[run]`, where the file says them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct RunKeys {
-    pub(super) sizes: Sizes,
-    pub(super) control_trials: Option<u64>,
-    pub(super) control_blocks: Option<u32>,
-    pub(super) confidence: Option<f64>,
-    pub(super) margin: Option<f64>,
-    pub(super) retries: Option<u32>,
-    pub(super) block_deadline: Option<Duration>,
-}
-
-/// `[scenario.NAME]`: parameter axes in file order, and sizes.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ScenarioKeys {
-    pub(super) sizes: Sizes,
-    pub(super) parameters: Vec<(Key, Vec<Word>)>,
-}
-
-/// `[[include]]`: a small product of its own.
-#[derive(Debug, Clone)]
-pub(super) struct Include {
-    pub(super) axes: BTreeMap<&'static str, Vec<Word>>,
-    pub(super) parameters: Vec<(Key, Vec<Word>)>,
-    pub(super) sizes: Sizes,
-}
-
-/// `[[exclude]]`: cells of the product that match every key.
-#[derive(Debug, Clone)]
-pub(super) struct Exclude {
-    pub(super) span: Span,
-    pub(super) keys: Vec<(Key, Vec<Word>)>,
-}
-
-/// Everything that a profile can say.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Layer {
-    pub(super) run: RunKeys,
-    pub(super) axes: BTreeMap<&'static str, Vec<Word>>,
-    pub(super) scenarios: Vec<(Key, ScenarioKeys)>,
-    pub(super) includes: Option<Vec<Include>>,
-    /// The controls that a profile plays; `None`: all.
-    pub(super) controls: Option<Vec<Word>>,
-    pub(super) excludes: Vec<Exclude>,
-}
 
 /// Reads `axes`, `scenario`, `include` and `exclude` out of `table`; `prefix` is `profile.quick.` or empty.
 pub(super) fn read_layer(findings: &mut Findings, table: &Table, prefix: &str, run: RunKeys) -> Layer {
     let mut layer = Layer { run, ..Layer::default() };
     if let Some(axes) = table.get("axes").and_then(|node| findings.table(node, &format!("[{prefix}axes]"))) {
-        findings.refuse_unknown_keys(axes, &format!("[{prefix}axes]"), AXES);
+        findings.refuse_unknown_keys(axes, &format!("[{prefix}axes]"), &keys::AXES.names());
         layer.axes = read_axes(findings, axes);
     }
     if let Some(scenarios) =
@@ -144,7 +57,7 @@ fn tables<'n>(findings: &mut Findings, node: &'n Node, name: &str) -> Option<Vec
 
 fn read_axes(findings: &mut Findings, table: &Table) -> BTreeMap<&'static str, Vec<Word>> {
     let mut axes = BTreeMap::new();
-    for &axis in AXES {
+    for axis in keys::AXES.names() {
         if let Some(node) = table.get(axis) {
             axes.insert(axis, words(findings, node, &format!("axis `{axis}`")));
         }
@@ -186,7 +99,7 @@ fn read_scenario_keys(findings: &mut Findings, table: &Table) -> ScenarioKeys {
     let parameters = table
         .entries
         .iter()
-        .filter(|(key, _)| !SIZE_KEYS.contains(&key.name.as_str()))
+        .filter(|(key, _)| !is_size(&key.name))
         .map(|(key, node)| (key.clone(), words(findings, node, &format!("parameter `{}`", key.name))))
         .collect();
     ScenarioKeys { sizes: read_sizes(findings, table), parameters }
@@ -197,9 +110,9 @@ fn read_include(findings: &mut Findings, table: &Table) -> Option<Include> {
         Include { axes: BTreeMap::new(), parameters: Vec::new(), sizes: read_sizes(findings, table) };
     for (key, node) in &table.entries {
         let what = format!("`{}` of an include", key.name);
-        if let Some(axis) = AXES.iter().find(|axis| **axis == key.name) {
-            include.axes.insert(axis, words(findings, node, &what));
-        } else if !SIZE_KEYS.contains(&key.name.as_str()) {
+        if let Some(axis) = keys::AXES.rows().find(|axis| axis.name == key.name) {
+            include.axes.insert(axis.name, words(findings, node, &what));
+        } else if !is_size(&key.name) {
             let words = words(findings, node, &what);
             if !words.is_empty() {
                 include.parameters.push((key.clone(), words));
@@ -230,19 +143,20 @@ fn read_exclude(findings: &mut Findings, table: &Table) -> Option<Exclude> {
     Some(Exclude { span: table.span.clone(), keys })
 }
 
-/// A cell has at most this many trials: the counts of a run stay far from 64 bits, and a slip of a digit is seen.
-const MOST_TRIALS: u64 = 100_000_000;
+/// Whether a key says how much a cell is run.
+fn is_size(name: &str) -> bool {
+    keys::SIZES.iter().any(|row| row.name == name)
+}
 
+/// Reads the keys that say how much a cell is run.
 pub(super) fn read_sizes(findings: &mut Findings, table: &Table) -> Sizes {
-    let mut count = |name: &str, high: u64| {
-        table.get(name).and_then(|node| findings.count(node, &format!("`{name}`"), &(1..=high)))
-    };
     let sizes = Sizes {
-        trials: count("trials", MOST_TRIALS),
-        blocks: count("blocks", 1_000).and_then(|n| u32::try_from(n).ok()),
-        in_flight: count("in_flight", 20_000).and_then(|n| u32::try_from(n).ok()),
+        trials: count(findings, table, &keys::TRIALS),
+        blocks: small(findings, table, &keys::BLOCKS),
+        in_flight: small(findings, table, &keys::IN_FLIGHT),
     };
-    if let (Some(trials), Some(blocks), Some(node)) = (sizes.trials, sizes.blocks, table.get("blocks"))
+    if let (Some(trials), Some(blocks), Some(node)) =
+        (sizes.trials, sizes.blocks, table.get(keys::BLOCKS.name))
         && u64::from(blocks) > trials
     {
         findings
@@ -258,15 +172,8 @@ pub(super) fn read_sizes(findings: &mut Findings, table: &Table) -> Sizes {
 
 /// Reads the keys of `[run]`, or those of a profile.
 pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
-    let sizes = read_sizes(findings, table);
-    let mut small = |name: &str, low: u64, high: u64| {
-        table.get(name).and_then(|node| findings.count(node, &format!("`{name}`"), &(low..=high)))
-    };
-    let control_trials = small("control_trials", 1, MOST_TRIALS);
-    let control_blocks = small("control_blocks", 1, 1_000).and_then(|n| u32::try_from(n).ok());
-    let retries = small("retries", 0, 20).and_then(|n| u32::try_from(n).ok());
-    let confidence = table.get("confidence").and_then(|node| findings.fraction(node, "`confidence`"));
-    if let (Some(value), Some(node)) = (confidence, table.get("confidence"))
+    let confidence = fraction(findings, table, &keys::CONFIDENCE);
+    if let (Some(value), Some(node)) = (confidence, table.get(keys::CONFIDENCE.name))
         && value < 0.5
     {
         findings
@@ -276,9 +183,15 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
                 1.0 - value
             ));
     }
-    let margin = table.get("margin").and_then(|node| findings.fraction(node, "`margin`"));
-    let block_deadline = table.get("block_deadline").and_then(|node| read_deadline(findings, node));
-    RunKeys { sizes, control_trials, control_blocks, confidence, margin, retries, block_deadline }
+    RunKeys {
+        sizes: read_sizes(findings, table),
+        control_trials: count(findings, table, &keys::CONTROL_TRIALS),
+        control_blocks: small(findings, table, &keys::CONTROL_BLOCKS),
+        confidence,
+        margin: fraction(findings, table, &keys::MARGIN),
+        retries: small(findings, table, &keys::RETRIES),
+        block_deadline: table.get(keys::BLOCK_DEADLINE.name).and_then(|node| read_deadline(findings, node)),
+    }
 }
 
 fn read_deadline(findings: &mut Findings, node: &Node) -> Option<Duration> {
@@ -309,11 +222,10 @@ pub(super) fn read_profile(findings: &mut Findings, key: &Key, node: &Node) -> O
     check_name(findings, key, "profile");
     let what = format!("[profile.{}]", key.name);
     let table = findings.table(node, &what)?;
-    let mut known = vec!["axes", "scenario", "include", "exclude", "controls"];
-    known.extend(RUN_KEYS);
-    findings.refuse_unknown_keys(table, &what, &known);
+    findings.refuse_unknown_keys(table, &what, &keys::PROFILE.names());
     let run = read_run_keys(findings, table);
     let mut layer = read_layer(findings, table, &format!("profile.{}.", key.name), run);
-    layer.controls = table.get("controls").map(|node| words(findings, node, "`controls`"));
+    layer.controls =
+        table.get(keys::CONTROLS.name).map(|node| words(findings, node, &keys::CONTROLS.quoted()));
     Some(layer)
 }

@@ -1,28 +1,39 @@
 //! From matrix.toml to complete cells and a plan.
 //!
-//! Holds the resolution of axes, profiles, includes and excludes, filters, and the plan (ready or skipped, with reasons).
+//! Holds the keys of the file, its reading and verifying, the crossing of its axes, filters, and the plan (ready or skipped, with reasons).
 //! Must not know how anything is carried out. Units: as the keys say.
 //! Errors: diagnostics with file, line, column, label and hint; they blame the file, flag or filter, all at once.
 //! Tests: `tests.rs` and beside the modules; wrong files in `tests/diagnostics.rs`.
 
 mod cell;
 mod configuration;
+mod crossed;
+mod declared;
 mod expand;
-mod file;
 mod filter;
 mod glob;
+mod host;
+pub mod keys;
 mod layer;
 mod library;
+mod load;
+mod pace;
 mod path;
 mod plan;
+mod read;
 mod select;
-#[cfg(test)]
-mod tests;
+mod settings;
 mod verify;
 
 pub use cell::{Cell, CellId, Control, HOST_KERNEL, Subject};
-pub use file::{DEFAULT_FILE, Matrix};
+pub use declared::Matrix;
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
-pub use plan::{Capability, Cost, Plan, PlannedCell, cost_of};
-pub use select::{Selected, Selection, Settings};
+pub use load::DEFAULT_FILE;
+pub use path::reference as path_reference;
+pub use plan::{Cost, Plan, PlannedCell, cost_of};
+pub use select::{Selected, Selection};
+pub use settings::Settings;
+
+#[cfg(test)]
+mod tests;

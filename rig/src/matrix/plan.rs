@@ -1,14 +1,13 @@
 //! The plan: every cell ready or skipped with its reason, and what it will cost.
+//!
+//! Pure: what a host lacks is told. Must not know how a lack is found. Units: trials, blocks; times are estimates.
+//! Errors: none. Tests: `tests.rs` of this room.
 
 use std::time::Duration;
 
-use rig_protocol::{Delay, Op, Script};
-
 use super::cell::Cell;
-use crate::configuration::{Accelerator, TargetSpec};
-
-/// What this machine can do for a cell: the reason why it cannot be run here, or `None`.
-pub type Capability<'c> = dyn Fn(&Cell) -> Option<String> + 'c;
+use super::pace::typical_wait;
+use crate::configuration::{Accelerator, Lack, TargetSpec};
 
 /// A cell of a plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +15,7 @@ pub struct PlannedCell {
     /// The cell.
     pub cell: Cell,
     /// Why it is not run, if it is not.
-    pub skipped: Option<String>,
+    pub skipped: Option<Lack>,
 }
 
 /// Every cell that was asked for, in the order of the matrix.
@@ -27,12 +26,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Asks `capability` about every cell.
-    pub fn make(cells: Vec<Cell>, capability: &Capability<'_>) -> Self {
+    /// Asks for every cell what of it this machine lacks.
+    pub fn make(cells: Vec<Cell>, lack: &dyn Fn(&Cell) -> Option<Lack>) -> Self {
         let cells = cells
             .into_iter()
             .map(|cell| {
-                let skipped = capability(&cell);
+                let skipped = lack(&cell);
                 PlannedCell { cell, skipped }
             })
             .collect();
@@ -45,8 +44,8 @@ impl Plan {
     }
 
     /// The cells that will not be run, with their reasons.
-    pub fn skipped(&self) -> impl Iterator<Item = (&Cell, &str)> {
-        self.cells.iter().filter_map(|planned| Some((&planned.cell, planned.skipped.as_deref()?)))
+    pub fn skipped(&self) -> impl Iterator<Item = (&Cell, &Lack)> {
+        self.cells.iter().filter_map(|planned| Some((&planned.cell, planned.skipped.as_ref()?)))
     }
 
     /// An estimate of what the ready cells cost, one block after the other. `auto` is what the accelerator `auto` stands for on
@@ -109,43 +108,4 @@ pub fn cost_of(cell: &Cell, auto: Accelerator) -> Duration {
     let working = per_block as f64 / price.trials_per_second;
     let block = price.block.as_secs_f64() + waiting.max(working);
     Duration::from_secs_f64((block * f64::from(blocks)).min(1e9))
-}
-
-/// Trials that begin per second, where the file does not say how many are under way at once: what an emulated guest on a busy host
-/// plays without dropping packets. More would measure overflowing queues; the same number on every configuration is what makes them comparable.
-const BEGINNING_PER_SECOND: f64 = 200.0;
-
-/// How many trials of a script are under way at once where nobody says so: [`BEGINNING_PER_SECOND`] for as long as one waits,
-/// at least 8 (a closed loop that small cannot overload anything), at most 1,000.
-pub(super) fn own_pace(script: &Script) -> u32 {
-    (typical_wait(script).as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32
-}
-
-/// How long one trial usually waits: its sleeps, and its select() timeouts only where a timeout is what is expected.
-fn typical_wait(script: &Script) -> Duration {
-    let times_out =
-        script.expect.iter().any(|outcome| outcome == "timeout" || outcome.starts_with("timeout,"));
-    let only = times_out && script.expect.len() == 1;
-    script
-        .lanes
-        .iter()
-        .map(|lane| {
-            lane.steps
-                .iter()
-                .map(|step| match step.op {
-                    Op::Sleep { duration } => mean(duration),
-                    Op::Select { timeout, .. } if step.verdict && only => mean(timeout),
-                    _ => Duration::ZERO,
-                })
-                .sum::<Duration>()
-        })
-        .max()
-        .unwrap_or_default()
-}
-
-fn mean(delay: Delay) -> Duration {
-    Duration::from_nanos(match delay {
-        Delay::Fixed { ns } => ns,
-        Delay::Uniform { low_ns, high_ns } => low_ns / 2 + high_ns / 2,
-    })
 }

@@ -1,12 +1,12 @@
 //! From a verified file to the complete cells of one invocation.
-
-use std::time::Duration;
+//!
+//! Must not know hosts. Units: none. Errors: problems that blame the command line. Tests: `tests.rs` of this room.
 
 use super::cell::Cell;
+use super::declared::{Layer, Matrix};
 use super::expand::Expansion;
-use super::file::Matrix;
 use super::filter::{self, Filter};
-use super::layer::Layer;
+use super::settings::Settings;
 use crate::document::{Problem, Problems, hint};
 
 /// What a user asks for.
@@ -18,45 +18,6 @@ pub struct Selection {
     pub filters: Vec<Filter>,
     /// Trials of every cell, instead of what the file says.
     pub trials: Option<u64>,
-}
-
-/// How a run is carried out and judged: `[run]` under a profile, every default filled in.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
-    /// Trials of a cell over all its blocks.
-    pub trials: u64,
-    /// Blocks of a cell.
-    pub blocks: u32,
-    /// Trials under way at once; `None`: as many as the scenario's own waits call for ([`super::plan::own_pace`]).
-    pub in_flight: Option<u32>,
-    /// Trials of a control.
-    pub control_trials: u64,
-    /// Blocks of a control.
-    pub control_blocks: u32,
-    /// Of every interval.
-    pub confidence: f64,
-    /// Two rates that differ by less are the same.
-    pub margin: f64,
-    /// How often a void block is tried again.
-    pub retries: u32,
-    /// A block that lasts longer is void.
-    pub block_deadline: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            trials: 2_000,
-            blocks: 2,
-            in_flight: None,
-            control_trials: 1_000,
-            control_blocks: 1,
-            confidence: 0.95,
-            margin: 0.005,
-            retries: 2,
-            block_deadline: Duration::from_secs(300),
-        }
-    }
 }
 
 /// The cells of one invocation.

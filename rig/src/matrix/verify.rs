@@ -1,9 +1,12 @@
 //! Every word of a matrix file means something: scenarios, configurations, kernels, paths, parameters and their values.
+//!
+//! Must not know images or hosts. Units: none. Errors: problems with places; they blame the matrix file.
+//! Tests: `tests/diagnostics.rs`.
 
 use super::cell::HOST_KERNEL;
-use super::file::Matrix;
+use super::declared::{Include, Layer, Matrix, Word};
 use super::glob;
-use super::layer::{AXES, Include, Layer, SIZE_KEYS, Word};
+use super::keys::file as keys;
 use super::library::Library;
 use crate::document::{Findings, Key, Table, Value, closest, hint};
 
@@ -69,17 +72,11 @@ fn verify_axes_given(matrix: &Matrix, findings: &mut Findings, root: &Table) {
     // An axes that is no table is reported already.
     let Value::Table(given) = &node.value else { return };
     let place = key.span.clone();
-    for axis in AXES {
+    for axis in keys::AXES.rows() {
         // An unknown key that is nearly this one is reported already.
-        let misspelt = given.entries.iter().any(|(key, _)| closest(&key.name, [*axis]).is_some());
-        if !matrix.base.axes.contains_key(axis) && !misspelt {
-            let example = match *axis {
-                "scenario" => "scenario = [\"rst\"]",
-                "configuration" => "configuration = [\"bare-metal\", \"virtio-tap\"]",
-                "kernel" => "kernel = [\"6.1\"]",
-                _ => "path = [\"direct\"]",
-            };
-            findings.missing(place.clone(), "[axes]", axis, example);
+        let misspelt = given.entries.iter().any(|(key, _)| closest(&key.name, [axis.name]).is_some());
+        if !matrix.base.axes.contains_key(axis.name) && !misspelt {
+            findings.missing(place.clone(), keys::AXES.head, axis.name, axis.example());
         }
     }
 }
@@ -106,9 +103,7 @@ impl Names {
             }
         }
     }
-}
 
-impl Names {
     /// Values of an exclude that match nothing which the file names.
     fn verify_exclude_values(&self, findings: &mut Findings, library: &Library, layer: &Layer) {
         let scenarios: Vec<String> = library.iter().map(|scenario| scenario.name.clone()).collect();
@@ -231,7 +226,7 @@ fn verify_values(findings: &mut Findings, library: &Library, scenario: &str, key
     let Some(scenario) = library.get(scenario) else { return };
     if scenario.parameter(&key.name).is_none() {
         let mut known: Vec<&str> = scenario.parameters.iter().map(|p| p.name.as_str()).collect();
-        known.extend(SIZE_KEYS);
+        known.extend(keys::SIZES.iter().map(|row| row.name));
         let help = hint(&key.name, known.iter().copied(), "its parameters, and the sizes");
         findings
             .report(
@@ -267,7 +262,7 @@ fn verify_excludes(findings: &mut Findings, library: &Library, layer: &Layer) {
         for (key, _) in &exclude.keys {
             let parameters =
                 library.iter().flat_map(|scenario| scenario.parameters.iter().map(|p| p.name.as_str()));
-            let known: Vec<&str> = AXES.iter().copied().chain(parameters).collect();
+            let known: Vec<&str> = keys::AXES.names().into_iter().chain(parameters).collect();
             if !known.contains(&key.name.as_str()) {
                 let mut known = known;
                 known.sort_unstable();

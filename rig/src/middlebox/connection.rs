@@ -4,13 +4,12 @@
 //! let through to it (it may acknowledge late). Connections first seen in their middle are known from the first ACK on, with window scale 0.
 //! Units: sequence numbers in host order, nanoseconds since the start. Errors: [`Unavailable`]. Tests: beside the module.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::counters::Counter;
+use super::counters::{Counter, Tally};
 use super::forge::{self, Link, Say};
 use super::frame::{ACK, FIN, FourTuple, RST, SYN, Segment, after};
-use super::line::Passing;
 use super::spec::{Direction, Port, Sequence};
 
 /// Ranges kept of what an end holds out of order; more than any sender leaves open.
@@ -90,64 +89,39 @@ impl End {
     }
 }
 
-/// A segment that a rule holds back.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) passing: Passing,
-    pub(super) direction: Direction,
-    pub(super) deadline_ns: u64,
-}
-
-/// What a rule remembers of a connection.
-#[derive(Debug, Default)]
-pub(super) struct RuleState {
-    /// Segments for which the condition's other parts held.
-    pub(super) seen: u32,
-    pub(super) seen_until: u32,
-    pub(super) acted: u32,
-    /// What a hold waits for has passed.
-    pub(super) passed: bool,
-    pub(super) held: Vec<Held>,
-}
-
-/// What the IPS remembers of one direction's byte stream.
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    pub(super) next: Option<u32>,
-    /// Last bytes before `next`, fewer than the pattern has.
-    pub(super) tail: Vec<u8>,
+/// Names a connection, also when it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ConnectionId {
+    pub(super) four_tuple: FourTuple,
+    /// Tells it from an earlier one between the same ends, and from an earlier one in the same slot.
+    generation: u64,
+    /// Its place in a [`PerConnection`]; no other connection has it at the same time.
+    slot: usize,
 }
 
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) four_tuple: FourTuple,
-    /// Tells it from an earlier one between the same ends.
-    pub(super) generation: u64,
+    pub(super) id: ConnectionId,
     pub(super) last_seen_ns: u64,
     /// A reset went to one of its ends, or both have received a FIN.
     pub(super) finished: bool,
-    /// The firewall has state for it.
-    pub(super) admitted: bool,
-    pub(super) rules: Vec<RuleState>,
+    /// Segments of it that rules hold back.
+    pub(super) held: usize,
     /// The counters of connections that have counted this one; few.
-    pub(super) counted: Vec<Counter>,
-    pub(super) streams: [Stream; 2],
+    counted: Vec<Counter>,
     target: End,
     peer: End,
 }
 
 impl Connection {
-    fn new(four_tuple: FourTuple, generation: u64, rules: usize) -> Self {
+    fn new(id: ConnectionId) -> Self {
         Self {
-            four_tuple,
-            generation,
+            id,
             last_seen_ns: 0,
             finished: false,
-            admitted: false,
-            rules: std::iter::repeat_with(RuleState::default).take(rules).collect(),
+            held: 0,
             counted: vec![],
-            streams: Default::default(),
             target: End::default(),
             peer: End::default(),
         }
@@ -267,7 +241,7 @@ impl Connection {
             _ => self.sequence(to, sequence)?,
         };
         let ack = sender.next.or(receiver.sent);
-        let four = &self.four_tuple;
+        let four = &self.id.four_tuple;
         let target = SocketAddr::new(four.target, four.target_port);
         let peer = SocketAddr::new(four.peer, four.peer_port);
         let (from, to) = match direction {
@@ -277,6 +251,15 @@ impl Connection {
         Ok(forge::segment(&link, from, to, Say::reset(seq, ack)))
     }
 
+    /// Counts the connection, once however often this is said of it: a proof that a fault bit asks how many trials it met, not how many of
+    /// their retransmissions.
+    pub(super) fn count_once(&mut self, counter: Counter, tally: &mut Tally) {
+        if !self.counted.contains(&counter) {
+            self.counted.push(counter);
+            tally.count(counter);
+        }
+    }
+
     /// How frames from the end behind `port` look.
     pub(super) fn link_from(&self, port: Port) -> Option<Link> {
         self.end(port).link.or_else(|| self.end(port.opposite()).link.map(Link::reversed))
@@ -284,19 +267,16 @@ impl Connection {
 }
 
 /// All connections that the box watches.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Connections {
     known: HashMap<FourTuple, Connection>,
     generations: u64,
-    rules: usize,
+    /// Slots that were given back.
+    free: Vec<usize>,
     forgotten: u64,
 }
 
 impl Connections {
-    pub(super) fn new(rules: usize) -> Self {
-        Self { known: HashMap::new(), generations: 0, rules, forgotten: 0 }
-    }
-
     /// The segment's connection; `true` when it is new.
     pub(super) fn enter(&mut self, from: Port, segment: &Segment) -> (&mut Connection, bool) {
         let four_tuple = segment.four_tuple(from);
@@ -304,10 +284,18 @@ impl Connections {
         if fresh {
             self.make_room();
             self.generations += 1;
-            let connection = Connection::new(four_tuple, self.generations, self.rules);
-            self.known.insert(four_tuple, connection);
+            let slot = self.take_slot(&four_tuple);
+            let id = ConnectionId { four_tuple, generation: self.generations, slot };
+            self.known.insert(four_tuple, Connection::new(id));
         }
         (self.known.get_mut(&four_tuple).expect("entered above"), fresh)
+    }
+
+    /// The slot of an earlier connection between the same ends, one that was given back, or a new one.
+    fn take_slot(&mut self, four_tuple: &FourTuple) -> usize {
+        let earlier = self.known.get(four_tuple).map(|known| known.id.slot);
+        // All slots up to here are taken: by those that are known, or they lie in `free`.
+        earlier.or_else(|| self.free.pop()).unwrap_or(self.known.len())
     }
 
     pub(super) fn get(&mut self, four_tuple: &FourTuple) -> Option<&mut Connection> {
@@ -315,13 +303,15 @@ impl Connections {
     }
 
     /// The same connection as the one that a timer was set for, if it still is.
-    pub(super) fn same(&mut self, four_tuple: &FourTuple, generation: u64) -> Option<&mut Connection> {
-        self.known.get_mut(four_tuple).filter(|connection| connection.generation == generation)
+    pub(super) fn same(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
+        self.known.get_mut(&id.four_tuple).filter(|connection| connection.id == *id)
     }
 
     /// All, in an order that does not depend on hashing.
-    pub(super) fn sorted(&self) -> BTreeSet<FourTuple> {
-        self.known.keys().copied().collect()
+    pub(super) fn sorted(&self) -> Vec<ConnectionId> {
+        let mut ids: Vec<_> = self.known.values().map(|known| known.id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Connections that had to make room.
@@ -331,25 +321,51 @@ impl Connections {
 
     /// Segments held back, of all connections.
     pub(super) fn holding(&self) -> usize {
-        self.known.values().flat_map(|known| &known.rules).map(|rule| rule.held.len()).sum()
+        self.known.values().map(|known| known.held).sum()
     }
 
     fn make_room(&mut self) {
         if self.known.len() < CONNECTIONS {
             return;
         }
-        let holds = |connection: &Connection| connection.rules.iter().any(|rule| !rule.held.is_empty());
         let mut ages: Vec<_> = self
             .known
             .values()
-            .filter(|connection| !holds(connection))
-            .map(|connection| (!connection.finished, connection.last_seen_ns, connection.four_tuple))
+            .filter(|connection| connection.held == 0)
+            .map(|connection| (!connection.finished, connection.last_seen_ns, connection.id.four_tuple))
             .collect();
         ages.sort_unstable();
         for (_, _, four_tuple) in ages.into_iter().take(CONNECTIONS / 4) {
-            self.known.remove(&four_tuple);
+            self.free.extend(self.known.remove(&four_tuple).map(|gone| gone.id.slot));
             self.forgotten += 1;
         }
+    }
+}
+
+/// What one box knows of each connection: its own state, which nobody else sees. A connection that it never looked at has the default.
+#[derive(Debug)]
+pub(super) struct PerConnection<S> {
+    /// By slot: whose state it is, and the state. Generation 0 is nobody's.
+    slots: Vec<(u64, S)>,
+}
+
+impl<S> Default for PerConnection<S> {
+    fn default() -> Self {
+        Self { slots: vec![] }
+    }
+}
+
+impl<S: Default> PerConnection<S> {
+    /// The state of this connection; that of an earlier one in the same slot is dropped.
+    pub(super) fn of(&mut self, id: &ConnectionId) -> &mut S {
+        if self.slots.len() <= id.slot {
+            self.slots.resize_with(id.slot + 1, || (0, S::default()));
+        }
+        let (generation, state) = &mut self.slots[id.slot];
+        if *generation != id.generation {
+            (*generation, *state) = (id.generation, S::default());
+        }
+        state
     }
 }
 
@@ -358,6 +374,10 @@ mod tests {
     use super::super::frame::parse;
     use super::super::wire::{Sent, Wire};
     use super::*;
+
+    fn id(first: &Segment) -> ConnectionId {
+        ConnectionId { four_tuple: first.four_tuple(Port::Target), generation: 1, slot: 0 }
+    }
 
     struct Watched {
         wire: Wire,
@@ -368,7 +388,7 @@ mod tests {
         /// After a handshake: target's next byte is 101, peer's 501; windows 1000 << 3.
         fn established(wire: Wire) -> Self {
             let first = parse(&wire.to_peer(SYN, 100, 0, b"").frame()).expect("TCP");
-            let connection = Connection::new(first.four_tuple(Port::Target), 1, 0);
+            let connection = Connection::new(id(&first));
             let mut watched = Self { wire, connection };
             let scale = [1, 3, 3, 3];
             watched.pass(Port::Target, wire.to_peer(SYN, 100, 0, b"").options(&scale));
@@ -443,7 +463,7 @@ mod tests {
     fn numbers_wrap() {
         let wire = Wire::v4();
         let first = parse(&wire.to_peer(SYN, 100, 0, b"").frame()).expect("TCP");
-        let mut watched = Watched { wire, connection: Connection::new(first.four_tuple(Port::Target), 1, 0) };
+        let mut watched = Watched { wire, connection: Connection::new(id(&first)) };
         watched.pass(Port::Target, wire.to_peer(SYN, 100, 0, b""));
         watched.pass(Port::Peer, wire.to_target(SYN | ACK, u32::MAX - 1, 101, b""));
         watched.pass(Port::Peer, watched.wire.to_target(ACK, u32::MAX, 101, b"ABCD"));
@@ -463,7 +483,7 @@ mod tests {
     fn an_end_in_syn_sent_is_reset_by_acknowledgement() {
         let wire = Wire::v6();
         let syn = parse(&wire.to_peer(SYN, 100, 0, b"").frame()).expect("TCP");
-        let mut watched = Watched { wire, connection: Connection::new(syn.four_tuple(Port::Target), 1, 0) };
+        let mut watched = Watched { wire, connection: Connection::new(id(&syn)) };
         watched.see(Port::Target, wire.to_peer(SYN, 100, 0, b""));
         let frame = watched.connection.forge_reset(Direction::ToTarget, Sequence::Exact).expect("known");
         let reset = parse(&frame).expect("TCP");
@@ -493,7 +513,7 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded_and_keeps_the_live() {
-        let mut connections = Connections::new(0);
+        let mut connections = Connections::default();
         for i in 0..CONNECTIONS as u32 + 10 {
             let target = format!("192.0.2.2:{}", 1 + i % 60_000);
             let wire = Wire::between(&target, "192.0.2.1:8083");
@@ -505,5 +525,27 @@ mod tests {
         }
         assert!(connections.known.len() <= CONNECTIONS);
         assert_eq!(connections.known.values().filter(|c| !c.finished).count(), 6);
+        let slots: std::collections::BTreeSet<usize> =
+            connections.known.values().map(|known| known.id.slot).collect();
+        assert_eq!(slots.len(), connections.known.len(), "no two share a slot");
+        assert!(slots.last().is_some_and(|last| *last < CONNECTIONS), "slots are used again");
+    }
+
+    #[test]
+    fn a_box_never_sees_the_state_of_an_earlier_connection() {
+        let wire = Wire::v4();
+        let syn = |isn| parse(&wire.to_peer(SYN, isn, 0, b"").frame()).expect("TCP");
+        let (mut connections, mut states) = (Connections::default(), PerConnection::<u32>::default());
+        let (first, _) = connections.enter(Port::Target, &syn(1));
+        first.observe(Port::Target, &wire.to_peer(SYN, 1, 0, b"").frame(), &syn(1));
+        first.finished = true;
+        let earlier = first.id;
+        *states.of(&earlier) = 7;
+        assert_eq!(*states.of(&earlier), 7);
+        let (again, fresh) = connections.enter(Port::Target, &syn(9000));
+        let id = again.id;
+        assert!(fresh && id.slot == earlier.slot);
+        assert_eq!(*states.of(&id), 0);
+        assert!(connections.same(&earlier).is_none() && connections.same(&id).is_some());
     }
 }

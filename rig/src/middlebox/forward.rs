@@ -16,12 +16,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::counters::{Counter, Tally};
+use super::counters::{Counter, Counters, Counts, Tally};
+use super::engine::Engine;
+use super::error::MiddleboxError;
 use super::line::Release;
+use super::names::{LateCount, MiddleboxCounter, PortCount};
 use super::offload;
 use super::socket::{BATCH, Inbox, PacketSocket};
 use super::spec::{Command, MiddleboxSpec, Port};
-use super::{Counters, Engine, MiddleboxError};
 
 /// How long a question to the thread may stay unanswered. It answers within one batch of frames.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ impl Middlebox {
     pub fn start(spec: MiddleboxSpec, target_port: &str, peer_port: &str) -> Result<Handle, MiddleboxError> {
         let stopped = |what| move |cause| MiddleboxError::Stopped { what, cause };
         let busy_poll_ns = spec.busy_poll_ns;
-        let engine = Engine::new(spec)?;
+        let engine = Engine::new(&spec)?;
         let sockets = [PacketSocket::open(target_port)?, PacketSocket::open(peer_port)?];
         let (wake, woken) = wake_pair().map_err(stopped("make a pair of sockets to wake it"))?;
         let (requests, asked) = mpsc::channel();
@@ -139,8 +141,8 @@ impl Drop for Handle {
 }
 
 /// What a delay is worth on this machine: how many frames left so much after their time (nanoseconds).
-const LATE: [(&str, u64); 3] =
-    [("late.over_100us", 100_000), ("late.over_1ms", 1_000_000), ("late.over_10ms", 10_000_000)];
+const LATE: [(LateCount, u64); 3] =
+    [(LateCount::Over100us, 100_000), (LateCount::Over1ms, 1_000_000), (LateCount::Over10ms, 10_000_000)];
 
 /// Time of departure, number in the order of release, port, frame.
 type Later = (u64, u64, Port, Vec<u8>);
@@ -192,36 +194,6 @@ impl Schedule {
     }
 }
 
-#[derive(Debug)]
-struct PortCounters {
-    lost: Counter,
-    unreadable: Counter,
-    link_down: Counter,
-    refused: Counter,
-    too_long: Counter,
-    retried: Counter,
-    super_segments: Counter,
-}
-
-impl PortCounters {
-    fn new(port: Port, tally: &mut Tally) -> Self {
-        let name = match port {
-            Port::Target => "target",
-            Port::Peer => "peer",
-        };
-        let mut register = |what: &str| tally.register(format!("port.{name}.{what}"));
-        Self {
-            lost: register("receive_lost"),
-            unreadable: register("receive_unreadable"),
-            link_down: register("link_down"),
-            refused: register("send_refused"),
-            too_long: register("send_too_long"),
-            retried: register("send_retried"),
-            super_segments: register("super_segments"),
-        }
-    }
-}
-
 /// Why a port takes no frames at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blocked {
@@ -241,7 +213,7 @@ struct Worker {
     start: Instant,
     schedule: Schedule,
     tally: Tally,
-    ports: [PortCounters; 2],
+    ports: [Counts<PortCount>; 2],
     discarded: Counter,
     blocked: [Blocked; 2],
     retries: [u32; 2],
@@ -258,7 +230,7 @@ impl Worker {
         busy_poll_ns: u64,
     ) -> Self {
         let mut tally = Tally::default();
-        let ports = PORTS.map(|port| PortCounters::new(port, &mut tally));
+        let ports = PORTS.map(|port| Counts::new(&mut tally, |what| MiddleboxCounter::Port(port, what)));
         Self {
             engine,
             sockets,
@@ -267,7 +239,7 @@ impl Worker {
             busy_poll_ns,
             start: Instant::now(),
             schedule: Schedule::default(),
-            discarded: tally.register("discarded_at_stop"),
+            discarded: tally.register(&MiddleboxCounter::DiscardedAtStop),
             tally,
             ports,
             blocked: [Blocked::No; 2],
@@ -310,7 +282,7 @@ impl Worker {
 
     /// Reads one batch and hands it to the engine; gives how many frames there were.
     fn read(&mut self, port: Port, inbox: &mut Inbox) -> Result<usize, MiddleboxError> {
-        let counters = &self.ports[index(port)];
+        let counters = self.ports[index(port)];
         let count = match inbox.receive(&self.sockets[index(port)]) {
             Ok(count) => count,
             Err(error) => {
@@ -318,9 +290,9 @@ impl Worker {
                     Errno::EAGAIN => self.readable[index(port)] = false,
                     Errno::EINTR => {}
                     // The interface was set down; the socket hears again when it is up.
-                    Errno::ENETDOWN => self.tally.count(counters.link_down),
+                    Errno::ENETDOWN => self.tally.count(counters.of(PortCount::LinkDown)),
                     // A super-segment of a kind that has no metadata (packet(7): PACKET_VNET_HDR).
-                    Errno::EINVAL => self.tally.count(counters.unreadable),
+                    Errno::EINVAL => self.tally.count(counters.of(PortCount::ReceiveUnreadable)),
                     _ => return Err(MiddleboxError::Stopped { what: "receive frames", cause: error }),
                 }
                 return Ok(0);
@@ -331,15 +303,15 @@ impl Worker {
         let Self { engine, releases, tally, .. } = self;
         for at in 0..count {
             let Some(received) = inbox.get(at).filter(|received| !received.cut) else {
-                tally.count(counters.unreadable);
+                tally.count(counters.of(PortCount::ReceiveUnreadable));
                 continue;
             };
             if received.meta.is_super() {
-                tally.count(counters.super_segments);
+                tally.count(counters.of(PortCount::SuperSegments));
             }
             let mut each = |frame| engine.receive(now, port, frame, releases);
             if offload::make_ready(received.meta, received.tag, received.bytes, &mut each).is_err() {
-                tally.count(counters.unreadable);
+                tally.count(counters.of(PortCount::ReceiveUnreadable));
             }
         }
         Ok(count)
@@ -353,7 +325,7 @@ impl Worker {
         }
         self.blocked[i] = Blocked::No;
         while !self.schedule.due[i].is_empty() {
-            let counters = &self.ports[i];
+            let counters = self.ports[i];
             match self.sockets[i].send(self.schedule.due[i].iter().map(Vec::as_slice)) {
                 Ok(sent) => {
                     self.schedule.due[i].drain(..sent);
@@ -367,14 +339,14 @@ impl Worker {
                     }
                     Errno::ENOBUFS if self.retries[i] < RETRIES => {
                         self.retries[i] += 1;
-                        self.tally.count(counters.retried);
+                        self.tally.count(counters.of(PortCount::SendRetried));
                         self.blocked[i] = Blocked::Until(self.now() + RETRY_NS);
                         return Ok(());
                     }
-                    Errno::EMSGSIZE => self.drop_first(i, counters.too_long),
+                    Errno::EMSGSIZE => self.drop_first(i, counters.of(PortCount::SendTooLong)),
                     // Too full for too long, set down, taken away, or a frame that is none: this frame is lost here, and counted.
                     Errno::ENOBUFS | Errno::ENETDOWN | Errno::ENXIO | Errno::ENODEV | Errno::EINVAL => {
-                        self.drop_first(i, counters.refused);
+                        self.drop_first(i, counters.of(PortCount::SendRefused));
                     }
                     _ => return Err(MiddleboxError::Stopped { what: "send frames", cause: error }),
                 },
@@ -458,11 +430,15 @@ impl Worker {
             let lost = socket
                 .take_lost()
                 .map_err(|cause| MiddleboxError::Stopped { what: "read the kernel's statistics", cause })?;
-            self.tally.add(counters.lost, lost);
+            self.tally.add(counters.of(PortCount::ReceiveLost), lost);
         }
         let mut all = self.engine.counters();
         all.extend(self.tally.snapshot());
-        all.extend(LATE.iter().zip(self.schedule.late).map(|((name, _), count)| ((*name).to_owned(), count)));
+        all.extend(
+            LATE.iter()
+                .zip(self.schedule.late)
+                .map(|((over, _), count)| (MiddleboxCounter::Late(*over).to_string(), count)),
+        );
         Ok(all)
     }
 }

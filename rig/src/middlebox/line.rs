@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::counters::{Counter, Tally};
+use super::counters::{Counts, Tally};
 use super::frame::{FourTuple, Segment};
+use super::names::{LinkCount, MiddleboxCounter};
 use super::spec::{Direction, Impairment, JitterOrder, MILLION, Port};
 
 /// Who made a frame.
@@ -55,17 +56,6 @@ struct Shelved {
     deadline_ns: u64,
 }
 
-#[derive(Debug)]
-struct LineCounters {
-    thrown: Counter,
-    lost: Counter,
-    duplicated: Counter,
-    reordered: Counter,
-    reorder_timeouts: Counter,
-    queue_dropped: Counter,
-    delayed: Counter,
-}
-
 /// One direction.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -78,23 +68,14 @@ pub(super) struct Line {
     busy_until_ns: u64,
     /// Latest departure so far.
     last_ns: u64,
-    counters: LineCounters,
+    counts: Counts<LinkCount>,
 }
 
 impl Line {
     pub(super) fn new(seed: u64, direction: Direction, impairment: Impairment, tally: &mut Tally) -> Self {
-        let mut register = |what: &str| tally.register(format!("link.{}.{what}", direction.name()));
-        let counters = LineCounters {
-            thrown: register("thrown"),
-            lost: register("lost"),
-            duplicated: register("duplicated"),
-            reordered: register("reordered"),
-            reorder_timeouts: register("reorder_timeouts"),
-            queue_dropped: register("queue_dropped"),
-            delayed: register("delayed"),
-        };
+        let counts = Counts::new(tally, |what| MiddleboxCounter::Link(direction, what));
         let key = mix(seed ^ mix(direction.index() as u64 + 1));
-        Self { impairment, key, thrown: 0, shelf: VecDeque::new(), busy_until_ns: 0, last_ns: 0, counters }
+        Self { impairment, key, thrown: 0, shelf: VecDeque::new(), busy_until_ns: 0, last_ns: 0, counts }
     }
 
     /// Another impairment from now on. Frames on the shelf stay there until they are overtaken as before.
@@ -123,18 +104,18 @@ impl Line {
         let mut copy = None;
         if passing.origin == Origin::Sent {
             self.thrown += 1;
-            tally.count(self.counters.thrown);
+            tally.count(self.counts.of(LinkCount::Thrown));
             if self.hits(Dice::Loss, self.impairment.loss_ppm) {
-                return tally.count(self.counters.lost);
+                return tally.count(self.counts.of(LinkCount::Lost));
             }
             if self.hits(Dice::Reorder, self.impairment.reorder_ppm) {
-                tally.count(self.counters.reordered);
+                tally.count(self.counts.of(LinkCount::Reordered));
                 let deadline_ns = now.saturating_add(self.impairment.reorder_timeout_ns);
                 let remaining = self.impairment.reorder_gap;
                 return self.shelf.push_back(Shelved { passing, remaining, deadline_ns });
             }
             if self.hits(Dice::Duplicate, self.impairment.duplicate_ppm) {
-                tally.count(self.counters.duplicated);
+                tally.count(self.counts.of(LinkCount::Duplicated));
                 copy = Some(passing.clone());
             }
         }
@@ -151,7 +132,7 @@ impl Line {
     /// Lets go what waited too long to be overtaken.
     pub(super) fn advance(&mut self, now: u64, tally: &mut Tally, out: &mut Vec<(u64, Passing)>) {
         let released = self.unshelve(now, tally, out, |shelved| shelved.deadline_ns <= now);
-        tally.add(self.counters.reorder_timeouts, released);
+        tally.add(self.counts.of(LinkCount::ReorderTimeouts), released);
     }
 
     fn unshelve(
@@ -177,7 +158,7 @@ impl Line {
     /// Rate, then delay.
     fn depart(&mut self, now: u64, passing: Passing, tally: &mut Tally, out: &mut Vec<(u64, Passing)>) {
         let Some(sent) = self.pass_rate(now, passing.frame.len(), passing.origin) else {
-            return tally.count(self.counters.queue_dropped);
+            return tally.count(self.counts.of(LinkCount::QueueDropped));
         };
         let jitter = match passing.origin {
             Origin::Sent => self.draw_up_to(Dice::Jitter, self.impairment.jitter_ns),
@@ -192,7 +173,7 @@ impl Line {
         };
         self.last_ns = self.last_ns.max(at);
         if at > now {
-            tally.count(self.counters.delayed);
+            tally.count(self.counts.of(LinkCount::Delayed));
         }
         out.push((at, passing));
     }

@@ -1,57 +1,69 @@
 //! Rules over the segments of each connection: hold, drop, inject.
 //!
-//! Part of the engine. Must not know the stateful boxes. A rule counts a connection's matching segments even while it is disarmed, so that
+//! Must not know the engine or the stateful boxes. A rule counts a connection's matching segments even while it is disarmed, so that
 //! "the second data segment" means the same whenever it is armed.
 //! Units: nanoseconds. Errors: an action that no spec declared. Tests: `tests.rs`.
 
-use super::MiddleboxError;
-use super::connection::{Held, RuleState};
-use super::counters::{Counter, ResetCounters, Tally};
-use super::engine::{Engine, Timer};
-use super::frame::{ACK, FIN, FourTuple, RST, SYN, Segment};
-use super::line::{Passing, Release};
+use super::connection::{Connection, ConnectionId, Connections, PerConnection};
+use super::counters::{Counts, ResetCounters, Tally};
+use super::effects::{Effect, Effects};
+use super::error::MiddleboxError;
+use super::frame::{ACK, FIN, RST, SYN, Segment};
+use super::line::Passing;
+use super::names::{ActionCount, MiddleboxCounter, Resetter};
 use super::spec::{Action, Condition, Deed, Direction};
+use super::timers::{RuleTimer, Timer};
 
 /// Segments that one rule holds of one connection at most; beyond that the oldest is let go, and counted.
 const HELD: usize = 1024;
 
+/// A segment that a rule holds back.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) passing: Passing,
+    pub(super) direction: Direction,
+    deadline_ns: u64,
+}
+
+impl Held {
+    fn let_go(self) -> Effect {
+        Effect::Pass { direction: self.direction, passing: self.passing }
+    }
+}
+
+/// What a rule remembers of a connection.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Segments for which the condition's other parts held.
+    seen: u32,
+    seen_until: u32,
+    acted: u32,
+    /// What a hold waits for has passed.
+    passed: bool,
+    held: Vec<Held>,
+}
+
 /// An action with its counters.
 #[derive(Debug)]
-pub(super) struct Rule {
-    pub(super) action: Action,
+struct Rule {
+    action: Action,
     armed: bool,
-    matched: Counter,
-    connections: Counter,
-    dropped: Counter,
-    held: Counter,
-    released: Counter,
-    released_by_timeout: Counter,
-    overflowed: Counter,
+    counts: Counts<ActionCount>,
     resets: ResetCounters,
 }
 
 impl Rule {
-    pub(super) fn new(action: Action, tally: &mut Tally) -> Self {
-        let mut register = |what: &str| tally.register(format!("action.{}.{what}", action.name));
-        Self {
-            armed: action.armed,
-            matched: register("matched"),
-            connections: register("connections"),
-            dropped: register("dropped"),
-            held: register("held"),
-            released: register("released"),
-            released_by_timeout: register("released_by_timeout"),
-            overflowed: register("overflowed"),
-            resets: ResetCounters::new(&format!("action.{}", action.name), tally),
-            action,
-        }
+    fn new(action: Action, tally: &mut Tally) -> Self {
+        let counts = Counts::new(tally, |what| MiddleboxCounter::Action(action.name.clone(), what));
+        let resets = ResetCounters::new(&Resetter::Action(action.name.clone()), tally);
+        Self { armed: action.armed, counts, resets, action }
     }
 
-    fn acts_on(&self, state: &mut RuleState) -> bool {
-        if !self.armed || (self.action.first > 0 && state.acted >= self.action.first) {
+    fn acts_on(&self, memory: &mut Memory) -> bool {
+        if !self.armed || (self.action.first > 0 && memory.acted >= self.action.first) {
             return false;
         }
-        state.acted += 1;
+        memory.acted += 1;
         true
     }
 }
@@ -81,139 +93,190 @@ fn holds(
     condition.ordinal.is_none_or(|ordinal| ordinal == *seen)
 }
 
-impl Engine {
-    /// Lets the rules decide on a segment; the first hold or drop that acts has the say, resets are injected after it had.
-    pub(super) fn apply_rules(&mut self, direction: Direction, passing: Passing, out: &mut Vec<Release>) {
+/// All rules of a middlebox, in order.
+#[derive(Debug)]
+pub(super) struct Rules {
+    rules: Vec<Rule>,
+    /// By rule, as far as the rules have come; see [`Rules::memories`].
+    memories: PerConnection<Vec<Memory>>,
+}
+
+impl Rules {
+    pub(super) fn new(actions: &[Action], tally: &mut Tally) -> Self {
+        let rules = actions.iter().map(|action| Rule::new(action.clone(), tally)).collect();
+        Self { rules, memories: PerConnection::default() }
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Every rule with what it remembers of this connection.
+    fn memories(&mut self, of: &ConnectionId) -> impl Iterator<Item = (&Rule, &mut Memory)> {
+        let memories = self.memories.of(of);
+        memories.resize_with(self.rules.len(), Memory::default);
+        self.rules.iter().zip(memories)
+    }
+
+    /// Decides on a segment of a connection: the first hold or drop that acts has the say; resets are injected after it had.
+    pub(super) fn on(
+        &mut self,
+        now: u64,
+        direction: Direction,
+        passing: Passing,
+        connection: &mut Connection,
+        tally: &mut Tally,
+        effects: &mut Effects,
+    ) {
+        let of = connection.id;
+        let Some((_, segment)) = passing.segment else {
+            return effects.push(Effect::Pass { direction, passing });
+        };
         let mut decided = None;
         let mut injecting = vec![];
-        for index in 0..self.rules.len() {
-            let rule = &self.rules[index];
-            let Some((four_tuple, segment)) = passing.segment else { break };
-            let Some(connection) = self.connections.get(&four_tuple) else { break };
-            let generation = connection.generation;
-            let state = &mut connection.rules[index];
-            if !holds(&rule.action.when, direction, &passing.frame, &segment, &mut state.seen) {
+        for (index, (rule, memory)) in self.memories(&of).enumerate() {
+            if !holds(&rule.action.when, direction, &passing.frame, &segment, &mut memory.seen) {
                 continue;
             }
             let decides = match rule.action.deed {
-                Deed::Hold { .. } if state.passed || decided.is_some() => continue,
+                Deed::Hold { .. } if memory.passed || decided.is_some() => continue,
                 Deed::Drop if decided.is_some() => continue,
                 Deed::Hold { .. } | Deed::Drop => true,
                 Deed::InjectRst { .. } => false,
             };
-            if !rule.acts_on(state) {
+            if !rule.acts_on(memory) {
                 continue;
             }
-            let connections = rule.connections;
-            self.tally.count(rule.matched);
-            self.count_connection(&four_tuple, connections);
+            tally.count(rule.counts.of(ActionCount::Matched));
+            connection.count_once(rule.counts.of(ActionCount::Connections), tally);
             if decides {
                 decided = Some(index);
             } else {
-                injecting.push((index, four_tuple, generation));
+                injecting.push(index);
             }
         }
-        match decided {
-            Some(rule) => self.keep_back(rule, direction, passing, out),
-            None => self.pass(direction, passing, out),
+        match decided.map(|index| (index, &self.rules[index])) {
+            None => effects.push(Effect::Pass { direction, passing }),
+            Some((index, Rule { action: Action { deed: Deed::Hold { timeout_ns, .. }, .. }, .. })) => {
+                let held = Held { passing, direction, deadline_ns: now.saturating_add(*timeout_ns) };
+                self.keep_back(index, held, connection, tally, effects);
+            }
+            Some((_, rule)) => tally.count(rule.counts.of(ActionCount::Dropped)),
         }
-        for (rule, of, generation) in injecting {
-            self.begin_injection(rule, of, generation, out);
-        }
-    }
-
-    fn keep_back(&mut self, index: usize, direction: Direction, passing: Passing, out: &mut Vec<Release>) {
-        let rule = &self.rules[index];
-        let (dropped, held, overflowed) = (rule.dropped, rule.held, rule.overflowed);
-        let Deed::Hold { timeout_ns, .. } = rule.action.deed else {
-            return self.tally.count(dropped);
-        };
-        let deadline_ns = self.now.saturating_add(timeout_ns);
-        let Some((connection, _)) = self.connection_of(&passing) else { return };
-        let (of, generation) = (connection.four_tuple, connection.generation);
-        let kept = &mut connection.rules[index].held;
-        kept.push(Held { passing, direction, deadline_ns });
-        let oldest = if kept.len() > HELD { Some(kept.remove(0)) } else { None };
-        self.tally.count(held);
-        self.set_timer(deadline_ns, Timer::HoldOver { of, generation, rule: index });
-        if let Some(oldest) = oldest {
-            self.tally.count(overflowed);
-            self.pass(oldest.direction, oldest.passing, out);
+        for rule in injecting {
+            self.begin_injection(rule, of, now, effects);
         }
     }
 
-    /// Lets a frame through, and with it whatever waited for it.
-    pub(super) fn pass(&mut self, direction: Direction, passing: Passing, out: &mut Vec<Release>) {
-        let released = self.opened_by(direction, &passing);
-        self.send(direction, passing, out);
-        for held in released {
-            self.pass(held.direction, held.passing, out);
+    fn keep_back(
+        &mut self,
+        rule: usize,
+        held: Held,
+        connection: &mut Connection,
+        tally: &mut Tally,
+        effects: &mut Effects,
+    ) {
+        let (of, counts) = (connection.id, &self.rules[rule].counts);
+        effects.call_at(held.deadline_ns, Timer::Rule(RuleTimer::HoldOver { of, rule }));
+        let all = &mut self.memories.of(&of)[rule].held;
+        all.push(held);
+        connection.held += 1;
+        tally.count(counts.of(ActionCount::Held));
+        if all.len() > HELD {
+            connection.held -= 1;
+            tally.count(counts.of(ActionCount::Overflowed));
+            effects.push(all.remove(0).let_go());
         }
     }
 
-    /// What holds release because this frame passes.
-    fn opened_by(&mut self, direction: Direction, passing: &Passing) -> Vec<Held> {
-        let Some((four_tuple, segment)) = passing.segment else { return vec![] };
-        let Some(connection) = self.connections.get(&four_tuple) else { return vec![] };
+    /// A segment passes: gives what was held until it did.
+    pub(super) fn released_by(
+        &mut self,
+        direction: Direction,
+        frame: &[u8],
+        segment: &Segment,
+        connection: &mut Connection,
+        tally: &mut Tally,
+    ) -> Vec<Held> {
         let mut released = vec![];
-        for (rule, state) in self.rules.iter().zip(&mut connection.rules) {
+        for (rule, memory) in self.memories(&connection.id) {
             let Deed::Hold { until, .. } = &rule.action.deed else { continue };
-            if !state.passed && holds(until, direction, &passing.frame, &segment, &mut state.seen_until) {
-                state.passed = true;
-                self.tally.add(rule.released, state.held.len() as u64);
-                released.append(&mut state.held);
+            if !memory.passed && holds(until, direction, frame, segment, &mut memory.seen_until) {
+                memory.passed = true;
+                tally.add(rule.counts.of(ActionCount::Released), memory.held.len() as u64);
+                connection.held -= memory.held.len();
+                released.append(&mut memory.held);
             }
         }
         released
     }
 
-    /// Lets go what a rule has held for too long.
-    pub(super) fn release_overdue(
+    /// A timer of a rule is due.
+    pub(super) fn wake(
         &mut self,
-        of: &FourTuple,
-        generation: u64,
-        rule: usize,
-        out: &mut Vec<Release>,
+        timer: RuleTimer,
+        now: u64,
+        connections: &mut Connections,
+        tally: &mut Tally,
+        effects: &mut Effects,
     ) {
-        let now = self.now;
-        let Some(connection) = self.connections.same(of, generation) else { return };
-        let held = std::mem::take(&mut connection.rules[rule].held);
-        let (due, waiting): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| held.deadline_ns <= now);
-        connection.rules[rule].held = waiting;
-        self.tally.add(self.rules[rule].released_by_timeout, due.len() as u64);
-        for held in due {
-            self.pass(held.direction, held.passing, out);
+        match timer {
+            RuleTimer::HoldOver { of, rule } => {
+                if let Some(connection) = connections.same(&of) {
+                    self.release_overdue(rule, now, connection, tally, effects);
+                }
+            }
+            RuleTimer::Inject { of, rule, left } => {
+                if connections.same(&of).is_some() {
+                    self.inject(rule, of, left, now, effects);
+                }
+            }
         }
     }
 
-    fn begin_injection(&mut self, rule: usize, of: FourTuple, generation: u64, out: &mut Vec<Release>) {
-        let Deed::InjectRst { delay_ns, times, .. } = *self.deed(rule) else { return };
+    /// Lets go what a rule has held for too long.
+    fn release_overdue(
+        &mut self,
+        index: usize,
+        now: u64,
+        connection: &mut Connection,
+        tally: &mut Tally,
+        effects: &mut Effects,
+    ) {
+        let counter = self.rules[index].counts.of(ActionCount::ReleasedByTimeout);
+        let Some((_, memory)) = self.memories(&connection.id).nth(index) else { return };
+        let (due, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut memory.held).into_iter().partition(|held| held.deadline_ns <= now);
+        memory.held = waiting;
+        connection.held -= due.len();
+        tally.add(counter, due.len() as u64);
+        for held in due {
+            effects.push(held.let_go());
+        }
+    }
+
+    fn begin_injection(&self, rule: usize, of: ConnectionId, now: u64, effects: &mut Effects) {
+        let Deed::InjectRst { delay_ns, times, .. } = self.rules[rule].action.deed else { return };
         if delay_ns == 0 {
-            self.inject(&of, generation, rule, times, out);
+            self.inject(rule, of, times, now, effects);
         } else {
-            let at = self.now.saturating_add(delay_ns);
-            self.set_timer(at, Timer::Inject { of, generation, rule, left: times });
+            let at = now.saturating_add(delay_ns);
+            effects.call_at(at, Timer::Rule(RuleTimer::Inject { of, rule, left: times }));
         }
     }
 
     /// Sends one round of a rule's resets, and plans the next.
-    pub(super) fn inject(
-        &mut self,
-        of: &FourTuple,
-        generation: u64,
-        rule: usize,
-        left: u32,
-        out: &mut Vec<Release>,
-    ) {
-        let Deed::InjectRst { towards, sequence, gap_ns, .. } = *self.deed(rule) else { return };
-        self.reset(of, towards, sequence, self.rules[rule].resets, out);
+    fn inject(&self, rule: usize, of: ConnectionId, left: u32, now: u64, effects: &mut Effects) {
+        let Rule { action, resets, .. } = &self.rules[rule];
+        let Deed::InjectRst { towards, sequence, gap_ns, .. } = action.deed else { return };
+        effects.push(Effect::Reset { of: of.four_tuple, towards, sequence, counters: *resets });
         if left > 1 {
-            let at = self.now.saturating_add(gap_ns);
-            self.set_timer(at, Timer::Inject { of: *of, generation, rule, left: left - 1 });
+            let at = now.saturating_add(gap_ns);
+            effects.call_at(at, Timer::Rule(RuleTimer::Inject { of, rule, left: left - 1 }));
         }
     }
 
-    fn find(&mut self, name: &str) -> Result<usize, MiddleboxError> {
+    fn find(&self, name: &str) -> Result<usize, MiddleboxError> {
         self.rules.iter().position(|rule| rule.action.name == name).ok_or_else(|| {
             let known = self.rules.iter().map(|rule| rule.action.name.clone()).collect();
             MiddleboxError::UnknownAction { name: name.to_owned(), known }
@@ -226,15 +289,24 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn disarm(&mut self, name: &str, out: &mut Vec<Release>) -> Result<(), MiddleboxError> {
+    /// Disarms a rule; what it holds is let go.
+    pub(super) fn disarm(
+        &mut self,
+        name: &str,
+        connections: &mut Connections,
+        tally: &mut Tally,
+        effects: &mut Effects,
+    ) -> Result<(), MiddleboxError> {
         let index = self.find(name)?;
         self.rules[index].armed = false;
-        for four_tuple in self.connections.sorted() {
-            let Some(connection) = self.connections.get(&four_tuple) else { continue };
-            let held = std::mem::take(&mut connection.rules[index].held);
-            self.tally.add(self.rules[index].released, held.len() as u64);
-            for held in held {
-                self.pass(held.direction, held.passing, out);
+        let counter = self.rules[index].counts.of(ActionCount::Released);
+        for id in connections.sorted() {
+            let Some(connection) = connections.same(&id) else { continue };
+            let Some((_, memory)) = self.memories(&id).nth(index) else { continue };
+            tally.add(counter, memory.held.len() as u64);
+            connection.held -= memory.held.len();
+            for held in memory.held.drain(..) {
+                effects.push(held.let_go());
             }
         }
         Ok(())

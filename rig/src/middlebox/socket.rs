@@ -10,7 +10,7 @@ use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use super::MiddleboxError;
+use super::error::MiddleboxError;
 use super::offload::{META, Meta};
 
 /// Frames per system call.

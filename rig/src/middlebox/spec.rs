@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MiddleboxError, Pattern};
+use super::error::MiddleboxError;
+use super::pattern::Pattern;
 
 /// A million: the denominator of every `_ppm`.
 pub(super) const MILLION: u32 = 1_000_000;
@@ -30,6 +31,14 @@ impl Port {
         match self {
             Self::Target => Self::Peer,
             Self::Peer => Self::Target,
+        }
+    }
+
+    /// As it is written in counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Peer => "peer",
         }
     }
 

@@ -27,7 +27,7 @@ struct Play {
 
 impl Play {
     fn new(spec: MiddleboxSpec, wire: Wire) -> Self {
-        Self { engine: Engine::new(spec).expect("sound"), wire, now: 0 }
+        Self { engine: Engine::new(&spec).expect("sound"), wire, now: 0 }
     }
 
     /// After a handshake: the target's next byte is 101, the peer's 501.
@@ -350,7 +350,7 @@ fn an_impairment_can_change_at_a_moment() {
 
 /// All counters, for comparing two runs.
 fn run(spec: &MiddleboxSpec, frames: &[(Port, Vec<u8>, u64)]) -> (Vec<Release>, Counters) {
-    let mut engine = Engine::new(spec.clone()).expect("sound");
+    let mut engine = Engine::new(spec).expect("sound");
     let (mut now, mut out) = (0, vec![]);
     for (port, frame, gap) in frames {
         now += gap;

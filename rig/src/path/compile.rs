@@ -10,10 +10,13 @@
 use std::net::Ipv4Addr;
 
 use super::error::{MTU, PathError};
+use super::host::Mechanisms;
 use super::mechanism::{self, Choice};
 use super::netem::Netem;
-use super::ops::{Between, LinkEnd, NetOp, NetOps, Place, Presence, Ruleset, TargetLink};
-use super::spec::{Addressing, Mechanisms, Medium, PathSpec};
+use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TargetLink};
+use super::parts::{Part, Work};
+use super::place::Place;
+use super::spec::{Addressing, Medium, PathSpec};
 use super::{haproxy, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
 
@@ -120,17 +123,19 @@ enum Kind {
 }
 
 fn between(path: &PathSpec, choice: Choice) -> Result<Kind, PathError> {
-    let own = path.needs_middlebox() || choice == Choice::Middlebox;
-    let clash = |one, other| Err(PathError::Clash { path: path.name.clone(), one, other });
-    match (own, path.haproxy.is_some()) {
-        (true, true) => clash("HAProxy", "the own middlebox"),
-        (true, false) if path.rules.iter().any(|rule| rule.at == Place::Switch) => {
-            clash("packet filter rules of the kernel's bridge", "the own middlebox")
-        }
-        (true, false) => Ok(Kind::Middlebox),
-        (false, true) => Ok(Kind::HaProxy),
-        (false, false) => Ok(Kind::Bridge),
+    let mut works: Vec<Work> = path.parts().into_iter().map(Part::work).collect();
+    if choice == Choice::Middlebox {
+        works.push(Work::Middlebox);
     }
+    if let Some((one, other)) = Work::first_exclusion(&works) {
+        let path = path.name.clone();
+        return Err(PathError::Clash { path, one: one.words(), other: other.words() });
+    }
+    Ok(match (works.contains(&Work::Middlebox), works.contains(&Work::HaProxy)) {
+        (true, _) => Kind::Middlebox,
+        (false, true) => Kind::HaProxy,
+        (false, false) => Kind::Bridge,
+    })
 }
 
 fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> MiddleboxSpec {
@@ -152,13 +157,8 @@ fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
         Medium::Link => vec![],
         Medium::Loopback => vec!["loopback: the peer is in the target's own kernel".to_owned()],
     };
-    let parts = [
-        (!path.actions.is_empty(), "packet-exact actions"),
-        (path.firewall.is_some(), "firewall"),
-        (path.ips.is_some(), "IPS"),
-        (path.balancer.is_some(), "load balancer"),
-    ];
-    words.extend(parts.iter().filter(|(there, _)| *there).map(|(_, what)| format!("{what}: own middlebox")));
+    let own = path.parts().into_iter().filter_map(Part::of_middlebox);
+    words.extend(own.map(|what| format!("{what}: own middlebox")));
     if path.haproxy.is_some() {
         words.push("load balancer: HAProxy, which ends TCP on both sides".to_owned());
     }

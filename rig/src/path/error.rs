@@ -3,6 +3,8 @@
 //! Must not know how one is. Units: bytes. Errors: these; they blame the matrix file, or what the host lacks.
 //! Tests: in `compile` and `mechanism`.
 
+use std::fmt;
+
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -70,7 +72,7 @@ pub enum PathError {
 
 impl PathError {
     /// A mechanism that `path` asks for, and why it cannot be had.
-    pub(super) fn lacking(path: &PathSpec, asks: &str, why: &str) -> Self {
-        Self::Mechanism { path: path.name.clone(), asks: asks.to_owned(), why: why.to_owned() }
+    pub(super) fn lacking(path: &PathSpec, asks: &str, why: &impl fmt::Display) -> Self {
+        Self::Mechanism { path: path.name.clone(), asks: asks.to_owned(), why: why.to_string() }
     }
 }

@@ -10,7 +10,9 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use super::counters::{HaProxyCount, PathCounter};
 use super::spec::{Addressing, HEALTH_PORT, HaProxy, OnMarkedDown, PEER_PORT};
+use crate::middlebox::Word;
 
 /// The network behind the load balancer (RFC 5737, TEST-NET-2).
 pub const BACKEND: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -51,7 +53,7 @@ const LOGGED: &str = "session ended: ";
 const KILLED: char = 'D';
 
 /// How many sessions its log says that it shut down because their server was marked down.
-pub fn shut_down(log: &str) -> u64 {
+fn shut_down(log: &str) -> u64 {
     log.lines().filter_map(|line| line.strip_prefix(LOGGED)).filter(|state| state.starts_with(KILLED)).count()
         as u64
 }
@@ -70,16 +72,19 @@ fn server(csv: &str) -> Result<BTreeMap<&str, &str>, String> {
     rows.find(is_server).ok_or_else(|| "the backend's server is not in it".to_owned())
 }
 
-/// What its statistics say of the backend server: `haproxy.sessions`, `haproxy.marked_down`, `haproxy.failed_checks`.
+/// Everything that is counted of it: what its statistics say of the backend server, and what its log says of sessions.
 ///
 /// # Errors
-/// What is wrong with the text.
-pub fn counters(csv: &str) -> Result<BTreeMap<String, u64>, String> {
+/// What is wrong with the statistics.
+pub fn counters(csv: &str, log: &str) -> Result<BTreeMap<String, u64>, String> {
     let row = server(csv)?;
-    [("stot", "haproxy.sessions"), ("chkdown", "haproxy.marked_down"), ("chkfail", "haproxy.failed_checks")]
-        .into_iter()
-        .map(|(name, label)| Ok((label.to_owned(), count(&row, name)?)))
-        .collect()
+    let read = |what| match what {
+        HaProxyCount::Sessions => count(&row, "stot"),
+        HaProxyCount::MarkedDown => count(&row, "chkdown"),
+        HaProxyCount::FailedChecks => count(&row, "chkfail"),
+        HaProxyCount::ShutDown => Ok(shut_down(log)),
+    };
+    HaProxyCount::ALL.iter().map(|what| Ok((PathCounter::HaProxy(*what).to_string(), read(*what)?))).collect()
 }
 
 /// How many sessions with the server are under way.
@@ -143,13 +148,14 @@ mod tests {
     fn statistics_are_read_by_column_name() {
         let csv = "# pxname,svname,scur,stot,status,chkfail,chkdown,\nfront,FRONTEND,4,9,OPEN,,,\npeers,peer,2,7,UP,3,1,\npeers,BACKEND,3,7,UP,,1,\n";
         assert_eq!(under_way(csv), Ok(2));
-        let found = counters(csv).expect("a table");
+        let found = counters(csv, "session ended: DD\n").expect("a table");
+        assert_eq!((found["haproxy.shut_down"], found.len()), (1, HaProxyCount::ALL.len()));
         assert_eq!(found["haproxy.sessions"], 7);
         assert_eq!(found["haproxy.failed_checks"], 3);
         assert_eq!(found["haproxy.marked_down"], 1);
         assert_eq!(is_up(csv), Ok(true));
         assert_eq!(is_up(&csv.replace("7,UP,3", "7,DOWN,3")), Ok(false));
-        assert!(counters("# pxname,svname,stot\nfront,FRONTEND,9\n").is_err());
-        assert!(counters("").is_err());
+        assert!(counters("# pxname,svname,stot\nfront,FRONTEND,9\n", "").is_err());
+        assert!(counters("", "").is_err());
     }
 }

@@ -3,11 +3,16 @@
 //! Pure. Must not know how a mechanism is set up. Units: none.
 //! Errors: [`PathError::Mechanism`], which says what is asked for and why it cannot be had. Tests: below.
 
+use super::counters::{HaProxyCount, NetemCount, PathCounter};
 use super::error::PathError;
+use super::host::Mechanisms;
 use super::netem::Netem;
 use super::ops::{Need, Proof};
-use super::spec::{FaultKind, Impairments, Matches, Mechanism, Mechanisms, OnMarkedDown, PathSpec};
-use crate::middlebox::{Deed, Direction, Impairment, Towards};
+use super::spec::{FaultKind, Impairments, Matches, Mechanism, OnMarkedDown, PathSpec};
+use crate::middlebox::{
+    Action, ActionCount, Deed, Direction, FirewallCount, FlowCount, GoneCount, Impairment, LinkCount,
+    MiddleboxCounter, ResetCount, Resetter, Towards,
+};
 
 /// What makes the impairments of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +36,7 @@ pub(super) fn choose(path: &PathSpec, host: &Mechanisms) -> Result<(Choice, Vec<
         Mechanism::Auto if path.needs_middlebox() => own("the path has one anyway"),
         Mechanism::Auto => match (able, &host.netem) {
             (Err(what), _) => own(&format!("netem cannot do {what}")),
-            (Ok(_), Err(why)) => own(why),
+            (Ok(_), Err(why)) => own(&why.to_string()),
             (Ok(choice), Ok(())) => Ok((choice, vec![format!("{words}: netem (the host has it)")])),
         },
         Mechanism::Netem => match (able, &host.netem) {
@@ -77,122 +82,136 @@ fn describe(impairments: &Impairments) -> String {
 
 /// The counters that show that every part did what it is for.
 pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
-    let mut proofs = vec![];
-    let mut ask = |counter: String, need| proofs.push(Proof { counter, need });
-    if let Some(impairments) = &path.impairments {
-        for (direction, impairment) in impairments.by_direction() {
-            prove_impairment(direction, impairment, choice, &mut ask);
-        }
+    let mut asked = vec![];
+    for (direction, impairment) in path.impairments.iter().flat_map(Impairments::by_direction) {
+        asked.extend(of_impairment(direction, impairment, choice));
     }
     let armed_later = |name: &str| {
         path.faults.iter().any(|fault| matches!(&fault.kind, FaultKind::Arm { action } if action == name))
     };
     for action in &path.actions {
         let need = if armed_later(&action.name) { Need::Once } else { Need::EveryTrial };
-        match &action.deed {
-            Deed::Hold { .. } | Deed::Drop => ask(format!("action.{}.connections", action.name), need),
-            Deed::InjectRst { towards, .. } => {
-                for counter in resets(&format!("action.{}", action.name), *towards) {
-                    ask(counter, need.clone());
-                }
-            }
-        }
+        asked.extend(of_action(action).into_iter().map(|counter| (counter, need.clone())));
     }
-    let forgets = path.faults.iter().any(|fault| fault.kind == FaultKind::ForgetConnections);
-    if path.firewall.is_some() && forgets {
-        // Whoever speaks after it forgot is a stranger to it.
-        ask("firewall.stranger_connections".into(), Need::EveryTrial);
-    }
-    let resetting = [
-        ("firewall", path.firewall.as_ref().filter(|_| !forgets).map(|firewall| firewall.reset)),
-        ("ips", path.ips.as_ref().map(|ips| ips.reset)),
-        ("balancer", path.balancer.as_ref().map(|balancer| balancer.reset)),
-    ];
-    for (by, towards) in resetting {
-        for counter in towards.into_iter().flat_map(|towards| resets(by, towards)) {
-            ask(counter, Need::EveryTrial);
-        }
-    }
-    if let Some(haproxy) = &path.haproxy {
-        ask("haproxy.sessions".into(), Need::EveryTrial);
-        if path.faults.iter().any(|fault| fault.kind == FaultKind::BackendDown) {
-            ask("haproxy.marked_down".into(), Need::Once);
-            if haproxy.on_marked_down == OnMarkedDown::ShutdownSessions {
-                ask("haproxy.shut_down".into(), Need::EveryTrial);
-            }
-        }
-    }
+    asked.extend(of_boxes(path).into_iter().map(|counter| (counter.into(), Need::EveryTrial)));
+    asked.extend(of_haproxy(path));
     for rule in &path.rules {
         let need = match rule.matches {
             Matches::EveryTrial => Need::EveryTrial,
             Matches::Sometimes => Need::Once,
             Matches::Never => Need::Never,
         };
-        ask(format!("rule.{}", rule.name), need);
+        asked.push((PathCounter::Rule(rule.name.clone()), need));
     }
     for fault in &path.faults {
-        ask(format!("fault.{}", fault.name), Need::Once);
+        asked.push((PathCounter::Fault(fault.name.clone()), Need::Once));
         if fault.kind == FaultKind::HostGone {
-            ask("gone.connections".into(), Need::EveryTrial);
+            asked.push((MiddleboxCounter::Gone(GoneCount::Connections).into(), Need::EveryTrial));
         }
     }
-    proofs
+    asked.into_iter().map(|(counter, need)| Proof { counter: counter.to_string(), need }).collect()
+}
+
+fn of_action(action: &Action) -> Vec<PathCounter> {
+    let name = action.name.clone();
+    match &action.deed {
+        Deed::Hold { .. } | Deed::Drop => {
+            vec![MiddleboxCounter::Action(name, ActionCount::Connections).into()]
+        }
+        Deed::InjectRst { towards, .. } => {
+            resets(Resetter::Action(name), *towards).map(PathCounter::Middlebox).collect()
+        }
+    }
+}
+
+fn of_boxes(path: &PathSpec) -> Vec<MiddleboxCounter> {
+    let mut asked = vec![];
+    let forgets = path.faults.iter().any(|fault| fault.kind == FaultKind::ForgetConnections);
+    match &path.firewall {
+        // Whoever speaks after it forgot is a stranger to it.
+        Some(_) if forgets => asked.push(MiddleboxCounter::Firewall(FirewallCount::StrangerConnections)),
+        Some(firewall) => asked.extend(resets(Resetter::Firewall, firewall.reset)),
+        None => {}
+    }
+    asked.extend(path.ips.iter().flat_map(|ips| resets(Resetter::Ips, ips.reset)));
+    asked.extend(path.balancer.iter().flat_map(|balancer| resets(Resetter::Balancer, balancer.reset)));
+    asked
+}
+
+fn of_haproxy(path: &PathSpec) -> Vec<(PathCounter, Need)> {
+    let Some(haproxy) = &path.haproxy else { return vec![] };
+    let mut asked = vec![(HaProxyCount::Sessions, Need::EveryTrial)];
+    if path.faults.iter().any(|fault| fault.kind == FaultKind::BackendDown) {
+        asked.push((HaProxyCount::MarkedDown, Need::Once));
+        if haproxy.on_marked_down == OnMarkedDown::ShutdownSessions {
+            asked.push((HaProxyCount::ShutDown, Need::EveryTrial));
+        }
+    }
+    asked.into_iter().map(|(what, need)| (PathCounter::HaProxy(what), need)).collect()
 }
 
 /// The counters of connections of which an end was reset. Not of resets: one connection may get several, and prove nothing for another.
-fn resets(by: &str, towards: Towards) -> impl Iterator<Item = String> {
-    towards.directions().iter().map(move |to| format!("{by}.connections.{}", to.name()))
+fn resets(by: Resetter, towards: Towards) -> impl Iterator<Item = MiddleboxCounter> {
+    towards
+        .directions()
+        .iter()
+        .map(move |to| MiddleboxCounter::Reset(by.clone(), ResetCount::Connections, *to))
 }
 
-fn prove_impairment(
-    direction: Direction,
-    impairment: &Impairment,
-    choice: Choice,
-    ask: &mut impl FnMut(String, Need),
-) {
+fn of_impairment(to: Direction, impairment: &Impairment, choice: Choice) -> Vec<(PathCounter, Need)> {
     if *impairment == Impairment::none() {
-        return;
+        return vec![];
     }
-    let to = direction.name();
-    let delays = impairment.delay_ns > 0 || impairment.jitter_ns > 0;
     match choice {
-        Choice::None => {}
-        Choice::Netem { .. } => {
-            ask(format!("netem.{to}.packets"), Need::EveryTrial);
-            if impairment.loss_ppm > 0 {
-                let of = format!("netem.{to}.packets");
-                ask(format!("netem.{to}.dropped"), Need::ByChance { chance_ppm: impairment.loss_ppm, of });
-            }
-        }
-        Choice::Middlebox => {
-            if delays {
-                ask(format!("link.{to}.delayed"), Need::EveryTrial);
-            }
-            // In the order of the dice: what is lost is not reordered, and what is reordered not duplicated.
-            let mut left = 1.0;
-            for (ppm, what) in [
-                (impairment.loss_ppm, "lost"),
-                (impairment.reorder_ppm, "reordered"),
-                (impairment.duplicate_ppm, "duplicated"),
-            ] {
-                if ppm > 0 {
-                    let chance_ppm = (f64::from(ppm) * left) as u32;
-                    let of = format!("link.{to}.thrown");
-                    ask(format!("link.{to}.{what}"), Need::ByChance { chance_ppm, of });
-                }
-                left *= 1.0 - f64::from(ppm) / 1e6;
-            }
-            if impairment.rate_bits_per_s > 0 {
-                ask(format!("forwarded.{to}"), Need::EveryTrial);
-            }
-        }
+        Choice::None => vec![],
+        Choice::Netem { .. } => of_netem(to, impairment),
+        Choice::Middlebox => of_line(to, impairment),
     }
+}
+
+fn of_netem(to: Direction, impairment: &Impairment) -> Vec<(PathCounter, Need)> {
+    let counter = |what| PathCounter::Netem(to, what);
+    let mut asked = vec![(counter(NetemCount::Packets), Need::EveryTrial)];
+    if impairment.loss_ppm > 0 {
+        let of = counter(NetemCount::Packets).to_string();
+        let need = Need::ByChance { chance_ppm: impairment.loss_ppm, of };
+        asked.push((counter(NetemCount::Dropped), need));
+    }
+    asked
+}
+
+fn of_line(to: Direction, impairment: &Impairment) -> Vec<(PathCounter, Need)> {
+    let counter = |what| PathCounter::Middlebox(MiddleboxCounter::Link(to, what));
+    let mut asked = vec![];
+    if impairment.delay_ns > 0 || impairment.jitter_ns > 0 {
+        asked.push((counter(LinkCount::Delayed), Need::EveryTrial));
+    }
+    // In the order of the dice: what is lost is not reordered, and what is reordered not duplicated.
+    let mut left = 1.0;
+    for (ppm, what) in [
+        (impairment.loss_ppm, LinkCount::Lost),
+        (impairment.reorder_ppm, LinkCount::Reordered),
+        (impairment.duplicate_ppm, LinkCount::Duplicated),
+    ] {
+        if ppm > 0 {
+            let chance_ppm = (f64::from(ppm) * left) as u32;
+            let of = counter(LinkCount::Thrown).to_string();
+            asked.push((counter(what), Need::ByChance { chance_ppm, of }));
+        }
+        left *= 1.0 - f64::from(ppm) / 1e6;
+    }
+    if impairment.rate_bits_per_s > 0 {
+        let forwarded = MiddleboxCounter::Flow(FlowCount::Forwarded, to);
+        asked.push((forwarded.into(), Need::EveryTrial));
+    }
+    asked
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::host::Unable;
     use super::*;
-    use crate::middlebox::{Action, Condition, JitterOrder, Sequence};
+    use crate::middlebox::{Condition, JitterOrder, Sequence};
     use crate::path::{Fault, Hook, Place, Rule, RuleSelect, RuleVerdict};
 
     #[test]
@@ -229,7 +248,7 @@ mod tests {
     }
 
     fn without_netem() -> Mechanisms {
-        Mechanisms { netem: Err("the kernel has no sch_netem".into()), ..Mechanisms::all() }
+        Mechanisms { netem: Err(Unable::NoNetem), ..Mechanisms::all() }
     }
 
     #[test]
@@ -240,7 +259,7 @@ mod tests {
         assert_eq!(words, ["delay, jitter to_target: netem (the host has it)"]);
         let (choice, words) = choose(&can, &without_netem()).expect("possible");
         assert_eq!(choice, Choice::Middlebox);
-        assert_eq!(words, ["delay, jitter to_target: own middlebox (the kernel has no sch_netem)"]);
+        assert_eq!(words, [format!("delay, jitter to_target: own middlebox ({})", Unable::NoNetem)]);
         let (choice, words) =
             choose(&delayed(Mechanism::Auto, JitterOrder::Keep), &Mechanisms::all()).expect("possible");
         assert_eq!(choice, Choice::Middlebox);
@@ -252,7 +271,7 @@ mod tests {
         let demanded = delayed(Mechanism::Netem, JitterOrder::MayReorder);
         assert!(matches!(choose(&demanded, &Mechanisms::all()), Ok((Choice::Netem { .. }, _))));
         let refused = choose(&demanded, &without_netem()).expect_err("there is none");
-        assert_eq!(refused.to_string(), "path slow asks for netem: the kernel has no sch_netem");
+        assert_eq!(refused.to_string(), format!("path slow asks for netem: {}", Unable::NoNetem));
         let own = delayed(Mechanism::Middlebox, JitterOrder::MayReorder);
         assert!(matches!(choose(&own, &Mechanisms::all()), Ok((Choice::Middlebox, _))));
     }

@@ -5,19 +5,29 @@
 //! Tests: beside each module.
 
 mod compile;
+mod counters;
 mod error;
 pub mod haproxy;
+mod host;
 mod mechanism;
 mod netem;
 mod ops;
+mod parts;
+mod place;
 pub mod rules;
 mod spec;
 
 pub use compile::compile;
+pub use counters::{HaProxyCount, NetemCount, PathCounter};
+// Whoever reads counters of a path finds here all that they are named by.
+pub use crate::middlebox::{Direction, FirewallCount, MiddleboxCounter, ResetCount, Resetter};
 pub use error::PathError;
+pub use host::{Mechanisms, Unable, Wanted};
 pub use netem::Netem;
-pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Place, Presence, Proof, Ruleset, TargetLink};
+pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Presence, Proof, Ruleset, TargetLink};
+pub use parts::{Part, Work};
+pub use place::Place;
 pub use spec::{
-    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Lack, Matches, Mechanism,
-    Mechanisms, Medium, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism, Medium,
+    OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };

@@ -10,34 +10,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::netem::Netem;
+use super::place::Place;
 use super::spec::HaProxy;
-use crate::middlebox::MiddleboxSpec;
-
-/// One of the three network namespaces of a testbed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// The bridge and everything between the two ends.
-    Switch,
-    /// The peer's end.
-    Peer,
-    /// The target's end; with a tap, where QEMU runs without any link to the path but the tap's descriptors.
-    Target,
-}
-
-impl Place {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Switch, Self::Peer, Self::Target];
-
-    /// For people.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Switch => "switch",
-            Self::Peer => "peer",
-            Self::Target => "target",
-        }
-    }
-}
+use crate::middlebox::{Direction, MiddleboxSpec};
 
 /// How the target is connected to the switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,6 +266,23 @@ pub struct NetOps {
 }
 
 impl NetOps {
+    /// The interfaces with a netem queue on what leaves by them, and the direction in which that travels.
+    pub fn queues(&self) -> impl Iterator<Item = (&LinkEnd, Direction)> {
+        self.ops.iter().filter_map(|op| match op {
+            NetOp::AddNetem { link, .. } if *link == self.next_to_target => Some((link, Direction::ToTarget)),
+            NetOp::AddNetem { link, .. } => Some((link, Direction::ToPeer)),
+            NetOp::SetSysctl { .. }
+            | NetOp::AddBridge { .. }
+            | NetOp::AddVeth { .. }
+            | NetOp::AddTap { .. }
+            | NetOp::SetMtu { .. }
+            | NetOp::Enslave { .. }
+            | NetOp::SetAddress { .. }
+            | NetOp::SetUp { .. }
+            | NetOp::AwaitCarrier { .. } => None,
+        })
+    }
+
     /// One line per operation, for the record.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.ops.iter().map(NetOp::to_string).collect();

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::ops::Place;
+use super::counters::PathCounter;
+use super::place::Place;
 use super::spec::{Hook, Rule, RuleVerdict, TcpFlag};
 
 /// The table that holds every rule of ours.
@@ -120,8 +121,10 @@ pub fn named_counters(json: &str) -> Result<BTreeMap<String, u64>, String> {
 
 /// Of named counters those of our rules, as `rule.NAME`.
 pub fn of_rules(named: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let ours =
-        |(name, packets): (String, u64)| Some((format!("rule.{}", name.strip_prefix(PREFIX)?), packets));
+    let ours = |(name, packets): (String, u64)| {
+        let rule = PathCounter::Rule(name.strip_prefix(PREFIX)?.to_owned());
+        Some((rule.to_string(), packets))
+    };
     named.into_iter().filter_map(ours).collect()
 }
 

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::netem::Netem;
-use super::ops::Place;
+use super::place::Place;
 use crate::middlebox::{Action, Balancer, Direction, Firewall, Impairment, Ips};
 
 /// The port of document 000's server; free in every peer namespace, because the namespace is new.
@@ -75,20 +75,6 @@ impl PathSpec {
     /// Whether nothing but a link lies between the two ends.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain(&self.name, self.mtu_bytes)
-    }
-
-    /// Whether only the own middlebox can do what it says.
-    pub fn needs_middlebox(&self) -> bool {
-        !self.actions.is_empty()
-            || self.firewall.is_some()
-            || self.ips.is_some()
-            || self.balancer.is_some()
-            || self.faults.iter().any(|fault| {
-                matches!(
-                    fault.kind,
-                    FaultKind::HostGone | FaultKind::ForgetConnections | FaultKind::Arm { .. }
-                )
-            })
     }
 }
 
@@ -317,33 +303,4 @@ impl Default for Addressing {
     fn default() -> Self {
         Self { target: Ipv4Addr::new(192, 0, 2, 2), peer: Ipv4Addr::new(192, 0, 2, 1), prefix: 24 }
     }
-}
-
-/// What this host has to make paths with, as it was probed: `Err` holds why not.
-#[derive(Debug, Clone)]
-pub struct Mechanisms {
-    /// The kernel's `sch_netem`.
-    pub netem: Result<(), String>,
-    /// The program `nft`, and a kernel that takes its rules.
-    pub nft: Result<(), String>,
-    /// Connection tracking on a bridge.
-    pub bridge_conntrack: Result<(), String>,
-    /// The program `haproxy`.
-    pub haproxy: Result<(), String>,
-}
-
-impl Mechanisms {
-    /// A host that has everything.
-    pub fn all() -> Self {
-        Self { netem: Ok(()), nft: Ok(()), bridge_conntrack: Ok(()), haproxy: Ok(()) }
-    }
-}
-
-/// What a path needs and does not get: which key of the matrix file asks for it, and why it cannot be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lack {
-    /// Key under `[path.NAME]`: `mechanism`, `rule.NAME`, `haproxy`, `fault.NAME`.
-    pub key: String,
-    /// In plain words.
-    pub why: String,
 }

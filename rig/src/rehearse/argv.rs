@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use super::plan::Machine;
 use super::wire::{PORT, tag};
 
-/// Program name; found in PATH.
-pub(super) const QEMU: &str = "qemu-system-x86_64";
-
 /// What the command line is made of.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use fs_err::File;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
-use super::argv::{self, Parts, QEMU};
+use super::argv::{self, Parts};
 use super::course::{Action, Course, Event, Note, Outcome};
 use super::error::RehearsalError;
 use super::initramfs;
@@ -26,7 +26,7 @@ use super::plan::Rehearsal;
 use super::wire::{Sink, Stream, ToHost, Window};
 use crate::console::LineCutter;
 use crate::image::Image;
-use crate::process;
+use crate::process::{self, QEMU};
 
 /// What a person sends to the command by sending it to us.
 const PASSED_ON: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];

@@ -4,7 +4,7 @@
 //! Units: shares of 1. Errors: none.
 //! Tests: golden reports.
 
-use crate::analysis::model::{CellStatus, CellSummary, Rate, ReportModel};
+use crate::analysis::model::{CellStatus, CellSummary, Question, Rate, ReportModel, told};
 
 const COLUMNS: [&str; 23] = [
     "run",
@@ -40,14 +40,14 @@ pub(super) fn render(model: &ReportModel) -> String {
         let control = model.controls.iter().find(|control| control.cell == cell.id);
         for (errno, rate) in &cell.rates {
             let control = control.map_or("", |control| control.control.as_str());
-            rows.write_record(row(&model.run.id, cell, control, errno, rate)).expect(written);
+            rows.write_record(row(&model.run.id, cell, control, *errno, rate)).expect(written);
         }
     }
     let bytes = rows.into_inner().expect(written);
     String::from_utf8(bytes).expect("all fields are text")
 }
 
-fn row(run: &str, cell: &CellSummary, control: &str, errno: &str, rate: &Rate) -> [String; 23] {
+fn row(run: &str, cell: &CellSummary, control: &str, errno: Question, rate: &Rate) -> [String; 23] {
     let parameters: Vec<String> =
         cell.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     [
@@ -62,13 +62,13 @@ fn row(run: &str, cell: &CellSummary, control: &str, errno: &str, rate: &Rate) -
         cell.accelerators.join(" "),
         cell.proxied.to_string(),
         control.to_owned(),
-        super::table::status_word(cell.status).to_owned(),
-        cell.reason.clone(),
+        super::status::status_word(cell.status).to_owned(),
+        told(&cell.reason),
         cell.trials.to_string(),
         cell.trials_wanted.to_string(),
         cell.void.to_string(),
         cell.blocks.to_string(),
-        errno.to_owned(),
+        errno.to_string(),
         // A cell that was not run has no count; a 0 in a data frame would be read as one.
         if cell.status == CellStatus::Skipped { String::new() } else { rate.count.to_string() },
         rate.n.to_string(),

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::analysis::model::{CellStatus, CellSummary, Comparison, ComparisonVerdict, ReportModel};
+use crate::analysis::model::{
+    Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlFailure, ControlSummary,
+    ReportModel, told,
+};
 use crate::analysis::words::{Rounding, count, p_value, percent};
 
 pub(super) fn render(model: &ReportModel) -> String {
@@ -16,27 +19,11 @@ pub(super) fn render(model: &ReportModel) -> String {
     let mut cells = TestSuite::new("cells");
     cells.add_test_cases(model.cells.iter().map(cell));
     let mut controls = TestSuite::new("controls");
-    controls.add_test_cases(model.controls.iter().map(|control| {
-        let status = if control.passed {
-            TestCaseStatus::success()
-        } else if control.n == 0 {
-            skipped(&control.reason)
-        } else {
-            failure(&control.reason, "control")
-        };
-        named(format!("{} {}", control.control, control.kernel), &control.configuration, status)
-    }));
+    controls.add_test_cases(model.controls.iter().map(control));
     let mut comparisons = TestSuite::new("comparisons");
     comparisons.add_test_cases(model.comparisons.iter().map(comparison));
     let mut alerts = TestSuite::new("alerts");
-    alerts.add_test_cases(model.alerts.iter().map(|alert| {
-        let what = format!("{} of {} calls, declared at most {}", alert.count, alert.n, alert.threshold);
-        named(
-            format!("{} {} {}", alert.errno, alert.scenario, alert.kernel),
-            &alert.configuration,
-            failure(&what, "alert"),
-        )
-    }));
+    alerts.add_test_cases(model.alerts.iter().map(alert));
     report.add_test_suites([cells, controls, comparisons, alerts]);
     let mut text = report.to_string().expect("a string takes all");
     if !text.ends_with('\n') {
@@ -46,11 +33,12 @@ pub(super) fn render(model: &ReportModel) -> String {
 }
 
 fn cell(cell: &CellSummary) -> TestCase {
+    let reason = told(&cell.reason);
     let status = match cell.status {
         CellStatus::Complete => TestCaseStatus::success(),
-        CellStatus::Skipped => skipped(&cell.reason),
-        CellStatus::Short => failure(&cell.reason, "short"),
-        CellStatus::Blind => failure(&cell.reason, "blind"),
+        CellStatus::Skipped => skipped(&reason),
+        CellStatus::Short => failure(&reason, "short"),
+        CellStatus::Blind => failure(&reason, "blind"),
     };
     let name = format!("{} {} {}", subject(&cell.scenario, &cell.parameters), cell.kernel, cell.path);
     let mut case = named(name, &cell.configuration, status);
@@ -67,6 +55,23 @@ fn cell(cell: &CellSummary) -> TestCase {
     case
 }
 
+fn control(control: &ControlSummary) -> TestCase {
+    let status = match &control.failure {
+        None => TestCaseStatus::success(),
+        Some(failed @ ControlFailure::NotRun(_)) => skipped(&failed.to_string()),
+        Some(failed @ (ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. })) => {
+            failure(&failed.to_string(), "control")
+        }
+    };
+    named(format!("{} {}", control.control, control.kernel), &control.configuration, status)
+}
+
+fn alert(alert: &Alert) -> TestCase {
+    let what = format!("{} of {} calls, declared at most {}", alert.count, alert.n, alert.threshold);
+    let name = format!("{} {} {}", alert.errno, alert.scenario, alert.kernel);
+    named(name, &alert.configuration, failure(&what, "alert"))
+}
+
 fn comparison(comparison: &Comparison) -> TestCase {
     let words = format!(
         "difference {}, between {} and {}, corrected p {}",
@@ -79,8 +84,8 @@ fn comparison(comparison: &Comparison) -> TestCase {
         ComparisonVerdict::Differs if comparison.alert => failure(&words, "differs"),
         ComparisonVerdict::Differs | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
         ComparisonVerdict::NotEnoughTrials => skipped(&format!("not enough trials: {words}")),
-        ComparisonVerdict::Blind => skipped(&format!("blind: {}", comparison.reason)),
-        ComparisonVerdict::NotRun => skipped(&format!("not run: {}", comparison.reason)),
+        ComparisonVerdict::Blind => skipped(&format!("blind: {}", told(&comparison.reason))),
+        ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&comparison.reason))),
     };
     let subject = subject(&comparison.scenario, &comparison.parameters);
     let name = format!("{subject} {} {} {}", comparison.kernel, comparison.path, comparison.errno);

@@ -1,4 +1,4 @@
-//! Rendering of a report: one file per format.
+//! Rendering of a report: one file per format, and the list of them.
 //!
 //! Pure: model in, text out, the same bytes everywhere. Must not compute a number.
 //! Units: as in the model; text and tables in per cent. Errors: none.
@@ -7,60 +7,71 @@
 mod csv;
 mod json;
 mod junit;
+mod status;
 mod table;
 mod text;
 
 use crate::analysis::model::ReportModel;
 
-/// The formats that there are. A new one is a file here and a line in [`Format::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people, 110 columns.
-    Text,
-    /// The whole model (contract, `format` 1).
-    Json,
-    /// One row per cell and errno.
-    Csv,
-    /// For CI.
-    Junit,
+/// A format.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// What a user calls it.
+    pub name: &'static str,
+    /// Extension of `report.*`.
+    pub extension: &'static str,
+    render: fn(&ReportModel) -> String,
+}
+
+/// The formats that there are, in the order in which they are listed to a user. A new one is a file here and its row.
+const ALL: &[Format] = &[
+    Format { name: "text", extension: "txt", render: |model| text::render(model, &further()) },
+    Format { name: "json", extension: "json", render: json::render },
+    Format { name: "csv", extension: "csv", render: csv::render },
+    Format { name: "junit", extension: "xml", render: junit::render },
+];
+
+/// All but the first, as `--format` takes them.
+fn further() -> String {
+    ALL[1..].iter().map(|format| format.name).collect::<Vec<_>>().join(",")
 }
 
 impl Format {
-    /// All of them, in the order in which they are listed to a user.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Csv, Self::Junit];
-
-    /// What a user calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Junit => "junit",
-        }
-    }
-
-    /// Extension of `report.*`.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Text => "txt",
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Junit => "xml",
-        }
-    }
+    /// All of them.
+    pub const ALL: &'static [Self] = ALL;
+    /// The one for people.
+    pub const TEXT: Self = ALL[0];
 
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        ALL.iter().copied().find(|format| format.name == name)
+    }
+
+    /// Renders. Ends with a newline.
+    pub fn render(self, model: &ReportModel) -> String {
+        (self.render)(model)
     }
 }
 
-/// Renders. Ends with a newline.
-pub fn render(model: &ReportModel, format: Format) -> String {
-    match format {
-        Format::Text => text::render(model),
-        Format::Json => json::render(model),
-        Format::Csv => csv::render(model),
-        Format::Junit => junit::render(model),
+/// Names are unique.
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_format_has_a_name_and_an_extension_of_its_own() {
+        let names: BTreeSet<&str> = ALL.iter().map(|format| format.name).collect();
+        let extensions: BTreeSet<&str> = ALL.iter().map(|format| format.extension).collect();
+        assert_eq!((names.len(), extensions.len()), (ALL.len(), ALL.len()));
+        assert_eq!(Format::TEXT.name, "text");
+        assert_eq!(Format::from_name("yaml"), None);
     }
 }

@@ -1,10 +1,8 @@
 //! Plain tables and wrapped lines for the formats that people read.
 //!
-//! Holds alignment and wrapping, and the words for a status. Must not know what a table is about.
+//! Holds alignment and wrapping. Must not know what a table is about.
 //! Units: columns of a terminal (one per character). Errors: none.
 //! Tests: here and the golden reports.
-
-use crate::analysis::model::{CellStatus, ComparisonVerdict, HypothesisVerdict};
 
 /// A report is readable in a terminal this wide.
 pub(super) const WIDTH: usize = 110;
@@ -116,33 +114,6 @@ pub(super) fn wrap(out: &mut String, first: &str, text: &str, indent: usize) {
     }
     out.push_str(line.trim_end());
     out.push('\n');
-}
-
-pub(super) fn status_word(status: CellStatus) -> &'static str {
-    match status {
-        CellStatus::Complete => "complete",
-        CellStatus::Short => "short",
-        CellStatus::Skipped => "skipped",
-        CellStatus::Blind => "blind",
-    }
-}
-
-pub(super) fn verdict_words(verdict: ComparisonVerdict) -> &'static str {
-    match verdict {
-        ComparisonVerdict::SameWithinTheMargin => "same within the margin",
-        ComparisonVerdict::Differs => "different",
-        ComparisonVerdict::NotEnoughTrials => "not enough trials",
-        ComparisonVerdict::Blind => "blind",
-        ComparisonVerdict::NotRun => "not run",
-    }
-}
-
-pub(super) fn hypothesis_word(verdict: HypothesisVerdict) -> &'static str {
-    match verdict {
-        HypothesisVerdict::Supported => "supported",
-        HypothesisVerdict::Refuted => "refuted",
-        HypothesisVerdict::Undecided => "undecided",
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::stage::{Stage, StageError};
 use crate::machine::qemu::LinkState;
 use crate::middlebox::Command;
-use crate::path::{Addressing, Fault, FaultKind};
+use crate::path::{Addressing, Fault, FaultKind, PathCounter};
 use crate::process;
 use crate::record::{Part, VoidReason};
 use crate::testbed::{Backend, Carrier, Contention};
@@ -26,15 +26,15 @@ use crate::testbed::{Backend, Carrier, Contention};
 pub(super) struct Done(Mutex<BTreeMap<String, u64>>);
 
 impl Done {
-    fn add(&self, name: String, by: u64) {
-        *process::lock(&self.0).entry(name).or_default() += by;
+    fn add(&self, counter: PathCounter, by: u64) {
+        *process::lock(&self.0).entry(counter.to_string()).or_default() += by;
     }
 
     /// The counters; faults that never came are there with 0.
     pub(super) fn counters(self, faults: &[Fault]) -> BTreeMap<String, u64> {
         let mut counters = std::mem::take(&mut *process::lock(&self.0));
-        for fault in faults {
-            counters.entry(format!("fault.{}", fault.name)).or_default();
+        for counter in PathCounter::of_faults(faults) {
+            counters.entry(counter.to_string()).or_default();
         }
         counters
     }
@@ -59,18 +59,17 @@ pub(super) async fn conduct(stage: &Stage, faults: &[Fault], done: &Done) -> Res
 }
 
 async fn one(stage: &Stage, fault: &Fault, began: Instant, done: &Done) -> Result<(), StageError> {
-    let name = format!("fault.{}", fault.name);
     for n in 0_u32.. {
         let Some(after) = moment(fault, n) else { break };
         sleep_until(began + after).await;
         let lasts = Duration::from_nanos(fault.for_ns);
         match &fault.kind {
             FaultKind::Contention { threads_per_cpu } => {
-                contend(*threads_per_cpu, lasts, &name, done).await?;
+                contend(*threads_per_cpu, lasts, &fault.name, done).await?;
             }
             kind => {
                 begin(stage, kind).await?;
-                done.add(name.clone(), 1);
+                done.add(PathCounter::Fault(fault.name.clone()), 1);
                 if let Some(undo) = undo_of(kind) {
                     sleep_until(Instant::now() + lasts).await;
                     undo_fault(stage, undo).await?;
@@ -92,8 +91,8 @@ async fn contend(per_cpu: u32, lasts: Duration, name: &str, done: &Done) -> Resu
     impl Drop for Counted<'_> {
         fn drop(&mut self) {
             let used_ns = self.contention.take().map_or(0, Contention::stop);
-            self.done.add(format!("{}.cpu_ms", self.name), used_ns / 1_000_000);
-            self.done.add(self.name.to_owned(), u64::from(used_ns > 0));
+            self.done.add(PathCounter::FaultCpuTime(self.name.to_owned()), used_ns / 1_000_000);
+            self.done.add(PathCounter::Fault(self.name.to_owned()), u64::from(used_ns > 0));
         }
     }
     let contention = Contention::start(per_cpu).map_err(StageError::failed(Part::BusyThreads))?;
@@ -189,7 +188,7 @@ mod tests {
     #[test]
     fn a_fault_that_never_came_is_counted_as_none() {
         let done = Done::default();
-        done.add("fault.g".into(), 2);
+        done.add(PathCounter::Fault("g".into()), 2);
         let counters = done.counters(&[fault(1, 0)]);
         assert_eq!(counters, BTreeMap::from([("fault.f".into(), 0), ("fault.g".into(), 2)]));
     }

@@ -1,8 +1,12 @@
 //! The scenarios that are part of the program.
+//!
+//! Holds the list of the shipped files, and finding a scenario by name or path; must not know what is in them.
+//! Units: none. Errors: an unknown name, or a file's problems; they blame whoever named it.
+//! Tests: below.
 
 use std::path::Path;
 
-use super::Scenario;
+use super::template::Scenario;
 use crate::document::{Problems, hint};
 
 /// Name and text of every shipped file. An explicit list; a test holds it together with the folder.

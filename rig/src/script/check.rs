@@ -1,42 +1,34 @@
 //! What the steps of a scenario mean together: sides, the verdict, sockets, marks, injections, expectations.
+//!
+//! Holds the rules of the language that no single step can break; must not name an operation where its row says enough.
+//! Units: none. Errors: findings that blame the scenario file.
+//! Tests: `tests/diagnostics.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::Side;
+use rig_protocol::{FieldKind, Player, Script, Side};
 
-use super::outcome::check_expectations;
-use super::read::Reader;
+use super::outcome::{Impossible, impossible};
 use super::resolve::unreachable_injection;
-use super::{Input, LaneTemplate, Scenario};
+use super::template::{Input, LaneTemplate, Scenario, StepTemplate};
 use crate::document::{Findings, Span};
 
-/// Checks everything that can be said. `sound`: nothing was wrong so far, so that a missing thing is really missing and not
-/// only unread.
-pub(super) fn check(
-    scenario: Scenario,
-    reader: &mut Reader,
-    sound: bool,
-    expect: &[(Input, Span)],
-) -> Scenario {
-    let findings = &mut reader.findings;
-    check_sides(&scenario, findings);
-    check_verdict(&scenario, findings, sound);
-    check_peer(&scenario, findings, sound);
+/// Checks everything that can be said. Where something was wrong already, a missing thing may only be unread, and is not reported.
+pub(super) fn check(scenario: &Scenario, findings: &mut Findings, expect: &[(Input, Span)]) {
+    let sound = findings.is_empty();
+    check_sides(scenario, findings);
+    check_verdict(scenario, findings, sound);
+    check_peer(scenario, findings, sound);
     if sound {
-        check_marks(&scenario, findings);
-        check_definitions(&scenario, findings);
-        check_use(&scenario, findings);
+        check_marks(scenario, findings);
+        check_definitions(scenario, findings);
+        check_use(scenario, findings);
     }
     if findings.is_empty() {
-        let values: BTreeMap<String, String> = reader
-            .parameters
-            .iter()
-            .map(|d| (d.parameter.name.clone(), d.parameter.default.clone()))
-            .collect();
-        check_injections(&scenario, &values, findings);
-        check_expectations(&scenario, &values, expect, findings);
+        let script = scenario.fill_in(&scenario.complete(&BTreeMap::new())).script;
+        check_injections(scenario, &script, findings);
+        check_expectations(&script, expect, findings);
     }
-    scenario
 }
 
 fn lanes_of(scenario: &Scenario, side: Side) -> impl Iterator<Item = &LaneTemplate> {
@@ -95,7 +87,7 @@ fn check_verdict(scenario: &Scenario, findings: &mut Findings, sound: bool) {
 }
 
 fn begins_with_accept(lane: &LaneTemplate) -> bool {
-    lane.steps.first().is_some_and(|step| step.schema.name == "accept")
+    lane.steps.first().is_some_and(|step| step.schema.player == Player::PeerFirst)
 }
 
 /// `accept` begins the peer's lane and stands nowhere else; `connect` needs somebody who accepts.
@@ -111,8 +103,8 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                 .help("begin with { op = \"accept\", socket = \"conn\" }");
         }
         for (index, step) in lane.steps.iter().enumerate() {
-            match (step.schema.name, lane.side) {
-                ("accept", Side::Target) => {
+            match (step.schema.player, lane.side) {
+                (Player::PeerFirst, Side::Target) => {
                     findings
                         .report(
                             step.span.clone(),
@@ -122,7 +114,7 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                         .help("the target connects; the peer accepts");
                 }
                 // An accept that should have been the first step is that one problem only.
-                ("accept", Side::Peer) if index > 0 && (!sound || begins_with_accept(lane)) => {
+                (Player::PeerFirst, Side::Peer) if index > 0 && (!sound || begins_with_accept(lane)) => {
                     findings
                         .report(
                             step.span.clone(),
@@ -131,12 +123,17 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                         )
                         .help("the peer plays its lane once for every connection");
                 }
-                ("connect", Side::Target) if !has_peer => {
+                (Player::Target, Side::Target) if step.schema.opens() && !has_peer => {
                     findings
                         .report(step.span.clone(), "`connect` without a peer lane", "nobody would accept")
                         .help("add [lane.peer], with `accept` as its first step");
                 }
-                ("connect" | "inject", Side::Peer) => {
+                (Player::Target, Side::Peer) if step.schema.takes(FieldKind::Mark) => {
+                    findings
+                        .report(step.span.clone(), format!("`{}` cannot order two machines", step.schema.name), "in the peer's lane")
+                        .help("lanes on two machines are ordered by the packets that they exchange and by nothing else; use `read`, or `sleep`");
+                }
+                (Player::Target, Side::Peer) => {
                     let name = step.schema.name;
                     findings
                         .report(
@@ -146,12 +143,7 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                         )
                         .help("the target's kernel is the one that is measured");
                 }
-                ("mark" | "await", Side::Peer) => {
-                    findings
-                        .report(step.span.clone(), format!("`{}` cannot order two machines", step.schema.name), "in the peer's lane")
-                        .help("lanes on two machines are ordered by the packets that they exchange and by nothing else; use `read`, or `sleep`");
-                }
-                _ => {}
+                (Player::PeerFirst | Player::Target | Player::Both, _) => {}
             }
         }
     }
@@ -166,13 +158,13 @@ fn check_marks(scenario: &Scenario, findings: &mut Findings) {
         let mut moved = false;
         for (index, lane) in lanes.iter().enumerate() {
             while let Some(step) = lane.steps.get(at[index]) {
-                let mark = step.marks().next().map(|(mark, _, _)| mark);
-                match (step.schema.name, mark) {
-                    ("await", Some(mark)) if !set.contains(&mark) => break,
-                    ("mark", Some(mark)) => {
+                // A step that defines its mark sets it; one that only names it awaits it.
+                match step.marks().next() {
+                    Some((mark, false, _)) if !set.contains(&mark) => break,
+                    Some((mark, true, _)) => {
                         set.insert(mark);
                     }
-                    _ => {}
+                    Some(_) | None => {}
                 }
                 at[index] += 1;
                 moved = true;
@@ -201,10 +193,8 @@ fn report_stuck(
 ) {
     let name = &scenario.marks[mark];
     let setter = lanes.iter().find_map(|lane| {
-        let step = lane
-            .steps
-            .iter()
-            .find(|step| step.schema.name == "mark" && step.marks().any(|(set, _, _)| set == mark))?;
+        let step =
+            lane.steps.iter().find(|step| step.marks().any(|(set, defines, _)| defines && set == mark))?;
         Some((*lane, step.span.clone()))
     });
     let Some((lane, set)) = setter else {
@@ -246,16 +236,10 @@ fn check_definitions(scenario: &Scenario, findings: &mut Findings) {
 }
 
 /// What is defined after a step.
-fn pass(
-    step: &super::StepTemplate,
-    at_marks: &BTreeMap<usize, BTreeSet<usize>>,
-    defined: &mut BTreeSet<usize>,
-) {
+fn pass(step: &StepTemplate, at_marks: &BTreeMap<usize, BTreeSet<usize>>, defined: &mut BTreeSet<usize>) {
     defined.extend(step.sockets().filter(|(_, defines, _)| *defines).map(|(socket, _, _)| socket));
-    if step.schema.name == "await" {
-        for (mark, _, _) in step.marks() {
-            defined.extend(at_marks.get(&mark).into_iter().flatten());
-        }
+    for (awaited, _, _) in step.marks().filter(|(_, defines, _)| !defines) {
+        defined.extend(at_marks.get(&awaited).into_iter().flatten());
     }
 }
 
@@ -267,12 +251,10 @@ fn sockets_at_marks(lanes: &[&LaneTemplate]) -> BTreeMap<usize, BTreeSet<usize>>
         for lane in lanes {
             let mut defined = BTreeSet::new();
             for step in &lane.steps {
-                if step.schema.name == "mark" {
-                    for (mark, _, _) in step.marks() {
-                        next.entry(mark)
-                            .and_modify(|known| *known = known.intersection(&defined).copied().collect())
-                            .or_insert_with(|| defined.clone());
-                    }
+                for (set, _, _) in step.marks().filter(|(_, defines, _)| *defines) {
+                    next.entry(set)
+                        .and_modify(|known| *known = known.intersection(&defined).copied().collect())
+                        .or_insert_with(|| defined.clone());
                 }
                 pass(step, &at_marks, &mut defined);
             }
@@ -343,9 +325,9 @@ fn check_use(scenario: &Scenario, findings: &mut Findings) {
     }
 }
 
-fn check_injections(scenario: &Scenario, values: &BTreeMap<String, String>, findings: &mut Findings) {
-    let Some(fault) = unreachable_injection(&scenario.fill(values).script) else { return };
-    let steps = &scenario.lanes[fault.lane].steps;
+fn check_injections(scenario: &Scenario, script: &Script, findings: &mut Findings) {
+    let Some((lane, fault)) = unreachable_injection(script) else { return };
+    let steps = &scenario.lanes[lane].steps;
     let problem = findings.report(
         steps[fault.inject].span.clone(),
         "this injection reaches no call",
@@ -359,6 +341,15 @@ fn check_injections(scenario: &Scenario, values: &BTreeMap<String, String>, find
         }
         None => {
             problem.help("add a `select` behind it, in the same lane");
+        }
+    }
+}
+
+/// Every pattern is well formed and can match.
+fn check_expectations(script: &Script, places: &[(Input, Span)], findings: &mut Findings) {
+    for (pattern, (_, span)) in script.expect.iter().zip(places) {
+        if let Some(Impossible { message, label, help }) = impossible(pattern, script) {
+            findings.report(span.clone(), message, label).help(help);
         }
     }
 }

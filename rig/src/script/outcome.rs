@@ -1,38 +1,12 @@
 //! Expected outcomes against what the steps can produce: a misspelt label would make every trial an anomaly.
-
-use std::collections::BTreeMap;
+//!
+//! Holds the judgement of one pattern; must not know where it is written. The words come from each operation's row.
+//! Units: labels. Errors: [`Impossible`], which blames whoever wrote the pattern.
+//! Tests: `tests.rs`, `tests/diagnostics.rs`.
 
 use rig_protocol::{Errno, Op, Script};
 
-use super::{Input, Scenario};
-use crate::document::{Findings, Span, hint};
-
-/// The labels of a success of each operation, as the agent writes them; a failure is labelled with its errno, and several
-/// kinds of readiness are joined by `+`.
-fn labels_of(op: &Op) -> &'static [&'static str] {
-    match op {
-        Op::Select { .. } => &["readable", "writable", "exceptional", "timeout", "none"],
-        Op::Read { .. } => &["data", "eof"],
-        Op::Connect { .. }
-        | Op::Accept { .. }
-        | Op::Close { .. }
-        | Op::Shutdown { .. }
-        | Op::Linger { .. }
-        | Op::Cork { .. }
-        | Op::Nodelay { .. }
-        | Op::ReceiveTimeout { .. }
-        | Op::SoError { .. }
-        | Op::TcpState { .. }
-        | Op::Write { .. }
-        | Op::Pending { .. }
-        | Op::FdCheck { .. }
-        | Op::Sleep { .. }
-        | Op::Localtime {}
-        | Op::Mark { .. }
-        | Op::Await { .. }
-        | Op::Inject { .. } => &["ok"],
-    }
-}
+use crate::document::hint;
 
 /// Why an expected outcome can never match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,21 +14,6 @@ pub(super) struct Impossible {
     pub(super) message: String,
     pub(super) label: &'static str,
     pub(super) help: String,
-}
-
-/// Every pattern is well formed and can match.
-pub(super) fn check_expectations(
-    scenario: &Scenario,
-    values: &BTreeMap<String, String>,
-    places: &[(Input, Span)],
-    findings: &mut Findings,
-) {
-    let script = scenario.fill(values).script;
-    for (pattern, (_, span)) in script.expect.iter().zip(places) {
-        if let Some(Impossible { message, label, help }) = impossible(pattern, &script) {
-            findings.report(span.clone(), message, label).help(help);
-        }
-    }
 }
 
 /// The steps whose labels make up the outcome.
@@ -97,7 +56,7 @@ pub(super) fn impossible(pattern: &str, script: &Script) -> Option<Impossible> {
 
 /// A label that the operation never gives.
 fn strange(label: &str, op: &Op) -> Option<Impossible> {
-    let known = labels_of(op);
+    let known = op.schema().labels.words;
     if label == "*" || label.parse::<Errno>().is_ok() || label.split('+').all(|part| known.contains(&part)) {
         return None;
     }

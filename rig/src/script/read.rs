@@ -1,11 +1,17 @@
-//! From a scenario's tree to its templates: keys, types, names. What the steps mean together is `check`'s matter.
+//! From a scenario's tree to its template: keys, types, names. What the steps mean together is `check`'s matter.
+//!
+//! Holds the keys of a scenario file; must not know the fields of an operation (`step` reads them by the protocol's table).
+//! Units: none. Errors: findings that blame the scenario file.
+//! Tests: `tests/diagnostics.rs`.
 
-use rig_protocol::{FieldKind, Side, schema_of, schemas};
-use serde_json::{Value as Json, json};
+use std::path::Path;
 
-use super::step::{ParameterReference, reference};
-use super::value::{from_node, from_text};
-use super::{ControlTemplate, Input, LaneTemplate, Parameter, Scenario, check};
+use rig_protocol::{FieldKind, Side, schema_of};
+
+use super::check;
+use super::reader::{ParameterDraft, ScenarioReader};
+use super::template::{ControlTemplate, Input, LaneTemplate, Parameter, Scenario};
+use super::value::{from_text, spelled};
 use crate::document::{Document, Findings, Key, Node, Problems, Span, Table, Value, hint};
 
 const KEYS: &[&str] =
@@ -26,32 +32,31 @@ const RESERVED: &[&str] = &[
     "parameters",
 ];
 
-/// A parameter while the file is being read.
-#[derive(Debug)]
-pub(super) struct ParameterDraft {
-    pub(super) parameter: Parameter,
-    pub(super) name_span: Span,
-    pub(super) default_span: Span,
-    /// Where it is used, and as what.
-    pub(super) uses: Vec<(FieldKind, Span)>,
+impl Scenario {
+    /// Validates the text of a scenario file; `origin` is what diagnostics call it.
+    ///
+    /// # Errors
+    /// All problems of the text at once.
+    pub fn parse(name: &str, origin: &str, text: &str) -> Result<Self, Problems> {
+        let (document, findings) = Document::parse(origin, text)?;
+        read(name, &document, findings)
+    }
+
+    /// Reads a scenario file; its name is the file's stem.
+    ///
+    /// # Errors
+    /// The file cannot be read, or all problems of its text at once.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let (document, findings) = Document::read(path)?;
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        read(&name, &document, findings)
+    }
 }
 
-/// What is known of the file while it is being read.
-#[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) findings: Findings,
-    pub(super) parameters: Vec<ParameterDraft>,
-    pub(super) sockets: Vec<String>,
-    pub(super) marks: Vec<String>,
-    /// A step or value could not be read at all, so that what seems unused may only be unread.
-    pub(super) dropped: bool,
-}
-
-/// Reads a whole scenario.
-pub(super) fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
+/// Reads a whole scenario: its keys, then what they mean together.
+fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
     let root = &document.root;
-    let mut reader =
-        Reader { findings, parameters: Vec::new(), sockets: Vec::new(), marks: Vec::new(), dropped: false };
+    let mut reader = ScenarioReader::new(findings);
     reader.findings.refuse_unknown_keys(root, "a scenario file", KEYS);
     let title = reader.title(root);
     let about = reader.optional_string(root, "about");
@@ -63,30 +68,29 @@ pub(super) fn read(name: &str, document: &Document, findings: Findings) -> Resul
     let control = root.get("control").and_then(|node| reader.control(node));
     let lanes = reader.lanes(root);
     reader.settle_parameters();
-    let scenario = Scenario {
+    let ScenarioReader { mut findings, parameters, sockets, marks, .. } = reader;
+    let mut scenario = Scenario {
         name: name.to_owned(),
         title,
         about,
         claims,
         proof,
         race,
-        parameters: Vec::new(),
+        parameters: parameters.into_iter().map(|draft| draft.parameter).collect(),
         expect: expect_places.iter().map(|(input, _)| input.clone()).collect(),
         control,
         lanes,
-        sockets: reader.sockets.clone(),
-        marks: reader.marks.clone(),
+        sockets,
+        marks,
     };
-    let sound = reader.findings.is_empty();
-    let mut scenario = check::check(scenario, &mut reader, sound, &expect_places);
-    scenario.parameters = reader.parameters.into_iter().map(|draft| draft.parameter).collect();
-    if reader.findings.is_empty() {
-        scenario.fix();
+    check::check(&scenario, &mut findings, &expect_places);
+    if findings.is_empty() {
+        scenario.build_fixed_steps();
     }
-    reader.findings.finish(Some(scenario))
+    findings.finish(Some(scenario))
 }
 
-impl Reader {
+impl ScenarioReader {
     fn title(&mut self, root: &Table) -> String {
         let Some(node) = root.get("title") else {
             self.findings.missing(0..0, "the scenario", "title", "title = \"RST before select()\"");
@@ -213,68 +217,6 @@ impl Reader {
         });
     }
 
-    /// A value of the file that may stand for a parameter's.
-    pub(super) fn input(&mut self, kind: FieldKind, node: &Node, what: &str) -> Option<Input> {
-        if let Value::String(text) = &node.value {
-            match reference(text) {
-                ParameterReference::None => {}
-                ParameterReference::Part => {
-                    self.dropped = true;
-                    self.findings
-                        .report(
-                            node.span.clone(),
-                            format!("{what} mixes a parameter with other text"),
-                            "a parameter stands for the whole value",
-                        )
-                        .help("write \"${name}\" alone, and put the rest into the parameter's value");
-                    return None;
-                }
-                ParameterReference::Whole(name) => return self.use_parameter(name, kind, node, what),
-            }
-        }
-        match from_node(kind, node) {
-            Ok(json) => Some(Input::Given(json)),
-            Err(wrong) => {
-                self.findings
-                    .report(node.span.clone(), format!("{what} is wrong"), wrong.label)
-                    .maybe_help(wrong.help);
-                None
-            }
-        }
-    }
-
-    fn use_parameter(&mut self, name: &str, kind: FieldKind, node: &Node, what: &str) -> Option<Input> {
-        if matches!(kind, FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark) {
-            self.findings
-                .report(
-                    node.span.clone(),
-                    format!("{what} cannot be a parameter"),
-                    "names a socket or a mark",
-                )
-                .help("parameters vary values, not the shape of the script; write a scenario of its own");
-            return None;
-        }
-        let Some(draft) = self.parameters.iter_mut().find(|draft| draft.parameter.name == name) else {
-            let names: Vec<&str> =
-                self.parameters.iter().map(|draft| draft.parameter.name.as_str()).collect();
-            let help = if names.is_empty() {
-                format!("declare it: [parameters] {name} = \"...\"")
-            } else {
-                hint(name, names.iter().copied(), "the parameters of this scenario")
-            };
-            self.findings
-                .report(
-                    node.span.clone(),
-                    format!("unknown parameter `{name}`"),
-                    "not declared in [parameters]",
-                )
-                .help(help);
-            return None;
-        };
-        draft.uses.push((kind, node.span.clone()));
-        Some(Input::Parameter(name.to_owned()))
-    }
-
     fn expect(&mut self, root: &Table) -> Vec<(Input, Span)> {
         let Some(node) = root.get("expect") else {
             self.findings.missing(0..0, "the scenario", "expect", "expect = [\"readable,data,ECONNRESET\"]");
@@ -388,28 +330,6 @@ impl Reader {
         }
     }
 
-    /// Index of a name that some step defines.
-    pub(super) fn name_index(&mut self, kind: FieldKind, node: &Node) -> Option<Json> {
-        let (what, definer) = match kind {
-            FieldKind::Mark => ("mark", "add { op = \"mark\", mark = ... } to another lane"),
-            _ => ("socket", "`connect` and `accept` make one"),
-        };
-        let name = self.findings.string(node, &format!("a {what}"))?;
-        let names = if kind == FieldKind::Mark { &self.marks } else { &self.sockets };
-        if let Some(index) = names.iter().position(|known| known == name) {
-            return Some(json!(index));
-        }
-        let help = if names.is_empty() {
-            format!("there is no {what} yet: {definer}")
-        } else {
-            hint(name, names.iter().map(String::as_str), &format!("{definer}; there are"))
-        };
-        let label =
-            if kind == FieldKind::Mark { "no step sets this mark" } else { "no step makes this socket" };
-        self.findings.report(node.span.clone(), format!("unknown {what} `{name}`"), label).help(help);
-        None
-    }
-
     /// Every parameter is used, and its default is a value of every kind that its uses ask for.
     fn settle_parameters(&mut self) {
         for draft in &mut self.parameters {
@@ -441,11 +361,6 @@ impl Reader {
             }
         }
     }
-
-    /// All operations, for hints.
-    pub(super) fn operations() -> impl Iterator<Item = &'static str> + Clone {
-        schemas().iter().map(|schema| schema.name)
-    }
 }
 
 /// Whether a counter can have this name.
@@ -462,14 +377,5 @@ fn is_counter(name: &str) -> bool {
             words(rest, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
         }
         Some(_) | None => false,
-    }
-}
-
-/// A single value as its text: parameters are texts until their use says what they are.
-pub(crate) fn spelled(node: &Node) -> Option<&str> {
-    match &node.value {
-        Value::String(text) => Some(text),
-        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => Some(&node.spelled),
-        Value::Array(_) | Value::Table(_) => None,
     }
 }

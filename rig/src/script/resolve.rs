@@ -1,14 +1,19 @@
-//! Filling in parameters: templates -> the protocol's script.
+//! From a template and the values of its parameters to the protocol's script.
+//!
+//! [`Scenario::resolve`] is the whole way: admit each value, complete them by the defaults, fill them in, and look for what only values can
+//! break. The steps of that way follow in this order. Must not know where a value was written.
+//! Units: values are texts as a file spells them. Errors: [`Unresolved`], which blames whoever gave a parameter its value.
+//! Tests: `tests.rs`.
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Call, Errno, FieldKind, Lane, Op, Script, Step};
+use rig_protocol::{Errno, FieldKind, Lane, Op, Script, Step, UnreachableInjection};
 use serde_json::{Map, Value as Json};
 
 use super::outcome::{Impossible, impossible};
-use super::value::{Wrong, from_text};
-use super::{Input, Resolved, Scenario, StepTemplate};
-use crate::document::hint;
+use super::template::{Input, LaneTemplate, Resolved, Scenario, StepTemplate};
+use super::value::from_text;
+use crate::document::{Wrong, hint};
 
 /// Why a scenario cannot be resolved with these parameters; blames whoever gave them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +29,23 @@ pub struct Unresolved {
 }
 
 impl Scenario {
-    /// All parameters with their values: those given, and the defaults of the others.
-    pub fn complete(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        self.parameters
-            .iter()
-            .map(|parameter| {
-                let value = given.get(&parameter.name).unwrap_or(&parameter.default);
-                (parameter.name.clone(), value.clone())
-            })
-            .collect()
+    /// The script with these parameters; those that are not given have their defaults.
+    ///
+    /// # Errors
+    /// Every parameter that the scenario does not have or whose value is of the wrong kind.
+    pub fn resolve(&self, given: &BTreeMap<String, String>) -> Result<Resolved, Vec<Unresolved>> {
+        let wrong: Vec<Unresolved> =
+            given.iter().filter_map(|(name, value)| self.admit(name, value).err()).collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let values = self.complete(given);
+        let resolved = self.fill_in(&values);
+        if let Some((lane, fault)) = unreachable_injection(&resolved.script) {
+            return Err(vec![self.blame_injection(&self.lanes[lane], fault, &values)]);
+        }
+        let wrong = self.blame_expectations(&resolved.script);
+        if wrong.is_empty() { Ok(resolved) } else { Err(wrong) }
     }
 
     /// Whether `value` can be a value of the parameter `name`.
@@ -60,47 +73,19 @@ impl Scenario {
         Ok(())
     }
 
-    /// Whether two values of a parameter mean the same (`0ms` and `0s`).
-    pub fn same_value(&self, name: &str, one: &str, other: &str) -> bool {
-        one == other
-            || self.parameter(name).is_some_and(|parameter| {
-                !parameter.kinds.is_empty()
-                    && parameter.kinds.iter().all(|kind| {
-                        matches!((from_text(*kind, one), from_text(*kind, other)), (Ok(a), Ok(b)) if a == b)
-                    })
+    /// All parameters with their values: those given, and the defaults of the others.
+    pub fn complete(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        self.parameters
+            .iter()
+            .map(|parameter| {
+                let value = given.get(&parameter.name).unwrap_or(&parameter.default);
+                (parameter.name.clone(), value.clone())
             })
-    }
-
-    /// The script with these parameters; those that are not given have their defaults.
-    ///
-    /// # Errors
-    /// Every parameter that the scenario does not have or whose value is of the wrong kind.
-    pub fn resolve(&self, given: &BTreeMap<String, String>) -> Result<Resolved, Vec<Unresolved>> {
-        let wrong: Vec<Unresolved> =
-            given.iter().filter_map(|(name, value)| self.admit(name, value).err()).collect();
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        let values = self.complete(given);
-        let resolved = self.fill(&values);
-        if let Some(fault) = unreachable_injection(&resolved.script) {
-            return Err(vec![self.blame_injection(fault, &values)]);
-        }
-        let wrong = self.blame_expectations(&resolved.script);
-        if wrong.is_empty() { Ok(resolved) } else { Err(wrong) }
-    }
-
-    /// Builds the operations in which no parameter is. Only where the whole file was found sound.
-    pub(super) fn fix(&mut self) {
-        for step in self.lanes.iter_mut().flat_map(|lane| &mut lane.steps) {
-            if step.fields.iter().all(|field| matches!(field.input, Input::Given(_))) {
-                step.fixed = Some(build_op(step, &BTreeMap::new()));
-            }
-        }
+            .collect()
     }
 
     /// Fills in values that were all admitted.
-    pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Resolved {
+    pub(super) fn fill_in(&self, values: &BTreeMap<String, String>) -> Resolved {
         let verdict_lane = self.lanes.iter().position(|lane| lane.steps.iter().any(|step| step.verdict));
         let lanes = self
             .lanes
@@ -135,6 +120,26 @@ impl Scenario {
         Resolved { script, control }
     }
 
+    /// Builds the operations in which no parameter is. Only where the whole file was found sound.
+    pub(super) fn build_fixed_steps(&mut self) {
+        for step in self.lanes.iter_mut().flat_map(|lane| &mut lane.steps) {
+            if step.fields.iter().all(|field| matches!(field.input, Input::Given(_))) {
+                step.fixed = Some(build_op(step, &BTreeMap::new()));
+            }
+        }
+    }
+
+    /// Whether two values of a parameter mean the same (`0ms` and `0s`).
+    pub fn same_value(&self, name: &str, one: &str, other: &str) -> bool {
+        one == other
+            || self.parameter(name).is_some_and(|parameter| {
+                !parameter.kinds.is_empty()
+                    && parameter.kinds.iter().all(|kind| {
+                        matches!((from_text(*kind, one), from_text(*kind, other)), (Ok(a), Ok(b)) if a == b)
+                    })
+            })
+    }
+
     /// Outcomes that a parameter expects and no trial can have.
     fn blame_expectations(&self, script: &Script) -> Vec<Unresolved> {
         let wrong = |(input, pattern): (&Input, &String)| {
@@ -146,12 +151,15 @@ impl Scenario {
         self.expect.iter().zip(&script.expect).filter_map(wrong).collect()
     }
 
-    fn blame_injection(&self, fault: InjectionFault, values: &BTreeMap<String, String>) -> Unresolved {
+    fn blame_injection(
+        &self,
+        lane: &LaneTemplate,
+        fault: UnreachableInjection,
+        values: &BTreeMap<String, String>,
+    ) -> Unresolved {
         let parameter = fault
             .select
-            .and_then(|at| {
-                self.lanes[fault.lane].steps[at].fields.iter().find(|field| field.schema.name == "call")
-            })
+            .and_then(|at| lane.steps[at].fields.iter().find(|field| field.schema.name == "call"))
             .and_then(|field| match &field.input {
                 Input::Parameter(name) => Some(name.clone()),
                 Input::Given(_) => None,
@@ -183,12 +191,9 @@ fn as_text(json: &Json) -> String {
     json.as_str().unwrap_or_default().to_owned()
 }
 
-/// Operations whose result tells how the connection looks to the program after the verdict.
-const FOLLOW_UPS: &[&str] = &["read", "write", "so_error", "fd_check"];
-
 fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String, String>) -> Step {
     let op = template.fixed.clone().unwrap_or_else(|| build_op(template, values));
-    let default = after_verdict && FOLLOW_UPS.contains(&template.schema.name);
+    let default = after_verdict && template.schema.follow_up;
     Step {
         op,
         verdict: template.verdict,
@@ -208,35 +213,8 @@ fn build_op(template: &StepTemplate, values: &BTreeMap<String, String>) -> Op {
         .expect("fields were checked against the schema, which the protocol holds together with its type")
 }
 
-/// An `inject` that cannot reach a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct InjectionFault {
-    pub(super) lane: usize,
-    /// The `inject`.
-    pub(super) inject: usize,
-    /// The next `select`, whose call is not the one that the filter watches; `None`: there is none.
-    pub(super) select: Option<usize>,
-}
-
-/// The first `inject` whose next `select` in the same lane does not make the plain `select` system call.
-pub(super) fn unreachable_injection(script: &Script) -> Option<InjectionFault> {
-    for (lane_index, lane) in script.lanes.iter().enumerate() {
-        for (inject, step) in lane.steps.iter().enumerate() {
-            if !matches!(step.op, Op::Inject { .. }) {
-                continue;
-            }
-            let next = lane.steps.iter().enumerate().skip(inject + 1).find_map(|(at, step)| match step.op {
-                Op::Select { call, .. } => Some((at, call)),
-                _ => None,
-            });
-            match next {
-                Some((_, Call::Select)) => {}
-                Some((at, Call::Pselect6 | Call::Libc)) => {
-                    return Some(InjectionFault { lane: lane_index, inject, select: Some(at) });
-                }
-                None => return Some(InjectionFault { lane: lane_index, inject, select: None }),
-            }
-        }
-    }
-    None
+/// The first `inject` that reaches no call, and the index of its lane.
+pub(super) fn unreachable_injection(script: &Script) -> Option<(usize, UnreachableInjection)> {
+    let mut lanes = script.lanes.iter().enumerate();
+    lanes.find_map(|(index, lane)| Some((index, lane.unreachable_injection()?)))
 }

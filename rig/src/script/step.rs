@@ -1,34 +1,17 @@
-//! Reading one step by the protocol's schema table: a new operation needs no change here.
+//! Reading one step by the protocol's table of operations: a new operation needs no change here.
+//!
+//! Holds the keys that every step has, and the reading of a field by its kind; must not name an operation.
+//! Units: none. Errors: findings that blame the scenario file.
+//! Tests: `tests.rs` (every operation can be written), `tests/diagnostics.rs`.
 
-use rig_protocol::{FieldKind, FieldSchema, OpSchema, schema_of};
+use rig_protocol::{FieldKind, FieldSchema, OpSchema, schema_of, schemas};
 use serde_json::Value as Json;
 
-use super::read::Reader;
-use super::{FieldTemplate, Input, StepTemplate};
+use super::reader::ScenarioReader;
+use super::template::{FieldTemplate, Input, StepTemplate};
 use crate::document::{Node, Table, Value, hint};
 
-/// What a text says about parameters.
-pub(super) enum ParameterReference<'t> {
-    /// Nothing.
-    None,
-    /// It is `${name}`.
-    Whole(&'t str),
-    /// It contains one, among other text.
-    Part,
-}
-
-/// Looks for `${name}` in a text.
-pub(super) fn reference(text: &str) -> ParameterReference<'_> {
-    if !text.contains("${") {
-        return ParameterReference::None;
-    }
-    match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-        Some(name) if !name.contains(['$', '{', '}']) => ParameterReference::Whole(name),
-        Some(_) | None => ParameterReference::Part,
-    }
-}
-
-impl Reader {
+impl ScenarioReader {
     /// One step.
     pub(super) fn step(&mut self, node: &Node) -> Option<StepTemplate> {
         let table = self.findings.table(node, "a step")?;
@@ -56,12 +39,14 @@ impl Reader {
             may_fail,
             fixed: None,
         };
-        if schema.name == "select" && step.sockets().next().is_none() && self.findings.len() == before {
-            self.findings
-                .report(table.span.clone(), "this select watches nothing", "no `read`, `write` or `except`")
-                .help(
-                    "add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }",
-                );
+        if schema.takes(FieldKind::Sockets)
+            && step.sockets().next().is_none()
+            && self.findings.len() == before
+        {
+            let message = format!("this {} watches nothing", schema.name);
+            self.findings.report(table.span.clone(), message, "no `read`, `write` or `except`").help(
+                "add read = [\"conn\"]; to wait for a time only, use { op = \"sleep\", for = \"5ms\" }",
+            );
         }
         Some(step)
     }
@@ -76,7 +61,7 @@ impl Reader {
         let schema = schema_of(name);
         if schema.is_none() {
             self.dropped = true;
-            let help = hint(name, Self::operations(), "the operations");
+            let help = hint(name, schemas().iter().map(|schema| schema.name), "the operations");
             self.findings
                 .report(node.span.clone(), format!("unknown operation `{name}`"), "not an operation")
                 .help(help);
@@ -91,7 +76,7 @@ impl Reader {
         field: &'static FieldSchema,
     ) -> Option<FieldTemplate> {
         let Some(node) = table.get(field.name) else {
-            if field.required {
+            if field.default.is_none() {
                 let what = format!("step `{}`", schema.name);
                 let example = format!("{} = {}", field.name, example(field.kind));
                 self.findings
@@ -119,17 +104,6 @@ impl Reader {
             | FieldKind::Choice(_) => self.input(field.kind, node, &what)?,
         };
         Some(FieldTemplate { schema: field, span: node.span.clone(), input })
-    }
-
-    /// Names give the script its shape, which is checked once for all values of its parameters.
-    fn refuse_parameter(&mut self, node: &Node, what: &str) -> Option<()> {
-        match &node.value {
-            Value::String(text) if !matches!(reference(text), ParameterReference::None) => {
-                self.input(FieldKind::Socket, node, what);
-                None
-            }
-            _ => Some(()),
-        }
     }
 
     fn socket_list(&mut self, node: &Node, what: &str) -> Option<Input> {

@@ -1,12 +1,17 @@
 //! The form for people: one line per step, as packetdrill has it.
+//!
+//! Holds the printing of scripts and of the table of operations; must not name an operation: fields print by their kind.
+//! Units: as the file spells them. Errors: none of its own.
+//! Tests: `tests.rs`, `tests/cli` (`scenario show`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use rig_protocol::{Op, Script, Step, schema_of, schemas};
+use rig_protocol::{Delay, Errno, FieldKind, Op, Script, Step, schemas};
 use serde_json::Value as Json;
 
-use super::Scenario;
+use super::resolve::Unresolved;
+use super::template::Scenario;
 
 /// The whole scenario with these parameters (defaults for the others; a value that it does not admit is shown as it is).
 pub(super) fn render(scenario: &Scenario, script: &Script, values: &BTreeMap<String, String>) -> String {
@@ -85,11 +90,9 @@ pub fn describe_step(script: &Script, step: &Step) -> String {
 }
 
 fn describe_op(script: &Script, op: &Op) -> String {
-    use rig_protocol::FieldKind;
-
-    let schema = schema_of(op.name()).expect("every operation has a row in the schema table");
+    let schema = op.schema();
     let json = serde_json::to_value(op).expect("plain data serialises");
-    let mut line = op.name().to_owned();
+    let mut line = schema.name.to_owned();
     let name = |names: &[String], index: &Json| -> String {
         index.as_u64().and_then(|i| names.get(i as usize)).cloned().unwrap_or_else(|| "?".to_owned())
     };
@@ -114,16 +117,16 @@ fn describe_op(script: &Script, op: &Op) -> String {
                     .collect();
                 format!("{{{}}}", sockets.join(", "))
             }
-            FieldKind::Delay => serde_json::from_value::<rig_protocol::Delay>(value.clone())
+            FieldKind::Delay => serde_json::from_value::<Delay>(value.clone())
                 .map(|delay| delay.to_string())
                 .unwrap_or_default(),
             FieldKind::Text => format!("{:?}", value.as_str().unwrap_or_default()),
             FieldKind::Rate => format!("{}%", value.as_f64().unwrap_or_default() / 10_000.0),
-            FieldKind::Errno => rig_protocol::Errno(value.as_i64().unwrap_or_default() as i32).to_string(),
-            FieldKind::Choice(words) => {
+            FieldKind::Errno => Errno(value.as_i64().unwrap_or_default() as i32).to_string(),
+            FieldKind::Choice(_) => {
                 let word = value.as_str().unwrap_or_default();
-                // An optional word that has its first value says nothing.
-                if !field.required && words.first() == Some(&word) {
+                // A word that would stand there anyway says nothing.
+                if field.default == Some(word) {
                     continue;
                 }
                 word.to_owned()
@@ -142,9 +145,9 @@ pub fn describe_operations() -> String {
         .map(|schema| {
             let mut usage = schema.name.to_owned();
             for field in schema.fields {
-                let _ = match field.required {
-                    true => write!(usage, " {}", field.name),
-                    false => write!(usage, " [{}]", field.name),
+                let _ = match field.default {
+                    None => write!(usage, " {}", field.name),
+                    Some(_) => write!(usage, " [{}]", field.name),
                 };
             }
             (usage, schema.about)
@@ -162,7 +165,7 @@ impl Scenario {
     ///
     /// # Errors
     /// As [`Scenario::resolve`].
-    pub fn render(&self, given: &BTreeMap<String, String>) -> Result<String, Vec<super::Unresolved>> {
+    pub fn render(&self, given: &BTreeMap<String, String>) -> Result<String, Vec<Unresolved>> {
         let resolved = self.resolve(given)?;
         Ok(render(self, &resolved.script, &self.complete(given)))
     }

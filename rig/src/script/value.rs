@@ -1,31 +1,16 @@
 //! How a value is spelled in a scenario file, and the JSON from which the protocol builds an operation.
+//!
+//! Holds one reader per kind of value; must not know which operation takes it.
+//! Units: nanoseconds, parts per million, errno numbers. Errors: [`Wrong`], which blames whoever wrote the value.
+//! Tests: below.
 
 use rig_protocol::{Delay, Errno, FieldKind};
 use serde_json::{Value as Json, json};
 
-use crate::document::{Node, Value, did_you_mean, hint};
+use crate::document::{Node, Value, Wrong, did_you_mean, hint, parse_duration};
 
 /// The longest single wait that a script may name: one hour. A longer one is a slip of the unit, and no block's deadline allows it.
 pub(crate) const LONGEST_WAIT_NS: u64 = 3_600 * 1_000_000_000;
-
-/// Why a text is no value of its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
-    /// What was expected, for the label: `expected a duration`.
-    pub label: String,
-    /// What to try.
-    pub help: Option<String>,
-}
-
-impl Wrong {
-    fn new(label: impl Into<String>) -> Self {
-        Self { label: label.into(), help: None }
-    }
-
-    fn with_help(label: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { label: label.into(), help: Some(help.into()) }
-    }
-}
 
 /// `0`, `250us`, `5ms`, `1.5s`, `uniform(0ms, 20ms)`.
 ///
@@ -57,51 +42,13 @@ pub fn parse_delay(text: &str) -> Result<Delay, Wrong> {
     Ok(Delay::Uniform { low_ns, high_ns })
 }
 
-const UNITS: &[(&str, u64)] =
-    &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("min", 60_000_000_000)];
-
-/// A length of time with its unit, in nanoseconds; `0` needs no unit.
+/// A length of time in nanoseconds, as long as a script may wait.
 fn parse_ns(text: &str) -> Result<u64, Wrong> {
-    const HELP: &str = "a duration is a number with a unit: `250us`, `5ms`, `1.5s`; `0` needs none";
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number = number.replace('_', "");
-    let unit = unit.trim();
-    if number.is_empty() || number == "." {
-        return Err(Wrong::with_help("expected a duration", HELP));
-    }
-    if unit.is_empty() {
-        return if number.bytes().all(|b| b == b'0' || b == b'.') {
-            Ok(0)
-        } else {
-            Err(Wrong::with_help(
-                "the unit is missing",
-                format!("write `{number}ms` or `{number}s`; there are ns, us, ms, s, min"),
-            ))
-        };
-    }
-    let Some((_, unit_ns)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        return Err(Wrong::with_help(
-            format!("there is no unit `{unit}`"),
-            "the units are `ns`, `us`, `ms`, `s` and `min`",
-        ));
-    };
-    let too_long = || Wrong::with_help("longer than an hour", "is the unit what was meant?");
-    let (whole, part) = number.split_once('.').unwrap_or((&number, ""));
-    let whole_ns = if whole.is_empty() { 0 } else { whole.parse::<u64>().map_err(|_| too_long())? };
-    let mut ns = whole_ns.checked_mul(*unit_ns).ok_or_else(too_long)?;
-    let mut digit_ns = *unit_ns;
-    for digit in part.bytes() {
-        if !digit.is_ascii_digit() {
-            return Err(Wrong::with_help("expected a duration", HELP));
-        }
-        if digit_ns % 10 != 0 && digit != b'0' {
-            return Err(Wrong::with_help("finer than a nanosecond", "the clock counts whole nanoseconds"));
-        }
-        digit_ns /= 10;
-        ns = ns.checked_add(u64::from(digit - b'0') * digit_ns).ok_or_else(too_long)?;
-    }
-    if ns > LONGEST_WAIT_NS { Err(too_long()) } else { Ok(ns) }
+    let duration = parse_duration(text)?;
+    u64::try_from(duration.as_nanos())
+        .ok()
+        .filter(|ns| *ns <= LONGEST_WAIT_NS)
+        .ok_or_else(|| Wrong::with_help("longer than an hour", "is the unit what was meant?"))
 }
 
 /// `1%`, `0.01`: a share of the trials, in parts per million.
@@ -222,6 +169,15 @@ pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
             _,
             FieldKind::Text | FieldKind::Choice(_) | FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark,
         ) => Err(Wrong::new(format!("expected a string, not {found}"))),
+    }
+}
+
+/// A single value as its text: parameters are texts until their use says what they are.
+pub(crate) fn spelled(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::String(text) => Some(text),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => Some(&node.spelled),
+        Value::Array(_) | Value::Table(_) => None,
     }
 }
 

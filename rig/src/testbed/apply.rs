@@ -19,8 +19,19 @@ use rtnetlink::packet_route::link::{
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use tokio::runtime::{self, Runtime};
 
-use super::{Carrier, Namespace, TestbedError, netem, sysctl, tap};
+use super::error::{TestbedError, to_io};
+use super::namespace::Namespace;
+use super::{netem, sysctl, tap};
 use crate::path::{LinkEnd, NetOp, NetOps, Place};
+
+/// Whether a link carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
 
 /// Carries out `ops`; returns the descriptors of the taps, in order.
 pub(super) fn apply<'a>(
@@ -207,12 +218,4 @@ fn describe_carrier(link: &LinkMessage) -> String {
         }
     }
     CARRIES.into()
-}
-
-/// The kernel's errno, where it gave one.
-pub(super) fn to_io(error: rtnetlink::Error) -> io::Error {
-    match error {
-        rtnetlink::Error::NetlinkError(message) => message.to_io(),
-        other => io::Error::other(other),
-    }
 }

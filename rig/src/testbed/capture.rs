@@ -16,7 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::net::if_::if_nametoindex;
 
 use self::ring::Ring;
-use super::{Namespace, TestbedError};
+use super::error::TestbedError;
+use super::namespace::Namespace;
+pub use super::packet::{Packet, PacketDirection};
 
 /// Of the packets of a block, headers of the ring included, so much is kept: the last.
 pub const KEPT_BYTES: usize = 64 << 20;
@@ -41,30 +43,6 @@ pub struct CapturePoint<'a> {
     pub name: String,
     /// For people: what lies where, and what `in` and `out` mean.
     pub description: String,
-}
-
-/// A packet's way, as the interface sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Into this kernel.
-    In,
-    /// Out of it.
-    Out,
-}
-
-/// One packet at one interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packet {
-    /// Index into [`CapturedPackets::points`].
-    pub point: usize,
-    /// When it was there.
-    pub time_ns: u64,
-    /// Its way.
-    pub direction: Direction,
-    /// How long it was.
-    pub original_bytes: u32,
-    /// Its first bytes, from the Ethernet header on.
-    pub bytes: Vec<u8>,
 }
 
 /// What was captured at one interface.

@@ -89,3 +89,11 @@ pub enum TestbedError {
         source: io::Error,
     },
 }
+
+/// The kernel's errno, where it gave one.
+pub(super) fn to_io(error: rtnetlink::Error) -> io::Error {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => message.to_io(),
+        other => io::Error::other(other),
+    }
+}

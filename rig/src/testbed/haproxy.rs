@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tempfile::TempDir;
 
-use super::{Namespace, probe};
+use super::namespace::Namespace;
+use super::probe;
 use crate::path::{Addressing, HEALTH_PORT, HaProxy, haproxy};
 use crate::process;
 
@@ -105,19 +106,18 @@ impl Running {
 
     /// `haproxy.*`
     pub(super) fn counters(&self) -> Result<BTreeMap<String, u64>, String> {
-        let unreadable = |wrong| format!("its statistics cannot be read: {wrong}");
+        let unreadable = |wrong: String| format!("its statistics cannot be read: {wrong}");
         let deadline = Instant::now() + FAREWELL;
-        let mut counters = loop {
+        let csv = loop {
             let csv = self.ask()?;
             if haproxy::under_way(&csv).map_err(unreadable)? == 0 || Instant::now() >= deadline {
-                break haproxy::counters(&csv).map_err(unreadable)?;
+                break csv;
             }
             thread::sleep(Duration::from_millis(20));
         };
         let log = fs::read_to_string(self.folder.path().join(SESSIONS))
             .map_err(|error| format!("its log cannot be read: {error}"))?;
-        counters.insert("haproxy.shut_down".to_owned(), haproxy::shut_down(&log));
-        Ok(counters)
+        haproxy::counters(&csv, &log).map_err(unreadable)
     }
 
     fn ask(&self) -> Result<String, String> {

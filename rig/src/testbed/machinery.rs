@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use nix::net::if_::if_nametoindex;
 
+use super::error::TestbedError;
 use super::haproxy::{Answer, Running};
-use super::{Namespace, TestbedError, apply, netem, nft};
-use crate::middlebox::{Command, Handle, Middlebox};
-use crate::path::{Addressing, LinkEnd, NetOp, NetOps, Place};
+use super::namespace::Namespace;
+use super::{apply, netem, nft};
+use crate::middlebox::{Command, Direction, Handle, Middlebox};
+use crate::path::{Addressing, LinkEnd, NetOps, NetemCount, PathCounter, Place};
 
 /// Mechanisms at work. Dropping it stops them.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub(super) struct Machinery {
     middlebox: Option<Handle>,
     haproxy: Option<Running>,
     /// Interfaces with a netem queue, and the direction that leaves by them.
-    queues: Vec<(LinkEnd, &'static str)>,
+    queues: Vec<(LinkEnd, Direction)>,
     /// Places with rules of ours.
     filtered: Vec<Place>,
 }
@@ -40,12 +42,7 @@ impl Machinery {
             nft::load(namespace(ruleset.at), &ruleset.text).map_err(failed("packet filter"))?;
             machinery.filtered.push(ruleset.at);
         }
-        for op in &ops.ops {
-            if let NetOp::AddNetem { link, .. } = op {
-                let direction = if *link == ops.next_to_target { "to_target" } else { "to_peer" };
-                machinery.queues.push((link.clone(), direction));
-            }
-        }
+        machinery.queues = ops.queues().map(|(link, direction)| (link.clone(), direction)).collect();
         if let Some(between) = &ops.middlebox {
             let start =
                 || Middlebox::start(between.spec.clone(), &between.target_port.name, &between.peer_port.name);
@@ -75,8 +72,11 @@ impl Machinery {
         }
         for (link, direction) in &self.queues {
             let passed = read_queue(namespace(link.at), link)?;
-            counters.insert(format!("netem.{direction}.packets"), passed.packets);
-            counters.insert(format!("netem.{direction}.dropped"), passed.dropped);
+            for (what, count) in
+                [(NetemCount::Packets, passed.packets), (NetemCount::Dropped, passed.dropped)]
+            {
+                counters.insert(PathCounter::Netem(*direction, what).to_string(), count);
+            }
         }
         Ok(counters)
     }

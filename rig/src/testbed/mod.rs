@@ -14,6 +14,7 @@ mod namespace;
 mod netem;
 mod nft;
 mod packet;
+mod packet_socket;
 pub mod pcapng;
 pub mod probe;
 mod sysctl;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use machinery::Machinery;
 
+pub use apply::Carrier;
 pub use capture::{Capture, CapturePoint, CapturedPackets};
 pub use contention::Contention;
 pub use error::TestbedError;
@@ -37,15 +39,6 @@ pub use witness::{RstCounts, Witness};
 use crate::middlebox::Command;
 use crate::path::Mechanisms;
 pub use crate::path::{Addressing, LinkEnd, NetOps, PathSpec, Place, TargetLink};
-
-/// Whether a link carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// It does.
-    On,
-    /// It does not.
-    Off,
-}
 
 /// The network of one block: three namespaces and the links between them. Dropping it, or any end of the process, removes all.
 ///

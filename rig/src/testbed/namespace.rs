@@ -15,7 +15,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::TestbedError;
+use super::error::TestbedError;
 
 /// A network namespace. It ends when this, every process and thread in it and every socket of it are gone.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcStats2};
 
-use super::apply::to_io;
+use super::error::to_io;
 use crate::path::Netem;
 
 /// What a netem queue did.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 
-use super::Namespace;
+use super::namespace::Namespace;
 use crate::path::{Place, rules};
 use crate::process;
 

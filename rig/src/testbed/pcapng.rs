@@ -16,7 +16,8 @@ use pcap_file::pcapng::blocks::interface_statistics::{InterfaceStatisticsBlock, 
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness};
 
-use super::capture::{CapturedPackets, Direction, Packet, SNAP_BYTES};
+use super::capture::{CapturedPackets, SNAP_BYTES};
+use super::packet::{Packet, PacketDirection};
 
 /// What is said of a whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,8 +97,8 @@ fn section_header(heading: &Heading) -> SectionHeaderBlock<'static> {
 fn packet_block<'a>(packet: &'a Packet, comment: Option<&'a str>) -> EnhancedPacketBlock<'a> {
     // `epb_flags`, bits 0 and 1: 01 inbound, 10 outbound.
     let flags = match packet.direction {
-        Direction::In => 0b01,
-        Direction::Out => 0b10,
+        PacketDirection::In => 0b01,
+        PacketDirection::Out => 0b10,
     };
     let mut options = vec![EnhancedPacketOption::Flags(flags)];
     options.extend(comment.map(|comment| EnhancedPacketOption::Comment(cut(comment))));
@@ -144,9 +145,9 @@ mod tests {
             ended_ns: 1_763_000_009_000_000_002,
             points: vec![point("target:tap0", 96), point("peer:peer0", 98)],
             packets: vec![
-                packet(0, 1_763_000_000_123_456_789, Direction::Out, &[1; 60]),
-                packet(1, 1_763_000_000_123_456_790, Direction::In, &[2; 61]),
-                packet(0, 1_763_000_001_000_000_000, Direction::In, &[]),
+                packet(0, 1_763_000_000_123_456_789, PacketDirection::Out, &[1; 60]),
+                packet(1, 1_763_000_000_123_456_790, PacketDirection::In, &[2; 61]),
+                packet(0, 1_763_000_001_000_000_000, PacketDirection::In, &[]),
             ],
         }
     }
@@ -194,7 +195,7 @@ mod tests {
             assert_eq!(block.interface_id as usize, packet.point);
             assert_eq!(block.timestamp, Duration::from_nanos(packet.time_ns));
             assert_eq!((&block.data[..], block.original_len), (&packet.bytes[..], 1514));
-            let flags = if packet.direction == Direction::In { 1 } else { 2 };
+            let flags = if packet.direction == PacketDirection::In { 1 } else { 2 };
             let mut options = vec![EnhancedPacketOption::Flags(flags)];
             if number == 1 {
                 options.push(EnhancedPacketOption::Comment("trial 17 (anomaly): readable".into()));

@@ -1,27 +1,27 @@
 //! Functional probes: whether this host can do what a testbed needs, found out by doing it in a namespace made for that.
 //!
-//! Holds one function per capability, for `rig doctor` and for skipping cells. Must not know which cell needs what.
-//! Units: none. Errors: a `String`, the exact reason in one sentence, as it is shown to the user.
+//! Holds one function per ability. Must not know which cell needs what; `capability` asks what is needed.
+//! Units: none. Errors: [`Unable`], the exact reason, as it is shown to the user.
 //! Tests: `tests/netns.rs` (root), and below.
 
-use std::env;
-use std::ffi::OsStr;
-use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use super::{Namespace, TestbedError, apply, netem, nft, tap};
-use crate::path::{Hook, Matches, Netem, Place, Rule, RuleSelect, RuleVerdict, rules};
+use super::error::TestbedError;
+use super::namespace::Namespace;
+use super::{apply, netem, nft, tap};
+use crate::path::{
+    Hook, Matches, Mechanisms, Netem, Place, Rule, RuleSelect, RuleVerdict, Unable, Wanted, rules,
+};
+use crate::process::{self, NoAnswer};
 
 /// Whether network namespaces can be made and entered.
 ///
 /// # Errors
 /// Why not.
-pub fn netns() -> Result<(), String> {
+pub fn netns() -> Result<(), Unable> {
     in_namespace(|| Ok(()))
 }
 
@@ -29,43 +29,36 @@ pub fn netns() -> Result<(), String> {
 ///
 /// # Errors
 /// Why not.
-pub fn tap() -> Result<(), String> {
-    in_namespace(|| {
-        tap::open("tap0", 1).map(drop).map_err(|error| say("/dev/net/tun cannot make a tap", &error))
-    })
+pub fn tap() -> Result<(), Unable> {
+    in_namespace(|| tap::open("tap0", 1).map(drop).map_err(|error| Unable::Tap(error.to_string())))
 }
 
 /// Whether a tap with several queues can be made.
 ///
 /// # Errors
 /// Why not.
-pub fn tap_multiqueue() -> Result<(), String> {
-    in_namespace(|| {
-        tap::open("tap0", 2)
-            .map(drop)
-            .map_err(|error| say("/dev/net/tun cannot make a tap with two queues", &error))
-    })
+pub fn tap_multiqueue() -> Result<(), Unable> {
+    in_namespace(|| tap::open("tap0", 2).map(drop).map_err(|error| Unable::TapQueues(error.to_string())))
 }
 
 /// Whether /dev/vhost-net gives a worker.
 ///
 /// # Errors
 /// Why not.
-pub fn vhost_net() -> Result<(), String> {
+pub fn vhost_net() -> Result<(), Unable> {
     /// `VHOST_SET_OWNER`, `_IO(0xAF, 0x01)`: include/uapi/linux/vhost.h. It starts the worker, which ends with the descriptor.
     const VHOST_SET_OWNER: libc::c_ulong = 0xaf01;
-    let device = OpenOptions::new().read(true).write(true).open("/dev/vhost-net").map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::NotFound => {
-                "/dev/vhost-net does not exist: the kernel has no vhost_net, or `modprobe vhost_net` is needed".into()
+    let device =
+        OpenOptions::new().read(true).write(true).open("/dev/vhost-net").map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::NotFound => Unable::NoVhost,
+                _ => Unable::VhostClosed(error.to_string()),
             }
-            _ => say("/dev/vhost-net cannot be opened", &error),
-        }
-    })?;
+        })?;
     // SAFETY: the request takes no argument.
     let result = unsafe { libc::ioctl(device.as_raw_fd(), VHOST_SET_OWNER) };
     if result < 0 {
-        return Err(say("/dev/vhost-net starts no worker", &io::Error::last_os_error()));
+        return Err(Unable::VhostIdle(io::Error::last_os_error().to_string()));
     }
     Ok(())
 }
@@ -74,14 +67,12 @@ pub fn vhost_net() -> Result<(), String> {
 ///
 /// # Errors
 /// Why not.
-pub fn netem() -> Result<(), String> {
-    let runtime = apply::netlink_runtime().map_err(|error| say("no netlink", &error))?;
+pub fn netem() -> Result<(), Unable> {
+    let runtime = apply::netlink_runtime().map_err(|error| Unable::Netlink(error.to_string()))?;
     in_namespace(|| {
         runtime.block_on(add_netem()).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                "the kernel has no sch_netem (CONFIG_NET_SCH_NETEM), and no module of that name".into()
-            }
-            _ => say("the kernel refuses a netem queue", &error),
+            io::ErrorKind::NotFound => Unable::NoNetem,
+            _ => Unable::Netem(error.to_string()),
         })
     })
 }
@@ -101,7 +92,7 @@ async fn add_netem() -> io::Result<()> {
 ///
 /// # Errors
 /// Why not.
-pub fn nft() -> Result<(), String> {
+pub fn nft() -> Result<(), Unable> {
     load(&[
         rule("reject", Place::Peer, Hook::Input, RuleVerdict::RejectTcpReset),
         Rule { select: invalid(), ..rule("invalid", Place::Peer, Hook::Input, RuleVerdict::Drop) },
@@ -113,7 +104,7 @@ pub fn nft() -> Result<(), String> {
 ///
 /// # Errors
 /// Why not.
-pub fn bridge_conntrack() -> Result<(), String> {
+pub fn bridge_conntrack() -> Result<(), Unable> {
     load(&[Rule { select: invalid(), ..rule("invalid", Place::Switch, Hook::Forward, RuleVerdict::Drop) }])
 }
 
@@ -132,11 +123,10 @@ fn invalid() -> RuleSelect {
     RuleSelect { invalid: true, ..RuleSelect::default() }
 }
 
-fn load(probed: &[Rule]) -> Result<(), String> {
-    let namespace = Namespace::new().map_err(|error| tell(&error))?;
+fn load(probed: &[Rule]) -> Result<(), Unable> {
+    let namespace = Namespace::new().map_err(|error| no_namespace(&error))?;
     for ruleset in Place::ALL.into_iter().filter_map(|at| rules::ruleset(probed, at)) {
-        nft::load(&namespace, &ruleset)
-            .map_err(|why| format!("the rules that paths are made of cannot be had: {why}"))?;
+        nft::load(&namespace, &ruleset).map_err(Unable::Rules)?;
     }
     Ok(())
 }
@@ -145,52 +135,51 @@ fn load(probed: &[Rule]) -> Result<(), String> {
 ///
 /// # Errors
 /// Why not.
-pub fn haproxy() -> Result<(), String> {
-    let program =
-        find_haproxy().ok_or_else(|| "`haproxy` is not installed (Debian package haproxy)".to_owned())?;
-    let output = Command::new(&program)
-        .arg("-v")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| say(&format!("{} cannot be started", program.display()), &error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{} -v ends with {}", program.display(), output.status))
+pub fn haproxy() -> Result<(), Unable> {
+    let program = find_haproxy().ok_or(Unable::NotInstalled { program: "haproxy", package: "haproxy" })?;
+    let option = "-v";
+    process::first_line(&program, option).map(drop).map_err(|why| {
+        let program = program.display().to_string();
+        match why {
+            NoAnswer::NotStarted(error) => Unable::NotStarted { program, said: error.to_string() },
+            NoAnswer::Fails(status) => Unable::Fails { program, option, status: status.to_string() },
+        }
+    })
 }
 
 /// Where HAProxy is: in PATH, or where Debian puts it, which the PATH of `su` or cron may not say.
 pub fn find_haproxy() -> Option<PathBuf> {
-    find_in("haproxy", &env::var_os("PATH").unwrap_or_default())
+    process::find_program("haproxy")
 }
 
-fn find_in(program: &str, path: &OsStr) -> Option<PathBuf> {
-    let is_executable = |candidate: &PathBuf| {
-        candidate.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    };
-    env::split_paths(path)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|folder| folder.join(program))
-        .find(is_executable)
+/// What this host has of the mechanisms that are wanted; no other is looked for.
+pub fn mechanisms(wanted: Wanted) -> Mechanisms {
+    Mechanisms {
+        netem: if_wanted(wanted.netem, netem),
+        nft: if_wanted(wanted.nft, nft),
+        bridge_conntrack: if_wanted(wanted.bridge_conntrack, bridge_conntrack),
+        haproxy: if_wanted(wanted.haproxy, haproxy),
+    }
 }
 
-fn in_namespace(work: impl FnOnce() -> Result<(), String> + Send) -> Result<(), String> {
-    Namespace::new().and_then(|namespace| namespace.run(work)).map_err(|error| tell(&error))?
+/// What the probe says, where anybody wants to know it.
+pub fn if_wanted(wanted: bool, probe: fn() -> Result<(), Unable>) -> Result<(), Unable> {
+    if wanted { probe() } else { Err(Unable::NotAsked) }
 }
 
-fn say(what: &str, why: &impl fmt::Display) -> String {
-    format!("{what}: {why}")
+fn in_namespace(work: impl FnOnce() -> Result<(), Unable> + Send) -> Result<(), Unable> {
+    Namespace::new().and_then(|namespace| namespace.run(work)).map_err(|error| no_namespace(&error))?
 }
 
-/// An error with its causes, in one line.
-fn tell(error: &TestbedError) -> String {
+/// An error of a namespace with its causes, in one line.
+fn no_namespace(error: &TestbedError) -> Unable {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    text
+    Unable::Namespace(text)
 }
 
 #[cfg(test)]
@@ -198,23 +187,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_a_file_that_can_be_executed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let program = folder.path().join("rig-test-program");
-        let find = || find_in("rig-test-program", folder.path().as_os_str());
-        assert_eq!(find(), None);
-        std::fs::write(&program, "#!/bin/sh\n").expect("a file");
-        assert_eq!(find(), None, "without the executable bit");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&program, mode).expect("its own file");
-        assert_eq!(find(), Some(program));
+    fn what_nobody_wants_is_not_looked_for() {
+        fn never() -> Result<(), Unable> {
+            panic!("looked for")
+        }
+        assert_eq!(if_wanted(false, never), Err(Unable::NotAsked));
+        let wanted = Wanted { haproxy: true, ..Wanted::default() };
+        let found = mechanisms(wanted);
+        assert_eq!([found.netem, found.nft, found.bridge_conntrack], [(); 3].map(|()| Err(Unable::NotAsked)));
+        assert_ne!(found.haproxy, Err(Unable::NotAsked));
     }
 
     #[test]
     fn haproxy_is_there_or_its_package_is_named() {
         match (find_haproxy(), haproxy()) {
-            (None, answer) => assert!(answer.expect_err("nothing to start").contains("package haproxy")),
-            (Some(program), Err(why)) => assert!(why.contains(&*program.to_string_lossy()), "{why}"),
+            (None, answer) => {
+                let why = answer.expect_err("nothing to start");
+                assert!(why.is_absent() && why.to_string().contains("package haproxy"), "{why}");
+            }
+            (Some(program), Err(why)) => {
+                assert!(why.to_string().contains(&*program.to_string_lossy()), "{why}");
+            }
             (Some(_), Ok(())) => {}
         }
     }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::{Namespace, TestbedError};
+use super::error::TestbedError;
+use super::namespace::Namespace;
 use crate::path::Presence;
 
 /// Besides every `net.ipv4.tcp_*`: what else takes part when a TCP segment is made, filtered or forwarded.

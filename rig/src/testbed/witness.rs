@@ -11,7 +11,10 @@ use std::sync::Mutex;
 
 use nix::net::if_::if_nametoindex;
 
-use super::{Namespace, TestbedError, packet};
+use super::error::TestbedError;
+use super::namespace::Namespace;
+use super::packet::PacketDirection;
+use super::packet_socket;
 use crate::process;
 
 /// What a witness saw.
@@ -49,7 +52,7 @@ impl Witness {
             let index =
                 if_nametoindex(interface).map_err(|errno| failed("find its interface")(errno.into()))?;
             let count = |direction| count_rst(index, direction).map_err(failed("open a packet socket"));
-            Ok::<_, TestbedError>((count(Direction::Out)?, count(Direction::In)?))
+            Ok::<_, TestbedError>((count(PacketDirection::Out)?, count(PacketDirection::In)?))
         })??;
         Ok(Self { interface: interface.to_owned(), to_target, to_peer, counts: Mutex::default() })
     }
@@ -81,26 +84,19 @@ impl Witness {
     }
 }
 
-/// As the interface sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    In,
-    Out,
-}
-
-fn count_rst(index: libc::c_uint, direction: Direction) -> io::Result<OwnedFd> {
-    let socket = packet::open()?;
-    packet::attach(&socket, &mut rst_filter(direction))?;
+fn count_rst(index: libc::c_uint, direction: PacketDirection) -> io::Result<OwnedFd> {
+    let socket = packet_socket::open()?;
+    packet_socket::attach(&socket, &mut rst_filter(direction))?;
     // The kernel's minimum: nobody reads what is stored.
-    packet::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &0_i32)?;
-    packet::bind(&socket, index)?;
+    packet_socket::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &0_i32)?;
+    packet_socket::bind(&socket, index)?;
     Ok(socket)
 }
 
 /// Packets that passed the filter since the last call.
 fn take_packets(socket: &OwnedFd) -> io::Result<u64> {
     let none = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-    packet::take_statistics(socket, none).map(|statistics| statistics.tp_packets.into())
+    packet_socket::take_statistics(socket, none).map(|statistics| statistics.tp_packets.into())
 }
 
 /// Bytes of an Ethernet header without VLAN tag.
@@ -112,7 +108,7 @@ const RST: u32 = 0x04;
 
 /// Classic BPF (Documentation/networking/filter.rst): passes Ethernet frames of one direction that carry, in IPv4 (any header length, first
 /// fragment) or IPv6 (no extension headers), a TCP segment with RST. Jumps are counted from the next instruction.
-fn rst_filter(direction: Direction) -> Vec<libc::sock_filter> {
+fn rst_filter(direction: PacketDirection) -> Vec<libc::sock_filter> {
     let load_half = |at| statement(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, at);
     let load_byte = |at| statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, at);
     let equal =
@@ -122,8 +118,8 @@ fn rst_filter(direction: Direction) -> Vec<libc::sock_filter> {
     let outgoing = u32::from(libc::PACKET_OUTGOING);
     let packet_type = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
     let (if_outgoing, otherwise) = match direction {
-        Direction::Out => (0, 14),
-        Direction::In => (14, 0),
+        PacketDirection::Out => (0, 14),
+        PacketDirection::In => (14, 0),
     };
     vec![
         /*  0 */ load_byte(packet_type),
@@ -193,11 +189,11 @@ mod tests {
     }
 
     /// Whether the kernel's own interpreter passes `frame`, as a packet that came in (on a unix socket the packet type is 0, `PACKET_HOST`).
-    fn passes(direction: Direction, frame: &[u8]) -> bool {
+    fn passes(direction: PacketDirection, frame: &[u8]) -> bool {
         let (sender, receiver) = UnixDatagram::pair().expect("a socket pair of ours");
         receiver.set_nonblocking(true).expect("a socket pair of ours");
         let receiver = OwnedFd::from(receiver);
-        packet::attach(&receiver, &mut rst_filter(direction)).expect("a socket pair of ours");
+        packet_socket::attach(&receiver, &mut rst_filter(direction)).expect("a socket pair of ours");
         sender.send(frame).expect("a socket pair of ours");
         match UnixDatagram::from(receiver).recv(&mut [0; 256]) {
             Ok(bytes) => {
@@ -214,31 +210,46 @@ mod tests {
     #[test]
     fn only_tcp_with_rst_passes() {
         for words in 0..=10 {
-            assert!(passes(Direction::In, &ipv4(words, 0, 6, &tcp(ACK_RST))), "{words} words of IP options");
-            assert!(passes(Direction::In, &ipv4(words, 0, 6, &tcp(0x04))), "{words} words of IP options");
-            assert!(!passes(Direction::In, &ipv4(words, 0, 6, &tcp(ACK_PSH))), "{words} words of IP options");
-            assert!(!passes(Direction::In, &ipv4(words, 0, 6, &tcp(!0x04))), "all flags but RST");
+            assert!(
+                passes(PacketDirection::In, &ipv4(words, 0, 6, &tcp(ACK_RST))),
+                "{words} words of IP options"
+            );
+            assert!(
+                passes(PacketDirection::In, &ipv4(words, 0, 6, &tcp(0x04))),
+                "{words} words of IP options"
+            );
+            assert!(
+                !passes(PacketDirection::In, &ipv4(words, 0, 6, &tcp(ACK_PSH))),
+                "{words} words of IP options"
+            );
+            assert!(!passes(PacketDirection::In, &ipv4(words, 0, 6, &tcp(!0x04))), "all flags but RST");
         }
-        assert!(passes(Direction::In, &ipv6(6, &tcp(ACK_RST))));
-        assert!(!passes(Direction::In, &ipv6(6, &tcp(ACK_PSH))));
+        assert!(passes(PacketDirection::In, &ipv6(6, &tcp(ACK_RST))));
+        assert!(!passes(PacketDirection::In, &ipv6(6, &tcp(ACK_PSH))));
     }
 
     #[test]
     fn other_protocols_fragments_and_cut_frames_do_not_pass() {
-        assert!(!passes(Direction::In, &ipv4(0, 0, 17, &tcp(ACK_RST))), "UDP");
-        assert!(!passes(Direction::In, &ipv6(17, &tcp(ACK_RST))), "UDP");
-        assert!(!passes(Direction::In, &ethernet(0x0806, &[&[0xff; 60]])), "ARP");
-        assert!(!passes(Direction::In, &ipv4(0, 1, 6, &tcp(ACK_RST))), "a later fragment has no TCP header");
-        assert!(passes(Direction::In, &ipv4(0, 0x4000, 6, &tcp(ACK_RST))), "don't fragment");
-        assert!(passes(Direction::In, &ipv4(0, 0x2000, 6, &tcp(ACK_RST))), "the first fragment has one");
+        assert!(!passes(PacketDirection::In, &ipv4(0, 0, 17, &tcp(ACK_RST))), "UDP");
+        assert!(!passes(PacketDirection::In, &ipv6(17, &tcp(ACK_RST))), "UDP");
+        assert!(!passes(PacketDirection::In, &ethernet(0x0806, &[&[0xff; 60]])), "ARP");
+        assert!(
+            !passes(PacketDirection::In, &ipv4(0, 1, 6, &tcp(ACK_RST))),
+            "a later fragment has no TCP header"
+        );
+        assert!(passes(PacketDirection::In, &ipv4(0, 0x4000, 6, &tcp(ACK_RST))), "don't fragment");
+        assert!(
+            passes(PacketDirection::In, &ipv4(0, 0x2000, 6, &tcp(ACK_RST))),
+            "the first fragment has one"
+        );
         let whole = ipv4(0, 0, 6, &tcp(ACK_RST));
-        assert!(!passes(Direction::In, &whole[..14 + 20 + 13]), "the flags are missing");
-        assert!(passes(Direction::In, &whole[..14 + 20 + 14]));
+        assert!(!passes(PacketDirection::In, &whole[..14 + 20 + 13]), "the flags are missing");
+        assert!(passes(PacketDirection::In, &whole[..14 + 20 + 14]));
     }
 
     #[test]
     fn a_packet_that_comes_in_is_not_one_that_goes_out() {
-        assert!(!passes(Direction::Out, &ipv4(0, 0, 6, &tcp(ACK_RST))));
-        assert!(!passes(Direction::Out, &ipv6(6, &tcp(ACK_RST))));
+        assert!(!passes(PacketDirection::Out, &ipv4(0, 0, 6, &tcp(ACK_RST))));
+        assert!(!passes(PacketDirection::Out, &ipv6(6, &tcp(ACK_RST))));
     }
 }

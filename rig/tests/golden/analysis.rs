@@ -1,25 +1,17 @@
 //! What the analysis concludes, in single facts.
 
 use rig::analysis::model::{
-    CellStatus, CellSummary, Comparison, ComparisonVerdict, HypothesisVerdict, ReportModel,
+    Caution, CellReason, CellStatus, CellSummary, ComparedCell, Comparison, ComparisonReason,
+    ComparisonVerdict, ControlFailure, EndCaution, HypothesisVerdict, PacketCaution, Question, ReportModel,
+    Returned, TrialCaution,
 };
-use rig::analysis::{Conclusion, analyse, conclusion};
-use rig::record::Run;
+use rig::analysis::{Conclusion, conclusion};
 use rig::record::format::Witness;
 use rig_protocol::{Errno, TcpState};
 
-use crate::fixture::{BLOCK, Bench, Play, sound, turn, void};
+use crate::fixture::{BLOCK, Play, sound, turn, void};
 
-/// As the reader would give it.
-fn analysed(bench: &Bench) -> ReportModel {
-    analyse(&Run {
-        dir: "nowhere".into(),
-        record: bench.record.clone(),
-        blocks: bench.blocks.iter().map(|(block, _)| block.clone()).collect(),
-        complete: bench.complete,
-        cautions: Vec::new(),
-    })
-}
+use Question::{AnyError, Ebadf, Enoent};
 
 fn cell<'a>(model: &'a ReportModel, scenario: &str, configuration: &str, kernel: &str) -> &'a CellSummary {
     model
@@ -29,7 +21,7 @@ fn cell<'a>(model: &'a ReportModel, scenario: &str, configuration: &str, kernel:
         .expect("in the plan")
 }
 
-fn comparison<'a>(model: &'a ReportModel, scenario: &str, kernel: &str, errno: &str) -> &'a Comparison {
+fn comparison<'a>(model: &'a ReportModel, scenario: &str, kernel: &str, errno: Question) -> &'a Comparison {
     model
         .comparisons
         .iter()
@@ -50,13 +42,13 @@ fn hypothesis(model: &ReportModel, id: &str) -> HypothesisVerdict {
 fn a_single_lost_injection_blinds_its_errno_and_no_other() {
     let mut bench = sound();
     bench.block(Play::InjectedEnoent, "virtio-tap", "6.1", 0).tally.injected.insert(Errno::ENOENT, 11);
-    let model = analysed(&bench);
+    let model = bench.model();
     assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Blind);
     assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.12").status, CellStatus::Complete);
     let verdict = |errno| comparison(&model, "reset-after-data", "6.1", errno).verdict;
-    assert_eq!(verdict("ENOENT"), ComparisonVerdict::Blind);
-    assert_eq!(verdict("any_error"), ComparisonVerdict::Blind);
-    assert_eq!(verdict("EBADF"), ComparisonVerdict::SameWithinTheMargin);
+    assert_eq!(verdict(Enoent), ComparisonVerdict::Blind);
+    assert_eq!(verdict(AnyError), ComparisonVerdict::Blind);
+    assert_eq!(verdict(Ebadf), ComparisonVerdict::SameWithinTheMargin);
     assert_eq!(conclusion(&model), Conclusion::Short);
 }
 
@@ -66,11 +58,15 @@ fn a_blind_bare_metal_blinds_every_comparison_with_it() {
     for index in 0..2 {
         void(bench.block(Play::ClosedDescriptor, "bare-metal", "host", index), "agent was killed");
     }
-    let model = analysed(&bench);
+    let model = bench.model();
     for kernel in ["6.1", "6.12"] {
-        let one = comparison(&model, "reset-after-data", kernel, "EBADF");
+        let one = comparison(&model, "reset-after-data", kernel, Ebadf);
         assert_eq!(one.verdict, ComparisonVerdict::Blind);
-        assert!(one.reason.starts_with("bare metal: "), "{}", one.reason);
+        assert!(
+            matches!(one.reason, Some(ComparisonReason::Blind(ComparedCell::BareMetal, _))),
+            "{:?}",
+            one.reason
+        );
     }
     assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Complete);
 }
@@ -79,7 +75,7 @@ fn a_blind_bare_metal_blinds_every_comparison_with_it() {
 fn a_configuration_without_controls_is_blind() {
     let mut bench = sound();
     bench.record.cells.retain(|record| record.cell.control.is_none());
-    let model = analysed(&bench);
+    let model = bench.model();
     assert!(model.cells.iter().all(|c| matches!(c.status, CellStatus::Blind | CellStatus::Skipped)));
     assert!(model.sentences[0].contains("nothing can be said"), "{}", model.sentences[0]);
 }
@@ -88,37 +84,38 @@ fn a_configuration_without_controls_is_blind() {
 fn one_hit_in_a_negative_control_fails_it() {
     let mut bench = sound();
     turn(bench.block(Play::NoFault, "virtio-tap", "6.12", 1), 1, Errno::EBADF);
-    let model = analysed(&bench);
-    let failed: Vec<_> = model.controls.iter().filter(|c| !c.passed && c.n > 0).collect();
+    let model = bench.model();
+    let failed: Vec<_> = model.controls.iter().filter(|c| c.failed()).collect();
     assert_eq!(failed.len(), 1);
+    assert!(matches!(failed[0].failure, Some(ControlFailure::OutOfBounds { seen: 1, of: 2_000, .. })));
     assert_eq!((failed[0].control.as_str(), failed[0].kernel.as_str()), ("no-fault", "6.12"));
-    assert_eq!(comparison(&model, "reset-after-data", "6.12", "EBADF").verdict, ComparisonVerdict::Blind);
+    assert_eq!(comparison(&model, "reset-after-data", "6.12", Ebadf).verdict, ComparisonVerdict::Blind);
 }
 
 #[test]
 fn a_race_that_differs_is_no_alert_and_the_same_difference_elsewhere_is() {
     let mut bench = sound();
-    let model = analysed(&bench);
-    assert_eq!(comparison(&model, "watcher-closes", "6.1", "EBADF").verdict, ComparisonVerdict::Differs);
+    let model = bench.model();
+    assert_eq!(comparison(&model, "watcher-closes", "6.1", Ebadf).verdict, ComparisonVerdict::Differs);
     assert_eq!(conclusion(&model), Conclusion::Done);
     for record in &mut bench.record.cells {
         record.cell.alert = true;
     }
-    assert_eq!(conclusion(&analysed(&bench)), Conclusion::Alert);
+    assert_eq!(conclusion(&bench.model()), Conclusion::Alert);
 }
 
 #[test]
 fn an_errno_that_nothing_expects_raises_an_alert_in_whatever_configuration_it_is_seen() {
     let mut bench = sound();
-    assert_eq!(analysed(&bench).alerts, []);
+    assert_eq!(bench.model().alerts, []);
     turn(bench.block(Play::Base, "bare-metal", "host", 0), 1, Errno::ENOENT);
-    let model = analysed(&bench);
+    let model = bench.model();
     let fired: Vec<_> =
         model.alerts.iter().map(|a| (a.configuration.as_str(), a.errno.as_str(), a.count)).collect();
     assert_eq!(fired, [("bare-metal", "ENOENT", 1)], "one of thousands is surely over 0, not over 0.1 %");
     assert_eq!(conclusion(&model), Conclusion::Alert);
     turn(bench.block(Play::Base, "bare-metal", "host", 0), 40, Errno::ENOENT);
-    assert_eq!(analysed(&bench).alerts.iter().filter(|a| a.errno == "any_error").count(), 1);
+    assert_eq!(bench.model().alerts.iter().filter(|a| a.errno == "any_error").count(), 1);
 }
 
 #[test]
@@ -126,7 +123,7 @@ fn a_difference_outranks_a_short_cell() {
     let mut bench = sound();
     turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 60, Errno::ENOENT);
     void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked");
-    let model = analysed(&bench);
+    let model = bench.model();
     assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Short);
     assert_eq!(conclusion(&model), Conclusion::Alert);
 }
@@ -142,10 +139,10 @@ fn the_last_complete_attempt_counts_and_void_ones_are_shown() {
     third.attempt = 3;
     void(&mut third, "guest hung");
     bench.blocks.extend([(second, Vec::new()), (third, Vec::new())]);
-    let model = analysed(&bench);
+    let model = bench.model();
     let summary = cell(&model, "reset-after-data", "virtio-tap", "6.1");
     assert_eq!((summary.trials, summary.blocks, summary.status), (2 * BLOCK, 2, CellStatus::Complete));
-    assert_eq!(summary.rates["ENOENT"].count, 3, "the second attempt, not the first");
+    assert_eq!(summary.rates[&Enoent].count, 3, "the second attempt, not the first");
     assert_eq!(summary.void, BLOCK);
     assert_eq!(summary.void_reasons["block: guest hung"], BLOCK);
 }
@@ -155,17 +152,19 @@ fn more_trials_than_were_planned_are_void() {
     let mut bench = sound();
     let tally = &mut bench.block(Play::Base, "virtio-tap", "6.12", 0).tally;
     tally.trials = 3 * BLOCK;
-    tally.returns.insert("1".into(), 3 * BLOCK);
+    tally.returns.insert(Returned::ONE.to_string(), 3 * BLOCK);
     tally.outcomes.insert("readable,data,ECONNRESET".into(), 3 * BLOCK);
-    let model = analysed(&bench);
+    let model = bench.model();
     let summary = cell(&model, "reset-after-data", "virtio-tap", "6.12");
     assert_eq!((summary.trials, summary.status), (BLOCK, CellStatus::Short));
-    assert!(summary.reason.contains("1000 were planned"), "{}", summary.reason);
+    let Some(CellReason::Short(shortage)) = &summary.reason else { panic!("{:?}", summary.reason) };
+    let words = "block: it has 3000 trials, 1000 were planned".to_owned();
+    assert_eq!(shortage.void, [(words, BLOCK)].into());
 }
 
 #[test]
 fn holm_counts_every_comparison_that_was_made() {
-    let model = analysed(&sound());
+    let model = sound().model();
     let made: Vec<&Comparison> =
         model.comparisons.iter().filter(|c| c.verdict != ComparisonVerdict::NotRun).collect();
     assert_eq!(made.len(), 12);
@@ -177,14 +176,16 @@ fn holm_counts_every_comparison_that_was_made() {
     let skipped = model.comparisons.iter().filter(|c| c.configuration == "virtio-vhost");
     assert!(
         skipped.clone().count() == 6
-            && skipped.into_iter().all(|c| c.reason == "/dev/vhost-net does not exist")
+            && skipped
+                .into_iter()
+                .all(|c| rig::analysis::model::told(&c.reason) == "/dev/vhost-net does not exist")
     );
 }
 
 #[test]
 fn claims_are_judged_by_what_their_cells_show() {
     let mut bench = sound();
-    let model = analysed(&bench);
+    let model = bench.model();
     assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Refuted);
     assert_eq!(hypothesis(&model, "H02"), HypothesisVerdict::Refuted);
     assert_eq!(
@@ -198,15 +199,13 @@ fn claims_are_judged_by_what_their_cells_show() {
     assert_eq!(hypothesis(&model, "H58"), HypothesisVerdict::Undecided);
 
     // The same with KVM, and with both orders of RST and call.
+    bench.on_kvm();
     for (block, _) in &mut bench.blocks {
-        if block.target.accelerator == "tcg" {
-            block.target.accelerator = "kvm".into();
-        }
         if block.tally.outcomes.contains_key("readable,data,ECONNRESET") {
             block.tally.state_before = [(TcpState::CLOSE.0, BLOCK / 2), (1, BLOCK / 2)].into();
         }
     }
-    let model = analysed(&bench);
+    let model = bench.model();
     assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Refuted);
     assert_eq!(hypothesis(&model, "H16"), HypothesisVerdict::Refuted);
     assert!(model.sentences[0].contains("in KVM guests"), "{}", model.sentences[0]);
@@ -214,12 +213,12 @@ fn claims_are_judged_by_what_their_cells_show() {
 
     // A virtual host is no bare metal.
     bench.record.environment.host.virtualized = "firecracker".into();
-    assert_eq!(hypothesis(&analysed(&bench), "H03"), HypothesisVerdict::Undecided);
+    assert_eq!(hypothesis(&bench.model(), "H03"), HypothesisVerdict::Undecided);
 
     // An excess in the guests, by which both claims hold.
     bench.record.environment.host.virtualized = "none".into();
     turn(bench.block(Play::Base, "virtio-tap", "6.1", 0), 60, Errno::ENOENT);
-    let model = analysed(&bench);
+    let model = bench.model();
     assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Supported);
     assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Supported);
 }
@@ -232,14 +231,14 @@ fn data_that_is_gone_supports_the_claim_that_a_reset_discards_it() {
             block.tally.outcomes.insert("readable,ECONNRESET".into(), n);
         }
     }
-    assert_eq!(hypothesis(&analysed(&bench), "H13"), HypothesisVerdict::Supported);
+    assert_eq!(hypothesis(&bench.model(), "H13"), HypothesisVerdict::Supported);
 }
 
 #[test]
 fn what_a_reader_must_know_is_said() {
     let mut bench = sound();
-    let quiet = analysed(&bench).cautions;
-    assert_eq!(quiet.len(), 2, "emulation and skips only: {quiet:?}");
+    let emulated = Caution::Ends(EndCaution::Emulated("/dev/kvm opens, but no guest boots on it".into()));
+    assert_eq!(bench.model().cautions, [emulated, Caution::Trials(TrialCaution::Skipped(5))]);
 
     bench.record.environment.host.localtime = false;
     bench.record.environment.rehearsed = true;
@@ -248,19 +247,22 @@ fn what_a_reader_must_know_is_said() {
     bench.block(Play::Base, "virtio-tap", "6.12", 0).target_hello.as_mut().expect("it spoke").build_id =
         "other".into();
     turn(bench.block(Play::Base, "virtio-tap", "6.12", 1), 40, Errno::EBADF);
-    let model = analysed(&bench);
+    let model = bench.model();
+    let guests = vec!["virtio-tap".to_owned()];
     for wanted in [
-        "the host has not an /etc/localtime, guests of virtio-tap have",
-        "timings mean nothing",
-        "1,993 RSTs",
-        "lost 3 packets",
-        "1 cell played by an agent of other bytes",
+        Caution::Ends(EndCaution::Rehearsed),
+        Caution::Ends(EndCaution::Localtime { host: false, guests }),
+        Caution::Ends(EndCaution::ForeignAgent(1)),
+        Caution::Packets(PacketCaution::WitnessLost(3)),
+    ] {
+        assert!(model.cautions.contains(&wanted), "{wanted:?}: {:?}", model.cautions);
+    }
+    for wanted in [
+        "the host has not an /etc/localtime, guests of virtio-tap have: ",
+        "1,993 on the wire, 2,000 sent",
         "differ among themselves in EBADF",
     ] {
-        let said = model.cautions.iter().any(|caution| caution.contains(wanted));
-        let said = said
-            || wanted == "1,993 RSTs"
-                && model.cautions.iter().any(|c| c.contains("1,993 on the wire, 2,000 sent"));
+        let said = model.cautions.iter().any(|caution| caution.to_string().contains(wanted));
         assert!(said, "{wanted}: {:?}", model.cautions);
     }
     assert!(model.cells.iter().all(|c| c.latency_ns.is_empty()), "a rehearsed run has no timings");
@@ -280,19 +282,21 @@ fn where_nobody_watched_nothing_is_compared_with_the_wire() {
     for (block, _) in bench.blocks.iter_mut().filter(|(block, _)| unwatched.contains(&block.cell)) {
         block.witness = Witness { absent: true, ..Witness::default() };
     }
-    let model = analysed(&bench);
-    let said = |text: &str| model.cautions.iter().any(|caution| caution.contains(text));
-    assert!(said("virtio-tap: no witness, because no interface of the host"), "{:?}", model.cautions);
-    assert!(!said("disagree on the number of RSTs"), "{:?}", model.cautions);
+    let model = bench.model();
+    let unwatched = Caution::Packets(PacketCaution::Unwatched(vec!["virtio-tap".into()]));
+    assert!(model.cautions.contains(&unwatched), "{:?}", model.cautions);
+    let compared =
+        |caution: &Caution| matches!(caution, Caution::Packets(PacketCaution::ResetsDisagree { .. }));
+    assert!(!model.cautions.iter().any(compared), "{:?}", model.cautions);
     for cell in model.cells.iter().filter(|cell| cell.status != CellStatus::Skipped) {
         assert_eq!(cell.witness_rsts.is_some(), !guests(&cell.configuration), "{cell:?}");
     }
     let supported = hypothesis(&model, "H59");
-    assert_eq!(supported, hypothesis(&analysed(&sound()), "H59"), "bare metal was watched");
+    assert_eq!(supported, hypothesis(&sound().model(), "H59"), "bare metal was watched");
     for (block, _) in &mut bench.blocks {
         block.witness = Witness { absent: true, ..Witness::default() };
     }
-    assert_eq!(hypothesis(&analysed(&bench), "H59"), HypothesisVerdict::Undecided);
+    assert_eq!(hypothesis(&bench.model(), "H59"), HypothesisVerdict::Undecided);
 }
 
 #[test]
@@ -309,7 +313,7 @@ fn only_equal_mixes_are_pooled() {
     (block.id, block.cell) = (plan.id, plan.cell);
     turn(&mut block, 500, Errno::ENOENT);
     bench.blocks.push((block, Vec::new()));
-    let model = analysed(&bench);
+    let model = bench.model();
     let sentence = &model.sentences[0];
     assert!(
         sentence.contains("in 500 of 5,000") && sentence.contains("the rates are the same within 0.5 %"),

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use rig::analysis::analyse;
-use rig::analysis::model::{CellStatus, Hypothesis, HypothesisVerdict, ReportModel};
+use rig::analysis::model::{
+    Because, CellReason, CellStatus, Hypothesis, HypothesisVerdict, IdleRule, Missing, ReportModel, Returned,
+};
 use rig::middlebox::Impairment;
 use rig::path::{
     Hook, Impairments, Matches, Mechanism, Medium, PathSpec, Place, Rule, RuleSelect, RuleVerdict,
 };
 use rig::record::Run;
-use rig::report::{Format, render};
+use rig::report::Format;
 use rig_protocol::{Tally, TcpState};
 
 use crate::fixture::{BLOCK, Bench, Play, cell, sound};
@@ -55,13 +57,7 @@ impl Played {
     }
 
     fn model(&self) -> ReportModel {
-        analyse(&Run {
-            dir: "nowhere".into(),
-            record: self.0.record.clone(),
-            blocks: self.0.blocks.iter().map(|(block, _)| block.clone()).collect(),
-            complete: true,
-            cautions: Vec::new(),
-        })
+        self.0.model()
     }
 
     fn says(&self, id: &str) -> Hypothesis {
@@ -77,11 +73,11 @@ fn tally(outcomes: &[(&str, u64)], before: u64) -> Tally {
     let mut tally = Tally { trials: BLOCK, ..Tally::default() };
     for (outcome, n) in outcomes {
         let returned = match outcome.split(',').next().expect("split gives one") {
-            "timeout" => "0".to_owned(),
-            "readable" => "1".to_owned(),
-            errno => format!("-1/{errno}"),
+            "timeout" => Returned::ZERO,
+            "readable" => Returned::ONE,
+            errno => Returned::failed(errno.parse().expect("its name")),
         };
-        *tally.returns.entry(returned).or_default() += n;
+        *tally.returns.entry(returned.to_string()).or_default() += n;
         tally.outcomes.insert((*outcome).to_owned(), *n);
     }
     tally.state_before = BTreeMap::from([(TcpState::CLOSE.0, before), (1, BLOCK - before)]);
@@ -124,9 +120,10 @@ fn a_rule_that_matched_nothing_is_said_to_have_had_no_effect() {
     let model = played.model();
     let cell = model.cells.iter().find(|cell| cell.path == "reject-on-client").expect("it was played");
     assert_eq!(cell.status, CellStatus::Complete);
-    assert_eq!(cell.reason, "fault had no effect: rule reject matched 0 packets in 2,000 trials");
+    let idle = IdleRule { name: "reject".into(), matched: 0, trials: 2 * BLOCK };
+    assert_eq!(cell.reason, Some(CellReason::WithoutEffect(vec![idle])));
     assert_eq!(cell.path_counters, BTreeMap::from([("rule.reject".to_owned(), 0)]));
-    let text = render(&model, Format::Text);
+    let text = Format::TEXT.render(&model);
     for line in [
         "complete: fault had no effect: rule reject matched 0 packets in 2,000 trials",
         "ended as readable,data,ECONNRESET in 2,000",
@@ -151,7 +148,11 @@ fn a_claim_that_select_fails_is_refuted_by_calls_that_do_not_and_supported_by_on
         let quiet = Played::new().with((scenario, over(path)), &[(BASE, BLOCK)], BLOCK);
         let said = quiet.says(id);
         assert_eq!(said.verdict, Refuted, "{id}: {}", said.because);
-        assert!(said.because.contains(&format!("{BASE} in 2,000 of 2,000 on {path}")), "{}", said.because);
+        assert!(
+            said.because.to_string().contains(&format!("{BASE} in 2,000 of 2,000 on {path}")),
+            "{}",
+            said.because
+        );
         let loud =
             Played::new().with((scenario, over(path)), &[(BASE, BLOCK - 1), ("EBADF,data,eof", 1)], BLOCK);
         assert_eq!(loud.verdict(id), Supported, "{id}");
@@ -162,14 +163,8 @@ fn a_claim_that_select_fails_is_refuted_by_calls_that_do_not_and_supported_by_on
 fn a_claim_about_a_path_is_not_tested_elsewhere() {
     let mut played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     let ids = |played: &Played| {
-        let run = Run {
-            dir: "nowhere".into(),
-            record: played.0.record.clone(),
-            blocks: Vec::new(),
-            complete: true,
-            cautions: Vec::new(),
-        };
-        analyse(&run).hypotheses.into_iter().map(|hypothesis| hypothesis.id).collect::<Vec<_>>()
+        let planned = Run { blocks: Vec::new(), ..played.0.run() };
+        analyse(&planned).hypotheses.into_iter().map(|hypothesis| hypothesis.id).collect::<Vec<_>>()
     };
     assert!(["H29", "H34", "H35", "H38"].iter().all(|id| !ids(&played).contains(&(*id).to_owned())));
     played = played.with(("rst", over("overtake")), &[(BASE, BLOCK)], BLOCK);
@@ -201,7 +196,7 @@ fn a_claim_about_an_end_is_decided_by_the_share_of_trials_that_end_so() {
     few.0.record.judgement.margin = 0.000_1;
     let said = few.says("H60");
     assert_eq!(said.verdict, Undecided);
-    assert!(said.because.contains("0 are not, too few for the margin; "), "{}", said.because);
+    assert!(said.because.to_string().contains("0 are not, too few for the margin; "), "{}", said.because);
 }
 
 #[test]
@@ -214,7 +209,7 @@ fn what_decides_nothing_is_shown_beside() {
     let said = played.says("H24");
     assert_eq!(said.verdict, Supported);
     assert!(
-        said.because.ends_with("readable,data,eof in 2,000 of 2,000 on haproxy-down"),
+        said.because.to_string().ends_with("readable,data,eof in 2,000 of 2,000 on haproxy-down"),
         "{}",
         said.because
     );
@@ -233,7 +228,7 @@ fn a_longer_way_shifts_the_order_or_does_not() {
     let shifted = swept(BLOCK, 0);
     assert_eq!(shifted.verdict, Supported, "{}", shifted.because);
     assert!(
-        shifted.because.contains("2,000 of 2,000 at 0 ms, and in 0 of 2,000 at 500 ms"),
+        shifted.because.to_string().contains("2,000 of 2,000 at 0 ms, and in 0 of 2,000 at 500 ms"),
         "{}",
         shifted.because
     );
@@ -250,14 +245,10 @@ fn only_guests_on_kvm_speak_for_kvm() {
     played.add(("virtio-tap", "6.1"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     played.add(("bare-metal", "host"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     assert_eq!((played.verdict("H30"), played.verdict("H36")), (Undecided, Undecided));
-    for (block, _) in &mut played.0.blocks {
-        if block.target.accelerator == "tcg" {
-            block.target.accelerator = "kvm".into();
-        }
-    }
+    played.0.on_kvm();
     let said = played.says("H36");
     assert_eq!(said.verdict, Refuted);
-    assert!(said.because.contains("in 2,000 trials"), "the guests' only: {}", said.because);
+    assert!(said.because.to_string().contains("in 2,000 trials"), "the guests' only: {}", said.because);
     // vhost or contention must have been compared before anything is said of them.
     assert_eq!((played.verdict("H08"), played.verdict("H20")), (Refuted, Undecided));
     played.add(("virtio-tap", "6.1"), ("rst", over("contention")), &[(BASE, BLOCK)], BLOCK / 2);
@@ -274,7 +265,8 @@ fn a_method_is_judged_by_the_cells_that_carry_it_out() {
     let played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     assert_eq!(played.verdict("H37"), Refuted);
     let said = played.says("H39");
-    assert_eq!((said.verdict, said.because.as_str()), (Undecided, "no cell with client_delay=1s has trials"));
+    let missing = Missing::Parameter { name: "client_delay", value: "1s" };
+    assert_eq!((said.verdict, said.because), (Undecided, Because::Missing(missing)));
 }
 
 #[test]
@@ -290,7 +282,7 @@ fn each_placement_of_the_rule_says_how_often_it_met_a_packet() {
     let said = played.says("H38");
     assert_eq!(said.verdict, Refuted);
     let words = "packets that met the rule: 2,000 on reject-answer-on-client and 0 on reject-on-client";
-    assert!(said.because.ends_with(words), "{}", said.because);
+    assert!(said.because.to_string().ends_with(words), "{}", said.because);
 }
 
 /// In one kernel.
@@ -304,8 +296,12 @@ fn what_is_rare_on_a_loopback_is_less_than_half() {
     let played = |before| Played::new().with(("rst", within()), base, before);
     let said = played(BLOCK).with(("rst", over("direct")), base, BLOCK / 4).says("H17");
     assert_eq!(said.verdict, Refuted);
-    assert!(said.because.contains("in 2,000 of 2,000 with the call after "), "{}", said.because);
-    assert!(said.because.ends_with(" in bare-metal host, 500 of 2,000 over a link"), "{}", said.because);
+    assert!(said.because.to_string().contains("in 2,000 of 2,000 with the call after "), "{}", said.because);
+    assert!(
+        said.because.to_string().ends_with(" in bare-metal host, 500 of 2,000 over a link"),
+        "{}",
+        said.because
+    );
     assert_eq!(played(BLOCK / 4).verdict("H17"), Supported);
     assert_eq!(played(BLOCK / 2).verdict("H17"), Undecided);
     // Two configurations that disagree decide nothing.
@@ -324,9 +320,13 @@ fn what_a_product_does_and_what_no_cell_sees_stays_undecided() {
     }
     let said = played.says("H21");
     assert_eq!(said.verdict, Undecided);
-    assert!(said.because.contains("ended 14 idle sessions"), "of its own two blocks only: {}", said.because);
+    assert!(
+        said.because.to_string().contains("ended 14 idle sessions"),
+        "of its own two blocks only: {}",
+        said.because
+    );
     let said = played.says("H17");
-    assert_eq!((said.verdict, &*said.because), (Undecided, "no cell of it runs over a loopback"));
+    assert_eq!((said.verdict, said.because), (Undecided, Because::Missing(Missing::Loopback)));
     assert_eq!(played.verdict("H27"), Refuted, "its first part is false");
     let gone = Played::new().with(("rst", over("direct")), &[("readable,ECONNRESET,eof", BLOCK)], BLOCK);
     assert_eq!(gone.verdict("H27"), Undecided, "one part of four");

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::SystemTime;
 
 use rig::path::{Addressing, TargetLink};
-use rig::testbed::capture::{Direction, KEPT_BYTES, Packet, SNAP_BYTES};
+use rig::testbed::capture::{KEPT_BYTES, Packet, PacketDirection, SNAP_BYTES};
 use rig::testbed::{Capture, CapturePoint, TestbedError};
 
 use super::{build, connect, listen, reset, skipped};
@@ -56,7 +56,7 @@ fn every_packet_is_seen_once_at_each_end_in_its_direction() {
     for (point, at) in captured.points.iter().enumerate() {
         let here: Vec<&Packet> = captured.packets.iter().filter(|packet| packet.point == point).collect();
         assert_eq!(at.received, here.len() as u64, "{at:?}");
-        let count = |wanted: u8, mask: u8, from: IpAddr, direction: Direction| {
+        let count = |wanted: u8, mask: u8, from: IpAddr, direction: PacketDirection| {
             let is_one = |packet: &&&Packet| {
                 flags(packet).is_some_and(|flags| flags & mask == wanted)
                     && source(packet) == from
@@ -66,7 +66,7 @@ fn every_packet_is_seen_once_at_each_end_in_its_direction() {
         };
         let Addressing { target, peer, .. } = Addressing::default();
         // The switch's interface sends what goes to the target; the peer's own sends what the peer says.
-        let (from_target, from_peer) = (Direction::In, Direction::Out);
+        let (from_target, from_peer) = (PacketDirection::In, PacketDirection::Out);
         assert_eq!(count(SYN, 0x12, target.into(), from_target), CONNECTIONS, "{at:?}");
         assert_eq!(count(SYN_ACK, 0x12, peer.into(), from_peer), CONNECTIONS, "{at:?}");
         assert_eq!(count(RST, RST, peer.into(), from_peer), CONNECTIONS, "{at:?}");

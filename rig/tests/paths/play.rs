@@ -149,7 +149,7 @@ impl Played {
     }
 }
 
-pub(crate) fn say_skipped(what: &str, why: &str) {
+pub(crate) fn say_skipped(what: &str, why: &impl std::fmt::Display) {
     // Past libtest, which keeps what a passing test prints to itself.
     let _ = writeln!(std::io::stderr(), "SKIPPED tier netns: {what}: {why}");
 }

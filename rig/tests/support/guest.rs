@@ -32,7 +32,7 @@ impl TestImage {
         if let Err(error) = Command::new(QEMU).arg("--version").output() {
             return Err(format!("{QEMU} cannot be started: {error}"));
         }
-        rig::testbed::probe::tap()?;
+        rig::testbed::probe::tap().map_err(|why| why.to_string())?;
         match ensure(name, &Cache::of_user().unwrap(), Fetch::IfMissing, &mut |_| {}) {
             Ok(image) => Ok(Self { image, keys: GuestKeys::generate() }),
             Err(

@@ -10,8 +10,7 @@ use crate::analysis::words::count as thousands;
 use crate::campaign::{Asked, known_accelerator, lack, look};
 use crate::cli::output::{columns, print};
 use crate::cli::{Exit, Failure};
-use crate::configuration::{Accelerator, HostAbilities};
-use crate::configuration::{Engine, Resolved};
+use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
 
 /// Which cells of which file: shared by the commands that take a FILTER.
@@ -63,9 +62,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 /// What this machine can do, as far as a plan needs to know it.
-pub(in crate::cli) struct Abilities<'a> {
+pub(in crate::cli) struct Host<'a> {
     /// Why a cell cannot be run here.
-    pub(in crate::cli) reason: &'a dyn Fn(&Cell) -> Option<String>,
+    pub(in crate::cli) reason: &'a dyn Fn(&Cell) -> Option<Lack>,
     /// What the accelerator `auto` stands for.
     pub(in crate::cli) auto: Accelerator,
 }
@@ -73,26 +72,26 @@ pub(in crate::cli) struct Abilities<'a> {
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (matrix, selected) = Asked::from(arguments.which).select()?;
     let text = if arguments.any_host {
-        render(&matrix, selected, &Abilities { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
+        render(&matrix, selected, &Host { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
     } else {
-        let host = HostAbilities { accelerator: known_accelerator(), ..look(&selected.cells) };
+        let host = Abilities { accelerator: known_accelerator(), ..look(&selected.cells) };
         let auto = match host.accelerator {
             Some(Resolved { engine: Engine::Kvm, .. }) => Accelerator::Kvm,
             Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,
         };
         let reason = |cell: &Cell| lack(&host, cell);
-        render(&matrix, selected, &Abilities { reason: &reason, auto }, arguments.format)
+        render(&matrix, selected, &Host { reason: &reason, auto }, arguments.format)
     };
     print(&text)
 }
 
-fn render(matrix: &Matrix, selected: Selected, abilities: &Abilities<'_>, format: Format) -> String {
+fn render(matrix: &Matrix, selected: Selected, host: &Host<'_>, format: Format) -> String {
     let profile = selected.profile.clone();
-    let plan = Plan::make(selected.cells, abilities.reason);
+    let plan = Plan::make(selected.cells, host.reason);
     match format {
-        Format::Text => render_text(matrix, &profile, &plan, abilities.auto),
+        Format::Text => render_text(matrix, &profile, &plan, host.auto),
         Format::Json => {
-            let json = render_json(matrix, &profile, &plan, abilities.auto);
+            let json = render_json(matrix, &profile, &plan, host.auto);
             format!("{json:#}\n")
         }
     }
@@ -160,9 +159,9 @@ fn shown_parameters<'p>(matrix: &Matrix, plan: &'p Plan) -> BTreeSet<(&'p str, &
 
 /// Why cells are skipped: once per reason and configuration.
 fn reasons(plan: &Plan) -> String {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (cell, reason) in plan.skipped() {
-        *counts.entry((&cell.subject.configuration.name, reason)).or_default() += 1;
+    let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for (cell, lack) in plan.skipped() {
+        *counts.entry((&cell.subject.configuration.name, lack.to_string())).or_default() += 1;
     }
     let lines = counts.iter().map(|((configuration, reason), count)| {
         let cells = if *count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
@@ -220,7 +219,7 @@ fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
                 "blocks": cell.blocks,
                 "in_flight": cell.in_flight,
                 "status": if planned.skipped.is_some() { "skipped" } else { "ready" },
-                "reason": planned.skipped,
+                "reason": planned.skipped.as_ref().map(Lack::to_string),
             })
         })
         .collect();
@@ -237,20 +236,27 @@ fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::Unable;
 
     #[test]
     fn skipped_cells_keep_their_reason_and_cost_nothing() {
         let (matrix, selected) = Asked::default().select().expect("the shipped matrix is valid");
         let all = selected.cells.len();
-        let reason = |cell: &Cell| (!cell.is_baseline()).then(|| "there is no /dev/net/tun".to_owned());
-        let abilities = Abilities { reason: &reason, auto: Accelerator::Tcg };
+        let lack = Lack::Tap(Unable::Tap("no such device".to_owned()));
+        let reason = |cell: &Cell| (!cell.is_baseline()).then(|| lack.clone());
+        let abilities = Host { reason: &reason, auto: Accelerator::Tcg };
         let text = render(&matrix, selected.clone(), &abilities, Format::Text);
-        assert!(text.contains("skipped: virtio-tap (19 cells): there is no /dev/net/tun"), "{text}");
+        assert!(
+            text.contains(
+                "skipped: virtio-tap (19 cells): no tap: /dev/net/tun cannot make a tap: no such device"
+            ),
+            "{text}"
+        );
         let json: Json =
             serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
         assert_eq!(cells.len(), all);
-        assert!(cells.iter().any(|cell| cell["reason"] == "there is no /dev/net/tun"));
+        assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
         assert_eq!(json["cost"]["blocks"], 17);
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use rig_protocol::Progress;
 
-use crate::cli::output::tell;
+use crate::cli::streams::tell;
 use crate::configuration::Accelerator;
 use crate::event::{Event, Phase};
 use crate::matrix::{Cell, CellId, cost_of};

@@ -14,7 +14,7 @@ use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
 use crate::record::format::CaptureWhen;
-use crate::report::{Format, render};
+use crate::report::Format;
 use crate::runner::{Stopper, Why};
 
 /// Arguments of `rig matrix run`.
@@ -95,7 +95,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
     let mut person = Person { skips, progress: ProgressTable::new() };
     let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
-    print(&format!("{}\nrecorded in {}\n", render(&model, Format::Text), run_dir.display()))?;
+    print(&format!("{}\nrecorded in {}\n", Format::TEXT.render(&model), run_dir.display()))?;
     Ok(conclude(&model, why, skips))
 }
 
@@ -146,19 +146,5 @@ fn conclude(model: &ReportModel, why: Option<Why>, skips: Skips) -> Exit {
 
 /// `90s`, `30m`, `2h`
 fn parse_deadline(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit.trim() {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        _ => return Err("give a number and a unit: `90s`, `30m`, `2h`".to_owned()),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(seconds))
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "give a whole number over 0 and a unit: `90s`, `30m`, `2h`".to_owned())
+    crate::document::parse_deadline(text)
 }

@@ -18,7 +18,7 @@ use crate::cli::{Exit, Failure};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
-use crate::path::PathSpec;
+use crate::path::{PathCounter, PathSpec};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
 use crate::runner::Attempt;
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
@@ -93,25 +93,21 @@ fn attempt(
         path,
         script: Arc::new(resolved.script),
     };
-    let id = subject.id();
+    let cell = Cell {
+        title: scenario.title.clone(),
+        claims: scenario.claims.clone(),
+        alert: false,
+        trials: arguments.trials,
+        in_flight: arguments.in_flight,
+        proof: scenario.proof.clone(),
+        ..Cell::of(subject)
+    };
     let block = PlannedBlock {
-        id: BlockId(format!("{id}-0")),
-        cell: id.clone(),
+        id: BlockId(format!("{}-0", cell.id)),
+        cell: cell.id.clone(),
         index: 0,
         seed,
         trials: arguments.trials,
-    };
-    let cell = Cell {
-        id,
-        subject,
-        title: scenario.title.clone(),
-        claims: scenario.claims.clone(),
-        control: None,
-        alert: false,
-        trials: arguments.trials,
-        blocks: 1,
-        in_flight: arguments.in_flight,
-        proof: scenario.proof.clone(),
     };
     Attempt { cell, block, attempt: 1 }
 }
@@ -133,7 +129,7 @@ fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> 
     }
     if !record.path.mechanisms.is_empty() {
         out.push_str(&format!("on the way: {}\n", record.path.mechanisms.join("; ")));
-        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || name.starts_with("rule."));
+        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || PathCounter::is_of_rule(name));
         for (name, n) in acted {
             out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
         }

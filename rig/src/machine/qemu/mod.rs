@@ -17,6 +17,7 @@ pub mod qmp;
 mod spawn;
 mod supervise;
 pub mod verify;
+mod version;
 
 pub use argv::GuestNet;
 pub use console::ConsoleState;
@@ -27,3 +28,4 @@ pub use mismatch::{Mismatch, VhostLack, VhostSigns};
 pub use probe::{ProbeError, ProbeKit};
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use verify::Verified;
+pub use version::version;

@@ -3,46 +3,30 @@
 //! Must not know the other parts of a path. Units: nanoseconds inside.
 //! Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use super::piece::{Piece, Words, refuse_foreign_keys};
+use super::keys::{ACTION, CONDITION, WordRow, names};
+use super::piece::{Piece, read_do, required};
 use super::value::{count, direction, duration, pattern, port, sequence, span_of_time, towards};
 use crate::document::{Findings, Node};
 use crate::matrix::configuration::optional;
 use crate::middlebox::{Action, Condition, Deed, MiddleboxSpec, Pattern, Sequence};
-
-/// What every action says.
-pub(super) const COMMON: &[&str] = &["do", "when", "first", "armed"];
-
-/// What only some do.
-pub(super) const DEEDS: Words = &[
-    ("hold", &["until", "timeout"]),
-    ("drop", &[]),
-    ("inject-rst", &["towards", "sequence", "delay", "times", "pause"]),
-];
-
-pub(super) const CONDITION: &[&str] =
-    &["direction", "port", "syn", "fin", "rst", "ack", "payload", "contains", "ordinal"];
 
 /// Over the 500 ms for which Linux answers only one challenge per connection (`tcp_invalid_ratelimit`, Documentation/networking/ip-sysctl.rst).
 const PAUSE_NS: u64 = 600_000_000;
 
 /// One action.
 pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Action> {
-    let Piece { key, table, what } = piece;
-    let word = refuse_foreign_keys(findings, piece, COMMON, DEEDS, "do = \"hold\"");
-    let when = match table.get("when") {
-        Some(node) => condition(findings, node, "when"),
-        None => {
-            let example = "when = { direction = \"to_target\", rst = true }";
-            findings.missing(key.span.clone(), what, "when", example);
-            None
-        }
-    };
+    let Piece { key, table, .. } = piece;
+    let word = read_do(findings, piece, &ACTION);
+    let when =
+        required(findings, piece, ACTION.keys, "when", |findings, node| condition(findings, node, "when"));
     let first = optional(table, "first", 1, |node| count(findings, node, "`first`", 0, u32::MAX));
     let armed = optional(table, "armed", true, |node| findings.boolean(node, "`armed`"));
-    let deed = match word? {
-        "hold" => hold(findings, piece),
+    let word = word?;
+    let deed = match word.word {
+        "hold" => hold(findings, piece, word),
         "drop" => Some(Deed::Drop),
-        _ => inject(findings, piece),
+        // `inject-rst`: the list of words has no other.
+        _ => inject(findings, piece, word),
     };
     let action = Action { name: key.name.clone(), armed: armed?, when: when?, first: first?, deed: deed? };
     let alone = MiddleboxSpec { actions: vec![action.clone()], ..MiddleboxSpec::transparent(0) };
@@ -50,36 +34,20 @@ pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Action>
     Some(action)
 }
 
-fn hold(findings: &mut Findings, piece: &Piece<'_>) -> Option<Deed> {
-    let Piece { key, table, what } = piece;
-    let until = match table.get("until") {
-        Some(node) => condition(findings, node, "until"),
-        None => {
-            let example = "until = { direction = \"to_target\", rst = true }: what must pass first";
-            findings.missing(key.span.clone(), what, "until", example);
-            None
-        }
-    };
-    let timeout_ns = match table.get("timeout") {
-        Some(node) => span_of_time(findings, node, "`timeout`", "nothing would be held"),
-        None => {
-            let example = "timeout = \"1s\": a held segment leaves after it when nothing came";
-            findings.missing(key.span.clone(), what, "timeout", example);
-            None
-        }
-    };
+fn hold(findings: &mut Findings, piece: &Piece<'_>, word: &WordRow) -> Option<Deed> {
+    let until =
+        required(findings, piece, word.keys, "until", |findings, node| condition(findings, node, "until"));
+    let timeout_ns = required(findings, piece, word.keys, "timeout", |findings, node| {
+        span_of_time(findings, node, "`timeout`", "nothing would be held")
+    });
     Some(Deed::Hold { until: until?, timeout_ns: timeout_ns? })
 }
 
-fn inject(findings: &mut Findings, piece: &Piece<'_>) -> Option<Deed> {
-    let Piece { key, table, what } = piece;
-    let towards = match table.get("towards") {
-        Some(node) => towards(findings, node, "`towards`"),
-        None => {
-            findings.missing(key.span.clone(), what, "towards", "towards = \"to_target\" (or to_peer, both)");
-            None
-        }
-    };
+fn inject(findings: &mut Findings, piece: &Piece<'_>, word: &WordRow) -> Option<Deed> {
+    let Piece { table, .. } = piece;
+    let towards = required(findings, piece, word.keys, "towards", |findings, node| {
+        towards(findings, node, "`towards`")
+    });
     let sequence =
         optional(table, "sequence", Sequence::Exact, |node| sequence(findings, node, "`sequence`"));
     let delay_ns = optional(table, "delay", 0, |node| duration(findings, node, "`delay`"));
@@ -97,7 +65,7 @@ fn inject(findings: &mut Findings, piece: &Piece<'_>) -> Option<Deed> {
 /// Which segments; `what` is the key.
 fn condition(findings: &mut Findings, node: &Node, what: &str) -> Option<Condition> {
     let table = findings.table(node, &format!("`{what}`"))?;
-    findings.refuse_unknown_keys(table, &format!("`{what}`"), CONDITION);
+    findings.refuse_unknown_keys(table, &format!("`{what}`"), &names(CONDITION));
     if table.entries.is_empty() {
         findings
             .report(node.span.clone(), format!("`{what}` is empty"), "every segment of every connection")

@@ -5,8 +5,10 @@
 
 use std::net::IpAddr;
 
-use super::piece::Piece;
+use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, names};
+use super::piece::{Piece, required};
 use super::value::{count, duration, pattern, sequence, span_of_time, towards};
+use super::words::{EXPIRIES, OFFENDERS, ON_MARKED_DOWN, STRANGERS};
 use crate::document::{Findings, Node, Table};
 use crate::matrix::configuration::{choice, optional};
 use crate::middlebox::{
@@ -32,21 +34,15 @@ fn towards_or_both(findings: &mut Findings, table: &Table, name: &str) -> Option
 /// `[path.NAME.firewall]`
 pub(super) fn firewall(findings: &mut Findings, path: &Table) -> Option<Firewall> {
     let piece = Piece::of(findings, path, "firewall")?;
-    let Piece { key, table, what } = &piece;
-    findings.refuse_unknown_keys(table, what, &["idle_timeout", "expiry", "reset", "stranger"]);
-    let idle_timeout_ns = match table.get("idle_timeout") {
-        Some(node) => span_of_time(findings, node, "`idle_timeout`", "nothing could pass"),
-        None => {
-            findings.missing(key.span.clone(), what, "idle_timeout", "idle_timeout = \"500ms\"");
-            None
-        }
-    };
-    let expiries = [("at-once", Expiry::AtOnce), ("on-next-segment", Expiry::OnNextSegment)];
+    let Piece { table, what, .. } = &piece;
+    findings.refuse_unknown_keys(table, what, &names(FIREWALL.keys));
+    let idle_timeout_ns = required(findings, &piece, FIREWALL.keys, "idle_timeout", |findings, node| {
+        span_of_time(findings, node, "`idle_timeout`", "nothing could pass")
+    });
     let expiry =
-        optional(table, "expiry", Expiry::AtOnce, |node| choice(findings, node, "`expiry`", &expiries));
-    let strangers = [("reset", Stranger::Reset), ("drop", Stranger::Drop)];
+        optional(table, "expiry", Expiry::AtOnce, |node| choice(findings, node, "`expiry`", &EXPIRIES));
     let stranger =
-        optional(table, "stranger", Stranger::Reset, |node| choice(findings, node, "`stranger`", &strangers));
+        optional(table, "stranger", Stranger::Reset, |node| choice(findings, node, "`stranger`", &STRANGERS));
     let reset = towards_or_both(findings, table, "reset");
     let firewall =
         Firewall { idle_timeout_ns: idle_timeout_ns?, expiry: expiry?, reset: reset?, stranger: stranger? };
@@ -58,22 +54,17 @@ pub(super) fn firewall(findings: &mut Findings, path: &Table) -> Option<Firewall
 /// `[path.NAME.ips]`
 pub(super) fn ips(findings: &mut Findings, path: &Table) -> Option<Ips> {
     let piece = Piece::of(findings, path, "ips")?;
-    let Piece { key, table, what } = &piece;
-    findings.refuse_unknown_keys(table, what, &["pattern", "direction", "reset", "sequence", "offender"]);
-    let pattern = match table.get("pattern") {
-        Some(node) => pattern(findings, node, "`pattern`"),
-        None => {
-            findings.missing(key.span.clone(), what, "pattern", "pattern = \"ABCD\"");
-            None
-        }
-    };
+    let Piece { table, what, .. } = &piece;
+    findings.refuse_unknown_keys(table, what, &names(IPS.keys));
+    let pattern = required(findings, &piece, IPS.keys, "pattern", |findings, node| {
+        pattern(findings, node, "`pattern`")
+    });
     let direction = towards_or_both(findings, table, "direction");
     let reset = towards_or_both(findings, table, "reset");
     let sequence =
         optional(table, "sequence", Sequence::Exact, |node| sequence(findings, node, "`sequence`"));
-    let offenders = [("pass", Offender::Pass), ("drop", Offender::Drop)];
     let offender =
-        optional(table, "offender", Offender::Pass, |node| choice(findings, node, "`offender`", &offenders));
+        optional(table, "offender", Offender::Pass, |node| choice(findings, node, "`offender`", &OFFENDERS));
     let ips = Ips {
         pattern: pattern?,
         direction: direction?,
@@ -90,7 +81,7 @@ pub(super) fn ips(findings: &mut Findings, path: &Table) -> Option<Ips> {
 pub(super) fn balancer(findings: &mut Findings, path: &Table) -> Option<Balancer> {
     let piece = Piece::of(findings, path, "balancer")?;
     let Piece { table, what, .. } = &piece;
-    findings.refuse_unknown_keys(table, what, &["reset", "health"]);
+    findings.refuse_unknown_keys(table, what, &names(BALANCER.keys));
     let reset = towards_or_both(findings, table, "reset");
     let health = optional(table, "health", None, |node| health(findings, node).map(Some));
     let balancer = Balancer {
@@ -108,7 +99,7 @@ pub(super) fn balancer(findings: &mut Findings, path: &Table) -> Option<Balancer
 
 fn health(findings: &mut Findings, node: &Node) -> Option<HealthCheck> {
     let table = findings.table(node, "`health`")?;
-    findings.refuse_unknown_keys(table, "`health`", &["interval", "fall", "rise", "source_port"]);
+    findings.refuse_unknown_keys(table, "`health`", &names(HEALTH));
     let interval_ns = optional(table, "interval", CHECK_INTERVAL_NS, |node| {
         span_of_time(findings, node, "`health.interval`", "no answer could come in time")
     });
@@ -137,7 +128,7 @@ pub(super) fn haproxy(findings: &mut Findings, path: &Table) -> Option<HaProxy> 
     const TICK_NS: u64 = 1_000_000;
     let piece = Piece::of(findings, path, "haproxy")?;
     let Piece { table, what, .. } = &piece;
-    findings.refuse_unknown_keys(table, what, &["check_interval", "fall", "rise", "on_marked_down"]);
+    findings.refuse_unknown_keys(table, what, &names(HAPROXY.keys));
     let check_interval_ns = optional(table, "check_interval", CHECK_INTERVAL_NS, |node| {
         let ns = duration(findings, node, "`check_interval`")?;
         if ns == 0 || ns % TICK_NS != 0 {
@@ -154,9 +145,8 @@ pub(super) fn haproxy(findings: &mut Findings, path: &Table) -> Option<HaProxy> 
     });
     let fall = optional(table, "fall", FALL, |node| count(findings, node, "`fall`", 1, 1_000));
     let rise = optional(table, "rise", RISE, |node| count(findings, node, "`rise`", 1, 1_000));
-    let words = [("shutdown-sessions", OnMarkedDown::ShutdownSessions), ("nothing", OnMarkedDown::Nothing)];
     let on_marked_down = optional(table, "on_marked_down", OnMarkedDown::ShutdownSessions, |node| {
-        choice(findings, node, "`on_marked_down`", &words)
+        choice(findings, node, "`on_marked_down`", &ON_MARKED_DOWN)
     });
     Some(HaProxy {
         check_interval_ns: check_interval_ns?,

@@ -3,48 +3,41 @@
 //! Must not know what the path has for it; that is `whole`'s matter. Units: nanoseconds inside, counted from the first trial.
 //! Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use super::piece::{Piece, Words, refuse_foreign_keys};
+use super::keys::{FAULT, WordRow, fault_of};
+use super::piece::{Piece, read_do, required};
 use super::value::{count, duration};
 use crate::document::Findings;
 use crate::matrix::configuration::optional;
 use crate::path::{Fault, FaultKind};
 
-pub(super) const COMMON: &[&str] = &["do", "after", "every"];
-
-pub(super) const KINDS: Words = &[
-    ("link-down", &["for"]),
-    ("pause", &["for"]),
-    ("contention", &["for", "threads_per_cpu"]),
-    ("backend-down", &["for"]),
-    ("host-gone", &["for"]),
-    // Moments, not times.
-    ("forget-connections", &[]),
-    ("arm", &["action"]),
-];
-
 /// One fault.
 pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Fault> {
     let Piece { key, table, .. } = piece;
-    let word = refuse_foreign_keys(findings, piece, COMMON, KINDS, "do = \"link-down\"");
+    let word = read_do(findings, piece, &FAULT);
+    let kind = word.and_then(|word| fault_of(word.word));
     // What is gone stays so where the file does not say for how long. A link or a guest's CPUs that did would only end the block.
-    let stays = if matches!(word, Some("backend-down" | "host-gone")) { Fault::TO_THE_END_NS } else { 0 };
+    let stays = if matches!(kind, Some(FaultKind::BackendDown | FaultKind::HostGone)) {
+        Fault::TO_THE_END_NS
+    } else {
+        0
+    };
     let mut time = |name: &str, default: u64| {
         optional(table, name, default, |node| duration(findings, node, &format!("`{name}`")))
     };
     let (after_ns, for_ns, every_ns) = (time("after", 0), time("for", stays), time("every", 0));
-    let kind = match word? {
-        "link-down" => FaultKind::LinkDown,
-        "pause" => FaultKind::Pause,
-        "contention" => {
+    let kind = match kind? {
+        FaultKind::Contention { .. } => {
             let threads_per_cpu = optional(table, "threads_per_cpu", 1, |node| {
                 count(findings, node, "`threads_per_cpu`", 1, 64)
             });
             FaultKind::Contention { threads_per_cpu: threads_per_cpu? }
         }
-        "backend-down" => FaultKind::BackendDown,
-        "host-gone" => FaultKind::HostGone,
-        "forget-connections" => FaultKind::ForgetConnections,
-        _ => FaultKind::Arm { action: action(findings, piece)? },
+        FaultKind::Arm { .. } => FaultKind::Arm { action: action(findings, piece, word?)? },
+        plain @ (FaultKind::LinkDown
+        | FaultKind::Pause
+        | FaultKind::BackendDown
+        | FaultKind::HostGone
+        | FaultKind::ForgetConnections) => plain,
     };
     let fault =
         Fault { name: key.name.clone(), kind, after_ns: after_ns?, for_ns: for_ns?, every_ns: every_ns? };
@@ -52,13 +45,10 @@ pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Fault> 
     Some(fault)
 }
 
-fn action(findings: &mut Findings, piece: &Piece<'_>) -> Option<String> {
-    let Some(node) = piece.table.get("action") else {
-        let example = "action = \"NAME\": an action of this path with armed = false";
-        findings.missing(piece.key.span.clone(), &piece.what, "action", example);
-        return None;
-    };
-    findings.string(node, "`action`").map(str::to_owned)
+fn action(findings: &mut Findings, piece: &Piece<'_>, word: &WordRow) -> Option<String> {
+    required(findings, piece, word.keys, "action", |findings, node| {
+        findings.string(node, "`action`").map(str::to_owned)
+    })
 }
 
 /// What begins again must have ended.

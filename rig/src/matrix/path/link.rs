@@ -4,7 +4,10 @@
 //! counts only where its direction is named, so that two spellings of one meaning are one cell.
 //! Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`, `tests/diagnostics/path`.
 
+use super::keys::{JITTER, MOST_QUEUE_BYTES, RATE, REORDER};
+use super::piece::{Piece, required};
 use super::value::{Directed, bit_rate, count, directed, duration, share, span_of_time};
+use super::words::{MECHANISMS, ORDERS};
 use crate::document::{Findings, Key, Node, Table};
 use crate::matrix::configuration::{choice, optional};
 use crate::middlebox::{Impairment, JitterOrder};
@@ -12,12 +15,6 @@ use crate::path::{Impairments, Mechanism};
 
 /// The keys that impair.
 pub(super) const IMPAIRMENTS: &[&str] = &["delay", "jitter", "loss", "duplicate", "reorder", "rate"];
-
-pub(super) const MECHANISMS: &[(&str, Mechanism)] =
-    &[("auto", Mechanism::Auto), ("netem", Mechanism::Netem), ("middlebox", Mechanism::Middlebox)];
-
-const ORDERS: &[(&str, JitterOrder)] =
-    &[("may-reorder", JitterOrder::MayReorder), ("keep", JitterOrder::Keep)];
 
 /// Segments in flight at once where nobody says otherwise: the initial window (RFC 6928).
 const WINDOW: u32 = 10;
@@ -28,7 +25,7 @@ const HEADER_BYTES: u32 = 14;
 /// All impairments of a path, where it has some.
 pub(super) fn read(findings: &mut Findings, table: &Table, mtu_bytes: Option<u32>) -> Option<Impairments> {
     let mechanism = optional(table, "mechanism", Mechanism::Auto, |node| {
-        choice(findings, node, "`mechanism`", MECHANISMS)
+        choice(findings, node, "`mechanism`", &MECHANISMS)
     });
     let before = findings.len();
     let mut to_peer = Impairment::none();
@@ -84,9 +81,9 @@ fn set<T>(ways: &mut [&mut Impairment; 2], read: Option<Directed<T>>, write: imp
 }
 
 fn read_jitter(findings: &mut Findings, key: &Key, node: &Node, ways: &mut [&mut Impairment; 2]) {
-    let Some((table, jitter)) = directed(findings, key, node, &["order"], duration) else { return };
+    let Some((table, jitter)) = directed(findings, key, node, JITTER, duration) else { return };
     let order = optional(table, "order", JitterOrder::MayReorder, |node| {
-        choice(findings, node, "`jitter.order`", ORDERS)
+        choice(findings, node, "`jitter.order`", &ORDERS)
     });
     set(ways, Some(jitter), |way, ns| {
         way.jitter_ns = ns;
@@ -98,34 +95,17 @@ fn read_jitter(findings: &mut Findings, key: &Key, node: &Node, ways: &mut [&mut
 
 fn read_reorder(findings: &mut Findings, key: &Key, node: &Node, ways: &mut [&mut Impairment; 2]) {
     const WHAT: &str = "`reorder`";
-    let read = directed(findings, key, node, &["gap", "window", "timeout"], share);
+    let read = directed(findings, key, node, REORDER, share);
     let Some((table, reorder)) = read else { return };
+    let piece = Piece { key, table, what: WHAT.to_owned() };
     let window =
         optional(table, "window", WINDOW, |node| count(findings, node, "`reorder.window`", 2, u32::MAX));
-    let gap = match table.get("gap") {
-        Some(node) => count(findings, node, "`reorder.gap`", 1, u32::MAX),
-        None => {
-            findings.missing(
-                key.span.clone(),
-                WHAT,
-                "gap",
-                "gap = 3: by how many later frames a frame is overtaken",
-            );
-            None
-        }
-    };
-    let timeout_ns = match table.get("timeout") {
-        Some(node) => span_of_time(findings, node, "`reorder.timeout`", "nothing could overtake"),
-        None => {
-            findings.missing(
-                key.span.clone(),
-                WHAT,
-                "timeout",
-                "timeout = \"50ms\": an overtaken frame leaves after it when fewer frames follow",
-            );
-            None
-        }
-    };
+    let gap = required(findings, &piece, REORDER, "gap", |findings, node| {
+        count(findings, node, "`reorder.gap`", 1, u32::MAX)
+    });
+    let timeout_ns = required(findings, &piece, REORDER, "timeout", |findings, node| {
+        span_of_time(findings, node, "`reorder.timeout`", "nothing could overtake")
+    });
     if let (Some(gap), Some(window)) = (gap, window) {
         refuse_beyond_window(findings, key, table, gap, window);
     }
@@ -170,23 +150,13 @@ fn read_rate(
     mtu_bytes: Option<u32>,
     ways: &mut [&mut Impairment; 2],
 ) {
-    /// A gigabyte: more is a slip of the unit.
-    const MOST: u32 = 1 << 30;
-    let read = directed(findings, key, node, &["queue_bytes", "burst_bytes"], bit_rate);
+    let read = directed(findings, key, node, RATE, bit_rate);
     let Some((table, rate)) = read else { return };
+    let piece = Piece { key, table, what: "`rate`".to_owned() };
     let frame = mtu_bytes.unwrap_or(1500).saturating_add(HEADER_BYTES);
-    let queue = match table.get("queue_bytes") {
-        Some(node) => count(findings, node, "`rate.queue_bytes`", 1, MOST),
-        None => {
-            findings.missing(
-                key.span.clone(),
-                "`rate`",
-                "queue_bytes",
-                "queue_bytes = 65536: what waits for the rate at most; a frame beyond it is dropped",
-            );
-            None
-        }
-    };
+    let queue = required(findings, &piece, RATE, "queue_bytes", |findings, node| {
+        count(findings, node, "`rate.queue_bytes`", 1, MOST_QUEUE_BYTES)
+    });
     if let (Some(node), Some(queue)) = (table.get("queue_bytes"), queue)
         && queue < frame
     {
@@ -198,8 +168,9 @@ fn read_rate(
             )
             .help(format!("write queue_bytes = {frame} or more"));
     }
-    let burst =
-        optional(table, "burst_bytes", 0, |node| count(findings, node, "`rate.burst_bytes`", 0, MOST));
+    let burst = optional(table, "burst_bytes", 0, |node| {
+        count(findings, node, "`rate.burst_bytes`", 0, MOST_QUEUE_BYTES)
+    });
     let (Some(queue), Some(burst)) = (queue, burst) else { return };
     set(ways, Some(rate), |way, bits| {
         way.rate_bits_per_s = bits;

@@ -8,41 +8,22 @@
 mod action;
 mod boxes;
 mod fault;
+mod keys;
 mod link;
 mod piece;
 mod places;
+mod reference;
 mod rule;
-#[cfg(test)]
-mod tests;
 mod value;
 mod whole;
+mod words;
 
 pub(super) use places::Places;
+pub use reference::reference;
 
 use super::configuration::{check_name, choice, optional};
 use crate::document::{Findings, Key, Node};
 use crate::path::{Medium, PathSpec};
-
-const KEYS: &[&str] = &[
-    "mtu_bytes",
-    "medium",
-    "mechanism",
-    "delay",
-    "jitter",
-    "loss",
-    "duplicate",
-    "reorder",
-    "rate",
-    "action",
-    "firewall",
-    "ips",
-    "balancer",
-    "haproxy",
-    "rule",
-    "fault",
-];
-
-const MEDIA: &[(&str, Medium)] = &[("link", Medium::Link), ("loopback", Medium::Loopback)];
 
 /// A path of the file, and where its keys stand.
 #[derive(Debug)]
@@ -56,11 +37,12 @@ pub(super) fn read_path(findings: &mut Findings, key: &Key, node: &Node) -> Opti
     let what = format!("path `{}`", key.name);
     check_name(findings, key, "path");
     let table = findings.table(node, &what)?;
-    findings.refuse_unknown_keys(table, &what, KEYS);
-    // RFC 791: every host takes 576 bytes; 9216 is the largest frame that drivers commonly carry.
+    findings.refuse_unknown_keys(table, &what, &keys::all());
+    let (least, most) = keys::MTU_BYTES;
     let mtu_bytes =
-        optional(table, "mtu_bytes", 1500, |node| value::count(findings, node, "`mtu_bytes`", 576, 9216));
-    let medium = optional(table, "medium", Medium::Link, |node| choice(findings, node, "`medium`", MEDIA));
+        optional(table, "mtu_bytes", 1500, |node| value::count(findings, node, "`mtu_bytes`", least, most));
+    let medium =
+        optional(table, "medium", Medium::Link, |node| choice(findings, node, "`medium`", &words::MEDIA));
     let spec = PathSpec {
         medium: medium.unwrap_or_default(),
         impairments: link::read(findings, table, mtu_bytes),
@@ -77,3 +59,6 @@ pub(super) fn read_path(findings: &mut Findings, key: &Key, node: &Node) -> Opti
     whole::check(findings, table, &spec);
     Some(DeclaredPath { spec, places: Places::of(key, table) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Must not know any part. Units: none. Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`.
 
+use super::keys::{KeyRow, Omitted, Section, WordRow, names};
 use crate::document::{Findings, Key, Node, Span, Table, hint};
 use crate::middlebox::{MiddleboxError, MiddleboxSpec};
 
@@ -13,9 +14,6 @@ pub(super) struct Piece<'t> {
     /// For people: "action `overtake`".
     pub(super) what: String,
 }
-
-/// What `do` can be, and the keys that only this word has.
-pub(super) type Words = &'static [(&'static str, &'static [&'static str])];
 
 impl<'t> Piece<'t> {
     /// `[path.PATH.NAME]`, where it is there and a table.
@@ -59,6 +57,24 @@ fn place_within(table: &Table, name: &str) -> Option<Span> {
         .get(name)
         .map(|node| node.span.clone())
         .or_else(|| table.entries.iter().find_map(|(_, node)| place_within(node.value.as_table()?, name)))
+}
+
+/// The value of a key that must be written.
+pub(super) fn required<T>(
+    findings: &mut Findings,
+    of: &Piece<'_>,
+    rows: &[KeyRow],
+    name: &str,
+    read: impl FnOnce(&mut Findings, &Node) -> Option<T>,
+) -> Option<T> {
+    if let Some(node) = of.table.get(name) {
+        return read(findings, node);
+    }
+    let example = rows.iter().find(|row| row.name == name).map(|row| row.omitted);
+    if let Some(Omitted::Required(example)) = example {
+        findings.missing(of.key.span.clone(), &of.what, name, example);
+    }
+    None
 }
 
 /// Every `[path.PATH.KIND.NAME]`, in file order.
@@ -120,43 +136,36 @@ fn check_name(findings: &mut Findings, key: &Key, kind: &str) {
 }
 
 /// The word of `do`, after every key was reported that this word does not have.
-pub(super) fn refuse_foreign_keys<'t>(
+pub(super) fn read_do(
     findings: &mut Findings,
-    piece: &Piece<'t>,
-    common: &[&str],
-    words: Words,
-    example: &str,
-) -> Option<&'t str> {
-    let Piece { key, table, what } = piece;
-    let word = match table.get("do") {
-        Some(node) => known_word(findings, node, words),
-        None => {
-            findings.missing(key.span.clone(), what, "do", example);
-            None
-        }
-    };
-    let own = words.iter().find(|(known, _)| Some(*known) == word).map(|(_, keys)| *keys);
+    piece: &Piece<'_>,
+    section: &'static Section,
+) -> Option<&'static WordRow> {
+    let Piece { table, what, .. } = piece;
+    let (common, words) = (names(section.keys), section.words);
+    let word =
+        required(findings, piece, section.keys, "do", |findings, node| known_word(findings, node, words));
     for (key, _) in &table.entries {
         let name = key.name.as_str();
-        let of: Vec<&str> =
-            words.iter().filter(|(_, keys)| keys.contains(&name)).map(|(word, _)| *word).collect();
-        if common.contains(&name) || own.is_some_and(|keys| keys.contains(&name)) {
+        let has = |word: &WordRow| word.keys.iter().any(|row| row.name == name);
+        if common.contains(&name) || word.is_some_and(has) {
             continue;
         }
-        match (word, own) {
-            (Some(word), Some(own)) if of.is_empty() => {
-                let known: Vec<&str> = common.iter().chain(own).copied().collect();
-                findings.unknown_key(key, &format!("{what} with do = \"{word}\""), &known);
+        let of: Vec<&str> = words.iter().filter(|word| has(word)).map(|word| word.word).collect();
+        match word {
+            Some(word) if of.is_empty() => {
+                let known: Vec<&str> = common.iter().copied().chain(names(word.keys)).collect();
+                findings.unknown_key(key, &format!("{what} with do = \"{}\"", word.word), &known);
             }
-            (Some(word), _) => refuse_foreign_key(findings, piece, key, word, &of),
-            (None, _) if of.is_empty() => {
-                let all = words.iter().flat_map(|(_, keys)| keys.iter());
-                let mut known: Vec<&str> = common.iter().chain(all).copied().collect();
+            Some(word) => refuse_foreign_key(findings, piece, key, word.word, &of),
+            None if of.is_empty() => {
+                let all = words.iter().flat_map(|word| names(word.keys));
+                let mut known: Vec<&str> = common.iter().copied().chain(all).collect();
                 known.dedup();
                 findings.unknown_key(key, what, &known);
             }
             // Which keys there are is not known before the word is.
-            (None, _) => {}
+            None => {}
         }
     }
     word
@@ -178,12 +187,12 @@ fn refuse_foreign_key(findings: &mut Findings, piece: &Piece<'_>, key: &Key, wor
 }
 
 /// A value of `do`.
-fn known_word<'t>(findings: &mut Findings, node: &'t Node, words: Words) -> Option<&'t str> {
+fn known_word(findings: &mut Findings, node: &Node, words: &'static [WordRow]) -> Option<&'static WordRow> {
     let word = findings.string(node, "`do`")?;
-    if words.iter().any(|(known, _)| *known == word) {
-        return Some(word);
+    if let Some(known) = words.iter().find(|known| known.word == word) {
+        return Some(known);
     }
-    let help = hint(word, words.iter().map(|(known, _)| *known), "there are");
+    let help = hint(word, words.iter().map(|known| known.word), "there are");
     findings
         .report(node.span.clone(), format!("`do` cannot be `{word}`"), "not something that can be done here")
         .help(help);

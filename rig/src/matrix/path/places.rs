@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::link::IMPAIRMENTS;
+use crate::configuration::{AskedBy, Lack};
 use crate::document::{Findings, Key, Span, Table};
-use crate::path::Lack;
 
 /// Places of one path.
 #[derive(Debug, Clone)]
@@ -16,7 +15,7 @@ pub(in crate::matrix) struct Places {
 }
 
 impl Places {
-    /// Of `[path.KEY]`: every key of it, `impairments` (the first that impairs), and `action.NAME`, `rule.NAME`, `fault.NAME`.
+    /// Of `[path.KEY]`: every key of it, and `rule.NAME`, `fault.NAME`.
     pub(super) fn of(key: &Key, table: &Table) -> Self {
         let mut keys = BTreeMap::new();
         for (key, node) in &table.entries {
@@ -25,12 +24,9 @@ impl Places {
             } else {
                 key.span.clone()
             };
-            if IMPAIRMENTS.contains(&key.name.as_str()) {
-                keys.entry("impairments".to_owned()).or_insert_with(|| whole.clone());
-            }
             keys.insert(key.name.clone(), whole);
             if let Some(inner) = node.value.as_table()
-                && ["action", "rule", "fault"].contains(&key.name.as_str())
+                && ["rule", "fault"].contains(&key.name.as_str())
             {
                 for (part, _) in &inner.entries {
                     keys.insert(format!("{}.{}", key.name, part.name), part.span.clone());
@@ -40,39 +36,44 @@ impl Places {
         Self { name: key.span.clone(), keys }
     }
 
-    /// Where the key stands; the path's name where it stands nowhere.
-    fn find(&self, key: &str) -> Span {
-        self.keys.get(key).unwrap_or(&self.name).clone()
+    /// Where what asks for something stands; the path's name where it stands nowhere.
+    fn find(&self, asked_by: AskedBy<'_>) -> Span {
+        let key = match asked_by {
+            AskedBy::Mechanism => Some("mechanism".to_owned()),
+            AskedBy::HaProxy => Some("haproxy".to_owned()),
+            AskedBy::Rule(name) => Some(format!("rule.{name}")),
+            AskedBy::Fault(name) => Some(format!("fault.{name}")),
+            AskedBy::Configuration | AskedBy::Path => None,
+        };
+        key.and_then(|key| self.keys.get(&key)).unwrap_or(&self.name).clone()
     }
 
     /// Reports what a host, or a configuration, cannot do of this path.
     pub(in crate::matrix) fn report(&self, findings: &mut Findings, path: &str, lack: &Lack) {
-        let Lack { key, why } = lack;
-        let kind = key.split('.').next().unwrap_or_default();
-        let (who, label, help) = match kind {
-            "mechanism" => (
+        let (who, label, help) = match lack.asked_by() {
+            AskedBy::Mechanism => (
                 "this host",
                 "demanded here",
                 format!(
-                    "{why}\nwrite mechanism = \"auto\" and the own middlebox does it; `rig doctor` says what this host has"
+                    "{lack}\nwrite mechanism = \"auto\" and the own middlebox does it; `rig doctor` says what this host has"
                 ),
             ),
-            "rule" | "haproxy" => (
+            AskedBy::Rule(_) | AskedBy::HaProxy => (
                 "this host",
                 "asked for here",
-                format!("{why}\n`rig doctor` says what is missing and what to do about it"),
+                format!("{lack}\n`rig doctor` says what is missing and what to do about it"),
             ),
             // No host lacks it: it does not go together.
-            _ => (
+            AskedBy::Path | AskedBy::Fault(_) | AskedBy::Configuration => (
                 "a configuration",
                 "asked for here",
                 format!(
-                    "{why}\nleave these cells out: [[exclude]] with path = \"{path}\" and the configuration"
+                    "{lack}\nleave these cells out: [[exclude]] with path = \"{path}\" and the configuration"
                 ),
             ),
         };
         findings
-            .report(self.find(key), format!("{who} cannot do what path `{path}` asks for"), label)
+            .report(self.find(lack.asked_by()), format!("{who} cannot do what path `{path}` asks for"), label)
             .help(help);
     }
 }

@@ -3,51 +3,22 @@
 //! Must not know nft's language. Units: ports. Errors: problems at the key; they blame the matrix file.
 //! Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use super::piece::Piece;
+use super::keys::{RULE, names};
+use super::piece::{Piece, required};
 use super::value::port;
+use super::words::{FLAGS, HOOKS, MATCHES, PLACES, VERDICTS};
 use crate::document::{Findings, Node};
 use crate::matrix::configuration::{choice, optional};
 use crate::path::{Hook, Matches, Place, Rule, RuleSelect, RuleVerdict, TcpFlag};
 
-pub(super) const KEYS: &[&str] =
-    &["at", "hook", "source_port", "destination_port", "flags", "invalid", "verdict", "matches"];
-
-const PLACES: &[(&str, Place)] =
-    &[("target", Place::Target), ("peer", Place::Peer), ("switch", Place::Switch)];
-
-const HOOKS: &[(&str, Hook)] =
-    &[("input", Hook::Input), ("output", Hook::Output), ("forward", Hook::Forward)];
-
-const VERDICTS: &[(&str, RuleVerdict)] = &[
-    ("drop", RuleVerdict::Drop),
-    ("reject-tcp-reset", RuleVerdict::RejectTcpReset),
-    ("count", RuleVerdict::Count),
-];
-
-const MATCHES: &[(&str, Matches)] =
-    &[("every-trial", Matches::EveryTrial), ("sometimes", Matches::Sometimes), ("never", Matches::Never)];
-
-const FLAGS: &[(&str, TcpFlag)] = &[
-    ("fin", TcpFlag::Fin),
-    ("syn", TcpFlag::Syn),
-    ("rst", TcpFlag::Rst),
-    ("psh", TcpFlag::Psh),
-    ("ack", TcpFlag::Ack),
-];
-
 /// One rule.
 pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Rule> {
     let Piece { key, table, what } = piece;
-    findings.refuse_unknown_keys(table, what, KEYS);
-    let at = match table.get("at") {
-        Some(node) => choice(findings, node, "`at`", PLACES),
-        None => {
-            findings.missing(key.span.clone(), what, "at", "at = \"target\" (or peer, switch)");
-            None
-        }
-    };
+    findings.refuse_unknown_keys(table, what, &names(RULE.keys));
+    let at =
+        required(findings, piece, RULE.keys, "at", |findings, node| choice(findings, node, "`at`", &PLACES));
     let hook = match (table.get("hook"), at) {
-        (Some(node), _) => choice(findings, node, "`hook`", HOOKS),
+        (Some(node), _) => choice(findings, node, "`hook`", &HOOKS),
         // A switch has one hook.
         (None, Some(Place::Switch)) => Some(Hook::Forward),
         (None, Some(Place::Target | Place::Peer)) => {
@@ -59,19 +30,14 @@ pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Rule> {
     if let (Some(at), Some(hook)) = (at, hook) {
         refuse_hook(findings, piece, at, hook);
     }
-    let verdict = match table.get("verdict") {
-        Some(node) => choice(findings, node, "`verdict`", VERDICTS),
-        None => {
-            let example = "verdict = \"drop\" (or reject-tcp-reset, count)";
-            findings.missing(key.span.clone(), what, "verdict", example);
-            None
-        }
-    };
+    let verdict = required(findings, piece, RULE.keys, "verdict", |findings, node| {
+        choice(findings, node, "`verdict`", &VERDICTS)
+    });
     if let (Some(Place::Switch), Some(RuleVerdict::RejectTcpReset)) = (at, verdict) {
         refuse_reject_at_switch(findings, piece);
     }
     let matches =
-        optional(table, "matches", Matches::EveryTrial, |node| choice(findings, node, "`matches`", MATCHES));
+        optional(table, "matches", Matches::EveryTrial, |node| choice(findings, node, "`matches`", &MATCHES));
     let mut port_of =
         |name| optional(table, name, None, |node| port(findings, node, &format!("`{name}`")).map(Some));
     let (source_port, destination_port) = (port_of("source_port"), port_of("destination_port"));
@@ -128,7 +94,7 @@ fn flags(findings: &mut Findings, node: &Node) -> Option<Vec<TcpFlag>> {
     let mut flags = Vec::new();
     let mut sound = true;
     for item in items {
-        match choice(findings, item, "each value of `flags`", FLAGS) {
+        match choice(findings, item, "each value of `flags`", &FLAGS) {
             Some(flag) if flags.contains(&flag) => {
                 findings
                     .report(item.span.clone(), "a flag is named twice", "named before")

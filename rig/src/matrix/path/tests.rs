@@ -1,12 +1,15 @@
 //! Every key of a path, its default, and the whole of what is read.
 
 mod everything;
+mod proofs;
+mod reference;
 
 use std::path::Path;
 
 use everything::{EVERYTHING, everything};
 
 use super::piece::Piece;
+use crate::configuration::Lack;
 use crate::document::{Document, Findings, Problems};
 use crate::matrix::Matrix;
 use crate::middlebox::{
@@ -14,8 +17,8 @@ use crate::middlebox::{
     JitterOrder, MiddleboxSpec, Offender, Pattern, Sequence, Stranger, Towards,
 };
 use crate::path::{
-    Fault, FaultKind, HaProxy, Hook, Impairments, Lack, Matches, Mechanism, Medium, OnMarkedDown, PathSpec,
-    Place, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, OnMarkedDown, PathSpec, Place,
+    Rule, RuleSelect, RuleVerdict, TcpFlag, Unable,
 };
 
 const MS: u64 = 1_000_000;
@@ -401,53 +404,31 @@ fn a_lack_is_shown_at_the_key_that_asks_for_it() {
     use miette::Diagnostic as _;
     let matrix = parse(EVERYTHING).expect("valid");
     let text = matrix.text().to_owned();
-    let shown = |key: &str| {
-        let lack = Lack { key: key.to_owned(), why: "not here".to_owned() };
-        let problems = matrix.explain_lacks(&[("p".to_owned(), lack)]);
+    let shown = |lack: &Lack| {
+        let problems = matrix.explain_lacks(&[("p".to_owned(), lack.clone())]);
         let problem = problems.iter().next().expect("one problem").clone();
         let label = problem.labels().and_then(|mut labels| labels.next()).expect("a label");
         let help = problem.help().expect("help").to_string();
-        assert!(help.starts_with("not here\n"), "{help}");
+        assert!(help.starts_with(&format!("{lack}\n")), "{help}");
         let line = text[..label.offset()].lines().count();
         (text[label.offset()..label.offset() + label.len()].to_owned(), line)
     };
     let line = |part: &str| text.lines().position(|line| line == part).expect("a line of the file") + 1;
-    for (key, marked, wanted) in [
-        ("mechanism", "mechanism = \"middlebox\"", "mechanism = \"middlebox\""),
-        ("impairments", "delay", "delay = { both = \"50ms\" }"),
-        ("action.forge", "forge", "[path.p.action.forge]"),
-        ("rule.reject", "reject", "[path.p.rule.reject]"),
-        ("fault.busy", "busy", "[path.p.fault.busy]"),
-        ("firewall", "firewall", "[path.p.firewall]"),
-        ("", "p", "[path.p]"),
-        ("rule.unknown", "p", "[path.p]"),
+    let why = || Unable::NoNetem;
+    let rule = |name: &str| Lack::Nft { rule: name.to_owned(), why: why() };
+    let between = Lack::NotPlainBetweenGuests { path: "p".to_owned() };
+    for (lack, marked, wanted) in [
+        (Lack::Netem(why()), "mechanism = \"middlebox\"", "mechanism = \"middlebox\""),
+        (rule("reject"), "reject", "[path.p.rule.reject]"),
+        (Lack::Pause { fault: "busy".to_owned() }, "busy", "[path.p.fault.busy]"),
+        (between, "p", "[path.p]"),
+        (rule("unknown"), "p", "[path.p]"),
     ] {
-        let (text, at) = shown(key);
-        assert_eq!(text, marked, "{key}");
+        let (text, at) = shown(&lack);
+        assert_eq!(text, marked, "{lack}");
         // A key at the beginning of a line: the text before it ends with the line before.
-        assert!([line(wanted), line(wanted) - 1].contains(&at), "{key}: line {at}");
+        assert!([line(wanted), line(wanted) - 1].contains(&at), "{lack}: line {at}");
     }
-}
-
-#[test]
-fn every_key_and_every_deed_is_documented() {
-    const TEXT: &str = include_str!("../../../docs/paths.md");
-    let words = |words: super::piece::Words| words.iter().flat_map(|(word, keys)| keys.iter().chain([word]));
-    let tables = ["action", "rule", "fault"];
-    let known = super::KEYS.iter().filter(|key| !tables.contains(key));
-    let all = known
-        .chain(super::action::COMMON)
-        .chain(super::action::CONDITION)
-        .chain(words(super::action::DEEDS))
-        .chain(super::rule::KEYS)
-        .chain(super::fault::COMMON)
-        .chain(words(super::fault::KINDS));
-    for word in all {
-        // `key`, `key = ...`, [path.NAME.key]
-        let shown = [format!("`{word}`"), format!("`{word} = "), format!(".{word}]")];
-        assert!(shown.iter().any(|shown| TEXT.contains(shown)), "{word} is not in rig/docs/paths.md");
-    }
-    for table in tables {
-        assert!(TEXT.contains(&format!("[path.NAME.{table}.NAME]")), "{table}");
-    }
+    // What a configuration lacks over any path is no problem of a path.
+    assert!(matrix.explain_lacks(&[("p".to_owned(), Lack::Tap(why()))]).is_empty());
 }

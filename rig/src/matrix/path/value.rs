@@ -5,17 +5,15 @@
 
 use rig_protocol::Delay;
 
+use super::keys::{self, KeyRow};
+use super::words::{SEQUENCES, TOWARDS, words};
 use crate::document::{Findings, Key, Node, Span, Table, Value, did_you_mean, hint, listing};
 use crate::matrix::configuration::choice;
 use crate::middlebox::{Direction, Pattern, Sequence, Towards};
 use crate::script::{Wrong, parse_delay, parse_share};
 
-/// The words for one or both directions.
-const TOWARDS: &[(&str, Towards)] =
-    &[("to_peer", Towards::ToPeer), ("to_target", Towards::ToTarget), ("both", Towards::Both)];
-
 /// The keys of a value that has a direction.
-pub(super) const DIRECTIONS: &[&str] = &["to_peer", "to_target", "both"];
+const DIRECTIONS: [&str; 3] = words(&TOWARDS);
 
 /// The largest window of TCP (RFC 7323 section 2.3): no sequence number further off means anything.
 const LARGEST_WINDOW: u32 = 1 << 30;
@@ -155,7 +153,7 @@ pub(super) fn port(findings: &mut Findings, node: &Node, what: &str) -> Option<u
 
 /// One or both directions.
 pub(super) fn towards(findings: &mut Findings, node: &Node, what: &str) -> Option<Towards> {
-    choice(findings, node, what, TOWARDS)
+    choice(findings, node, what, &TOWARDS)
 }
 
 /// The direction of a segment; `both` is any.
@@ -192,8 +190,6 @@ pub(super) fn pattern(findings: &mut Findings, node: &Node, what: &str) -> Optio
     }
 }
 
-const SEQUENCES: &[&str] = &["exact", "+1000", "outside+1000", "rcv_nxt-1", "sack-edge"];
-
 /// Which sequence number a forged reset carries.
 pub(super) fn sequence(findings: &mut Findings, node: &Node, what: &str) -> Option<Sequence> {
     let text = findings.string(node, what)?;
@@ -227,7 +223,7 @@ pub(super) fn directed<'n, T: Clone>(
     findings: &mut Findings,
     key: &Key,
     node: &'n Node,
-    options: &[&str],
+    options: &[KeyRow],
     mut read: impl FnMut(&mut Findings, &Node, &str) -> Option<T>,
 ) -> Option<(&'n Table, Directed<T>)> {
     let name = &key.name;
@@ -235,7 +231,8 @@ pub(super) fn directed<'n, T: Clone>(
         undirected(findings, key, node);
         return None;
     };
-    let known: Vec<&str> = DIRECTIONS.iter().chain(options).copied().collect();
+    let options = keys::names(options);
+    let known: Vec<&str> = DIRECTIONS.iter().chain(&options).copied().collect();
     findings.refuse_unknown_keys(table, &format!("`{name}`"), &known);
     let mut of = |direction: &str| {
         let (key, node) = table.entry(direction)?;

@@ -4,12 +4,11 @@
 //! Must not know hosts. Units: none. Errors: problems at all places that one must see; they blame the matrix file.
 //! Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use super::link::{self, IMPAIRMENTS};
+use super::keys::{fault_of, part_of};
+use super::link;
+use super::words::PLACES;
 use crate::document::{Findings, Key, Node, Span, Table, Value, hint};
-use crate::path::{FaultKind, Mechanism, Medium, PathSpec};
-
-/// Parts that only the own middlebox does.
-const OWN: &[&str] = &["action", "firewall", "ips", "balancer"];
+use crate::path::{FaultKind, Mechanism, Medium, Part, PathSpec, Work};
 
 /// Every problem that no part sees alone.
 pub(super) fn check(findings: &mut Findings, table: &Table, spec: &PathSpec) {
@@ -44,6 +43,25 @@ fn faults<'t>(table: &'t Table, kind: &'t str) -> impl Iterator<Item = (&'t Key,
     })
 }
 
+/// What a fault of this `do` works on.
+fn work_of_fault(word: &str) -> Option<Work> {
+    fault_of(word).map(|kind| Part::Fault(&kind).work())
+}
+
+/// What the key of a path works on; rules and faults say it themselves.
+fn work_of(key: &Key) -> Option<Work> {
+    part_of(&key.name).map(Part::work)
+}
+
+/// The rules that cannot stand beside this: their keys and the places of their `at`.
+fn rules_excluded_by(table: &Table, work: Work) -> impl Iterator<Item = (&Key, Span)> {
+    declared(table, "rule").filter_map(move |(key, rule)| {
+        let (at, node) = word(rule, "at")?;
+        let (_, place) = PLACES.iter().find(|(known, _)| *known == at)?;
+        Part::Rule(*place).work().excludes(work).then(|| (key, node.span.clone()))
+    })
+}
+
 /// Nothing lies between two ends in one kernel; only the machine can be disturbed.
 fn refuse_beside_loopback(findings: &mut Findings, table: &Table, spec: &PathSpec) {
     let (Medium::Loopback, Some(loopback)) = (spec.medium, table.get("medium")) else { return };
@@ -55,7 +73,7 @@ fn refuse_beside_loopback(findings: &mut Findings, table: &Table, spec: &PathSpe
     }
     for (_, fault) in declared(table, "fault") {
         let Some((kind, node)) = word(fault, "do") else { continue };
-        if !["contention", "pause"].contains(&kind) {
+        if !work_of_fault(kind).is_some_and(Work::fits_loopback) {
             others.push((node.span.clone(), "acts on a link".to_owned()));
         }
     }
@@ -91,17 +109,18 @@ fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
     let Some((haproxy, _)) = table.entry("haproxy") else { return };
     let mut others: Vec<(Span, String)> = Vec::new();
     for (key, _) in &table.entries {
-        let name = key.name.as_str();
-        if OWN.contains(&name) || IMPAIRMENTS.contains(&name) || name == "mechanism" {
-            others.push((key.span.clone(), format!("`{name}` acts on the segments of one connection")));
+        if work_of(key).is_some_and(|work| work.excludes(Work::HaProxy)) {
+            others.push((key.span.clone(), format!("`{}` acts on the segments of one connection", key.name)));
         }
     }
-    let gone = faults(table, "host-gone");
-    others.extend(gone.map(|(_, _, place)| (place, "done by the own middlebox".to_owned())));
-    for (_, rule) in declared(table, "rule") {
-        if let Some(("switch", node)) = word(rule, "at") {
-            others.push((node.span.clone(), "forwards nothing: each connection ends there".to_owned()));
+    for (_, fault) in declared(table, "fault") {
+        let Some((kind, node)) = word(fault, "do") else { continue };
+        if work_of_fault(kind).is_some_and(|work| work.excludes(Work::HaProxy)) {
+            others.push((node.span.clone(), "done by the own middlebox".to_owned()));
         }
+    }
+    for (_, place) in rules_excluded_by(table, Work::HaProxy) {
+        others.push((place, "forwards nothing: each connection ends there".to_owned()));
     }
     refuse_beside(
         findings,
@@ -115,27 +134,25 @@ fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
 /// Packet sockets take frames before the bridge sees them: a rule there would never match.
 fn refuse_switch_rules_beside_middlebox(findings: &mut Findings, table: &Table, spec: &PathSpec) {
     let Some((middlebox, label)) = place_of_middlebox(table, spec) else { return };
-    for (key, rule) in declared(table, "rule") {
-        if let Some(("switch", node)) = word(rule, "at") {
-            findings
-                .report(
-                    node.span.clone(),
-                    format!("rule `{}` would never match", key.name),
-                    "the kernel's bridge is bypassed",
-                )
-                .also(middlebox.clone(), label.clone())
-                .help("the own middlebox takes the bridge's place: put the rule at \"peer\" or \"target\", or do it with an action (do = \"drop\", \"inject-rst\")");
-        }
+    for (key, place) in rules_excluded_by(table, Work::Middlebox) {
+        findings
+            .report(place, format!("rule `{}` would never match", key.name), "the kernel's bridge is bypassed")
+            .also(middlebox.clone(), label.clone())
+            .help("the own middlebox takes the bridge's place: put the rule at \"peer\" or \"target\", or do it with an action (do = \"drop\", \"inject-rst\")");
     }
 }
 
 /// What on this path only the own middlebox can do, whatever the host has.
 fn place_of_middlebox(table: &Table, spec: &PathSpec) -> Option<(Span, String)> {
-    let own = table.entries.iter().find(|(key, _)| OWN.contains(&key.name.as_str()));
+    let own = table.entries.iter().find(|(key, _)| work_of(key) == Some(Work::Middlebox));
     if let Some((key, _)) = own {
         return Some((key.span.clone(), format!("`{}` is done by the own middlebox", key.name)));
     }
-    if let Some((_, _, span)) = faults(table, "host-gone").next() {
+    let by_own = |(_, fault)| {
+        let (kind, node) = word(fault, "do")?;
+        (work_of_fault(kind)? == Work::Middlebox).then(|| node.span.clone())
+    };
+    if let Some(span) = declared(table, "fault").find_map(by_own) {
         return Some((span, "done by the own middlebox".to_owned()));
     }
     let impairments = spec.impairments.as_ref()?;

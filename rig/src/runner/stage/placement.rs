@@ -28,7 +28,7 @@ impl Placement {
     /// The placement of this target at the end of this path.
     pub(super) fn of(target: &TargetSpec, path: &PathSpec) -> Result<Self, VoidReason> {
         if let Some(why) = lack_between_guests(target, path) {
-            return Err(VoidReason::Other(why));
+            return Err(VoidReason::Other(why.to_string()));
         }
         Ok(match (target, peer_seat(target, path)) {
             (TargetSpec::Host, PeerSeat::Host | PeerSeat::Guest) => Self::HostBoth,

@@ -10,8 +10,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Direction, Packet};
-use crate::testbed::packet;
+use crate::testbed::packet::{Packet, PacketDirection};
+use crate::testbed::packet_socket;
 
 /// What is kept of each packet: every header, and the data of the scenarios, which is short.
 pub(super) const SNAP_BYTES: u32 = 256;
@@ -37,9 +37,9 @@ unsafe impl Send for Ring {}
 impl Ring {
     /// Begins to fill on an interface of the calling thread's namespace.
     pub(super) fn open(index: libc::c_uint) -> Result<Self, (&'static str, io::Error)> {
-        let socket = packet::open().map_err(|error| ("open a packet socket", error))?;
+        let socket = packet_socket::open().map_err(|error| ("open a packet socket", error))?;
         let version = libc::tpacket_versions::TPACKET_V3 as libc::c_int;
-        packet::set_option(&socket, libc::SOL_PACKET, libc::PACKET_VERSION, &version)
+        packet_socket::set_option(&socket, libc::SOL_PACKET, libc::PACKET_VERSION, &version)
             .map_err(|error| ("ask for TPACKET_V3", error))?;
         pass(&socket, SNAP_BYTES).map_err(|error| ("set its snap length", error))?;
         let request = libc::tpacket_req3 {
@@ -52,7 +52,7 @@ impl Ring {
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
-        packet::set_option(&socket, libc::SOL_PACKET, libc::PACKET_RX_RING, &request)
+        packet_socket::set_option(&socket, libc::SOL_PACKET, libc::PACKET_RX_RING, &request)
             .map_err(|error| ("get a ring from the kernel", error))?;
         // SAFETY: a new mapping at an address that the kernel chooses.
         let memory = unsafe {
@@ -70,7 +70,7 @@ impl Ring {
         }
         let memory = NonNull::new(memory.cast()).expect("mmap(2) does not give address 0 by itself");
         let ring = Self { socket, memory, next: 0 };
-        packet::bind(&ring.socket, index).map_err(|error| ("bind its packet socket", error))?;
+        packet_socket::bind(&ring.socket, index).map_err(|error| ("bind its packet socket", error))?;
         Ok(ring)
     }
 
@@ -99,7 +99,7 @@ impl Ring {
     /// Since the last call: packets that came, and how many of these found no room.
     pub(super) fn take_statistics(&self) -> io::Result<(u64, u64)> {
         let none = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
-        let statistics = packet::take_statistics(&self.socket, none)?;
+        let statistics = packet_socket::take_statistics(&self.socket, none)?;
         Ok((statistics.tp_packets.into(), statistics.tp_drops.into()))
     }
 }
@@ -115,7 +115,7 @@ impl Drop for Ring {
 fn pass(socket: &OwnedFd, bytes: u32) -> io::Result<()> {
     let instruction =
         libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: bytes };
-    packet::attach(socket, &mut [instruction])
+    packet_socket::attach(socket, &mut [instruction])
 }
 
 // include/uapi/linux/if_packet.h: `struct tpacket_block_desc`, then `struct tpacket3_hdr` of each packet and its `struct sockaddr_ll`.
@@ -149,7 +149,7 @@ pub(super) fn packets(block: &[u8], point: usize) -> impl Iterator<Item = Packet
             point,
             time_ns: u64::from(word(header, SECONDS)?) * 1_000_000_000
                 + u64::from(word(header, NANOSECONDS)?),
-            direction: if outgoing { Direction::Out } else { Direction::In },
+            direction: if outgoing { PacketDirection::Out } else { PacketDirection::In },
             original_bytes: word(header, ORIGINAL)?,
             bytes: bytes.to_vec(),
         };
@@ -227,7 +227,10 @@ mod tests {
             original_bytes: 9000,
             bytes: bytes.to_vec(),
         };
-        assert_eq!(found, [wanted(0, Direction::Out, b"first"), wanted(1, Direction::In, b"second one")]);
+        assert_eq!(
+            found,
+            [wanted(0, PacketDirection::Out, b"first"), wanted(1, PacketDirection::In, b"second one")]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use rig_protocol::{Errno, Lane, Side, Slot, Step, StepLog};
 
 use super::*;
-use crate::testbed::capture::{CapturedAt, Direction, Packet};
+use crate::testbed::capture::{CapturedAt, Packet, PacketDirection};
 
 const CLIENT: [u8; 4] = [192, 0, 2, 2];
 const PEER: [u8; 4] = [192, 0, 2, 1];
@@ -43,7 +43,7 @@ impl Wire {
     fn put(&mut self, point: usize, ms: u64, bytes: Vec<u8>) {
         let time_ns = AHEAD + ms * MS;
         let original_bytes = bytes.len() as u32;
-        self.0.push(Packet { point, time_ns, direction: Direction::In, original_bytes, bytes });
+        self.0.push(Packet { point, time_ns, direction: PacketDirection::In, original_bytes, bytes });
     }
 
     fn client_says(&mut self, point: usize, ms: u64, port: u16, sequence: u32, flags: u8) {

@@ -1,0 +1,152 @@
+//! The columns of the table of operations: what a row says of an operation besides its Rust variant.
+//!
+//! Holds the types of the columns; the rows are in `operation.rs`, the labels in `label.rs`. Must not know TOML, files or system calls.
+//! Units: as each [`FieldKind`] says (nanoseconds, parts per million, errno numbers). Errors: none.
+//! Tests: in `operation.rs`, over every row.
+
+use crate::Labels;
+
+/// One value out of a closed list, as the scenario file spells it.
+pub type Choice = &'static [&'static str];
+
+/// What kind of value a field takes in a scenario file, and how it becomes the JSON from which serde builds the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A socket variable: a string -> [`Slot`](crate::Slot).
+    Socket,
+    /// A list of socket variables -> `Vec<Slot>`.
+    Sockets,
+    /// `"5ms"`, `"uniform(0ms, 20ms)"` -> [`Delay`](crate::Delay).
+    Delay,
+    /// Any text.
+    Text,
+    /// A whole number within bounds (inclusive).
+    Count {
+        /// Smallest.
+        low: u64,
+        /// Largest.
+        high: u64,
+    },
+    /// A probability, 0 to 1 (or `"1%"`) -> parts per million.
+    Rate,
+    /// `"ENOENT"` -> [`Errno`](crate::Errno).
+    Errno,
+    /// A word of a closed list.
+    Choice(Choice),
+    /// A mark's name -> [`Mark`](crate::Mark).
+    Mark,
+}
+
+/// One field of an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldSchema {
+    /// Key in the scenario file.
+    pub name: &'static str,
+    /// Key in the JSON form of the operation (differs where the unit is in the key).
+    pub wire: &'static str,
+    /// What it takes.
+    pub kind: FieldKind,
+    /// What the field is where the file does not give it: a word of its list, or `[]` for no sockets. `None`: it must be given.
+    pub default: Option<&'static str>,
+    /// The socket or mark that it names is *defined* by this step (`connect`, `accept`, `mark`).
+    pub defines: bool,
+}
+
+impl FieldSchema {
+    /// A field that must be given.
+    pub(crate) const fn required(name: &'static str, kind: FieldKind) -> Self {
+        Self { name, wire: name, kind, default: None, defines: false }
+    }
+
+    /// A field that may be left out.
+    pub(crate) const fn optional(name: &'static str, kind: FieldKind, default: &'static str) -> Self {
+        Self { default: Some(default), ..Self::required(name, kind) }
+    }
+
+    /// A field whose name begins to exist with this step.
+    pub(crate) const fn defining(name: &'static str, kind: FieldKind) -> Self {
+        Self { defines: true, ..Self::required(name, kind) }
+    }
+
+    /// The same field under another key in the JSON form.
+    pub(crate) const fn on_the_wire(self, wire: &'static str) -> Self {
+        Self { wire, ..self }
+    }
+}
+
+/// Whose lanes may play an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Player {
+    /// Both ends.
+    Both,
+    /// The target only.
+    Target,
+    /// The peer only, as its first step and no other.
+    PeerFirst,
+}
+
+/// Whether a step takes the time that its delay says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// No: it has no delay, or only sets it for others. (A read or accept waits for the other end, not by its own parameters.)
+    No,
+    /// All of it, in every trial.
+    Whole,
+    /// Until something happens, but no longer than the delay.
+    AtMost,
+}
+
+/// How the C library's function for an operation tells its caller of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureReport {
+    /// It returns -1 and sets errno: the agent then does the same, so that what a program would print can be recorded.
+    Errno,
+    /// It leaves errno alone: it returns the number (clock_nanosleep(3), pthread_cond_timedwait(3)), cannot fail, or is no function.
+    Return,
+}
+
+/// One row of the table: all that is known of an operation apart from its doing.
+#[derive(Debug, Clone, Copy)]
+pub struct OpSchema {
+    /// The value of `op`.
+    pub name: &'static str,
+    /// One line for `rig scenario show --operations` and for hints.
+    pub about: &'static str,
+    /// In the order in which the one-line form prints them.
+    pub fields: &'static [FieldSchema],
+    /// Whose lanes may play it.
+    pub player: Player,
+    /// Whether it takes the time that its delay says.
+    pub wait: Wait,
+    /// How the C library reports its failure.
+    pub failure: FailureReport,
+    /// The words for its success.
+    pub labels: Labels,
+    /// Whether its result tells how the connection looks to the program after the verdict: its label then joins the outcome unless the
+    /// step says otherwise.
+    pub follow_up: bool,
+}
+
+impl OpSchema {
+    /// What a row says where it is silent: a system call that either end makes, that does not wait, and whose success is `ok`.
+    pub(crate) const ORDINARY: Self = Self {
+        name: "",
+        about: "",
+        fields: &[],
+        player: Player::Both,
+        wait: Wait::No,
+        failure: FailureReport::Errno,
+        labels: Labels::OK,
+        follow_up: false,
+    };
+
+    /// Whether it opens the socket that it names.
+    pub fn opens(&self) -> bool {
+        self.fields.iter().any(|field| field.kind == FieldKind::Socket && field.defines)
+    }
+
+    /// Whether it has a field of this kind.
+    pub fn takes(&self, kind: FieldKind) -> bool {
+        self.fields.iter().any(|field| field.kind == kind)
+    }
+}

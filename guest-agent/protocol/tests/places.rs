@@ -1,0 +1,184 @@
+//! The places at which the product names an operation: each one beyond its row is one more that a new operation could need.
+//!
+//! Reads the sources of the three crates that know operations. Comments and tests do not count.
+//! Must not know what an operation means. Units: lines. Errors: a failed test names the file and the line.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rig_protocol::schemas;
+
+/// The rows.
+const ROWS: &str = "guest-agent/protocol/src/operation.rs";
+/// The doing: one arm of a match.
+const DOING: &str = "guest-agent/src/ops/mod.rs";
+
+/// Operations whose meaning is special: which, in which file or folder, and why. Every other operation has its row and its doing.
+const SPECIAL: &[(&str, &str, &str)] = &[
+    (
+        "inject",
+        "guest-agent/protocol/src/tally.rs",
+        "a block does not inject more often than its script does",
+    ),
+    (
+        "localtime",
+        "guest-agent/protocol/src/tally.rs",
+        "a block has no more errnos after it than its script plays",
+    ),
+    ("close", "rig/src/analysis/", "a script that closes its own descriptor makes EBADF itself"),
+    ("connect", "rig/src/runner/", "a captured connection begins with it"),
+    ("inject", "guest-agent/protocol/src/script.rs", "it must reach a select"),
+    (
+        "inject",
+        "guest-agent/src/plan.rs",
+        "its lane's thread needs the filter, and no trial checks its bounds",
+    ),
+    ("inject", "guest-agent/src/tally.rs", "what was injected is the truth of the positive control"),
+    ("localtime", "guest-agent/src/tally.rs", "the errno after it has a count of its own"),
+    ("mark", "rig/src/script/", "the help for a mark that no step sets"),
+    ("read", "guest-agent/src/ops/around.rs", "its buffer is made before the first trial"),
+    ("read", "guest-agent/src/plan.rs", "its buffer has a largest size"),
+    ("select", "guest-agent/protocol/src/script.rs", "an injection must reach it"),
+    ("select", "rig/src/matrix/", "where a timeout is expected, a trial takes as long"),
+    ("sleep", "rig/src/matrix/", "a trial takes as long"),
+];
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the tree") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Path and text of every source file, without the tests inside it.
+fn product() -> Vec<(String, String)> {
+    let root = workspace();
+    let mut found = vec![];
+    for sources in ["guest-agent/protocol/src", "guest-agent/src", "rig/src"] {
+        collect(&root.join(sources), &mut found);
+    }
+    assert!(found.len() > 100, "the walk found the sources");
+    found.sort();
+    let relative = |path: &Path| path.strip_prefix(&root).expect("below the root").display().to_string();
+    let read = |path: PathBuf| (relative(&path), fs::read_to_string(&path).expect("UTF-8"));
+    let files = found.into_iter().map(read);
+    let files = files.filter(|(path, _)| !path.ends_with("/tests.rs") && !path.contains("/tests/"));
+    files.map(|(path, text)| (path, without_tests(&text).to_owned())).collect()
+}
+
+fn without_tests(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod tests {").next().expect("split gives at least one")
+}
+
+/// `receive_timeout` -> `ReceiveTimeout`.
+fn variant(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split('_').map(capital).collect()
+}
+
+/// Whether `line` has `word` with no letter of a longer name beside it.
+fn has_word(line: &str, word: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        !before.is_some_and(part_of_name) && !after.is_some_and(part_of_name)
+    })
+}
+
+/// Whether a line of a file names the operation. Its name as a text counts where scenarios are read or played: elsewhere `"read"` and
+/// `"mark"` are words of other things.
+fn names(path: &str, line: &str, name: &str) -> bool {
+    let code = line.trim_start();
+    if code.starts_with("//") {
+        return false;
+    }
+    let variant = variant(name);
+    let in_row = path == ROWS && (code.starts_with(&format!("{variant} {{")) || has_word(line, "name"));
+    let language = path.starts_with("guest-agent/") || path.starts_with("rig/src/script/");
+    let as_text = language && (path != ROWS || in_row) && line.contains(&format!("\"{name}\""));
+    has_word(line, &format!("Op::{variant}")) || (in_row && has_word(line, &variant)) || as_text
+}
+
+/// The lines that name the operation.
+fn places<'f>(files: &'f [(String, String)], name: &str) -> Vec<(&'f str, usize, &'f str)> {
+    let lines = files.iter().flat_map(|(path, text)| {
+        text.lines().enumerate().map(move |(index, line)| (path.as_str(), index + 1, line))
+    });
+    lines.filter(|(path, _, line)| names(path, line, name)).collect()
+}
+
+#[test]
+fn an_ordinary_operation_is_its_row_its_doing_and_its_call() {
+    let files = product();
+    let found = places(&files, "pending");
+    let lines: Vec<(&str, &str)> = found.iter().map(|(path, _, line)| (*path, line.trim())).collect();
+    let doing = "Op::Pending { socket } => around.timed(planned, || sys::files::pending_bytes(of(*socket))),";
+    assert_eq!(lines, [(ROWS, "Pending {"), (ROWS, "name: \"pending\","), (DOING, doing)]);
+    let call = |line: &str| has_word(line, "pending_bytes") && !line.trim_start().starts_with("//");
+    let calls: Vec<&str> = files
+        .iter()
+        .flat_map(|(path, text)| text.lines().filter(|line| call(line)).map(move |_| path.as_str()))
+        .collect();
+    assert_eq!(calls, [DOING, "guest-agent/src/sys/files.rs"]);
+}
+
+#[test]
+fn an_operation_is_named_elsewhere_only_where_its_meaning_is_special() {
+    let files = product();
+    let mut wrong = vec![];
+    let mut met = BTreeSet::new();
+    for schema in schemas() {
+        let found = places(&files, schema.name);
+        assert_eq!(
+            found.iter().filter(|(path, ..)| *path == ROWS).count(),
+            2,
+            "{}: variant and name",
+            schema.name
+        );
+        assert_eq!(found.iter().filter(|(path, ..)| *path == DOING).count(), 1, "{}: one arm", schema.name);
+        for (path, line, text) in found.into_iter().filter(|(path, ..)| ![ROWS, DOING].contains(path)) {
+            let special =
+                SPECIAL.iter().position(|(name, at, _)| *name == schema.name && path.starts_with(at));
+            match special {
+                Some(index) => {
+                    met.insert(index);
+                }
+                None => wrong.push(format!("{path}:{line} names `{}`: {}", schema.name, text.trim())),
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "ask the row (`Op::schema`), or give the reason in SPECIAL:\n{}",
+        wrong.join("\n")
+    );
+    let stale: Vec<_> = SPECIAL.iter().enumerate().filter(|(index, _)| !met.contains(index)).collect();
+    assert!(stale.is_empty(), "no longer so: {stale:?}");
+}
+
+#[test]
+fn a_planted_name_is_seen_and_a_comment_a_test_or_a_longer_name_is_not() {
+    let agent = "guest-agent/src/any.rs";
+    assert!(names(agent, "        Op::Pending { .. } => 1,", "pending"));
+    assert!(names(agent, "    | rig_protocol::Op::Pending { socket }", "pending"));
+    assert!(names("rig/src/script/any.rs", "if schema.name == \"pending\" {", "pending"));
+    assert!(names(ROWS, "    ReceiveTimeout {", "receive_timeout"));
+    assert!(!names(agent, "    // Op::Pending {", "pending"));
+    assert!(!names("rig/src/testbed/any.rs", "NetOp::Pending", "pending"));
+    assert!(!names(agent, "Poll::Pending", "pending"));
+    assert!(!names("rig/src/process/any.rs", "\"read\"", "read"));
+    assert_eq!(
+        without_tests("a\n#[cfg(test)]\nmod tests;\nb\n#[cfg(test)]\nmod tests {\nc"),
+        "a\n#[cfg(test)]\nmod tests;\nb"
+    );
+}

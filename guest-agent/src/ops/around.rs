@@ -1,0 +1,101 @@
+//! What surrounds the doing of a step: where it stands, what its lane's thread keeps, the clock and errno, and what was seen.
+//!
+//! Holds the timing around each call; must not know operations, judge (void, outcome) or count.
+//! Units: nanoseconds on CLOCK_MONOTONIC. Errors: none, an errno is what was seen.
+//! Between the two readings of the clock lies the call and nothing else; libc's errno is led along as libc's wrappers would
+//! lead it, so that what a program would print can be recorded.
+//! Tests: `tests/loopback` (stale errno, state before the call).
+
+use rig_protocol::{Op, Readiness};
+
+use crate::clock::now_ns;
+use crate::draw::Place;
+use crate::plan::StepPlan;
+use crate::stage::Stage;
+use crate::sys::errno;
+use crate::sys::readiness::FdSets;
+use crate::sys::socket::{self, KernelAddress};
+
+/// What one step saw; the compact form of the protocol's `StepLog`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// Index in the lane.
+    pub(crate) step: u16,
+    /// Begin of the call.
+    pub(crate) begin_ns: u64,
+    /// End of the call.
+    pub(crate) end_ns: u64,
+    /// As in `StepLog::returned`.
+    pub(crate) returned: i64,
+    /// libc's errno right after.
+    pub(crate) errno_after: i32,
+    /// `select` only.
+    pub(crate) ready: Option<Readiness>,
+    /// Verdict step only.
+    pub(crate) state_before: Option<u8>,
+}
+
+/// What a lane's thread keeps from step to step: sets, buffers, an armed injection.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    pub(super) sets: FdSets,
+    /// One per step; empty but for `read`.
+    pub(super) buffers: Vec<Vec<u8>>,
+    /// For the next select; 0 is none.
+    pub(super) cookie: u64,
+}
+
+impl Scratch {
+    /// For a lane of these steps.
+    pub(crate) fn new(steps: &[StepPlan]) -> Self {
+        let buffer = |planned: &StepPlan| match planned.step.op {
+            Op::Read { bytes, .. } => vec![0; bytes as usize],
+            _ => Vec::new(),
+        };
+        Self { sets: FdSets::new(), buffers: steps.iter().map(buffer).collect(), cookie: 0 }
+    }
+
+    /// Forgets what the last trial left.
+    pub(crate) fn empty(&mut self) {
+        self.cookie = 0;
+    }
+
+    /// What a read step read, in this trial; nothing for other steps.
+    pub(crate) fn read_by(&self, seen: &Seen) -> Option<&[u8]> {
+        let bytes = usize::try_from(seen.returned).ok().filter(|bytes| *bytes > 0)?;
+        self.buffers[usize::from(seen.step)].get(..bytes)
+    }
+}
+
+/// Where a step stands.
+pub(crate) struct Around<'a> {
+    /// What the lanes share.
+    pub(crate) stage: &'a Stage,
+    /// For draws.
+    pub(crate) place: Place,
+    /// The peer's address, where the script connects.
+    pub(crate) address: Option<&'a KernelAddress>,
+}
+
+impl Around<'_> {
+    /// Reads the verdict socket's state, then the clock, calls, reads errno, reads the clock.
+    #[inline(always)]
+    pub(super) fn timed(&self, planned: &StepPlan, call: impl FnOnce() -> i64) -> Seen {
+        let state_before = if planned.step.verdict { self.state_before(planned) } else { None };
+        let sets_errno = planned.sets_errno;
+        let begin_ns = now_ns();
+        let returned = call();
+        if sets_errno {
+            errno::follow(returned);
+        }
+        let errno_after = errno::get();
+        let end_ns = now_ns();
+        Seen { step: self.place.step, begin_ns, end_ns, returned, errno_after, ready: None, state_before }
+    }
+
+    /// `tcpi_state` of the step's first socket, where it can be read.
+    fn state_before(&self, planned: &StepPlan) -> Option<u8> {
+        let fd = self.stage.descriptor_of(*planned.sockets.first()?);
+        if fd < 0 { None } else { u8::try_from(socket::tcp_state(fd)).ok() }
+    }
+}

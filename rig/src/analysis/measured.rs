@@ -1,0 +1,188 @@
+//! From blocks to the sums of a cell.
+//!
+//! Holds which blocks count, and their sums. Must not rate or judge: that is for the summaries, controls and comparisons.
+//! Units: counts. Errors: none; a block that has more trials than were planned is void, with that reason.
+//! Tests: `tests/golden/analysis.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rig_protocol::{Op, Side, Tally, TcpState};
+
+use crate::configuration::Engine;
+use crate::matrix::Cell;
+use crate::path::PathCounter;
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord};
+use crate::record::{Run, VoidReason};
+
+use super::model::{NotRun, Shortage};
+
+/// A cell of the plan with what was measured of it.
+#[derive(Debug)]
+pub(super) struct Measured<'a> {
+    pub(super) record: &'a CellRecord,
+    /// The blocks that count: of each the last attempt that is complete.
+    pub(super) blocks: Vec<&'a BlockRecord>,
+    /// Sums of the target over those blocks.
+    pub(super) tally: Tally,
+    /// Sums of the peer.
+    pub(super) peer: Tally,
+    /// Trials without an outcome, by reason.
+    pub(super) void_reasons: BTreeMap<String, u64>,
+    /// Blocks planned, and of these not even tried.
+    planned: usize,
+    unplayed: usize,
+}
+
+impl Measured<'_> {
+    pub(super) fn cell(&self) -> &Cell {
+        &self.record.cell
+    }
+
+    /// What a mechanism of the path counted over its blocks.
+    pub(super) fn path_counter(&self, counter: &PathCounter) -> u64 {
+        let name = counter.to_string();
+        self.blocks.iter().filter_map(|block| block.path.counters.get(&name)).sum()
+    }
+
+    pub(super) fn void(&self) -> u64 {
+        self.void_reasons.values().sum()
+    }
+
+    pub(super) fn configuration(&self) -> &str {
+        &self.cell().subject.configuration.name
+    }
+
+    /// Whether one of its blocks was executed by this.
+    pub(super) fn ran_on(&self, engine: Engine) -> bool {
+        self.accelerators().contains(engine.word())
+    }
+
+    /// What its blocks really ran on: `kvm`, `tcg`, `none`.
+    pub(super) fn accelerators(&self) -> BTreeSet<&str> {
+        self.blocks
+            .iter()
+            .map(|block| block.target.accelerator.as_str())
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
+    /// Whether the cell measures what the kernel does: no control, no race between the application's own threads, and no script that
+    /// closes the descriptor itself before or while select() has it (then EBADF is the application's doing, select(2)).
+    pub(super) fn is_plain(&self) -> bool {
+        self.cell().control.is_none() && self.cell().alert && !closes_its_descriptor(self.cell())
+    }
+
+    /// Whether libslirp terminates TCP between the peer and the target.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.cell().subject.configuration.target.proxied()
+    }
+
+    /// `scenario parameter=value` for people.
+    pub(super) fn subject(&self) -> String {
+        let subject = &self.cell().subject;
+        let parameters = subject.parameters.iter().map(|(name, value)| format!(" {name}={value}"));
+        format!("{}{}", subject.scenario, parameters.collect::<String>())
+    }
+
+    /// Trials in which TCP_INFO said CLOSE right before the call: the RST had been processed.
+    pub(super) fn rst_before_call(&self) -> u64 {
+        self.tally.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0)
+    }
+
+    /// Whether somebody watched the packets of every block.
+    pub(super) fn has_witness(&self) -> bool {
+        self.blocks.iter().all(|block| !block.witness.absent)
+    }
+
+    pub(super) fn witness_rsts(&self) -> u64 {
+        self.blocks.iter().map(|block| block.witness.rst_to_target + block.witness.rst_to_peer).sum()
+    }
+
+    /// What the kernels of both ends say they sent (proc(5), /proc/net/snmp).
+    pub(super) fn kernel_rsts(&self) -> u64 {
+        let of = |tally: &Tally| tally.counters.get("Tcp.OutRsts").copied().unwrap_or(0);
+        u64::try_from(of(&self.tally) + of(&self.peer)).unwrap_or(0)
+    }
+
+    /// Why it has fewer trials than were asked for, if it has.
+    pub(super) fn shortage(&self) -> Option<Shortage> {
+        let (trials, wanted) = (self.tally.trials, self.cell().trials);
+        (trials < wanted).then(|| Shortage {
+            trials,
+            wanted,
+            unplayed: self.unplayed,
+            planned: self.planned,
+            void: self.void_reasons.clone(),
+        })
+    }
+
+    /// Why it has no trial, if it has none.
+    pub(super) fn not_run(&self) -> Option<NotRun> {
+        if let Some(reason) = &self.record.skipped {
+            return Some(NotRun::Skipped(reason.clone()));
+        }
+        (self.tally.trials == 0).then(|| self.shortage().map_or(NotRun::NothingAsked, NotRun::Short))
+    }
+}
+
+fn closes_its_descriptor(cell: &Cell) -> bool {
+    cell.subject.script.lanes_of(Side::Target).any(|lane| {
+        let verdict = lane.steps.iter().position(|step| step.verdict).unwrap_or(lane.steps.len());
+        lane.steps[..verdict].iter().any(|step| matches!(step.op, Op::Close { .. }))
+    })
+}
+
+/// Sums every cell of the plan.
+pub(super) fn measure(run: &Run) -> Vec<Measured<'_>> {
+    run.record.cells.iter().map(|record| measure_cell(run, record)).collect()
+}
+
+fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
+    let planned: BTreeMap<&BlockId, u64> = run
+        .record
+        .blocks
+        .iter()
+        .filter(|block| block.cell == record.cell.id)
+        // A plan may ask for more than can ever be played; what is void must still add up.
+        .map(|block| (&block.id, block.trials.min(Tally::MOST)))
+        .collect();
+    let mut counted: BTreeMap<&BlockId, &BlockRecord> = BTreeMap::new();
+    let mut tried = BTreeSet::new();
+    let mut void_reasons: BTreeMap<String, u64> = BTreeMap::new();
+    for block in run.blocks.iter().filter(|block| block.cell == record.cell.id) {
+        let wanted = planned.get(&block.id).copied();
+        tried.insert(&block.id);
+        match usable(block, wanted) {
+            Ok(()) => {
+                counted.insert(&block.id, block);
+            }
+            // No trial of it has an outcome that counts, so all that were planned are void.
+            Err(reason) => *void_reasons.entry(reason.in_table()).or_default() += wanted.unwrap_or(0),
+        }
+    }
+    let blocks: Vec<&BlockRecord> = counted.into_values().collect();
+    let (mut tally, mut peer) = (Tally::default(), Tally::default());
+    for block in &blocks {
+        tally.absorb(&block.tally);
+        peer.absorb(&block.peer_tally);
+    }
+    for (reason, n) in &tally.voids {
+        *void_reasons.entry(VoidReason::Trial(reason.clone()).in_table()).or_default() += n;
+    }
+    let unplayed = planned.keys().filter(|id| !tried.contains(*id)).count();
+    Measured { record, blocks, tally, peer, void_reasons, planned: planned.len(), unplayed }
+}
+
+/// Why a block does not count, if it does not.
+fn usable(block: &BlockRecord, planned: Option<u64>) -> Result<(), VoidReason> {
+    match &block.status {
+        BlockStatus::Void { reason } => return Err(reason.clone()),
+        BlockStatus::Complete => {}
+    }
+    let trials = block.tally.trials;
+    match planned {
+        None => Err(VoidReason::NotPlanned),
+        Some(planned) if trials > planned => Err(VoidReason::MoreThanPlanned { trials, planned }),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,302 @@
+//! What a reader must know before they believe a number: each caution with its advice, and one rendering.
+//!
+//! Holds facts and words. Must not decide whether a caution holds: `cautions.rs` does.
+//! Units: counts, shares of 1. Errors: none.
+//! Tests: here, `tests/golden/analysis.rs`, the golden reports.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::super::words::{Rounding, count, list, p_value, percent, several};
+use super::question::Question;
+
+/// What a reader must know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Caution {
+    /// A file of the record is damaged or missing: the reader's words.
+    Record(String),
+    /// The record declares no usable confidence; this one is used.
+    Confidence(f64),
+    /// About the kernels at both ends.
+    Ends(EndCaution),
+    /// About what passed between them.
+    Packets(PacketCaution),
+    /// About trials, blocks and controls.
+    Trials(TrialCaution),
+}
+
+/// About host, guests and agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndCaution {
+    /// The run took place in an emulated KVM host.
+    Rehearsed,
+    /// "Bare metal" is itself virtual, of this hypervisor; or may be: none.
+    VirtualHost(Option<String>),
+    /// Host and guests differ in whether they have an /etc/localtime.
+    Localtime {
+        /// Whether the host has one.
+        host: bool,
+        /// The configurations whose guests differ from it.
+        guests: Vec<String>,
+    },
+    /// Guests were emulated; why, or empty.
+    Emulated(String),
+    /// In these configurations libslirp terminates TCP.
+    Proxied(Vec<String>),
+    /// In these configurations not every block proves vhost-net.
+    VhostUnproven(Vec<String>),
+    /// So many cells were played by another agent.
+    ForeignAgent(usize),
+}
+
+/// About packets, as witness and kernels count them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PacketCaution {
+    /// The witness lost so many.
+    WitnessLost(u64),
+    /// In these configurations nobody watched.
+    Unwatched(Vec<String>),
+    /// Witness and kernels count different numbers of RSTs.
+    ResetsDisagree {
+        /// In how many cells.
+        cells: usize,
+        /// Where they are furthest apart.
+        worst: CellName,
+        /// Seen there.
+        wire: u64,
+        /// Sent there, as the kernels say.
+        sent: u64,
+    },
+    /// Segments were sent again over plain links.
+    SentAgain {
+        /// In how many cells.
+        cells: usize,
+        /// Where most.
+        worst: CellName,
+        /// How many there.
+        segments: u64,
+    },
+}
+
+/// About trials, blocks and controls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrialCaution {
+    /// These controls failed (`control in configuration kernel`).
+    ControlsFailed(Vec<String>),
+    /// So many cells are blind.
+    Blind(usize),
+    /// Blocks of the plan were not played.
+    NotComplete,
+    /// Trials are void.
+    Void {
+        /// How many.
+        trials: u64,
+        /// In how many cells.
+        cells: usize,
+    },
+    /// So many cells were skipped.
+    Skipped(usize),
+    /// So many cells have one block only.
+    SingleBlock(usize),
+    /// The blocks of a cell differ among themselves.
+    BlocksDiffer {
+        /// Which cell.
+        cell: CellName,
+        /// In what.
+        question: Question,
+        /// Corrected.
+        p: f64,
+    },
+}
+
+/// A cell, as cautions name one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellName {
+    /// Scenario and parameters.
+    pub subject: String,
+    /// Configuration.
+    pub configuration: String,
+    /// Kernel axis value.
+    pub kernel: String,
+}
+
+impl Display for CellName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} {})", self.subject, self.configuration, self.kernel)
+    }
+}
+
+impl Caution {
+    /// What to make of it, or to do about it; none where the fact says it all.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Record(_) | Self::Confidence(_) | Self::Ends(_) => None,
+            Self::Packets(caution) => caution.advice(),
+            Self::Trials(caution) => caution.advice(),
+        }
+    }
+}
+
+/// The fact, and the advice behind it.
+impl Display for Caution {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(words) => f.write_str(words)?,
+            Self::Confidence(used) => {
+                let used = percent(*used, Rounding::Nearest);
+                write!(f, "the record declares no usable confidence; {used} is used")?;
+            }
+            Self::Ends(caution) => caution.fact(f)?,
+            Self::Packets(caution) => caution.fact(f)?,
+            Self::Trials(caution) => caution.fact(f)?,
+        }
+        self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl EndCaution {
+    fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rehearsed => f.write_str(
+                "rehearsed in an emulated KVM host: behaviour counts, timings mean nothing and are left out",
+            ),
+            Self::VirtualHost(hypervisor) => {
+                let which = hypervisor.as_deref().unwrap_or("not known whether");
+                write!(
+                    f,
+                    "\"bare metal\" is itself a virtual machine ({which}): this run compares virtual with virtual"
+                )
+            }
+            Self::Localtime { host, guests } => {
+                let (host, others) = if *host { ("has", "have not") } else { ("has not", "have") };
+                let guests = list(guests);
+                write!(
+                    f,
+                    "the host {host} an /etc/localtime, guests of {guests} {others}: localtime() then leaves ENOENT in errno on one side only"
+                )
+            }
+            Self::Emulated(reason) => {
+                let why = if reason.is_empty() { String::new() } else { format!(", because {reason}") };
+                write!(
+                    f,
+                    "guests were emulated (TCG){why}: they do not stand for KVM guests, and their timings are not a KVM guest's"
+                )
+            }
+            Self::Proxied(configurations) => write!(
+                f,
+                "{}: libslirp terminates TCP on the way, the guest meets slirp's resets and not the peer's",
+                list(configurations)
+            ),
+            Self::VhostUnproven(configurations) => write!(
+                f,
+                "{}: not every block proves that vhost-net carried its packets",
+                list(configurations)
+            ),
+            Self::ForeignAgent(cells) => write!(
+                f,
+                "{} played by an agent of other bytes than the run declares",
+                several(*cells, "cell")
+            ),
+        }
+    }
+}
+
+impl PacketCaution {
+    fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WitnessLost(packets) => write!(
+                f,
+                "the packet witness lost {} packets: its RST counts are lower bounds",
+                count(*packets)
+            ),
+            Self::Unwatched(configurations) => write!(
+                f,
+                "{}: no witness, because no interface of the host carries the packets of two guests",
+                list(configurations)
+            ),
+            Self::ResetsDisagree { cells, worst, wire, sent } => write!(
+                f,
+                "packets and kernel counters disagree on the number of RSTs in {}; most in {worst}: {} on the wire, {} sent",
+                several(*cells, "cell"),
+                count(*wire),
+                count(*sent)
+            ),
+            Self::SentAgain { cells, worst, segments } => write!(
+                f,
+                "segments were sent again in {}, most in {worst}: {}",
+                several(*cells, "cell"),
+                count(*segments)
+            ),
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::WitnessLost(_) | Self::ResetsDisagree { .. } => None,
+            Self::Unwatched(_) => Some(
+                "their RSTs are what the two kernels say, and a difference from bare metal may be the peer's, which is a guest there too",
+            ),
+            Self::SentAgain { .. } => Some(
+                "on a plain link that is load (full queues, or kernels that waited to run): a timeout there may be the testbed's; lower in_flight, or free the host",
+            ),
+        }
+    }
+}
+
+impl TrialCaution {
+    fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
+            Self::Blind(n) => {
+                let (cells, are) = (several(*n, "cell"), if *n == 1 { "is" } else { "are" });
+                write!(
+                    f,
+                    "{cells} {are} blind: no passing control proves that an errno would have been seen there"
+                )
+            }
+            Self::NotComplete => f.write_str("the run did not play all blocks of its plan"),
+            Self::Void { trials, cells } => {
+                let (trials, cells) = (count(*trials), several(*cells, "cell"));
+                write!(f, "{trials} trials in {cells} are void: they have no outcome and are in no rate")
+            }
+            Self::Skipped(n) => write!(f, "{} skipped", several(*n, "cell")),
+            Self::SingleBlock(n) => {
+                let (cells, have) = (several(*n, "cell"), if *n == 1 { "has" } else { "have" });
+                write!(
+                    f,
+                    "{cells} {have} one block only: trials of one block share one boot; intervals assume independence"
+                )
+            }
+            Self::BlocksDiffer { cell, question, p } => write!(
+                f,
+                "blocks of {cell} differ among themselves in {question} (corrected p {}): its interval is too narrow",
+                p_value(*p)
+            ),
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::ControlsFailed(_) => {
+                Some("what the instrument says of that errno there is not to be trusted")
+            }
+            Self::NotComplete => Some("`rig matrix run --resume` goes on with it"),
+            Self::Skipped(_) => Some("the table says why"),
+            Self::Blind(_) | Self::Void { .. } | Self::SingleBlock(_) | Self::BlocksDiffer { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_stands_behind_the_fact() {
+        let skipped = Caution::Trials(TrialCaution::Skipped(2));
+        assert_eq!(skipped.advice(), Some("the table says why"));
+        assert_eq!(skipped.to_string(), "2 cells skipped; the table says why");
+        let void = Caution::Trials(TrialCaution::Void { trials: 1_200, cells: 1 });
+        assert_eq!(void.advice(), None);
+        assert!(void.to_string().starts_with("1,200 trials in 1 cell are void: "));
+    }
+}

@@ -1,0 +1,233 @@
+//! Why a cell, a control or a comparison says less than was asked of it.
+//!
+//! Holds each reason as data, with its one rendering. Must not decide which one holds.
+//! Units: counts, shares of 1. Errors: none.
+//! Tests: `tests/golden/analysis.rs`, the golden reports.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+
+use rig_protocol::Errno;
+
+use super::super::words::{Rounding, count, percent, several};
+
+/// Why a cell has fewer trials than were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Trials with an outcome.
+    pub trials: u64,
+    /// Asked for.
+    pub wanted: u64,
+    /// Blocks that were not even tried,
+    pub unplayed: usize,
+    /// of this many.
+    pub planned: usize,
+    /// Void trials by reason.
+    pub void: BTreeMap<String, u64>,
+}
+
+impl Display for Shortage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} trials", count(self.trials), count(self.wanted))?;
+        if self.unplayed > 0 {
+            write!(f, ", {} of {} not played", several(self.unplayed, "block"), self.planned)?;
+        }
+        self.void.iter().try_for_each(|(reason, n)| write!(f, ", {} void ({reason})", count(*n)))
+    }
+}
+
+/// Why a cell has no trial at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotRun {
+    /// It was skipped: the plan says why.
+    Skipped(String),
+    /// None has an outcome.
+    Short(Shortage),
+    /// None was asked for.
+    NothingAsked,
+}
+
+impl Display for NotRun {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skipped(reason) => f.write_str(reason),
+            Self::Short(shortage) => shortage.fmt(f),
+            Self::NothingAsked => f.write_str("no trials were asked for"),
+        }
+    }
+}
+
+/// Why a control has not passed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ControlFailure {
+    /// It has no trial.
+    NotRun(NotRun),
+    /// Of what was injected, some was not seen (or more was).
+    Lost {
+        /// What.
+        errno: Errno,
+        /// How often the filter was armed.
+        injected: u64,
+        /// How often the call returned it.
+        seen: u64,
+    },
+    /// The known rate lies outside of the bounds.
+    OutOfBounds {
+        /// Of what.
+        errno: Errno,
+        /// The known rate.
+        expected: f64,
+        /// How often it was seen,
+        seen: u64,
+        /// in how many trials.
+        of: u64,
+        /// Lower bound of the rate.
+        low: f64,
+        /// Upper bound.
+        high: f64,
+    },
+}
+
+impl Display for ControlFailure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRun(NotRun::Skipped(reason)) => write!(f, "not run: {reason}"),
+            Self::NotRun(NotRun::Short(shortage)) => write!(f, "no trials: {shortage}"),
+            Self::NotRun(NotRun::NothingAsked) => f.write_str("no trials"),
+            Self::Lost { errno, injected, seen } => {
+                write!(f, "{errno} was injected {} times and seen {} times", count(*injected), count(*seen))
+            }
+            Self::OutOfBounds { errno, expected, seen, of, low, high } => write!(
+                f,
+                "{errno} was expected in {} of the trials and seen in {} of {} ({} to {})",
+                percent(*expected, Rounding::Nearest),
+                count(*seen),
+                count(*of),
+                percent(*low, Rounding::Down),
+                percent(*high, Rounding::Up)
+            ),
+        }
+    }
+}
+
+/// Why a configuration cannot see an errno: its zeros mean nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Blindness {
+    /// A control did not pass.
+    Control {
+        /// Its name.
+        name: String,
+        /// Why not.
+        failure: ControlFailure,
+    },
+    /// No control proves that it would be seen.
+    NoPositive(Errno),
+}
+
+impl Display for Blindness {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Control { name, failure } => write!(f, "control {name} failed: {failure}"),
+            Self::NoPositive(errno) => write!(f, "no positive control for {errno} here"),
+        }
+    }
+}
+
+/// What there is to say about how a cell ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CellReason {
+    /// It was skipped: the plan says why.
+    Skipped(String),
+    /// It is blind, and perhaps short as well.
+    Blind {
+        /// For one errno, or for both.
+        why: Vec<Blindness>,
+        /// Where it is short too.
+        short: Option<Shortage>,
+    },
+    /// It has fewer trials than were asked for.
+    Short(Shortage),
+    /// It is complete, and rules of its path of which that is claimed matched nothing.
+    WithoutEffect(Vec<IdleRule>),
+}
+
+/// A rule of a path of which the claim under test is that it does something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleRule {
+    /// Its name.
+    pub name: String,
+    /// How many packets it matched,
+    pub matched: u64,
+    /// in this many trials.
+    pub trials: u64,
+}
+
+impl Display for CellReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skipped(reason) => f.write_str(reason),
+            Self::Blind { why, short } => {
+                joined(f, "", why)?;
+                short.iter().try_for_each(|short| write!(f, "; {short}"))
+            }
+            Self::Short(shortage) => shortage.fmt(f),
+            Self::WithoutEffect(rules) => joined(f, "fault had no effect: ", rules),
+        }
+    }
+}
+
+impl Display for IdleRule {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { name, matched, trials } = self;
+        write!(f, "rule {name} matched {} packets in {} trials", count(*matched), count(*trials))
+    }
+}
+
+fn joined(f: &mut Formatter<'_>, before: &str, parts: &[impl Display]) -> fmt::Result {
+    f.write_str(before)?;
+    parts.iter().enumerate().try_for_each(|(place, part)| {
+        let between = if place == 0 { "" } else { "; " };
+        write!(f, "{between}{part}")
+    })
+}
+
+/// Which of the two cells of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparedCell {
+    /// The guest's.
+    Virtual,
+    /// The host's.
+    BareMetal,
+}
+
+/// Why a comparison says nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ComparisonReason {
+    /// Bare metal did not play the same.
+    NoBaseline,
+    /// One of the two has no trial.
+    NotRun(ComparedCell, NotRun),
+    /// One of the two would not have seen the errno.
+    Blind(ComparedCell, Blindness),
+}
+
+impl Display for ComparisonReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let at = |which: &ComparedCell| match which {
+            ComparedCell::Virtual => "",
+            ComparedCell::BareMetal => "bare metal: ",
+        };
+        match self {
+            Self::NoBaseline => {
+                f.write_str("no bare-metal cell with this scenario, these parameters and this path")
+            }
+            Self::NotRun(which, why) => write!(f, "{}{why}", at(which)),
+            Self::Blind(which, why) => write!(f, "{}{why}", at(which)),
+        }
+    }
+}
+
+/// Its words, or nothing.
+pub fn told(reason: &Option<impl Display>) -> String {
+    reason.as_ref().map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,141 @@
+//! The figures of a cell.
+//!
+//! Holds rates, quantiles, and how a cell ended and why. Must not know other cells; which errno it cannot see, it is told.
+//! Units: counts, shares of 1, nanoseconds. Errors: none.
+//! Tests: `tests/golden/analysis.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rig_protocol::Tally;
+use rig_stats::{Count, clopper_pearson};
+
+use crate::path::{Matches, PathCounter};
+use crate::record::Run;
+use crate::record::format::{BlockRecord, Origin};
+
+use super::controls::Sight;
+use super::measured::Measured;
+use super::model::{CellReason, CellStatus, CellSummary, IdleRule, OriginCounts, Quantiles, Question, Rate};
+use super::rules::Rules;
+
+/// The figures of a cell.
+pub(super) fn summarise(run: &Run, measured: &Measured<'_>, sight: &Sight, rules: Rules) -> CellSummary {
+    let cell = measured.cell();
+    let subject = &cell.subject;
+    let tally = &measured.tally;
+    let (status, reason) = status(measured, sight);
+    let releases: BTreeSet<&str> = measured
+        .blocks
+        .iter()
+        .filter_map(|block| block.target_hello.as_ref())
+        .map(|hello| hello.kernel_release.as_str())
+        .collect();
+    let timed = if run.record.environment.rehearsed { BTreeMap::new() } else { quantiles(tally) };
+    CellSummary {
+        id: cell.id.0.clone(),
+        scenario: subject.scenario.clone(),
+        configuration: subject.configuration.name.clone(),
+        kernel: subject.kernel.clone(),
+        kernel_release: releases.into_iter().collect::<Vec<_>>().join(", "),
+        path: subject.path.name.clone(),
+        parameters: subject.parameters.clone(),
+        accelerators: measured.accelerators().into_iter().map(str::to_owned).collect(),
+        proxied: subject.configuration.target.proxied(),
+        status,
+        reason,
+        trials: tally.trials,
+        trials_wanted: cell.trials,
+        void: measured.void(),
+        void_reasons: measured.void_reasons.clone(),
+        blocks: u32::try_from(measured.blocks.len()).unwrap_or(u32::MAX),
+        origin: origins(&measured.blocks),
+        returns: tally.returns.clone(),
+        outcomes: tally.outcomes.clone(),
+        rst_before_call: measured.rst_before_call(),
+        rates: Question::ALL.into_iter().map(|q| (q, rate(q.count(tally), rules))).collect(),
+        latency_ns: timed,
+        anomalies: tally.anomalies,
+        witness_rsts: measured.has_witness().then(|| measured.witness_rsts()),
+        kernel_rsts: measured.kernel_rsts(),
+        mechanisms: mechanisms(&measured.blocks),
+        path_counters: path_counters(&measured.blocks),
+        captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
+    }
+}
+
+fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, Option<CellReason>) {
+    if let Some(reason) = &measured.record.skipped {
+        return (CellStatus::Skipped, Some(CellReason::Skipped(reason.clone())));
+    }
+    let short = measured.shortage();
+    // Without a trial there is no zero that could be mistaken for a finding.
+    let why = if measured.tally.trials > 0 { sight.blind_for_any(measured) } else { Vec::new() };
+    match short {
+        short if !why.is_empty() => (CellStatus::Blind, Some(CellReason::Blind { why, short })),
+        Some(short) => (CellStatus::Short, Some(CellReason::Short(short))),
+        None => (CellStatus::Complete, without_effect(measured)),
+    }
+}
+
+/// The rules of the path of which the claim under test is that they do something, and which matched nothing: the runner made sure of that.
+fn without_effect(measured: &Measured<'_>) -> Option<CellReason> {
+    let rules = measured.cell().subject.path.rules.iter().filter(|rule| rule.matches == Matches::Never);
+    let idle: Vec<IdleRule> = rules
+        .map(|rule| IdleRule {
+            name: rule.name.clone(),
+            matched: measured.path_counter(&PathCounter::Rule(rule.name.clone())),
+            trials: measured.tally.trials,
+        })
+        .collect();
+    (!idle.is_empty()).then_some(CellReason::WithoutEffect(idle))
+}
+
+fn mechanisms(blocks: &[&BlockRecord]) -> Vec<String> {
+    let all: BTreeSet<&String> = blocks.iter().flat_map(|block| &block.path.mechanisms).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// What acted, summed over the blocks; and what a packet filter was to match, also where nothing did.
+fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, n) in blocks.iter().flat_map(|block| &block.path.counters) {
+        if *n > 0 || PathCounter::is_of_rule(name) {
+            *sums.entry(name.clone()).or_default() += n;
+        }
+    }
+    sums
+}
+
+/// A share with its exact interval.
+fn rate(of: Count, rules: Rules) -> Rate {
+    let interval = clopper_pearson(of, rules.confidence);
+    Rate {
+        count: of.hits(),
+        n: of.trials(),
+        low: interval.low,
+        high: interval.high,
+        confidence: rules.confidence.get(),
+        method: "clopper-pearson".into(),
+    }
+}
+
+fn origins(blocks: &[&BlockRecord]) -> OriginCounts {
+    let mut origins = OriginCounts::default();
+    for block in blocks {
+        match block.target.origin {
+            Some(Origin::Cold) => origins.cold += 1,
+            Some(Origin::Restored) => origins.restored += 1,
+            Some(Origin::Host) => origins.host += 1,
+            None => {}
+        }
+    }
+    origins
+}
+
+fn quantiles(tally: &Tally) -> BTreeMap<String, Quantiles> {
+    let of = |(name, times): (&String, &rig_protocol::Histogram)| {
+        let at = |share| times.quantile(share);
+        (name.clone(), Quantiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: times.max })
+    };
+    tally.latency.iter().filter(|(_, times)| times.count > 0).map(of).collect()
+}

@@ -1,0 +1,125 @@
+//! What the host's kernel and programs can do, as `rig doctor` tells it: abilities, with what to do about those that are lacking.
+//!
+//! Must not know how an ability was found out. Units: none.
+//! Errors: none; see [`Capability`]. Tests: below.
+
+use std::fmt::Display;
+
+use super::row::{Capability, Need};
+use crate::configuration::{Abilities, Needs};
+
+/// What these rows are made from.
+pub fn needs() -> Needs {
+    let mut needs = Needs { tap: true, vhost_net: true, ..Needs::default() };
+    needs.mechanisms.nft = true;
+    needs.mechanisms.netem = true;
+    needs
+}
+
+/// Whether QEMU starts.
+pub fn qemu(host: &Abilities) -> Capability {
+    let advice = "`rig setup` says how to install it";
+    match &host.qemu {
+        Ok(version) => Capability::usable("qemu", Need::Guests, version.0.clone()),
+        Err(why) if why.is_absent() => {
+            Capability::missing("qemu", Need::Guests, format!("no {}", crate::process::QEMU), advice)
+        }
+        Err(why) => Capability::present("qemu", Need::Guests, why.to_string(), advice),
+    }
+}
+
+/// Whether namespaces can be made.
+pub fn namespaces(host: &Abilities) -> Capability {
+    let advice = "run it as root on a kernel with network namespaces";
+    told("netns", Need::Guests, &host.namespaces, "a network namespace can be made", advice)
+}
+
+/// Whether a tap device can be made.
+pub fn tap(host: &Abilities) -> Capability {
+    let advice = "configurations with a tap are skipped; `modprobe tun`, and run as root";
+    told("tap", Need::Some, &host.tap, "a tap device can be made", advice)
+}
+
+/// Whether the kernel's vhost worker for networks can be had.
+pub fn vhost_net(host: &Abilities) -> Capability {
+    match &host.vhost_net {
+        Err(why) if !why.is_absent() => Capability::present(
+            "vhost-net",
+            Need::Some,
+            why.to_string(),
+            "configurations with vhost-net are skipped",
+        ),
+        answer => {
+            let advice = "configurations with vhost-net are skipped; `modprobe vhost_net`";
+            told("vhost-net", Need::Some, answer, "a vhost worker can be started", advice)
+        }
+    }
+}
+
+/// Whether the packet filter takes the rules that paths are made of.
+pub fn nft(host: &Abilities) -> Capability {
+    let advice = "paths with rules are skipped; `rig setup` installs nft, `modprobe nf_tables` loads the kernel's part";
+    told("nft", Need::Some, &host.mechanisms.nft, "the rules of paths can be loaded", advice)
+}
+
+/// Whether the kernel can delay and lose packets by itself.
+pub fn netem(host: &Abilities) -> Capability {
+    let advice =
+        "delay and loss come from rig's own middlebox instead; `modprobe sch_netem` where the kernel has it";
+    told("netem", Need::Some, &host.mechanisms.netem, "a netem queue can be put on a link", advice)
+}
+
+fn told(
+    name: &'static str,
+    need: Need,
+    answer: &Result<(), impl Display>,
+    usable: &str,
+    advice: &str,
+) -> Capability {
+    match answer {
+        Ok(()) => Capability::usable(name, need, usable),
+        Err(why) => Capability::missing(name, need, why.to_string(), advice),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::look;
+    use super::super::row::State;
+    use super::*;
+    use crate::path::Unable;
+
+    #[test]
+    fn every_row_says_what_was_found_and_what_to_do() {
+        let host = look(&needs());
+        for row in [qemu(&host), namespaces(&host), tap(&host), vhost_net(&host), nft(&host), netem(&host)] {
+            assert!(!row.detail.is_empty());
+            assert_eq!(row.advice.is_some(), row.state != State::Usable, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_fails_is_missing_with_its_reason_and_what_to_do() {
+        let missing = told("netem", Need::Some, &Err("no sch_netem"), "it is there", "load it");
+        assert_eq!((missing.state, missing.detail.as_str()), (State::Missing, "no sch_netem"));
+        assert_eq!(missing.advice.as_deref(), Some("load it"));
+    }
+
+    #[test]
+    fn what_is_there_and_does_not_function_is_not_called_missing() {
+        let broken = Unable::VhostIdle("out of memory".to_owned());
+        let mut host = look(&Needs::default());
+        host.vhost_net = Err(broken.clone());
+        assert_eq!((vhost_net(&host).state, vhost_net(&host).detail), (State::Present, broken.to_string()));
+        host.vhost_net = Err(Unable::NoVhost);
+        assert_eq!(vhost_net(&host).state, State::Missing);
+        host.qemu = Err(Unable::NoQemu { program: "q", said: "gone".to_owned() });
+        assert_eq!(qemu(&host).state, State::Missing);
+        let status = "signal: 4".to_owned();
+        host.qemu = Err(Unable::Fails { program: "q".to_owned(), option: "--version", status });
+        assert_eq!(
+            (qemu(&host).state, qemu(&host).detail),
+            (State::Present, "q --version ends with signal: 4".to_owned())
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Why a target cannot be had at the end of a path here: every reason, with its one rendering, and what asks for the thing that is lacking.
+//!
+//! Plain data. Must not find a lack (`requirement.rs`). Units: none. Errors: these; they blame the host, or a configuration and a path
+//! that do not go together. Cells are skipped with them. Tests: `requirement.rs`.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::supported::Unsupported;
+use crate::path::Unable;
+
+/// Why a cell cannot be run here. Its text is what plans, records and reports say.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Lack {
+    /// Nothing runs without them.
+    #[error("no network namespaces: {0}")]
+    Namespaces(Unable),
+    /// No guest runs without it.
+    #[error("no QEMU: {0}")]
+    Qemu(Unable),
+    /// No QEMU of ours can be what the configuration asks for.
+    #[error(transparent)]
+    Unsupported(Unsupported),
+    /// The configuration takes nothing else.
+    #[error("KVM does not function: {reason}")]
+    Kvm {
+        /// As the probe tells it.
+        reason: String,
+    },
+    /// A tap, or one with several queues.
+    #[error("no tap: {0}")]
+    Tap(Unable),
+    /// The kernel's worker behind a tap.
+    #[error("no vhost-net: {0}")]
+    VhostNet(Unable),
+    /// `-netdev dgram` came with QEMU 7.2.
+    #[error("QEMU {version} has no datagram link between guests; 7.2 has")]
+    Datagrams {
+        /// This host's.
+        version: String,
+    },
+    /// A peer in a second guest is not on the target's loopback.
+    #[error("path `{path}` is a loopback: a peer that is a second guest (backend = \"socket\") is not on it")]
+    LoopbackBetweenGuests {
+        /// Its name.
+        path: String,
+    },
+    /// The host has no part in what is between two guests.
+    #[error(
+        "path `{path}` is not plain: the link between two guests (backend = \"socket\") has no place for a middlebox, rules or faults"
+    )]
+    NotPlainBetweenGuests {
+        /// Its name.
+        path: String,
+    },
+    /// libslirp opens a connection of its own.
+    #[error(
+        "user networking ends the guest's TCP in QEMU: {part} of path `{path}` would act on QEMU's own connection"
+    )]
+    UserNetworking {
+        /// What would act.
+        part: PathPart,
+        /// The path's name.
+        path: String,
+    },
+    /// The host's own kernel runs the host's target.
+    #[error("a host cannot be paused, only a guest")]
+    Pause {
+        /// The fault's name.
+        fault: String,
+    },
+    /// A real load balancer.
+    #[error("no HAProxy: {0}")]
+    HaProxy(Unable),
+    /// The packet filter.
+    #[error("no nft: {why}")]
+    Nft {
+        /// A rule that needs it.
+        rule: String,
+        /// Why it cannot be had.
+        why: Unable,
+    },
+    /// The packet filter's memory of connections, where the rule is.
+    #[error("no connection tracking on a bridge: {why}")]
+    BridgeConntrack {
+        /// A rule that needs it.
+        rule: String,
+        /// Why it cannot be had.
+        why: Unable,
+    },
+    /// Demanded by `mechanism`.
+    #[error("no netem: {0}")]
+    Netem(Unable),
+    /// The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
+    #[error("no netem: {why}; rig's own middlebox would take the bridge's place, where rule `{rule}` is")]
+    Bridge {
+        /// A rule of the bridge.
+        rule: String,
+        /// Why netem cannot be had.
+        why: Unable,
+    },
+}
+
+/// A part of a path that acts on segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathPart {
+    /// Delay, loss and the like.
+    Impairments,
+    /// The real load balancer.
+    HaProxy,
+    /// Whatever the own middlebox does.
+    Middlebox,
+    /// A rule of the packet filter.
+    Rule(String),
+}
+
+impl fmt::Display for PathPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Impairments => f.write_str("the impairments"),
+            Self::HaProxy => f.write_str("HAProxy"),
+            Self::Middlebox => f.write_str("the middlebox"),
+            Self::Rule(name) => write!(f, "rule `{name}`"),
+        }
+    }
+}
+
+/// What in the matrix file asks for what is lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedBy<'l> {
+    /// The configuration, over whatever path.
+    Configuration,
+    /// The path as a whole, at the end of which this configuration is: they do not go together.
+    Path,
+    /// `mechanism` of the path.
+    Mechanism,
+    /// `[path.NAME.haproxy]`
+    HaProxy,
+    /// `[path.NAME.rule.NAME]`
+    Rule(&'l str),
+    /// `[path.NAME.fault.NAME]`
+    Fault(&'l str),
+}
+
+impl Lack {
+    /// What in the matrix file asks for it.
+    pub fn asked_by(&self) -> AskedBy<'_> {
+        match self {
+            Self::Namespaces(_)
+            | Self::Qemu(_)
+            | Self::Unsupported(_)
+            | Self::Kvm { .. }
+            | Self::Tap(_)
+            | Self::VhostNet(_)
+            | Self::Datagrams { .. } => AskedBy::Configuration,
+            Self::LoopbackBetweenGuests { .. }
+            | Self::NotPlainBetweenGuests { .. }
+            | Self::UserNetworking { .. } => AskedBy::Path,
+            Self::Pause { fault } => AskedBy::Fault(fault),
+            Self::HaProxy(_) => AskedBy::HaProxy,
+            Self::Nft { rule, .. } | Self::BridgeConntrack { rule, .. } | Self::Bridge { rule, .. } => {
+                AskedBy::Rule(rule)
+            }
+            Self::Netem(_) => AskedBy::Mechanism,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Keys of `[configuration.NAME]`.
+//!
+//! Holds the rows and the words that can be their values. Must not read anything. Units: MiB, vCPUs, queue pairs.
+//! Errors: none. Tests: `keys/tests.rs`.
+
+use super::row::{KeyRow, KeyTable, Unsaid, ValueKind, words_of};
+use crate::configuration::{Accelerator, Localtime, NicBackend, NicModel};
+
+/// What executes the kernel: words of `kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::matrix) enum Kind {
+    /// The host, in a namespace.
+    Host,
+    /// A QEMU guest.
+    Qemu,
+}
+
+pub(in crate::matrix) const KINDS: &[(&str, Kind)] = &[("host", Kind::Host), ("qemu", Kind::Qemu)];
+
+pub(in crate::matrix) const MODELS: &[(&str, NicModel)] =
+    &[("virtio-net", NicModel::VirtioNet), ("vmxnet3", NicModel::Vmxnet3)];
+
+pub(in crate::matrix) const BACKENDS: &[(&str, NicBackend)] = &[
+    ("tap", NicBackend::Tap),
+    ("tap-vhost", NicBackend::TapVhost),
+    ("user", NicBackend::User),
+    ("socket", NicBackend::Socket),
+];
+
+pub(in crate::matrix) const ACCELERATORS: &[(&str, Accelerator)] =
+    &[("auto", Accelerator::Auto), ("kvm", Accelerator::Kvm), ("tcg", Accelerator::Tcg)];
+
+/// A machine type is kept as its word.
+pub(in crate::matrix) const MACHINES: &[(&str, &str)] =
+    &[("q35", "q35"), ("pc", "pc"), ("microvm", "microvm")];
+
+pub(in crate::matrix) const LOCALTIMES: &[(&str, Localtime)] =
+    &[("present", Localtime::Present), ("absent", Localtime::Absent)];
+
+pub(in crate::matrix) const KIND: KeyRow = KeyRow {
+    name: "kind",
+    kind: ValueKind::Word(|| words_of(KINDS)),
+    unsaid: Unsaid::Required { example: "kind = \"qemu\" (or \"host\")" },
+    about: "where the kernel runs: in a QEMU guest, or it is the host's own",
+};
+
+pub(in crate::matrix) const NIC: KeyRow = KeyRow {
+    name: "nic",
+    kind: ValueKind::Word(|| words_of(MODELS)),
+    unsaid: Unsaid::Required { example: "nic = \"virtio-net\"" },
+    about: "the measured NIC, as the guest sees it",
+};
+
+pub(in crate::matrix) const BACKEND: KeyRow = KeyRow {
+    name: "backend",
+    kind: ValueKind::Word(|| words_of(BACKENDS)),
+    unsaid: Unsaid::Required { example: "backend = \"tap\"" },
+    about: "what stands behind the NIC: a tap, a tap driven by vhost-net, user networking, a second guest's socket",
+};
+
+pub(in crate::matrix) const QUEUES: KeyRow = KeyRow {
+    name: "queues",
+    kind: ValueKind::Count { least: 1, most: 16, unit: "queue pairs" },
+    unsaid: Unsaid::Count(1),
+    about: "queue pairs of the NIC; more than one needs virtio-net on a tap",
+};
+
+pub(in crate::matrix) const ACCELERATOR: KeyRow = KeyRow {
+    name: "accelerator",
+    kind: ValueKind::Word(|| words_of(ACCELERATORS)),
+    unsaid: Unsaid::Word("auto"),
+    about: "what executes the guest; auto takes KVM where a guest boots under it, and TCG elsewhere",
+};
+
+pub(in crate::matrix) const MACHINE: KeyRow = KeyRow {
+    name: "machine",
+    kind: ValueKind::Word(|| words_of(MACHINES)),
+    unsaid: Unsaid::Word("q35"),
+    about: "QEMU's machine type",
+};
+
+pub(in crate::matrix) const VCPUS: KeyRow = KeyRow {
+    name: "vcpus",
+    kind: ValueKind::Count { least: 1, most: 64, unit: "virtual CPUs" },
+    unsaid: Unsaid::Count(1),
+    about: "virtual CPUs of the guest",
+};
+
+pub(in crate::matrix) const MEMORY_MIB: KeyRow = KeyRow {
+    name: "memory_mib",
+    kind: ValueKind::Count { least: 96, most: 65_536, unit: "MiB" },
+    unsaid: Unsaid::Count(384),
+    about: "memory of the guest",
+};
+
+pub(in crate::matrix) const LOCALTIME: KeyRow = KeyRow {
+    name: "localtime",
+    kind: ValueKind::Word(|| words_of(LOCALTIMES)),
+    unsaid: Unsaid::Word("present"),
+    about: "whether the guest has an /etc/localtime",
+};
+
+/// Keys of every kind.
+pub(in crate::matrix) const ANY_KIND: &[KeyRow] = &[KIND];
+
+/// Further keys of `kind = "qemu"`.
+pub(in crate::matrix) const GUEST: &[KeyRow] =
+    &[NIC, BACKEND, QUEUES, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB, LOCALTIME];
+
+pub(in crate::matrix) const CONFIGURATION: KeyTable = KeyTable {
+    head: "[configuration.NAME]",
+    parts: &[ANY_KIND, GUEST],
+    more: None,
+    about: "where the target's kernel runs; kind = \"host\" has no further key",
+};

@@ -1,0 +1,245 @@
+//! Keys of the matrix file itself and of its tables, but for `[configuration.NAME]` and `[path.NAME]`.
+//!
+//! Must not read anything. Units: trials, blocks; times as they are written.
+//! Errors: none. Tests: `keys/tests.rs`.
+
+use super::row::{KeyRow, KeyTable, Unsaid, ValueKind};
+
+/// A cell has at most this many trials: the counts of a run stay far from 64 bits, and a slip of a digit is seen.
+const MOST_TRIALS: u64 = 100_000_000;
+
+/// The count of trials of a cell or of a control.
+const TRIAL_COUNT: ValueKind = ValueKind::Count { least: 1, most: MOST_TRIALS, unit: "trials" };
+
+/// The count of blocks of a cell or of a control.
+const BLOCK_COUNT: ValueKind = ValueKind::Count { least: 1, most: 1_000, unit: "blocks" };
+
+pub(in crate::matrix) const TRIALS: KeyRow = KeyRow {
+    name: "trials",
+    kind: TRIAL_COUNT,
+    unsaid: Unsaid::Count(2_000),
+    about: "trials of a cell over all its blocks",
+};
+
+pub(in crate::matrix) const BLOCKS: KeyRow = KeyRow {
+    name: "blocks",
+    kind: BLOCK_COUNT,
+    unsaid: Unsaid::Count(2),
+    about: "blocks of a cell: each is played on a fresh guest or namespace",
+};
+
+pub(in crate::matrix) const IN_FLIGHT: KeyRow = KeyRow {
+    name: "in_flight",
+    kind: ValueKind::Count { least: 1, most: 20_000, unit: "trials" },
+    unsaid: Unsaid::Means("as many as the waits of the scenario call for"),
+    about: "trials under way at once",
+};
+
+/// Keys that change how much a cell is run.
+pub(in crate::matrix) const SIZES: &[KeyRow] = &[TRIALS, BLOCKS, IN_FLIGHT];
+
+pub(in crate::matrix) const CONTROL_TRIALS: KeyRow = KeyRow {
+    name: "control_trials",
+    kind: TRIAL_COUNT,
+    unsaid: Unsaid::Count(1_000),
+    about: "trials of a control over all its blocks",
+};
+
+pub(in crate::matrix) const CONTROL_BLOCKS: KeyRow = KeyRow {
+    name: "control_blocks",
+    kind: BLOCK_COUNT,
+    unsaid: Unsaid::Count(1),
+    about: "blocks of a control",
+};
+
+pub(in crate::matrix) const CONFIDENCE: KeyRow = KeyRow {
+    name: "confidence",
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Fraction(0.95),
+    about: "confidence of every interval",
+};
+
+pub(in crate::matrix) const MARGIN: KeyRow = KeyRow {
+    name: "margin",
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Fraction(0.005),
+    about: "two rates that differ by less are the same",
+};
+
+pub(in crate::matrix) const RETRIES: KeyRow = KeyRow {
+    name: "retries",
+    kind: ValueKind::Count { least: 0, most: 20, unit: "times" },
+    unsaid: Unsaid::Count(2),
+    about: "how often a void block is tried again",
+};
+
+pub(in crate::matrix) const BLOCK_DEADLINE: KeyRow = KeyRow {
+    name: "block_deadline",
+    kind: ValueKind::Time,
+    unsaid: Unsaid::Seconds(300),
+    about: "a block that lasts longer, boot included, is void",
+};
+
+/// Keys of `[run]` and of a profile besides [`SIZES`].
+pub(in crate::matrix) const CONDUCT: &[KeyRow] =
+    &[CONTROL_TRIALS, CONTROL_BLOCKS, CONFIDENCE, MARGIN, RETRIES, BLOCK_DEADLINE];
+
+pub(in crate::matrix) const DEFAULT_PROFILE: KeyRow = KeyRow {
+    name: "profile",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("the file without a profile"),
+    about: "the profile that is taken where the command line names none",
+};
+
+pub(in crate::matrix) const RUN: KeyTable = KeyTable {
+    head: "[run]",
+    parts: &[&[DEFAULT_PROFILE], SIZES, CONDUCT],
+    more: None,
+    about: "how much is run, how it is carried out and judged",
+};
+
+const SCENARIO: &str = "scenarios: shipped ones by name, your own by path";
+const CONFIGURATIONS: &str = "configurations of this file";
+const KERNELS: &str = "kernels of guests, each named as its image";
+const PATHS: &str = "paths of this file";
+
+const fn axis(name: &'static str, about: &'static str, unsaid: Unsaid) -> KeyRow {
+    KeyRow { name, kind: ValueKind::Values, unsaid, about }
+}
+
+/// The axes that a matrix crosses, in the order of its product.
+pub(in crate::matrix) const AXIS_ROWS: &[KeyRow] = &[
+    axis("scenario", SCENARIO, Unsaid::Required { example: "scenario = [\"rst\"]" }),
+    axis(
+        "configuration",
+        CONFIGURATIONS,
+        Unsaid::Required { example: "configuration = [\"bare-metal\", \"virtio-tap\"]" },
+    ),
+    axis("kernel", KERNELS, Unsaid::Required { example: "kernel = [\"6.1\"]" }),
+    axis("path", PATHS, Unsaid::Required { example: "path = [\"direct\"]" }),
+];
+
+pub(in crate::matrix) const AXES: KeyTable = KeyTable {
+    head: "[axes]",
+    parts: &[AXIS_ROWS],
+    more: None,
+    about: "every value of each axis meets every value of the others; a profile that names an axis replaces it",
+};
+
+pub(in crate::matrix) const SCENARIO_KEYS: KeyTable = KeyTable {
+    head: "[scenario.NAME]",
+    parts: &[SIZES],
+    more: Some("each parameter of the scenario, with one value or a list"),
+    about: "parameters and sizes of one scenario; sizes that are not written are those of [run]",
+};
+
+const OF_AXES: Unsaid = Unsaid::Means("the values of [axes]");
+
+const EVERY: Unsaid = Unsaid::Means("every value");
+
+pub(in crate::matrix) const INCLUDE: KeyTable = KeyTable {
+    head: "[[include]]",
+    parts: &[
+        &[
+            axis("scenario", SCENARIO, Unsaid::Required { example: "scenario = \"rst\"" }),
+            axis("configuration", CONFIGURATIONS, OF_AXES),
+            axis("kernel", KERNELS, OF_AXES),
+            axis("path", PATHS, OF_AXES),
+        ],
+        SIZES,
+    ],
+    more: Some("each parameter of its scenarios, with one value or a list"),
+    about: "a product of its own, besides that of [axes]",
+};
+
+pub(in crate::matrix) const EXCLUDE: KeyTable = KeyTable {
+    head: "[[exclude]]",
+    parts: &[&[
+        axis("scenario", SCENARIO, EVERY),
+        axis("configuration", CONFIGURATIONS, EVERY),
+        axis("kernel", KERNELS, EVERY),
+        axis("path", PATHS, EVERY),
+    ]],
+    more: Some("each parameter of a scenario, with values or globs"),
+    about: "cells that match every key are left out; at least one key must be written",
+};
+
+pub(in crate::matrix) const CONTROLS: KeyRow = KeyRow {
+    name: "controls",
+    kind: ValueKind::Values,
+    unsaid: Unsaid::Means("all controls of the file"),
+    about: "the controls that the profile plays",
+};
+
+pub(in crate::matrix) const PROFILE: KeyTable = KeyTable {
+    head: "[profile.NAME]",
+    parts: &[LAYER, &[CONTROLS], SIZES, CONDUCT],
+    more: None,
+    about: "what it says takes the place of what the file says; what it does not say is that of the file",
+};
+
+pub(in crate::matrix) const CONTROL_SCENARIO: KeyRow = KeyRow {
+    name: "scenario",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Required { example: "scenario = \"control-closed-descriptor\"" },
+    about: "a scenario whose answer is known",
+};
+
+pub(in crate::matrix) const CONTROL_PARAMETERS: KeyRow = KeyRow {
+    name: "parameters",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("the defaults of the scenario"),
+    about: "values of the scenario's parameters, one each",
+};
+
+pub(in crate::matrix) const CONTROL: KeyTable = KeyTable {
+    head: "[control.NAME]",
+    parts: &[&[CONTROL_SCENARIO, CONTROL_PARAMETERS], SIZES],
+    more: None,
+    about: "played once on every machine that a cell is on; sizes that are not written are those of controls in [run]",
+};
+
+pub(in crate::matrix) const ANY_ERROR: KeyRow = KeyRow {
+    name: "any_error",
+    kind: ValueKind::Rate,
+    unsaid: Unsaid::Means("no threshold"),
+    about: "share of trials with any errno over which an alert is raised",
+};
+
+pub(in crate::matrix) const ALERT: KeyTable = KeyTable {
+    head: "[alert]",
+    parts: &[&[ANY_ERROR]],
+    more: Some("the name of each errno, with its share"),
+    about: "rates over which an alert is raised",
+};
+
+/// Tables that a file and a profile have.
+const LAYER: &[KeyRow] = &[
+    table("axes", ValueKind::Table, "the axes whose values are crossed"),
+    table("scenario", ValueKind::Named, "parameters and sizes of one scenario"),
+    table("include", ValueKind::Tables, "cells besides the product"),
+    table("exclude", ValueKind::Tables, "cells that the product has and the run has not"),
+];
+
+pub(in crate::matrix) const FILE: KeyTable = KeyTable {
+    head: "a matrix file",
+    parts: &[
+        &[
+            table("run", ValueKind::Table, "how much is run, how it is carried out and judged"),
+            table("profile", ValueKind::Named, "a selection of the matrix under a name"),
+        ],
+        LAYER,
+        &[
+            table("configuration", ValueKind::Named, "where the target's kernel runs"),
+            table("path", ValueKind::Named, "what lies between target and peer"),
+            table("control", ValueKind::Named, "cells whose answer is known"),
+            table("alert", ValueKind::Table, "rates over which an alert is raised"),
+        ],
+    ],
+    more: None,
+    about: "the whole file",
+};
+
+const fn table(name: &'static str, kind: ValueKind, about: &'static str) -> KeyRow {
+    KeyRow { name, kind, unsaid: Unsaid::Means("nothing of it"), about }
+}

@@ -1,0 +1,27 @@
+//! Every key of the matrix file, one row each; those of `[path.NAME]` are in `path/`.
+//!
+//! A key that is not a row here is refused, and a row is read somewhere in this room: `tests.rs` proves both.
+//! Must not read a file. Units: in the rows. Errors: none. Tests: `tests.rs`.
+
+pub(super) mod configuration;
+pub(super) mod file;
+mod row;
+
+pub use row::{KeyRow, KeyTable, Unsaid, ValueKind};
+
+/// All tables of the file, in the order of a reference page.
+pub const TABLES: &[KeyTable] = &[
+    file::FILE,
+    file::RUN,
+    file::AXES,
+    file::SCENARIO_KEYS,
+    configuration::CONFIGURATION,
+    file::INCLUDE,
+    file::EXCLUDE,
+    file::CONTROL,
+    file::PROFILE,
+    file::ALERT,
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! How long a trial waits by its own script, and how many trials are under way at once because of it.
+//!
+//! Pure. Must not know cells. Units: in the names. Errors: none. Tests: below; what it makes of a cell in `tests.rs`.
+
+use std::time::Duration;
+
+use rig_protocol::{Delay, Op, Script, Step};
+
+/// Trials that begin per second, where the file does not say how many are under way at once: what an emulated guest on a busy host
+/// plays without dropping packets. More would measure overflowing queues; the same number on every configuration is what makes them comparable.
+const BEGINNING_PER_SECOND: f64 = 200.0;
+
+/// How many trials of a script are under way at once where nobody says so: [`BEGINNING_PER_SECOND`] for as long as one waits,
+/// at least 8 (a closed loop that small cannot overload anything), at most 1,000.
+pub(super) fn own_pace(script: &Script) -> u32 {
+    (typical_wait(script).as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32
+}
+
+/// How long one trial usually waits: its sleeps, and its select() timeouts only where a timeout is what is expected.
+pub(super) fn typical_wait(script: &Script) -> Duration {
+    let times_out = expects_timeout(script);
+    let lane = |steps: &[Step]| {
+        steps
+            .iter()
+            .map(|step| match step.op {
+                Op::Sleep { duration } => mean(duration),
+                Op::Select { timeout, .. } if step.verdict && times_out => mean(timeout),
+                _ => Duration::ZERO,
+            })
+            .sum::<Duration>()
+    };
+    script.lanes.iter().map(|each| lane(&each.steps)).max().unwrap_or_default()
+}
+
+/// The label of a select() that returned 0, as the agent writes it.
+const TIMED_OUT: &str = "timeout";
+
+/// Whether a trial that goes as expected always waits its select() out: no other beginning of an outcome is expected.
+fn expects_timeout(script: &Script) -> bool {
+    match script.expect.as_slice() {
+        [only] => only.split(',').next() == Some(TIMED_OUT),
+        _ => false,
+    }
+}
+
+fn mean(delay: Delay) -> Duration {
+    Duration::from_nanos(match delay {
+        Delay::Fixed { ns } => ns,
+        Delay::Uniform { low_ns, high_ns } => low_ns / 2 + high_ns / 2,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn expecting(outcomes: &[&str]) -> Script {
+        let silent = crate::script::shipped("silent").expect("it is shipped");
+        let silent = silent.resolve(&BTreeMap::new()).expect("its defaults are sound").script;
+        let expect = outcomes.iter().map(|&outcome| outcome.to_owned()).collect();
+        Script { expect, ..silent }
+    }
+
+    #[test]
+    fn a_timeout_is_waited_for_only_where_it_is_the_one_thing_expected() {
+        let waiting = typical_wait(&expecting(&["timeout"]));
+        assert!(waiting > Duration::ZERO);
+        assert_eq!(typical_wait(&expecting(&["timeout,ok,data"])), waiting);
+        for others in [&["readable"][..], &["timeouts"], &["readable,timeout"], &["timeout", "EBADF"], &[]] {
+            assert!(typical_wait(&expecting(others)) < waiting, "{others:?}");
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! Every key of `[path.NAME]` and of the tables in it: the one list that the reader, "did you mean" and `docs/paths.md` share.
+//!
+//! Holds names, how values are written, defaults and one line about each; what excludes what is `path::parts`' matter. The order of a list is
+//! that of the hints. Must not read anything. Units: those of the file. Errors: none. Tests: `tests/reference.rs`.
+
+use super::words::{
+    EXPIRIES, FLAGS, HOOKS, MATCHES, MECHANISMS, MEDIA, OFFENDERS, ON_MARKED_DOWN, ORDERS, PLACES, SEQUENCES,
+    STRANGERS, VERDICTS, words,
+};
+use crate::path::{FaultKind, Part};
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// A whole number from, to, and of what.
+    Count(u32, u32, &'static str),
+    /// `"5ms"`
+    Time,
+    /// `"1%"`
+    Share,
+    /// `"10mbit"`
+    Rate,
+    /// A TCP port.
+    Port,
+    /// `true` or `false`
+    Flag,
+    /// Bytes as text.
+    Bytes,
+    /// The name of another part of the path.
+    Name,
+    /// `"to_peer"`, `"to_target"` or `"both"`
+    Towards,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// One of the section's words.
+    Do,
+    /// A list of these words.
+    Words(&'static [&'static str]),
+    /// A table with one value of this kind per direction: `{ to_target = VALUE }`.
+    Directed(&'static Kind),
+    /// A table of further keys.
+    Table,
+}
+
+/// What is meant where the key is not written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Omitted {
+    /// It must be written; this is what the reader is told to add.
+    Required(&'static str),
+    /// The same as this value.
+    Same(&'static str),
+    /// Nothing that a value could say.
+    Means(&'static str),
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyRow {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) omitted: Omitted,
+    pub(super) about: &'static str,
+    /// The keys in its table, beside directions.
+    pub(super) inner: &'static [KeyRow],
+}
+
+/// What `do` can be.
+#[derive(Debug)]
+pub(super) struct WordRow {
+    pub(super) word: &'static str,
+    /// The keys that only this word has.
+    pub(super) keys: &'static [KeyRow],
+    /// Who does it.
+    pub(super) by: &'static str,
+    pub(super) about: &'static str,
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// `firewall` in `[path.NAME.firewall]`.
+    pub(super) name: &'static str,
+    /// Whether each has a name of its own: `[path.NAME.rule.NAME]`.
+    pub(super) named: bool,
+    /// Who does it.
+    pub(super) by: &'static str,
+    pub(super) about: &'static str,
+    pub(super) keys: &'static [KeyRow],
+    pub(super) words: &'static [WordRow],
+}
+
+/// The names of these keys, in order.
+pub(super) fn names(rows: &[KeyRow]) -> Vec<&'static str> {
+    rows.iter().map(|row| row.name).collect()
+}
+
+const fn key(name: &'static str, kind: Kind, omitted: Omitted, about: &'static str) -> KeyRow {
+    KeyRow { name, kind, omitted, about, inner: &[] }
+}
+
+const fn with(row: KeyRow, inner: &'static [KeyRow]) -> KeyRow {
+    KeyRow { inner, ..row }
+}
+
+const ANY: Omitted = Omitted::Means("any");
+const BOTH: Omitted = Omitted::Same("\"both\"");
+const NOTHING: Omitted = Omitted::Means("none");
+
+/// A number that only its type bounds.
+pub(super) const MANY: u32 = u32::MAX;
+
+/// RFC 791: every host takes 576 bytes; 9216 is the largest frame that drivers commonly carry.
+pub(super) const MTU_BYTES: (u32, u32) = (576, 9216);
+
+/// A gigabyte: more is a slip of the unit.
+pub(super) const MOST_QUEUE_BYTES: u32 = 1 << 30;
+
+/// `[path.NAME]` itself: its own values. The tables in it are [`SECTIONS`].
+pub(super) const LINK: &[KeyRow] = &[
+    key("mtu_bytes", Kind::Count(MTU_BYTES.0, MTU_BYTES.1, "bytes"), Omitted::Same("1500"), "of every link"),
+    key(
+        "medium",
+        Kind::Word(const { &words(&MEDIA) }),
+        Omitted::Same("\"link\""),
+        "`loopback`: no link at all, the peer is in the target's own kernel (a host's, or a guest's). Nothing else fits on it but the faults `contention` and `pause`; its packets are not captured, and no witness sees them",
+    ),
+    key(
+        "mechanism",
+        Kind::Word(const { &words(&MECHANISMS) }),
+        Omitted::Same("\"auto\""),
+        "how the impairments below are made: `auto` is netem where the host has it and it can, otherwise own",
+    ),
+    key("delay", Kind::Directed(&Kind::Time), Omitted::Means("0"), "constant (netem, own)"),
+    with(
+        key(
+            "jitter",
+            Kind::Directed(&Kind::Time),
+            Omitted::Means("0"),
+            "added to the delay, drawn from 0 to this for each frame (netem, own)",
+        ),
+        JITTER,
+    ),
+    key("loss", Kind::Directed(&Kind::Share), Omitted::Means("0"), "frames lost (netem, own)"),
+    key(
+        "duplicate",
+        Kind::Directed(&Kind::Share),
+        Omitted::Means("0"),
+        "frames that leave twice (netem, own)",
+    ),
+    with(
+        key(
+            "reorder",
+            Kind::Directed(&Kind::Share),
+            Omitted::Means("0"),
+            "frames that are overtaken by later ones (own)",
+        ),
+        REORDER,
+    ),
+    with(
+        key("rate", Kind::Directed(&Kind::Rate), Omitted::Means("unlimited"), "of layer-2 frames (own)"),
+        RATE,
+    ),
+];
+
+/// `jitter = { ... }`, beside its directions.
+pub(super) const JITTER: &[KeyRow] = &[key(
+    "order",
+    Kind::Word(const { &words(&ORDERS) }),
+    Omitted::Same("\"may-reorder\""),
+    "whether a frame may overtake an earlier one; netem can only do `may-reorder`",
+)];
+
+/// `reorder = { ... }`, beside its directions.
+pub(super) const REORDER: &[KeyRow] = &[
+    key(
+        "gap",
+        Kind::Count(1, MANY, "frames"),
+        Omitted::Required("gap = 3: by how many later frames a frame is overtaken"),
+        "by how many later frames; smaller than `window`",
+    ),
+    key(
+        "window",
+        Kind::Count(2, MANY, "frames"),
+        Omitted::Same("10"),
+        "how many are in flight at once; 10 is the initial window (RFC 6928)",
+    ),
+    key(
+        "timeout",
+        Kind::Time,
+        Omitted::Required("timeout = \"50ms\": an overtaken frame leaves after it when fewer frames follow"),
+        "an overtaken frame leaves after it when fewer follow",
+    ),
+];
+
+/// `rate = { ... }`, beside its directions.
+pub(super) const RATE: &[KeyRow] = &[
+    key(
+        "queue_bytes",
+        Kind::Count(1, MOST_QUEUE_BYTES, "bytes"),
+        Omitted::Required(
+            "queue_bytes = 65536: what waits for the rate at most; a frame beyond it is dropped",
+        ),
+        "what waits for the rate at most; a frame beyond it is dropped",
+    ),
+    key(
+        "burst_bytes",
+        Kind::Count(0, MOST_QUEUE_BYTES, "bytes"),
+        Omitted::Same("0"),
+        "what leaves at once after a pause",
+    ),
+];
+
+/// Which segments: `when = { ... }`, `until = { ... }`. Every part must hold.
+pub(super) const CONDITION: &[KeyRow] = &[
+    key("direction", Kind::Towards, BOTH, "the way that it travels"),
+    key("port", Kind::Port, ANY, "of either end"),
+    key("syn", Kind::Flag, ANY, "whether the flag is set"),
+    key("fin", Kind::Flag, ANY, "whether the flag is set"),
+    key("rst", Kind::Flag, ANY, "whether the flag is set"),
+    key("ack", Kind::Flag, ANY, "whether the flag is set"),
+    key("payload", Kind::Flag, ANY, "whether it carries data"),
+    key("contains", Kind::Bytes, ANY, "bytes of its data, with `\\r` and `\\x00`"),
+    key("ordinal", Kind::Count(1, MANY, "segments"), ANY, "only the k-th for which the rest holds"),
+];
+
+/// `[path.NAME.action.NAME]`
+pub(super) const ACTION: Section = Section {
+    name: "action",
+    named: true,
+    by: "own",
+    about: "Rules over the segments of each connection, in file order: the first `hold` or `drop` that matches decides.",
+    keys: &[
+        key("do", Kind::Do, Omitted::Required("do = \"hold\""), "see below"),
+        with(
+            key(
+                "when",
+                Kind::Table,
+                Omitted::Required("when = { direction = \"to_target\", rst = true }"),
+                "which segments; every part must hold",
+            ),
+            CONDITION,
+        ),
+        key(
+            "first",
+            Kind::Count(0, MANY, "segments"),
+            Omitted::Same("1"),
+            "on how many of them per connection; 0 is all",
+        ),
+        key(
+            "armed",
+            Kind::Flag,
+            Omitted::Same("true"),
+            "whether it acts from the start; `false` needs a fault with `do = \"arm\"`",
+        ),
+    ],
+    words: &[
+        WordRow {
+            word: "hold",
+            by: "own",
+            about: "the segment waits until another has passed",
+            keys: &[
+                key(
+                    "until",
+                    Kind::Table,
+                    Omitted::Required(
+                        "until = { direction = \"to_target\", rst = true }: what must pass first",
+                    ),
+                    "what must pass first; as `when`",
+                ),
+                key(
+                    "timeout",
+                    Kind::Time,
+                    Omitted::Required("timeout = \"1s\": a held segment leaves after it when nothing came"),
+                    "how long at most",
+                ),
+            ],
+        },
+        WordRow { word: "drop", by: "own", about: "the segment vanishes", keys: &[] },
+        WordRow {
+            word: "inject-rst",
+            by: "own",
+            about: "a reset is sent after the segment came by",
+            keys: &[
+                key(
+                    "towards",
+                    Kind::Towards,
+                    Omitted::Required("towards = \"to_target\" (or to_peer, both)"),
+                    "the end that gets the reset, or both",
+                ),
+                key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), SEQUENCE),
+                key("delay", Kind::Time, Omitted::Same("0"), "between the match and the reset"),
+                key("times", Kind::Count(1, 1_000_000, "resets"), Omitted::Same("1"), "to each end"),
+                key(
+                    "pause",
+                    Kind::Time,
+                    Omitted::Same("\"600ms\""),
+                    "between them: over 500 ms, or Linux hides its answers to all but the first",
+                ),
+            ],
+        },
+    ],
+};
+
+const SEQUENCE: &str = "the reset's sequence number: `+N` lies N bytes into the window (answered with a challenge ACK, RFC 5961), `outside+N` beyond it";
+
+/// `[path.NAME.firewall]`
+pub(super) const FIREWALL: Section = Section {
+    name: "firewall",
+    named: false,
+    by: "own",
+    about: "Stateful: only a SYN makes state, silence ends it.",
+    keys: &[
+        key(
+            "idle_timeout",
+            Kind::Time,
+            Omitted::Required("idle_timeout = \"500ms\""),
+            "how long a connection may be silent",
+        ),
+        key(
+            "expiry",
+            Kind::Word(const { &words(&EXPIRIES) }),
+            Omitted::Same("\"at-once\""),
+            "when it acts on that; `on-next-segment` swallows that segment",
+        ),
+        key("reset", Kind::Towards, BOTH, "which ends it resets then, exactly"),
+        key(
+            "stranger",
+            Kind::Word(const { &words(&STRANGERS) }),
+            Omitted::Same("\"reset\""),
+            "what segments of a connection that it does not know meet",
+        ),
+    ],
+    words: &[],
+};
+
+/// `[path.NAME.ips]`
+pub(super) const IPS: Section = Section {
+    name: "ips",
+    named: false,
+    by: "own",
+    about: "A pattern in the byte stream, also across segments, resets the connection.",
+    keys: &[
+        key("pattern", Kind::Bytes, Omitted::Required("pattern = \"ABCD\""), "the bytes"),
+        key("direction", Kind::Towards, BOTH, "in which stream"),
+        key("reset", Kind::Towards, BOTH, "which ends are reset"),
+        key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), "as of an action"),
+        key(
+            "offender",
+            Kind::Word(const { &words(&OFFENDERS) }),
+            Omitted::Same("\"pass\""),
+            "what becomes of the segment that completes the pattern",
+        ),
+    ],
+    words: &[],
+};
+
+/// `health = { ... }` of a balancer.
+pub(super) const HEALTH: &[KeyRow] = &[
+    key(
+        "interval",
+        Kind::Time,
+        Omitted::Same("\"100ms\""),
+        "from one check to the next: a SYN in the client's name",
+    ),
+    key("fall", Kind::Count(1, 1_000, "failures"), Omitted::Same("2"), "in a row: the backend is down"),
+    key("rise", Kind::Count(0, 1_000, "answers"), Omitted::Same("1"), "in a row: it is up again; 0 is never"),
+    key("source_port", Kind::Port, Omitted::Same("999"), "of the checks; no connection may use it"),
+];
+
+/// `[path.NAME.balancer]`
+pub(super) const BALANCER: Section = Section {
+    name: "balancer",
+    named: false,
+    by: "own",
+    about: "Layer 4, in front of the peer's port 8083: resets the sessions of a backend that is down, and refuses new ones.",
+    keys: &[
+        key("reset", Kind::Towards, BOTH, "which ends"),
+        with(
+            key("health", Kind::Table, NOTHING, "without it, a fault with `do = \"backend-down\"` is needed"),
+            HEALTH,
+        ),
+    ],
+    words: &[],
+};
+
+/// `[path.NAME.haproxy]`
+pub(super) const HAPROXY: Section = Section {
+    name: "haproxy",
+    named: false,
+    by: "HAProxy",
+    about: "A real load balancer, which ends TCP on both sides.",
+    keys: &[
+        key(
+            "check_interval",
+            Kind::Time,
+            Omitted::Same("\"100ms\""),
+            "of its health check, in whole milliseconds",
+        ),
+        key("fall", Kind::Count(1, 1_000, "failures"), Omitted::Same("2"), "in a row: the backend is down"),
+        key("rise", Kind::Count(1, 1_000, "answers"), Omitted::Same("1"), "in a row: it is up again"),
+        key(
+            "on_marked_down",
+            Kind::Word(const { &words(&ON_MARKED_DOWN) }),
+            Omitted::Same("\"shutdown-sessions\""),
+            "what becomes of the sessions of a backend that is down",
+        ),
+    ],
+    words: &[],
+};
+
+/// `[path.NAME.rule.NAME]`
+pub(super) const RULE: Section = Section {
+    name: "rule",
+    named: true,
+    by: "nft",
+    about: "The kernel's packet filter.",
+    keys: &[
+        key(
+            "at",
+            Kind::Word(const { &words(&PLACES) }),
+            Omitted::Required("at = \"target\" (or peer, switch)"),
+            "whose kernel: `target` (the guest's own, where the target is one), `peer`, or the `switch` between them",
+        ),
+        key(
+            "hook",
+            Kind::Word(const { &words(&HOOKS) }),
+            Omitted::Means("`forward` at the switch, otherwise required"),
+            "`input` or `output` at an end, `forward` at the switch",
+        ),
+        key("source_port", Kind::Port, ANY, "TCP port"),
+        key("destination_port", Kind::Port, ANY, "TCP port"),
+        key("flags", Kind::Words(const { &words(&FLAGS) }), ANY, "flags that are all set"),
+        key("invalid", Kind::Flag, Omitted::Same("false"), "only what connection tracking calls invalid"),
+        key(
+            "verdict",
+            Kind::Word(const { &words(&VERDICTS) }),
+            Omitted::Required("verdict = \"drop\" (or reject-tcp-reset, count)"),
+            "`reject-tcp-reset` not at the switch: a bridge cannot reject what it forwards",
+        ),
+        key(
+            "matches",
+            Kind::Word(const { &words(&MATCHES) }),
+            Omitted::Same("\"every-trial\""),
+            "at least once per trial, or the block is void; `sometimes`: once per block; `never`: not once, because that is the claim",
+        ),
+    ],
+    words: &[],
+};
+
+const FOR: KeyRow = key("for", Kind::Time, Omitted::Means("see below"), "how long it lasts");
+
+/// `[path.NAME.fault.NAME]`
+pub(super) const FAULT: Section = Section {
+    name: "fault",
+    named: true,
+    by: "see below",
+    about: "What changes at a moment.",
+    keys: &[
+        key("do", Kind::Do, Omitted::Required("do = \"link-down\""), "see below"),
+        key("after", Kind::Time, Omitted::Same("0"), "counted from the first trial of a block"),
+        key("every", Kind::Time, Omitted::Means("once"), "from one beginning to the next; longer than `for`"),
+    ],
+    words: &[
+        WordRow {
+            word: "link-down",
+            keys: &[FOR],
+            by: "QMP, or the link itself",
+            about: "the target's NIC loses its carrier; without `for`, for the shortest time that can be",
+        },
+        WordRow {
+            word: "pause",
+            keys: &[FOR],
+            by: "QMP",
+            about: "the guest's CPUs stand still; guests only; without `for`, for the shortest time that can be",
+        },
+        WordRow {
+            word: "contention",
+            keys: &[
+                FOR,
+                key(
+                    "threads_per_cpu",
+                    Kind::Count(1, 64, "threads"),
+                    Omitted::Same("1"),
+                    "busy threads on every CPU",
+                ),
+            ],
+            by: "threads",
+            about: "busy threads on every CPU; without `for`, to the end of the block",
+        },
+        WordRow {
+            word: "backend-down",
+            keys: &[FOR],
+            by: "own, HAProxy",
+            about: "the balancer's backend goes down; HAProxy must have time to notice: `fall` times `check_interval`; without `for`, to the end of the block",
+        },
+        WordRow {
+            word: "host-gone",
+            keys: &[FOR],
+            by: "own",
+            about: "the peer's host is gone, and something answers at its address; without `for`, to the end of the block",
+        },
+        WordRow {
+            word: "forget-connections",
+            keys: &[],
+            by: "own",
+            about: "a moment: the firewall loses its state",
+        },
+        WordRow {
+            word: "arm",
+            keys: &[key(
+                "action",
+                Kind::Name,
+                Omitted::Required("action = \"NAME\": an action of this path with armed = false"),
+                "which action",
+            )],
+            by: "own",
+            about: "a moment: an action acts from now on",
+        },
+    ],
+};
+
+/// The tables in `[path.NAME]`, in order.
+pub(super) const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &RULE, &FAULT];
+
+/// Every key of `[path.NAME]`.
+pub(super) fn all() -> Vec<&'static str> {
+    names(LINK).into_iter().chain(SECTIONS.iter().map(|section| section.name)).collect()
+}
+
+/// What a key of `[path.NAME]` makes of the path; rules and faults by what they say themselves.
+pub(super) fn part_of(name: &str) -> Option<Part<'static>> {
+    match name {
+        "mechanism" | "delay" | "jitter" | "loss" | "duplicate" | "reorder" | "rate" => {
+            Some(Part::Impairment)
+        }
+        "action" => Some(Part::Action),
+        "firewall" => Some(Part::Firewall),
+        "ips" => Some(Part::Ips),
+        "balancer" => Some(Part::Balancer),
+        "haproxy" => Some(Part::HaProxy),
+        _ => None,
+    }
+}
+
+/// What a fault with this `do` is; an action that it arms is not named.
+pub(super) fn fault_of(word: &str) -> Option<FaultKind> {
+    match word {
+        "link-down" => Some(FaultKind::LinkDown),
+        "pause" => Some(FaultKind::Pause),
+        "contention" => Some(FaultKind::Contention { threads_per_cpu: 1 }),
+        "backend-down" => Some(FaultKind::BackendDown),
+        "host-gone" => Some(FaultKind::HostGone),
+        "forget-connections" => Some(FaultKind::ForgetConnections),
+        "arm" => Some(FaultKind::Arm { action: String::new() }),
+        _ => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! How a run is carried out and judged, complete.
+//!
+//! Plain data; the defaults are those of the table of keys. Must not know files. Units: in the names. Errors: none.
+//! Tests: `tests.rs` of this room.
+
+use std::time::Duration;
+
+use super::keys::file as keys;
+
+/// How a run is carried out and judged: `[run]` under a profile, every default filled in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// Trials of a cell over all its blocks.
+    pub trials: u64,
+    /// Blocks of a cell.
+    pub blocks: u32,
+    /// Trials under way at once; `None`: as many as the scenario's own waits call for ([`super::plan::own_pace`]).
+    pub in_flight: Option<u32>,
+    /// Trials of a control.
+    pub control_trials: u64,
+    /// Blocks of a control.
+    pub control_blocks: u32,
+    /// Of every interval.
+    pub confidence: f64,
+    /// Two rates that differ by less are the same.
+    pub margin: f64,
+    /// How often a void block is tried again.
+    pub retries: u32,
+    /// A block that lasts longer is void.
+    pub block_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trials: keys::TRIALS.default_count(),
+            blocks: keys::BLOCKS.default_small(),
+            in_flight: None,
+            control_trials: keys::CONTROL_TRIALS.default_count(),
+            control_blocks: keys::CONTROL_BLOCKS.default_small(),
+            confidence: keys::CONFIDENCE.default_fraction(),
+            margin: keys::MARGIN.default_fraction(),
+            retries: keys::RETRIES.default_small(),
+            block_deadline: Duration::from_secs(keys::BLOCK_DEADLINE.default_seconds()),
+        }
+    }
+}

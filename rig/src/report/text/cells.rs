@@ -1,0 +1,111 @@
+//! Every cell that is no control: its trials and its rates.
+//!
+//! Holds the table and the notes under a row. Must not compute a rate. Units: per cent. Errors: none.
+//! Tests: golden reports.
+
+use crate::analysis::model::{CellSummary, Question, Rate, ReportModel, Returned};
+use crate::analysis::words::{Rounding, count, percent_number};
+
+use super::super::status::status_word;
+use super::super::table::Align::{Left, Right};
+use super::super::table::{Table, wrap};
+use super::gather::{SkippedCells, by_title, section, title, void_reasons};
+
+/// Cells with the same scenario, parameters and path stand under one line, in the order of the plan.
+pub(super) fn write(out: &mut String, model: &ReportModel) {
+    let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
+    let mut skipped = SkippedCells::default();
+    let played = model.cells.iter().filter(|cell| !is_control(cell) && !skipped.takes(cell));
+    let groups = by_title(played.map(|cell| (title(&cell.scenario, &cell.parameters, &cell.path), cell)));
+    if groups.is_empty() && skipped.is_empty() {
+        return;
+    }
+    section(out, "Cells (rates in % with bounds; void trials are in no rate; controls follow below)");
+    for (title, cells) in groups {
+        wrap(out, "  ", &title, 4);
+        let mut table = Table::new([
+            ("configuration", Left),
+            ("kernel", Left),
+            ("on", Left),
+            ("status", Left),
+            ("trials", Right),
+            ("void", Right),
+            ("blocks", Right),
+            ("returned 1", Right),
+            ("EBADF %", Left),
+            ("ENOENT %", Left),
+        ]);
+        for cell in cells {
+            row(&mut table, cell);
+            notes(&mut table, cell);
+        }
+        table.write(out, 4);
+    }
+    skipped.write(out, "cell");
+}
+
+fn row(table: &mut Table, cell: &CellSummary) {
+    let on = if cell.accelerators.is_empty() { "-".to_owned() } else { cell.accelerators.join("+") };
+    let rate = |question| cell.rates.get(&question).map(rate_cell).unwrap_or_default();
+    table.row([
+        cell.configuration.clone(),
+        cell.kernel.clone(),
+        on,
+        status_word(cell.status).to_owned(),
+        count(cell.trials),
+        count(cell.void),
+        cell.blocks.to_string(),
+        count(Returned::ONE.count_in(&cell.returns)),
+        rate(Question::Ebadf),
+        rate(Question::Enoent),
+    ]);
+}
+
+/// What a row has no column for.
+fn notes(table: &mut Table, cell: &CellSummary) {
+    let has_column = |key: &str| key.parse() == Ok(Returned::ONE);
+    let others: Vec<String> = cell
+        .returns
+        .iter()
+        .filter(|(key, _)| !has_column(key))
+        .map(|(key, n)| format!("{key} in {}", count(*n)))
+        .collect();
+    if !others.is_empty() {
+        table.note(format!("returned {}", others.join(", ")));
+    }
+    if !cell.path_counters.is_empty() {
+        let ends: Vec<String> =
+            cell.outcomes.iter().map(|(outcome, n)| format!("{outcome} in {}", count(*n))).collect();
+        table.note(format!("ended as {}", ends.join("; ")));
+    }
+    if !cell.mechanisms.is_empty() {
+        table.note(format!("on the way: {}", cell.mechanisms.join("; ")));
+    }
+    if cell.anomalies > 0
+        && let [first, others @ ..] = &cell.captures[..]
+    {
+        let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+        table.note(format!("packets, with the trials' names on them: {first}{more}"));
+    }
+    if cell.proxied {
+        table.note("proxied: libslirp terminates TCP on the way");
+    }
+    match &cell.reason {
+        Some(reason) => table.note(format!("{}: {reason}", status_word(cell.status))),
+        None if cell.void > 0 => table.note(void_reasons(cell)),
+        None => {}
+    }
+}
+
+/// `<=0.062`, or `0.12 (0.05..0.24)`: a rate in a table column, in per cent.
+fn rate_cell(rate: &Rate) -> String {
+    let high = percent_number(rate.high, Rounding::Up);
+    match (rate.n, rate.count) {
+        (0, _) => "-".into(),
+        (_, 0) => format!("0 (<={high})"),
+        (n, count) => {
+            let low = percent_number(rate.low, Rounding::Down);
+            format!("{} ({low}..{high})", percent_number(count as f64 / n as f64, Rounding::Nearest))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the instrument must find at a known rate, and whether it did.
+//!
+//! Must not judge. Units: per cent. Errors: none. Tests: golden reports.
+
+use crate::analysis::model::{CellReason, CellSummary, ControlFailure, ControlSummary, ReportModel};
+use crate::analysis::words::{Rounding, count, percent_number};
+
+use super::super::table::Align::{Left, Right};
+use super::super::table::Table;
+use super::gather::{SkippedCells, section, void_reasons};
+
+pub(super) fn write(out: &mut String, model: &ReportModel) {
+    if model.controls.is_empty() {
+        return;
+    }
+    section(out, "Controls (what the instrument must find at a known rate)");
+    let mut table = Table::new([
+        ("configuration", Left),
+        ("kernel", Left),
+        ("control", Left),
+        ("errno", Left),
+        ("expected %", Right),
+        ("seen", Right),
+        ("of", Right),
+        ("void", Right),
+        ("bounds %", Left),
+        ("", Left),
+    ]);
+    let mut skipped = SkippedCells::default();
+    for control in &model.controls {
+        let cell = model.cells.iter().find(|cell| cell.id == control.cell);
+        if !cell.is_some_and(|cell| skipped.takes(cell)) {
+            row(&mut table, control, cell);
+        }
+    }
+    if !table.is_empty() {
+        table.write(out, 2);
+    }
+    skipped.write(out, "control");
+}
+
+fn row(table: &mut Table, control: &ControlSummary, cell: Option<&CellSummary>) {
+    let verdict = match &control.failure {
+        None => "passed",
+        Some(ControlFailure::NotRun(_)) => "not run",
+        Some(ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. }) => "FAILED",
+    };
+    table.row([
+        control.configuration.clone(),
+        control.kernel.clone(),
+        control.control.clone(),
+        control.errno.to_string(),
+        percent_number(control.expected_rate, Rounding::Nearest),
+        count(control.count),
+        count(control.n),
+        cell.map_or_else(|| "-".to_owned(), |cell| count(cell.void)),
+        bounds(control),
+        verdict.to_owned(),
+    ]);
+    if let Some(failure) = &control.failure {
+        table.note(failure.to_string());
+    }
+    let Some(cell) = cell.filter(|cell| cell.trials > 0) else { return };
+    match &cell.reason {
+        Some(CellReason::Short(shortage)) => table.note(format!("short: {shortage}")),
+        Some(_) | None if cell.void > 0 => table.note(void_reasons(cell)),
+        Some(_) | None => {}
+    }
+}
+
+fn bounds(control: &ControlSummary) -> String {
+    if control.n == 0 {
+        return "-".into();
+    }
+    let low = percent_number(control.low, Rounding::Down);
+    format!("{low}..{}", percent_number(control.high, Rounding::Up))
+}

@@ -1,0 +1,36 @@
+//! What was found, and what a reader must know before they believe it.
+//!
+//! Holds the order: alerts, sentences, cautions. Must not word a finding: the model has the words.
+//! Units: rates in per cent. Errors: none. Tests: golden reports.
+
+use crate::analysis::model::{Alert, ReportModel};
+use crate::analysis::words::{Rounding, count, percent};
+
+use super::super::table::wrap;
+use super::gather::section;
+
+pub(super) fn write(out: &mut String, model: &ReportModel) {
+    section(out, "What was found");
+    for alert in &model.alerts {
+        wrap(out, "  * ", &sentence(alert), 4);
+    }
+    for sentence in &model.sentences {
+        wrap(out, "  * ", sentence, 4);
+    }
+    if !model.cautions.is_empty() {
+        section(out, "Before you believe a number");
+        for caution in &model.cautions {
+            wrap(out, "  ! ", &caution.to_string(), 4);
+        }
+    }
+}
+
+fn sentence(alert: &Alert) -> String {
+    let Alert { errno, scenario, configuration, kernel, count: seen, n, threshold, .. } = alert;
+    format!(
+        "ALERT: {errno} in {scenario} ({configuration} {kernel}), where nothing expects it: {} of {} calls, surely above the declared {}",
+        count(*seen),
+        count(*n),
+        percent(*threshold, Rounding::Nearest)
+    )
+}

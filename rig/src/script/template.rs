@@ -1,0 +1,139 @@
+//! A scenario as its file says it, with parameters still open: what `read` makes and `resolve` fills in.
+//!
+//! Holds plain data; must not know how it is spelled or what is wrong with it.
+//! Units: values are in the protocol's JSON form (nanoseconds, parts per million). Errors: none.
+//! Tests: in `tests.rs`.
+
+use rig_protocol::{Errno, FieldKind, FieldSchema, Op, OpSchema, Script, Side};
+use serde_json::Value as Json;
+
+use crate::document::Span;
+
+/// One scenario file, validated: every step has a meaning whatever admissible values its parameters take.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The file's stem.
+    pub name: String,
+    /// One line.
+    pub title: String,
+    /// What it shows and why; plain text.
+    pub about: String,
+    /// Ids of the claims that it tests: `H01`.
+    pub claims: Vec<String>,
+    /// Kernel counters that prove that its fault bit: `peer.Tcp.OutRsts`.
+    pub proof: Vec<String>,
+    /// Its rates depend on timing: a difference between configurations is a finding about timing, not an alert.
+    pub race: bool,
+    /// With their defaults, in file order.
+    pub parameters: Vec<Parameter>,
+    pub(super) expect: Vec<Input>,
+    pub(super) control: Option<ControlTemplate>,
+    pub(super) lanes: Vec<LaneTemplate>,
+    pub(super) sockets: Vec<String>,
+    pub(super) marks: Vec<String>,
+}
+
+/// Something that a cell can vary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name, as in `"${name}"`.
+    pub name: String,
+    /// Its value where the matrix says nothing.
+    pub default: String,
+    /// What it means; may be empty.
+    pub about: String,
+    /// What its value must be, at every place where it is used.
+    pub kinds: Vec<FieldKind>,
+}
+
+/// A scenario with all parameters filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// What the agents play.
+    pub script: Script,
+    /// What a control must find, if the scenario is one: the errno, and its rate in parts per million of the trials.
+    pub control: Option<(Errno, u32)>,
+}
+
+impl Scenario {
+    /// The parameter called `name`.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// Whether its answer is known before the run.
+    pub fn is_control(&self) -> bool {
+        self.control.is_some()
+    }
+}
+
+/// A value of the file: given, or standing for a parameter's.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Input {
+    /// In the form from which the protocol builds it.
+    Given(Json),
+    /// `"${name}"`
+    Parameter(String),
+}
+
+/// What a control must find.
+#[derive(Debug, Clone)]
+pub(super) struct ControlTemplate {
+    pub(super) errno: Input,
+    pub(super) rate: Input,
+}
+
+/// A lane before its parameters are filled in.
+#[derive(Debug, Clone)]
+pub(super) struct LaneTemplate {
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) side: Side,
+    pub(super) steps: Vec<StepTemplate>,
+}
+
+/// A step before its parameters are filled in.
+#[derive(Debug, Clone)]
+pub(super) struct StepTemplate {
+    pub(super) schema: &'static OpSchema,
+    pub(super) span: Span,
+    pub(super) fields: Vec<FieldTemplate>,
+    pub(super) verdict: bool,
+    /// `None`: the default, which depends on where the verdict is.
+    pub(super) outcome: Option<bool>,
+    pub(super) may_fail: bool,
+    /// The operation, where no parameter is in it: a matrix fills a scenario in thousands of times.
+    pub(super) fixed: Option<Op>,
+}
+
+/// One value of a step.
+#[derive(Debug, Clone)]
+pub(super) struct FieldTemplate {
+    pub(super) schema: &'static FieldSchema,
+    pub(super) span: Span,
+    pub(super) input: Input,
+}
+
+impl StepTemplate {
+    /// Indices of the sockets or marks that the fields of this kind name, with their places.
+    fn references(&self, wanted: fn(FieldKind) -> bool) -> impl Iterator<Item = (usize, bool, &Span)> {
+        self.fields.iter().filter(move |field| wanted(field.schema.kind)).flat_map(|field| {
+            let indices = match &field.input {
+                Input::Given(Json::Array(items)) => items.iter().filter_map(Json::as_u64).collect(),
+                Input::Given(json) => json.as_u64().into_iter().collect::<Vec<_>>(),
+                Input::Parameter(_) => Vec::new(),
+            };
+            indices.into_iter().map(|index| (index as usize, field.schema.defines, &field.span))
+        })
+    }
+
+    /// Index, whether this step makes it, and place of every socket that it names.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (usize, bool, &Span)> {
+        self.references(|kind| matches!(kind, FieldKind::Socket | FieldKind::Sockets))
+    }
+
+    /// Index, whether this step sets it, and place of the mark that it names.
+    pub(super) fn marks(&self) -> impl Iterator<Item = (usize, bool, &Span)> {
+        self.references(|kind| kind == FieldKind::Mark)
+    }
+}

@@ -1,0 +1,205 @@
+//! The JSON report: which keys it has, that they are those of the contract, that it says what the table for spreadsheets says, and some
+//! parts of it whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rig_protocol::Errno;
+use serde_json::Value;
+
+use crate::fixture::{Bench, Play, sound, turn, void};
+use crate::reports::{model, render};
+
+/// Maps whose keys are data, not names of the contract.
+const MAPS: [&str; 8] =
+    ["latency_ns", "outcomes", "parameters", "path_counters", "rates", "returns", "sysctls", "void_reasons"];
+
+/// What scripts rely on: added to, never renamed or given another meaning.
+const CONTRACT: &[(&str, &[&str])] = &[
+    ("", &["format", "run", "environment", "cells", "controls", "comparisons", "hypotheses"]),
+    ("run.", &["id", "seed", "started", "rig_version", "complete"]),
+    ("environment.", &["host.virtualized", "qemu", "sysctls.*"]),
+    (
+        "cells[].",
+        &[
+            "id",
+            "scenario",
+            "configuration",
+            "kernel",
+            "path",
+            "parameters.*",
+            "status",
+            "reason",
+            "trials",
+            "void",
+            "void_reasons.*",
+            "blocks",
+            "origin.cold",
+            "origin.restored",
+            "returns.*",
+            "outcomes.*",
+            "rst_before_call",
+            "anomalies",
+        ],
+    ),
+    ("cells[].rates.*.", &["count", "n", "low", "high", "confidence", "method"]),
+    ("cells[].latency_ns.*.", &["p50", "p90", "p99", "max"]),
+    ("controls[].", &["configuration", "control", "expected_rate", "observed", "low", "high", "passed"]),
+    (
+        "comparisons[].",
+        &[
+            "scenario",
+            "path",
+            "parameters.*",
+            "kernel",
+            "baseline",
+            "configuration",
+            "errno",
+            "difference",
+            "low",
+            "high",
+            "p_value",
+            "p_adjusted",
+            "detectable",
+            "verdict",
+        ],
+    ),
+    ("hypotheses[].", &["id", "claim", "verdict", "cells[]"]),
+];
+
+fn json(bench: &Bench) -> Value {
+    serde_json::from_str(&render(&model(bench), "json")).expect("it is JSON")
+}
+
+/// A run in which there is something to say under every key.
+fn eventful() -> Bench {
+    let mut bench = sound();
+    turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 23, Errno::EBADF);
+    void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked during boot");
+    let block = bench.block(Play::Base, "virtio-tap", "6.12", 1);
+    block.captures = vec!["capture/x-1.1.pcapng".into()];
+    block.path.mechanisms = vec!["delay to_target: netem".into()];
+    block.path.counters.insert("rule.reject".into(), 7);
+    bench
+}
+
+/// Every key with the kinds of its values: `cells[].rates.*.low` is a number.
+fn shape(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<&'static str>>) {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(n) if n.is_f64() => "number",
+        Value::Number(_) => "whole number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    };
+    found.entry(place.to_owned()).or_default().insert(kind);
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| shape(item, &format!("{place}[]"), found)),
+        Value::Object(fields) => {
+            let is_map = MAPS.iter().any(|name| place.split('.').next_back() == Some(*name));
+            for (key, field) in fields {
+                let key = if is_map { "*" } else { key };
+                let dot = if place.is_empty() { "" } else { "." };
+                shape(field, &format!("{place}{dot}{key}"), found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn json_has_the_keys_of_the_contract() {
+    let mut found = BTreeMap::new();
+    for bench in [sound(), eventful()] {
+        shape(&json(&bench), "", &mut found);
+    }
+    for (place, keys) in CONTRACT {
+        for key in *keys {
+            assert!(found.contains_key(&format!("{place}{key}")), "{place}{key} is missing");
+        }
+    }
+    found.remove("");
+    let lines = found.iter().map(|(place, kinds)| {
+        let kinds: Vec<&str> = kinds.iter().copied().collect();
+        format!("{place}: {}\n", kinds.join(" or "))
+    });
+    insta::assert_snapshot!("json_shape", lines.collect::<String>());
+}
+
+fn part<'a>(json: &'a Value, list: &str, wanted: &[(&str, &str)]) -> &'a Value {
+    let fits = |one: &&Value| wanted.iter().all(|(key, value)| one[*key] == **value);
+    let mut found = json[list].as_array().expect("a list").iter().filter(fits);
+    let one = found.next().expect("there");
+    assert!(found.next().is_none(), "{list}: {wanted:?} is not one alone");
+    one
+}
+
+#[test]
+fn parts_of_the_json_are_whole() {
+    let json = json(&sound());
+    let cell = |scenario, configuration, kernel| {
+        let wanted = [("scenario", scenario), ("configuration", configuration), ("kernel", kernel)];
+        part(&json, "cells", &wanted).clone()
+    };
+    let parts = serde_json::json!({
+        "run": json["run"],
+        "environment": json["environment"],
+        "complete": cell("reset-after-data", "bare-metal", "host"),
+        "with errnos": cell("watcher-closes", "virtio-tap", "6.12"),
+        "skipped": cell("reset-after-data", "virtio-vhost", "6.1"),
+        "control": part(&json, "controls", &[("control", "injected-enoent"), ("kernel", "6.12")]),
+        "comparison": part(
+            &json,
+            "comparisons",
+            &[("scenario", "watcher-closes"), ("kernel", "6.12"), ("errno", "EBADF")],
+        ),
+        "not run": part(
+            &json,
+            "comparisons",
+            &[("scenario", "watcher-closes"), ("configuration", "virtio-vhost"), ("errno", "EBADF")],
+        ),
+        "hypothesis": part(&json, "hypotheses", &[("id", "H59")]),
+        "cautions": json["cautions"],
+    });
+    insta::assert_snapshot!("json_parts", serde_json::to_string_pretty(&parts).expect("plain data"));
+    let controls = json["controls"].as_array().expect("a list");
+    let passed = controls.iter().filter(|control| control["passed"] == true).count();
+    assert_eq!(
+        (passed, controls.len()),
+        (9, 12),
+        "three controls in each of three places; one place skipped"
+    );
+}
+
+/// Every cell of the JSON stands in the table for spreadsheets with the same figures, and no other does.
+#[test]
+fn json_says_what_csv_says() {
+    for bench in [sound(), eventful()] {
+        let model = model(&bench);
+        let json = json(&bench);
+        let table = render(&model, "csv");
+        let mut rows = csv::Reader::from_reader(table.as_bytes());
+        let mut seen = BTreeSet::new();
+        for row in rows.deserialize::<BTreeMap<String, String>>() {
+            let row = row.expect("as many fields as columns");
+            let cell = part(&json, "cells", &[("id", &row["cell"])]);
+            let rate = &cell["rates"][&row["errno"]];
+            for column in
+                ["scenario", "configuration", "kernel", "kernel_release", "path", "status", "reason"]
+            {
+                assert_eq!(cell[column], *row[column], "{column}");
+            }
+            for column in ["trials", "trials_wanted", "void", "blocks"] {
+                assert_eq!(cell[column].to_string(), row[column], "{column}");
+            }
+            let count = if cell["status"] == "skipped" { String::new() } else { rate["count"].to_string() };
+            assert_eq!((count, rate["n"].to_string()), (row["count"].clone(), row["n"].clone()));
+            for column in ["low", "high", "confidence"] {
+                assert_eq!(rate[column].as_f64(), row[column].parse().ok(), "{column}");
+            }
+            assert!(seen.insert((row["cell"].clone(), row["errno"].clone())), "a row for each");
+        }
+        assert_eq!(seen.len(), 3 * json["cells"].as_array().expect("a list").len());
+    }
+}
