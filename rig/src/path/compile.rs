@@ -18,7 +18,7 @@ use super::parts::{Part, Work};
 use super::place::Place;
 use super::spec::{Addressing, Medium, PathSpec};
 use super::{haproxy, rules};
-use crate::middlebox::{Impairment, MiddleboxSpec};
+use crate::middlebox::{Impairment, MiddleboxError, MiddleboxSpec};
 
 const MAX_QUEUES: u32 = 256;
 
@@ -60,29 +60,18 @@ pub fn compile(
     for port in [&peer_port, &target_port] {
         ops.push(NetOp::SetUp { link: port.clone() });
     }
-    match between {
-        Kind::HaProxy => settle(&mut ops, &next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
-        Kind::Bridge | Kind::Middlebox => settle(&mut ops, &next_to_peer, addressing.peer, addressing.prefix),
-    }
-    if link == TargetLink::Veth {
-        settle(&mut ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
-    }
+    settle_ends(&mut ops, between, addressing, link, &next_to_peer);
     await_carriers(&mut ops);
     if let Choice::Netem { to_peer, to_target } = choice {
         queue(&mut ops, &peer_port, to_peer);
         queue(&mut ops, &target_port, to_target);
     }
-    let middlebox = (between == Kind::Middlebox).then(|| Between {
-        target_port: target_port.clone(),
-        peer_port: peer_port.clone(),
-        spec: box_spec(path, choice, seed),
-    });
-    if let Some(between) = &middlebox {
-        between
-            .spec
-            .check()
-            .map_err(|error| PathError::Middlebox { path: path.name.clone(), what: error.to_string() })?;
-    }
+    let middlebox = match between {
+        Kind::Middlebox => {
+            Some(Between { target_port: target_port.clone(), peer_port, spec: box_spec(path, choice, seed)? })
+        }
+        Kind::Bridge | Kind::HaProxy => None,
+    };
     mechanisms.extend(describe(path, link));
     let (rulesets, guest_ruleset) = rulesets(path, link, host)?;
     Ok(NetOps {
@@ -138,9 +127,10 @@ fn between(path: &PathSpec, choice: Choice) -> Result<Kind, PathError> {
     })
 }
 
-fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> MiddleboxSpec {
+/// What the own middlebox is told; it must be able to do it.
+fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> Result<MiddleboxSpec, PathError> {
     let impairments = path.impairments.as_ref().filter(|_| choice == Choice::Middlebox);
-    MiddleboxSpec {
+    let spec = MiddleboxSpec {
         to_peer: impairments.map_or_else(Impairment::none, |both| both.to_peer.clone()),
         to_target: impairments.map_or_else(Impairment::none, |both| both.to_target.clone()),
         actions: path.actions.clone(),
@@ -148,7 +138,11 @@ fn box_spec(path: &PathSpec, choice: Choice, seed: u64) -> MiddleboxSpec {
         ips: path.ips.clone(),
         balancer: path.balancer.clone(),
         ..MiddleboxSpec::transparent(seed)
-    }
+    };
+    let refused =
+        |error: MiddleboxError| PathError::Middlebox { path: path.name.clone(), what: error.to_string() };
+    spec.check().map_err(refused)?;
+    Ok(spec)
 }
 
 /// What is no impairment, and who does it.
@@ -276,6 +270,23 @@ fn quieten(ops: &mut Vec<NetOp>, at: Place) {
     for scope in ["all", "default"] {
         let key = format!("net/ipv6/conf/{scope}/disable_ipv6");
         ops.push(NetOp::SetSysctl { at, key, value: "1".into(), presence: Presence::Optional });
+    }
+}
+
+/// Both ends, as far as they are the host's.
+fn settle_ends(
+    ops: &mut Vec<NetOp>,
+    between: Kind,
+    addressing: Addressing,
+    link: TargetLink,
+    next_to_peer: &LinkEnd,
+) {
+    match between {
+        Kind::HaProxy => settle(ops, next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
+        Kind::Bridge | Kind::Middlebox => settle(ops, next_to_peer, addressing.peer, addressing.prefix),
+    }
+    if link == TargetLink::Veth {
+        settle(ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
     }
 }
 
