@@ -14,7 +14,7 @@ pub fn lack(abilities: &Abilities, cell: &Cell) -> Option<Lack> {
 }
 
 /// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.
-pub fn look<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Abilities {
+pub fn abilities_for<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Abilities {
     let subjects = cells.into_iter().map(|cell| &cell.subject);
     capability::look(&Needs::of(subjects.map(|subject| (&subject.configuration.target, &subject.path))))
 }

@@ -20,7 +20,7 @@ mod watcher;
 
 pub use accelerator::{accelerator, known_accelerator};
 pub use error::{Blame, CampaignError};
-pub use host::{lack, look};
+pub use host::{abilities_for, lack};
 pub use laboratory::laboratory;
 pub use once::{Once, play_once};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};

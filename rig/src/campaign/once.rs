@@ -16,7 +16,7 @@ use crate::record::format::{BlockRecord, CaptureWhen, Conduct};
 use crate::runner::{Attempt, Player, Stopper, Why};
 
 use super::error::CampaignError;
-use super::host::{lack, look};
+use super::host::{abilities_for, lack};
 use super::laboratory::laboratory;
 
 /// How long the block may take.
@@ -36,7 +36,7 @@ pub struct Once {
 /// # Errors
 /// [`CampaignError::CannotRun`], [`CampaignError::Interrupted`], or what the host lacks for any run.
 pub fn play_once(attempt: Attempt, keep: u32) -> Result<Once, CampaignError> {
-    let abilities = look([&attempt.cell]);
+    let abilities = abilities_for([&attempt.cell]);
     if let Some(reason) = lack(&abilities, &attempt.cell) {
         return Err(CampaignError::CannotRun { what: "it".to_owned(), reason });
     }

@@ -18,7 +18,7 @@ use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
 use crate::record::{self, Reader};
 
 use super::error::CampaignError;
-use super::host::{lack, look};
+use super::host::{abilities_for, lack};
 use super::order::{NewRun, Order, Work};
 
 /// What an order names, read from disk.
@@ -96,8 +96,8 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
 }
 
 /// What this host can do for the cells, and the images of their kernels, built where they are missing.
-pub(super) fn prepare(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<Prepared, CampaignError> {
-    let abilities = look(run.cells.iter().map(|cell| &cell.cell));
+pub(super) fn look(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<Prepared, CampaignError> {
+    let abilities = abilities_for(run.cells.iter().map(|cell| &cell.cell));
     let wanted = run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
     let images = images_for(wanted, &abilities, tell)?;
     if let Begin::Again { old, .. } = &run.begin {

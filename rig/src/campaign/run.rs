@@ -13,7 +13,7 @@ use super::conduct::conduct;
 use super::error::CampaignError;
 use super::open::open;
 use super::order::Order;
-use super::prepare::{expand, prepare, read};
+use super::prepare::{expand, look, read};
 use super::report::report;
 use super::watcher::Watcher;
 
@@ -38,7 +38,7 @@ pub struct Ended {
 pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignError> {
     let source = read(order)?;
     let cells = expand(source)?;
-    let prepared = prepare(cells, &mut |image, step| watcher.image_step(image, step))?;
+    let prepared = look(cells, &mut |image, step| watcher.image_step(image, step))?;
     process::enclose()?;
     let runtime = process::start_runtime()?;
     let conducted = runtime.block_on(async {

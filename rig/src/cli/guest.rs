@@ -19,7 +19,7 @@ use super::image::tell_step;
 use super::signals::Signals;
 use super::streams::tell;
 use super::{Exit, Failure};
-use crate::campaign::{CampaignError, accelerator, images_for, laboratory, lack, look};
+use crate::campaign::{CampaignError, abilities_for, accelerator, images_for, laboratory, lack};
 use crate::configuration::NicBackend;
 use crate::image::{Cache, GuestKeys, Image};
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
@@ -64,7 +64,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
-    let abilities = look([&cell]);
+    let abilities = abilities_for([&cell]);
     if let Some(reason) = lack(&abilities, &cell) {
         return Err(CampaignError::CannotRun { what: choose::hardware(&cell), reason }.into());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::analysis::words::count as thousands;
-use crate::campaign::{Asked, known_accelerator, lack, look};
+use crate::campaign::{Asked, abilities_for, known_accelerator, lack};
 use crate::cli::output::{columns, print};
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
@@ -74,7 +74,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let text = if arguments.any_host {
         render(&matrix, selected, &Host { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
     } else {
-        let host = Abilities { accelerator: known_accelerator(), ..look(&selected.cells) };
+        let host = Abilities { accelerator: known_accelerator(), ..abilities_for(&selected.cells) };
         let auto = match host.accelerator {
             Some(Resolved { engine: Engine::Kvm, .. }) => Accelerator::Kvm,
             Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,

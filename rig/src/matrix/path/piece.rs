@@ -2,7 +2,7 @@
 //!
 //! Must not know any part. Units: none. Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`.
 
-use super::keys::{PathKey, Omitted, Section, WordRow, names};
+use super::keys::{Omitted, PathKey, Section, WordRow, names};
 use crate::document::{Findings, Key, Node, Span, Table, hint};
 use crate::middlebox::{MiddleboxError, MiddleboxSpec};
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{PathKey, Kind, LINK, Omitted, SECTIONS, Section};
+use super::keys::{Kind, LINK, Omitted, PathKey, SECTIONS, Section};
 use crate::path::Work;
 
 /// Every key of a path, table by table, in Markdown.

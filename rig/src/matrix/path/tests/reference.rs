@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::matrix::path::keys::{
-    ACTION, BALANCER, CONDITION, FAULT, FIREWALL, HAPROXY, HEALTH, IPS, JITTER, PathKey, LINK, Omitted, RATE,
+    ACTION, BALANCER, CONDITION, FAULT, FIREWALL, HAPROXY, HEALTH, IPS, JITTER, LINK, Omitted, PathKey, RATE,
     REORDER, RULE, SECTIONS,
 };
 use crate::matrix::path_reference;
