@@ -14,6 +14,7 @@ use std::ffi::CStr;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -24,6 +25,9 @@ use nix::unistd::{ForkResult, fork, geteuid};
 use super::error::EnclosureError;
 use super::signals::watched_signals;
 use super::{host, init, outer};
+
+/// How long a thread that was joined may still be listed: on a busy machine it must get to run once more.
+const LAST_OF_A_THREAD: Duration = Duration::from_secs(1);
 
 /// Moves the program into an enclosure. **Returns `Ok` in another process than the one that called**: the body, PID 2 of a new PID
 /// namespace, in a mount namespace with its own /proc and a network namespace with nothing but `lo` (up).
@@ -41,10 +45,7 @@ pub fn enclose() -> Result<(), EnclosureError> {
     if !uid.is_root() {
         return Err(EnclosureError::NotRoot { uid: uid.as_raw() });
     }
-    let threads = std::fs::read_dir("/proc/self/task").map_err(EnclosureError::at("list threads"))?.count();
-    if threads != 1 {
-        return Err(EnclosureError::Threads { threads });
-    }
+    await_single_thread()?;
     // What is buffered must not be written once by each of three processes.
     let _ = io::stdout().flush();
     let (outer_end, init_end) = UnixStream::pair().map_err(EnclosureError::at("make a socket pair"))?;
@@ -76,6 +77,23 @@ pub fn enclose() -> Result<(), EnclosureError> {
             restore_mask(&mask);
             Err(error)
         }
+    }
+}
+
+/// A thread that was joined is still listed for some moments: the kernel wakes who joins it (`mm_release`, kernel/fork.c) before it takes
+/// the thread off the list (`release_task`, kernel/exit.c).
+fn await_single_thread() -> Result<(), EnclosureError> {
+    let deadline = Instant::now() + LAST_OF_A_THREAD;
+    loop {
+        let threads =
+            std::fs::read_dir("/proc/self/task").map_err(EnclosureError::at("list threads"))?.count();
+        if threads == 1 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(EnclosureError::Threads { threads });
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

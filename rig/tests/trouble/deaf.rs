@@ -1,4 +1,4 @@
-//! Nobody reads what rig writes: a closed or full standard stream, or a reader that has gone, changes neither the run nor its exit code.
+//! Who reads what rig writes, and who does not: a terminal; a closed or full standard stream, or a reader that has gone, changes neither the run nor its exit code.
 
 use std::fs;
 use std::process::Command;
@@ -78,4 +78,20 @@ fn an_answer_whose_reader_has_gone_is_no_failure() {
         let line = "{ sleep 0.1; {}; echo $? >&3; } | true";
         assert_eq!(exit_code(&lab, arguments, line), 0, "{arguments}");
     }
+}
+
+#[test]
+fn a_terminal_is_drawn_on_and_gets_the_report() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab();
+    // script(1) gives the command a terminal for all three streams, and ends as it does.
+    let line = "script --quiet --return --command '{}' typescript </dev/null >/dev/null; echo $? >&3";
+    assert_eq!(exit_code(&lab, "matrix run --seed 7", line), 0);
+    let shown = fs::read_to_string(lab.path().join("typescript")).unwrap();
+    assert!(shown.contains("verdict returns so far: "), "the live table was drawn:\n{shown}");
+    let (_, after) = shown.rsplit_once("recorded in results/").expect("the report is there");
+    assert!(!after.contains("verdict returns so far"), "nothing is drawn after the report:\n{after}");
+    assert_eq!(lab.only_run().ended(), Some(true));
 }

@@ -93,7 +93,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         setup::run_unasked()?;
     }
     let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
-    let mut person = Person { skips, progress: ProgressTable::new() };
+    let mut person = Person { skips, progress: None };
     let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
     print(&format!("{}\nrecorded in {}\n", Format::TEXT.render(&model), run_dir.display()))?;
     Ok(conclude(&model, why, skips))
@@ -109,7 +109,8 @@ enum Skips {
 /// The person at the terminal, who is told what goes on and may stop it.
 struct Person {
     skips: Skips,
-    progress: ProgressTable,
+    /// Made with the first event: it has a thread of its own on a terminal, and the enclosure comes before all threads.
+    progress: Option<ProgressTable>,
 }
 
 impl Watcher for Person {
@@ -129,7 +130,11 @@ impl Watcher for Person {
     }
 
     fn happened(&mut self, event: &Event) {
-        self.progress.consume(event);
+        self.progress.get_or_insert_with(ProgressTable::new).consume(event);
+        if matches!(event, Event::RunEnded { .. }) {
+            // Its thread would go on to draw into the report.
+            self.progress = None;
+        }
     }
 }
 
