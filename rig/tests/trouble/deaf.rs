@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use crate::blackbox::{Lab, Recorded, is_root, matrix, program};
 
 const SIZES: &str = "trials = 20\nblocks = 2\nin_flight = 20\ncontrol_trials = 20\ncontrol_blocks = 1";
@@ -77,6 +79,30 @@ fn an_answer_whose_reader_has_gone_is_no_failure() {
         // The reader is gone before rig starts.
         let line = "{ sleep 0.1; {}; echo $? >&3; } | true";
         assert_eq!(exit_code(&lab, arguments, line), 0, "{arguments}");
+    }
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    if !is_root("netns") {
+        return;
+    }
+    for (signal, name, code) in
+        [(Signal::SIGHUP, "HUP", 0), (Signal::SIGINT, "INT", 0), (Signal::SIGHUP, "INT", 130)]
+    {
+        let sizes = "trials = 50\nblocks = 25\nin_flight = 2\ncontrol_trials = 20\ncontrol_blocks = 1";
+        let run = format!("{sizes}\n[scenario.rst]\nclient_delay = \"1ms\"");
+        let lab = Lab::new(&matrix(&run, r#""rst""#, r#""bare-metal""#));
+        let mut shell = Command::new("sh");
+        let script = format!("trap '' {name}; exec \"$RIG\" matrix run --seed 7");
+        lab.settle(shell.args(["-c", &script]).env("RIG", program()));
+        let mut running = lab.start(shell);
+        let blocks =
+            || lab.runs().first().map(|run| fs::read_dir(run.join("blocks")).map_or(0, Iterator::count));
+        running.await_that("a block is played", || blocks().filter(|n| *n > 0));
+        running.signal(signal);
+        running.end().expect(code);
+        assert_eq!(lab.only_run().ended(), Some(code == 0), "{signal} where {name} is ignored");
     }
 }
 
