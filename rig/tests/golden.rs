@@ -12,6 +12,8 @@ mod contradictions;
 mod fixture;
 #[path = "golden/record.rs"]
 mod record;
+#[path = "golden/recorded.rs"]
+mod recorded;
 #[path = "golden/reports.rs"]
 mod reports;
 #[path = "golden/shape.rs"]
