@@ -17,7 +17,7 @@ use crate::process::QEMU;
 const REHEARSED_PROBE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// What `auto` stands for, by booting a guest of this image (or from the kept answer of such a boot).
-pub async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
+pub(super) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
     let Some(image) = image else {
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };

@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::bench::BenchError;
 use crate::configuration::Lack;
 use crate::document::Problems;
 use crate::image::ImageError;
 use crate::machine::qemu::ProbeError;
 use crate::process::{EnclosureError, RuntimeError};
 use crate::record::RecordError;
+use crate::runner::InspectError;
 
 /// Why a campaign did not come to its end.
 #[derive(Debug, Error, Diagnostic)]
@@ -39,6 +41,23 @@ pub enum CampaignError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Accelerator(#[from] ProbeError),
+    /// A benchmark cannot be measured.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bench(#[from] BenchError),
+    /// A guest for inspection does not come up.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Inspect(#[from] InspectError),
+    /// There is no place for the logs of a guest for inspection.
+    #[error("cannot make {}: {cause}", folder.display())]
+    #[diagnostic(help("it is where the guest's console is logged: make it writable, or set XDG_CACHE_HOME"))]
+    LogsUnwritable {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
     /// No thread can be started.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -125,6 +144,9 @@ impl CampaignError {
             | Self::Record(_)
             | Self::Enclosure(_)
             | Self::Accelerator(_)
+            | Self::Bench(_)
+            | Self::Inspect(_)
+            | Self::LogsUnwritable { .. }
             | Self::Runtime(_)
             | Self::NoPrivateFolder { .. }
             | Self::NothingReady { .. }

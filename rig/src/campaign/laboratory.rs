@@ -24,7 +24,7 @@ fn boot_deadline() -> Duration {
 }
 
 /// Everything that blocks share.
-pub fn laboratory(
+pub(super) fn laboratory(
     conduct: &Conduct,
     run_dir: &Path,
     images: HashMap<String, Image>,

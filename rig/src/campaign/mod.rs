@@ -6,9 +6,13 @@
 
 mod accelerator;
 mod conduct;
+mod enclosed;
 mod error;
+mod examine;
 mod host;
+mod inspect;
 mod laboratory;
+mod measure;
 mod once;
 mod open;
 mod order;
@@ -18,13 +22,15 @@ mod run;
 mod shard;
 mod watcher;
 
-pub use accelerator::{accelerator, known_accelerator};
+pub use accelerator::known_accelerator;
+pub use enclosed::enclosed_runtime;
 pub use error::{Blame, CampaignError};
+pub use examine::examine;
 pub use host::{abilities_for, lack};
-pub use laboratory::laboratory;
+pub use inspect::{Inspected, Site};
+pub use measure::measure;
 pub use once::{Once, play_once};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};
-pub use prepare::images_for;
 pub use report::{read_report, write_reports};
 pub use run::{Ended, run};
 pub use shard::Shard;

@@ -15,6 +15,7 @@ use crate::process;
 use crate::record::format::{BlockRecord, CaptureWhen, Conduct};
 use crate::runner::{Attempt, Player, Stopper, Why};
 
+use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
 use super::host::{abilities_for, lack};
 use super::laboratory::laboratory;
@@ -40,8 +41,7 @@ pub fn play_once(attempt: Attempt, keep: u32) -> Result<Once, CampaignError> {
     if let Some(reason) = lack(&abilities, &attempt.cell) {
         return Err(CampaignError::CannotRun { what: "it".to_owned(), reason });
     }
-    process::enclose()?;
-    let runtime = process::start_runtime()?;
+    let runtime = enclosed_runtime()?;
     let played = runtime.block_on(play(attempt, keep, abilities.mechanisms));
     runtime.shutdown_background();
     played

@@ -110,7 +110,7 @@ pub(super) fn look(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<P
 ///
 /// # Errors
 /// [`CampaignError::Image`]
-pub fn images_for<'a>(
+pub(super) fn images_for<'a>(
     cells: impl Iterator<Item = &'a Cell>,
     abilities: &Abilities,
     tell: &mut dyn FnMut(&str, &Step),

@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 
 use crate::analysis::model::ReportModel;
-use crate::process;
 use crate::runner::Why;
 
 use super::conduct::conduct;
+use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
 use super::open::open;
 use super::order::Order;
@@ -39,8 +39,7 @@ pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignE
     let source = read(order)?;
     let cells = expand(source)?;
     let prepared = look(cells, &mut |image, step| watcher.image_step(image, step))?;
-    process::enclose()?;
-    let runtime = process::start_runtime()?;
+    let runtime = enclosed_runtime()?;
     let conducted = runtime.block_on(async {
         let mut opened = open(prepared, &order.results).await?;
         watcher.unmet(std::mem::take(&mut opened.unmet));

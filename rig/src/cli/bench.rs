@@ -1,7 +1,5 @@
 //! `rig bench`
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -9,14 +7,11 @@ use super::image::Format;
 use super::output::print;
 use super::streams::tell;
 use super::{Exit, Failure};
-use crate::bench::{Benchmark, BootKit, Findings, Pace, measure, render};
-use crate::campaign::accelerator;
-use crate::image::{Cache, GuestKeys, Image, Recipes, any_built};
-use crate::machine::qemu;
-use crate::process::QEMU;
+use crate::bench::{Benchmark, Findings, Pace, render};
+use crate::campaign::measure;
+use crate::clock;
 use crate::record::format::Host;
 use crate::runner::environment;
-use crate::{clock, process};
 
 /// Arguments of `rig bench`.
 #[derive(Debug, clap::Args)]
@@ -73,20 +68,7 @@ struct Answer<'a> {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let pace = if arguments.quick { Pace::Quick } else { Pace::Full };
     let asked: Vec<Benchmark> = arguments.names.iter().map(|name| Benchmark::from(*name)).collect();
-    let wanted = |one: &Benchmark| asked.is_empty() || asked.contains(one);
-    let image = an_image();
-    process::enclose().map_err(Failure::testbed)?;
-    let mut findings = Vec::new();
-    for benchmark in Benchmark::ALL.into_iter().filter(wanted) {
-        tell(format_args!("measuring {} ...", benchmark.name()));
-        let boot = match benchmark {
-            Benchmark::Boot => kit(image.clone())?,
-            Benchmark::Middlebox | Benchmark::Capture | Benchmark::Testbed | Benchmark::Agent => {
-                Err("not asked for".to_owned())
-            }
-        };
-        findings.push(measure(benchmark, pace, &boot).map_err(Failure::testbed)?);
-    }
+    let findings = measure(&asked, pace, &mut |one| tell(format_args!("measuring {} ...", one.name())))?;
     let rehearsed = clock::is_rehearsed();
     match arguments.format {
         Format::Text => {
@@ -106,24 +88,4 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             print(&format!("{json}\n"))
         }
     }
-}
-
-/// Any image that is built already: a benchmark fetches nothing.
-fn an_image() -> Result<Image, String> {
-    qemu::version().map_err(|why| why.to_string())?;
-    let cache = Cache::of_user().map_err(|error| error.to_string())?;
-    any_built(&cache, &Recipes::default())
-        .ok_or_else(|| "no guest image is built: `rig image build` makes them".to_owned())
-}
-
-fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Failure> {
-    let image = match image {
-        Ok(image) => image,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let accelerator = process::start_runtime()
-        .map_err(Failure::testbed)?
-        .block_on(accelerator(Some(&image), &GuestKeys::generate()))
-        .map_err(Failure::testbed)?;
-    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), image, accelerator }))
 }

@@ -8,7 +8,7 @@ mod terminal;
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::Shutdown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -19,15 +19,12 @@ use super::image::tell_step;
 use super::signals::Signals;
 use super::streams::tell;
 use super::{Exit, Failure};
-use crate::campaign::{CampaignError, abilities_for, accelerator, images_for, laboratory, lack};
+use crate::campaign::{Inspected, Site, enclosed_runtime};
 use crate::configuration::NicBackend;
-use crate::image::{Cache, GuestKeys, Image};
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
 use crate::machine::qemu::argv::SLIRP_GUEST;
 use crate::matrix::{Cell, Matrix};
-use crate::path::{Addressing, Mechanisms};
-use crate::process;
-use crate::record::format::{CaptureWhen, Conduct};
+use crate::path::Addressing;
 use crate::runner::{Inspection, Laboratory, Program};
 use terminal::{RawMode, window_size};
 
@@ -64,63 +61,35 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
-    let abilities = abilities_for([&cell]);
-    if let Some(reason) = lack(&abilities, &cell) {
-        return Err(CampaignError::CannotRun { what: choose::hardware(&cell), reason }.into());
-    }
-    let images = images_for(std::iter::once(&cell), &abilities, &mut tell_step)?;
-    let logs = Cache::of_user()?.root().join("visits");
-    process::enclose().map_err(Failure::testbed)?;
-    let runtime = process::start_runtime().map_err(Failure::testbed)?;
-    let result = runtime.block_on(inside(&cell, images, abilities.mechanisms, &logs, &arguments.command));
+    let site = Site::prepare(cell, choose::hardware, &mut tell_step)?;
+    let runtime = enclosed_runtime()?;
+    let result = runtime.block_on(inside(site, &arguments.command));
     // A thread that still reads the terminal must not hold the exit up.
     runtime.shutdown_background();
     result
 }
 
-async fn inside(
-    cell: &Cell,
-    images: std::collections::HashMap<String, Image>,
-    mechanisms: Mechanisms,
-    logs: &Path,
-    command: &[String],
-) -> Result<ExitCode, Failure> {
-    let keys = GuestKeys::generate();
-    let accelerator = accelerator(images.values().next(), &keys).await.map_err(Failure::testbed)?;
-    let unwritable = |error: io::Error| {
-        Failure::say(
-            Exit::Testbed,
-            format!("cannot make {}: {error}", logs.display()),
-            "it is where the guest's console is logged: make it writable, or set XDG_CACHE_HOME",
-        )
-    };
-    std::fs::create_dir_all(logs).map_err(unwritable)?;
-    let conduct = Conduct {
-        retries: 0,
-        block_deadline_ms: 0,
-        keep_examples: 0,
-        keep_anomalies: 0,
-        capture: CaptureWhen::Never,
-    };
-    let laboratory = laboratory(&conduct, logs, images, accelerator, mechanisms, keys)?;
+async fn inside(site: Site, command: &[String]) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen(&ending_signals());
-    let visit = Inspection::begin(&laboratory, cell, signals.heard()).await.map_err(Failure::testbed)?;
-    let Some(visit) = visit else { return Ok(Exit::Interrupted.into()) };
-    introduce(cell, &laboratory, &visit);
-    let result = serve(&laboratory, &visit, command, &mut signals).await;
-    visit.end().await;
+    let cell = site.cell().clone();
+    let Some(Inspected { laboratory, inspection }) = site.boot(signals.heard()).await? else {
+        return Ok(Exit::Interrupted.into());
+    };
+    introduce(&cell, &laboratory, &inspection);
+    let result = serve(&laboratory, &inspection, command, &mut signals).await;
+    inspection.end().await;
     result
 }
 
-/// The signals that end the visit.
+/// The signals that end the inspection.
 fn ending_signals() -> [SignalKind; 4] {
     [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()]
 }
 
 /// What has been booted.
-fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Inspection) {
-    let guest = visit.guest();
-    let target = visit.target();
+fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
+    let guest = inspection.guest();
+    let target = inspection.target();
     let addressing = Addressing::default();
     let (address, peer) = match guest.spec().nic.backend {
         NicBackend::Tap | NicBackend::TapVhost | NicBackend::Socket => {
@@ -153,7 +122,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, visit: &Inspection) {
 /// A shell on the user's terminal, or the command, to its end.
 async fn serve(
     laboratory: &Laboratory,
-    visit: &Inspection,
+    inspection: &Inspection,
     command: &[String],
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
@@ -166,7 +135,7 @@ async fn serve(
         let line = if command.is_empty() { "exec sh".to_owned() } else { command.join(" ") };
         Program::Command { line, stderr: Box::new(io::stderr()) }
     };
-    let agent = visit.start(laboratory, program).await.map_err(Failure::testbed)?;
+    let agent = inspection.start(laboratory, program).await.map_err(Failure::testbed)?;
     let raw = if interactive { Some(RawMode::enter().map_err(|error| lost(&error))?) } else { None };
     let end = tokio::select! {
         biased;
@@ -176,7 +145,7 @@ async fn serve(
     drop(raw);
     match end {
         None => Ok(Exit::Interrupted.into()),
-        Some(end) => conclude(end?, laboratory, visit),
+        Some(end) => conclude(end?, laboratory, inspection),
     }
 }
 
@@ -240,7 +209,7 @@ fn follow_window(window: launch_ssh::Window) {
 fn conclude(
     end: Option<launch_ssh::Exit>,
     laboratory: &Laboratory,
-    visit: &Inspection,
+    inspection: &Inspection,
 ) -> Result<ExitCode, Failure> {
     match end {
         None => Ok(Exit::Done.into()),
@@ -250,7 +219,7 @@ fn conclude(
             Ok(u8::try_from(128 + number).unwrap_or(u8::MAX).into())
         }
         Some(launch_ssh::Exit::Broken(reason)) => {
-            let console = laboratory.results.join(&visit.target().console);
+            let console = laboratory.results.join(&inspection.target().console);
             Err(Failure::say(
                 Exit::Testbed,
                 format!("the guest is gone: {reason}"),

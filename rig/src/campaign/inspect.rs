@@ -1,0 +1,85 @@
+//! A cell's guest for a person who looks into it: got ready on the host's network, booted in the enclosure.
+//!
+//! Must not know terminals. Units: none. Errors: [`CampaignError`]; the host cannot run it, its logs have no place, it does not come up.
+//! Tests: `tests/qemu/inspect.rs`.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+
+use crate::image::{Cache, GuestKeys, Image, Step};
+use crate::matrix::Cell;
+use crate::path::Mechanisms;
+use crate::record::format::{CaptureWhen, Conduct};
+use crate::runner::{Inspection, Laboratory};
+
+use super::accelerator::accelerator;
+use super::error::CampaignError;
+use super::host::{abilities_for, lack};
+use super::laboratory::laboratory;
+use super::prepare::images_for;
+
+/// Where the logs of such guests lie, in the cache.
+const LOGS: &str = "visits";
+
+/// What a guest for inspection needs, got before the enclosure.
+pub struct Site {
+    cell: Cell,
+    images: HashMap<String, Image>,
+    mechanisms: Mechanisms,
+    logs: PathBuf,
+}
+
+/// A guest that has come up.
+pub struct Inspected {
+    /// What it was booted with.
+    pub laboratory: Laboratory,
+    /// The guest on its testbed.
+    pub inspection: Inspection,
+}
+
+impl Site {
+    /// Gets what the cell's guest needs; `describe` says in words which guest it is.
+    ///
+    /// # Errors
+    /// [`CampaignError::CannotRun`], [`CampaignError::Image`]
+    pub fn prepare(
+        cell: Cell,
+        describe: fn(&Cell) -> String,
+        tell: &mut dyn FnMut(&str, &Step),
+    ) -> Result<Self, CampaignError> {
+        let abilities = abilities_for([&cell]);
+        if let Some(reason) = lack(&abilities, &cell) {
+            return Err(CampaignError::CannotRun { what: describe(&cell), reason });
+        }
+        let images = images_for(std::iter::once(&cell), &abilities, tell)?;
+        let logs = Cache::of_user()?.root().join(LOGS);
+        Ok(Self { cell, images, mechanisms: abilities.mechanisms, logs })
+    }
+
+    /// Whose guest it is.
+    pub fn cell(&self) -> &Cell {
+        &self.cell
+    }
+
+    /// Boots the guest; `None` where `stop` came first.
+    ///
+    /// # Errors
+    /// Nothing executes it, there is no place for its logs, or it does not come up.
+    pub async fn boot(self, stop: impl Future<Output = ()>) -> Result<Option<Inspected>, CampaignError> {
+        let keys = GuestKeys::generate();
+        let accelerator = accelerator(self.images.values().next(), &keys).await?;
+        let unwritable = |cause| CampaignError::LogsUnwritable { folder: self.logs.clone(), cause };
+        std::fs::create_dir_all(&self.logs).map_err(unwritable)?;
+        let conduct = Conduct {
+            retries: 0,
+            block_deadline_ms: 0,
+            keep_examples: 0,
+            keep_anomalies: 0,
+            capture: CaptureWhen::Never,
+        };
+        let laboratory = laboratory(&conduct, &self.logs, self.images, accelerator, self.mechanisms, keys)?;
+        let inspection = Inspection::begin(&laboratory, &self.cell, stop).await?;
+        Ok(inspection.map(|inspection| Inspected { laboratory, inspection }))
+    }
+}
