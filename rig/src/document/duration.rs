@@ -46,6 +46,9 @@ pub fn parse_deadline(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Ok(Duration::ZERO) => Err("the time must be longer than zero: `90s`, `30m`, `2h`".to_owned()),
         Ok(duration) => Ok(duration),
+        Err(_) if text.trim().strip_prefix('-').is_some_and(|rest| parse_duration(rest).is_ok()) => {
+            Err("a time is not negative: `90s`, `30m`, `2h`".to_owned())
+        }
         Err(Wrong { label, help }) => {
             Err([Some(label), help].into_iter().flatten().collect::<Vec<_>>().join(": "))
         }
@@ -164,6 +167,7 @@ mod tests {
             parse_deadline("0s"),
             Err("the time must be longer than zero: `90s`, `30m`, `2h`".to_owned())
         );
+        assert_eq!(parse_deadline("-3s"), Err("a time is not negative: `90s`, `30m`, `2h`".to_owned()));
         assert_eq!(parse_deadline("soon"), Err(format!("expected a duration: {LOOKS}")));
     }
 
