@@ -3,19 +3,17 @@
 //! Holds sharded sums, so that workers do not queue for one lock, and the queue of records kept whole; no system call.
 //! Units: counts; histograms in nanoseconds. Errors: none.
 //! Must not lose a trial: every index that was taken ends here exactly once, as an outcome or as a void.
-//! Tests: below, and `tests/loopback`.
+//! Tests: `tests/loopback`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rig_protocol::{Errno, Op, Progress, StepLog, Tally, TrialRecord};
+use rig_protocol::{Errno, Op, Progress, Returned, StepLog, Tally, TrialRecord};
 
 use crate::interp::LaneLog;
 use crate::ops::Seen;
 use crate::plan::{LanePlan, Plan};
 use crate::stage::Stage;
-use crate::sys::errno::is_failure;
 
 /// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
 const SHOWN_BYTES: usize = 1024;
@@ -52,7 +50,6 @@ struct Shard {
     full: BTreeSet<String>,
     /// Reused for the present trial.
     outcome: String,
-    returned: String,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +96,6 @@ impl Ledger {
         let mut shard = lock(&self.shards[worker % self.shards.len()]);
         let shard = &mut *shard;
         shard.outcome.clear();
-        shard.returned.clear();
         let verdict = match (void_reason(plan, finished), finished.end) {
             (Some(reason), _) => {
                 shard.outcome = reason;
@@ -114,9 +110,8 @@ impl Ledger {
             }
         };
         let tally = &mut shard.tally;
-        write_return(&mut shard.returned, verdict.map_or(0, |seen| seen.returned));
         tally.trials += 1;
-        count(&mut tally.returns, &shard.returned);
+        count(&mut tally.returns, &Returned::of_raw(verdict.map_or(0, |seen| seen.returned)));
         count(&mut tally.outcomes, &shard.outcome);
         record(tally, "trial", finished.elapsed_ns);
         count_steps(tally, plan, finished);
@@ -162,8 +157,8 @@ impl Ledger {
             let shard = lock(shard);
             progress.trials += shard.tally.trials;
             progress.void += shard.tally.void();
-            for (key, sum) in &shard.tally.returns {
-                *progress.returns.entry(key.clone()).or_default() += sum;
+            for (returned, sum) in &shard.tally.returns {
+                *progress.returns.entry(*returned).or_default() += sum;
             }
         }
         progress
@@ -230,16 +225,6 @@ fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Opti
     verdict
 }
 
-/// Writes the key of a verdict return, as in `Tally::returns`: `1`, `0`, `-1/EBADF`.
-fn write_return(out: &mut String, returned: i64) {
-    // Writing to a string cannot fail.
-    let _ = if is_failure(returned) {
-        write!(out, "-1/{}", Errno(-returned as i32))
-    } else {
-        write!(out, "{returned}")
-    };
-}
-
 /// Counts what single steps say: the verdict call's state, time and stale errno, localtime's errno, injections.
 fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
@@ -293,20 +278,5 @@ fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen) -> StepLog {
         ready: seen.ready,
         data: log.scratch.read_by(seen).map(shown),
         state_before: seen.state_before,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn returns_are_keyed_as_the_report_prints_them() {
-        let key = |returned| {
-            let mut out = String::new();
-            write_return(&mut out, returned);
-            out
-        };
-        assert_eq!([key(1), key(0), key(-2)], ["1", "0", "-1/ENOENT"]);
     }
 }

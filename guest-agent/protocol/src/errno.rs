@@ -82,6 +82,12 @@ impl Errno {
         NAMES.iter().find(|(number, _)| *number == self.0).map(|(_, name)| *name)
     }
 
+    /// Reads what `Display` writes: a name of the table, or `errno 4095` for a number without one; nothing else.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let errno = word.parse().ok().or_else(|| word.strip_prefix("errno ")?.parse().ok().map(Self))?;
+        (errno.to_string() == word).then_some(errno)
+    }
+
     /// All names of the table: for did-you-mean hints.
     pub fn names() -> impl Iterator<Item = &'static str> {
         NAMES.iter().map(|(_, name)| *name)

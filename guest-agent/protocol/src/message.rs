@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Script, Tally, TrialRecord};
+use crate::{Returned, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -90,7 +90,7 @@ pub struct Progress {
     /// Voids so far.
     pub void: u64,
     /// Verdict returns so far, as in [`Tally::returns`].
-    pub returns: std::collections::BTreeMap<String, u64>,
+    pub returns: std::collections::BTreeMap<Returned, u64>,
 }
 
 /// The last frame of an assignment: what came before must add up to it.

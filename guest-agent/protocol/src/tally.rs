@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram, Op, Script};
+use crate::{Errno, Histogram, Op, Returned, Script};
 
 /// `tcpi_state` as include/net/tcp_states.h numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +44,8 @@ pub struct Tally {
     pub trials: u64,
     /// Void trials by reason: never part of `trials`.
     pub voids: BTreeMap<String, u64>,
-    /// The verdict call's raw return: `1`, `0`, `-1/EBADF`.
-    pub returns: BTreeMap<String, u64>,
+    /// The verdict call's raw return.
+    pub returns: BTreeMap<Returned, u64>,
     /// Outcome labels. A peer's lane has one of two: `played`, or `unfinished` where `Finish` came first.
     pub outcomes: BTreeMap<String, u64>,
     /// Trials whose outcome the scenario does not expect, or whose verdict call returned -1.
@@ -85,12 +85,12 @@ impl Tally {
 
     /// Verdict calls that returned `-1` with this errno.
     pub fn returned(&self, errno: Errno) -> u64 {
-        self.returns.get(&format!("-1/{errno}")).copied().unwrap_or(0)
+        Returned::failed(errno).count_in(&self.returns)
     }
 
     /// Verdict calls that returned -1 with any errno.
     pub fn returned_any_errno(&self) -> u64 {
-        sum(self.returns.iter().filter(|(key, _)| key.starts_with("-1/")).map(|(_, n)| n))
+        sum(self.returns.iter().filter(|(returned, _)| returned.errno.is_some()).map(|(_, n)| n))
     }
 
     /// Adds another tally of the same cell. A sum that is too large stays at the largest number; blocks without an
@@ -130,8 +130,10 @@ impl Tally {
         if all.is_none() {
             return Err(format!("{trials} trials and their voids are more than {}", Self::MOST));
         }
-        for (what, counts) in [("verdict returns", &self.returns), ("outcomes", &self.outcomes)] {
-            match total(counts.values()) {
+        let parts =
+            [("verdict returns", total(self.returns.values())), ("outcomes", total(self.outcomes.values()))];
+        for (what, sum) in parts {
+            match sum {
                 Some(sum) if sum == trials => {}
                 Some(sum) => return Err(format!("{trials} trials but {sum} {what}")),
                 None => return Err(format!("{trials} trials but too many {what} to count")),
@@ -225,7 +227,7 @@ mod tests {
     /// Sums of a hundred trials, with one change.
     fn changed(change: impl FnOnce(&mut Tally)) -> Option<String> {
         let mut tally = Tally { trials: 100, ..Tally::default() };
-        tally.returns.insert("1".into(), 100);
+        tally.returns.insert(Returned::ONE, 100);
         tally.outcomes.insert("readable".into(), 100);
         tally.state_before.insert(7, 100);
         tally.latency.insert("call".into(), Histogram::default());
@@ -271,7 +273,7 @@ mod tests {
         // Each of these adds up to 100, or to nothing, where a sum wraps.
         let wrapping: [(Change, &str); 4] = [
             (
-                |tally, n| tally.returns.extend([("1".into(), n), ("-1/ENOENT".into(), 101)]),
+                |tally, n| tally.returns.extend([(Returned::ONE, n), (Returned::failed(Errno::ENOENT), 101)]),
                 "100 trials but too many verdict returns to count",
             ),
             (
@@ -302,7 +304,7 @@ mod tests {
     #[test]
     fn a_step_shows_something_as_often_as_the_script_has_it() {
         let mut tally = Tally { trials: 10, ..Tally::default() };
-        tally.returns.insert("1".into(), 10);
+        tally.returns.insert(Returned::ONE, 10);
         tally.outcomes.insert("readable".into(), 10);
         tally.errno_after_localtime.insert(Errno::ENOENT, 20);
         assert!(tally.inconsistency(&script(vec![Op::Localtime {}])).is_some());
@@ -312,7 +314,7 @@ mod tests {
     #[test]
     fn blocks_without_a_contradiction_can_be_added_for_ever_after() {
         let mut most = Tally { trials: Tally::MOST, ..Tally::default() };
-        most.returns.insert("1".into(), Tally::MOST);
+        most.returns.insert(Returned::ONE, Tally::MOST);
         most.outcomes.insert("readable".into(), Tally::MOST);
         most.counters.insert("Tcp.OutRsts".into(), Tally::MOST as i64);
         assert_eq!(most.inconsistency(&script(vec![])), None);
@@ -320,7 +322,7 @@ mod tests {
         for _ in 0..1_000 {
             sum.absorb(&most);
         }
-        assert_eq!((sum.trials, sum.returns["1"]), (1_000 * Tally::MOST, 1_000 * Tally::MOST));
+        assert_eq!((sum.trials, sum.returns[&Returned::ONE]), (1_000 * Tally::MOST, 1_000 * Tally::MOST));
         let beyond = Tally { trials: u64::MAX, counters: most.counters.clone(), ..Tally::default() };
         sum.absorb(&beyond);
         assert_eq!(sum.trials, u64::MAX, "it stays there");
@@ -329,10 +331,10 @@ mod tests {
     #[test]
     fn absorb_adds_and_contradictions_are_named() {
         let mut a = Tally { trials: 2, ..Tally::default() };
-        a.returns.insert("1".into(), 2);
+        a.returns.insert(Returned::ONE, 2);
         a.outcomes.insert("readable".into(), 2);
         let mut b = Tally { trials: 1, anomalies: 1, ..Tally::default() };
-        b.returns.insert("-1/EBADF".into(), 1);
+        b.returns.insert(Returned::failed(Errno::EBADF), 1);
         b.outcomes.insert("EBADF".into(), 1);
         a.absorb(&b);
         assert_eq!((a.trials, a.returned(Errno::EBADF), a.returned_any_errno()), (3, 1, 1));

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use rig_protocol::{
     Assignment, Call, Delay, Errno, Fin, FrameError, FrameReader, FrameWriter, Hello, Lane, Mark, Op,
-    Progress, Reply, Request, Role, Script, Shut, Side, Slot, Step, Tally, TrialRecord,
+    Progress, Reply, Request, Returned, Role, Script, Shut, Side, Slot, Step, Tally, TrialRecord,
 };
 
 /// An agent under our control.
@@ -207,6 +207,11 @@ pub(crate) fn play(script: &Script, setting: &Setting) -> (Played, Played) {
 
 pub(crate) fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|(key, count)| ((*key).to_owned(), *count)).collect()
+}
+
+/// Counts of returns, by their spelling.
+pub(crate) fn returns(pairs: &[(&str, u64)]) -> BTreeMap<Returned, u64> {
+    pairs.iter().map(|(key, count)| (key.parse().expect("a return"), *count)).collect()
 }
 
 // ---- the small language: one socket `s` (slot 0), marks 0 and 1 ----

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rig_protocol::{Call, Delay, Errno, Op, Slot, Step, TcpState};
+use rig_protocol::{Call, Delay, Errno, Op, Returned, Slot, Step, TcpState};
 
 use crate::driver::*;
 
@@ -10,10 +10,10 @@ use crate::driver::*;
 fn a_reset_with_data_reads_the_data_and_then_the_errno() {
     let (target, peer) = play(&base(Call::Select), &Setting::default());
     assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 200)]));
-    assert_eq!(target.tally.returns, counts(&[("1", 200)]));
+    assert_eq!(target.tally.returns, returns(&[("1", 200)]));
     assert_eq!((target.tally.anomalies, target.tally.void()), (0, 0));
     assert_eq!(peer.tally.outcomes, counts(&[("played", 200)]));
-    assert_eq!(peer.tally.returns, counts(&[("0", 200)]));
+    assert_eq!(peer.tally.returns, returns(&[("0", 200)]));
     for side in [&target, &peer] {
         // One namespace here, so both sides count the same packets, and other tests' besides.
         assert!(side.tally.counters["Tcp.OutRsts"] >= 200, "{:?}", side.tally.counters);
@@ -109,7 +109,7 @@ fn a_silent_peer_is_a_timeout_and_its_lanes_do_not_hold_the_finish_up() {
     let setting = Setting { trials: 60, in_flight: 4, deadline_ns: 1200 * SECOND, ..Setting::default() };
     let (target, peer) = play(&silent, &setting);
     assert_eq!(target.tally.outcomes, counts(&[("timeout", 60)]));
-    assert_eq!(target.tally.returns, counts(&[("0", 60)]));
+    assert_eq!(target.tally.returns, returns(&[("0", 60)]));
     assert_eq!(target.tally.state_before, [(1, 60)].into());
     // 60 greetings from lanes that then sleep for ten minutes: the crew of 4 grew, and Finish cut what it had accepted.
     assert!(peer.tally.outcomes.keys().all(|outcome| outcome == "unfinished"), "{:?}", peer.tally.outcomes);
@@ -126,7 +126,7 @@ fn a_closed_low_descriptor_is_ebadf_in_every_door() {
             &["EBADF"],
         );
         let (target, _) = pair.play(&closed, &Setting { trials: 50, ..Setting::default() });
-        assert_eq!(target.tally.returns, counts(&[("-1/EBADF", 50)]), "{call:?}");
+        assert_eq!(target.tally.returns, returns(&[("-1/EBADF", 50)]), "{call:?}");
         assert_eq!(target.tally.outcomes, counts(&[("EBADF", 50)]));
         assert_eq!(target.tally.returned(Errno::EBADF), 50);
         // Expected or not: a verdict of -1 is an anomaly, and every one of them is kept.
@@ -165,7 +165,7 @@ fn injected_errnos_are_found_exactly_as_often_as_they_were_drawn() {
         assert_eq!(target.tally.returned_any_errno(), drawn);
         assert_eq!(target.tally.injected.get(&errno).copied().unwrap_or(0), drawn);
         assert_eq!(target.tally.anomalies, drawn);
-        assert_eq!(target.tally.returns["1"], 1000 - drawn);
+        assert_eq!(target.tally.returns[&Returned::ONE], 1000 - drawn);
         for record in target.records.iter().filter(|record| record.anomaly) {
             assert_eq!((record.steps[2].returned, record.steps[3].errno()), (1, Some(errno)));
             assert_eq!(record.steps[3].errno_after, errno);
@@ -173,7 +173,7 @@ fn injected_errnos_are_found_exactly_as_often_as_they_were_drawn() {
     }
     let (target, _) =
         pair.play(&injected(Errno::EBADF, 1_000_000), &Setting { trials: 20, ..Setting::default() });
-    assert_eq!(target.tally.returns, counts(&[("-1/EBADF", 20)]));
+    assert_eq!(target.tally.returns, returns(&[("-1/EBADF", 20)]));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn an_unordered_watcher_gives_some_outcome_for_every_trial() {
 fn the_second_close_is_ebadf() {
     let double = script(vec![connect(), close(), close().verdict()], vec![accept(), read()], &["EBADF"]);
     let (target, _) = play(&double, &Setting::default());
-    assert_eq!(target.tally.returns, counts(&[("-1/EBADF", 200)]));
+    assert_eq!(target.tally.returns, returns(&[("-1/EBADF", 200)]));
     assert_eq!(target.tally.outcomes, counts(&[("EBADF", 200)]));
 }
 
@@ -289,7 +289,7 @@ fn all_three_sets_are_watched_and_read() {
     );
     let (target, _) = play(&script, &Setting::default());
     assert_eq!(target.tally.outcomes, counts(&[("ECONNRESET,readable+writable", 200)]));
-    assert_eq!(target.tally.returns, counts(&[("2", 200)]));
+    assert_eq!(target.tally.returns, returns(&[("2", 200)]));
     assert_eq!(target.tally.state_before, [(TcpState::CLOSE.0, 200)].into());
 }
 
@@ -302,7 +302,7 @@ fn a_stale_errno_is_told_from_a_returned_one() {
         &["readable"],
     );
     let (target, _) = play(&stale, &Setting::default());
-    assert_eq!(target.tally.returns, counts(&[("1", 200)]));
+    assert_eq!(target.tally.returns, returns(&[("1", 200)]));
     assert_eq!(target.tally.stale_errno, [(Errno(104), 200)].into());
 }
 

@@ -3,11 +3,11 @@
 use rig::analysis::model::{
     Caution, CellReason, CellStatus, CellSummary, ComparedCell, Comparison, ComparisonReason,
     ComparisonVerdict, ControlFailure, EndCaution, HypothesisVerdict, PacketCaution, Question, ReportModel,
-    Returned, TrialCaution,
+    TrialCaution,
 };
 use rig::analysis::{Conclusion, conclusion};
 use rig::record::format::Witness;
-use rig_protocol::{Errno, TcpState};
+use rig_protocol::{Errno, Returned, TcpState};
 
 use crate::fixture::{BLOCK, Play, sound, turn, void};
 
@@ -152,7 +152,7 @@ fn more_trials_than_were_planned_are_void() {
     let mut bench = sound();
     let tally = &mut bench.block(Play::Base, "virtio-tap", "6.12", 0).tally;
     tally.trials = 3 * BLOCK;
-    tally.returns.insert(Returned::ONE.to_string(), 3 * BLOCK);
+    tally.returns.insert(Returned::ONE, 3 * BLOCK);
     tally.outcomes.insert("readable,data,ECONNRESET".into(), 3 * BLOCK);
     let model = bench.model();
     let summary = cell(&model, "reset-after-data", "virtio-tap", "6.12");

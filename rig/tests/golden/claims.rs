@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rig::analysis::analyse;
 use rig::analysis::model::{
-    Because, CellReason, CellStatus, Hypothesis, HypothesisVerdict, IdleRule, Missing, ReportModel, Returned,
+    Because, CellReason, CellStatus, Hypothesis, HypothesisVerdict, IdleRule, Missing, ReportModel,
 };
 use rig::middlebox::Impairment;
 use rig::path::{
@@ -12,7 +12,7 @@ use rig::path::{
 };
 use rig::record::Run;
 use rig::report::Format;
-use rig_protocol::{Tally, TcpState};
+use rig_protocol::{Returned, Tally, TcpState};
 
 use crate::fixture::{BLOCK, Bench, Play, cell, sound};
 
@@ -77,7 +77,7 @@ fn tally(outcomes: &[(&str, u64)], before: u64) -> Tally {
             "readable" => Returned::ONE,
             errno => Returned::failed(errno.parse().expect("its name")),
         };
-        *tally.returns.entry(returned.to_string()).or_default() += n;
+        *tally.returns.entry(returned).or_default() += n;
         tally.outcomes.insert((*outcome).to_owned(), *n);
     }
     tally.state_before = BTreeMap::from([(TcpState::CLOSE.0, before), (1, BLOCK - before)]);

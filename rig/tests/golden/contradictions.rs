@@ -9,7 +9,7 @@ use rig::analysis::model::{CellReason, CellStatus, CellSummary, ReportModel};
 use rig::record::format::BlockRecord;
 use rig::record::{Reader, Writer};
 use rig::report::Format;
-use rig_protocol::{Errno, Histogram, Tally};
+use rig_protocol::{Errno, Histogram, Returned, Tally};
 
 use crate::fixture::{Bench, Play, sound};
 
@@ -63,7 +63,7 @@ const CASES: [(&str, Change, &str); 12] = [
     ),
     (
         "returns at their limit",
-        |block| block.tally.returns.extend([("1".into(), TOP), ("0".into(), 1_001)]),
+        |block| block.tally.returns.extend([(Returned::ONE, TOP), (Returned::ZERO, 1_001)]),
         "target: 1000 trials but too many verdict returns to count",
     ),
     (
@@ -78,7 +78,7 @@ const CASES: [(&str, Change, &str); 12] = [
     ),
     (
         "returns that do not add up",
-        |block| block.tally.returns.extend([("-1/EBADF".into(), 5_000)]),
+        |block| block.tally.returns.extend([(Returned::failed(Errno::EBADF), 5_000)]),
         "target: 1000 trials but 6000 verdict returns",
     ),
     ("an attempt before the first", |block| block.attempt = 0, "attempt 0"),

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use rig::analysis::model::{ReportModel, Returned};
+use rig::analysis::model::ReportModel;
 use rig::analysis::{Conclusion, analyse, conclusion};
 use rig::record::Reader;
 use rig::record::format::BlockStatus;
 use rig::report::Format;
-use rig_protocol::{Errno, Histogram};
+use rig_protocol::{Errno, Histogram, Returned};
 
 use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, id_of, sound, turn, void};
 
@@ -97,7 +97,7 @@ fn void_blocks_a_short_cell_and_a_damaged_file() {
     let block = bench.block(Play::Watcher, "bare-metal", "host", 0);
     assert_eq!(block.status, BlockStatus::Complete);
     block.tally.trials -= 4;
-    *block.tally.returns.get_mut(&Returned::ONE.to_string()).expect("readable") -= 4;
+    *block.tally.returns.get_mut(&Returned::ONE).expect("readable") -= 4;
     *block.tally.outcomes.get_mut("readable,data").expect("readable") -= 4;
     *block.tally.state_before.get_mut(&1).expect("established") -= 4;
     let mut call = Histogram::default();

@@ -7,6 +7,7 @@ use rig::analysis::analyse;
 use rig::analysis::model::{CellReason, CellStatus, CellSummary, IdleRule, ReportModel, told};
 use rig::record::Reader;
 use rig::record::format::BlockRecord;
+use rig_protocol::Returned;
 use rig_stats::{Count, fisher};
 
 use super::*;
@@ -157,7 +158,7 @@ fn outcomes(model: &ReportModel) {
     for configuration in ["bare-metal", "virtio-tap"] {
         // Not believed: select() says 0 when its time is over, and the connection answers afterwards.
         let cell = at(model, "forged-rst", "forged-plus-1000", configuration);
-        assert_eq!(cell.returns, BTreeMap::from([("0".to_owned(), cell.trials)]), "{cell:#?}");
+        assert_eq!(cell.returns, BTreeMap::from([(Returned::ZERO, cell.trials)]), "{cell:#?}");
         assert!(cell.outcomes.keys().all(|outcome| outcome.ends_with("data")), "{cell:#?}");
         let cell = at(model, "rst", "reject-on-client", configuration);
         assert_eq!(cell.path_counters["rule.reject"], 0, "{cell:#?}");

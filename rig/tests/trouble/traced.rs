@@ -69,8 +69,8 @@ fn recorded(run: &Recorded) -> BTreeMap<Door, Returns> {
         };
         let door = (call.to_owned(), timeout.to_owned());
         let sum = sums.entry(door).or_default();
-        for (label, count) in &block.tally.returns {
-            *sum.entry(label.clone()).or_default() += count;
+        for (returned, count) in &block.tally.returns {
+            *sum.entry(returned.to_string()).or_default() += count;
         }
     }
     sums

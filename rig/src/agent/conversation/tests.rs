@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::thread;
 
-use rig_protocol::Script;
+use rig_protocol::{Returned, Script};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -40,7 +40,7 @@ fn assignment(trials: u64) -> Assignment {
 
 fn tally(trials: u64) -> Tally {
     let mut tally = Tally { trials, ..Tally::default() };
-    tally.returns.insert("1".into(), trials);
+    tally.returns.insert(Returned::ONE, trials);
     tally.outcomes.insert("readable".into(), trials);
     tally
 }
@@ -111,7 +111,7 @@ fn every_bad_end_has_its_reason() {
         "agent's totals do not add up: 3 trials were asked for, 2 came"
     );
     let mut torn = tally(3);
-    torn.returns.insert("0".into(), 1);
+    torn.returns.insert(Returned::ZERO, 1);
     assert_eq!(
         reason(vec![Reply::Tally(Box::new(torn)), fin(3, 3)]),
         "agent's totals do not add up: 3 trials but 4 verdict returns"
@@ -167,7 +167,7 @@ fn an_agent_that_contradicts_itself_is_not_believed() {
 #[test]
 fn a_sign_of_life_counts_no_more_than_was_asked_for() {
     let say = |trials, void, returned| {
-        let returns = [("1".to_owned(), returned)].into();
+        let returns = [(Returned::ONE, returned)].into();
         let progress = Reply::Progress(Progress { trials, void, returns });
         play(vec![progress, Reply::Tally(Box::new(tally(3))), fin(4, 3)], 3)
             .map_err(|error| error.to_string())

@@ -9,12 +9,11 @@ mod caution;
 mod place;
 mod question;
 mod reason;
-mod returned;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use rig_protocol::Errno;
+use rig_protocol::{Errno, Returned};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -27,7 +26,6 @@ pub use question::Question;
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
-pub use returned::{NotAReturn, Returned};
 
 /// A whole report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -154,7 +152,7 @@ pub struct CellSummary {
     /// How the targets of those blocks came to life.
     pub origin: OriginCounts,
     /// The verdict call, raw system call.
-    pub returns: BTreeMap<String, u64>,
+    pub returns: BTreeMap<Returned, u64>,
     /// Verdict and what followed.
     pub outcomes: BTreeMap<String, u64>,
     /// Trials in which TCP_INFO said CLOSE before the call.

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
-use rig_protocol::Progress;
+use rig_protocol::{Progress, Returned};
 
 use crate::cli::streams::tell;
 use crate::configuration::Accelerator;
@@ -40,7 +40,7 @@ struct State {
     trials_total: u64,
     trials_done: u64,
     void: u64,
-    returns: BTreeMap<String, u64>,
+    returns: BTreeMap<Returned, u64>,
     block: Option<(BlockId, CellId, u32)>,
     phase: Option<Phase>,
     under_way: Progress,
@@ -281,14 +281,14 @@ impl State {
 }
 
 /// A sum that is too large stays at the largest number: what a guest says of itself must not end the run that shows it.
-fn add(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
-    for (key, count) in more {
-        let sum = sums.entry(key.clone()).or_default();
+fn add(sums: &mut BTreeMap<Returned, u64>, more: &BTreeMap<Returned, u64>) {
+    for (returned, count) in more {
+        let sum = sums.entry(*returned).or_default();
         *sum = sum.saturating_add(*count);
     }
 }
 
-fn returns(counts: &BTreeMap<String, u64>) -> String {
+fn returns(counts: &BTreeMap<Returned, u64>) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }
@@ -331,7 +331,7 @@ mod tests {
         state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Boot });
         assert!(state.now_line().ends_with("(attempt 2): boot"), "{}", state.now_line());
         state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Play });
-        let progress = Progress { trials: 40, void: 3, returns: [("1".to_owned(), 40)].into() };
+        let progress = Progress { trials: 40, void: 3, returns: [(Returned::ONE, 40)].into() };
         state.consume(&Event::BlockProgress { block: block.id, progress });
         assert!(state.now_line().contains("40/100 trials"), "{}", state.now_line());
         assert_eq!(state.counts_line(), "verdict returns so far: 1 x 40; void 3");
@@ -346,10 +346,10 @@ mod tests {
     fn numbers_at_their_limit_are_shown_and_end_nothing() {
         let (mut state, block) = under_way();
         let claim =
-            Progress { trials: u64::MAX, void: u64::MAX, returns: [("1".to_owned(), u64::MAX)].into() };
+            Progress { trials: u64::MAX, void: u64::MAX, returns: [(Returned::ONE, u64::MAX)].into() };
         state.trials_done = 7;
         state.void = 7;
-        state.returns = [("1".to_owned(), 7)].into();
+        state.returns = [(Returned::ONE, 7)].into();
         state.consume(&Event::BlockStarted { block: block.clone(), attempt: 1 });
         state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Play });
         state.consume(&Event::BlockProgress { block: block.id, progress: claim });

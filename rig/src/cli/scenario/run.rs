@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rig_protocol::{Lane, TrialRecord};
+use rig_protocol::{Lane, Returned, TrialRecord};
 
 use super::parameters::resolve;
 use crate::analysis::words::count as thousands;
@@ -135,8 +135,9 @@ fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> 
         }
     }
     let state = |(state, count): (&u8, &u64)| (rig_protocol::TcpState(*state).name().to_owned(), *count);
+    let returned = |(returned, count): (&Returned, &u64)| (returned.to_string(), *count);
     for (title, counts) in [
-        ("verdict call returned", tally.returns.clone()),
+        ("verdict call returned", tally.returns.iter().map(returned).collect()),
         ("outcome", tally.outcomes.clone()),
         ("TCP state before the call", tally.state_before.iter().map(state).collect()),
         ("void because of", tally.voids.clone()),

@@ -3,7 +3,9 @@
 //! Holds the table and the notes under a row. Must not compute a rate. Units: per cent. Errors: none.
 //! Tests: golden reports.
 
-use crate::analysis::model::{CellSummary, Question, Rate, ReportModel, Returned};
+use rig_protocol::Returned;
+
+use crate::analysis::model::{CellSummary, Question, Rate, ReportModel};
 use crate::analysis::words::{Rounding, count, percent_number};
 
 use super::super::status::status_word;
@@ -63,12 +65,11 @@ fn row(table: &mut Table, cell: &CellSummary) {
 
 /// What a row has no column for.
 fn notes(table: &mut Table, cell: &CellSummary) {
-    let has_column = |key: &str| key.parse() == Ok(Returned::ONE);
     let others: Vec<String> = cell
         .returns
         .iter()
-        .filter(|(key, _)| !has_column(key))
-        .map(|(key, n)| format!("{key} in {}", count(*n)))
+        .filter(|(returned, _)| **returned != Returned::ONE)
+        .map(|(returned, n)| format!("{returned} in {}", count(*n)))
         .collect();
     if !others.is_empty() {
         table.note(format!("returned {}", others.join(", ")));
