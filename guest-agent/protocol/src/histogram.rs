@@ -47,6 +47,16 @@ fn upper(index: u16) -> u64 {
 }
 
 impl Histogram {
+    /// The bucket that a value is counted in.
+    pub fn bucket_of(value: u64) -> u16 {
+        bucket(value)
+    }
+
+    /// The largest value that is counted in this bucket.
+    pub fn largest_in(bucket: u16) -> u64 {
+        upper(bucket)
+    }
+
     /// Counts one value.
     pub fn record(&mut self, value: u64) {
         self.count += 1;

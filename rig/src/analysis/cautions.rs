@@ -125,7 +125,7 @@ fn about_witnesses(measured: &[Measured<'_>]) -> impl Iterator<Item = PacketCaut
     let lost = measured
         .iter()
         .flat_map(|cell| &cell.blocks)
-        .map(|block| block.witness.lost)
+        .map(|block| block.witness.lost_packets)
         .fold(0, u64::saturating_add);
     let unwatched =
         |cell: &&Measured<'_>| !cell.has_witness() && cell.cell().subject.path.medium == Medium::Link;

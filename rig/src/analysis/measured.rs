@@ -177,6 +177,7 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
 fn usable(block: &BlockRecord, planned: Option<u64>) -> Result<(), VoidReason> {
     match &block.status {
         BlockStatus::Void { reason } => return Err(reason.clone()),
+        BlockStatus::Aborted { reason } => return Err(VoidReason::Other(reason.clone())),
         BlockStatus::Complete => {}
     }
     let trials = block.tally.trials;

@@ -12,7 +12,7 @@ use crate::image::{GuestKeys, Image};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
 use crate::record::Writer;
 use crate::record::format::{
-    BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, FORMAT, ImageRecord, Judgement, RunRecord,
+    BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, ImageRecord, Judgement, RunRecord,
 };
 use crate::runner::{Laboratory, environment, schedule};
 use crate::{agent, clock};
@@ -77,8 +77,6 @@ fn draft(
 ) -> RunRecord {
     let settings = selected.settings;
     RunRecord {
-        format: FORMAT,
-        id: clock::run_id(seed),
         seed,
         started: clock::now(),
         rig_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -98,10 +96,8 @@ fn draft(
             keep_anomalies: KEEP_ANOMALIES,
             capture,
         },
-        environment: Environment::default(),
         images: images.iter().map(|(name, image)| (name.clone(), image_record(image))).collect(),
-        cells: vec![],
-        blocks: vec![],
+        ..RunRecord::new(clock::run_id(seed))
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn contradiction(block: &BlockRecord, script: &Script) -> Option<Stri
     let seen = [
         ("RSTs to the target", witness.rst_to_target),
         ("RSTs to the peer", witness.rst_to_peer),
-        ("lost packets", witness.lost),
+        ("lost packets", witness.lost_packets),
     ];
     if let Some((what, n)) = seen.into_iter().find(|(_, n)| *n > Tally::MOST) {
         return Some(format!("witness: {n} {what}"));

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::format::Version;
+
 /// Why a run cannot be written, continued, found or read.
 #[derive(Debug, Error, Diagnostic)]
 pub enum RecordError {
@@ -44,16 +46,14 @@ pub enum RecordError {
         /// The locked file.
         journal: PathBuf,
     },
-    /// It was written by another version.
-    #[error("{} has format {found}; this rig reads format {known}", .path.display())]
-    #[diagnostic(help("use the rig that wrote it ({written_by})"))]
-    Format {
+    /// It was written by a newer rig.
+    #[error("{} has format {found}; this rig reads format {} and older", .path.display(), Version::WRITTEN)]
+    #[diagnostic(help("read it with the rig that wrote it ({written_by}), or a newer one"))]
+    Newer {
         /// `run.json`
         path: PathBuf,
         /// What the file says.
-        found: u64,
-        /// [`super::format::FORMAT`]
-        known: u32,
+        found: Version,
         /// `rig_version` in the file, where there is one.
         written_by: String,
     },
@@ -111,7 +111,7 @@ impl RecordError {
             Self::Unknown { .. }
             | Self::Ambiguous { .. }
             | Self::NotARun { .. }
-            | Self::Format { .. }
+            | Self::Newer { .. }
             | Self::Exists { .. }
             | Self::Locked { .. }
             | Self::Damaged { .. } => true,

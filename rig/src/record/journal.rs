@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Layout;
 use super::contradiction::contradiction;
-use super::format::{BlockId, BlockRecord, JournalEntry, RunRecord};
+use super::format::{BlockId, BlockRecord, JournalEntry, RunRecord, read_block};
 use crate::matrix::CellId;
 
 /// What the journal's bytes say.
@@ -102,7 +102,7 @@ fn load_block(layout: &Layout, file: &str, sha256: &str) -> Result<BlockRecord, 
     if sha256_hex(&bytes) != sha256 {
         return Err("is not the file that was written (SHA-256 differs)".into());
     }
-    serde_json::from_slice(&bytes).map_err(|error| format!("is no block record ({error})"))
+    read_block(&bytes).map(|(block, _)| block).map_err(|error| format!("is no block record ({error})"))
 }
 
 /// A digest says that a block is what was written, not that what was written can be.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rig_protocol::TrialRecord;
 use serde_json::Value;
 
-use super::format::{BlockId, BlockRecord, FORMAT, RunRecord};
+use super::format::{BlockId, BlockRecord, ReadRun, RunRecord, TrialLines, Unreadable, Version, read_run};
 use super::journal::Journal;
 use super::{Layout, RecordError};
 
@@ -41,8 +41,9 @@ impl Reader {
     /// [`RecordError::NotARun`], [`RecordError::Format`], [`RecordError::Damaged`] (`run.json`), or what the disk says.
     pub fn open(run_dir: &Path) -> Result<Run, RecordError> {
         let layout = Layout::new(run_dir);
-        let record = read_run_record(&layout)?;
-        let mut cautions = Vec::new();
+        let ReadRun { record, version, strange } = read_run_record(&layout)?;
+        let mut cautions = about_version(version);
+        cautions.extend(strange.into_iter().map(|what| format!("{what}: it is left out")));
         let path = layout.journal();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -84,6 +85,23 @@ impl Reader {
     }
 }
 
+/// What a reader must know of a run that another version wrote.
+fn about_version(version: Version) -> Vec<String> {
+    let known = Version::WRITTEN;
+    if version.is_newer() {
+        vec![format!(
+            "the run was written in format {version}, and this rig knows format {known}: what was added since is not shown; a newer rig shows it"
+        )]
+    } else if version.is_older_major() {
+        vec![format!(
+            "the run was written in format {version}, before the present {known}: it does not tell of negotiated features and offloads, of QEMU's own bytes, of the order of \
+             trials within a block, and only its blocks have digests"
+        )]
+    } else {
+        Vec::new()
+    }
+}
+
 impl Run {
     /// The trials of an attempt that were kept whole, read as they are asked for; none where none were kept.
     ///
@@ -96,7 +114,7 @@ impl Run {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(RecordError::disk("read", &path)(error)),
         };
-        Ok(Trials { path, lines, line: 0 })
+        Ok(Trials { path, lines, format: TrialLines::default(), line: 0 })
     }
 }
 
@@ -105,6 +123,7 @@ impl Run {
 pub struct Trials {
     path: PathBuf,
     lines: Option<io::Lines<BufReader<File>>>,
+    format: TrialLines,
     line: usize,
 }
 
@@ -112,19 +131,24 @@ impl Iterator for Trials {
     type Item = Result<TrialRecord, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let text = self.lines.as_mut()?.next()?;
-        self.line += 1;
-        Some(text.map_err(RecordError::disk("read", &self.path)).and_then(|text| {
-            serde_json::from_str(&text).map_err(|error| RecordError::Damaged {
-                path: self.path.clone(),
-                reason: format!("line {}: {error}", self.line),
-            })
-        }))
+        loop {
+            let text = self.lines.as_mut()?.next()?;
+            self.line += 1;
+            let read = text.map_err(RecordError::disk("read", &self.path)).and_then(|text| {
+                self.format.read(&text).map_err(|unreadable| RecordError::Damaged {
+                    path: self.path.clone(),
+                    reason: format!("line {}: {unreadable}", self.line),
+                })
+            });
+            if let Some(trial) = read.transpose() {
+                return Some(trial);
+            }
+        }
     }
 }
 
 /// Reads `run.json`, its version first: a record of another version need not have our fields.
-pub(super) fn read_run_record(layout: &Layout) -> Result<RunRecord, RecordError> {
+pub(super) fn read_run_record(layout: &Layout) -> Result<ReadRun, RecordError> {
     let path = layout.run();
     let bytes = fs::read(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -132,19 +156,17 @@ pub(super) fn read_run_record(layout: &Layout) -> Result<RunRecord, RecordError>
         }
         _ => RecordError::disk("read", &path)(error),
     })?;
-    let damaged =
-        |error: serde_json::Error| RecordError::Damaged { path: path.clone(), reason: error.to_string() };
-    let value: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
-    match value.get("format").and_then(Value::as_u64) {
-        Some(found) if found == u64::from(FORMAT) => serde_json::from_value(value).map_err(damaged),
-        Some(found) => {
-            let version = value.get("rig_version").and_then(Value::as_str);
-            let written_by =
-                version.map_or("version unknown".to_owned(), |version| format!("version {version}"));
-            Err(RecordError::Format { path, found, known: FORMAT, written_by })
-        }
-        None => Err(RecordError::Damaged { path, reason: "it has no `format`".into() }),
-    }
+    read_run(&bytes).map_err(|unreadable| match unreadable {
+        Unreadable::Newer(found) => RecordError::Newer { written_by: written_by(&bytes), path, found },
+        Unreadable::Malformed(reason) => RecordError::Damaged { path, reason },
+    })
+}
+
+/// Which version of rig says that it wrote this.
+fn written_by(run: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(run).unwrap_or_default();
+    let version = value.get("rig_version").and_then(Value::as_str);
+    version.map_or("version unknown".to_owned(), |version| format!("version {version}"))
 }
 
 /// Ids of the runs in a folder, oldest first. Empty where the folder cannot be read.

@@ -14,7 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 use rig_protocol::TrialRecord;
 use serde::Serialize;
 
-use super::format::{BlockRecord, JournalEntry, RunRecord};
+use super::format::{BlockRecord, JournalEntry, RunRecord, write_trials};
 use super::journal::{Journal, sha256_hex};
 use super::reader::read_run_record;
 use super::{Layout, RecordError};
@@ -64,7 +64,7 @@ impl Writer {
     /// [`RecordError::NotARun`], [`RecordError::Damaged`], or what the disk says.
     pub fn resume(run_dir: &Path) -> Result<(Self, RunRecord, Vec<BlockRecord>), RecordError> {
         let layout = Layout::new(run_dir);
-        let record = read_run_record(&layout)?;
+        let record = read_run_record(&layout)?.record;
         let mut journal = lock_journal(&layout)?;
         make_folders(&layout)?;
         remove_unfinished(&layout)?;
@@ -96,16 +96,11 @@ impl Writer {
     /// # Errors
     /// What the disk says.
     pub fn block(&mut self, record: &BlockRecord, trials: &[TrialRecord]) -> Result<(), RecordError> {
-        let mut lines = Vec::new();
-        for trial in trials {
-            serde_json::to_writer(&mut lines, trial).expect("a vector takes all, and a trial is plain data");
-            lines.push(b'\n');
-        }
         let anomalies = self.layout.at(&Layout::anomalies(&record.id, record.attempt));
         if trials.is_empty() {
             remove_stale(&anomalies)?;
         } else {
-            write_atomically(&anomalies, &lines)?;
+            write_atomically(&anomalies, &write_trials(&record.id, record.attempt, trials))?;
         }
         if record.captures.is_empty() {
             remove_stale(&self.layout.at(&Layout::capture(&record.id, record.attempt)))?;

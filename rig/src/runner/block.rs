@@ -103,14 +103,14 @@ impl Block<'_> {
         }
         let peer = stage.start_peer(self.laboratory, self.attempt, &mut self.record.peer).await;
         let mut peer = stage.explain(peer).await?;
-        self.record.peer_hello = Some(peer.hello().clone());
+        self.record.peer_hello = Some(peer.hello().clone().into());
 
         let launched =
             stage.start_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await;
         // A guest that is there already is shut down whatever comes next.
         let result = match launched {
             Ok(mut target) => {
-                self.record.target_hello = Some(target.hello().clone());
+                self.record.target_hello = Some(target.hello().clone().into());
                 let death = stage.guest_death();
                 let result = tokio::select! {
                     biased;

@@ -11,7 +11,7 @@ use super::schedule::schedule;
 use crate::configuration::{Configuration, TargetSpec};
 use crate::matrix::{Cell, HOST_KERNEL, Subject};
 use crate::path::PathSpec;
-use crate::record::format::{CaptureWhen, CellRecord, Conduct, Environment, FORMAT, Judgement, RunRecord};
+use crate::record::format::{CaptureWhen, CellRecord, Conduct, Judgement, RunRecord};
 
 /// A bare-metal cell of ten trials in two blocks, with an empty script.
 pub(super) fn cell(scenario: &str) -> Cell {
@@ -49,15 +49,8 @@ pub(super) fn attempt(scenario: &str) -> Attempt {
 /// A run of these cells, planned with seed 7.
 pub(super) fn run(cells: &[Cell]) -> RunRecord {
     RunRecord {
-        format: FORMAT,
-        id: "run".into(),
         seed: 7,
-        started: String::new(),
-        rig_version: String::new(),
-        agent_build_id: String::new(),
-        command_line: vec![],
         profile: "quick".into(),
-        matrix: String::new(),
         judgement: Judgement { confidence: 0.95, margin: 0.01, alert: Default::default() },
         conduct: Conduct {
             retries: 2,
@@ -66,9 +59,8 @@ pub(super) fn run(cells: &[Cell]) -> RunRecord {
             keep_anomalies: 1,
             capture: CaptureWhen::Never,
         },
-        environment: Environment::default(),
-        images: Default::default(),
         cells: cells.iter().map(|cell| CellRecord { cell: cell.clone(), skipped: None }).collect(),
         blocks: schedule(cells, 7),
+        ..RunRecord::new("run".into())
     }
 }

@@ -330,11 +330,11 @@ impl Stage {
                 Some(Ok(counts)) => Witness {
                     rst_to_target: counts.to_target,
                     rst_to_peer: counts.to_peer,
-                    lost: counts.lost,
+                    lost_packets: counts.lost,
                     absent,
                 },
                 None if absent => Witness { absent, ..Witness::default() },
-                Some(Err(_)) | None => Witness { lost: u64::MAX, ..Witness::default() },
+                Some(Err(_)) | None => Witness { lost_packets: u64::MAX, ..Witness::default() },
             }
         };
         joined(spawn_blocking(end).await)

@@ -243,7 +243,7 @@ fn what_a_reader_must_know_is_said() {
     bench.record.environment.host.localtime = false;
     bench.record.environment.rehearsed = true;
     bench.block(Play::Base, "virtio-tap", "6.1", 0).witness.rst_to_target -= 7;
-    bench.block(Play::Base, "virtio-tap", "6.12", 0).witness.lost = 3;
+    bench.block(Play::Base, "virtio-tap", "6.12", 0).witness.lost_packets = 3;
     bench.block(Play::Base, "virtio-tap", "6.12", 0).target_hello.as_mut().expect("it spoke").build_id =
         "other".into();
     turn(bench.block(Play::Base, "virtio-tap", "6.12", 1), 40, Errno::EBADF);

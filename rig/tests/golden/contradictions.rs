@@ -24,9 +24,9 @@ fn times(count: u64, max: u64, buckets: &[(u16, u64)]) -> Histogram {
 /// What a guest could have had recorded, by name, and what is said of it.
 const CASES: [(&str, Change, &str); 12] = [
     (
-        "bucket beyond the scale",
+        "largest time in no step of the scale",
         |block| block.tally.latency.extend([("call".into(), times(5, 7, &[(65_535, 5)]))]),
-        "target: times of each call: bucket 65535 is beyond the scale, which ends at 975",
+        "target: times of each call: 7 is the largest value but does not lie in the last bucket, 975",
     ),
     (
         "counters at their limit",
@@ -186,7 +186,7 @@ fn the_largest_numbers_that_a_block_can_have_are_added() {
             }
         }
         (block.witness.rst_to_target, block.witness.rst_to_peer) = (Tally::MOST, Tally::MOST);
-        block.witness.lost = Tally::MOST;
+        block.witness.lost_packets = Tally::MOST;
         block.path.counters.insert("rule.x".into(), Tally::MOST);
     }
     let dir = bench.write(results.path());

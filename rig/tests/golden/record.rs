@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use miette::Diagnostic;
-use rig::record::format::{BlockStatus, JournalEntry};
+use rig::record::format::{BlockStatus, JournalEntry, Version};
 use rig::record::{Layout, Reader, RecordError, Writer, find, list};
 
 use crate::fixture::{Bench, Play, id_of, sound, void};
@@ -198,7 +198,7 @@ fn trials_kept_whole_that_are_lost_are_named() {
     let read: Vec<_> = run.trials(&block.id, 1).expect("readable").collect();
     assert_eq!(read.iter().filter(|trial| trial.is_ok()).count() as u64, block.records);
     assert!(
-        matches!(read.last(), Some(Err(RecordError::Damaged { reason, .. })) if reason.starts_with("line 4"))
+        matches!(read.last(), Some(Err(RecordError::Damaged { reason, .. })) if reason.starts_with("line 5"))
     );
 }
 
@@ -241,7 +241,7 @@ fn another_format_and_a_broken_run_file_are_refused() {
     let text = fs::read_to_string(&run).expect("there");
     fs::write(&run, r#"{"format": 7, "rig_version": "9.9.0", "nothing": "else"}"#).expect("newer");
     let newer = Writer::resume(&dir).expect_err("not ours");
-    assert!(matches!(newer, RecordError::Format { found: 7, .. }));
+    assert!(matches!(newer, RecordError::Newer { found: Version { major: 7, minor: 0 }, .. }));
     assert!(help(&newer).contains("version 9.9.0"));
     fs::write(&run, &text[..text.len() / 2]).expect("half");
     assert!(matches!(Reader::open(&dir), Err(RecordError::Damaged { .. })));

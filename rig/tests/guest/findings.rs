@@ -116,7 +116,7 @@ fn every_trial_is_accounted_for(run: &Recorded) {
     for block in run.played() {
         let planned = cells.iter().find(|planned| planned.cell.id == block.cell).unwrap();
         assert_eq!(block.tally.inconsistency(&planned.cell.subject.script), None);
-        assert_eq!(block.witness.lost, 0);
+        assert_eq!(block.witness.lost_packets, 0);
         let (target, peer) = (block.target_hello.as_ref().unwrap(), block.peer_hello.as_ref().unwrap());
         assert_eq!(target.build_id, peer.build_id, "the same bytes in both");
         let is_guest = block.target.origin == Some(Origin::Cold);

@@ -41,7 +41,7 @@ async fn a_block_between_two_guests_is_complete_and_leaves_nothing() {
     }
     assert_ne!(seat.console, record.target.console);
     assert!(record.witness.absent, "nobody watched, and the record says so");
-    assert_eq!((record.witness.rst_to_target, record.witness.lost), (0, 0));
+    assert_eq!((record.witness.rst_to_target, record.witness.lost_packets), (0, 0));
 
     assert_eq!(running.len(), 2, "two guests played");
     assert_eq!(scene.qemus(), Vec::<u32>::new());

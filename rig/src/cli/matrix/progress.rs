@@ -206,6 +206,9 @@ impl State {
                     returns(&record.tally.returns)
                 )
             }
+            BlockStatus::Aborted { reason } => {
+                format!("STOPPED {what}: {reason}; it is played again when the run goes on")
+            }
             BlockStatus::Void { reason } => {
                 if !again
                     && let Some(open) = self.open.get_mut(&record.cell)

@@ -64,7 +64,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     print(&describe(&attempt, &record, &trials))?;
     Ok(match record.status {
         BlockStatus::Complete if record.tally.trials == arguments.trials => Exit::Done,
-        BlockStatus::Complete | BlockStatus::Void { .. } => Exit::Short,
+        BlockStatus::Complete | BlockStatus::Void { .. } | BlockStatus::Aborted { .. } => Exit::Short,
     })
 }
 

@@ -1,0 +1,199 @@
+//! `blocks/<block>.<attempt>.json`: one block that was played, and how it ended.
+//!
+//! Plain data. Must not know how a block is played, nor what its counts mean. Units: in the keys. Errors: none.
+//! Tests: `tests/golden`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rig_protocol::Tally;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::agent::AgentRecord;
+use super::sums::{self, Sums};
+use super::version::{FORMAT, FORMAT_MINOR};
+use crate::matrix::CellId;
+use crate::record::void_reason::VoidReason;
+
+/// Name of a block: `<cell id>-<index>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct BlockId(pub String);
+
+impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `blocks/<block>.<attempt>.json`: one block that was played.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockRecord {
+    /// Major version of the stored format.
+    pub format: u32,
+    /// Minor version of the stored format.
+    #[serde(default)]
+    pub format_minor: u32,
+    /// Its name.
+    pub id: BlockId,
+    /// Whose: the id of a cell of the plan.
+    #[schemars(with = "String")]
+    pub cell: CellId,
+    /// From 1; a void block is tried again a declared number of times, and every attempt is kept.
+    pub attempt: u32,
+    /// How it ended.
+    #[serde(flatten)]
+    pub status: BlockStatus,
+    /// RFC 3339, UTC.
+    #[serde(default)]
+    pub started: String,
+    /// From the first namespace to the last teardown.
+    #[serde(default)]
+    pub elapsed_ns: u64,
+    /// The target.
+    #[serde(default)]
+    pub target: TargetRecord,
+    /// The peer's guest, where the peer is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<TargetRecord>,
+    /// What the target's agent said of itself, if it said it.
+    #[serde(default)]
+    pub target_hello: Option<AgentRecord>,
+    /// What the peer's agent said of itself, if it said it.
+    #[serde(default)]
+    pub peer_hello: Option<AgentRecord>,
+    /// The target's sums: the trials of the cell. Of a block that was stopped, what was known of it until then.
+    #[serde(default, with = "sums")]
+    #[schemars(with = "Sums")]
+    pub tally: Tally,
+    /// The peer's sums.
+    #[serde(default, with = "sums")]
+    #[schemars(with = "Sums")]
+    pub peer_tally: Tally,
+    /// The second, independent recording.
+    #[serde(default)]
+    pub witness: Witness,
+    /// What lay between the two ends, and what it did.
+    #[serde(default, skip_serializing_if = "PathRecord::is_empty")]
+    pub path: PathRecord,
+    /// Files under the run's folder with the packets of this block (pcapng); empty where nothing was captured, or nothing worth keeping.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<String>,
+    /// `anomalies/<block>.<attempt>.jsonl` holds this many trials kept whole.
+    #[serde(default)]
+    pub records: u64,
+}
+
+impl BlockRecord {
+    /// A record of the present format in which nothing has happened yet.
+    pub fn new(id: BlockId, cell: CellId, attempt: u32) -> Self {
+        Self {
+            format: FORMAT,
+            format_minor: FORMAT_MINOR,
+            id,
+            cell,
+            attempt,
+            status: BlockStatus::Complete,
+            started: String::new(),
+            elapsed_ns: 0,
+            target: TargetRecord::default(),
+            peer: None,
+            target_hello: None,
+            peer_hello: None,
+            tally: Tally::default(),
+            peer_tally: Tally::default(),
+            witness: Witness::default(),
+            path: PathRecord::default(),
+            captures: vec![],
+            records: 0,
+        }
+    }
+}
+
+/// How a block ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum BlockStatus {
+    /// It has its trials (of which some may be void).
+    Complete,
+    /// Nothing of it counts: the testbed failed.
+    Void {
+        /// Why.
+        #[schemars(with = "String")]
+        reason: VoidReason,
+    },
+    /// Nothing of it counts: the run was stopped while it was played. It is played again from its beginning when the run goes on.
+    Aborted {
+        /// Why the run was stopped: `interrupted`, `deadline`, `fail_fast`, `record_failed`.
+        reason: String,
+    },
+}
+
+/// How the target came to life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Booted from its kernel.
+    Cold,
+    /// Restored from a template.
+    Restored,
+    /// No guest: a namespace of the host.
+    Host,
+}
+
+/// What lay between the two ends of one block: the proof that its faults bit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PathRecord {
+    /// Which mechanism does what, and why that one: `delay to_target: netem`.
+    pub mechanisms: Vec<String>,
+    /// The operations that made it, one line each.
+    pub operations: Vec<String>,
+    /// How often each part acted, by name: `action.NAME.matched`, `rule.NAME`, `fault.NAME`, `netem.to_target.packets`.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl PathRecord {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How the target was made; or the peer, where that is a guest too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TargetRecord {
+    /// Cold, restored or host; absent where it never came to life.
+    pub origin: Option<Origin>,
+    /// `kvm` as `query-kvm` confirmed it, `tcg`, or `none` for a host.
+    pub accelerator: String,
+    /// Version of the kernel package, empty for a host.
+    pub kernel_package: String,
+    /// The command line that rig gave to QEMU, the program first; empty for a host.
+    pub command_line: Vec<String>,
+    /// From start to the agent's hello.
+    pub boot_ns: u64,
+    /// How it was verified that vhost-net really carries the packets; empty where the configuration has none.
+    pub vhost_proof: String,
+    /// Where the console's log lies, relative to the run's folder; empty for a host.
+    pub console: String,
+    /// Where the QMP log lies, relative to the run's folder; empty for a host.
+    pub qmp: String,
+}
+
+/// Packets seen on the wire next to the target (its tap, or its end of the veth), by a packet socket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Witness {
+    /// TCP segments with RST from the peer.
+    pub rst_to_target: u64,
+    /// TCP segments with RST from the target.
+    pub rst_to_peer: u64,
+    /// Packets that the kernel could not hand over in time: if not 0, the two counts are lower bounds.
+    pub lost_packets: u64,
+    /// Nobody watched, because no interface of the testbed carries the packets (two guests on a pair of sockets, a loopback): the counts say
+    /// nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+}

@@ -1,0 +1,409 @@
+//! A cell of the plan, as it is stored.
+//!
+//! Own shape: names, words and trees, so that a record can be read by a rig that does not know every operation, part of a path or kind of hardware; in memory it is
+//! a [`Cell`], which knows all of them. An id is read, never computed anew. Must not know how a cell is played.
+//! Units: in the keys. Errors: a sentence, for a cell that this rig does not understand. Tests: here, `tests/golden/recorded.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rig_protocol::{Lane, Op, Script, Step};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use super::words::{errno_of, errno_word};
+use crate::matrix::{Cell, CellId, Control, Subject};
+
+/// A cell of the plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellRecord {
+    /// The cell.
+    pub cell: Cell,
+    /// Why it is not run, if it is not.
+    pub skipped: Option<String>,
+}
+
+/// A cell of the plan: one point of the matrix, with everything that a block of it needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(super) struct PlannedCell {
+    /// 12 hex digits: what is measured, hashed when the run was planned. Stable when the matrix is re-ordered.
+    id: String,
+    /// Name of the scenario.
+    scenario: String,
+    /// The scenario's one-line title.
+    #[serde(default)]
+    title: String,
+    /// The scenario's parameters with their values, as a scenario file spells them.
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+    /// Where the target's kernel runs.
+    configuration: PlannedConfiguration,
+    /// Name of the image (`6.1`), or `host`.
+    #[serde(default)]
+    kernel: String,
+    /// What lies between target and peer.
+    path: PlannedPath,
+    /// What is played.
+    script: PlannedScript,
+    /// Ids of the claims that the scenario tests.
+    #[serde(default)]
+    claims: Vec<String>,
+    /// Of a cell whose answer is known before the run.
+    #[serde(default)]
+    control: Option<PlannedControl>,
+    /// Whether a difference between this cell and its bare-metal cell is news; not where threads of the application race.
+    #[serde(default = "yes")]
+    alert: bool,
+    /// Trials wanted over all its blocks.
+    #[serde(default)]
+    trials: u64,
+    /// Blocks wanted.
+    #[serde(default)]
+    blocks: u32,
+    /// Trials under way at once.
+    #[serde(default)]
+    in_flight: u32,
+    /// Kernel counters that must rise by at least the number of trials, or a block is void.
+    #[serde(default)]
+    proof: Vec<String>,
+    /// Why it is not run; null where it is.
+    #[serde(default)]
+    skipped: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where the target's kernel runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedConfiguration {
+    /// Its name in the matrix.
+    name: String,
+    /// `host`: a network namespace of the host; `qemu`: a guest.
+    kind: String,
+    /// Of a guest, the keys of its `[configuration.NAME]` with all defaults filled in: `accelerator`, `machine`, `vcpus`, `memory_mib`, `nic` (`model`, `backend`,
+    /// `queues`), `localtime`. Empty for a host.
+    #[serde(default)]
+    hardware: Map<String, Value>,
+}
+
+/// What lies between target and peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedPath {
+    /// Its name in the matrix.
+    name: String,
+    /// Maximum transmission unit of every link, in bytes.
+    mtu_bytes: u32,
+    /// `link`: a layer-2 link; `loopback`: the target's own.
+    #[serde(default = "link")]
+    medium: String,
+    /// What is more than a link, by kind (`impairments`, `actions`, `firewall`, `ips`, `balancer`, `haproxy`, `rules`, `faults`), as its `[path.NAME]` declares it, complete,
+    /// times in nanoseconds. Empty for a plain link.
+    #[serde(default)]
+    parts: Map<String, Value>,
+}
+
+fn link() -> String {
+    "link".to_owned()
+}
+
+/// A scenario with all parameters filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedScript {
+    /// The scenario's name.
+    name: String,
+    /// Names of the sockets; steps name them by index.
+    #[serde(default)]
+    sockets: Vec<String>,
+    /// Names of the marks; steps name them by index.
+    #[serde(default)]
+    marks: Vec<String>,
+    /// What each thread plays.
+    lanes: Vec<PlannedLane>,
+    /// Outcomes that the scenario expects; `*` stands for one label, a last `**` for any rest. All others are anomalies.
+    #[serde(default)]
+    expect: Vec<String>,
+}
+
+/// A sequence of steps that one thread plays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedLane {
+    /// Its name in the scenario file.
+    name: String,
+    /// `target` or `peer`.
+    side: String,
+    /// In order.
+    steps: Vec<PlannedStep>,
+}
+
+/// One system call, sleep or wait.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedStep {
+    /// The operation's name in a scenario file.
+    operation: String,
+    /// Its fields by the names of a scenario file; sockets and marks as indices, times in nanoseconds.
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    /// The one step whose return the cell counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    verdict: bool,
+    /// Whether its label is part of the outcome.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    outcome: bool,
+    /// Whether its failure is an observation, and not a void trial.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    may_fail: bool,
+}
+
+/// A cell whose answer is known before the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedControl {
+    /// Its name in the matrix.
+    name: String,
+    /// The errno that must be found, by name.
+    errno: String,
+    /// In this share of the trials (of 1), exactly known: 0 for a negative control.
+    expected_rate: f64,
+}
+
+impl Serialize for CellRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        PlannedCell::from(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CellRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let planned = PlannedCell::deserialize(deserializer)?;
+        let id = planned.id.clone();
+        Self::try_from(planned).map_err(|what| serde::de::Error::custom(format!("cell {id:?}: {what}")))
+    }
+}
+
+impl JsonSchema for CellRecord {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        PlannedCell::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        PlannedCell::json_schema(generator)
+    }
+}
+
+impl From<&CellRecord> for PlannedCell {
+    fn from(record: &CellRecord) -> Self {
+        let CellRecord { cell, skipped } = record;
+        let subject = &cell.subject;
+        let control = |control: &Control| PlannedControl {
+            name: control.name.clone(),
+            errno: errno_word(control.errno),
+            expected_rate: control.expected_rate,
+        };
+        Self {
+            id: cell.id.0.clone(),
+            scenario: subject.scenario.clone(),
+            title: cell.title.clone(),
+            parameters: subject.parameters.clone(),
+            configuration: configuration(subject),
+            kernel: subject.kernel.clone(),
+            path: path(subject),
+            script: script(&subject.script),
+            claims: cell.claims.clone(),
+            control: cell.control.as_ref().map(control),
+            alert: cell.alert,
+            trials: cell.trials,
+            blocks: cell.blocks,
+            in_flight: cell.in_flight,
+            proof: cell.proof.clone(),
+            skipped: skipped.clone(),
+        }
+    }
+}
+
+/// The tree of something that is declared: plain data, so this cannot fail.
+fn tree(declared: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(declared) {
+        Ok(Value::Object(tree)) => tree,
+        Ok(_) | Err(_) => unreachable!("a declared thing is a struct of plain data with string keys"),
+    }
+}
+
+fn taken(tree: &mut Map<String, Value>, key: &str) -> String {
+    tree.remove(key).and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn configuration(subject: &Subject) -> PlannedConfiguration {
+    let mut hardware = tree(&subject.configuration.target);
+    let kind = taken(&mut hardware, "kind");
+    PlannedConfiguration { name: subject.configuration.name.clone(), kind, hardware }
+}
+
+fn path(subject: &Subject) -> PlannedPath {
+    let mut parts = tree(&subject.path);
+    let name = taken(&mut parts, "name");
+    parts.remove("mtu_bytes");
+    let medium = if parts.contains_key("medium") { taken(&mut parts, "medium") } else { link() };
+    PlannedPath { name, mtu_bytes: subject.path.mtu_bytes, medium, parts }
+}
+
+fn script(script: &Script) -> PlannedScript {
+    let step = |step: &Step| {
+        let mut arguments = tree(&step.op);
+        let operation = taken(&mut arguments, "op");
+        let Step { verdict, outcome, may_fail, .. } = *step;
+        PlannedStep { operation, arguments, verdict, outcome, may_fail }
+    };
+    let lane = |lane: &Lane| PlannedLane {
+        name: lane.name.clone(),
+        side: word(&lane.side),
+        steps: lane.steps.iter().map(step).collect(),
+    };
+    PlannedScript {
+        name: script.name.clone(),
+        sockets: script.sockets.clone(),
+        marks: script.marks.clone(),
+        lanes: script.lanes.iter().map(lane).collect(),
+        expect: script.expect.clone(),
+    }
+}
+
+fn word(choice: &impl Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(Value::String(word)) => word,
+        Ok(_) | Err(_) => unreachable!("a choice is a word"),
+    }
+}
+
+/// Reads something that is declared; what of it this rig does not know is named after `what`.
+fn declared<T: DeserializeOwned>(what: &str, tree: Value) -> Result<T, String> {
+    serde_json::from_value(tree).map_err(|error| format!("{what}: {error}"))
+}
+
+impl TryFrom<PlannedCell> for CellRecord {
+    type Error = String;
+
+    fn try_from(planned: PlannedCell) -> Result<Self, String> {
+        let PlannedConfiguration { name, kind, mut hardware } = planned.configuration;
+        hardware.insert("kind".into(), json!(kind));
+        let configuration = declared("its configuration", json!({ "name": name, "target": hardware }))?;
+        let PlannedPath { name, mtu_bytes, medium, mut parts } = planned.path;
+        parts.extend([
+            ("name".to_owned(), json!(name)),
+            ("mtu_bytes".to_owned(), json!(mtu_bytes)),
+            ("medium".to_owned(), json!(medium)),
+        ]);
+        let subject = Subject {
+            scenario: planned.scenario,
+            parameters: planned.parameters,
+            configuration,
+            kernel: planned.kernel,
+            path: declared("its path", Value::Object(parts))?,
+            script: Arc::new(planned.script.try_into()?),
+        };
+        let control = |control: PlannedControl| {
+            let PlannedControl { name, errno, expected_rate } = control;
+            Ok::<_, String>(Control { name, errno: errno_of(&errno)?, expected_rate })
+        };
+        let cell = Cell {
+            id: CellId(planned.id),
+            subject,
+            title: planned.title,
+            claims: planned.claims,
+            control: planned.control.map(control).transpose()?,
+            alert: planned.alert,
+            trials: planned.trials,
+            blocks: planned.blocks,
+            in_flight: planned.in_flight,
+            proof: planned.proof,
+        };
+        Ok(Self { cell, skipped: planned.skipped })
+    }
+}
+
+impl TryFrom<PlannedScript> for Script {
+    type Error = String;
+
+    fn try_from(planned: PlannedScript) -> Result<Self, String> {
+        let lanes = planned.lanes.into_iter().map(|lane| {
+            let PlannedLane { name, side, steps } = lane;
+            let side = declared("a lane's side", json!(side))?;
+            let steps = steps.into_iter().map(Step::try_from).collect::<Result<_, String>>()?;
+            Ok(Lane { name, side, steps })
+        });
+        Ok(Self {
+            lanes: lanes.collect::<Result<_, String>>()?,
+            name: planned.name,
+            sockets: planned.sockets,
+            marks: planned.marks,
+            expect: planned.expect,
+        })
+    }
+}
+
+impl TryFrom<PlannedStep> for Step {
+    type Error = String;
+
+    fn try_from(planned: PlannedStep) -> Result<Self, String> {
+        let PlannedStep { operation, mut arguments, verdict, outcome, may_fail } = planned;
+        let what = format!("operation {operation:?}");
+        arguments.insert("op".into(), json!(operation));
+        let op: Op = declared(&what, Value::Object(arguments))?;
+        Ok(Self { op, verdict, outcome, may_fail })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Matrix, Selection};
+
+    fn shipped() -> Vec<CellRecord> {
+        let matrix = Matrix::load(None).expect("the shipped matrix is valid");
+        let cells = matrix.cells(&Selection::default()).expect("valid");
+        cells.into_iter().map(|cell| CellRecord { cell, skipped: None }).collect()
+    }
+
+    #[test]
+    fn every_shipped_cell_is_the_same_after_disk() {
+        for record in shipped() {
+            let text = serde_json::to_string(&record).expect("plain data");
+            let read: CellRecord = serde_json::from_str(&text).expect("its own words");
+            assert_eq!(read, record);
+            assert_eq!(read.cell.subject.id(), read.cell.id, "nothing that the id is made of is lost");
+        }
+    }
+
+    #[test]
+    fn what_this_rig_does_not_know_is_named() {
+        let record = shipped().remove(0);
+        let unknown = |change: &dyn Fn(&mut Value)| {
+            let mut tree = serde_json::to_value(&record).expect("plain data");
+            change(&mut tree);
+            serde_json::from_value::<CellRecord>(tree).expect_err("not known").to_string()
+        };
+        let id = &record.cell.id.0;
+        let words = unknown(&|cell| cell["script"]["lanes"][0]["steps"][0]["operation"] = json!("levitate"));
+        assert!(
+            words.starts_with(&format!("cell {id:?}: operation \"levitate\": unknown variant")),
+            "{words}"
+        );
+        let words = unknown(&|cell| cell["configuration"]["kind"] = json!("abacus"));
+        assert!(
+            words.starts_with(&format!("cell {id:?}: its configuration: unknown variant `abacus`")),
+            "{words}"
+        );
+        let words = unknown(&|cell| cell["path"]["medium"] = json!("aether"));
+        assert!(words.contains("its path: unknown variant `aether`"), "{words}");
+    }
+
+    #[test]
+    fn an_id_is_read_and_never_computed_anew() {
+        let mut tree = serde_json::to_value(shipped().remove(0)).expect("plain data");
+        tree["id"] = json!("of another age");
+        let read: CellRecord = serde_json::from_value(tree).expect("read");
+        assert_eq!(read.cell.id.0, "of another age");
+    }
+}

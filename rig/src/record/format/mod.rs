@@ -1,0 +1,187 @@
+//! The shape of a run on disk: own structs, versioned by [`FORMAT`] and [`FORMAT_MINOR`]. Add, don't rename.
+//!
+//! Holds the doors: what is read goes through here, older versions are brought up to date, newer ones are read as far as they are understood.
+//! Must not touch the disk. Units: in the keys. Errors: [`Unreadable`]. Tests: `tests/golden/recorded.rs`, and beside the modules.
+
+mod agent;
+mod block;
+mod cell;
+mod run;
+mod sums;
+mod trial;
+mod upgrade;
+mod version;
+mod words;
+
+use rig_protocol::TrialRecord;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use agent::AgentRecord;
+pub use block::{BlockId, BlockRecord, BlockStatus, Origin, PathRecord, TargetRecord, Witness};
+pub use cell::CellRecord;
+pub use run::{CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord};
+pub use sums::{Bucket, ReturnCount, Sums, Times};
+pub use trial::{KeptStep, KeptTrial, Ready};
+pub use version::{FORMAT, FORMAT_MINOR, Unreadable, Version};
+
+/// `run.json` as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadRun {
+    /// In the present shape. Without the cells of `strange`, and their blocks.
+    pub record: RunRecord,
+    /// Which version it was written as.
+    pub version: Version,
+    /// Cells of a newer minor version that this rig does not understand, one sentence each.
+    pub strange: Vec<String>,
+}
+
+/// Reads `run.json`.
+///
+/// # Errors
+/// [`Unreadable`]
+pub fn read_run(bytes: &[u8]) -> Result<ReadRun, Unreadable> {
+    let file: Value = serde_json::from_slice(bytes)?;
+    let version = Version::of(&file)?;
+    let mut file =
+        if version.is_older_major() { upgrade::run(file).map_err(Unreadable::Malformed)? } else { file };
+    let strange = if version.is_newer() { take_strange_cells(&mut file) } else { Vec::new() };
+    Ok(ReadRun { record: serde_json::from_value(file)?, version, strange })
+}
+
+/// Takes out the cells that this rig does not understand, and their blocks.
+fn take_strange_cells(file: &mut Value) -> Vec<String> {
+    let mut strange = Vec::new();
+    let mut ids = Vec::new();
+    if let Some(cells) = file.get_mut("cells").and_then(Value::as_array_mut) {
+        cells.retain(|cell| match CellRecord::deserialize(cell) {
+            Ok(_) => true,
+            Err(error) => {
+                strange.push(error.to_string());
+                ids.push(cell.get("id").cloned());
+                false
+            }
+        });
+    }
+    if let Some(blocks) = file.get_mut("blocks").and_then(Value::as_array_mut) {
+        blocks.retain(|block| !ids.contains(&block.get("cell").cloned()));
+    }
+    strange
+}
+
+/// Reads a block's file, and which version it was written as.
+///
+/// # Errors
+/// [`Unreadable`]
+pub fn read_block(bytes: &[u8]) -> Result<(BlockRecord, Version), Unreadable> {
+    let mut file: Value = serde_json::from_slice(bytes)?;
+    if file.get("format").is_none() && file.is_object() {
+        // Only run.json said it in format 1.
+        file["format"] = 1.into();
+    }
+    let version = Version::of(&file)?;
+    let file =
+        if version.is_older_major() { upgrade::block(file).map_err(Unreadable::Malformed)? } else { file };
+    Ok((serde_json::from_value(file)?, version))
+}
+
+/// The first line of `anomalies/<block>.<attempt>.jsonl`; the others are [`KeptTrial`]s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct TrialsHead {
+    /// Major version of the stored format.
+    pub format: u32,
+    /// Minor version of the stored format.
+    #[serde(default)]
+    pub format_minor: u32,
+    /// Whose trials follow, one a line.
+    pub block: BlockId,
+    /// Of which attempt.
+    pub attempt: u32,
+}
+
+/// The lines of an anomalies file.
+pub fn write_trials(id: &BlockId, attempt: u32, trials: &[TrialRecord]) -> Vec<u8> {
+    let head = TrialsHead { format: FORMAT, format_minor: FORMAT_MINOR, block: id.clone(), attempt };
+    let mut lines = to_line(&head);
+    trials.iter().for_each(|trial| lines.append(&mut to_line(&KeptTrial::from(trial))));
+    lines
+}
+
+fn to_line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("plain data with string keys");
+    line.push(b'\n');
+    line
+}
+
+/// Reads the lines of an anomalies file, one after the other.
+#[derive(Debug, Default)]
+pub struct TrialLines {
+    version: Option<Version>,
+}
+
+impl TrialLines {
+    /// Reads the next line; none where it is the head, which is no trial.
+    ///
+    /// # Errors
+    /// [`Unreadable`]
+    pub fn read(&mut self, line: &str) -> Result<Option<TrialRecord>, Unreadable> {
+        let value: Value = serde_json::from_str(line)?;
+        let version = match self.version {
+            Some(version) => version,
+            None => {
+                // Format 1 had no head.
+                let head = value.get("format").is_some();
+                let version = if head { Version::of(&value)? } else { Version { major: 1, minor: 0 } };
+                self.version = Some(version);
+                if head {
+                    return Ok(None);
+                }
+                version
+            }
+        };
+        let value = if version.is_older_major() {
+            upgrade::trial(value).map_err(Unreadable::Malformed)?
+        } else {
+            value
+        };
+        let kept: KeptTrial = serde_json::from_value(value)?;
+        TrialRecord::try_from(kept).map(Some).map_err(Unreadable::Malformed)
+    }
+}
+
+/// One line of `journal.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum JournalEntry {
+    /// The run began, or went on after `--resume`.
+    Started {
+        /// RFC 3339, UTC.
+        at: String,
+    },
+    /// A block was played and lies on disk.
+    Block {
+        /// RFC 3339, UTC.
+        at: String,
+        /// Which.
+        id: BlockId,
+        /// From 1.
+        attempt: u32,
+        /// How it ended.
+        #[serde(flatten)]
+        status: BlockStatus,
+        /// File under the run's folder.
+        file: String,
+        /// SHA-256 of that file.
+        sha256: String,
+    },
+    /// The run ended: by itself, or interrupted with its record complete up to here.
+    Ended {
+        /// RFC 3339, UTC.
+        at: String,
+        /// Whether all blocks of the plan were played.
+        complete: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests;

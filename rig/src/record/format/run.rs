@@ -1,0 +1,202 @@
+//! `run.json`: what is known before the first block, everything that is needed to repeat the run.
+//!
+//! Plain data. Must not know how it is measured or judged. Units: in the keys; shares of 1. Errors: none. Tests: `tests/golden`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::block::BlockId;
+use super::cell::CellRecord;
+use super::version::{FORMAT, FORMAT_MINOR};
+use crate::matrix::CellId;
+
+/// `run.json`: everything needed to repeat the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunRecord {
+    /// Major version of the stored format.
+    pub format: u32,
+    /// Minor version of the stored format.
+    #[serde(default)]
+    pub format_minor: u32,
+    /// `20261121-201950-1f3a`: UTC time of start and four hex digits of the seed.
+    pub id: String,
+    /// Seed of block order and of every block's own seed.
+    #[serde(default)]
+    pub seed: u64,
+    /// RFC 3339, UTC.
+    #[serde(default)]
+    pub started: String,
+    /// Version of the rig.
+    #[serde(default)]
+    pub rig_version: String,
+    /// SHA-256 (hex) of the guest agent's bytes.
+    #[serde(default)]
+    pub agent_build_id: String,
+    /// As typed.
+    #[serde(default)]
+    pub command_line: Vec<String>,
+    /// Profile name.
+    #[serde(default)]
+    pub profile: String,
+    /// The whole matrix file.
+    #[serde(default)]
+    pub matrix: String,
+    /// How the numbers are judged.
+    #[serde(default)]
+    pub judgement: Judgement,
+    /// How blocks are played: kept, so that a resumed run goes on in the same way.
+    #[serde(default)]
+    pub conduct: Conduct,
+    /// The machine.
+    #[serde(default)]
+    pub environment: Environment,
+    /// The guest images, by kernel name.
+    #[serde(default)]
+    pub images: BTreeMap<String, ImageRecord>,
+    /// Every cell of the plan, ready or skipped.
+    pub cells: Vec<CellRecord>,
+    /// The blocks in the recorded random order.
+    pub blocks: Vec<PlannedBlock>,
+}
+
+impl RunRecord {
+    /// A run of the present format of which nothing is known but its id.
+    pub fn new(id: String) -> Self {
+        Self {
+            format: FORMAT,
+            format_minor: FORMAT_MINOR,
+            id,
+            seed: 0,
+            started: String::new(),
+            rig_version: String::new(),
+            agent_build_id: String::new(),
+            command_line: vec![],
+            profile: String::new(),
+            matrix: String::new(),
+            judgement: Judgement::default(),
+            conduct: Conduct::default(),
+            environment: Environment::default(),
+            images: BTreeMap::new(),
+            cells: vec![],
+            blocks: vec![],
+        }
+    }
+}
+
+/// How the numbers are judged: declared before the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Judgement {
+    /// Confidence of every interval, a share of 1: 0.95.
+    pub confidence: f64,
+    /// Two rates whose difference lies within plus or minus this share of 1 are "the same". 0 where it was not declared: then nothing is.
+    pub margin: f64,
+    /// Rates (shares of 1) over which an errno that a scenario does not expect raises an alert, by errno name or `any_error`.
+    pub alert: BTreeMap<String, f64>,
+}
+
+impl Default for Judgement {
+    fn default() -> Self {
+        Self { confidence: 0.95, margin: 0.0, alert: BTreeMap::new() }
+    }
+}
+
+/// How blocks are played.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Conduct {
+    /// How often a void block is tried again.
+    pub retries: u32,
+    /// A block that lasts longer is void, in milliseconds.
+    pub block_deadline_ms: u64,
+    /// The first so many examples of each outcome are kept whole.
+    pub keep_examples: u32,
+    /// At most this many anomalies of each outcome are kept whole; all are counted.
+    pub keep_anomalies: u32,
+    /// Which blocks' packets are kept.
+    pub capture: CaptureWhen,
+}
+
+/// Which blocks' packets are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureWhen {
+    /// None; nothing is captured.
+    #[default]
+    Never,
+    /// Those with an anomaly; not those of controls, whose outcome is known.
+    Anomaly,
+    /// All.
+    Always,
+}
+
+/// A guest image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ImageRecord {
+    /// Kernel package and its version.
+    pub package: String,
+    /// `uname -r`
+    pub release: String,
+    /// Digest of kernel and initramfs: the same digest, the same guest.
+    pub digest: String,
+}
+
+/// The host, as far as it can change a result.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Environment {
+    /// The host.
+    pub host: Host,
+    /// `qemu-system-x86_64 --version`, first line; empty without QEMU.
+    pub qemu: String,
+    /// Which accelerator `auto` stands for: `kvm` or `tcg`; `none` for a run without guests.
+    pub accelerator: String,
+    /// Why.
+    pub accelerator_reason: String,
+    /// TCP sysctls of the host, by name.
+    pub sysctls: BTreeMap<String, String>,
+    /// Whether this run took place in an emulated KVM host: its timings mean nothing.
+    pub rehearsed: bool,
+}
+
+/// The host's hardware and kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Host {
+    /// `uname -r`
+    pub kernel: String,
+    /// `none`, or the hypervisor that CPUID or DMI tells (`kvm`, `firecracker`, `vmware`, `unknown`).
+    pub virtualized: String,
+    /// CPU model.
+    pub cpu: String,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Clock source.
+    pub clocksource: String,
+    /// Whether /etc/localtime exists.
+    pub localtime: bool,
+}
+
+/// A block that is to be played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedBlock {
+    /// Its name.
+    pub id: BlockId,
+    /// Whose: the id of a cell of the plan.
+    #[schemars(with = "String")]
+    pub cell: CellId,
+    /// From 0.
+    #[serde(default)]
+    pub index: u32,
+    /// Seed of its draws.
+    #[serde(default)]
+    pub seed: u64,
+    /// How many trials.
+    #[serde(default)]
+    pub trials: u64,
+}
