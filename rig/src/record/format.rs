@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use rig_protocol::{Hello, Tally};
 use serde::{Deserialize, Serialize};
 
+pub use super::id::BlockId;
+
 use super::void_reason::VoidReason;
 use crate::matrix::{Cell, CellId};
 
-/// Version of everything under `results/<run-id>/`.
-pub const FORMAT: u32 = 1;
+/// Version of everything under `results/<run-id>/`: another number is another shape.
+pub const FORMAT: u32 = 2;
+/// What was added since: whoever knows a lower number reads the rest as before.
+pub const FORMAT_MINOR: u32 = 0;
 
 /// `run.json`: everything needed to repeat the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,17 +148,6 @@ pub struct CellRecord {
     pub skipped: Option<String>,
 }
 
-/// Name of a block: `<cell id>-<index>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct BlockId(pub String);
-
-impl std::fmt::Display for BlockId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A block that is to be played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedBlock {
@@ -287,38 +280,4 @@ pub struct Witness {
     /// nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
-}
-
-/// One line of `journal.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "snake_case")]
-pub enum JournalEntry {
-    /// The run began, or went on after `--resume`.
-    Started {
-        /// RFC 3339, UTC.
-        at: String,
-    },
-    /// A block was played and lies on disk.
-    Block {
-        /// RFC 3339, UTC.
-        at: String,
-        /// Which.
-        id: BlockId,
-        /// From 1.
-        attempt: u32,
-        /// How it ended.
-        #[serde(flatten)]
-        status: BlockStatus,
-        /// File under the run's folder.
-        file: String,
-        /// SHA-256 of that file.
-        sha256: String,
-    },
-    /// The run ended: by itself, or interrupted with its record complete up to here.
-    Ended {
-        /// RFC 3339, UTC.
-        at: String,
-        /// Whether all blocks of the plan were played.
-        complete: bool,
-    },
 }

@@ -13,7 +13,7 @@ use rig::record::format::{BlockRecord, RunRecord};
 use rig::report::Format;
 use serde_json::Value as Json;
 
-fn folder(version: &str) -> PathBuf {
+pub(crate) fn folder(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/runs").join(version)
 }
 
