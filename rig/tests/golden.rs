@@ -4,12 +4,18 @@
 
 #[path = "golden/analysis.rs"]
 mod analysis;
+#[path = "golden/chain.rs"]
+mod chain;
 #[path = "golden/claims.rs"]
 mod claims;
 #[path = "golden/contradictions.rs"]
 mod contradictions;
+#[path = "golden/damage.rs"]
+mod damage;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
+#[path = "golden/hostile.rs"]
+mod hostile;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/recorded.rs"]

@@ -63,7 +63,7 @@ pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
         }
         Work::Again(run) => {
             let run_dir = record::find(&order.results, run)?;
-            let old = Reader::open(&run_dir)?.record;
+            let old = Reader::open_to_resume(&run_dir)?;
             if old.agent_build_id != agent::build_id() {
                 return Err(CampaignError::OtherAgent { run: old.id });
             }

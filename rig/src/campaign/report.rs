@@ -3,12 +3,11 @@
 //! Must not know how a run was played. Units: none.
 //! Errors: [`CampaignError`]: the run cannot be read, its folder cannot be written. Tests: `tests/golden`, `tests/cli_input.rs`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::analysis;
 use crate::analysis::model::ReportModel;
-use crate::record::{Layout, Reader};
+use crate::record::{Folder, Layout, Reader, RecordError};
 use crate::report::Format;
 
 use super::error::CampaignError;
@@ -31,7 +30,8 @@ pub(super) fn report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
     Ok(model)
 }
 
-/// Writes `report.EXTENSION` of each format into `folder`, which is made if need be; returns the files.
+/// Writes `report.EXTENSION` of each format into `folder`, which is made if need be; returns the files. Each is whole or as it was before, and a
+/// link of that name is replaced.
 ///
 /// # Errors
 /// [`CampaignError::ReportUnwritable`]
@@ -40,13 +40,18 @@ pub fn write_reports(
     formats: &[Format],
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CampaignError> {
-    let refused =
-        |path: &Path, cause: io::Error| CampaignError::ReportUnwritable { path: path.to_owned(), cause };
-    std::fs::create_dir_all(folder).map_err(|error| refused(folder, error))?;
+    let refused = |path: &Path| {
+        let path = path.to_owned();
+        move |error: RecordError| CampaignError::ReportUnwritable { path, cause: error.into_io() }
+    };
+    std::fs::create_dir_all(folder)
+        .map_err(|cause| CampaignError::ReportUnwritable { path: folder.to_owned(), cause })?;
+    let below = Folder::open(folder).map_err(refused(folder))?;
     let mut written = Vec::new();
     for &format in formats {
-        let path = Layout::new(folder).report(format.extension);
-        std::fs::write(&path, format.render(model)).map_err(|error| refused(&path, error))?;
+        let name = Layout::report(format.extension);
+        let path = folder.join(&name);
+        below.write(&name, format.render(model).as_bytes()).map_err(refused(&path))?;
         written.push(path);
     }
     Ok(written)

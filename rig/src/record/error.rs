@@ -2,7 +2,7 @@
 //!
 //! Holds one enum and the advice for its ways to fail. Must not know who asked.
 //! Units: none. Errors: this is them; they blame the disk, a file, or the name that the user gave.
-//! Tests: `tests/golden/record.rs`.
+//! Tests: `tests/golden/record.rs`, `tests/golden/hostile.rs`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,33 @@ pub enum RecordError {
         /// `rig_version` in the file, where there is one.
         written_by: String,
     },
+    /// It was written in an older format: it can be read, and not be gone on with.
+    #[error("{} has format {found}; this rig goes on with runs of format {} only", .dir.display(), Version::WRITTEN)]
+    #[diagnostic(help(
+        "render it with `rig report {}`; start a new run with the same seed: `rig matrix run --seed {seed}`", .dir.display()
+    ))]
+    OldFormat {
+        /// The run's folder.
+        dir: PathBuf,
+        /// What its `run.json` says.
+        found: Version,
+        /// The run's seed.
+        seed: u64,
+    },
+    /// A name leads to something that is not what a run has there.
+    #[error("{} is {found}, not {wanted}", .path.display())]
+    #[diagnostic(help(
+        "nothing is read or written through it: remove it, or take the run from a copy; results may be kept elsewhere by a link to the \
+         folder of all runs"
+    ))]
+    InTheWay {
+        /// Which name.
+        path: PathBuf,
+        /// `a symbolic link`, `a pipe`, ...
+        found: &'static str,
+        /// `a file` or `a folder`.
+        wanted: &'static str,
+    },
     /// A file is not what it should be.
     #[error("{} is damaged: {reason}", .path.display())]
     #[diagnostic(help("take it from a copy of the run; what is left of the run cannot be read without it"))]
@@ -105,6 +132,19 @@ impl RecordError {
         }
     }
 
+    /// Whether there is nothing of that name on the disk.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// The system's error, or the sentence as one.
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Disk { source, .. } => source,
+            error => io::Error::other(error.to_string()),
+        }
+    }
+
     /// Whether the user's input is to blame (a wrong run, a wrong folder), and not the disk.
     pub fn blames_the_input(&self) -> bool {
         match self {
@@ -112,6 +152,8 @@ impl RecordError {
             | Self::Ambiguous { .. }
             | Self::NotARun { .. }
             | Self::Newer { .. }
+            | Self::OldFormat { .. }
+            | Self::InTheWay { .. }
             | Self::Exists { .. }
             | Self::Locked { .. }
             | Self::Damaged { .. } => true,
@@ -135,6 +177,9 @@ fn advise(error: &io::Error, path: &Path) -> String {
             format!(
                 "a file is in the way of a folder at or above {folder}; choose another folder with --results"
             )
+        }
+        io::ErrorKind::Unsupported => {
+            "the kernel is too old: the record needs openat2, which Linux has since 5.6".to_owned()
         }
         _ => format!("look at the disk under {folder} (`df`, `dmesg`)"),
     }

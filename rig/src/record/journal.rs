@@ -1,54 +1,83 @@
 //! The journal: one line per finished block, never rewritten.
 //!
-//! Holds how its bytes are read, whole or torn, and which attempts at blocks they vouch for. Must not write.
+//! Holds how its bytes are read, whole or torn, of format 1 or chained, and what its lines vouch for. Must not touch the disk.
 //! Units: bytes, lines from 1. Errors: none; what is damaged is named in words, because the rest still counts.
-//! Tests: `tests/golden/record.rs`.
+//! Tests: `tests/golden/record.rs`, `tests/golden/chain.rs`, `tests/golden/damage.rs`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::BTreeMap;
 
-use rig_protocol::Script;
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
-use super::Layout;
-use super::contradiction::contradiction;
-use super::format::{BlockId, BlockRecord, JournalEntry, RunRecord, read_block};
-use crate::matrix::CellId;
+use super::entry::{JournalEntry, digest, unseal};
+use super::format::{BlockStatus, Version};
+use super::id::BlockId;
+
+/// The first major version whose journal is a chain.
+const CHAINED: u32 = 2;
 
 /// What the journal's bytes say.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    /// The entries of the whole lines, in order.
+    /// The entries of the whole lines that are what was written, in order.
     pub(super) entries: Vec<JournalEntry>,
     /// Length of the whole lines: what a writer truncates to before it appends.
     pub(super) whole_bytes: u64,
+    /// The `sha256` of the last whole line: what the next line continues. Empty before the first.
+    pub(super) last_sha256: String,
     /// Whether bytes follow the last whole line: the power went, or the process was killed, in the middle of a write.
     pub(super) torn: bool,
-    /// Whole lines that are no entry.
-    pub(super) unreadable: Vec<usize>,
+    /// What is damaged, one sentence each.
+    pub(super) cautions: Vec<String>,
+    /// Whether the lines are a chain: any changed byte shows. Not in format 1.
+    pub(super) chained: bool,
 }
 
 impl Journal {
-    pub(super) fn parse(bytes: &[u8]) -> Self {
-        let mut journal = Self::default();
+    /// `run` is the version of `run.json`: it decides where the first line cannot.
+    pub(super) fn parse(bytes: &[u8], run: Version) -> Self {
         let mut lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
-        if lines.last().is_some_and(|last| !last.ends_with(b"\n")) {
+        let chained = run.major >= CHAINED || lines.first().is_some_and(|line| says_its_format(line));
+        let mut journal = Self { chained, ..Self::default() };
+        if lines.last().is_some_and(|last| is_torn(last, chained)) {
             lines.pop();
             journal.torn = true;
-        }
-        // Blocks of a file that were never written read as zeros after a power loss: a last line that is no entry is torn too.
-        if lines.last().is_some_and(|last| serde_json::from_slice::<JournalEntry>(last).is_err()) {
-            lines.pop();
-            journal.torn = true;
+            journal.cautions.push(format!(
+                "the last line of journal.jsonl ({}) is torn: the block that it was about does not count",
+                lines.len() + 1
+            ));
         }
         for (index, line) in lines.into_iter().enumerate() {
             journal.whole_bytes += line.len() as u64;
-            match serde_json::from_slice(line) {
-                Ok(entry) => journal.entries.push(entry),
-                Err(_) => journal.unreadable.push(index + 1),
+            let number = index + 1;
+            match if chained { journal.follow(line) } else { read_format_1(line) } {
+                Ok(entry) => {
+                    journal.cautions.extend(other_version(&entry, number, run));
+                    journal.entries.push(entry);
+                }
+                Err(what) => {
+                    journal.cautions.push(format!("line {number} of journal.jsonl {what}"));
+                }
             }
         }
         journal
+    }
+
+    /// Reads the next line of the chain.
+    fn follow(&mut self, line: &[u8]) -> Result<JournalEntry, &'static str> {
+        const CHANGED: &str = "is not the line that was written there: what it says does not count";
+        let Some((own, sha256)) = unseal(line) else {
+            self.last_sha256.clear();
+            return Err(CHANGED);
+        };
+        let right = digest(&self.last_sha256, &own);
+        sha256.clone_into(&mut self.last_sha256);
+        if sha256 != right {
+            return Err(CHANGED);
+        }
+        serde_json::from_slice(&own)
+            .map_err(|_| "is of a kind that this rig does not know: it does not count")
     }
 
     /// Whether the last word is that the run ended with all its blocks.
@@ -56,66 +85,91 @@ impl Journal {
         matches!(self.entries.last(), Some(JournalEntry::Ended { complete: true, .. }))
     }
 
-    /// The blocks whose files are what the journal vouches for and that do not contradict themselves, in its order, and in words the
-    /// attempts of which none is.
-    /// An attempt that was played again after damage has two entries; the last good one counts.
-    pub(super) fn load_blocks(&self, layout: &Layout, run: &RunRecord) -> (Vec<BlockRecord>, Vec<String>) {
-        let scripts: HashMap<&CellId, &Script> =
-            run.cells.iter().map(|record| (&record.cell.id, record.cell.subject.script.as_ref())).collect();
-        let mut good: BTreeMap<(BlockId, u32), (usize, BlockRecord)> = BTreeMap::new();
-        let mut damaged: BTreeMap<(BlockId, u32), String> = BTreeMap::new();
-        for (place, entry) in self.entries.iter().enumerate() {
-            let JournalEntry::Block { id, attempt, file, sha256, .. } = entry else { continue };
-            let key = (id.clone(), *attempt);
-            let loaded = load_block(layout, file, sha256).and_then(|record| check(record, &scripts));
-            match loaded {
-                Ok(record) if record.id == *id && record.attempt == *attempt => {
-                    good.insert(key, (place, record));
-                }
-                Ok(record) => {
-                    let found = format!(
-                        "{file} is not {id} attempt {attempt} but {} attempt {}",
-                        record.id, record.attempt
-                    );
-                    damaged.insert(key, found);
-                }
-                Err(reason) => {
-                    damaged.insert(key, format!("{file} {reason}"));
-                }
+    /// Where its lines end too early, in words.
+    pub(super) fn missing_end(&self) -> Option<String> {
+        let what = match self.entries.last() {
+            _ if self.torn => return None,
+            None => "has no line: it does not say that the run began, and no block counts",
+            Some(JournalEntry::Ended { .. }) => return None,
+            Some(JournalEntry::Started { .. } | JournalEntry::Block { .. }) => {
+                "does not say that the run ended: it was killed, it still goes on, or the last lines are gone"
             }
-        }
-        damaged.retain(|key, _| !good.contains_key(key));
-        let mut blocks: Vec<_> = good.into_values().collect();
-        blocks.sort_by_key(|(place, _)| *place);
-        (blocks.into_iter().map(|(_, record)| record).collect(), damaged.into_values().collect())
+        };
+        Some(format!("journal.jsonl {what}"))
+    }
+
+    /// Whether `run.json`, which has this digest now, is what a rig saw that began the run or went on with it; nothing where no line tells.
+    pub(super) fn vouches_for_run(&self, sha256: &str) -> Option<bool> {
+        let mut seen = self.entries.iter().filter_map(|entry| match entry {
+            JournalEntry::Started { run_sha256, .. } => run_sha256.as_deref(),
+            JournalEntry::Block { .. } | JournalEntry::Ended { .. } => None,
+        });
+        let first = seen.next()?;
+        Some(first == sha256 && seen.all(|other| other == sha256))
     }
 }
 
-fn load_block(layout: &Layout, file: &str, sha256: &str) -> Result<BlockRecord, String> {
-    if !Layout::is_inside(file) {
-        return Err("lies outside of the run's folder".into());
-    }
-    let bytes = fs::read(layout.at(file)).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "is missing".to_owned(),
-        _ => format!("cannot be read ({error})"),
-    })?;
-    if sha256_hex(&bytes) != sha256 {
-        return Err("is not the file that was written (SHA-256 differs)".into());
-    }
-    read_block(&bytes).map(|(block, _)| block).map_err(|error| format!("is no block record ({error})"))
-}
-
-/// A digest says that a block is what was written, not that what was written can be.
-fn check(block: BlockRecord, scripts: &HashMap<&CellId, &Script>) -> Result<BlockRecord, String> {
-    let Some(script) = scripts.get(&block.cell) else {
-        return Err(format!("is about cell {}, which run.json does not have", block.cell));
+/// The power went in the middle of its write, or its blocks on disk were never written and read as zeros.
+fn is_torn(last: &[u8], chained: bool) -> bool {
+    let is_whole = match chained {
+        true => unseal(last).is_some() && serde_json::from_slice::<IgnoredAny>(last).is_ok(),
+        false => read_format_1(last).is_ok(),
     };
-    match contradiction(&block, script) {
-        None => Ok(block),
-        Some(what) => Err(format!("contradicts itself ({what})")),
+    !last.ends_with(b"\n") || !is_whole
+}
+
+fn says_its_format(line: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(line).is_ok_and(|line| line.get("format").is_some())
+}
+
+/// What else wrote this run, in words: a newer version that is that of `run.json` too is said once, of the run.
+fn other_version(entry: &JournalEntry, number: usize, run: Version) -> Option<String> {
+    let JournalEntry::Started { format, format_minor, .. } = entry else { return None };
+    let line = Version { major: *format, minor: *format_minor };
+    if line.major != run.major {
+        Some(format!("line {number} of journal.jsonl says format {line}, run.json says format {run}"))
+    } else if line.is_newer() && line != run {
+        Some(format!(
+            "line {number} of journal.jsonl was written in format {line}; this rig knows {} and does not show what was added",
+            Version::WRITTEN
+        ))
+    } else {
+        None
     }
 }
 
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+/// A line of format 1: no chain, and a digest of the block's file only.
+#[derive(Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+enum EntryOfFormat1 {
+    Started {
+        at: String,
+    },
+    Block {
+        at: String,
+        id: BlockId,
+        attempt: u32,
+        #[serde(flatten)]
+        status: BlockStatus,
+        file: String,
+        sha256: String,
+    },
+    Ended {
+        at: String,
+        complete: bool,
+    },
+}
+
+fn read_format_1(line: &[u8]) -> Result<JournalEntry, &'static str> {
+    let entry = serde_json::from_slice(line)
+        .map_err(|_| "is unreadable: the block that it was about does not count")?;
+    Ok(match entry {
+        EntryOfFormat1::Started { at } => {
+            JournalEntry::Started { at, format: 1, format_minor: 0, run_sha256: None }
+        }
+        EntryOfFormat1::Block { at, id, attempt, status, file, sha256 } => {
+            JournalEntry::Block { at, id, attempt, status, files: BTreeMap::from([(file, sha256)]) }
+        }
+        EntryOfFormat1::Ended { at, complete } => JournalEntry::Ended { at, complete },
+    })
 }

@@ -4,17 +4,17 @@
 //! Units: none. Errors: none.
 //! Tests: here.
 
-use std::path::{Component, Path, PathBuf};
+use super::id::BlockId;
 
-use super::format::BlockId;
-
-/// Where everything of one run lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    dir: PathBuf,
-}
+/// Where everything of one run lies: names relative to its folder.
+#[derive(Debug)]
+pub struct Layout;
 
 impl Layout {
+    /// What is known before the first block.
+    pub const RUN: &'static str = "run.json";
+    /// One line per finished block.
+    pub const JOURNAL: &'static str = "journal.jsonl";
     /// Folder of the blocks.
     pub const BLOCKS: &'static str = "blocks";
     /// Folder of the trials kept whole.
@@ -29,37 +29,12 @@ impl Layout {
     pub const FOLDERS: [&'static str; 5] =
         [Self::BLOCKS, Self::ANOMALIES, Self::CONSOLE, Self::QMP, Self::CAPTURE];
 
-    /// The layout of the run in `dir`.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
-    }
-
-    /// `results/<run-id>`
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// What is known before the first block.
-    pub fn run(&self) -> PathBuf {
-        self.dir.join("run.json")
-    }
-
-    /// One line per finished block.
-    pub fn journal(&self) -> PathBuf {
-        self.dir.join("journal.jsonl")
-    }
-
-    /// A path relative to the run's folder, made absolute.
-    pub fn at(&self, relative: &str) -> PathBuf {
-        self.dir.join(relative)
-    }
-
     /// A rendered report: `report.json`.
-    pub fn report(&self, extension: &str) -> PathBuf {
-        self.dir.join(format!("report.{extension}"))
+    pub fn report(extension: &str) -> String {
+        format!("report.{extension}")
     }
 
-    /// Sums of one attempt at a block, relative to the run's folder.
+    /// Sums of one attempt at a block.
     pub fn block(id: &BlockId, attempt: u32) -> String {
         format!("{}/{id}.{attempt}.json", Self::BLOCKS)
     }
@@ -94,16 +69,17 @@ impl Layout {
         format!("{}/{id}.{attempt}.pcapng", Self::CAPTURE)
     }
 
-    /// Whether a name found in a record stays inside the run's folder: a record that was copied from somewhere is not trusted to
-    /// say which files of this machine are read.
-    pub fn is_inside(relative: &str) -> bool {
-        !relative.is_empty()
-            && Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)))
+    /// All files that an attempt can have beside its sums.
+    pub fn companions(id: &BlockId, attempt: u32) -> [String; 6] {
+        [Self::anomalies, Self::capture, Self::console, Self::qmp, Self::peer_console, Self::peer_qmp]
+            .map(|name| name(id, attempt))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -114,13 +90,17 @@ mod tests {
         assert_eq!(Layout::peer_console(&id, 2), "console/0a1b2c3d4e5f-3.2.peer.log");
         assert_eq!(Layout::peer_qmp(&id, 2), "qmp/0a1b2c3d4e5f-3.2.peer.jsonl");
         assert_eq!(Layout::capture(&id, 2), "capture/0a1b2c3d4e5f-3.2.pcapng");
+        assert_eq!(Layout::report("json"), "report.json");
     }
 
     #[test]
-    fn names_that_leave_the_folder_are_told_apart() {
-        assert!(Layout::is_inside("blocks/a.1.json"));
-        for outside in ["", "/etc/passwd", "../x", "blocks/../../x", "./x"] {
-            assert!(!Layout::is_inside(outside), "{outside}");
+    fn every_file_has_a_name_of_its_own_in_one_of_the_folders() {
+        let id = BlockId("0a1b2c3d4e5f-3".into());
+        let mut names = BTreeSet::from(Layout::companions(&id, 1));
+        names.insert(Layout::block(&id, 1));
+        assert_eq!(names.len(), 7);
+        for name in names {
+            assert!(Layout::FOLDERS.iter().any(|folder| name.starts_with(&format!("{folder}/"))), "{name}");
         }
     }
 }

@@ -2,18 +2,27 @@
 //!
 //! Holds the versioned shape of `results/<run-id>/`; must not know statistics or rendering.
 //! Units: in the keys. Errors: [`RecordError`]; it blames the disk or the files, and it stops a run.
-//! Tests: `tests/golden/record.rs`, and beside the modules.
+//! Tests: `tests/golden/{record,chain,damage,hostile}.rs`, and beside the modules.
 
 mod contradiction;
+mod decode;
+mod entry;
 mod error;
+mod folder;
 pub mod format;
+mod id;
 mod journal;
 mod layout;
+mod names;
 mod reader;
+mod run_file;
+mod verify;
 mod void_reason;
 mod writer;
 
+pub use entry::JournalEntry;
 pub use error::RecordError;
+pub use folder::Folder;
 pub use layout::Layout;
 pub use reader::{Reader, Run, Trials, find, list};
 pub use void_reason::{Endpoint, NicLoss, Part, Risen, VoidReason};

@@ -1,19 +1,22 @@
 //! Reading a run back: everything that a report says comes through here.
 //!
-//! Holds no state of its own; checks every block against the journal. Must not write.
-//! Units: none. Errors: [`RecordError`] where nothing can be read; a damaged block is named in [`Run::cautions`] and left out.
-//! Tests: `tests/golden/record.rs`.
+//! Holds no state of its own; every file is checked against the journal. Must not write.
+//! Units: bytes. Errors: [`RecordError`] where nothing can be read; what is damaged is named in [`Run::cautions`], and a damaged block is left out.
+//! Tests: `tests/golden/{record,damage,hostile}.rs`.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use rig_protocol::TrialRecord;
-use serde_json::Value;
 
-use super::format::{BlockId, BlockRecord, ReadRun, RunRecord, TrialLines, Unreadable, Version, read_run};
+use super::format::{BlockId, BlockRecord, RunRecord, TrialLines, Version};
 use super::journal::Journal;
-use super::{Layout, RecordError};
+use super::run_file::{CHANGED, MOST_WHOLE_BYTES, RunFile, open_folder};
+use super::{Folder, Layout, RecordError, verify};
+
+/// A trial kept whole is a few KiB.
+const MOST_LINE_BYTES: u64 = 64 << 20;
 
 /// Opens recorded runs.
 #[derive(Debug)]
@@ -35,53 +38,58 @@ pub struct Run {
 }
 
 impl Reader {
-    /// Reads `run.json`, the journal and every block; checks each block's SHA-256, and that its numbers do not contradict each other.
+    /// Reads `run.json`, the journal and every block; checks each file's SHA-256, and that the numbers of a block do not contradict each other.
     ///
     /// # Errors
-    /// [`RecordError::NotARun`], [`RecordError::Format`], [`RecordError::Damaged`] (`run.json`), or what the disk says.
+    /// [`RecordError::NotARun`], [`RecordError::Newer`], [`RecordError::Damaged`] (`run.json`), [`RecordError::InTheWay`], or what the disk says.
     pub fn open(run_dir: &Path) -> Result<Run, RecordError> {
-        let layout = Layout::new(run_dir);
-        let ReadRun { record, version, strange } = read_run_record(&layout)?;
-        let mut cautions = about_version(version);
-        cautions.extend(strange.into_iter().map(|what| format!("{what}: it is left out")));
-        let path = layout.journal();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                cautions.push("journal.jsonl is missing: no block counts".to_owned());
-                Vec::new()
-            }
-            Err(error) => return Err(RecordError::disk("read", &path)(error)),
+        let folder = open_folder(run_dir)?;
+        let file = RunFile::read(&folder)?;
+        let mut cautions = about_version(file.version);
+        cautions.extend(file.strange.iter().map(|cell| format!("{}: it is left out", cell.what)));
+        let bytes = match folder.read(Layout::JOURNAL, MOST_WHOLE_BYTES) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(error),
         };
-        let journal = Journal::parse(&bytes);
-        if journal.torn {
-            cautions.push(
-                "the last line of journal.jsonl is torn: the block that it was about does not count"
-                    .to_owned(),
-            );
+        let mut journal = Journal::parse(bytes.as_deref().unwrap_or_default(), file.version);
+        if journal.vouches_for_run(&file.sha256) == Some(false) {
+            cautions
+                .push(format!("run.json {CHANGED}: what the run was, and how it is judged, may be another"));
         }
-        for line in &journal.unreadable {
-            cautions.push(format!(
-                "line {line} of journal.jsonl is unreadable: the block that it was about does not count"
-            ));
+        cautions.append(&mut journal.cautions);
+        cautions.extend(match bytes {
+            None => Some("journal.jsonl is missing: no block counts".to_owned()),
+            Some(_) => journal.missing_end(),
+        });
+        let verify::Verified { counted, damaged } = verify::blocks(&folder, &journal, &file);
+        cautions.extend(damaged);
+        for attempt in &counted {
+            cautions.extend(verify::companions(&folder, attempt, &journal));
         }
-        let (blocks, damaged) = journal.load_blocks(&layout, &record);
-        cautions.extend(damaged.into_iter().map(|what| format!("{what}: this attempt does not count")));
-        for block in &blocks {
-            let file = Layout::anomalies(&block.id, block.attempt);
-            if block.records > 0 && !layout.at(&file).is_file() {
-                cautions.push(format!(
-                    "{file} is missing: its {} trials kept whole are lost, the sums are not",
-                    block.records
-                ));
-            }
-            let named = block.captures.iter().filter(|file| Layout::is_inside(file));
-            for file in named.filter(|file| !layout.at(file).is_file()) {
-                cautions.push(format!("{file} is missing: its packets are lost, the sums are not"));
-            }
+        Ok(Run {
+            dir: run_dir.to_owned(),
+            record: file.record,
+            blocks: counted.into_iter().map(|counted| counted.record).collect(),
+            complete: journal.complete(),
+            cautions,
+        })
+    }
+
+    /// What was known before the first block, of a run that can be gone on with: [`super::Writer::resume`] does it.
+    ///
+    /// # Errors
+    /// Those of [`Reader::open`]; [`RecordError::OldFormat`].
+    pub fn open_to_resume(run_dir: &Path) -> Result<RunRecord, RecordError> {
+        let folder = open_folder(run_dir)?;
+        let file = RunFile::read(&folder)?;
+        file.refuse_old(run_dir)?;
+        match folder.read(Layout::JOURNAL, MOST_WHOLE_BYTES) {
+            Ok(bytes) => file.refuse_changed(&folder, &Journal::parse(&bytes, file.version))?,
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
         }
-        let complete = journal.complete();
-        Ok(Run { dir: run_dir.to_owned(), record, blocks, complete, cautions })
+        Ok(file.record)
     }
 }
 
@@ -95,7 +103,7 @@ fn about_version(version: Version) -> Vec<String> {
     } else if version.is_older_major() {
         vec![format!(
             "the run was written in format {version}, before the present {known}: it does not tell of negotiated features and offloads, of QEMU's own bytes, of the order of \
-             trials within a block, and only its blocks have digests"
+             trials within a block, and only its blocks have digests: a change of run.json, journal.jsonl, or a file in anomalies/, capture/, console/ or qmp/ is not noticed"
         )]
     } else {
         Vec::new()
@@ -108,13 +116,14 @@ impl Run {
     /// # Errors
     /// What the disk says; [`RecordError::Damaged`] in the iteration, for a line that is no trial.
     pub fn trials(&self, id: &BlockId, attempt: u32) -> Result<Trials, RecordError> {
-        let path = Layout::new(&self.dir).at(&Layout::anomalies(id, attempt));
-        let lines = match File::open(&path) {
-            Ok(file) => Some(BufReader::new(file).lines()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(RecordError::disk("read", &path)(error)),
+        let folder = Folder::open(&self.dir)?;
+        let name = Layout::anomalies(id, attempt);
+        let lines = match folder.file(&name) {
+            Ok(file) => Some(BufReader::new(file)),
+            Err(error) if error.is_missing() => None,
+            Err(error) => return Err(error),
         };
-        Ok(Trials { path, lines, format: TrialLines::default(), line: 0 })
+        Ok(Trials { path: folder.at(&name), lines, format: TrialLines::default(), line: 0 })
     }
 }
 
@@ -122,7 +131,7 @@ impl Run {
 #[derive(Debug)]
 pub struct Trials {
     path: PathBuf,
-    lines: Option<io::Lines<BufReader<File>>>,
+    lines: Option<BufReader<File>>,
     format: TrialLines,
     line: usize,
 }
@@ -132,13 +141,19 @@ impl Iterator for Trials {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let text = self.lines.as_mut()?.next()?;
+            let mut line = Vec::new();
+            match self.lines.as_mut()?.take(MOST_LINE_BYTES).read_until(b'\n', &mut line) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => {
+                    self.lines = None;
+                    return Some(Err(RecordError::disk("read", &self.path)(error)));
+                }
+            }
             self.line += 1;
-            let read = text.map_err(RecordError::disk("read", &self.path)).and_then(|text| {
-                self.format.read(&text).map_err(|unreadable| RecordError::Damaged {
-                    path: self.path.clone(),
-                    reason: format!("line {}: {unreadable}", self.line),
-                })
+            let read = self.format.read(&line).map_err(|unreadable| RecordError::Damaged {
+                path: self.path.clone(),
+                reason: format!("line {}: {unreadable}", self.line),
             });
             if let Some(trial) = read.transpose() {
                 return Some(trial);
@@ -147,34 +162,12 @@ impl Iterator for Trials {
     }
 }
 
-/// Reads `run.json`, its version first: a record of another version need not have our fields.
-pub(super) fn read_run_record(layout: &Layout) -> Result<ReadRun, RecordError> {
-    let path = layout.run();
-    let bytes = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            RecordError::NotARun { dir: layout.dir().to_owned() }
-        }
-        _ => RecordError::disk("read", &path)(error),
-    })?;
-    read_run(&bytes).map_err(|unreadable| match unreadable {
-        Unreadable::Newer(found) => RecordError::Newer { written_by: written_by(&bytes), path, found },
-        Unreadable::Malformed(reason) => RecordError::Damaged { path, reason },
-    })
-}
-
-/// Which version of rig says that it wrote this.
-fn written_by(run: &[u8]) -> String {
-    let value: Value = serde_json::from_slice(run).unwrap_or_default();
-    let version = value.get("rig_version").and_then(Value::as_str);
-    version.map_or("version unknown".to_owned(), |version| format!("version {version}"))
-}
-
 /// Ids of the runs in a folder, oldest first. Empty where the folder cannot be read.
 pub fn list(results_dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(results_dir) else { return Vec::new() };
     let mut ids: Vec<String> = entries
         .flatten()
-        .filter(|entry| Layout::new(entry.path()).run().is_file())
+        .filter(|entry| entry.path().join(Layout::RUN).is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     ids.sort();
@@ -187,8 +180,9 @@ pub fn list(results_dir: &Path) -> Vec<String> {
 /// [`RecordError::Unknown`] with the runs that there are, [`RecordError::Ambiguous`], [`RecordError::NotARun`].
 pub fn find(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> {
     let path = Path::new(asked);
-    if asked.contains('/') || asked.starts_with('.') || Layout::new(path).run().is_file() {
-        let found = Layout::new(path).run().is_file();
+    // Whatever it is: who reads it says what is wrong with it.
+    let found = fs::symlink_metadata(path.join(Layout::RUN)).is_ok();
+    if asked.contains('/') || asked.starts_with('.') || found {
         return if found { Ok(path.to_owned()) } else { Err(RecordError::NotARun { dir: path.to_owned() }) };
     }
     let ids = list(results_dir);

@@ -1,32 +1,38 @@
 //! Writing a run: every block is durable before the journal names it.
 //!
 //! Holds the open journal and its lock; must not know what a block means.
-//! Units: none. Errors: [`RecordError`]; it blames the disk, and the run stops: what cannot be recorded is not measured.
-//! Tests: `tests/golden/record.rs` (torn journal, damaged block, two writers, full disk).
+//! Units: bytes. Errors: [`RecordError`]; it blames the disk, or what is in the way, and the run stops: what cannot be recorded is not measured.
+//! Tests: `tests/golden/record.rs` (torn journal, damaged block, two writers, full disk),
+//! `tests/golden/hostile.rs`.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno as SystemErrno;
 use nix::fcntl::{Flock, FlockArg};
 use rig_protocol::TrialRecord;
 use serde::Serialize;
 
-use super::format::{BlockRecord, JournalEntry, RunRecord, write_trials};
-use super::journal::{Journal, sha256_hex};
-use super::reader::read_run_record;
-use super::{Layout, RecordError};
+use super::entry::{JournalEntry, seal};
+use super::folder::sha256_hex;
+use super::format::{BlockRecord, FORMAT, FORMAT_MINOR, RunRecord, write_trials};
+use super::journal::Journal;
+use super::run_file::{MOST_WHOLE_BYTES, RunFile, open_folder};
+use super::{Folder, Layout, RecordError, verify};
 use crate::clock;
 
 /// The one writer of a run. The lock on its journal goes with it, and with the process.
 #[derive(Debug)]
 pub struct Writer {
-    layout: Layout,
+    folder: Folder,
     journal: Flock<File>,
     /// Length of the whole lines: what the journal is cut back to where a line could not be written.
     journal_bytes: u64,
+    /// What the next line continues.
+    last_sha256: String,
 }
 
 impl Writer {
@@ -36,50 +42,61 @@ impl Writer {
     /// [`RecordError::Exists`] for an id that is taken; otherwise what the disk says.
     pub fn create(results_dir: &Path, run: &RunRecord) -> Result<Self, RecordError> {
         fs::create_dir_all(results_dir).map_err(RecordError::disk("make", results_dir))?;
-        let layout = Layout::new(results_dir.join(&run.id));
-        let dir = layout.dir();
-        match DirBuilder::new().mode(0o755).create(dir) {
+        let dir = results_dir.join(&run.id);
+        match DirBuilder::new().mode(0o755).create(&dir) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(RecordError::Exists { dir: dir.to_owned() });
+                return Err(RecordError::Exists { dir });
             }
-            Err(error) => return Err(RecordError::disk("make", dir)(error)),
+            Err(error) => return Err(RecordError::disk("make", &dir)(error)),
         }
-        let journal = lock_journal(&layout)?;
-        make_folders(&layout)?;
-        // A folder is a run once it has a run.json: last, so that a half-made one is none.
-        write_atomically(&layout.run(), &to_json(run))?;
+        let folder = Folder::open(&dir)?;
+        let journal = lock_journal(&folder)?;
+        make_folders(&folder)?;
+        let bytes = to_json(run);
+        let mut writer = Self { folder, journal, journal_bytes: 0, last_sha256: String::new() };
+        writer.started(sha256_hex(&bytes))?;
+        // A folder is a run once it has a run.json: last, so that a half-made one is none, and that the journal vouches for every one.
+        writer.folder.write(Layout::RUN, &bytes)?;
         sync_dir(results_dir)?;
-        let mut writer = Self { layout, journal, journal_bytes: 0 };
-        writer.append(&JournalEntry::Started { at: clock::now() })?;
         Ok(writer)
     }
 
     /// Opens a run to go on with it. What the journal vouches for counts as played and comes back in the journal's order, void
     /// attempts included; a block whose file is missing, not the one that was written, or contradicts itself counts as not played. A last line that
-    /// was cut by a power loss or a kill is cut away.
+    /// was cut by a power loss or a kill is cut away. Nothing is changed before all is checked.
     ///
     /// # Errors
-    /// [`RecordError::Locked`] while another rig writes it, [`RecordError::Format`] for a run of another version,
-    /// [`RecordError::NotARun`], [`RecordError::Damaged`], or what the disk says.
+    /// [`RecordError::Locked`] while another rig writes it, [`RecordError::Newer`] and [`RecordError::OldFormat`] for a run of another version,
+    /// [`RecordError::NotARun`], [`RecordError::Damaged`], [`RecordError::InTheWay`], or what the disk says.
     pub fn resume(run_dir: &Path) -> Result<(Self, RunRecord, Vec<BlockRecord>), RecordError> {
-        let layout = Layout::new(run_dir);
-        let record = read_run_record(&layout)?.record;
-        let mut journal = lock_journal(&layout)?;
-        make_folders(&layout)?;
-        remove_unfinished(&layout)?;
-        let path = layout.journal();
-        let mut bytes = Vec::new();
-        journal.read_to_end(&mut bytes).map_err(RecordError::disk("read", &path))?;
-        let found = Journal::parse(&bytes);
-        if found.torn {
-            journal.set_len(found.whole_bytes).map_err(RecordError::disk("repair", &path))?;
-            journal.sync_all().map_err(RecordError::disk("repair", &path))?;
+        let folder = open_folder(run_dir)?;
+        // Before the lock, which makes a journal where there is none.
+        RunFile::read(&folder)?.refuse_old(run_dir)?;
+        let mut journal = lock_journal(&folder)?;
+        // Again: another rig may have been at work until now.
+        let run = RunFile::read(&folder)?;
+        let bytes = folder.read_all(Layout::JOURNAL, &mut *journal, MOST_WHOLE_BYTES)?;
+        let found = Journal::parse(&bytes, run.version);
+        run.refuse_changed(&folder, &found)?;
+        make_folders(&folder)?;
+        for name in Layout::FOLDERS {
+            // Nothing but files, or a guest's log could be written through what lies there.
+            folder.list(name)?;
         }
-        let (blocks, _) = found.load_blocks(&layout, &record);
-        let mut writer = Self { layout, journal, journal_bytes: found.whole_bytes };
-        writer.append(&JournalEntry::Started { at: clock::now() })?;
-        Ok((writer, record, blocks))
+        for name in [Layout::BLOCKS, Layout::ANOMALIES, Layout::CAPTURE] {
+            folder.remove_unfinished(name)?;
+        }
+        if found.torn {
+            let cut = journal.set_len(found.whole_bytes).and_then(|()| journal.sync_all());
+            cut.map_err(RecordError::disk("repair", &folder.at(Layout::JOURNAL)))?;
+        }
+        let counted = verify::blocks(&folder, &found, &run).counted;
+        let blocks = counted.into_iter().map(|counted| counted.record).collect();
+        let (journal_bytes, last_sha256) = (found.whole_bytes, found.last_sha256);
+        let mut writer = Self { folder, journal, journal_bytes, last_sha256 };
+        writer.started(run.sha256)?;
+        Ok((writer, run.record, blocks))
     }
 
     /// Records a block's packets, before the block itself, which names the file.
@@ -87,7 +104,7 @@ impl Writer {
     /// # Errors
     /// What the disk says.
     pub fn capture(&mut self, file: &str, bytes: &[u8]) -> Result<(), RecordError> {
-        write_atomically(&self.layout.at(file), bytes)
+        self.folder.write(file, bytes)
     }
 
     /// Records one attempt at a block: its trials kept whole, its sums, then the journal's line. When this returns, the block
@@ -96,25 +113,29 @@ impl Writer {
     /// # Errors
     /// What the disk says.
     pub fn block(&mut self, record: &BlockRecord, trials: &[TrialRecord]) -> Result<(), RecordError> {
-        let anomalies = self.layout.at(&Layout::anomalies(&record.id, record.attempt));
+        let anomalies = Layout::anomalies(&record.id, record.attempt);
+        let mut files = BTreeMap::new();
         if trials.is_empty() {
-            remove_stale(&anomalies)?;
+            self.folder.remove(&anomalies)?;
         } else {
-            write_atomically(&anomalies, &write_trials(&record.id, record.attempt, trials))?;
+            let lines = write_trials(&record.id, record.attempt, trials);
+            self.folder.write(&anomalies, &lines)?;
+            files.insert(anomalies, sha256_hex(&lines));
         }
         if record.captures.is_empty() {
-            remove_stale(&self.layout.at(&Layout::capture(&record.id, record.attempt)))?;
+            self.folder.remove(&Layout::capture(&record.id, record.attempt))?;
         }
         let file = Layout::block(&record.id, record.attempt);
         let bytes = to_json(record);
-        write_atomically(&self.layout.at(&file), &bytes)?;
+        self.folder.write(&file, &bytes)?;
+        files.insert(file, sha256_hex(&bytes));
+        files.extend(verify::digests_of_named(&self.folder, record)?);
         self.append(&JournalEntry::Block {
             at: clock::now(),
             id: record.id.clone(),
             attempt: record.attempt,
             status: record.status.clone(),
-            file,
-            sha256: sha256_hex(&bytes),
+            files,
         })
     }
 
@@ -128,19 +149,28 @@ impl Writer {
 
     /// `results/<run-id>`
     pub fn dir(&self) -> &Path {
-        self.layout.dir()
+        self.folder.path()
+    }
+
+    fn started(&mut self, run_sha256: String) -> Result<(), RecordError> {
+        self.append(&JournalEntry::Started {
+            at: clock::now(),
+            format: FORMAT,
+            format_minor: FORMAT_MINOR,
+            run_sha256: Some(run_sha256),
+        })
     }
 
     fn append(&mut self, entry: &JournalEntry) -> Result<(), RecordError> {
-        let mut line = serde_json::to_vec(entry).expect("an entry is plain data");
-        line.push(b'\n');
-        let written = self.journal.write_all(&line).and_then(|()| self.journal.sync_data());
+        let sealed = seal(entry, &self.last_sha256);
+        let written = self.journal.write_all(&sealed.line).and_then(|()| self.journal.sync_data());
         if let Err(error) = written {
             // Half a line must not become the head of the next one. Should this fail too, the next reader cuts it away.
             let _ = self.journal.set_len(self.journal_bytes);
-            return Err(RecordError::disk("write", &self.layout.journal())(error));
+            return Err(RecordError::disk("write", &self.folder.at(Layout::JOURNAL))(error));
         }
-        self.journal_bytes += line.len() as u64;
+        self.journal_bytes += sealed.line.len() as u64;
+        self.last_sha256 = sealed.sha256;
         Ok(())
     }
 }
@@ -152,70 +182,18 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-fn lock_journal(layout: &Layout) -> Result<Flock<File>, RecordError> {
-    let path = layout.journal();
-    let file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .append(true)
-        .open(&path)
-        .map_err(RecordError::disk("open", &path))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        SystemErrno::EWOULDBLOCK => RecordError::Locked { dir: layout.dir().to_owned(), journal: path },
-        other => RecordError::disk("lock", &path)(other.into()),
+fn lock_journal(folder: &Folder) -> Result<Flock<File>, RecordError> {
+    let path = folder.at(Layout::JOURNAL);
+    Flock::lock(folder.log(Layout::JOURNAL)?, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        match errno {
+            SystemErrno::EWOULDBLOCK => RecordError::Locked { dir: folder.path().to_owned(), journal: path },
+            other => RecordError::disk("lock", &path)(other.into()),
+        }
     })
 }
 
-fn make_folders(layout: &Layout) -> Result<(), RecordError> {
-    for folder in Layout::FOLDERS {
-        let folder = layout.at(folder);
-        fs::create_dir_all(&folder).map_err(RecordError::disk("make", &folder))?;
-    }
-    Ok(())
-}
-
-/// Removes what was left by an attempt that the journal never named.
-fn remove_stale(path: &Path) -> Result<(), RecordError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(RecordError::disk("remove", path)(error))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Removes what an interrupted [`write_atomically`] left.
-fn remove_unfinished(layout: &Layout) -> Result<(), RecordError> {
-    for folder in [Layout::BLOCKS, Layout::ANOMALIES, Layout::CAPTURE] {
-        let folder = layout.at(folder);
-        let files = fs::read_dir(&folder).map_err(RecordError::disk("read", &folder))?;
-        for file in files.flatten() {
-            if file.file_name().to_string_lossy().ends_with(UNFINISHED) {
-                fs::remove_file(file.path()).map_err(RecordError::disk("remove", &file.path()))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-const UNFINISHED: &str = ".unfinished";
-
-/// Either the whole file is there under its name, or nothing is, whenever the power goes: written beside, synced, renamed, and
-/// the folder synced (rename(2), fsync(2)).
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(UNFINISHED);
-    let beside = PathBuf::from(beside);
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    if let Err(error) = written.and_then(|()| fs::rename(&beside, path)) {
-        // On a full disk the half file is the first thing that can go.
-        let _ = fs::remove_file(&beside);
-        return Err(RecordError::disk("write", path)(error));
-    }
-    sync_dir(path.parent().unwrap_or(path))
+fn make_folders(folder: &Folder) -> Result<(), RecordError> {
+    Layout::FOLDERS.into_iter().try_for_each(|name| folder.make_folder(name))
 }
 
 fn sync_dir(dir: &Path) -> Result<(), RecordError> {

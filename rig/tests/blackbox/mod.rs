@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rig::record::format::{BlockRecord, BlockStatus, JournalEntry, RunRecord};
+use rig::record::format::{BlockRecord, BlockStatus, RunRecord};
+use rig::record::{JournalEntry, Layout};
 use rig_protocol::TrialRecord;
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -262,7 +263,7 @@ impl Recorded {
     pub(crate) fn played(&self) -> Vec<BlockRecord> {
         let entries = self.journal().into_iter();
         let files = entries.filter_map(|entry| match entry {
-            JournalEntry::Block { file, .. } => Some(file),
+            JournalEntry::Block { id, attempt, .. } => Some(Layout::block(&id, attempt)),
             JournalEntry::Started { .. } | JournalEntry::Ended { .. } => None,
         });
         files.map(|file| serde_json::from_str(&self.read(&file)).unwrap()).collect()

@@ -7,7 +7,8 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rig::record::format::{BlockStatus, JournalEntry};
+use rig::record::JournalEntry;
+use rig::record::format::BlockStatus;
 use rig::record::{Endpoint, VoidReason};
 
 use crate::QEMU;

@@ -4,7 +4,6 @@
 //! Tests: `tests/golden`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use rig_protocol::Tally;
 use schemars::JsonSchema;
@@ -14,18 +13,8 @@ use super::agent::AgentRecord;
 use super::sums::{self, Sums};
 use super::version::{FORMAT, FORMAT_MINOR};
 use crate::matrix::CellId;
+use crate::record::id::BlockId;
 use crate::record::void_reason::VoidReason;
-
-/// Name of a block: `<cell id>-<index>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct BlockId(pub String);
-
-impl fmt::Display for BlockId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// `blocks/<block>.<attempt>.json`: one block that was played.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -17,8 +17,9 @@ use rig_protocol::TrialRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::id::BlockId;
 pub use agent::AgentRecord;
-pub use block::{BlockId, BlockRecord, BlockStatus, Origin, PathRecord, TargetRecord, Witness};
+pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, TargetRecord, Witness};
 pub use cell::CellRecord;
 pub use run::{CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord};
 pub use sums::{Bucket, ReturnCount, Sums, Times};
@@ -32,8 +33,24 @@ pub struct ReadRun {
     pub record: RunRecord,
     /// Which version it was written as.
     pub version: Version,
-    /// Cells of a newer minor version that this rig does not understand, one sentence each.
-    pub strange: Vec<String>,
+    /// Cells of a newer minor version that this rig does not understand.
+    pub strange: Vec<StrangeCell>,
+}
+
+/// A cell that this rig does not understand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StrangeCell {
+    /// Its id.
+    pub id: String,
+    /// What of it is not known, in words that begin with it.
+    pub what: String,
+}
+
+impl StrangeCell {
+    /// Whether this block is one of its own.
+    pub fn has(&self, block: &BlockId) -> bool {
+        block.0.rsplit_once('-').is_some_and(|(cell, _)| cell == self.id)
+    }
 }
 
 /// Reads `run.json`.
@@ -50,21 +67,20 @@ pub fn read_run(bytes: &[u8]) -> Result<ReadRun, Unreadable> {
 }
 
 /// Takes out the cells that this rig does not understand, and their blocks.
-fn take_strange_cells(file: &mut Value) -> Vec<String> {
-    let mut strange = Vec::new();
-    let mut ids = Vec::new();
+fn take_strange_cells(file: &mut Value) -> Vec<StrangeCell> {
+    let mut strange: Vec<StrangeCell> = Vec::new();
+    let text = |tree: &Value, key: &str| tree.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     if let Some(cells) = file.get_mut("cells").and_then(Value::as_array_mut) {
         cells.retain(|cell| match CellRecord::deserialize(cell) {
             Ok(_) => true,
             Err(error) => {
-                strange.push(error.to_string());
-                ids.push(cell.get("id").cloned());
+                strange.push(StrangeCell { id: text(cell, "id"), what: error.to_string() });
                 false
             }
         });
     }
     if let Some(blocks) = file.get_mut("blocks").and_then(Value::as_array_mut) {
-        blocks.retain(|block| !ids.contains(&block.get("cell").cloned()));
+        blocks.retain(|block| strange.iter().all(|cell| cell.id != text(block, "cell")));
     }
     strange
 }
@@ -124,8 +140,8 @@ impl TrialLines {
     ///
     /// # Errors
     /// [`Unreadable`]
-    pub fn read(&mut self, line: &str) -> Result<Option<TrialRecord>, Unreadable> {
-        let value: Value = serde_json::from_str(line)?;
+    pub fn read(&mut self, line: &[u8]) -> Result<Option<TrialRecord>, Unreadable> {
+        let value: Value = serde_json::from_slice(line)?;
         let version = match self.version {
             Some(version) => version,
             None => {
@@ -147,40 +163,6 @@ impl TrialLines {
         let kept: KeptTrial = serde_json::from_value(value)?;
         TrialRecord::try_from(kept).map(Some).map_err(Unreadable::Malformed)
     }
-}
-
-/// One line of `journal.jsonl`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "snake_case")]
-pub enum JournalEntry {
-    /// The run began, or went on after `--resume`.
-    Started {
-        /// RFC 3339, UTC.
-        at: String,
-    },
-    /// A block was played and lies on disk.
-    Block {
-        /// RFC 3339, UTC.
-        at: String,
-        /// Which.
-        id: BlockId,
-        /// From 1.
-        attempt: u32,
-        /// How it ended.
-        #[serde(flatten)]
-        status: BlockStatus,
-        /// File under the run's folder.
-        file: String,
-        /// SHA-256 of that file.
-        sha256: String,
-    },
-    /// The run ended: by itself, or interrupted with its record complete up to here.
-    Ended {
-        /// RFC 3339, UTC.
-        at: String,
-        /// Whether all blocks of the plan were played.
-        complete: bool,
-    },
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::BlockId;
 use super::cell::CellRecord;
 use super::version::{FORMAT, FORMAT_MINOR};
 use crate::matrix::CellId;
+use crate::record::id::BlockId;
 
 /// `run.json`: everything needed to repeat the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,0 +1,63 @@
+//! Names of runs, cells and blocks: which texts can be one.
+//!
+//! They become names of files, parts of command lines and cells of tables, so they are plain. Must not know what they name.
+//! Units: bytes. Errors: none; what is wrong is said in words. Tests: here.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::CellId;
+
+/// The longest name.
+const MOST_BYTES: usize = 64;
+
+/// Name of a block: `<cell id>-<index>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct BlockId(pub String);
+
+impl BlockId {
+    /// The name of the `index`-th block of a cell, from 0.
+    pub fn of(cell: &CellId, index: u32) -> Self {
+        Self(format!("{cell}-{index}"))
+    }
+}
+
+impl std::fmt::Display for BlockId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a text can be the name of a run or a cell: 1 to 64 characters of `[0-9A-Za-z._-]`, the first of them neither `.` nor `-`.
+pub(super) fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MOST_BYTES).contains(&text.len())
+        && text.bytes().all(plain)
+        && !text.starts_with('.')
+        && !text.starts_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain() {
+        let longest = "x".repeat(MOST_BYTES);
+        for name in ["20261121-201950-1f3a", "0a1b2c3d4e5f", "a", "A_b.c-d", longest.as_str()] {
+            assert!(is_name(name), "{name}");
+        }
+        let too_long = "x".repeat(MOST_BYTES + 1);
+        for text in
+            ["", ".", "..", ".x", "-x", "../x", "a/b", "a b", "a\n", "a\0", "\u{e9}", "a\u{202e}", &too_long]
+        {
+            assert!(!is_name(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_has_its_cells_name_and_a_number() {
+        assert_eq!(BlockId::of(&CellId("0a1b2c3d4e5f".into()), 3).to_string(), "0a1b2c3d4e5f-3");
+    }
+}
