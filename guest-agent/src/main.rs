@@ -9,6 +9,7 @@ mod clock;
 mod counters;
 mod draw;
 mod incoming;
+mod interfaces;
 mod interp;
 mod machine;
 mod ops;

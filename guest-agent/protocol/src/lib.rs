@@ -10,6 +10,7 @@
 mod errno;
 mod frame;
 mod histogram;
+mod interface;
 mod label;
 mod message;
 mod observation;
@@ -22,6 +23,7 @@ mod value;
 pub use errno::Errno;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES};
 pub use histogram::Histogram;
+pub use interface::{Interface, VirtioFeature, VirtioFeatures};
 pub use label::{Labels, Readiness};
 pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Request, Role};
 pub use observation::{StepLog, TrialRecord};

@@ -7,13 +7,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Script, Tally, TrialRecord};
+use crate::{Interface, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The agent's first frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`PROTOCOL_VERSION`] of the agent.
     pub protocol_version: u32,
@@ -33,6 +33,9 @@ pub struct Hello {
     pub localtime: bool,
     /// The network sysctls that change what TCP does around a RST, by name.
     pub sysctls: std::collections::BTreeMap<String, String>,
+    /// Every network interface of the agent's network namespace except `lo`, sorted by name.
+    #[serde(default)]
+    pub interfaces: Vec<Interface>,
 }
 
 /// Which end of the connections an agent plays.

@@ -135,17 +135,7 @@ impl Conversation {
         let mut conversation = Self {
             reader: FrameReader::new(stream),
             writer,
-            hello: Hello {
-                protocol_version: 0,
-                build_id: String::new(),
-                kernel_release: String::new(),
-                kernel_version: String::new(),
-                hypervisor: false,
-                clocksource: String::new(),
-                cpus: 0,
-                localtime: false,
-                sysctls: Default::default(),
-            },
+            hello: Hello::default(),
             last: "nothing",
             frames: 0,
         };

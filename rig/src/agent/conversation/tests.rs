@@ -21,7 +21,7 @@ fn hello() -> Hello {
         clocksource: "tsc".into(),
         cpus: 1,
         localtime: true,
-        sysctls: Default::default(),
+        ..Hello::default()
     }
 }
 
