@@ -118,6 +118,10 @@ impl Ledger {
         tally.trials += 1;
         count(&mut tally.returns, &shard.returned);
         count(&mut tally.outcomes, &shard.outcome);
+        if let Some(state) = verdict.and_then(|seen| seen.state_before) {
+            count(&mut tally.state_before, &state);
+            count(tally.outcomes_by_state.entry(state).or_default(), &shard.outcome);
+        }
         record(tally, "trial", finished.elapsed_ns);
         count_steps(tally, plan, finished);
         let failed = verdict.is_some_and(|seen| seen.returned < 0);
@@ -240,16 +244,13 @@ fn write_return(out: &mut String, returned: i64) {
     };
 }
 
-/// Counts what single steps say: the verdict call's state, time and stale errno, localtime's errno, injections.
+/// Counts what single steps say: the verdict call's time and stale errno, localtime's errno, injections.
 fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
         for seen in &log.seen {
             let step = &planned.steps[usize::from(seen.step)].step;
             if step.verdict && finished.end == End::Verdict {
                 record(tally, "call", seen.end_ns - seen.begin_ns);
-                if let Some(state) = seen.state_before {
-                    count(&mut tally.state_before, &state);
-                }
                 if seen.returned >= 0 {
                     count(&mut tally.stale_errno, &Errno(seen.errno_after));
                 }

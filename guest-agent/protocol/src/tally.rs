@@ -52,6 +52,9 @@ pub struct Tally {
     pub anomalies: u64,
     /// `tcpi_state` right before the verdict call.
     pub state_before: BTreeMap<u8, u64>,
+    /// The outcomes of the trials in [`Tally::state_before`]: state, then outcome label.
+    #[serde(default)]
+    pub outcomes_by_state: BTreeMap<u8, BTreeMap<String, u64>>,
     /// The C library's errno after a verdict call that returned >= 0.
     pub stale_errno: BTreeMap<Errno, u64>,
     /// The C library's errno after the `localtime` step: what a program prints that stamps its log line first.
@@ -102,6 +105,9 @@ impl Tally {
         add(&mut self.returns, &other.returns);
         add(&mut self.outcomes, &other.outcomes);
         add(&mut self.state_before, &other.state_before);
+        for (state, outcomes) in &other.outcomes_by_state {
+            add(self.outcomes_by_state.entry(*state).or_default(), outcomes);
+        }
         add(&mut self.stale_errno, &other.stale_errno);
         add(&mut self.errno_after_localtime, &other.errno_after_localtime);
         add(&mut self.injected, &other.injected);
@@ -118,6 +124,7 @@ impl Tally {
     pub fn inconsistency(&self, script: &Script) -> Option<String> {
         self.check_wholes()
             .and_then(|()| self.check_parts(script))
+            .and_then(|()| self.check_outcomes_by_state())
             .and_then(|()| self.check_latencies())
             .and_then(|()| self.check_counters())
             .err()
@@ -163,6 +170,32 @@ impl Tally {
                 Some(sum) if sum <= most => {}
                 Some(sum) => return Err(format!("{sum} {what} in {once} trials")),
                 None => return Err(format!("too many {what} to count in {once} trials")),
+            }
+        }
+        Ok(())
+    }
+
+    /// No row of the table has more than trials in that state, no column more than trials with that outcome.
+    fn check_outcomes_by_state(&self) -> Result<(), String> {
+        let mut columns = BTreeMap::<&str, u64>::new();
+        for (state, outcomes) in &self.outcomes_by_state {
+            let most = self.state_before.get(state).copied().unwrap_or(0);
+            match total(outcomes.values()) {
+                Some(sum) if sum <= most => {}
+                Some(sum) => {
+                    return Err(format!("{sum} outcomes after TCP state {state}, seen in {most} trials"));
+                }
+                None => return Err(format!("too many outcomes after TCP state {state} to count")),
+            }
+            for (outcome, count) in outcomes {
+                let sum = columns.entry(outcome).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        for (outcome, sum) in columns {
+            let most = self.outcomes.get(outcome).copied().unwrap_or(0);
+            if sum > most {
+                return Err(format!("{sum} trials of one outcome by TCP state, {most} in all"));
             }
         }
         Ok(())
@@ -266,6 +299,30 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_states_and_outcomes_fits_into_both_sums() {
+        let with = |cells: &[(u8, &str, u64)]| {
+            changed(|tally| {
+                tally.outcomes = [("a".into(), 60), ("b".into(), 40)].into();
+                tally.state_before = [(1, 30), (7, 60)].into();
+                for (state, outcome, count) in cells {
+                    tally.outcomes_by_state.entry(*state).or_default().insert((*outcome).into(), *count);
+                }
+            })
+        };
+        assert_eq!(with(&[(1, "a", 20), (1, "b", 10), (7, "a", 40), (7, "b", 20)]), None);
+        assert_eq!(with(&[(7, "a", 60)]), None, "a trial without a known state is in no row");
+        for (cells, words) in [
+            (&[(1, "a", 20), (1, "b", 11)][..], "31 outcomes after TCP state 1, seen in 30 trials"),
+            (&[(4, "a", 1)], "1 outcomes after TCP state 4, seen in 0 trials"),
+            (&[(7, "a", u64::MAX), (7, "b", 2)], "too many outcomes after TCP state 7 to count"),
+            (&[(1, "b", 20), (7, "b", 21)], "41 trials of one outcome by TCP state, 40 in all"),
+            (&[(1, "c", 1)], "1 trials of one outcome by TCP state, 0 in all"),
+        ] {
+            assert_eq!(with(cells).as_deref(), Some(words));
+        }
+    }
+
+    #[test]
     fn sums_that_are_too_large_are_named_and_do_not_wrap() {
         let max = u64::MAX;
         // Each of these adds up to 100, or to nothing, where a sum wraps.
@@ -331,10 +388,17 @@ mod tests {
         let mut a = Tally { trials: 2, ..Tally::default() };
         a.returns.insert("1".into(), 2);
         a.outcomes.insert("readable".into(), 2);
+        a.state_before.insert(7, 2);
+        a.outcomes_by_state.insert(7, [("readable".into(), 2)].into());
         let mut b = Tally { trials: 1, anomalies: 1, ..Tally::default() };
         b.returns.insert("-1/EBADF".into(), 1);
         b.outcomes.insert("EBADF".into(), 1);
+        b.state_before.insert(7, 1);
+        b.outcomes_by_state.insert(7, [("EBADF".into(), 1)].into());
         a.absorb(&b);
+        a.absorb(&Tally::default());
+        let by_state = BTreeMap::from([("readable".to_owned(), 2), ("EBADF".to_owned(), 1)]);
+        assert_eq!((&a.outcomes_by_state[&7], a.state_before[&7]), (&by_state, 3));
         assert_eq!((a.trials, a.returned(Errno::EBADF), a.returned_any_errno()), (3, 1, 1));
         assert_eq!(a.inconsistency(&script(vec![])), None);
         a.trials = 4;

@@ -111,6 +111,7 @@ fn a_silent_peer_is_a_timeout_and_its_lanes_do_not_hold_the_finish_up() {
     assert_eq!(target.tally.outcomes, counts(&[("timeout", 60)]));
     assert_eq!(target.tally.returns, counts(&[("0", 60)]));
     assert_eq!(target.tally.state_before, [(1, 60)].into());
+    assert_eq!(target.tally.outcomes_by_state, [(1, counts(&[("timeout", 60)]))].into());
     // 60 greetings from lanes that then sleep for ten minutes: the crew of 4 grew, and Finish cut what it had accepted.
     assert!(peer.tally.outcomes.keys().all(|outcome| outcome == "unfinished"), "{:?}", peer.tally.outcomes);
     assert_eq!(peer.tally.trials, 60);
