@@ -81,6 +81,12 @@ fn count<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, key: &K) {
     }
 }
 
+fn add(sums: &mut BTreeMap<String, u64>, more: &BTreeMap<String, u64>) {
+    for (key, count) in more {
+        *sums.entry(key.clone()).or_default() += count;
+    }
+}
+
 fn record(tally: &mut Tally, name: &'static str, value_ns: u64) {
     match tally.latency.get_mut(name) {
         Some(histogram) => histogram.record(value_ns),
@@ -159,16 +165,15 @@ impl Ledger {
         std::mem::take(&mut lock(&self.keeper).queue)
     }
 
-    /// The sums so far, for a sign of life.
+    /// The sums so far, for a sign of life; each shard's as they are between two trials, so that they fit to each other.
     pub(crate) fn progress(&self) -> Progress {
         let mut progress = Progress::default();
         for shard in &self.shards {
             let shard = lock(shard);
             progress.trials += shard.tally.trials;
-            progress.void += shard.tally.void();
-            for (key, sum) in &shard.tally.returns {
-                *progress.returns.entry(key.clone()).or_default() += sum;
-            }
+            add(&mut progress.voids, &shard.tally.voids);
+            add(&mut progress.returns, &shard.tally.returns);
+            add(&mut progress.outcomes, &shard.tally.outcomes);
         }
         progress
     }

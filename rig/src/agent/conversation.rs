@@ -1,5 +1,6 @@
 //! Handshake, play, collect: in this order, each wait with a name and a deadline.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -323,16 +324,21 @@ fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), Ag
         // Connections that the target gave up, and what a middlebox sends twice, are trials for the peer.
         Role::Peer { .. } => Tally::MOST,
     };
-    let Progress { trials, void, returns } = progress;
-    let played = trials.checked_add(*void).filter(|played| *played <= most);
-    let returns = returns.values().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+    let Progress { trials, voids: _, returns, outcomes } = progress;
+    let void = progress.void();
+    let played = trials.checked_add(void).filter(|played| *played <= most);
+    let total = |counts: &BTreeMap<String, u64>| {
+        counts.values().try_fold(0_u64, |sum, count| sum.checked_add(*count))
+    };
     if played.is_none() {
         let what = format!("a sign of life counts {trials} trials and {void} void of {most}");
         return Err(AgentError::Totals { what });
     }
-    if returns != Some(*trials) {
-        let what = format!("a sign of life counts {trials} trials but not as many verdict returns");
-        return Err(AgentError::Totals { what });
+    for (counts, name) in [(returns, "verdict returns"), (outcomes, "outcomes")] {
+        if total(counts) != Some(*trials) {
+            let what = format!("a sign of life counts {trials} trials but not as many {name}");
+            return Err(AgentError::Totals { what });
+        }
     }
     Ok(())
 }
