@@ -16,6 +16,7 @@ mod ops;
 mod plan;
 mod pool;
 mod seat;
+mod sequence;
 mod session;
 mod stage;
 #[expect(unsafe_code, reason = "the one place for it: raw system calls and libc")]

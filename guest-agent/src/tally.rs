@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rig_protocol::{Errno, Op, Progress, StepLog, Tally, TrialRecord};
+use rig_protocol::{Errno, Op, Progress, Side, StepLog, Tally, TrialRecord};
 
 use crate::interp::LaneLog;
 use crate::ops::Seen;
 use crate::plan::{LanePlan, Plan};
+use crate::sequence::{Number, Sequence};
 use crate::stage::Stage;
 use crate::sys::errno::is_failure;
 
@@ -50,6 +51,8 @@ struct Shard {
     tally: Tally,
     /// Keys of which enough records are kept.
     full: BTreeSet<String>,
+    /// The numbers of the outcome labels that it has seen.
+    numbers: BTreeMap<String, Number>,
     /// Reused for the present trial.
     outcome: String,
     returned: String,
@@ -66,6 +69,8 @@ struct Keeper {
 pub(crate) struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     keeper: Mutex<Keeper>,
+    /// A target's trials by index.
+    sequence: Option<Sequence>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -95,9 +100,17 @@ fn record(tally: &mut Tally, name: &'static str, value_ns: u64) {
 }
 
 impl Ledger {
-    /// Empty sums, in `shards` parts.
-    pub(crate) fn new(shards: usize) -> Self {
-        Self { shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(), keeper: Mutex::default() }
+    /// Empty sums for the trials of `plan`, in `shards` parts.
+    pub(crate) fn new(shards: usize, plan: &Plan) -> Self {
+        Self {
+            shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
+            keeper: Mutex::default(),
+            sequence: match plan.side {
+                Side::Target => Sequence::of(plan.trials),
+                // Its connections have no planned number.
+                Side::Peer => None,
+            },
+        }
     }
 
     /// Counts a finished trial of worker `worker`.
@@ -110,6 +123,9 @@ impl Ledger {
             (Some(reason), _) => {
                 shard.outcome = reason;
                 count(&mut shard.tally.voids, &shard.outcome);
+                if let Some(sequence) = &self.sequence {
+                    sequence.note_void(finished.trial);
+                }
                 let key = format!("{}{}", Tally::VOID_PREFIX, shard.outcome);
                 return self.keep(plan, shard, finished, &key, Kept::Void);
             }
@@ -124,9 +140,13 @@ impl Ledger {
         tally.trials += 1;
         count(&mut tally.returns, &shard.returned);
         count(&mut tally.outcomes, &shard.outcome);
-        if let Some(state) = verdict.and_then(|seen| seen.state_before) {
+        let state = verdict.and_then(|seen| seen.state_before);
+        if let Some(state) = state {
             count(&mut tally.state_before, &state);
             count(tally.outcomes_by_state.entry(state).or_default(), &shard.outcome);
+        }
+        if let Some(sequence) = &self.sequence {
+            sequence.note(finished.trial, number(&mut shard.numbers, sequence, &shard.outcome), state);
         }
         record(tally, "trial", finished.elapsed_ns);
         count_steps(tally, plan, finished);
@@ -178,14 +198,27 @@ impl Ledger {
         progress
     }
 
-    /// All sums; counters are not filled in.
+    /// All sums, when every worker has gone; counters are not filled in.
     pub(crate) fn sums(&self) -> Tally {
         let mut sums = Tally::default();
         for shard in &self.shards {
             sums.absorb(&lock(shard).tally);
         }
+        if let Some(sequence) = &self.sequence {
+            sums.placements = sequence.placements(&sums.outcomes);
+        }
         sums
     }
+}
+
+/// The number of a label, as the shard remembers it or as the block gives it.
+fn number(known: &mut BTreeMap<String, Number>, sequence: &Sequence, label: &str) -> Number {
+    if let Some(number) = known.get(label) {
+        return *number;
+    }
+    let number = sequence.number(label);
+    known.insert(label.to_owned(), number);
+    number
 }
 
 /// What a record is kept as.

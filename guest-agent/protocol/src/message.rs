@@ -36,7 +36,7 @@ pub struct Hello {
     /// The network sysctls that change what TCP does around a RST, by name.
     pub sysctls: BTreeMap<String, String>,
     /// Every network interface of the agent's network namespace except `lo`, sorted by name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
 }
 

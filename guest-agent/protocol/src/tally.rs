@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram, Op, Script};
+use crate::{Errno, Histogram, Op, Placed, Placements, Script};
 
 /// `tcpi_state` as include/net/tcp_states.h numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ pub struct Tally {
     /// `tcpi_state` right before the verdict call.
     pub state_before: BTreeMap<u8, u64>,
     /// The outcomes of the trials in [`Tally::state_before`]: state, then outcome label.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes_by_state: BTreeMap<u8, BTreeMap<String, u64>>,
     /// The C library's errno after a verdict call that returned >= 0.
     pub stale_errno: BTreeMap<Errno, u64>,
@@ -68,6 +68,10 @@ pub struct Tally {
     /// `Agent.PeerStarved` is the agent's own: how often all of the peer's workers were busy, so that a connection may have
     /// waited for one.
     pub counters: BTreeMap<String, i64>,
+    /// Where in the block's order its rarer outcomes lie. Of one block, and empty in a sum of several ([`Tally::absorb`]), in a peer's tally,
+    /// and where the block is too long for it.
+    #[serde(default, skip_serializing_if = "Placements::is_empty")]
+    pub placements: Placements,
 }
 
 impl Tally {
@@ -96,9 +100,10 @@ impl Tally {
         sum(self.returns.iter().filter(|(key, _)| key.starts_with("-1/")).map(|(_, n)| n))
     }
 
-    /// Adds another tally of the same cell. A sum that is too large stays at the largest number; blocks without an
+    /// Adds another tally of the same cell. Placements belong to one block and are dropped: indices of two blocks have no common order. A sum that is too large stays at the largest number; blocks without an
     /// [`Tally::inconsistency`] never come there, see [`Tally::MOST`].
     pub fn absorb(&mut self, other: &Self) {
+        self.placements = Placements::default();
         self.trials = self.trials.saturating_add(other.trials);
         self.anomalies = self.anomalies.saturating_add(other.anomalies);
         add(&mut self.voids, &other.voids);
@@ -127,6 +132,7 @@ impl Tally {
             .and_then(|()| self.check_outcomes_by_state())
             .and_then(|()| self.check_latencies())
             .and_then(|()| self.check_counters())
+            .and_then(|()| self.check_placements())
             .err()
     }
 
@@ -221,6 +227,12 @@ impl Tally {
             None => Ok(()),
         }
     }
+
+    fn check_placements(&self) -> Result<(), String> {
+        let closed = self.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0);
+        let counts = Placed { outcomes: &self.outcomes, closed, voids: self.void() };
+        self.placements.inconsistency(&counts, Self::MOST).map_or(Ok(()), Err)
+    }
 }
 
 /// The sum of counts, unless it is too large.
@@ -242,7 +254,7 @@ fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Lane, Side, Step};
+    use crate::{Lane, PlacementBuilder, Side, Step};
 
     /// Puts a number somewhere.
     type Change = fn(&mut Tally, u64);
@@ -323,6 +335,22 @@ mod tests {
     }
 
     #[test]
+    fn places_are_held_against_the_counts_beside_them() {
+        let mut closed = PlacementBuilder::new(100);
+        (0..99).for_each(|trial| closed.add(trial));
+        let closed = closed.finish();
+        let what = changed(|tally| tally.placements.closed_before_call = closed.clone());
+        assert_eq!(what.as_deref(), Some("places of CLOSE before the call: 99 trials, 100 were counted"));
+        let what = changed(|tally| tally.placements.voids = closed.clone());
+        assert_eq!(what.as_deref(), Some("places of the void trials: 99 trials, 0 were counted"));
+        let what = changed(|tally| {
+            tally.state_before = [(7, 99), (1, 1)].into();
+            tally.placements.closed_before_call = closed;
+        });
+        assert_eq!(what, None);
+    }
+
+    #[test]
     fn sums_that_are_too_large_are_named_and_do_not_wrap() {
         let max = u64::MAX;
         // Each of these adds up to 100, or to nothing, where a sum wraps.
@@ -396,7 +424,14 @@ mod tests {
         b.state_before.insert(7, 1);
         b.outcomes_by_state.insert(7, [("EBADF".into(), 1)].into());
         a.absorb(&b);
+        a.placements.closed_before_call = {
+            let mut closed = PlacementBuilder::new(3);
+            (0..3).for_each(|trial| closed.add(trial));
+            closed.finish()
+        };
+        assert_eq!(a.inconsistency(&script(vec![])), None);
         a.absorb(&Tally::default());
+        assert_eq!(a.placements, Placements::default(), "they belong to one block");
         let by_state = BTreeMap::from([("readable".to_owned(), 2), ("EBADF".to_owned(), 1)]);
         assert_eq!((&a.outcomes_by_state[&7], a.state_before[&7]), (&by_state, 3));
         assert_eq!((a.trials, a.returned(Errno::EBADF), a.returned_any_errno()), (3, 1, 1));
