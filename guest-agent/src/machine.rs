@@ -14,6 +14,7 @@ use std::path::Path;
 use rig_protocol::{Hello, PROTOCOL_VERSION};
 use sha2::{Digest, Sha256};
 
+use crate::interfaces;
 use crate::sys::process;
 
 /// What changes TCP's behaviour around a RST, or the number of connections that can be made.
@@ -122,6 +123,7 @@ pub(crate) fn hello() -> Hello {
         cpus: process::cpus(),
         localtime: Path::new("/etc/localtime").exists(),
         sysctls,
+        interfaces: interfaces::read(),
     }
 }
 

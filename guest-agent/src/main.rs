@@ -9,12 +9,14 @@ mod clock;
 mod counters;
 mod draw;
 mod incoming;
+mod interfaces;
 mod interp;
 mod machine;
 mod ops;
 mod plan;
 mod pool;
 mod seat;
+mod sequence;
 mod session;
 mod stage;
 #[expect(unsafe_code, reason = "the one place for it: raw system calls and libc")]

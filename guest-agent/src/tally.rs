@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rig_protocol::{Errno, Op, Progress, Returned, StepLog, Tally, TrialRecord};
+use rig_protocol::{Errno, Op, Progress, Returned, Side, StepLog, Tally, TrialRecord};
 
 use crate::interp::LaneLog;
 use crate::ops::Seen;
 use crate::plan::{LanePlan, Plan};
+use crate::sequence::{Number, Sequence};
 use crate::stage::Stage;
 
 /// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
@@ -48,6 +49,8 @@ struct Shard {
     tally: Tally,
     /// Keys of which enough records are kept.
     full: BTreeSet<String>,
+    /// The numbers of the outcome labels that it has seen.
+    numbers: BTreeMap<String, Number>,
     /// Reused for the present trial.
     outcome: String,
 }
@@ -63,6 +66,8 @@ struct Keeper {
 pub(crate) struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     keeper: Mutex<Keeper>,
+    /// A target's trials by index.
+    sequence: Option<Sequence>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -78,6 +83,12 @@ fn count<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, key: &K) {
     }
 }
 
+fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *sums.entry(key.clone()).or_default() += count;
+    }
+}
+
 fn record(tally: &mut Tally, name: &'static str, value_ns: u64) {
     match tally.latency.get_mut(name) {
         Some(histogram) => histogram.record(value_ns),
@@ -86,9 +97,17 @@ fn record(tally: &mut Tally, name: &'static str, value_ns: u64) {
 }
 
 impl Ledger {
-    /// Empty sums, in `shards` parts.
-    pub(crate) fn new(shards: usize) -> Self {
-        Self { shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(), keeper: Mutex::default() }
+    /// Empty sums for the trials of `plan`, in `shards` parts.
+    pub(crate) fn new(shards: usize, plan: &Plan) -> Self {
+        Self {
+            shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
+            keeper: Mutex::default(),
+            sequence: match plan.side {
+                Side::Target => Sequence::of(plan.trials),
+                // Its connections have no planned number.
+                Side::Peer => None,
+            },
+        }
     }
 
     /// Counts a finished trial of worker `worker`.
@@ -100,6 +119,9 @@ impl Ledger {
             (Some(reason), _) => {
                 shard.outcome = reason;
                 count(&mut shard.tally.voids, &shard.outcome);
+                if let Some(sequence) = &self.sequence {
+                    sequence.note_void(finished.trial);
+                }
                 let key = format!("{}{}", Tally::VOID_PREFIX, shard.outcome);
                 return self.keep(plan, shard, finished, &key, Kept::Void);
             }
@@ -113,6 +135,14 @@ impl Ledger {
         tally.trials += 1;
         count(&mut tally.returns, &Returned::of_raw(verdict.map_or(0, |seen| seen.returned)));
         count(&mut tally.outcomes, &shard.outcome);
+        let state = verdict.and_then(|seen| seen.state_before);
+        if let Some(state) = state {
+            count(&mut tally.state_before, &state);
+            count(tally.outcomes_by_state.entry(state).or_default(), &shard.outcome);
+        }
+        if let Some(sequence) = &self.sequence {
+            sequence.note(finished.trial, number(&mut shard.numbers, sequence, &shard.outcome), state);
+        }
         record(tally, "trial", finished.elapsed_ns);
         count_steps(tally, plan, finished);
         let failed = verdict.is_some_and(|seen| seen.returned < 0);
@@ -150,28 +180,40 @@ impl Ledger {
         std::mem::take(&mut lock(&self.keeper).queue)
     }
 
-    /// The sums so far, for a sign of life.
+    /// The sums so far, for a sign of life; each shard's as they are between two trials, so that they fit to each other.
     pub(crate) fn progress(&self) -> Progress {
         let mut progress = Progress::default();
         for shard in &self.shards {
             let shard = lock(shard);
             progress.trials += shard.tally.trials;
-            progress.void += shard.tally.void();
-            for (returned, sum) in &shard.tally.returns {
-                *progress.returns.entry(*returned).or_default() += sum;
-            }
+            add(&mut progress.voids, &shard.tally.voids);
+            add(&mut progress.returns, &shard.tally.returns);
+            add(&mut progress.outcomes, &shard.tally.outcomes);
         }
         progress
     }
 
-    /// All sums; counters are not filled in.
+    /// All sums, when every worker has gone; counters are not filled in.
     pub(crate) fn sums(&self) -> Tally {
         let mut sums = Tally::default();
         for shard in &self.shards {
             sums.absorb(&lock(shard).tally);
         }
+        if let Some(sequence) = &self.sequence {
+            sums.placements = sequence.placements(&sums.outcomes);
+        }
         sums
     }
+}
+
+/// The number of a label, as the shard remembers it or as the block gives it.
+fn number(known: &mut BTreeMap<String, Number>, sequence: &Sequence, label: &str) -> Number {
+    if let Some(number) = known.get(label) {
+        return *number;
+    }
+    let number = sequence.number(label);
+    known.insert(label.to_owned(), number);
+    number
 }
 
 /// What a record is kept as.
@@ -225,16 +267,13 @@ fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Opti
     verdict
 }
 
-/// Counts what single steps say: the verdict call's state, time and stale errno, localtime's errno, injections.
+/// Counts what single steps say: the verdict call's time and stale errno, localtime's errno, injections.
 fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
         for seen in &log.seen {
             let step = &planned.steps[usize::from(seen.step)].step;
             if step.verdict && finished.end == End::Verdict {
                 record(tally, "call", seen.end_ns - seen.begin_ns);
-                if let Some(state) = seen.state_before {
-                    count(&mut tally.state_before, &state);
-                }
                 if seen.returned >= 0 {
                     count(&mut tally.stale_errno, &Errno(seen.errno_after));
                 }

@@ -3,17 +3,19 @@
 //! Holds requests (controller to agent), replies (agent to controller) and the order in which they come:
 //! `Hello`; then per assignment `Play` -> `Ready`, (`Progress` | `Example`)*, `Tally`, `Fin`. A peer's play goes on until `Finish`;
 //! a target's ends by itself. End of input means that the controller is gone: the agent exits at once.
-//! Units: nanoseconds. Errors: none here; a reply out of order blames the agent.
+//! Units: nanoseconds. Errors: none here; a reply out of order blames the agent. Tests: below, and `frame.rs`.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Returned, Script, Tally, TrialRecord};
+use crate::{Interface, Returned, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The agent's first frame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`PROTOCOL_VERSION`] of the agent.
     pub protocol_version: u32,
@@ -32,7 +34,10 @@ pub struct Hello {
     /// Whether /etc/localtime exists where the agent runs.
     pub localtime: bool,
     /// The network sysctls that change what TCP does around a RST, by name.
-    pub sysctls: std::collections::BTreeMap<String, String>,
+    pub sysctls: BTreeMap<String, String>,
+    /// Every network interface of the agent's network namespace except `lo`, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<Interface>,
 }
 
 /// Which end of the connections an agent plays.
@@ -82,15 +87,31 @@ pub enum Request {
     Finish,
 }
 
-/// A sign of life while an assignment is played, several times a second.
+/// A sign of life while an assignment is played, several times a second: the sums so far. Taken at one moment of each worker's sums, so
+/// returns and outcomes add up to the trials in each of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Trials with an outcome so far.
     pub trials: u64,
-    /// Voids so far.
-    pub void: u64,
+    /// Void trials so far by reason, as in [`Tally::voids`].
+    pub voids: BTreeMap<String, u64>,
     /// Verdict returns so far, as in [`Tally::returns`].
-    pub returns: std::collections::BTreeMap<Returned, u64>,
+    pub returns: BTreeMap<Returned, u64>,
+    /// Outcome labels so far, as in [`Tally::outcomes`].
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+impl Progress {
+    /// All void trials so far.
+    pub fn void(&self) -> u64 {
+        self.voids.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// The tally of a block that was stopped here, as far as it is known: the other sums are empty.
+    pub fn into_tally(self) -> Tally {
+        let Self { trials, voids, returns, outcomes } = self;
+        Tally { trials, voids, returns, outcomes, ..Tally::default() }
+    }
 }
 
 /// The last frame of an assignment: what came before must add up to it.
@@ -130,4 +151,31 @@ pub enum Reply {
         /// What failed and with which errno.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Errno;
+
+    #[test]
+    fn a_sign_of_life_is_a_tally_of_what_it_knows() {
+        let progress = Progress {
+            trials: 3,
+            voids: [("connect: ECONNREFUSED".into(), 2), ("trial deadline".into(), 1)].into(),
+            returns: [(Returned::ONE, 2), (Returned::failed(crate::Errno::EBADF), 1)].into(),
+            outcomes: [("readable".into(), 2), ("EBADF".into(), 1)].into(),
+        };
+        assert_eq!(progress.void(), 3);
+        let tally = progress.clone().into_tally();
+        let script =
+            Script { name: "s".into(), sockets: vec![], marks: vec![], lanes: vec![], expect: vec![] };
+        assert_eq!(tally.inconsistency(&script), None);
+        assert_eq!((tally.trials, tally.void(), tally.returned(Errno::EBADF)), (3, 3, 1));
+        assert_eq!((&tally.voids, &tally.outcomes), (&progress.voids, &progress.outcomes));
+        assert_eq!(
+            Progress { voids: [("a".into(), u64::MAX), ("b".into(), 1)].into(), ..progress }.void(),
+            u64::MAX
+        );
+    }
 }

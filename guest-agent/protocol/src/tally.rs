@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram, Op, Returned, Script};
+use crate::{Errno, Histogram, Op, Placed, Placements, Returned, Script};
 
 /// `tcpi_state` as include/net/tcp_states.h numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +52,9 @@ pub struct Tally {
     pub anomalies: u64,
     /// `tcpi_state` right before the verdict call.
     pub state_before: BTreeMap<u8, u64>,
+    /// The outcomes of the trials in [`Tally::state_before`]: state, then outcome label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes_by_state: BTreeMap<u8, BTreeMap<String, u64>>,
     /// The C library's errno after a verdict call that returned >= 0.
     pub stale_errno: BTreeMap<Errno, u64>,
     /// The C library's errno after the `localtime` step: what a program prints that stamps its log line first.
@@ -65,6 +68,10 @@ pub struct Tally {
     /// `Agent.PeerStarved` is the agent's own: how often all of the peer's workers were busy, so that a connection may have
     /// waited for one.
     pub counters: BTreeMap<String, i64>,
+    /// Where in the block's order its rarer outcomes lie. Of one block, and empty in a sum of several ([`Tally::absorb`]), in a peer's tally,
+    /// and where the block is too long for it.
+    #[serde(default, skip_serializing_if = "Placements::is_empty")]
+    pub placements: Placements,
 }
 
 impl Tally {
@@ -93,15 +100,19 @@ impl Tally {
         sum(self.returns.iter().filter(|(returned, _)| returned.errno.is_some()).map(|(_, n)| n))
     }
 
-    /// Adds another tally of the same cell. A sum that is too large stays at the largest number; blocks without an
+    /// Adds another tally of the same cell. Placements belong to one block and are dropped: indices of two blocks have no common order. A sum that is too large stays at the largest number; blocks without an
     /// [`Tally::inconsistency`] never come there, see [`Tally::MOST`].
     pub fn absorb(&mut self, other: &Self) {
+        self.placements = Placements::default();
         self.trials = self.trials.saturating_add(other.trials);
         self.anomalies = self.anomalies.saturating_add(other.anomalies);
         add(&mut self.voids, &other.voids);
         add(&mut self.returns, &other.returns);
         add(&mut self.outcomes, &other.outcomes);
         add(&mut self.state_before, &other.state_before);
+        for (state, outcomes) in &other.outcomes_by_state {
+            add(self.outcomes_by_state.entry(*state).or_default(), outcomes);
+        }
         add(&mut self.stale_errno, &other.stale_errno);
         add(&mut self.errno_after_localtime, &other.errno_after_localtime);
         add(&mut self.injected, &other.injected);
@@ -118,8 +129,10 @@ impl Tally {
     pub fn inconsistency(&self, script: &Script) -> Option<String> {
         self.check_wholes()
             .and_then(|()| self.check_parts(script))
+            .and_then(|()| self.check_outcomes_by_state())
             .and_then(|()| self.check_latencies())
             .and_then(|()| self.check_counters())
+            .and_then(|()| self.check_placements())
             .err()
     }
 
@@ -170,6 +183,32 @@ impl Tally {
         Ok(())
     }
 
+    /// No row of the table has more than trials in that state, no column more than trials with that outcome.
+    fn check_outcomes_by_state(&self) -> Result<(), String> {
+        let mut columns = BTreeMap::<&str, u64>::new();
+        for (state, outcomes) in &self.outcomes_by_state {
+            let most = self.state_before.get(state).copied().unwrap_or(0);
+            match total(outcomes.values()) {
+                Some(sum) if sum <= most => {}
+                Some(sum) => {
+                    return Err(format!("{sum} outcomes after TCP state {state}, seen in {most} trials"));
+                }
+                None => return Err(format!("too many outcomes after TCP state {state} to count")),
+            }
+            for (outcome, count) in outcomes {
+                let sum = columns.entry(outcome).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        for (outcome, sum) in columns {
+            let most = self.outcomes.get(outcome).copied().unwrap_or(0);
+            if sum > most {
+                return Err(format!("{sum} trials of one outcome by TCP state, {most} in all"));
+            }
+        }
+        Ok(())
+    }
+
     fn check_latencies(&self) -> Result<(), String> {
         for (name, times) in &self.latency {
             let name =
@@ -189,6 +228,12 @@ impl Tally {
             Some(risen) => Err(format!("a kernel counter that rose by {risen}")),
             None => Ok(()),
         }
+    }
+
+    fn check_placements(&self) -> Result<(), String> {
+        let closed = self.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0);
+        let counts = Placed { outcomes: &self.outcomes, closed, voids: self.void() };
+        self.placements.inconsistency(&counts, Self::MOST).map_or(Ok(()), Err)
     }
 }
 
@@ -211,7 +256,7 @@ fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Lane, Side, Step};
+    use crate::{Lane, PlacementBuilder, Side, Step};
 
     /// Puts a number somewhere.
     type Change = fn(&mut Tally, u64);
@@ -265,6 +310,46 @@ mod tests {
             assert_eq!(of(change, 101).as_deref(), Some(words));
             assert!(of(change, u64::MAX).is_some(), "{words}");
         }
+    }
+
+    #[test]
+    fn the_table_of_states_and_outcomes_fits_into_both_sums() {
+        let with = |cells: &[(u8, &str, u64)]| {
+            changed(|tally| {
+                tally.outcomes = [("a".into(), 60), ("b".into(), 40)].into();
+                tally.state_before = [(1, 30), (7, 60)].into();
+                for (state, outcome, count) in cells {
+                    tally.outcomes_by_state.entry(*state).or_default().insert((*outcome).into(), *count);
+                }
+            })
+        };
+        assert_eq!(with(&[(1, "a", 20), (1, "b", 10), (7, "a", 40), (7, "b", 20)]), None);
+        assert_eq!(with(&[(7, "a", 60)]), None, "a trial without a known state is in no row");
+        for (cells, words) in [
+            (&[(1, "a", 20), (1, "b", 11)][..], "31 outcomes after TCP state 1, seen in 30 trials"),
+            (&[(4, "a", 1)], "1 outcomes after TCP state 4, seen in 0 trials"),
+            (&[(7, "a", u64::MAX), (7, "b", 2)], "too many outcomes after TCP state 7 to count"),
+            (&[(1, "b", 20), (7, "b", 21)], "41 trials of one outcome by TCP state, 40 in all"),
+            (&[(1, "c", 1)], "1 trials of one outcome by TCP state, 0 in all"),
+        ] {
+            assert_eq!(with(cells).as_deref(), Some(words));
+        }
+    }
+
+    #[test]
+    fn places_are_held_against_the_counts_beside_them() {
+        let mut closed = PlacementBuilder::new(100);
+        (0..99).for_each(|trial| closed.add(trial));
+        let closed = closed.finish();
+        let what = changed(|tally| tally.placements.closed_before_call = closed.clone());
+        assert_eq!(what.as_deref(), Some("places of CLOSE before the call: 99 trials, 100 were counted"));
+        let what = changed(|tally| tally.placements.voids = closed.clone());
+        assert_eq!(what.as_deref(), Some("places of the void trials: 99 trials, 0 were counted"));
+        let what = changed(|tally| {
+            tally.state_before = [(7, 99), (1, 1)].into();
+            tally.placements.closed_before_call = closed;
+        });
+        assert_eq!(what, None);
     }
 
     #[test]
@@ -333,10 +418,24 @@ mod tests {
         let mut a = Tally { trials: 2, ..Tally::default() };
         a.returns.insert(Returned::ONE, 2);
         a.outcomes.insert("readable".into(), 2);
+        a.state_before.insert(7, 2);
+        a.outcomes_by_state.insert(7, [("readable".into(), 2)].into());
         let mut b = Tally { trials: 1, anomalies: 1, ..Tally::default() };
         b.returns.insert(Returned::failed(Errno::EBADF), 1);
         b.outcomes.insert("EBADF".into(), 1);
+        b.state_before.insert(7, 1);
+        b.outcomes_by_state.insert(7, [("EBADF".into(), 1)].into());
         a.absorb(&b);
+        a.placements.closed_before_call = {
+            let mut closed = PlacementBuilder::new(3);
+            (0..3).for_each(|trial| closed.add(trial));
+            closed.finish()
+        };
+        assert_eq!(a.inconsistency(&script(vec![])), None);
+        a.absorb(&Tally::default());
+        assert_eq!(a.placements, Placements::default(), "they belong to one block");
+        let by_state = BTreeMap::from([("readable".to_owned(), 2), ("EBADF".to_owned(), 1)]);
+        assert_eq!((&a.outcomes_by_state[&7], a.state_before[&7]), (&by_state, 3));
         assert_eq!((a.trials, a.returned(Errno::EBADF), a.returned_any_errno()), (3, 1, 1));
         assert_eq!(a.inconsistency(&script(vec![])), None);
         a.trials = 4;

@@ -37,7 +37,8 @@ pub(crate) struct Shared {
 impl Shared {
     /// For the session's assignment `number`.
     pub(crate) fn new(plan: Plan, number: u64, session: Sender<Incoming>) -> Self {
-        Self { plan, ledger: Ledger::new(SHARDS), line: StartLine::default(), session, number }
+        let ledger = Ledger::new(SHARDS, &plan);
+        Self { plan, ledger, line: StartLine::default(), session, number }
     }
 
     /// Tells the session that nobody plays any more.

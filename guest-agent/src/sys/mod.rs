@@ -8,6 +8,7 @@
 pub(crate) mod errno;
 pub(crate) mod files;
 pub(crate) mod futex;
+pub(crate) mod interface;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod readiness;

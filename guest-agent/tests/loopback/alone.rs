@@ -35,6 +35,16 @@ impl Namespace {
         None
     }
 
+    /// Runs a shell command inside.
+    fn run(&self, command: &str) {
+        let status = Command::new("nsenter")
+            .arg(format!("--net=/proc/{}/ns/net", self.holder.id()))
+            .args(["sh", "-c", command])
+            .status()
+            .expect("nsenter(1) is part of util-linux");
+        assert!(status.success(), "{command}: {status}");
+    }
+
     fn agent(&self) -> Agent {
         let mut command = Command::new("nsenter");
         command
@@ -79,6 +89,22 @@ fn alone_in_its_namespace_the_agent_counts_every_reset_and_widens_its_ports() {
     }
     let (again, _) = pair.play(&base(Call::Libc), &Setting { trials: 50, ..Setting::default() });
     assert_eq!(again.tally.counters["Tcp.PassiveOpens"], 50, "differences, not totals");
+}
+
+#[test]
+fn hello_tells_of_the_interfaces_of_its_namespace_and_of_no_other() {
+    let Some(namespace) = Namespace::make() else { return };
+    assert!(namespace.agent().hello.interfaces.is_empty(), "only lo is there");
+    namespace.run("ip link add right mtu 1400 type veth peer name left && ip link add bridge type bridge");
+    let found = namespace.agent().hello.interfaces.clone();
+    let told: Vec<_> =
+        found.iter().map(|one| (one.name.as_str(), one.driver.as_str(), one.mtu_bytes)).collect();
+    assert_eq!(told, [("bridge", "bridge", 1500), ("left", "veth", 1500), ("right", "veth", 1400)]);
+    for interface in &found {
+        assert!(interface.offloads.contains_key("tx-checksum-ip-generic"), "{interface:?}");
+        assert_eq!(interface.virtio, None);
+    }
+    assert!(found[1].offloads["tx-tcp-segmentation"] && !found[1].offloads["hw-tc-offload"]);
 }
 
 #[test]

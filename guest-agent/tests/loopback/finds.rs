@@ -1,8 +1,10 @@
 //! What the target's agent finds where the truth is known from the kernel's source or from the script itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::{Call, Delay, Errno, Op, Returned, Slot, Step, TcpState};
+use rig_protocol::{
+    Call, Delay, Errno, Op, Placement, Placements, Returned, Slot, Step, TcpState, TrialRecord,
+};
 
 use crate::driver::*;
 
@@ -111,6 +113,7 @@ fn a_silent_peer_is_a_timeout_and_its_lanes_do_not_hold_the_finish_up() {
     assert_eq!(target.tally.outcomes, counts(&[("timeout", 60)]));
     assert_eq!(target.tally.returns, returns(&[("0", 60)]));
     assert_eq!(target.tally.state_before, [(1, 60)].into());
+    assert_eq!(target.tally.outcomes_by_state, [(1, counts(&[("timeout", 60)]))].into());
     // 60 greetings from lanes that then sleep for ten minutes: the crew of 4 grew, and Finish cut what it had accepted.
     assert!(peer.tally.outcomes.keys().all(|outcome| outcome == "unfinished"), "{:?}", peer.tally.outcomes);
     assert_eq!(peer.tally.trials, 60);
@@ -319,4 +322,60 @@ fn localtime_leaves_the_errno_of_its_own_search_behind() {
     let left = if pair.target.hello.localtime { Errno(0) } else { Errno::ENOENT };
     assert_eq!(target.tally.errno_after_localtime, [(left, 200)].into());
     assert_eq!(target.tally.stale_errno, [(Errno(0), 200)].into(), "errno is fresh in every trial");
+}
+
+/// Where the trials lie whose record is `in_set`: the definition, from records that are all kept.
+fn placed(played: &Played, planned: u64, in_set: impl Fn(&TrialRecord) -> bool) -> Option<Placement> {
+    let trials: BTreeSet<u64> =
+        played.records.iter().filter(|record| in_set(record)).map(|record| record.trial).collect();
+    let all: Vec<u64> = trials.iter().copied().collect();
+    (!all.is_empty()).then(|| Placement {
+        count: all.len() as u64,
+        windows: (0..64)
+            .map(|window| all.iter().filter(|i| **i * 64 / planned == window).count() as u64)
+            .collect(),
+        adjacent_pairs: all.iter().filter(|i| trials.contains(&(**i + 1))).count() as u64,
+        first: all[..all.len().min(100)].to_vec(),
+        last: all[all.len().saturating_sub(100)..].to_vec(),
+    })
+}
+
+#[test]
+fn the_order_of_the_trials_is_that_of_the_records() {
+    // A part is void, a part returns ENOENT, the rest is readable; the RST comes before the call or, mostly, not.
+    let mixed = script(
+        vec![
+            connect(),
+            inject(Errno::EBADF, 100_000),
+            select_through(Call::Select, 0),
+            write("go"),
+            sleep_between(0, 300_000),
+            inject(Errno::ENOENT, 300_000),
+            select(5 * SECOND).verdict(),
+        ],
+        vec![accept(), read(), linger(), close()],
+        &["readable"],
+    );
+    let all = Setting { trials: 900, in_flight: 6, keep_examples: 1_000, ..Setting::default() };
+    let (target, peer) = play(&mixed, &all);
+    assert_eq!(target.records.len(), 900);
+    let found = &target.tally.placements;
+    assert!(
+        found.outcomes.keys().eq(["ENOENT"]),
+        "the most frequent one has none: {:?}",
+        found.outcomes.keys()
+    );
+    let enoent = placed(&target, 900, |record| !record.void && record.outcome == "ENOENT");
+    assert_eq!(found.outcomes.get("ENOENT"), enoent.as_ref());
+    assert_eq!(found.voids, placed(&target, 900, |record| record.void));
+    assert!(found.voids.as_ref().is_some_and(|voids| voids.count == target.tally.void() && voids.count > 0));
+    let closed = |record: &TrialRecord| {
+        !record.void && record.steps.iter().any(|step| step.state_before == Some(TcpState::CLOSE.0))
+    };
+    assert_eq!(found.closed_before_call, placed(&target, 900, closed));
+    let by_state: BTreeMap<u8, u64> =
+        target.tally.outcomes_by_state.iter().map(|(state, row)| (*state, row.values().sum())).collect();
+    assert_eq!(by_state, target.tally.state_before);
+    assert_eq!(by_state.values().sum::<u64>(), target.tally.trials);
+    assert_eq!(peer.tally.placements, Placements::default(), "a peer's connections are not the trials");
 }

@@ -356,7 +356,32 @@ fn signs_of_life_come_while_nothing_happens_and_never_go_backwards() {
     let (target, _) = play(&slow, &Setting { trials: 4, in_flight: 2, ..Setting::default() });
     assert!(target.signs.len() >= 2, "{:?}", target.signs);
     assert!(target.signs.windows(2).all(|pair| pair[0].trials <= pair[1].trials));
-    for sign in &target.signs {
-        assert_eq!(sign.returns.values().sum::<u64>(), sign.trials);
+    for sign in target.signs {
+        let tally = sign.into_tally();
+        assert_eq!(tally.inconsistency(&slow), None);
     }
+}
+
+#[test]
+fn a_sign_of_life_adds_up_while_trials_end_all_the_time() {
+    // Half of the first selects are refused by the filter, which makes the trial void; half of the second ones are an outcome.
+    let busy = script(
+        vec![
+            connect(),
+            inject(Errno::EBADF, 500_000),
+            select_through(Call::Select, 0),
+            inject(Errno::ENOENT, 500_000),
+            select_through(Call::Select, 0).verdict(),
+            sleep(5 * MS).outcome(),
+        ],
+        vec![accept(), read()],
+        &["**"],
+    );
+    let (played, _) = play(&busy, &Setting { trials: 2_000, in_flight: 8, ..Setting::default() });
+    assert!(played.signs.len() > 1, "{:?}", played.signs);
+    for sign in &played.signs {
+        assert_eq!(sign.clone().into_tally().inconsistency(&busy), None);
+        assert!(sign.voids.keys().eq(["select: EBADF"]) && sign.outcomes.len() == 2, "{sign:?}");
+    }
+    assert_eq!(played.tally.trials + played.tally.void(), 2_000);
 }

@@ -135,17 +135,7 @@ impl Conversation {
         let mut conversation = Self {
             reader: FrameReader::new(stream),
             writer,
-            hello: Hello {
-                protocol_version: 0,
-                build_id: String::new(),
-                kernel_release: String::new(),
-                kernel_version: String::new(),
-                hypervisor: false,
-                clocksource: String::new(),
-                cpus: 0,
-                localtime: false,
-                sysctls: Default::default(),
-            },
+            hello: Hello::default(),
             last: "nothing",
             frames: 0,
         };
@@ -333,18 +323,25 @@ fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), Ag
         // Connections that the target gave up, and what a middlebox sends twice, are trials for the peer.
         Role::Peer { .. } => Tally::MOST,
     };
-    let Progress { trials, void, returns } = progress;
-    let played = trials.checked_add(*void).filter(|played| *played <= most);
-    let returns = returns.values().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+    let Progress { trials, voids: _, returns, outcomes } = progress;
+    let void = progress.void();
+    let played = trials.checked_add(void).filter(|played| *played <= most);
     if played.is_none() {
         let what = format!("a sign of life counts {trials} trials and {void} void of {most}");
         return Err(AgentError::Totals { what });
     }
-    if returns != Some(*trials) {
-        let what = format!("a sign of life counts {trials} trials but not as many verdict returns");
-        return Err(AgentError::Totals { what });
+    for (sum, name) in [(total(returns.values()), "verdict returns"), (total(outcomes.values()), "outcomes")]
+    {
+        if sum != Some(*trials) {
+            let what = format!("a sign of life counts {trials} trials but not as many {name}");
+            return Err(AgentError::Totals { what });
+        }
     }
     Ok(())
+}
+
+fn total<'a>(mut counts: impl Iterator<Item = &'a u64>) -> Option<u64> {
+    counts.try_fold(0, |sum: u64, count| sum.checked_add(*count))
 }
 
 fn kind(reply: &Reply) -> &'static str {

@@ -12,7 +12,7 @@ use crate::configuration::{Engine, Resolved};
 use crate::image::GuestKeys;
 use crate::path::Mechanisms;
 use crate::process;
-use crate::record::format::{BlockRecord, CaptureWhen, Conduct};
+use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, Conduct};
 use crate::runner::{Attempt, Player, Stopper, Why};
 
 use super::enclosed::enclosed_runtime;
@@ -71,6 +71,10 @@ async fn play(attempt: Attempt, keep: u32, mechanisms: Mechanisms) -> Result<Onc
         played = laboratory.play(attempt, events, stop) => played,
         () = interrupted => None,
     };
-    let (record, trials) = played.ok_or(CampaignError::Interrupted)?;
-    Ok(Once { record, trials })
+    match played {
+        Some((record, trials)) if !matches!(record.status, BlockStatus::Aborted { .. }) => {
+            Ok(Once { record, trials })
+        }
+        Some(_) | None => Err(CampaignError::Interrupted),
+    }
 }

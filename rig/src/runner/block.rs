@@ -4,9 +4,10 @@
 //! that dropping it (stop, deadline) tears all of it down. Must not know what a target or a peer consists of. Units: `Duration`.
 //! Errors: whatever fails makes the block void, with a [`VoidReason`]. Tests: `tests/qemu.rs`, `tests/guest.rs`, `tests/paths.rs` (root).
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rig_protocol::{Assignment, Role, Script, Side, TrialRecord};
+use rig_protocol::{Assignment, Progress, Role, Script, Side, Tally, TrialRecord};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{timeout, timeout_at};
 
@@ -24,6 +25,7 @@ use crate::agent::{AgentError, Waits};
 use crate::clock;
 use crate::event::{Event, Phase};
 use crate::path::{PEER_PORT, Proof};
+use crate::process;
 use crate::record::format::{BlockRecord, BlockStatus, PathRecord};
 use crate::record::{Endpoint, VoidReason};
 use crate::testbed::CapturedPackets;
@@ -42,6 +44,7 @@ impl Player for Laboratory {
             attempt: &attempt,
             events: &events,
             record: attempt.blank_record(&started),
+            heard: Heard::default(),
             trials: vec![],
             proofs: vec![],
             packets: None,
@@ -50,23 +53,46 @@ impl Player for Laboratory {
         let deadline = self.block_deadline + GRACE;
         let end = tokio::select! {
             biased;
-            _ = stop.told() => return None,
-            end = timeout(deadline, draft.conduct()) => end,
+            why = stop.told() => Err(why),
+            end = timeout(deadline, draft.conduct()) => Ok(end),
         };
-        let reason = match end {
-            Ok(Ok(())) => unproven(&draft.record, &attempt.cell.proof, &draft.proofs),
-            Ok(Err(error)) => Some(error.into_reason()),
-            Err(_) => Some(late(deadline)),
+        let void = |reason| BlockStatus::Void { reason };
+        let status = match end {
+            Ok(Ok(Ok(()))) => unproven(&draft.record, &attempt.cell.proof, &draft.proofs).map(void),
+            Ok(Ok(Err(error))) => Some(void(error.into_reason())),
+            Ok(Err(_)) => Some(void(late(deadline))),
+            Err(why) => Some(BlockStatus::Aborted { reason: why.word().to_owned() }),
         };
-        let Block { mut record, trials, packets, .. } = draft;
+        let Block { mut record, heard, trials, packets, .. } = draft;
         record.elapsed_ns = nanoseconds(began.elapsed());
-        if let Some(reason) = reason {
-            record.status = BlockStatus::Void { reason };
+        if record.tally == Tally::default() {
+            record.tally = heard.so_far();
+        }
+        if let Some(status) = status {
+            record.status = status;
+        }
+        if matches!(record.status, BlockStatus::Aborted { .. }) {
+            // What was seen before the stop cannot be unseen; before the first trial there is nothing to keep.
+            return (record.tally != Tally::default()).then_some((record, trials));
         }
         if let Some(packets) = packets {
             capturing::keep(self, packets, &attempt, &mut record, &trials, &events).await;
         }
         Some((record, trials))
+    }
+}
+
+/// The target's last sign of life: what is known of a block whose end nobody sees.
+#[derive(Debug, Clone, Default)]
+struct Heard(Arc<Mutex<Progress>>);
+
+impl Heard {
+    fn hear(&self, progress: Progress) {
+        *process::lock(&self.0) = progress;
+    }
+
+    fn so_far(&self) -> Tally {
+        process::lock(&self.0).clone().into_tally()
     }
 }
 
@@ -76,6 +102,7 @@ struct Block<'a> {
     attempt: &'a Attempt,
     events: &'a UnboundedSender<Event>,
     record: BlockRecord,
+    heard: Heard,
     trials: Vec<TrialRecord>,
     proofs: Vec<Proof>,
     packets: Option<CapturedPackets>,
@@ -170,12 +197,13 @@ impl Block<'_> {
         let connect = format!("{}:{PEER_PORT}", stage.peer_address());
         let targets_part = self.assignment(Role::Target { connect });
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
-        let (events, block) = (self.events.clone(), self.attempt.block.id.clone());
+        let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
         let part = targets_part.clone();
         target.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Target))?;
         let (path, done) = (&self.attempt.cell.subject.path, Done::default());
         let collected = target.talk(move |c| {
             c.collect(&targets_part, waits, |progress| {
+                heard.hear(progress.clone());
                 let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
             })
         });

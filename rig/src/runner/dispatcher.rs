@@ -18,7 +18,8 @@ use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, Run
 
 /// Plays blocks. The real one is `Laboratory`; tests fake it.
 pub trait Player: Send + Sync {
-    /// Plays one block to its end, complete or void; `None` where it was told to stop before the end.
+    /// Plays one block to its end, complete or void. Told to stop before the end it gives what is known of it until then, aborted, or `None`
+    /// where nothing is.
     fn play(
         &self,
         attempt: Attempt,
@@ -79,9 +80,13 @@ impl<P: Player> Dispatcher<P> {
             else {
                 return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
             };
+            let aborted = matches!(record.status, BlockStatus::Aborted { .. });
             let void = matches!(record.status, BlockStatus::Void { .. });
             let again = void && attempt < last;
             self.say(Event::BlockFinished { record: Box::new(record), trials, again });
+            if aborted {
+                return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
+            }
             if again {
                 queue.push_back((block, attempt + 1, last));
             } else if void && self.fail_fast {

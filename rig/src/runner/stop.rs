@@ -15,6 +15,18 @@ pub enum Why {
     RecordFailed,
 }
 
+impl Why {
+    /// For a record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::Deadline => "deadline",
+            Self::FailFast => "fail_fast",
+            Self::RecordFailed => "record_failed",
+        }
+    }
+}
+
 /// Tells a run to stop.
 #[derive(Debug, Clone)]
 pub struct Stopper(watch::Sender<Option<Why>>);

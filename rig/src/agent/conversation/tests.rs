@@ -21,7 +21,7 @@ fn hello() -> Hello {
         clocksource: "tsc".into(),
         cpus: 1,
         localtime: true,
-        sysctls: Default::default(),
+        ..Hello::default()
     }
 }
 
@@ -166,17 +166,22 @@ fn an_agent_that_contradicts_itself_is_not_believed() {
 
 #[test]
 fn a_sign_of_life_counts_no_more_than_was_asked_for() {
-    let say = |trials, void, returned| {
-        let returns = [(Returned::ONE, returned)].into();
-        let progress = Reply::Progress(Progress { trials, void, returns });
+    let say = |trials, void, returned, labelled| {
+        let progress = Reply::Progress(Progress {
+            trials,
+            voids: [("trial deadline".to_owned(), void)].into(),
+            returns: [(Returned::ONE, returned)].into(),
+            outcomes: [("readable".to_owned(), labelled)].into(),
+        });
         play(vec![progress, Reply::Tally(Box::new(tally(3))), fin(4, 3)], 3)
             .map_err(|error| error.to_string())
     };
-    say(2, 1, 2).expect("as many as were asked for");
+    say(2, 1, 2, 2).expect("as many as were asked for");
     let refused = |what: &str| Err(format!("agent's totals do not add up: a sign of life counts {what}"));
-    assert_eq!(say(3, 1, 3), refused("3 trials and 1 void of 3"));
-    assert_eq!(say(1, u64::MAX, 1), refused("1 trials and 18446744073709551615 void of 3"));
-    assert_eq!(say(2, 0, 1), refused("2 trials but not as many verdict returns"));
+    assert_eq!(say(3, 1, 3, 3), refused("3 trials and 1 void of 3"));
+    assert_eq!(say(1, u64::MAX, 1, 1), refused("1 trials and 18446744073709551615 void of 3"));
+    assert_eq!(say(2, 0, 1, 2), refused("2 trials but not as many verdict returns"));
+    assert_eq!(say(2, 0, 2, 3), refused("2 trials but not as many outcomes"));
 }
 
 #[test]

@@ -261,7 +261,7 @@ impl State {
     fn counts_line(&self) -> String {
         let mut sums = self.returns.clone();
         add(&mut sums, &self.under_way.returns);
-        let void = self.void.saturating_add(self.under_way.void);
+        let void = self.void.saturating_add(self.under_way.void());
         format!("verdict returns so far: {}; void {void}", returns(&sums))
     }
 
@@ -334,7 +334,12 @@ mod tests {
         state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Boot });
         assert!(state.now_line().ends_with("(attempt 2): boot"), "{}", state.now_line());
         state.consume(&Event::BlockPhase { block: block.id.clone(), phase: Phase::Play });
-        let progress = Progress { trials: 40, void: 3, returns: [(Returned::ONE, 40)].into() };
+        let progress = Progress {
+            trials: 40,
+            voids: [("trial deadline".to_owned(), 3)].into(),
+            returns: [(Returned::ONE, 40)].into(),
+            ..Progress::default()
+        };
         state.consume(&Event::BlockProgress { block: block.id, progress });
         assert!(state.now_line().contains("40/100 trials"), "{}", state.now_line());
         assert_eq!(state.counts_line(), "verdict returns so far: 1 x 40; void 3");
@@ -348,8 +353,12 @@ mod tests {
     #[test]
     fn numbers_at_their_limit_are_shown_and_end_nothing() {
         let (mut state, block) = under_way();
-        let claim =
-            Progress { trials: u64::MAX, void: u64::MAX, returns: [(Returned::ONE, u64::MAX)].into() };
+        let claim = Progress {
+            trials: u64::MAX,
+            voids: [("trial deadline".to_owned(), u64::MAX)].into(),
+            returns: [(Returned::ONE, u64::MAX)].into(),
+            ..Progress::default()
+        };
         state.trials_done = 7;
         state.void = 7;
         state.returns = [(Returned::ONE, 7)].into();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::Hello;
+use rig_protocol::{Hello, Interface};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,32 @@ pub struct AgentRecord {
     pub localtime: bool,
     /// The network sysctls that change what TCP does around a RST, by name.
     pub sysctls: BTreeMap<String, String>,
+    /// The network interfaces where the agent runs, but for `lo`, by name. Absent before they were asked for.
+    pub interfaces: Vec<InterfaceRecord>,
+}
+
+/// A network interface as its kernel shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct InterfaceRecord {
+    /// Its name: `data`.
+    pub name: String,
+    /// The kernel's driver: `virtio_net`, `veth`, `vmxnet3`; empty where it has none or does not say.
+    pub driver: String,
+    /// The largest packet that it carries, link header aside; 0 where it could not be read.
+    pub mtu_bytes: u32,
+    /// What a virtio device and its driver agreed on, by the names of include/uapi/linux/virtio_net.h and its neighbours (`VIRTIO_NET_F_MRG_RXBUF`; `bit 42` without a
+    /// name), in the order of the bits; null for any other device.
+    pub virtio_features: Option<Vec<String>>,
+    /// Whether each offload is active, by ethtool's names: `tx-tcp-segmentation`, `rx-gro`.
+    pub offloads: BTreeMap<String, bool>,
+}
+
+impl From<Interface> for InterfaceRecord {
+    fn from(interface: Interface) -> Self {
+        let Interface { name, driver, mtu_bytes, virtio, offloads } = interface;
+        Self { name, driver, mtu_bytes, virtio_features: virtio.map(|agreed| agreed.names()), offloads }
+    }
 }
 
 impl From<Hello> for AgentRecord {
@@ -45,6 +71,7 @@ impl From<Hello> for AgentRecord {
             cpus,
             localtime,
             sysctls,
+            interfaces,
         } = hello;
         Self {
             protocol_version,
@@ -56,6 +83,7 @@ impl From<Hello> for AgentRecord {
             cpus,
             localtime,
             sysctls,
+            interfaces: interfaces.into_iter().map(InterfaceRecord::from).collect(),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod agent;
 mod block;
 mod cell;
+mod placement;
 mod run;
 mod sums;
 mod trial;
@@ -18,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::id::BlockId;
-pub use agent::AgentRecord;
+pub use agent::{AgentRecord, InterfaceRecord};
 pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, TargetRecord, Witness};
 pub use cell::CellRecord;
+pub use placement::{Order, Places};
 pub use run::{CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord};
 pub use sums::{Bucket, ReturnCount, Sums, Times};
 pub use trial::{KeptStep, KeptTrial, Ready};

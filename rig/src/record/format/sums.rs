@@ -9,6 +9,7 @@ use rig_protocol::{Errno, Histogram, Returned, Tally};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::placement::Order;
 use super::words::{errno_of, errno_word, rekey, state_of, state_word};
 
 /// The sums of one side's trials in one block.
@@ -28,6 +29,8 @@ pub struct Sums {
     pub anomalies: u64,
     /// Trials by TCP state (`tcpi_state`) right before the verdict call, where it could be read.
     pub state_before: BTreeMap<String, u64>,
+    /// The same trials by state and then by outcome.
+    pub outcomes_by_state: BTreeMap<String, BTreeMap<String, u64>>,
     /// The C library's errno after a verdict call that returned 0 or more; `none` where it was 0.
     pub stale_errno: BTreeMap<String, u64>,
     /// The C library's errno after the `localtime` step; `none` where it was 0.
@@ -39,6 +42,9 @@ pub struct Sums {
     /// By how much the kernel's counters rose over the block in this side's network namespace (proc(5), /proc/net/snmp and /proc/net/netstat; `Tcp.OutRsts`,
     /// ...); those that did not are left out. `Agent.PeerStarved` is how often all workers of the peer were busy.
     pub counters: BTreeMap<String, i64>,
+    /// Where in the block's order the rarer outcomes lie; absent where all trials were alike.
+    #[serde(skip_serializing_if = "Order::is_empty")]
+    pub order: Order,
 }
 
 /// How often a call returned something.
@@ -101,11 +107,17 @@ impl From<&Tally> for Sums {
             outcomes: tally.outcomes.clone(),
             anomalies: tally.anomalies,
             state_before: tally.state_before.iter().map(|(state, n)| (state_word(*state), *n)).collect(),
+            outcomes_by_state: tally
+                .outcomes_by_state
+                .iter()
+                .map(|(state, outcomes)| (state_word(*state), outcomes.clone()))
+                .collect(),
             stale_errno: by_errno(&tally.stale_errno),
             errno_after_localtime: by_errno(&tally.errno_after_localtime),
             injected: by_errno(&tally.injected),
             latency_ns: tally.latency.iter().map(|(name, times)| (name.clone(), times.into())).collect(),
             counters: tally.counters.clone(),
+            order: (&tally.placements).into(),
         }
     }
 }
@@ -133,6 +145,7 @@ impl TryFrom<Sums> for Tally {
             outcomes: sums.outcomes,
             anomalies: sums.anomalies,
             state_before: rekey(sums.state_before, |word| state_of(&word))?,
+            outcomes_by_state: rekey(sums.outcomes_by_state, |word| state_of(&word))?,
             stale_errno: by_errno(sums.stale_errno)?,
             errno_after_localtime: by_errno(sums.errno_after_localtime)?,
             injected: by_errno(sums.injected)?,
@@ -142,6 +155,7 @@ impl TryFrom<Sums> for Tally {
                 .map(|(name, times)| Ok((name, times.try_into()?)))
                 .collect::<Result<_, String>>()?,
             counters: sums.counters,
+            placements: sums.order.into(),
         })
     }
 }
@@ -181,6 +195,7 @@ impl TryFrom<Times> for Histogram {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rig_protocol::{Placement, Placements};
     use serde_json::json;
 
     use super::*;
@@ -196,6 +211,22 @@ mod tests {
     }
 
     prop_compose! {
+        fn placement()(count: u64, windows: Vec<u64>, adjacent_pairs: u64, first: Vec<u64>, last: Vec<u64>) -> Placement {
+            Placement { count, windows, adjacent_pairs, first, last }
+        }
+    }
+
+    prop_compose! {
+        fn placements()(
+            outcomes in proptest::collection::btree_map(".{0,8}", placement(), 0..3),
+            closed_before_call in proptest::option::of(placement()),
+            voids in proptest::option::of(placement()),
+        ) -> Placements {
+            Placements { outcomes, closed_before_call, voids }
+        }
+    }
+
+    prop_compose! {
         fn tallies()(
             trials: u64, anomalies: u64,
             voids in counts(".{0,8}"), outcomes in counts(".{0,8}"),
@@ -204,11 +235,13 @@ mod tests {
             (stale_errno, errno_after_localtime, injected) in (errnos(), errnos(), errnos()),
             times in proptest::collection::vec(any::<u64>(), 0..9),
             counters in proptest::collection::btree_map(".{0,8}", any::<i64>(), 0..4),
+            outcomes_by_state in proptest::collection::btree_map(any::<u8>(), counts(".{0,8}"), 0..3),
+            placements in placements(),
         ) -> Tally {
             let mut call = Histogram::default();
             times.iter().for_each(|time| call.record(*time));
             Tally {
-                trials, voids, returns, outcomes, anomalies, state_before, stale_errno, errno_after_localtime, injected, counters,
+                trials, voids, returns, outcomes, anomalies, state_before, stale_errno, errno_after_localtime, injected, counters, outcomes_by_state, placements,
                 latency: BTreeMap::from([("call".to_owned(), call)]),
             }
         }

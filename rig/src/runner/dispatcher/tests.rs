@@ -23,6 +23,9 @@ impl<F: Fn(&Attempt) -> Option<BlockStatus> + Send + Sync> Player for &Fake<F> {
     ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
         self.played.lock().expect("no panic in a test").push((attempt.block.id.clone(), attempt.attempt));
         if let Some(status) = (self.rule)(&attempt) {
+            if matches!(status, BlockStatus::Aborted { .. }) {
+                self.stopper.stop(Why::Deadline);
+            }
             Some((BlockRecord { status, ..attempt.blank_record("") }, vec![]))
         } else {
             self.stopper.stop(Why::Interrupted);
@@ -112,6 +115,21 @@ async fn an_interrupted_block_leaves_no_record_and_resume_plays_exactly_the_rest
     assert_eq!(first.ended, [false]);
     let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(rest.played, run.blocks[2..].iter().map(|b| (b.id.clone(), 1)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_was_seen_of_a_block_that_was_stopped_is_on_the_record_and_resume_plays_it_again() {
+    let run = run(&[cell("a"), cell("b")]);
+    let second = run.blocks[1].id.clone();
+    let aborted = || BlockStatus::Aborted { reason: Why::Deadline.word().into() };
+    let rule = |a: &Attempt| Some(if a.block.id == second { aborted() } else { BlockStatus::Complete });
+    let first = drive(&run, &[], true, rule).await;
+    assert_eq!(first.why, Some(Why::Deadline), "and not because a block failed");
+    assert_eq!(first.finished.last().map(|record| &record.status), Some(&aborted()));
+    assert_eq!((first.finished.len(), first.ended), (2, vec![false]));
+    let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
+    assert_eq!(rest.played[0], (second, 2), "an attempt of its own");
+    assert_eq!(rest.played.len(), run.blocks.len() - 1);
 }
 
 #[tokio::test]
