@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
 
+#[path = "qemu/identity.rs"]
+mod identity;
 #[path = "qemu/inspect.rs"]
 mod inspect;
 #[path = "qemu/pair.rs"]
@@ -99,6 +101,9 @@ async fn a_guest_boots_obeys_carries_bytes_and_stops() {
     let verified = guest.verify().await.unwrap();
     assert_eq!((verified.engine, verified.vcpus, verified.vhost_proof.as_str()), (Engine::Tcg, 1, ""));
     is_as_agreed(&image, &bench, &guest, ("virtio_net", Localtime::Absent)).await;
+    // Nothing stands between rig and QEMU: what runs is what was asked for.
+    assert_eq!(guest.running().unwrap().command_line, guest.command_line());
+    assert_eq!(run(&bench, &guest, identity::MERGEABLE).await.1, "1");
     // The query on which the proof of vhost relies, in this QEMU's words.
     let asked = serde_json::json!({ "path": "/machine/peripheral/data-nic/virtio-backend" });
     let status = guest.qmp().execute_raw("x-query-virtio-status", asked, LONG).await.unwrap();

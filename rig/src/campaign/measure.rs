@@ -40,7 +40,7 @@ pub fn measure(
 
 /// Any image that is built already: a benchmark fetches nothing.
 fn an_image() -> Result<Image, String> {
-    qemu::version().map_err(|why| why.to_string())?;
+    qemu::program().map_err(|why| why.to_string())?;
     let cache = Cache::of_user().map_err(|error| error.to_string())?;
     any_built(&cache, &Recipes::default())
         .ok_or_else(|| "no guest image is built: `rig image build` makes them".to_owned())

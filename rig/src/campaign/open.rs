@@ -120,7 +120,7 @@ fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &Abilities, accelerator: 
     RunRecord {
         environment: Environment {
             host: environment::host(),
-            qemu: abilities.qemu.as_ref().map(|version| version.0.clone()).unwrap_or_default(),
+            qemu: abilities.qemu.as_ref().map(|qemu| qemu.version.0.clone()).unwrap_or_default(),
             // Nothing was probed for a run without guests.
             accelerator: if draft.images.is_empty() { "none" } else { accelerator.engine.word() }.to_owned(),
             accelerator_reason: accelerator.reason.clone(),

@@ -5,8 +5,8 @@
 
 use std::fmt::Display;
 
-use super::row::{Capability, Need};
-use crate::configuration::{Abilities, Needs};
+use super::row::{Capability, Need, Program};
+use crate::configuration::{Abilities, Executable, Needs, QemuProgram};
 
 /// What these rows are made from.
 pub fn needs() -> Needs {
@@ -16,11 +16,19 @@ pub fn needs() -> Needs {
     needs
 }
 
-/// Whether QEMU starts.
+/// Whether QEMU starts, and which it is.
 pub fn qemu(host: &Abilities) -> Capability {
     let advice = "`rig setup` says how to install it";
     match &host.qemu {
-        Ok(version) => Capability::usable("qemu", Need::Guests, version.0.clone()),
+        Ok(QemuProgram { version, executable: Ok(Executable { path, sha256 }) }) => {
+            let program = Program { path: path.to_string_lossy().into_owned(), sha256: sha256.clone() };
+            let detail = format!("{}, {}", version.0, program.path);
+            Capability { program: Some(program), ..Capability::usable("qemu", Need::Guests, detail) }
+        }
+        Ok(QemuProgram { version, executable: Err(why) }) => {
+            let detail = format!("{}; its file cannot be read: {why}", version.0);
+            Capability::usable("qemu", Need::Guests, detail)
+        }
         Err(why) if why.is_absent() => {
             Capability::missing("qemu", Need::Guests, format!("no {}", crate::process::QEMU), advice)
         }
@@ -87,6 +95,7 @@ mod tests {
     use super::super::look;
     use super::super::row::State;
     use super::*;
+    use crate::configuration::QemuVersion;
     use crate::path::Unable;
 
     #[test]
@@ -113,6 +122,15 @@ mod tests {
         assert_eq!((vhost_net(&host).state, vhost_net(&host).detail), (State::Present, broken.to_string()));
         host.vhost_net = Err(Unable::NoVhost);
         assert_eq!(vhost_net(&host).state, State::Missing);
+        let version = QemuVersion("QEMU 7.2".to_owned());
+        host.qemu = Ok(QemuProgram { version: version.clone(), executable: Err("no".to_owned()) });
+        assert_eq!(qemu(&host).detail, "QEMU 7.2; its file cannot be read: no");
+        assert_eq!((qemu(&host).state, qemu(&host).program), (State::Usable, None));
+        let executable = Executable { path: "/opt/q".into(), sha256: "0a".to_owned() };
+        host.qemu = Ok(QemuProgram { version, executable: Ok(executable) });
+        let row = serde_json::to_value(qemu(&host)).unwrap();
+        assert_eq!(row["detail"], "QEMU 7.2, /opt/q");
+        assert_eq!(row["program"], serde_json::json!({ "path": "/opt/q", "sha256": "0a" }));
         host.qemu = Err(Unable::NoQemu { program: "q", said: "gone".to_owned() });
         assert_eq!(qemu(&host).state, State::Missing);
         let status = "signal: 4".to_owned();

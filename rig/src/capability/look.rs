@@ -11,7 +11,7 @@ use crate::testbed::probe;
 pub fn look(needs: &Needs) -> Abilities {
     Abilities {
         namespaces: probe::netns(),
-        qemu: qemu::version(),
+        qemu: qemu::program(),
         tap: probe::if_wanted(needs.tap, probe::tap),
         tap_multiqueue: probe::if_wanted(needs.tap_multiqueue, probe::tap_multiqueue),
         vhost_net: probe::if_wanted(needs.vhost_net, probe::vhost_net),

@@ -12,4 +12,4 @@ mod row;
 pub mod tool;
 
 pub use look::look;
-pub use row::{Capability, Need, State, guests_can_run};
+pub use row::{Capability, Need, Program, State, guests_can_run};

@@ -51,12 +51,24 @@ pub struct Capability {
     pub detail: String,
     /// What to do about it; none when there is nothing to do.
     pub advice: Option<String>,
+    /// The program that it stands on, where that is one and its file could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
+}
+
+/// The file of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Program {
+    /// Where it is: absolute, all links followed. Bytes that are not UTF-8 are replaced.
+    pub path: String,
+    /// SHA-256 of its bytes, 64 hexadecimal digits.
+    pub sha256: String,
 }
 
 impl Capability {
     /// It functions.
     pub fn usable(name: &'static str, need: Need, detail: impl Into<String>) -> Self {
-        Self { name, need, state: State::Usable, detail: detail.into(), advice: None }
+        Self { name, need, state: State::Usable, detail: detail.into(), advice: None, program: None }
     }
 
     /// It is there and cannot be counted on.
@@ -66,7 +78,7 @@ impl Capability {
         detail: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self { name, need, state: State::Present, detail: detail.into(), advice: Some(advice.into()) }
+        Self { state: State::Present, advice: Some(advice.into()), ..Self::usable(name, need, detail) }
     }
 
     /// It is not there.
@@ -76,7 +88,7 @@ impl Capability {
         detail: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self { name, need, state: State::Missing, detail: detail.into(), advice: Some(advice.into()) }
+        Self { state: State::Missing, advice: Some(advice.into()), ..Self::usable(name, need, detail) }
     }
 }
 

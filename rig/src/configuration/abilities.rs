@@ -3,6 +3,8 @@
 //! Plain data. Must not look at a host: `capability` does. Units: none.
 //! Errors: [`Unable`] for each ability, which blames the host. Tests: `requirement.rs`.
 
+use std::path::PathBuf;
+
 use super::accelerator::Resolved;
 use super::declared::{NicBackend, TargetSpec};
 use crate::path::{Mechanisms, PathSpec, Unable, Wanted};
@@ -12,8 +14,8 @@ use crate::path::{Mechanisms, PathSpec, Unable, Wanted};
 pub struct Abilities {
     /// Private network namespaces: nothing runs without them.
     pub namespaces: Result<(), Unable>,
-    /// QEMU starts, and says this.
-    pub qemu: Result<QemuVersion, Unable>,
+    /// QEMU starts, and is this.
+    pub qemu: Result<QemuProgram, Unable>,
     /// A tap can be made.
     pub tap: Result<(), Unable>,
     /// A tap with several queues can be made.
@@ -63,6 +65,24 @@ impl Needs {
         self.tap |= on_tap && spec.nic.queues <= 1;
         self.tap_multiqueue |= on_tap && spec.nic.queues > 1;
     }
+}
+
+/// The QEMU that PATH has. What runs in a guest may be another: this one may be a script that starts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QemuProgram {
+    /// What it says of itself.
+    pub version: QemuVersion,
+    /// Its file; or why that cannot be read (it may be for executing only).
+    pub executable: Result<Executable, String>,
+}
+
+/// The file of a program, and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executable {
+    /// Absolute; all links are followed.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes, 64 hexadecimal digits.
+    pub sha256: String,
 }
 
 /// What QEMU says of its version.

@@ -12,7 +12,7 @@ mod lack;
 mod requirement;
 mod supported;
 
-pub use abilities::{Abilities, Needs, QemuVersion};
+pub use abilities::{Abilities, Executable, Needs, QemuProgram, QemuVersion};
 pub use accelerator::{Engine, Resolved};
 pub use declared::{Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
 pub use lack::{AskedBy, Lack, PathPart};

@@ -19,7 +19,7 @@ impl Abilities {
         }
         let TargetSpec::Qemu(spec) = target else { return None };
         let version = match &self.qemu {
-            Ok(version) => version,
+            Ok(qemu) => &qemu.version,
             Err(why) => return Some(Lack::Qemu(why.clone())),
         };
         if let Err(unsupported) = supported::check(spec) {
@@ -169,17 +169,22 @@ fn lack_datagrams(version: &QemuVersion) -> Option<Lack> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{AskedBy, Needs};
+    use crate::configuration::{AskedBy, Needs, QemuProgram};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
     use crate::path::{
         Fault, HaProxy, Hook, Matches, Mechanisms, OnMarkedDown, RuleSelect, RuleVerdict, Unable, Wanted,
     };
 
+    fn qemu(version: &str) -> Result<QemuProgram, Unable> {
+        let executable = Err("no file was looked at".to_owned());
+        Ok(QemuProgram { version: QemuVersion(version.to_owned()), executable })
+    }
+
     fn able() -> Abilities {
         Abilities {
             namespaces: Ok(()),
-            qemu: Ok(QemuVersion("7.2".into())),
+            qemu: qemu("7.2"),
             tap: Ok(()),
             tap_multiqueue: Ok(()),
             vhost_net: Ok(()),
@@ -416,11 +421,7 @@ mod tests {
     #[test]
     fn a_pair_of_guests_needs_a_qemu_that_can_join_them() {
         let lack = |version: &str| {
-            Abilities { qemu: Ok(QemuVersion(version.into())), ..able() }.lack(&guest(
-                NicBackend::Socket,
-                1,
-                Accelerator::Auto,
-            ))
+            Abilities { qemu: qemu(version), ..able() }.lack(&guest(NicBackend::Socket, 1, Accelerator::Auto))
         };
         assert_eq!(lack("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)"), None);
         assert_eq!(lack("QEMU emulator version 10.0.2"), None);

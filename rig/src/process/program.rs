@@ -19,14 +19,19 @@ const SYSTEM_FOLDERS: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/us
 
 /// Where `program` is: in PATH, or in a folder of the system that PATH may not name.
 pub fn find_program(program: &str) -> Option<PathBuf> {
-    find_in(program, &std::env::var_os("PATH").unwrap_or_default())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    find_among(program, std::env::split_paths(&path).chain(SYSTEM_FOLDERS.iter().map(PathBuf::from)))
 }
 
-fn find_in(program: &str, path: &OsStr) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|candidate| is_executable(candidate))
+/// The file that is started where `program` is asked for by its name: PATH's first of that name that can be executed. Links are not followed.
+pub fn find_in_path(program: &str) -> Option<PathBuf> {
+    // What execvp(3) takes where there is no PATH.
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    find_among(program, std::env::split_paths(&path))
+}
+
+fn find_among(program: &str, mut folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    folders.find_map(|folder| Some(folder.join(program)).filter(|candidate| is_executable(candidate)))
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -65,9 +70,11 @@ mod tests {
     fn finds_programs_also_outside_of_path() {
         assert!(find_program("sh").is_some());
         assert_eq!(find_program("no-such-program-here"), None);
+        assert!(find_in_path("sh").is_some_and(|sh| sh.ends_with("sh")));
+        assert_eq!(find_in_path("no-such-program-here"), None);
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("rig-test-program");
-        let find = || find_in("rig-test-program", folder.path().as_os_str());
+        let find = || find_among("rig-test-program", [folder.path().to_owned()].into_iter());
         assert_eq!(find(), None);
         fs_err::write(&program, "#!/bin/sh\n").unwrap();
         assert_eq!(find(), None, "a file without the executable bit is no program");

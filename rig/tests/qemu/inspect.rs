@@ -60,6 +60,11 @@ fn two_guests_need_nothing_of_the_host_but_a_user_namespace() {
     let (said, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(said, format!("{}\nreached\n", image.image.release), "{aside}");
     assert!(output.status.success() && aside.contains("192.0.2.2/24"), "{aside}");
+    // Nor does the look at what runs: the kernel names who speaks QMP in here too.
+    let log = aside.lines().find_map(|line| line.strip_prefix("qmp")).unwrap().trim();
+    let log = fs_err::read_to_string(log).unwrap();
+    let noted = log.lines().find(|line| line.contains("\"running\"")).unwrap();
+    assert!(noted.contains("\"sha256\"") && noted.contains("dgram,id=data"), "{noted}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Scene {
 }
 
 /// Where PATH has it.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists()).unwrap()
 }

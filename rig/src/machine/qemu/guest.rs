@@ -26,10 +26,12 @@ use super::argv::{self, GuestNet, Wiring};
 use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
 use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
+use super::identity::Running;
 use super::log::{JsonLog, LineLog};
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
 use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
+use super::writer::attach_writers;
 use crate::configuration::{Engine, QemuSpec, check, vhost_descriptors};
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
@@ -96,6 +98,7 @@ pub struct Guest {
     pid: u32,
     killer: OwnedFd,
     command_line: Vec<String>,
+    running: Result<Running, String>,
     control_port: u16,
     namespace: Option<Arc<OwnedFd>>,
     release: String,
@@ -168,6 +171,7 @@ impl Guest {
             pid,
             killer,
             command_line,
+            running: Err("qemu was not spoken to".to_owned()),
             control_port: plan.net.control_port,
             namespace: plan.namespace.map(Arc::new),
             spec: plan.spec,
@@ -204,6 +208,7 @@ impl Guest {
             }
         });
         tokio::spawn(abandon_when_dead(qmp.clone(), death));
+        self.identify(&qmp).await;
         self.qmp = Some(qmp);
         let mut console = self.console.clone();
         let ready = async {
@@ -219,6 +224,23 @@ impl Guest {
             Ok(release) => Ok(release),
             Err(death) => Err(self.explain(death)),
         }
+    }
+
+    /// Looks at the process that answers: the one that was started, what it has become, or a child of it.
+    async fn identify(&mut self, qmp: &Qmp) {
+        let speaker = qmp.speaker();
+        if let Ok(pid) = speaker {
+            self.pid = pid;
+        }
+        self.running = Running::of_speaker(speaker).await;
+        qmp.note(&match &self.running {
+            Ok(running) => json!({
+                "running": running.executable.path.to_string_lossy(),
+                "sha256": running.executable.sha256,
+                "command_line": running.command_line,
+            }),
+            Err(reason) => json!({ "running": null, "reason": reason }),
+        });
     }
 
     /// What a death means for a boot.
@@ -275,12 +297,20 @@ impl Guest {
         self.ready_after
     }
 
-    /// QEMU and its arguments.
+    /// QEMU and its arguments, as rig asked for them.
     pub fn command_line(&self) -> &[String] {
         &self.command_line
     }
 
-    /// QEMU's process id.
+    /// What really runs, as it was read when it had greeted; or a sentence why that is not known.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn running(&self) -> Result<&Running, &str> {
+        self.running.as_ref().map_err(String::as_str)
+    }
+
+    /// QEMU's process id; while it has not greeted, or is not known, that of the process which was started to become it.
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -430,6 +460,7 @@ impl Fresh {
         let what = format!("the guest's initramfs from {}", plan.initramfs.display());
         let initramfs = join_initramfs(&plan.initramfs, &plan.overlay).map_err(GuestError::prepare(what))?;
         let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
+        attach_writers(&qmp).map_err(GuestError::prepare("the socket for qmp"))?;
         let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
         let vhosts = open_vhosts(&plan.spec)?;
         let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();

@@ -1,16 +1,25 @@
 //! The two logs of a guest: lines of its console, and JSON lines of everything said to and by its QEMU.
 //!
+//! A log is always a new file: nothing is written through a link that somebody has put in its place, or in its folder's.
 //! Must not know what the lines mean. Units: milliseconds since the log was opened, bytes.
 //! A log that cannot be written does not stop a guest: the first failure is kept, and whoever ends the guest asks for it.
-//! Errors: `io::Error` when a log cannot be opened, which blames the disk; later a sentence.
-//! Tests: beside `console` and `qmp`.
+//! Errors: `io::Error` when a log cannot be opened, which blames the disk, or who planted the link; later a sentence.
+//! Tests: below, and beside `console` and `qmp`.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use fs_err::File;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde_json::{Value, json};
+
+/// The major version of the QMP log's lines, which its first line names: another one means that lines have another shape.
+pub const FORMAT: u32 = 2;
+/// The minor version: a higher one only adds keys and kinds of lines.
+pub const FORMAT_MINOR: u32 = 0;
 
 /// A file that takes up to so many bytes, and then one line which says so.
 #[derive(Debug)]
@@ -24,9 +33,8 @@ struct Capped {
 
 impl Capped {
     fn create(path: &Path, cap_bytes: u64) -> io::Result<Self> {
-        let file = File::create(path)?;
         Ok(Self {
-            file: Some(file),
+            file: Some(create_anew(path)?),
             path: path.to_owned(),
             left_bytes: cap_bytes,
             opened: Instant::now(),
@@ -57,20 +65,47 @@ impl Capped {
     }
 }
 
-/// `{"at_ms": …, "kind": "sent", "message": {…}}` a line.
+/// Creates an empty file under this name, in the place of whatever lies there: the name is taken away before, and must be free then.
+///
+/// A link is taken away like a file; what it points to stays as it is. The folder must be a folder and no link to one.
+fn create_anew(path: &Path) -> io::Result<File> {
+    let blame = |errno: nix::Error| {
+        let error = io::Error::from(errno);
+        io::Error::new(error.kind(), format!("cannot create {} anew: {error}", path.display()))
+    };
+    let name = path.file_name().ok_or_else(|| blame(nix::Error::EINVAL))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let common = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let folder = open(folder, common | OFlag::O_DIRECTORY | OFlag::O_RDONLY, Mode::empty()).map_err(blame)?;
+    match unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(nix::Error::ENOENT) => {}
+        Err(errno) => return Err(blame(errno)),
+    }
+    let flags = common | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY;
+    // As `File::create` has it: the user's umask says who may read.
+    let file = openat(&folder, name, flags, Mode::from_bits_truncate(0o666)).map_err(blame)?;
+    Ok(File::from_parts(file.into(), path))
+}
+
+/// `{"at_ms": …, "kind": "sent", "message": {…}}` a line; the first says the format: `{"kind": "format", "format": 2, "format_minor": 0}`.
 #[derive(Debug)]
 pub struct JsonLog(Option<Capped>);
 
 /// A conversation of this length is one that runs wild.
 const JSON_CAP_BYTES: u64 = 16 << 20;
+/// The last line of a log that has taken all that it takes.
+const FULL: &str = "{\"kind\":\"note\",\"message\":\"log is full\"}\n";
 
 impl JsonLog {
-    /// Creates (or empties) the file.
+    /// Creates the file, in the place of what lies there, and says the format.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's; the folder is a link.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self(Some(Capped::create(path, JSON_CAP_BYTES)?)))
+        let mut log = Capped::create(path, JSON_CAP_BYTES)?;
+        let format = json!({ "kind": "format", "format": FORMAT, "format_minor": FORMAT_MINOR });
+        log.write(&format!("{format}\n"), FULL);
+        Ok(Self(Some(log)))
     }
 
     /// Keeps nothing.
@@ -81,7 +116,7 @@ impl JsonLog {
     pub(super) fn write(&mut self, kind: &str, message: &Value) {
         let Some(log) = &mut self.0 else { return };
         let line = json!({ "at_ms": log.elapsed_ms(), "kind": kind, "message": message });
-        log.write(&format!("{line}\n"), "{\"kind\":\"note\",\"message\":\"log is full\"}\n");
+        log.write(&format!("{line}\n"), FULL);
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -94,10 +129,10 @@ impl JsonLog {
 pub struct LineLog(Option<Capped>);
 
 impl LineLog {
-    /// Creates (or empties) the file, which takes up to `cap_bytes`.
+    /// Creates the file, in the place of what lies there; it takes up to `cap_bytes`.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's; the folder is a link.
     pub fn create(path: &Path, cap_bytes: u64) -> io::Result<Self> {
         Ok(Self(Some(Capped::create(path, cap_bytes)?)))
     }
@@ -116,5 +151,67 @@ impl LineLog {
 
     pub(super) fn trouble(&self) -> Option<String> {
         self.0.as_ref().and_then(|log| log.trouble.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_the_qmp_log_says_the_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("qmp.jsonl");
+        JsonLog::create(&path).unwrap().write("note", &json!("first"));
+        let text = fs_err::read_to_string(&path).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0], json!({ "kind": "format", "format": 2, "format_minor": 0 }));
+        assert_eq!(
+            (lines.len(), &lines[1]["kind"], &lines[1]["message"]),
+            (2, &"note".into(), &"first".into())
+        );
+    }
+
+    #[test]
+    fn a_link_in_a_logs_place_is_replaced_and_what_it_points_to_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        fs_err::write(&victim, "precious").unwrap();
+        for (name, target) in [("qmp.jsonl", victim.clone()), ("console.log", folder.path().join("not-yet"))]
+        {
+            let path = folder.path().join(name);
+            symlink(&target, &path).unwrap();
+            drop(JsonLog::create(&path).unwrap());
+            LineLog::create(&path, 100).unwrap().write("a line");
+            assert!(path.symlink_metadata().unwrap().is_file());
+            assert!(fs_err::read_to_string(&path).unwrap().ends_with(" a line\n"));
+        }
+        assert_eq!(fs_err::read_to_string(&victim).unwrap(), "precious");
+        assert!(!folder.path().join("not-yet").exists());
+
+        // A second name of a file is no link that could be seen: the name is taken away, the file stays as it is.
+        let name = folder.path().join("hard");
+        fs_err::hard_link(&victim, &name).unwrap();
+        drop(JsonLog::create(&name).unwrap());
+        assert_eq!(fs_err::read_to_string(&victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn no_log_is_made_in_a_folder_that_is_a_link_nor_in_the_place_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        fs_err::create_dir(&elsewhere).unwrap();
+        fs_err::write(elsewhere.join("qmp.jsonl"), "precious").unwrap();
+        symlink(&elsewhere, folder.path().join("guest")).unwrap();
+        let path = folder.path().join("guest/qmp.jsonl");
+        let error = JsonLog::create(&path).unwrap_err();
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        LineLog::create(&folder.path().join("guest/new"), 100).unwrap_err();
+        assert_eq!(fs_err::read_to_string(elsewhere.join("qmp.jsonl")).unwrap(), "precious");
+        assert!(!elsewhere.join("new").exists());
+        JsonLog::create(&elsewhere).unwrap_err();
+        assert!(elsewhere.is_dir());
     }
 }

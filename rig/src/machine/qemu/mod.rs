@@ -1,6 +1,7 @@
 //! QEMU guests: from a specification to a running kernel, and every way in which that can end.
 //!
-//! Holds the command line, the process, QMP, the console, the proof that the guest is what was asked for, and the accelerator's probe.
+//! Holds the command line, the process, QMP, the console, the proof that the guest is what was asked for, which QEMU runs it, and the
+//! accelerator's probe.
 //! Must not know cells, blocks, images' making or agents. Units: MiB, vCPUs, `Duration`.
 //! Errors: [`GuestError`], [`QmpError`], [`ProbeError`], `configuration::Unsupported`; they blame the testbed, never the measured kernel.
 //! Tests: beside the modules; real guests in `tests/qemu.rs`.
@@ -10,22 +11,25 @@ pub mod console;
 mod death;
 mod error;
 pub mod guest;
+mod identity;
 pub mod log;
 mod mismatch;
 pub mod probe;
+mod program;
 pub mod qmp;
 mod spawn;
 mod supervise;
 pub mod verify;
-mod version;
+mod writer;
 
 pub use argv::GuestNet;
 pub use console::ConsoleState;
 pub use death::{Death, DeathKind};
 pub use error::GuestError;
 pub use guest::{Ended, Guest, GuestPlan, LinkState};
+pub use identity::Running;
 pub use mismatch::{Mismatch, VhostLack, VhostSigns};
 pub use probe::{ProbeError, ProbeKit};
+pub use program::program;
 pub use qmp::{Qmp, QmpError, QmpEvent};
 pub use verify::Verified;
-pub use version::version;

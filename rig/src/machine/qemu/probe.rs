@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fs_err::{File, OpenOptions};
+use fs_err::OpenOptions;
 use miette::Diagnostic;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -22,6 +22,7 @@ use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
 use crate::configuration::{Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
+use crate::process::find_in_path;
 
 /// What a probe needs.
 #[derive(Debug, Clone)]
@@ -329,9 +330,7 @@ fn find_program(program: &Path) -> PathBuf {
     if program.components().count() > 1 {
         return program.to_owned();
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut files = std::env::split_paths(&path).map(|folder| folder.join(program));
-    files.find(|file| File::open(file).is_ok()).unwrap_or_else(|| program.to_owned())
+    program.to_str().and_then(find_in_path).unwrap_or_else(|| program.to_owned())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::log::JsonLog;
+use super::writer::writer_of_next;
 use crate::process::lock;
 
 /// A reply longer than this is not one of the commands that rig sends.
@@ -110,6 +111,7 @@ struct Shared {
     pending: HashMap<u64, (&'static str, oneshot::Sender<Answer>)>,
     closed: Option<String>,
     last: String,
+    speaker: Result<u32, String>,
     log: JsonLog,
 }
 
@@ -144,8 +146,14 @@ impl Qmp {
         let (greeting, greeted) = oneshot::channel();
         // The greeting is awaited like a reply; commands count from 1.
         let pending = HashMap::from([(0, ("greeting", greeting))]);
-        let shared =
-            Arc::new(Mutex::new(Shared { next_id: 1, pending, closed: None, last: "nothing".into(), log }));
+        let shared = Arc::new(Mutex::new(Shared {
+            next_id: 1,
+            pending,
+            closed: None,
+            last: "nothing".into(),
+            speaker: Err("nothing was said yet".to_owned()),
+            log,
+        }));
         let tasks = vec![
             tokio::spawn(receive(read, Arc::clone(&shared), events)),
             tokio::spawn(send(write, Arc::clone(&shared), outgoing_receiver)),
@@ -206,6 +214,12 @@ impl Qmp {
         lock(&self.shared).close(reason);
     }
 
+    /// The process that wrote the greeting, as this PID namespace numbers it; or why it is not known. The kernel names it where
+    /// `attach_writers` was called for the stream before it was handed to QEMU.
+    pub(super) fn speaker(&self) -> Result<u32, String> {
+        lock(&self.shared).speaker.clone()
+    }
+
     /// Why the conversation is over, if it is.
     pub fn closed(&self) -> Option<String> {
         lock(&self.shared).closed.clone()
@@ -258,8 +272,10 @@ async fn send(
     }
 }
 
-/// Reads lines until the stream ends.
+/// Reads lines until the stream ends; before, who writes them.
 async fn receive(read: OwnedReadHalf, shared: Arc<Mutex<Shared>>, events: mpsc::UnboundedSender<QmpEvent>) {
+    let speaker = writer_of_next(read.as_ref()).await;
+    lock(&shared).speaker = speaker;
     let mut reader = BufReader::new(read);
     let mut line = Vec::new();
     let reason = loop {

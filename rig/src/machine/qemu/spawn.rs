@@ -1,6 +1,7 @@
 //! A QEMU process: started with exactly the descriptors it needs in the namespace it belongs to, watched and killed by its pidfd.
 //!
-//! It dies with rig and has a process group of its own, as all children ([`process::spawn`]).
+//! It dies with rig and has a process group of its own, as all children ([`process::spawn`]). What it starts in that group (a script in
+//! QEMU's place starts QEMU as its child) ends with it.
 //! Must not know what the arguments mean. Units: none.
 //! Errors: `io::Error`, which blames the host (no such program, no memory, no permission).
 //! Tests: below, with `sh` in QEMU's place.
@@ -13,6 +14,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -71,6 +74,7 @@ impl Process {
         }
         // A pidfd is readable once the process has ended (pidfd_open(2)), and stays so.
         self.pidfd.readable().await?.retain_ready();
+        self.kill_group();
         let status = self.child.wait()?;
         self.status = Some(status);
         Ok(status)
@@ -79,6 +83,13 @@ impl Process {
     /// Kills it; one that has ended already stays what it is.
     pub(super) fn kill(&self) {
         send_kill(self.pidfd.get_ref());
+    }
+
+    /// Kills what is left of its process group. Only before it was waited for: until then nobody else can have its number.
+    fn kill_group(&self) {
+        let Ok(group) = i32::try_from(self.child.id()) else { return };
+        // Fails only where nothing is left.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
     }
 
     /// A second handle that can kill it, for whoever does not own it.
@@ -91,6 +102,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if self.status.is_none() {
             self.kill();
+            self.kill_group();
             // SIGKILL cannot be refused, so this returns in milliseconds; an error means that it is gone.
             let _ = self.child.wait();
         }
@@ -201,6 +213,30 @@ mod tests {
         let pid = process.pid();
         drop(process);
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[tokio::test]
+    async fn what_it_has_started_ends_with_it() {
+        let start = |script| {
+            let (process, mut stderr) = Process::start(shell(script, &[])).unwrap();
+            let mut said = [0; 3];
+            stderr.read_exact(&mut said).unwrap();
+            (process, stderr)
+        };
+        // The pipe ends when nobody holds its other end any more: neither the shell nor what it started.
+        let gone = |mut stderr: ChildStderr| assert_eq!(stderr.read_to_end(&mut vec![]).unwrap(), 0);
+
+        const WAITS: &str = "sleep 1000 & echo on >&2; wait";
+        let (mut process, stderr) = start(WAITS);
+        send_kill(&process.killer().unwrap());
+        assert_eq!(process.ended().await.unwrap().signal(), Some(libc::SIGKILL));
+        gone(stderr);
+        let (process, stderr) = start(WAITS);
+        drop(process);
+        gone(stderr);
+        let (mut process, stderr) = start("sleep 1000 & echo on >&2");
+        assert!(process.ended().await.unwrap().success());
+        gone(stderr);
     }
 
     #[tokio::test]

@@ -1,0 +1,213 @@
+//! Which QEMU it is: its file, what is in it, and what it was really started with.
+//!
+//! What rig asked for is not what runs where a script of QEMU's name stands in PATH and adds options. So what runs is asked: the process that
+//! speaks QMP, whoever started it, through its /proc folder. Must not know what an option means. Units: none.
+//! Errors: `io::Error` with the file; for a guest a sentence, which blames nobody: no guest is void because of it.
+//! Tests: below; with scripts in QEMU's place in `tests/qemu/identity.rs`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Mutex;
+
+use fs_err::File;
+use sha2::{Digest, Sha256};
+
+use crate::configuration::Executable;
+use crate::process::lock;
+
+/// The QEMU that runs a guest, as its process shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// Its program: the target of /proc/PID/exe (proc_pid_exe(5)), and what is in that file. A path that ends in ` (deleted)` is no file's
+    /// any more; the digest is the running one's all the same.
+    pub executable: Executable,
+    /// Its own name and its arguments, of /proc/PID/cmdline (proc_pid_cmdline(5)). Bytes that are not UTF-8 are replaced.
+    pub command_line: Vec<String>,
+}
+
+impl Executable {
+    /// Of the file that this path leads to. The file is read once in the life of this process, unless it changes.
+    ///
+    /// # Errors
+    /// There is no such file, or it may not be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let path = fs_err::canonicalize(path)?;
+        let sha256 = digest(&File::open(&path)?)?;
+        Ok(Self { path, sha256 })
+    }
+}
+
+impl Running {
+    /// Of the process with this number.
+    ///
+    /// # Errors
+    /// It has ended, or is another user's.
+    pub(super) fn read(pid: u32) -> io::Result<Self> {
+        let folder = Path::new("/proc").join(pid.to_string());
+        let exe = folder.join("exe");
+        let path = fs_err::read_link(&exe)?;
+        // Through the process, not by the path: under that there may be another file by now.
+        let sha256 = digest(&File::open(&exe)?)?;
+        let words = fs_err::read(folder.join("cmdline"))?;
+        let words = words.strip_suffix(b"\0").unwrap_or(&words);
+        let command_line =
+            words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        Ok(Self { executable: Executable { path, sha256 }, command_line })
+    }
+
+    /// Of the process that was found to speak QMP, if one was.
+    pub(super) async fn of_speaker(pid: Result<u32, String>) -> Result<Self, String> {
+        let pid = pid.map_err(|reason| format!("which process speaks qmp is not known: {reason}"))?;
+        // The first look at a program reads all of it.
+        let read = tokio::task::spawn_blocking(move || Self::read(pid)).await;
+        let read = read.map_err(io::Error::from).and_then(|read| read);
+        read.map_err(|error| format!("process {pid} speaks qmp, and cannot be looked at: {error}"))
+    }
+}
+
+/// What a file is known by while nobody changes it: device, inode, bytes, and when it and its inode were changed, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fingerprint {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified_ns: i128,
+    // Unlike the time before, nobody can set this one (utimensat(2)).
+    changed_ns: i128,
+}
+
+impl Fingerprint {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+type Digests = Mutex<BTreeMap<Fingerprint, String>>;
+
+/// SHA-256 of a file, in hexadecimal digits.
+fn digest(file: &File) -> io::Result<String> {
+    static KNOWN: Digests = Mutex::new(BTreeMap::new());
+    digest_once(file, &KNOWN, |mut file| {
+        let mut hash = Sha256::new();
+        io::copy(&mut file, &mut hash)?;
+        Ok(format!("{:x}", hash.finalize()))
+    })
+}
+
+/// The digest that is known of this file; or what `hash` says, which is then known. Others wait meanwhile, and then know it too.
+fn digest_once(
+    file: &File,
+    known: &Digests,
+    hash: impl FnOnce(&File) -> io::Result<String>,
+) -> io::Result<String> {
+    let mut known = lock(known);
+    let before = Fingerprint::of(file)?;
+    if let Some(digest) = known.get(&before) {
+        return Ok(digest.clone());
+    }
+    let digest = hash(file)?;
+    if Fingerprint::of(file)? == before {
+        known.insert(before, digest.clone());
+    }
+    Ok(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn an_executable_is_the_file_behind_all_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = fs_err::canonicalize(folder.path()).unwrap();
+        fs_err::write(folder.join("real"), "abc").unwrap();
+        symlink("real", folder.join("one")).unwrap();
+        symlink(folder.join("one"), folder.join("two")).unwrap();
+        let executable = Executable::of(&folder.join("two")).unwrap();
+        assert_eq!(executable.path, folder.join("real"));
+        // FIPS 180-2, appendix B.1.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(executable.sha256, abc);
+        fs_err::write(folder.join("real"), "abcd").unwrap();
+        assert_ne!(Executable::of(&folder.join("two")).unwrap().sha256, abc);
+        assert_eq!(Executable::of(&folder.join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_is_read_once_until_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        let (known, reads) = (Digests::default(), Cell::new(0));
+        let look = || {
+            let hash = |_: &File| {
+                reads.set(reads.get() + 1);
+                Ok(format!("read {}", reads.get()))
+            };
+            digest_once(&File::open(&path).unwrap(), &known, hash).unwrap()
+        };
+        fs_err::write(&path, "one").unwrap();
+        assert_eq!([look(), look(), look()], ["read 1"; 3]);
+        fs_err::write(&path, "other").unwrap();
+        assert_eq!([look(), look()], ["read 2"; 2]);
+        // Another file in its place, of the same size.
+        fs_err::write(folder.path().join("new"), "third").unwrap();
+        fs_err::rename(folder.path().join("new"), &path).unwrap();
+        assert_eq!([look(), look()], ["read 3"; 2]);
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_not_known_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        fs_err::write(&path, "one").unwrap();
+        let (file, known) = (File::open(&path).unwrap(), Digests::default());
+        let hash = |_: &File| fs_err::write(&path, "longer").map(|()| "torn".to_owned());
+        assert_eq!(digest_once(&file, &known, hash).unwrap(), "torn");
+        assert!(lock(&known).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_process_shows_its_own_program_and_arguments_also_when_another_file_has_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = fs_err::canonicalize(folder.path()).unwrap();
+        let program = folder.join("program");
+        let real = fs_err::canonicalize("/bin/sh").unwrap();
+        // By another process: a child that another test forks meanwhile would hold the file open for writing (ETXTBSY).
+        assert!(Command::new("cp").args([&real, &program]).status().unwrap().success());
+        let words = ["-c", "echo on; read line", "", "two words"];
+        let mut command = Command::new(&program);
+        let mut child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // Right after execve(2) it has no arguments to show yet.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
+        fs_err::remove_file(&program).unwrap();
+        fs_err::write(&program, "another").unwrap();
+        let running = Running::of_speaker(Ok(child.id())).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let running = running.unwrap();
+        assert_eq!(running.command_line[0], program.to_str().unwrap());
+        assert_eq!(running.command_line[1..], words);
+        assert_eq!(running.executable.path, Path::new(&format!("{} (deleted)", program.display())));
+        assert_eq!(running.executable.sha256, Executable::of(&real).unwrap().sha256);
+
+        let gone = Running::of_speaker(Ok(child.id())).await.unwrap_err();
+        assert!(gone.contains("cannot be looked at") && gone.contains("exe"), "{gone}");
+        let unknown = Running::of_speaker(Err("nobody spoke".to_owned())).await.unwrap_err();
+        assert_eq!(unknown, "which process speaks qmp is not known: nobody spoke");
+    }
+}
