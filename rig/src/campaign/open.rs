@@ -117,10 +117,14 @@ fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &Abilities, accelerator: 
         cell: planned.cell,
         skipped: planned.skipped.map(|lack| lack.to_string()),
     });
+    let qemu = abilities.qemu.as_ref().ok();
+    let executable = qemu.and_then(|qemu| qemu.executable.as_ref().ok());
     RunRecord {
         environment: Environment {
             host: environment::host(),
-            qemu: abilities.qemu.as_ref().map(|qemu| qemu.version.0.clone()).unwrap_or_default(),
+            qemu: qemu.map(|qemu| qemu.version.0.clone()).unwrap_or_default(),
+            qemu_path: executable.map(|found| found.path.display().to_string()).unwrap_or_default(),
+            qemu_sha256: executable.map(|found| found.sha256.clone()).unwrap_or_default(),
             // Nothing was probed for a run without guests.
             accelerator: if draft.images.is_empty() { "none" } else { accelerator.engine.word() }.to_owned(),
             accelerator_reason: accelerator.reason.clone(),

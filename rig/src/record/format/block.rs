@@ -161,6 +161,12 @@ pub struct TargetRecord {
     pub kernel_package: String,
     /// The command line that rig gave to QEMU, the program first; empty for a host.
     pub command_line: Vec<String>,
+    /// The QEMU process that ran, as it was found running: a script of QEMU's name in PATH cannot hide behind what was asked for. Null for a host, or where
+    /// it could not be looked at.
+    pub running: Option<RunningQemu>,
+    /// Why the process could not be looked at; empty where it could, or where there was none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub running_unknown: String,
     /// From start to the agent's hello.
     pub boot_ns: u64,
     /// How it was verified that vhost-net really carries the packets; empty where the configuration has none.
@@ -169,6 +175,18 @@ pub struct TargetRecord {
     pub console: String,
     /// Where the QMP log lies, relative to the run's folder; empty for a host.
     pub qmp: String,
+}
+
+/// The process that answered on QMP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RunningQemu {
+    /// Its program, links followed (/proc/PID/exe).
+    pub path: String,
+    /// SHA-256 (hex) of that program's bytes.
+    pub sha256: String,
+    /// Its own command line, the program first (/proc/PID/cmdline).
+    pub command_line: Vec<String>,
 }
 
 /// Packets seen on the wire next to the target (its tap, or its end of the veth), by a packet socket.

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub use super::id::BlockId;
 pub use agent::{AgentRecord, InterfaceRecord};
-pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, TargetRecord, Witness};
+pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, RunningQemu, TargetRecord, Witness};
 pub use cell::CellRecord;
 pub use placement::{Order, Places};
 pub use run::{CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord};

@@ -152,6 +152,10 @@ pub struct Environment {
     pub host: Host,
     /// `qemu-system-x86_64 --version`, first line; empty without QEMU.
     pub qemu: String,
+    /// The program that PATH has for QEMU, links followed; empty without QEMU.
+    pub qemu_path: String,
+    /// SHA-256 (hex) of that program's bytes.
+    pub qemu_sha256: String,
     /// Which accelerator `auto` stands for: `kvm` or `tcg`; `none` for a run without guests.
     pub accelerator: String,
     /// Why.

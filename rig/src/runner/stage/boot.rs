@@ -10,9 +10,9 @@ use super::error::StageError;
 use crate::configuration::QemuSpec;
 use crate::image::{Image, Overlay};
 use crate::machine::qemu::argv::{DATA_MAC, PEER_MAC};
-use crate::machine::qemu::{Guest, GuestNet, GuestPlan};
+use crate::machine::qemu::{Guest, GuestNet, GuestPlan, Running};
 use crate::path::Addressing;
-use crate::record::format::{Origin, TargetRecord};
+use crate::record::format::{Origin, RunningQemu, TargetRecord};
 use crate::record::{Endpoint, Layout, VoidReason};
 use crate::runner::attempt::Attempt;
 use crate::runner::laboratory::Laboratory;
@@ -72,6 +72,14 @@ impl Attachment {
     }
 }
 
+fn running_qemu(running: &Running) -> RunningQemu {
+    RunningQemu {
+        path: running.executable.path.display().to_string(),
+        sha256: running.executable.sha256.clone(),
+        command_line: running.command_line.clone(),
+    }
+}
+
 /// A guest, verified; what is learned of it is written down as it is learned.
 pub(super) async fn boot(
     laboratory: &Laboratory,
@@ -111,6 +119,10 @@ pub(super) async fn boot(
     let guest = Guest::boot(plan, laboratory.boot_deadline).await?;
     record.origin = Some(Origin::Cold);
     record.command_line = guest.command_line().to_vec();
+    match guest.running() {
+        Ok(running) => record.running = Some(running_qemu(running)),
+        Err(why) => why.clone_into(&mut record.running_unknown),
+    }
     let verified = guest.verify().await?;
     record.accelerator = verified.engine.word().to_owned();
     record.vhost_proof = verified.vhost_proof;
