@@ -16,5 +16,7 @@ mod record;
 mod recorded;
 #[path = "golden/reports.rs"]
 mod reports;
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "golden/shape.rs"]
 mod shape;

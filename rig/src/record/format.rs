@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rig_protocol::{Hello, Tally};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::void_reason::VoidReason;
@@ -99,7 +100,7 @@ pub struct ImageRecord {
 }
 
 /// The host, as far as it can change a result.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// The host.
     pub host: Host,
@@ -117,7 +118,7 @@ pub struct Environment {
 }
 
 /// The host's hardware and kernel.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
     /// `uname -r`
     pub kernel: String,
