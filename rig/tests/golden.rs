@@ -8,6 +8,8 @@ mod analysis;
 mod claims;
 #[path = "golden/contradictions.rs"]
 mod contradictions;
+#[path = "golden/dictionary.rs"]
+mod dictionary;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/record.rs"]
