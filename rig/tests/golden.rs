@@ -12,6 +12,8 @@ mod claims;
 mod contradictions;
 #[path = "golden/damage.rs"]
 mod damage;
+#[path = "golden/dictionary.rs"]
+mod dictionary;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/hostile.rs"]
@@ -22,5 +24,7 @@ mod record;
 mod recorded;
 #[path = "golden/reports.rs"]
 mod reports;
+#[path = "support/schema.rs"]
+mod schema;
 #[path = "golden/shape.rs"]
 mod shape;

@@ -17,6 +17,8 @@ use nix::unistd::Pid;
 
 #[path = "rehearsal/matrix.rs"]
 mod matrix;
+#[path = "support/schema.rs"]
+mod schema;
 
 /// Held while one of the short ones runs.
 static ONE_SHORT_ONE: Mutex<()> = Mutex::new(());

@@ -14,8 +14,8 @@ use crate::record::Run;
 
 use super::measured::Measured;
 use super::model::{
-    Caution, CellName, CellStatus, CellSummary, ControlSummary, EndCaution, Ground, PacketCaution, Question,
-    TrialCaution,
+    Caution, CellName, CellStatus, CellSummary, ControlStatus, ControlSummary, EndCaution, Ground,
+    PacketCaution, Question, TrialCaution,
 };
 use super::rules::Rules;
 
@@ -61,13 +61,16 @@ fn about_controls(
     controls: &[ControlSummary],
 ) -> impl Iterator<Item = TrialCaution> + use<> {
     let blind = cells.iter().filter(|cell| cell.status == CellStatus::Blind).count();
-    let failed: BTreeSet<String> = controls
-        .iter()
-        .filter(|control| control.failed())
-        .map(|control| format!("{} in {} {}", control.control, control.configuration, control.kernel))
-        .collect();
-    let failed = (!failed.is_empty()).then(|| TrialCaution::ControlsFailed(failed.into_iter().collect()));
-    failed.into_iter().chain((blind > 0).then_some(TrialCaution::Blind(blind)))
+    let named = |status| {
+        let of_status = controls.iter().filter(|control| control.status() == status);
+        let names: BTreeSet<String> = of_status
+            .map(|control| format!("{} in {} {}", control.control, control.configuration, control.kernel))
+            .collect();
+        (!names.is_empty()).then(|| names.into_iter().collect())
+    };
+    let failed = named(ControlStatus::Failed).map(TrialCaution::ControlsFailed);
+    let idle = named(ControlStatus::NotExercised).map(TrialCaution::ControlsNotExercised);
+    failed.into_iter().chain(idle).chain((blind > 0).then_some(TrialCaution::Blind(blind)))
 }
 
 fn about_the_host(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item = EndCaution> + use<> {

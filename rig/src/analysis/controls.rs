@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::Errno;
+use rig_protocol::{Errno, Op};
 use rig_stats::{Count, Interval, clopper_pearson};
 
 use super::measured::Measured;
@@ -53,6 +53,9 @@ fn failure(
     }
     // The armed filter is the truth, the declared rate only its plan: one missing return is one that the instrument lost.
     let seen = found.hits();
+    if seen == 0 && expected > 0.0 && !exercised(measured, errno, expected, bounds) {
+        return Some(ControlFailure::NotExercised { errno, expected, trials: found.trials() });
+    }
     match measured.tally.injected.get(&errno) {
         Some(&injected) if injected != seen => Some(ControlFailure::Lost { errno, injected, seen }),
         Some(_) | None if bounds.contains(expected) => None,
@@ -67,6 +70,16 @@ fn failure(
     }
 }
 
+/// Whether a control that found nothing had something to find. One that injects had it in every trial that was armed: with few trials
+/// that may be none, which the bounds of the rate allow, and no zero is proven by it. Of one that does not inject only the rate is known.
+fn exercised(measured: &Measured<'_>, errno: Errno, expected: f64, bounds: Interval) -> bool {
+    let lanes = measured.cell().subject.script.lanes.iter();
+    let mut operations = lanes.flat_map(|lane| &lane.steps).map(|step| &step.op);
+    let injects = operations.any(|op| matches!(op, Op::Inject { errno: injected, .. } if *injected == errno));
+    let armed = measured.tally.injected.get(&errno).copied().unwrap_or(0);
+    armed > 0 || (!injects && !bounds.contains(expected))
+}
+
 /// Which configurations (with a kernel) cannot see which errno.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
@@ -77,7 +90,7 @@ pub(super) struct Sight {
 const PROVEN: [Errno; 2] = [Errno::EBADF, Errno::ENOENT];
 
 impl Sight {
-    /// A configuration with a kernel sees an errno if it has a positive control of it, and no control of it failed.
+    /// A configuration with a kernel sees an errno if it has a positive control of it, and every control of it passed.
     ///
     /// A negative control that failed blinds too: an instrument that finds what is not there can say as little.
     pub(super) fn from(measured: &[Measured<'_>], controls: &[ControlSummary]) -> Self {

@@ -21,11 +21,11 @@ pub mod words;
 
 use crate::record::Run;
 
-use model::{CellStatus, ComparisonVerdict, ReportModel, RunSummary};
+use model::{
+    CellStatus, ComparisonVerdict, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR,
+    ReportModel, RunSummary,
+};
 use rules::Rules;
-
-/// Version of the report's shape (contract, `format`).
-pub const REPORT_FORMAT: u32 = 1;
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
 pub fn analyse(run: &Run) -> ReportModel {
@@ -40,6 +40,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     let cautions = cautions::collect(run, &measured, &cells, &controls, rules);
     ReportModel {
         format: REPORT_FORMAT,
+        format_minor: REPORT_FORMAT_MINOR,
         run: RunSummary {
             id: run.record.id.clone(),
             seed: run.record.seed,
@@ -67,7 +68,7 @@ pub fn analyse(run: &Run) -> ReportModel {
 pub enum Conclusion {
     /// Every cell that was not skipped has its trials, and its controls passed.
     Done,
-    /// Some cells are short or blind.
+    /// Some cells are short or blind, or a control failed or had nothing to find.
     Short,
     /// An alert fired, or a comparison whose difference is news differs.
     Alert,
@@ -83,7 +84,11 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
         return Conclusion::Alert;
     }
     let short = model.cells.iter().any(|cell| matches!(cell.status, CellStatus::Short | CellStatus::Blind));
-    if short || model.controls.iter().any(|control| control.failed()) {
+    let unproven = |control: &ControlSummary| match control.status() {
+        ControlStatus::Failed | ControlStatus::NotExercised => true,
+        ControlStatus::Passed | ControlStatus::NotRun => false,
+    };
+    if short || model.controls.iter().any(unproven) {
         return Conclusion::Short;
     }
     Conclusion::Done

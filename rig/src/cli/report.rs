@@ -1,4 +1,4 @@
-//! `rig report`: renders a recorded run, from its files alone.
+//! `rig report`: renders a recorded run, from its files alone; and prints the schemas of what is written.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
 use crate::campaign::{read_report, write_reports};
 use crate::record;
-use crate::report::Format;
+use crate::report::{FileSchema, Format};
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,17 @@ pub(super) struct Arguments {
     results: PathBuf,
     #[arg(long, value_name = "DIR", help = about_output())]
     output: Option<PathBuf>,
+    /// Print the JSON Schema of report.json, or of another file of a run; needs no run
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = FileSchema::REPORT.name,
+        value_parser = PossibleValuesParser::new(FileSchema::ALL.iter().map(|schema| schema.name)),
+        conflicts_with_all = ["run", "format", "results", "output"]
+    )]
+    schema: Option<String>,
 }
 
 fn about_output() -> String {
@@ -43,6 +54,9 @@ fn about_output() -> String {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    if let Some(schema) = arguments.schema.as_deref().and_then(FileSchema::from_name) {
+        return print(&schema.text());
+    }
     let dir = record::find(&arguments.results, &arguments.run)?;
     let model = read_report(&dir)?;
     let mut formats = Vec::new();

@@ -1,79 +1,128 @@
 //! One row per cell and errno, for spreadsheets and data frames.
 //!
-//! Holds the column names (add, don't rename). Must not compute a number.
+//! Holds the columns with their descriptions (add at the end, don't rename). Must not compute a number.
 //! Units: shares of 1. Errors: none.
-//! Tests: golden reports.
+//! Tests: golden reports; `tests/golden/dictionary.rs` holds the descriptions against `docs/record.md`.
 
-use crate::analysis::model::{CellStatus, CellSummary, Question, Rate, ReportModel, told};
+use crate::analysis::model::{CellStatus, CellSummary, ControlSummary, Question, Rate, ReportModel, told};
 
-const COLUMNS: [&str; 23] = [
-    "run",
-    "cell",
-    "scenario",
-    "parameters",
-    "configuration",
-    "kernel",
-    "kernel_release",
-    "path",
-    "accelerators",
-    "proxied",
-    "control",
-    "status",
-    "reason",
-    "trials",
-    "trials_wanted",
-    "void",
-    "blocks",
-    "errno",
-    "count",
-    "n",
-    "low",
-    "high",
-    "confidence",
-];
+use super::status::{control_words, status_word};
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its name, in the first row.
+    pub name: &'static str,
+    /// What stands in it, with its unit, and what an empty field means.
+    pub about: &'static str,
+    value: fn(&Row<'_>) -> String,
+}
+
+/// What a row is made of.
+struct Row<'a> {
+    run: &'a str,
+    cell: &'a CellSummary,
+    control: Option<&'a ControlSummary>,
+    errno: Question,
+    rate: &'a Rate,
+}
+
+const fn column(name: &'static str, about: &'static str, value: fn(&Row<'_>) -> String) -> Column {
+    Column { name, about, value }
+}
+
+impl Column {
+    /// All, in their order.
+    pub const ALL: &'static [Self] = &[
+        column("run", "Id of the run.", |row| row.run.to_owned()),
+        column("cell", "Id of the cell.", |row| row.cell.id.clone()),
+        column("scenario", "Name of its scenario.", |row| row.cell.scenario.clone()),
+        column("parameters", "Its parameters, `name=value`, separated by spaces.", |row| {
+            parameters(row.cell)
+        }),
+        column("configuration", "Name of its configuration.", |row| row.cell.configuration.clone()),
+        column("kernel", "Value of the kernel axis: a kernel's name, or `host`.", |row| {
+            row.cell.kernel.clone()
+        }),
+        column("kernel_release", "`uname -r` as the agents reported it; empty where none spoke.", |row| {
+            row.cell.kernel_release.clone()
+        }),
+        column("path", "Name of its path.", |row| row.cell.path.clone()),
+        column(
+            "accelerators",
+            "What executed its targets: `kvm`, `tcg` or `none`, separated by spaces; empty where no block counts.",
+            |row| row.cell.accelerators.join(" "),
+        ),
+        column("proxied", "`true` where libslirp terminates TCP on the way, otherwise `false`.", |row| {
+            row.cell.proxied.to_string()
+        }),
+        column("control", "Name of the control that the cell is; empty where it is none.", |row| {
+            row.control.map_or_else(String::new, |control| control.control.clone())
+        }),
+        column("status", "How the cell ended: `complete`, `short`, `skipped` or `blind`.", |row| {
+            status_word(row.cell.status).to_owned()
+        }),
+        column("reason", "Why it is short, skipped or blind, in words; otherwise mostly empty.", |row| {
+            told(&row.cell.reason)
+        }),
+        column("trials", "Number of trials that have an outcome.", |row| row.cell.trials.to_string()),
+        column("trials_wanted", "Number of trials that were asked for.", |row| {
+            row.cell.trials_wanted.to_string()
+        }),
+        column("void", "Number of trials without an outcome, because the testbed failed.", |row| {
+            row.cell.void.to_string()
+        }),
+        column("blocks", "Number of blocks that count.", |row| row.cell.blocks.to_string()),
+        column("errno", "What the following columns count: `EBADF`, `ENOENT` or `any_error`.", |row| {
+            row.errno.to_string()
+        }),
+        column(
+            "count",
+            "Number of trials whose verdict call returned -1 with it; empty where the cell was skipped.",
+            counted,
+        ),
+        column("n", "Number of trials that have an outcome: `count` is a part of these.", |row| {
+            row.rate.n.to_string()
+        }),
+        column("low", "Lower bound of `count / n`, a share of 1.", |row| row.rate.low.to_string()),
+        column("high", "Upper bound of `count / n`, a share of 1.", |row| row.rate.high.to_string()),
+        column("confidence", "Two-sided confidence of the bounds, a share of 1.", |row| {
+            row.rate.confidence.to_string()
+        }),
+        column(
+            "control_status",
+            "What came of the control: `passed`, `failed`, `not exercised` or `not run`; empty where the cell is none.",
+            |row| row.control.map_or("", |control| control_words(control.status())).to_owned(),
+        ),
+        column(
+            "control_reason",
+            "Why the control has not passed, in words; empty where it has, or the cell is none.",
+            |row| row.control.map_or_else(String::new, |control| told(&control.failure)),
+        ),
+    ];
+}
 
 pub(super) fn render(model: &ReportModel) -> String {
     let mut rows = csv::Writer::from_writer(Vec::new());
     let written = "a vector takes all";
-    rows.write_record(COLUMNS).expect(written);
+    rows.write_record(Column::ALL.iter().map(|column| column.name)).expect(written);
     for cell in &model.cells {
         let control = model.controls.iter().find(|control| control.cell == cell.id);
         for (errno, rate) in &cell.rates {
-            let control = control.map_or("", |control| control.control.as_str());
-            rows.write_record(row(&model.run.id, cell, control, *errno, rate)).expect(written);
+            let row = Row { run: &model.run.id, cell, control, errno: *errno, rate };
+            rows.write_record(Column::ALL.iter().map(|column| (column.value)(&row))).expect(written);
         }
     }
     let bytes = rows.into_inner().expect(written);
     String::from_utf8(bytes).expect("all fields are text")
 }
 
-fn row(run: &str, cell: &CellSummary, control: &str, errno: Question, rate: &Rate) -> [String; 23] {
-    let parameters: Vec<String> =
-        cell.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    [
-        run.to_owned(),
-        cell.id.clone(),
-        cell.scenario.clone(),
-        parameters.join(" "),
-        cell.configuration.clone(),
-        cell.kernel.clone(),
-        cell.kernel_release.clone(),
-        cell.path.clone(),
-        cell.accelerators.join(" "),
-        cell.proxied.to_string(),
-        control.to_owned(),
-        super::status::status_word(cell.status).to_owned(),
-        told(&cell.reason),
-        cell.trials.to_string(),
-        cell.trials_wanted.to_string(),
-        cell.void.to_string(),
-        cell.blocks.to_string(),
-        errno.to_string(),
-        // A cell that was not run has no count; a 0 in a data frame would be read as one.
-        if cell.status == CellStatus::Skipped { String::new() } else { rate.count.to_string() },
-        rate.n.to_string(),
-        rate.low.to_string(),
-        rate.high.to_string(),
-        rate.confidence.to_string(),
-    ]
+fn parameters(cell: &CellSummary) -> String {
+    let parameters = cell.parameters.iter().map(|(name, value)| format!("{name}={value}"));
+    parameters.collect::<Vec<_>>().join(" ")
+}
+
+/// A cell that was not run has no count; a 0 in a data frame would be read as one.
+fn counted(row: &Row<'_>) -> String {
+    if row.cell.status == CellStatus::Skipped { String::new() } else { row.rate.count.to_string() }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::analysis::model::{
-    Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlFailure, ControlSummary,
+    Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
     ReportModel, told,
 };
 use crate::analysis::words::{Rounding, count, p_value, percent};
@@ -56,12 +56,11 @@ fn cell(cell: &CellSummary) -> TestCase {
 }
 
 fn control(control: &ControlSummary) -> TestCase {
-    let status = match &control.failure {
-        None => TestCaseStatus::success(),
-        Some(failed @ ControlFailure::NotRun(_)) => skipped(&failed.to_string()),
-        Some(failed @ (ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. })) => {
-            failure(&failed.to_string(), "control")
-        }
+    let reason = told(&control.failure);
+    let status = match control.status() {
+        ControlStatus::Passed => TestCaseStatus::success(),
+        ControlStatus::NotExercised | ControlStatus::NotRun => skipped(&reason),
+        ControlStatus::Failed => failure(&reason, "control"),
     };
     named(format!("{} {}", control.control, control.kernel), &control.configuration, status)
 }

@@ -1,4 +1,4 @@
-//! Rendering of a report: one file per format, and the list of them.
+//! Rendering of a report: one file per format, and the list of them; and the schemas of what is written.
 //!
 //! Pure: model in, text out, the same bytes everywhere. Must not compute a number.
 //! Units: as in the model; text and tables in per cent. Errors: none.
@@ -7,11 +7,15 @@
 mod csv;
 mod json;
 mod junit;
+mod schema;
 mod status;
 mod table;
 mod text;
 
 use crate::analysis::model::ReportModel;
+
+pub use csv::Column;
+pub use schema::FileSchema;
 
 /// A format.
 #[derive(Debug, Clone, Copy)]

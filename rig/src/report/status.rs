@@ -3,7 +3,7 @@
 //! Must not know a format. Units: none. Errors: none.
 //! Tests: golden reports.
 
-use crate::analysis::model::{CellStatus, ComparisonVerdict, HypothesisVerdict};
+use crate::analysis::model::{CellStatus, ComparisonVerdict, ControlStatus, HypothesisVerdict};
 
 pub(super) fn status_word(status: CellStatus) -> &'static str {
     match status {
@@ -11,6 +11,15 @@ pub(super) fn status_word(status: CellStatus) -> &'static str {
         CellStatus::Short => "short",
         CellStatus::Skipped => "skipped",
         CellStatus::Blind => "blind",
+    }
+}
+
+pub(super) fn control_words(status: ControlStatus) -> &'static str {
+    match status {
+        ControlStatus::Passed => "passed",
+        ControlStatus::Failed => "failed",
+        ControlStatus::NotExercised => "not exercised",
+        ControlStatus::NotRun => "not run",
     }
 }
 

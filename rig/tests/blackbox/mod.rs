@@ -1,11 +1,13 @@
 //! rig as its user has it: the built program, a matrix file, a folder, and what is found there afterwards.
 //!
-//! Holds no assertion about what was measured. Must not use the library but for the shape of the record.
+//! Holds no assertion about what was measured. Must not use the library but for the shapes of record and report.
 //! Every wait has a name and ends at once when rig does. Kills only processes that it started.
 
 pub(crate) mod belongings;
 pub(crate) mod packets;
 pub(crate) mod processes;
+#[path = "../support/schema.rs"]
+mod schema;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -22,6 +24,8 @@ use rig::record::{JournalEntry, Layout};
 use rig_protocol::TrialRecord;
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use schema::assert_report;
 
 /// No wait of these tests takes this long unless something is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
@@ -247,7 +251,9 @@ impl Recorded {
     }
 
     pub(crate) fn report(&self) -> Json {
-        serde_json::from_str(&self.read("report.json")).unwrap()
+        let report = serde_json::from_str(&self.read("report.json")).unwrap();
+        assert_report(&report);
+        report
     }
 
     /// Every line of the journal, none of which may be torn.

@@ -2,14 +2,14 @@
 
 use rig::analysis::model::{
     Caution, CellReason, CellStatus, CellSummary, ComparedCell, Comparison, ComparisonReason,
-    ComparisonVerdict, ControlFailure, EndCaution, HypothesisVerdict, PacketCaution, Question, ReportModel,
-    TrialCaution,
+    ComparisonVerdict, ControlFailure, ControlStatus, EndCaution, HypothesisVerdict, PacketCaution, Question,
+    ReportModel, TrialCaution,
 };
 use rig::analysis::{Conclusion, conclusion};
 use rig::record::format::Witness;
-use rig_protocol::{Errno, Returned, TcpState};
+use rig_protocol::{Errno, Returned, Tally, TcpState};
 
-use crate::fixture::{BLOCK, Play, sound, turn, void};
+use crate::fixture::{BLOCK, Play, sound, turn, unarmed, void};
 
 use Question::{AnyError, Ebadf, Enoent};
 
@@ -90,6 +90,62 @@ fn one_hit_in_a_negative_control_fails_it() {
     assert!(matches!(failed[0].failure, Some(ControlFailure::OutOfBounds { seen: 1, of: 2_000, .. })));
     assert_eq!((failed[0].control.as_str(), failed[0].kernel.as_str()), ("no-fault", "6.12"));
     assert_eq!(comparison(&model, "reset-after-data", "6.12", Ebadf).verdict, ComparisonVerdict::Blind);
+}
+
+/// Without a single armed trial the bounds allow the known rate, and would allow it of an instrument that sees nothing.
+#[test]
+fn a_control_without_a_single_armed_trial_proves_nothing() {
+    let mut bench = sound();
+    unarmed(&mut bench, "virtio-tap", "6.12");
+    let model = bench.model();
+    let idle: Vec<_> = model.controls.iter().filter(|c| c.status() == ControlStatus::NotExercised).collect();
+    assert_eq!(idle.len(), 1);
+    assert_eq!((idle[0].count, idle[0].n, idle[0].passed(), idle[0].failed()), (0, 100, false, false));
+    assert!(idle[0].high > idle[0].expected_rate, "the bounds alone would let it pass");
+    assert_eq!(comparison(&model, "reset-after-data", "6.12", Enoent).verdict, ComparisonVerdict::Blind);
+    assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.12").status, CellStatus::Blind);
+    assert_eq!(cell(&model, "reset-after-data", "virtio-tap", "6.1").status, CellStatus::Complete);
+    let not_exercised =
+        |caution: &&Caution| matches!(caution, Caution::Trials(TrialCaution::ControlsNotExercised(_)));
+    assert_eq!(model.cautions.iter().filter(not_exercised).count(), 1);
+    // Nor is a run well that has nothing but controls.
+    bench.record.cells.retain(|record| record.cell.control.is_some());
+    assert_eq!(conclusion(&bench.model()), Conclusion::Short);
+}
+
+#[test]
+fn one_armed_trial_that_is_found_passes_and_one_that_is_not_fails() {
+    for (seen, wanted) in [(1, ControlStatus::Passed), (0, ControlStatus::Failed)] {
+        let mut bench = sound();
+        unarmed(&mut bench, "virtio-tap", "6.12");
+        let block = bench.block(Play::InjectedEnoent, "virtio-tap", "6.12", 1);
+        turn(block, seen, Errno::ENOENT);
+        block.tally.injected.insert(Errno::ENOENT, 1);
+        let controls = bench.model().controls;
+        let one = controls.iter().find(|c| (c.control.as_str(), c.n) == ("injected-enoent", 100));
+        assert_eq!(one.expect("the one of few trials").status(), wanted, "{seen} seen");
+    }
+}
+
+/// A control that does not inject has its fault in every trial: that none was found is a failure, unless so few trials may have had none.
+#[test]
+fn a_control_that_does_not_inject_fails_by_its_bounds() {
+    for (rate, trials, wanted) in [
+        (1.0, 1_000, ControlStatus::Failed),
+        (0.01, 1_000, ControlStatus::Failed),
+        (0.01, 50, ControlStatus::NotExercised),
+    ] {
+        let mut bench = sound();
+        let control = &mut bench.cell(Play::ClosedDescriptor, "virtio-tap", "6.1").cell.control;
+        control.as_mut().expect("it is one").expected_rate = rate;
+        for index in 0..2 {
+            let tally = &mut bench.block(Play::ClosedDescriptor, "virtio-tap", "6.1", index).tally;
+            *tally = Tally { trials, ..Tally::default() };
+        }
+        let controls = bench.model().controls;
+        let one = controls.iter().find(|c| c.control == "closed-descriptor" && c.kernel == "6.1");
+        assert_eq!(one.expect("planned").status(), wanted, "{rate} {trials}");
+    }
 }
 
 #[test]

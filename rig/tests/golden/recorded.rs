@@ -13,6 +13,8 @@ use rig::record::Reader;
 use rig::report::Format;
 use serde_json::{Value as Json, json};
 
+use crate::schema::assert_report;
+
 pub(crate) fn folder(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/runs").join(version)
 }
@@ -30,7 +32,9 @@ fn a_run_of_format_1_says_what_it_said() {
     let model = model("format-1");
     assert!(model.cells.iter().all(|cell| cell.status == CellStatus::Complete), "{:?}", model.cells);
     insta::assert_snapshot!("format_1_text", Format::TEXT.render(&model));
-    insta::assert_snapshot!("format_1_csv", Format::from_name("csv").expect("a format").render(&model));
+    let rendered = |format| Format::from_name(format).expect("a format").render(&model);
+    insta::assert_snapshot!("format_1_csv", rendered("csv"));
+    assert_report(&serde_json::from_str(&rendered("json")).expect("JSON"));
 }
 
 /// Adds up one map of every block's tally, by cell, straight from the files.

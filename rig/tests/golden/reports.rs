@@ -7,10 +7,10 @@ use rig::analysis::model::ReportModel;
 use rig::analysis::{Conclusion, analyse, conclusion};
 use rig::record::Reader;
 use rig::record::format::BlockStatus;
-use rig::report::Format;
+use rig::report::{FileSchema, Format};
 use rig_protocol::{Errno, Histogram, Returned};
 
-use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, id_of, sound, turn, void};
+use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, id_of, sound, turn, unarmed, void};
 
 /// Through the disk, as every report goes.
 pub(crate) fn model(bench: &Bench) -> ReportModel {
@@ -172,6 +172,25 @@ fn a_copy_elsewhere_gives_the_same_bytes() {
     }
 }
 
+/// Controls of so few trials that not one was armed: nothing failed, and nothing is proven.
+#[test]
+fn a_control_that_had_nothing_to_find() {
+    let mut bench = sound();
+    unarmed(&mut bench, "virtio-tap", "6.12");
+    let model = model(&bench);
+    assert_eq!(conclusion(&model), Conclusion::Short);
+    insta::assert_snapshot!("unarmed_text", text(&bench));
+    let lines = |format: &str| {
+        let all = render(&model, format);
+        all.lines()
+            .filter(|line| line.contains("exercised"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    insta::assert_snapshot!("unarmed_junit_lines", lines("junit"));
+    insta::assert_snapshot!("unarmed_csv_lines", lines("csv"));
+}
+
 /// Runs the binary and gives exit code, standard output and standard error.
 fn rig(arguments: &[&str], folder: &Path) -> (i32, String, String) {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_rig"))
@@ -209,4 +228,27 @@ fn the_command_renders_writes_and_refuses() {
     let (code, _, err) = rig(&["report", "--results", "elsewhere"], folder.path());
     assert_eq!(code, 2);
     assert!(err.contains("no run yet"), "{err}");
+}
+
+/// A schema needs no run, and has nothing to do with one.
+#[test]
+fn the_command_prints_schemas() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let wanted = FileSchema::REPORT.text();
+    for arguments in [&["report", "--schema"][..], &["report", "--schema=report"]] {
+        let (code, out, err) = rig(arguments, folder.path());
+        assert_eq!((code, out.as_str(), err.as_str()), (0, wanted.as_str(), ""), "{arguments:?}");
+    }
+    let conflicts = [
+        &["report", "--schema", "latest"][..],
+        &["report", "--schema", "--format", "json"],
+        &["report", "--schema", "--output", "there"],
+        &["report", "--schema", "--results", "there"],
+        &["report", "--schema=raport"],
+    ];
+    for arguments in conflicts {
+        let (code, out, err) = rig(arguments, folder.path());
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert!(err.contains("--schema"), "{err}");
+    }
 }

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rig::report::FileSchema;
 use rig_protocol::Errno;
 use serde_json::Value;
 
 use crate::fixture::{Bench, Play, sound, turn, void};
 use crate::reports::{model, render};
+use crate::schema::{assert_report, assert_valid};
 
 /// Maps whose keys are data, not names of the contract.
 const MAPS: [&str; 8] =
@@ -15,7 +17,7 @@ const MAPS: [&str; 8] =
 
 /// What scripts rely on: added to, never renamed or given another meaning.
 const CONTRACT: &[(&str, &[&str])] = &[
-    ("", &["format", "run", "environment", "cells", "controls", "comparisons", "hypotheses"]),
+    ("", &["format", "format_minor", "run", "environment", "cells", "controls", "comparisons", "hypotheses"]),
     ("run.", &["id", "seed", "started", "rig_version", "complete"]),
     ("environment.", &["host.virtualized", "qemu", "sysctls.*"]),
     (
@@ -43,7 +45,10 @@ const CONTRACT: &[(&str, &[&str])] = &[
     ),
     ("cells[].rates.*.", &["count", "n", "low", "high", "confidence", "method"]),
     ("cells[].latency_ns.*.", &["p50", "p90", "p99", "max"]),
-    ("controls[].", &["configuration", "control", "expected_rate", "observed", "low", "high", "passed"]),
+    (
+        "controls[].",
+        &["configuration", "control", "expected_rate", "observed", "low", "high", "status", "passed"],
+    ),
     (
         "comparisons[].",
         &[
@@ -66,8 +71,11 @@ const CONTRACT: &[(&str, &[&str])] = &[
     ("hypotheses[].", &["id", "claim", "verdict", "cells[]"]),
 ];
 
+/// The report as JSON: every one is what the schema says.
 fn json(bench: &Bench) -> Value {
-    serde_json::from_str(&render(&model(bench), "json")).expect("it is JSON")
+    let json = serde_json::from_str(&render(&model(bench), "json")).expect("it is JSON");
+    assert_report(&json);
+    json
 }
 
 /// A run in which there is something to say under every key.
@@ -125,6 +133,62 @@ fn json_has_the_keys_of_the_contract() {
         format!("{place}: {}\n", kinds.join(" or "))
     });
     insta::assert_snapshot!("json_shape", lines.collect::<String>());
+}
+
+/// What no report may look like is refused: a field that is missing or of another kind, a word that is none of the list, a share that is none.
+/// A field that the schema does not know is none of these: fields are added.
+#[test]
+fn the_schema_is_exact_and_open() {
+    let report = json(&eventful());
+    let mut newer = report.clone();
+    newer["format_minor"] = 99.into();
+    newer["cells"][0]["added"] = "later".into();
+    assert_report(&newer);
+    let wrong: [(&str, Value); 9] = [
+        ("/format", 2.into()),
+        ("/format_minor", 0.into()),
+        ("/environment/host/cpus", 1.5.into()),
+        ("/cells/0/status", "finished".into()),
+        ("/cells/0/trials", (-1).into()),
+        ("/cells/0/rates/EBADF/high", 1.5.into()),
+        ("/controls/0/passed", "true".into()),
+        ("/controls/0/errno", "9".into()),
+        ("/comparisons/0/p_value", Value::Null),
+    ];
+    for (place, value) in wrong {
+        let mut changed = report.clone();
+        *changed.pointer_mut(place).expect(place) = value;
+        assert!(refusal(&changed).contains(place), "{place}: {}", refusal(&changed));
+    }
+    for (place, key) in [
+        ("", "format_minor"),
+        ("/controls/0", "status"),
+        ("/cells/0", "witness_rsts"),
+        ("/cells/0/rates", "ENOENT"),
+    ] {
+        let mut changed = report.clone();
+        let object = changed.pointer_mut(place).and_then(Value::as_object_mut).expect(place);
+        assert!(object.remove(key).is_some());
+        let said = refusal(&changed);
+        assert!(said.contains(&format!("'{place}'")) && said.contains(key), "{place} without {key}: {said}");
+    }
+}
+
+/// What is said of a report that is not what the schema says.
+fn refusal(report: &Value) -> String {
+    let refused = std::panic::catch_unwind(|| assert_report(report)).expect_err("it is refused");
+    refused.downcast_ref::<String>().expect("a message").clone()
+}
+
+/// What `rig report --schema` prints is itself what JSON Schema allows.
+#[test]
+fn every_schema_is_one() {
+    let meta = serde_json::json!({ "$ref": "https://json-schema.org/draft/2020-12/schema" });
+    for schema in FileSchema::ALL {
+        let printed: Value = serde_json::from_str(&schema.text()).expect("JSON");
+        assert_eq!(printed["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        assert_valid(&meta, &printed, schema.name);
+    }
 }
 
 fn part<'a>(json: &'a Value, list: &str, wanted: &[(&str, &str)]) -> &'a Value {
@@ -185,6 +249,12 @@ fn json_says_what_csv_says() {
             let row = row.expect("as many fields as columns");
             let cell = part(&json, "cells", &[("id", &row["cell"])]);
             let rate = &cell["rates"][&row["errno"]];
+            let control =
+                json["controls"].as_array().expect("a list").iter().find(|c| c["cell"] == cell["id"]);
+            let said = |key: &str| control.map_or("", |control| control[key].as_str().expect("text"));
+            assert_eq!(said("control"), row["control"]);
+            assert_eq!(said("status").replace('_', " "), row["control_status"]);
+            assert_eq!(said("reason"), row["control_reason"]);
             for column in
                 ["scenario", "configuration", "kernel", "kernel_release", "path", "status", "reason"]
             {

@@ -81,10 +81,11 @@ fn shards_are_disjoint_and_make_up_the_whole() {
         return;
     }
     let lab = lab("1ms");
-    let whole = cells(&run_in(&lab, "whole", "--seed 7 --trials 3"));
+    // So many that 20 % of each block of a control are at least one.
+    let whole = cells(&run_in(&lab, "whole", "--seed 7 --trials 10"));
     // Each part has only some of the controls, so that what it finds may be blind: the exit code is not the point here.
     let part = |name: &str, shard: &str| {
-        let ended = lab.run(&format!("matrix run --results {name} --seed 7 --trials 3 --shard {shard}"));
+        let ended = lab.run(&format!("matrix run --results {name} --seed 7 --trials 10 --shard {shard}"));
         assert!(matches!(ended.status.code(), Some(0 | 3)), "{ended:?}");
         let mut runs = std::fs::read_dir(lab.path().join(name)).unwrap();
         cells(&Recorded::new(&runs.next().unwrap().unwrap().path()))
@@ -100,17 +101,18 @@ fn trials_on_the_command_line_win() {
         return;
     }
     let lab = lab("1ms");
-    lab.run("matrix run --seed 7 --trials 7 scenario=rst").expect(0);
+    // 20 % of each block of a control are at least one.
+    lab.run("matrix run --seed 7 --trials 11 scenario=rst").expect(0);
     let run = lab.only_run();
     let cells = run.cells("bare-metal");
     assert_eq!(cells.len(), 4);
     for cell in cells {
-        assert_eq!((&cell["trials"], &cell["trials_wanted"]), (&7.into(), &7.into()), "{cell}");
+        assert_eq!((&cell["trials"], &cell["trials_wanted"]), (&11.into(), &11.into()), "{cell}");
     }
     // Spread over the blocks that the file asks for.
     let mut trials: Vec<u64> = run.played().iter().map(|block| block.tally.trials).collect();
     trials.sort_unstable();
-    assert_eq!(trials, [1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+    assert_eq!(trials, [2, 3, 3, 3, 5, 5, 5, 6, 6, 6]);
 }
 
 #[test]

@@ -82,6 +82,8 @@ pub enum PacketCaution {
 pub enum TrialCaution {
     /// These controls failed (`control in configuration kernel`).
     ControlsFailed(Vec<String>),
+    /// These controls were played, and the fault that they must find was in no trial (named as those that failed).
+    ControlsNotExercised(Vec<String>),
     /// So many cells are blind.
     Blind(usize),
     /// Blocks of the plan were not played.
@@ -246,6 +248,9 @@ impl TrialCaution {
     fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
+            Self::ControlsNotExercised(controls) => {
+                write!(f, "controls that had nothing to find, and so prove nothing: {}", list(controls))
+            }
             Self::Blind(n) => {
                 let (cells, are) = (several(*n, "cell"), if *n == 1 { "is" } else { "are" });
                 write!(
@@ -279,6 +284,7 @@ impl TrialCaution {
             Self::ControlsFailed(_) => {
                 Some("what the instrument says of that errno there is not to be trusted")
             }
+            Self::ControlsNotExercised(_) => Some("give them more trials (`control_trials`)"),
             Self::NotComplete => Some("`rig matrix run --resume` goes on with it"),
             Self::Skipped(_) => Some("the table says why"),
             Self::Blind(_) | Self::Void { .. } | Self::SingleBlock(_) | Self::BlocksDiffer { .. } => None,

@@ -1,331 +1,320 @@
 //! What a report says, before any format: the shape of `rig report RUN --format json` (contract, `format` 1).
 //!
-//! Add, don't rename: scripts rely on it. Reasons, cautions and questions are typed here and are words only in what is printed.
+//! Add, don't rename: scripts rely on it. A field's comment is its description in the schema (`rig report --schema`) and its line in
+//! `docs/record.md`. Reasons, cautions and questions are typed here and are words only in what is printed.
 //! Must not know how a figure came about. Units: in the keys, shares of 1. Errors: none.
 //! Tests: the golden reports (`tests/golden/shape.rs` holds the keys).
 
 mod because;
 mod caution;
+mod control;
 mod place;
 mod question;
 mod reason;
+mod written;
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
-use rig_protocol::{Errno, Returned};
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use rig_protocol::Returned;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::record::format::Environment;
 
 pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
+pub use control::{ControlStatus, ControlSummary};
 pub use place::{Ground, RanOn};
 pub use question::Question;
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
+use written::{as_name, as_sentences, as_words};
 
-/// A whole report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// Version of the report's shape (contract, `format`). Raised when a field goes, or gets another name or meaning: then readers of the older
+/// shape would be misled.
+pub const REPORT_FORMAT: u32 = 1;
+
+/// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
+/// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
+pub const REPORT_FORMAT_MINOR: u32 = 1;
+
+/// What a recorded run says: made from its files alone, and can be made again at any time.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "Report of a run of rig")]
 pub struct ReportModel {
-    /// Version of this shape.
+    /// Major version of this shape: fields of it are not renamed, nor given another meaning.
+    #[schemars(extend("const" = REPORT_FORMAT))]
     pub format: u32,
-    /// ComparedCell run.
+    /// Minor version of this shape: raised when fields are added. A reader ignores fields that it does not know.
+    #[schemars(range(min = 1))]
+    pub format_minor: u32,
+    /// Which run it was, and by what it is judged.
     pub run: RunSummary,
-    /// Where it ran.
+    /// The host that it ran on, as recorded at its start.
     pub environment: Environment,
-    /// Every cell of the plan.
+    /// Every cell of the plan, in the order of the plan; also those that were not run.
     pub cells: Vec<CellSummary>,
-    /// Every control in every configuration.
+    /// Every control in every configuration and kernel of the plan.
     pub controls: Vec<ControlSummary>,
-    /// Every virtual cell against its bare-metal cell, per errno.
+    /// Every virtual cell against its bare-metal cell, three times: for EBADF, for ENOENT and for any errno.
     pub comparisons: Vec<Comparison>,
-    /// Every claim that the run's cells test.
+    /// Every claim that a cell of the run tests, in the order of their ids.
     pub hypotheses: Vec<Hypothesis>,
     /// One plain sentence per errno: physical against virtual, with bounds.
     pub sentences: Vec<String>,
-    /// Errnos that no scenario expects, surely above the rate that the matrix declares.
+    /// Errnos that no scenario expects, surely above the rate that the matrix declares in `[alert]`.
     pub alerts: Vec<Alert>,
-    /// What a reader must know before they believe a number, the gravest first.
+    /// What a reader must know before they believe a number, in plain sentences, the gravest first.
     #[serde(serialize_with = "as_sentences")]
+    #[schemars(with = "Vec<String>")]
     pub cautions: Vec<Caution>,
 }
 
 /// An errno above its declared rate, in a cell whose scenario does not expect it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Alert {
-    /// Cell id.
+    /// Id of the cell (`cells[].id`).
     pub cell: String,
-    /// Scenario.
+    /// Name of its scenario.
     pub scenario: String,
-    /// Configuration.
+    /// Name of its configuration.
     pub configuration: String,
-    /// Kernel axis value.
+    /// Value of the kernel axis: a kernel's name, or `host`.
     pub kernel: String,
-    /// `EBADF`, `ENOENT`, ... or `any_error`.
+    /// Name of the errno, or `any_error`.
     pub errno: String,
-    /// How often it was returned.
+    /// Number of trials in which the verdict call returned -1 with it.
     pub count: u64,
-    /// Of how many trials.
+    /// Number of trials that have an outcome.
     pub n: u64,
-    /// Lower bound of its rate.
+    /// Lower bound of `count / n`, a share of 1, at the confidence of the run.
+    #[schemars(range(min = 0, max = 1))]
     pub low: f64,
-    /// Declared in `[alert]`.
+    /// The share of 1 that `[alert]` of the matrix allows.
     pub threshold: f64,
 }
 
-/// ComparedCell run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// Which run it was, and by what it is judged.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunSummary {
-    /// Its id.
+    /// Name of the run and of its folder: UTC date, UTC time and four hex digits of the seed.
     pub id: String,
-    /// Its seed.
+    /// Seed of the order of the blocks and of every block's own seed.
     pub seed: u64,
-    /// RFC 3339, UTC.
+    /// When it began: RFC 3339, UTC.
     pub started: String,
     /// Version of the rig that ran it.
     pub rig_version: String,
     /// Whether all blocks of the plan were played.
     pub complete: bool,
-    /// Profile.
+    /// Name of the profile of the matrix; empty where there was none.
     pub profile: String,
-    /// As typed.
+    /// The command that began the run, word by word.
     pub command_line: Vec<String>,
-    /// Of every interval.
+    /// Two-sided confidence of every interval, a share of 1.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
-    /// Declared equivalence margin of a difference of rates.
+    /// Two rates are "the same" where the interval of their difference lies within plus or minus this share of 1; declared before the run.
     pub margin: f64,
 }
 
 /// How a cell ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CellStatus {
-    /// It has its trials.
+    /// It has the trials that were asked for.
     Complete,
     /// It has fewer than were asked for.
     Short,
-    /// Not run.
+    /// It was not run: this host cannot.
     Skipped,
-    /// A positive control failed in its configuration: its zeros mean nothing.
+    /// No passing control proves that an errno would have been seen in its configuration: its zeros mean nothing.
     Blind,
 }
 
-/// One cell.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One cell of the plan, with what was counted in the blocks of it that count.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CellSummary {
-    /// Its id.
+    /// Its id, as the record has it.
     pub id: String,
-    /// Scenario.
+    /// Name of its scenario.
     pub scenario: String,
-    /// Configuration.
+    /// Name of its configuration: where the client's kernel runs, and how its NIC is backed.
     pub configuration: String,
-    /// Kernel axis value.
+    /// Value of the kernel axis: a kernel's name, or `host`.
     pub kernel: String,
-    /// `uname -r` as the agents reported it (empty where none spoke).
+    /// `uname -r` as the agents reported it, several joined by `, `; empty where none spoke.
     pub kernel_release: String,
-    /// Path.
+    /// Name of its path.
     pub path: String,
-    /// Resolved parameters.
+    /// The scenario's parameters with their values, as scenarios spell them; also those that were left at their defaults.
     pub parameters: BTreeMap<String, String>,
-    /// Accelerators that its blocks really used: `kvm`, `tcg`, `none`.
+    /// What executed the targets of its blocks: `kvm`, `tcg`, or `none` for the host. Empty where no block counts.
     pub accelerators: Vec<String>,
-    /// Whether libslirp terminates TCP on the way.
+    /// Whether libslirp terminates TCP on the way: then the guest never meets the peer's reset.
     pub proxied: bool,
     /// How it ended.
     pub status: CellStatus,
-    /// Why it is short, skipped or blind; for a complete one whose path says that a fault does nothing, that it did nothing.
+    /// Why it is short, skipped or blind, in words; for a complete one whose path says that a fault does nothing, that it did nothing;
+    /// otherwise empty.
     #[serde(serialize_with = "as_words")]
+    #[schemars(with = "String")]
     pub reason: Option<CellReason>,
-    /// Trials with an outcome.
+    /// Number of trials that have an outcome.
     pub trials: u64,
-    /// Trials asked for.
+    /// Number of trials that were asked for.
     pub trials_wanted: u64,
-    /// Void trials.
+    /// Number of trials without an outcome, because the testbed failed; they are in no rate.
     pub void: u64,
-    /// By reason; void blocks appear as `block: reason`.
+    /// Number of void trials by reason; those of a void block have the reason `block: ...`.
     pub void_reasons: BTreeMap<String, u64>,
-    /// Blocks that count.
+    /// Number of blocks that count.
     pub blocks: u32,
     /// How the targets of those blocks came to life.
     pub origin: OriginCounts,
-    /// The verdict call, raw system call.
+    /// Number of trials by what the verdict call's raw system call returned: `1`, `0`, or -1 and the errno's name, `-1/EBADF`.
+    #[schemars(with = "BTreeMap<String, u64>")]
     pub returns: BTreeMap<Returned, u64>,
-    /// Verdict and what followed.
+    /// Number of trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas.
     pub outcomes: BTreeMap<String, u64>,
-    /// Trials in which TCP_INFO said CLOSE before the call.
+    /// Number of trials in which TCP_INFO said CLOSE right before the verdict call: the RST had been processed.
     pub rst_before_call: u64,
-    /// By what is asked.
+    /// How often the verdict call returned -1 with `EBADF`, with `ENOENT`, and with any errno (`any_error`).
+    #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub rates: BTreeMap<Question, Rate>,
-    /// Quantiles by what is timed; empty for a rehearsed run.
+    /// Quantiles of durations by what is timed: `call`, the verdict call, and `trial`, a whole trial; no keys for a rehearsed run, whose timings mean nothing.
     pub latency_ns: BTreeMap<String, Quantiles>,
-    /// Trials that the scenario does not expect, or with a verdict return of -1.
+    /// Number of trials whose verdict call returned -1, or whose outcome the scenario does not expect.
     pub anomalies: u64,
-    /// RSTs that the witness saw next to the target; none where nobody watched.
+    /// Number of RST segments, of both directions, that the packet socket next to the target saw; null where nobody watched.
     pub witness_rsts: Option<u64>,
-    /// RSTs that the kernels of both ends say they sent (`Tcp.OutRsts`).
+    /// Number of RST segments that the kernels of both ends say they sent (`Tcp.OutRsts` of /proc/net/snmp).
     pub kernel_rsts: u64,
-    /// ComparedCell mechanism made what of the path, and why that one; empty for a plain link.
+    /// Which mechanism made which part of the path, and why that one; absent for a plain link.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mechanisms: Vec<String>,
-    /// What the mechanisms of the path counted over these blocks: what acted, and the rules of a packet filter even where they did not.
+    /// What the mechanisms of the path counted over these blocks, by the counter's name: what acted, and the rules of a packet filter
+    /// even where they did not; absent where there is none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub path_counters: BTreeMap<String, u64>,
-    /// Files with the packets of these blocks, under the run's folder.
+    /// Files with the packets of these blocks (pcapng), under the run's folder; absent where none were kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<String>,
 }
 
-/// Blocks by origin.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+/// Number of blocks by how their target came to life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OriginCounts {
-    /// Booted from a kernel.
+    /// Guests that were booted from their kernel.
     pub cold: u32,
-    /// Restored from a template.
+    /// Guests that were restored from a template.
     pub restored: u32,
-    /// No guest.
+    /// No guest: a namespace of the host.
     pub host: u32,
 }
 
 /// A share with its interval.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Rate {
-    /// How often.
+    /// Number of trials in which it was so.
     pub count: u64,
-    /// Of how many.
+    /// Number of trials that have an outcome.
     pub n: u64,
-    /// Lower bound.
+    /// Lower bound of `count / n`, a share of 1; 0 where `n` is 0.
+    #[schemars(range(min = 0, max = 1))]
     pub low: f64,
-    /// Upper bound.
+    /// Upper bound of `count / n`, a share of 1; 1 where `n` is 0.
+    #[schemars(range(min = 0, max = 1))]
     pub high: f64,
-    /// Two-sided confidence.
+    /// Two-sided confidence of the interval, a share of 1.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
-    /// `clopper-pearson`
+    /// How the interval was made: `clopper-pearson`, which takes trials as independent.
     pub method: String,
 }
 
-/// Quantiles of a duration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+/// Quantiles of a duration in nanoseconds, as exact as the classes of the histogram behind them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Quantiles {
-    /// Median.
+    /// Median, in nanoseconds.
     pub p50: u64,
-    /// 90 of 100.
+    /// 90 of 100 are not longer, in nanoseconds.
     pub p90: u64,
-    /// 99 of 100.
+    /// 99 of 100 are not longer, in nanoseconds.
     pub p99: u64,
-    /// Largest.
+    /// The longest, in nanoseconds.
     pub max: u64,
 }
 
-/// One control in one configuration (and kernel).
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ControlSummary {
-    /// Configuration.
-    pub configuration: String,
-    /// Kernel axis value.
-    pub kernel: String,
-    /// The control's name.
-    pub control: String,
-    /// Its cell.
-    pub cell: String,
-    /// What was looked for.
-    #[serde(serialize_with = "as_name")]
-    pub errno: Errno,
-    /// Known rate.
-    pub expected_rate: f64,
-    /// How often it was seen.
-    pub count: u64,
-    /// Of how many trials.
-    pub n: u64,
-    /// `count / n`
-    pub observed: f64,
-    /// Lower bound.
-    pub low: f64,
-    /// Upper bound.
-    pub high: f64,
-    /// Why the expected rate lies outside of the bounds, or of the injected faults not each one was seen, or nothing was looked at;
-    /// none where it passed. In a report: `passed` and `reason`.
-    #[serde(flatten, serialize_with = "passed_and_reason")]
-    pub failure: Option<ControlFailure>,
-}
-
-impl ControlSummary {
-    /// Whether it has trials, and they are what is known of it.
-    pub fn passed(&self) -> bool {
-        self.failure.is_none()
-    }
-
-    /// Whether it has trials, and they are not.
-    pub fn failed(&self) -> bool {
-        match &self.failure {
-            Some(ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. }) => true,
-            Some(ControlFailure::NotRun(_)) | None => false,
-        }
-    }
-}
-
-/// One virtual cell against its bare-metal cell, for one errno.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One virtual cell against its bare-metal cell, for one errno. Where it was not run, the figures allow everything: a difference of 0 between
+/// -1 and 1, and p-values of 1.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
-    /// Scenario.
+    /// Name of the scenario, the same in both cells.
     pub scenario: String,
-    /// Path.
+    /// Name of the path, the same in both cells.
     pub path: String,
-    /// Parameters.
+    /// The scenario's parameters with their values, the same in both cells.
     pub parameters: BTreeMap<String, String>,
-    /// Kernel of the virtual cell.
+    /// Value of the kernel axis of the virtual cell.
     pub kernel: String,
-    /// Cell id of the baseline.
+    /// Id of the bare-metal cell; empty where the plan has none.
     pub baseline: String,
-    /// Name of the virtual configuration.
+    /// Name of the virtual cell's configuration.
     pub configuration: String,
-    /// Cell id of the virtual cell.
+    /// Id of the virtual cell.
     pub cell: String,
-    /// What is compared.
+    /// Which errno is compared.
     pub errno: Question,
-    /// Virtual rate minus bare-metal rate.
+    /// Rate of the virtual cell minus rate of the bare-metal cell, in shares of 1.
+    #[schemars(range(min = -1, max = 1))]
     pub difference: f64,
-    /// Lower bound of the difference.
+    /// Lower bound of the difference, at the confidence of the run (score interval of Miettinen and Nurminen).
+    #[schemars(range(min = -1, max = 1))]
     pub low: f64,
-    /// Upper bound.
+    /// Upper bound of the difference.
+    #[schemars(range(min = -1, max = 1))]
     pub high: f64,
-    /// Exact, two-sided.
+    /// Fisher's exact test of equal rates, two-sided.
+    #[schemars(range(min = 0, max = 1))]
     pub p_value: f64,
-    /// Holm, over all comparisons of the report.
+    /// The same, corrected over all comparisons of the report that were run (Holm).
+    #[schemars(range(min = 0, max = 1))]
     pub p_adjusted: f64,
-    /// The smallest difference that these numbers of trials would have shown with 80 % power.
+    /// The smallest difference, a share of 1, that these numbers of trials would have shown with 80 % power.
+    #[schemars(range(min = 0, max = 1))]
     pub detectable: f64,
     /// Whether a difference here is news: not in a race of the application's own threads, whose rate follows the machine's timing.
     pub alert: bool,
-    /// The verdict.
+    /// What can be said.
     pub verdict: ComparisonVerdict,
-    /// Why, where it was not run or is blind.
+    /// Why nothing can be said, in words, where it was not run or is blind; otherwise empty.
     #[serde(serialize_with = "as_words")]
+    #[schemars(with = "String")]
     pub reason: Option<ComparisonReason>,
 }
 
 /// Verdict of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparisonVerdict {
-    /// Both interval bounds inside the declared margin.
+    /// Both bounds of the difference lie within the declared margin.
     SameWithinTheMargin,
-    /// The interval excludes 0, and the corrected p-value says so too.
+    /// The interval of the difference excludes 0, and the corrected p-value says so too.
     Differs,
     /// Neither can be said.
     NotEnoughTrials,
-    /// A control failed.
+    /// One of the two cells is blind for this errno.
     Blind,
-    /// With the reason.
+    /// One of the two cells has no trial, or there is no bare-metal cell.
     NotRun,
 }
 
-/// A claim.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A claim, and what this run says of it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Hypothesis {
-    /// `H01`
+    /// Its id: `H01`.
     pub id: String,
     /// What it claims.
     pub claim: String,
@@ -333,13 +322,14 @@ pub struct Hypothesis {
     pub verdict: HypothesisVerdict,
     /// Why, in one sentence.
     #[serde(serialize_with = "as_name")]
+    #[schemars(with = "String")]
     pub because: Because,
-    /// The cells that test it.
+    /// Ids of the cells that test it.
     pub cells: Vec<String>,
 }
 
 /// Verdict of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HypothesisVerdict {
     /// What was measured is what the claim says.
@@ -348,27 +338,4 @@ pub enum HypothesisVerdict {
     Refuted,
     /// Neither.
     Undecided,
-}
-
-fn as_name<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-/// Empty where there is nothing to say.
-fn as_words<S: Serializer>(reason: &Option<impl Display>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&told(reason))
-}
-
-fn as_sentences<S: Serializer>(all: &[impl Display], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(all.iter().map(ToString::to_string))
-}
-
-fn passed_and_reason<S: Serializer>(
-    failure: &Option<ControlFailure>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut fields = serializer.serialize_struct("failure", 2)?;
-    fields.serialize_field("passed", &failure.is_none())?;
-    fields.serialize_field("reason", &told(failure))?;
-    fields.end()
 }

@@ -7,10 +7,11 @@ use std::fmt;
 
 use rig_protocol::{Errno, Tally};
 use rig_stats::Count;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How often the verdict call returned -1 with this errno.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub enum Question {
     /// With EBADF.
     #[serde(rename = "EBADF")]

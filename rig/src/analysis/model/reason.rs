@@ -62,6 +62,15 @@ impl Display for NotRun {
 pub enum ControlFailure {
     /// It has no trial.
     NotRun(NotRun),
+    /// It has trials, and the fault that it must find was in none of them: nothing is proven, and nothing refuted.
+    NotExercised {
+        /// What was to be found.
+        errno: Errno,
+        /// The known rate.
+        expected: f64,
+        /// In how many trials there was none.
+        trials: u64,
+    },
     /// Of what was injected, some was not seen (or more was).
     Lost {
         /// What.
@@ -94,6 +103,12 @@ impl Display for ControlFailure {
             Self::NotRun(NotRun::Skipped(reason)) => write!(f, "not run: {reason}"),
             Self::NotRun(NotRun::Short(shortage)) => write!(f, "no trials: {shortage}"),
             Self::NotRun(NotRun::NothingAsked) => f.write_str("no trials"),
+            Self::NotExercised { errno, expected, trials } => write!(
+                f,
+                "not exercised: {errno} was to come in {} of the trials and came in none of {}",
+                percent(*expected, Rounding::Nearest),
+                count(*trials)
+            ),
             Self::Lost { errno, injected, seen } => {
                 write!(f, "{errno} was injected {} times and seen {} times", count(*injected), count(*seen))
             }
@@ -127,7 +142,14 @@ pub enum Blindness {
 impl Display for Blindness {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Control { name, failure } => write!(f, "control {name} failed: {failure}"),
+            Self::Control { name, failure } => match failure {
+                ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. } => {
+                    write!(f, "control {name} failed: {failure}")
+                }
+                ControlFailure::NotRun(_) | ControlFailure::NotExercised { .. } => {
+                    write!(f, "control {name}: {failure}")
+                }
+            },
             Self::NoPositive(errno) => write!(f, "no positive control for {errno} here"),
         }
     }

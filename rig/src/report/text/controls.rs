@@ -2,9 +2,10 @@
 //!
 //! Must not judge. Units: per cent. Errors: none. Tests: golden reports.
 
-use crate::analysis::model::{CellReason, CellSummary, ControlFailure, ControlSummary, ReportModel};
+use crate::analysis::model::{CellReason, CellSummary, ControlStatus, ControlSummary, ReportModel};
 use crate::analysis::words::{Rounding, count, percent_number};
 
+use super::super::status::control_words;
 use super::super::table::Align::{Left, Right};
 use super::super::table::Table;
 use super::gather::{SkippedCells, section, void_reasons};
@@ -40,10 +41,10 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
 }
 
 fn row(table: &mut Table, control: &ControlSummary, cell: Option<&CellSummary>) {
-    let verdict = match &control.failure {
-        None => "passed",
-        Some(ControlFailure::NotRun(_)) => "not run",
-        Some(ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. }) => "FAILED",
+    let words = control_words(control.status());
+    let verdict = match control.status() {
+        ControlStatus::Failed => words.to_uppercase(),
+        ControlStatus::Passed | ControlStatus::NotExercised | ControlStatus::NotRun => words.to_owned(),
     };
     table.row([
         control.configuration.clone(),
@@ -55,7 +56,7 @@ fn row(table: &mut Table, control: &ControlSummary, cell: Option<&CellSummary>) 
         count(control.n),
         cell.map_or_else(|| "-".to_owned(), |cell| count(cell.void)),
         bounds(control),
-        verdict.to_owned(),
+        verdict,
     ]);
     if let Some(failure) = &control.failure {
         table.note(failure.to_string());
