@@ -122,12 +122,10 @@ impl Folder {
             .map_err(|errno| self.refused("write", name, Wanted::File, errno))?;
         let mut file = File::from(file);
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        let moved = written
-            .map_err(RecordError::disk("write", &self.at(name)))
-            .and_then(|()| {
-                renameat(&parent, beside.as_str(), &parent, base)
-                    .map_err(|errno| self.refused("write", name, Wanted::File, errno))
-            });
+        let moved = written.map_err(RecordError::disk("write", &self.at(name))).and_then(|()| {
+            renameat(&parent, beside.as_str(), &parent, base)
+                .map_err(|errno| self.refused("write", name, Wanted::File, errno))
+        });
         if moved.is_err() {
             // On a full disk the half file is the first thing that can go.
             let _ = unlinkat(&parent, beside.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -197,7 +195,10 @@ impl Folder {
     /// # Errors
     /// As [`Folder::list`].
     pub fn remove_unfinished(&self, folder: &str) -> Result<(), RecordError> {
-        self.list(folder)?.iter().filter(|name| name.ends_with(UNFINISHED)).try_for_each(|name| self.remove(name))
+        self.list(folder)?
+            .iter()
+            .filter(|name| name.ends_with(UNFINISHED))
+            .try_for_each(|name| self.remove(name))
     }
 
     /// Where a name lies, for words.
@@ -233,10 +234,8 @@ impl Folder {
     fn resolve(&self, name: &str, flags: OFlag) -> nix::Result<OwnedFd> {
         // openat2 refuses a mode where nothing is made.
         let mode = if flags.contains(OFlag::O_CREAT) { 0o644 } else { 0 };
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
-            .mode(Mode::from_bits_truncate(mode))
-            .resolve(
+        let how =
+            OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(Mode::from_bits_truncate(mode)).resolve(
                 ResolveFlag::RESOLVE_BENEATH
                     | ResolveFlag::RESOLVE_NO_SYMLINKS
                     | ResolveFlag::RESOLVE_NO_MAGICLINKS,

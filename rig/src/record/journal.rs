@@ -73,7 +73,8 @@ impl Journal {
         if sha256 != right {
             return Err(CHANGED);
         }
-        serde_json::from_slice(&own).map_err(|_| "is of a kind that this rig does not know: it does not count")
+        serde_json::from_slice(&own)
+            .map_err(|_| "is of a kind that this rig does not know: it does not count")
     }
 
     /// Whether the last word is that the run ended with all its blocks.
@@ -122,7 +123,9 @@ fn says_its_format(line: &[u8]) -> bool {
 fn other_version(entry: &JournalEntry, number: usize, run_format: u32) -> Option<String> {
     let JournalEntry::Started { format, format_minor, .. } = entry else { return None };
     if *format != run_format {
-        Some(format!("line {number} of journal.jsonl says format {format}, run.json says format {run_format}"))
+        Some(format!(
+            "line {number} of journal.jsonl says format {format}, run.json says format {run_format}"
+        ))
     } else if (*format, *format_minor) > (FORMAT, FORMAT_MINOR) {
         Some(format!(
             "line {number} of journal.jsonl was written in format {format}.{format_minor}; this rig knows {FORMAT}.{FORMAT_MINOR} and does not \

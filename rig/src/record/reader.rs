@@ -58,7 +58,8 @@ impl Reader {
         if file.format < FORMAT {
             cautions.push(WITHOUT_DIGESTS.to_owned());
         } else if journal.vouches_for_run(&file.sha256) == Some(false) {
-            cautions.push(format!("run.json {CHANGED}: what the run was, and how it is judged, may be another"));
+            cautions
+                .push(format!("run.json {CHANGED}: what the run was, and how it is judged, may be another"));
         }
         cautions.append(&mut journal.cautions);
         cautions.extend(match bytes {

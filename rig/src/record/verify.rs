@@ -76,7 +76,9 @@ impl Check<'_> {
         let file = Layout::block(id, attempt);
         let companions = Layout::companions(id, attempt);
         if let Some(strange) = files.keys().find(|&name| *name != file && !companions.contains(name)) {
-            return Err(format!("journal.jsonl names {strange:?}, which is no file of {id} attempt {attempt}"));
+            return Err(format!(
+                "journal.jsonl names {strange:?}, which is no file of {id} attempt {attempt}"
+            ));
         }
         let Some(sha256) = files.get(&file) else {
             return Err(format!("journal.jsonl does not name {file}"));
@@ -101,17 +103,23 @@ impl Check<'_> {
     /// A digest says that a block is what was written, not that what was written can be.
     fn check(&self, block: &BlockRecord) -> Result<(), String> {
         let Some(script) = self.scripts.get(&block.cell) else {
-            return Err(format!("is about cell {}, which run.json does not have", block.cell.0.escape_debug()));
+            return Err(format!(
+                "is about cell {}, which run.json does not have",
+                block.cell.0.escape_debug()
+            ));
         };
         if let Some(planned) = self.planned.get(&block.id).filter(|planned| planned.cell != block.cell) {
-            return Err(format!("is about cell {}, but its block is one of cell {}", block.cell, planned.cell));
+            return Err(format!(
+                "is about cell {}, but its block is one of cell {}",
+                block.cell, planned.cell
+            ));
         }
-        if let Some(what) = wrong_file(block) {
-            return Err(format!("names a file that is not its own ({what})"));
+        if let Some(what) = contradiction(block, script) {
+            return Err(format!("contradicts itself ({what})"));
         }
-        match contradiction(block, script) {
+        match wrong_file(block) {
             None => Ok(()),
-            Some(what) => Err(format!("contradicts itself ({what})")),
+            Some(what) => Err(format!("names a file that is not its own ({what})")),
         }
     }
 }

@@ -188,9 +188,11 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
 
 fn lock_journal(folder: &Folder) -> Result<Flock<File>, RecordError> {
     let path = folder.at(Layout::JOURNAL);
-    Flock::lock(folder.log(Layout::JOURNAL)?, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        SystemErrno::EWOULDBLOCK => RecordError::Locked { dir: folder.path().to_owned(), journal: path },
-        other => RecordError::disk("lock", &path)(other.into()),
+    Flock::lock(folder.log(Layout::JOURNAL)?, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        match errno {
+            SystemErrno::EWOULDBLOCK => RecordError::Locked { dir: folder.path().to_owned(), journal: path },
+            other => RecordError::disk("lock", &path)(other.into()),
+        }
     })
 }
 
