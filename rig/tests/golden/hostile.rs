@@ -34,8 +34,10 @@ fn place() -> Place {
     Place { _all: all, dir, outside }
 }
 
+type Make = fn(&Path);
+
 /// What may lie under a name instead of a file, and the words for it.
-const OTHERS: [(&str, fn(&Path)); 5] = [
+const OTHERS: [(&str, Make); 5] = [
     ("a pipe", |path| mkfifo(path, Mode::S_IRWXU).expect("made")),
     ("a symbolic link", |path| symlink("/dev/zero", path).expect("made")),
     ("a symbolic link", |path| symlink("nowhere", path).expect("made")),
