@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -22,16 +23,16 @@ use super::format::BlockStatus;
 use super::id::BlockId;
 
 /// What a line of the journal says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum JournalEntry {
     /// The run began, or went on after `--resume`.
     Started {
         /// RFC 3339, UTC.
         at: String,
-        /// [`super::format::FORMAT`] of whoever wrote it.
+        /// Major version of the stored format of whoever wrote it.
         format: u32,
-        /// [`super::format::FORMAT_MINOR`] of whoever wrote it.
+        /// Minor version of the stored format of whoever wrote it.
         format_minor: u32,
         /// SHA-256 of `run.json`, in hexadecimal digits; a run of format 1 has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +60,17 @@ pub enum JournalEntry {
         /// Whether all blocks of the plan were played.
         complete: bool,
     },
+}
+
+/// A line of `journal.jsonl`, as it is written: what it says, and its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JournalLine {
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: JournalEntry,
+    /// SHA-256, in hexadecimal digits, of this field of the line before (nothing before the first line) followed by this line's own bytes without this
+    /// field, which is the last one. So a change of any line shows.
+    pub sha256: String,
 }
 
 /// Hexadecimal digits of a SHA-256.

@@ -20,7 +20,7 @@ mod verify;
 mod void_reason;
 mod writer;
 
-pub use entry::JournalEntry;
+pub use entry::{JournalEntry, JournalLine};
 pub use error::RecordError;
 pub use folder::Folder;
 pub use layout::Layout;

@@ -120,12 +120,12 @@ impl Check<'_> {
                 block.cell, planned.cell
             ));
         }
-        if let Some(what) = wrong_file(block) {
-            return Err(format!("names a file that is not its own ({what})"));
+        if let Some(what) = contradiction(block, script) {
+            return Err(format!("contradicts itself ({what})"));
         }
-        match contradiction(block, script) {
+        match wrong_file(block) {
             None => Ok(()),
-            Some(what) => Err(format!("contradicts itself ({what})")),
+            Some(what) => Err(format!("names a file that is not its own ({what})")),
         }
     }
 }

@@ -10,6 +10,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::analysis::model::ReportModel;
+use crate::record::JournalLine;
+use crate::record::format::{BlockRecord, RunRecord, TrialsLine};
 
 /// The schema of a kind of file.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +24,13 @@ pub struct FileSchema {
 }
 
 /// The kinds of files that have a schema. A new one is its row here; `docs/record.md` then has its section.
-const ALL: &[FileSchema] =
-    &[FileSchema { name: "report", files: "report.json", make: schema_of::<ReportModel> }];
+const ALL: &[FileSchema] = &[
+    FileSchema { name: "report", files: "report.json", make: schema_of::<ReportModel> },
+    FileSchema { name: "run", files: "run.json", make: schema_of::<RunRecord> },
+    FileSchema { name: "journal", files: "journal.jsonl", make: schema_of::<JournalLine> },
+    FileSchema { name: "block", files: "blocks/*.json", make: schema_of::<BlockRecord> },
+    FileSchema { name: "trial", files: "anomalies/*.jsonl", make: schema_of::<TrialsLine> },
+];
 
 impl FileSchema {
     /// All of them.

@@ -34,8 +34,10 @@ fn place() -> Place {
     Place { _all: all, dir, outside }
 }
 
+type Make = fn(&Path);
+
 /// What may lie under a name instead of a file, and the words for it.
-const OTHERS: [(&str, fn(&Path)); 5] = [
+const OTHERS: [(&str, Make); 5] = [
     ("a pipe", |path| mkfifo(path, Mode::S_IRWXU).expect("made")),
     ("a symbolic link", |path| symlink("/dev/zero", path).expect("made")),
     ("a symbolic link", |path| symlink("nowhere", path).expect("made")),
@@ -72,15 +74,13 @@ fn a_file_of_a_block_that_is_no_file_is_named_and_the_rest_is_read() {
         let whole = Reader::open(&place.dir).expect("readable");
         let block = whole.blocks.iter().find(|block| block.records > 0).expect("one keeps some");
         let (sums, kept) = (Layout::block(&block.id, 1), Layout::anomalies(&block.id, 1));
-        for file in [&sums, &kept] {
+        for (file, lost) in [(&kept, 0), (&sums, 1)] {
             fs::remove_file(place.dir.join(file)).expect("there");
             make(&place.dir.join(file));
             let run = Reader::open(&place.dir).expect("the rest is there");
             let said = format!("{file} is {words}, not a file");
             assert!(run.cautions.iter().any(|caution| caution.starts_with(&said)), "{:?}", run.cautions);
-            if *file == kept {
-                assert_eq!(run.blocks.len(), whole.blocks.len() - 1);
-            }
+            assert_eq!(run.blocks.len(), whole.blocks.len() - lost);
             in_the_way(&Writer::resume(&place.dir).expect_err(words));
         }
         in_the_way(&whole.trials(&block.id, 1).expect_err(words));
@@ -281,13 +281,50 @@ fn a_report_that_cannot_be_written_leaves_the_old_one() {
 }
 
 #[test]
+fn a_full_disk_leaves_the_old_report_whole() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not run: a small disk can be mounted by root only");
+        return;
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    // A small disk in a mount namespace of this thread: gone with it.
+    let disk = place.path().to_owned();
+    std::thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace of our own");
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .expect("private");
+        mount(Some("small"), &disk, Some("tmpfs"), MsFlags::empty(), Some("size=256k"))
+            .expect("a small disk");
+        let model = sound().model();
+        let json = [Format::from_name("json").expect("a format")];
+        write_reports(&model, &json, &disk).expect("it fits");
+        let report = disk.join(Layout::report("json"));
+        let old = fs::read(&report).expect("there");
+        let fill = fs::write(disk.join("fill"), vec![0; 1 << 20]).expect_err("it does not fit");
+        assert_eq!(fill.kind(), std::io::ErrorKind::StorageFull);
+        let error = write_reports(&model, &json, &disk).expect_err("the disk is full");
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        assert_eq!(error.blame(), Blame::Testbed);
+        assert_eq!(fs::read(&report).expect("there"), old);
+        assert_eq!(fs::read_dir(&disk).expect("there").count(), 2, "nothing half-written is left");
+    })
+    .join()
+    .expect("the assertions above");
+}
+
+#[test]
 fn the_command_refuses_a_pipe_and_a_run_that_exists_with_2() {
     let place = place();
     fs::remove_file(place.dir.join(Layout::RUN)).expect("there");
     mkfifo(&place.dir.join(Layout::RUN), Mode::S_IRWXU).expect("made");
     let rig =
         Command::new(env!("CARGO_BIN_EXE_rig")).arg("report").arg(&place.dir).output().expect("rig starts");
-    let said = String::from_utf8_lossy(&rig.stderr).into_owned();
+    // As one line: it is wrapped where the path's length makes it.
+    let said = String::from_utf8_lossy(&rig.stderr).replace('\u{2502}', " ");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(rig.status.code(), Some(2), "{said}");
     assert!(said.contains("is a pipe, not a file"), "{said}");
 

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use rig::analysis::model::ReportModel;
 use rig::analysis::{Conclusion, analyse, conclusion};
-use rig::record::Reader;
 use rig::record::format::BlockStatus;
+use rig::record::{Layout, Reader};
 use rig::report::{FileSchema, Format};
 use rig_protocol::{Errno, Histogram, Returned};
 
-use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, id_of, sound, turn, unarmed, void};
+use crate::fixture::{BLOCK, Bench, ORDINARY, Play, attempt_at, cell, id_of, sound, turn, unarmed, void};
 
 /// Through the disk, as every report goes.
 pub(crate) fn model(bench: &Bench) -> ReportModel {
@@ -54,19 +54,19 @@ fn an_excess_of_ebadf_in_one_guest() {
 #[test]
 fn packets_that_were_kept_are_told_of_where_something_is_odd() {
     let mut bench = sound();
-    let file = |index| format!("capture/x-{index}.1.pcapng");
     for index in 0..2 {
-        bench.block(Play::Base, "virtio-tap", "6.1", index).captures = vec![file(index)];
+        let block = bench.block(Play::Base, "virtio-tap", "6.1", index);
+        block.captures = vec![Layout::capture(&block.id, 1)];
     }
     let id = bench.cell(Play::Base, "virtio-tap", "6.1").cell.id.0.clone();
     let summary = model(&bench).cells.into_iter().find(|cell| cell.id == id).expect("planned");
+    let file = |index| format!("capture/{id}-{index}.1.pcapng");
     assert_eq!(summary.captures, [file(0), file(1)]);
     // Where all is as expected there is nothing to look for in them.
     assert!(!text(&bench).contains("packets, with"));
     turn(bench.block(Play::Base, "virtio-tap", "6.1", 1), 1, Errno::EBADF);
-    assert!(
-        text(&bench).contains("packets, with the trials' names on them: capture/x-0.1.pcapng and 1 more")
-    );
+    let said = format!("packets, with the trials' names on them: {} and 1 more", file(0));
+    assert!(text(&bench).contains(&said));
 }
 
 #[test]
@@ -87,10 +87,8 @@ fn a_blind_configuration_on_a_virtual_host() {
 fn void_blocks_a_short_cell_and_a_damaged_file() {
     let mut bench = sound();
     // A void attempt that was made good by a second one.
-    let again = bench.block(Play::Base, "virtio-tap", "6.1", 0).clone();
+    let second = attempt_at(bench.block(Play::Base, "virtio-tap", "6.1", 0), 2);
     void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked during boot");
-    let mut second = again;
-    second.attempt = 2;
     bench.blocks.push((second, Vec::new()));
     // A block that stayed void, and single void trials.
     void(bench.block(Play::Base, "virtio-tap", "6.12", 1), "agent was killed");

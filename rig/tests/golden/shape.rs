@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rig::record::Layout;
 use rig::report::FileSchema;
 use rig_protocol::Errno;
 use serde_json::Value;
@@ -84,7 +85,7 @@ fn eventful() -> Bench {
     turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 23, Errno::EBADF);
     void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked during boot");
     let block = bench.block(Play::Base, "virtio-tap", "6.12", 1);
-    block.captures = vec!["capture/x-1.1.pcapng".into()];
+    block.captures = vec![Layout::capture(&block.id, 1)];
     block.path.mechanisms = vec!["delay to_target: netem".into()];
     block.path.counters.insert("rule.reject".into(), 7);
     bench

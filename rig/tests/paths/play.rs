@@ -141,6 +141,7 @@ impl Played {
         match &self.record.status {
             BlockStatus::Complete => None,
             BlockStatus::Void { reason } => Some(reason.to_string()),
+            BlockStatus::Aborted { reason } => Some(reason.clone()),
         }
     }
 

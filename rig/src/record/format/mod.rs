@@ -117,6 +117,16 @@ pub struct TrialsHead {
     pub attempt: u32,
 }
 
+/// A line of `anomalies/<block>.<attempt>.jsonl`: first whose trials they are, then one trial a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum TrialsLine {
+    /// The first line.
+    Head(TrialsHead),
+    /// Every other one.
+    Trial(KeptTrial),
+}
+
 /// The lines of an anomalies file.
 pub fn write_trials(id: &BlockId, attempt: u32, trials: &[TrialRecord]) -> Vec<u8> {
     let head = TrialsHead { format: FORMAT, format_minor: FORMAT_MINOR, block: id.clone(), attempt };
