@@ -19,10 +19,10 @@ pub(super) fn wrong_name(run: &RunRecord) -> Option<String> {
     for (place, record) in run.cells.iter().enumerate() {
         let id = &record.cell.id;
         if !is_name(&id.0) {
-            return Some(format!("cells[{place}].cell.id is {:?}, which names no cell", id.0));
+            return Some(format!("cells[{place}].id is {:?}, which names no cell", id.0));
         }
         if !cells.insert(id) {
-            return Some(format!("cells[{place}].cell.id is {:?}, as that of a cell before it", id.0));
+            return Some(format!("cells[{place}].id is {:?}, as that of a cell before it", id.0));
         }
     }
     let mut blocks: HashSet<&BlockId> = HashSet::new();

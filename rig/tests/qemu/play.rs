@@ -126,6 +126,7 @@ pub(crate) const MANY: u64 = 20_000;
 pub(crate) fn reason(record: &BlockRecord) -> String {
     match &record.status {
         BlockStatus::Void { reason } => reason.to_string(),
+        BlockStatus::Aborted { reason } => reason.clone(),
         BlockStatus::Complete => panic!("complete, with {} outcomes", record.tally.trials),
     }
 }

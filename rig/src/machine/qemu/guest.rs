@@ -27,7 +27,7 @@ use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
 use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
 use super::identity::Running;
-use super::log::{JsonLog, LineLog};
+use super::log::{JsonLog, LineLog, LogEnd};
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
 use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
@@ -99,6 +99,8 @@ pub struct Guest {
     killer: OwnedFd,
     command_line: Vec<String>,
     running: Result<Running, String>,
+    /// Of the console and of the conversation.
+    logs: [LogEnd; 2],
     control_port: u16,
     namespace: Option<Arc<OwnedFd>>,
     release: String,
@@ -146,6 +148,7 @@ impl Guest {
             JsonLog::create(&plan.qmp_log).map_err(GuestError::prepare("the log of the qmp conversation"))?;
         let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
             .map_err(GuestError::prepare("the log of the console"))?;
+        let logs = [console_log.ender(), qmp_log.ender()];
         let Fresh { process, stderr, command_line, qmp, console } = Fresh::start(&plan)?;
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
         let killer = process.killer().map_err(spawn_error)?;
@@ -172,6 +175,7 @@ impl Guest {
             killer,
             command_line,
             running: Err("qemu was not spoken to".to_owned()),
+            logs,
             control_port: plan.net.control_port,
             namespace: plan.namespace.map(Arc::new),
             spec: plan.spec,
@@ -442,6 +446,8 @@ impl Drop for Guest {
         self.intent.end();
         // The supervisor reaps it; where the runtime is shutting down, the process's own drop does.
         send_kill(&self.killer);
+        // Tasks that outlive this guest for a moment must not write into what is on the record by then.
+        self.logs.iter().for_each(LogEnd::end);
     }
 }
 

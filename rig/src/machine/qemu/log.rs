@@ -8,6 +8,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use fs_err::File;
@@ -16,15 +17,32 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use serde_json::{Value, json};
 
+use crate::process::lock;
+
 /// The major version of the QMP log's lines, which its first line names: another one means that lines have another shape.
 pub const FORMAT: u32 = 2;
 /// The minor version: a higher one only adds keys and kinds of lines.
 pub const FORMAT_MINOR: u32 = 0;
 
+/// The open file; none once the log has ended.
+type Shared = Arc<Mutex<Option<File>>>;
+
+/// Ends a log, whoever still writes it: what comes later is dropped, so that the file stays as it is from then on.
+#[derive(Debug)]
+pub(super) struct LogEnd(Option<Shared>);
+
+impl LogEnd {
+    pub(super) fn end(&self) {
+        if let Some(file) = &self.0 {
+            *lock(file) = None;
+        }
+    }
+}
+
 /// A file that takes up to so many bytes, and then one line which says so.
 #[derive(Debug)]
 struct Capped {
-    file: Option<File>,
+    file: Shared,
     path: PathBuf,
     left_bytes: u64,
     opened: Instant,
@@ -34,7 +52,7 @@ struct Capped {
 impl Capped {
     fn create(path: &Path, cap_bytes: u64) -> io::Result<Self> {
         Ok(Self {
-            file: Some(create_anew(path)?),
+            file: Arc::new(Mutex::new(Some(create_anew(path)?))),
             path: path.to_owned(),
             left_bytes: cap_bytes,
             opened: Instant::now(),
@@ -48,19 +66,20 @@ impl Capped {
 
     /// Writes a whole line, or `full` in its place when it does not fit any more.
     fn write(&mut self, line: &str, full: &str) {
-        let Some(file) = &mut self.file else { return };
+        let mut open = lock(&self.file);
+        let Some(file) = &mut *open else { return };
         let bytes = line.len() as u64;
         let written = if bytes <= self.left_bytes {
             self.left_bytes -= bytes;
             file.write_all(line.as_bytes())
         } else {
             let written = file.write_all(full.as_bytes());
-            self.file = None;
+            *open = None;
             written
         };
         if let Err(error) = written {
             self.trouble = Some(format!("{}: {error}", self.path.display()));
-            self.file = None;
+            *open = None;
         }
     }
 }
@@ -113,6 +132,11 @@ impl JsonLog {
         Self(None)
     }
 
+    /// What ends it.
+    pub(super) fn ender(&self) -> LogEnd {
+        LogEnd(self.0.as_ref().map(|log| Arc::clone(&log.file)))
+    }
+
     pub(super) fn write(&mut self, kind: &str, message: &Value) {
         let Some(log) = &mut self.0 else { return };
         let line = json!({ "at_ms": log.elapsed_ms(), "kind": kind, "message": message });
@@ -142,6 +166,11 @@ impl LineLog {
         Self(None)
     }
 
+    /// What ends it.
+    pub(super) fn ender(&self) -> LogEnd {
+        LogEnd(self.0.as_ref().map(|log| Arc::clone(&log.file)))
+    }
+
     pub(super) fn write(&mut self, text: &str) {
         let Some(log) = &mut self.0 else { return };
         let at_ms = log.elapsed_ms();
@@ -159,6 +188,24 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn a_log_that_has_ended_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lines, json) = (folder.path().join("console.log"), folder.path().join("qmp.jsonl"));
+        let (mut line_log, mut json_log) =
+            (LineLog::create(&lines, 100).unwrap(), JsonLog::create(&json).unwrap());
+        let read = || [&lines, &json].map(|path| fs_err::read_to_string(path).unwrap());
+        line_log.write("before");
+        json_log.write("note", &json!("before"));
+        let before = read();
+        assert!(before.iter().all(|text| text.contains("before")));
+        [line_log.ender(), json_log.ender()].iter().for_each(LogEnd::end);
+        line_log.write("after");
+        json_log.write("note", &json!("after"));
+        assert_eq!((read(), line_log.trouble(), json_log.trouble()), (before, None, None));
+        LineLog::none().ender().end();
+    }
 
     #[test]
     fn the_first_line_of_the_qmp_log_says_the_format() {

@@ -84,17 +84,23 @@ impl<'s> Walk<'s> {
             self.members(value, &format!("{place}.*"));
         }
         self.properties(target, place, "");
+        self.choices(target, place);
+        if reference.is_some() {
+            self.open.pop();
+        }
+    }
+
+    /// The cases of a choice, and the choices within them.
+    fn choices(&mut self, schema: &'s Value, place: &str) {
         for kind in ["oneOf", "anyOf", "allOf"] {
-            for part in list(target, kind) {
+            for part in list(schema, kind) {
                 if part["properties"].is_object() {
                     self.properties(part, place, &tag(part));
+                    self.choices(part, place);
                 } else {
                     self.members(part, place);
                 }
             }
-        }
-        if reference.is_some() {
-            self.open.pop();
         }
     }
 
@@ -117,16 +123,22 @@ impl<'s> Walk<'s> {
                 (only, true) => format!("unless {only}"),
                 (only, false) => format!("may be; always unless {only}"),
             };
-            self.field(property, path, absent);
+            let case = schema["description"].as_str().map(one_line).unwrap_or_default();
+            self.field(property, path, absent, case);
         }
     }
 
-    fn field(&mut self, schema: &'s Value, path: String, absent: String) {
+    /// `case` is what is said of the object that the field is of: what its tag's word means.
+    fn field(&mut self, schema: &'s Value, path: String, absent: String, case: String) {
         let said = |schema: &Value| schema["description"].as_str().map(one_line);
-        let about = said(schema).or_else(|| said(self.resolved(schema))).unwrap_or_default();
+        let mut about = said(schema).or_else(|| said(self.resolved(schema))).unwrap_or_default();
         let mut words = self.words(schema);
         if let Some(word) = schema["const"].as_str() {
-            words = vec![(word.to_owned(), about.clone())];
+            let meaning = if about.is_empty() { case } else { about.clone() };
+            words = vec![(word.to_owned(), meaning)];
+            if about.is_empty() {
+                "Which of several cases it is: the words are below.".clone_into(&mut about);
+            }
         }
         match self.found.iter_mut().find(|field| field.path == path) {
             // The same field in another case of a choice.
