@@ -13,7 +13,7 @@ use rig::record::Reader;
 use rig::report::Format;
 use serde_json::{Value as Json, json};
 
-use crate::schema::assert_report;
+use crate::shape::assert_report;
 
 pub(crate) fn folder(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/runs").join(version)

@@ -2,6 +2,7 @@
 //! parts of it whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use rig::record::Layout;
 use rig::report::FileSchema;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::fixture::{Bench, Play, sound, turn, void};
 use crate::reports::{model, render};
-use crate::schema::{assert_report, assert_valid};
+use crate::schema::{Checker, assert_run};
 
 /// Maps whose keys are data, not names of the contract.
 const MAPS: [&str; 8] =
@@ -188,7 +189,7 @@ fn every_schema_is_one() {
     for schema in FileSchema::ALL {
         let printed: Value = serde_json::from_str(&schema.text()).expect("JSON");
         assert_eq!(printed["$schema"], "https://json-schema.org/draft/2020-12/schema");
-        assert_valid(&meta, &printed, schema.name);
+        Checker::new(&meta, schema.name).check(&printed, schema.name);
     }
 }
 
@@ -273,4 +274,36 @@ fn json_says_what_csv_says() {
         }
         assert_eq!(seen.len(), 3 * json["cells"].as_array().expect("a list").len());
     }
+}
+
+/// Fails where a report in JSON is not what `rig report --schema` says.
+pub(crate) fn assert_report(json: &Value) {
+    Checker::new(&FileSchema::REPORT.schema(), "the report").check(json, "the report");
+}
+
+/// So that what [`assert_run`] says of every run that tests write can be believed.
+#[test]
+fn a_file_of_a_run_that_is_not_as_its_schema_says_is_named() {
+    let results = tempfile::tempdir().expect("a folder");
+    let dir = sound().write(results.path());
+    let breaks = [
+        ("run.json", "\"seed\":", "\"seed\": \"seven\", \"was\":"),
+        ("journal.jsonl", "\"attempt\":1", "\"attempt\":\"once\""),
+        ("blocks", "\"returns\": [", "\"returns\": [ 7,"),
+        ("anomalies", "\"trial\":0", "\"trial\":-1"),
+    ];
+    for (name, right, wrong) in breaks {
+        let mut path = dir.join(name);
+        if path.is_dir() {
+            path = fs::read_dir(&path).expect("there").next().expect("a file").expect("readable").path();
+        }
+        let whole = fs::read_to_string(&path).expect("text");
+        assert!(whole.contains(right), "{name}");
+        fs::write(&path, whole.replacen(right, wrong, 1)).expect("changed");
+        let refused = std::panic::catch_unwind(|| assert_run(&dir)).expect_err("it is refused");
+        let words = refused.downcast_ref::<String>().expect("words");
+        assert!(words.contains(path.file_name().expect("a name").to_str().expect("text")), "{words}");
+        fs::write(&path, whole).expect("restored");
+    }
+    assert_run(&dir);
 }
