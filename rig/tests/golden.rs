@@ -18,6 +18,10 @@ mod dictionary;
 mod fixture;
 #[path = "golden/hostile.rs"]
 mod hostile;
+#[path = "golden/machines.rs"]
+mod machines;
+#[path = "golden/order.rs"]
+mod order;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/recorded.rs"]

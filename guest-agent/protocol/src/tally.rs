@@ -37,6 +37,15 @@ impl TcpState {
     }
 }
 
+impl std::fmt::Display for TcpState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.name() {
+            "unknown" => write!(f, "state {}", self.0),
+            name => f.write_str(name),
+        }
+    }
+}
+
 /// The sums of one side's trials in one block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {

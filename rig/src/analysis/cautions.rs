@@ -4,7 +4,7 @@
 //! Units: counts. Errors: none.
 //! Tests: `tests/golden/analysis.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rig_stats::{Confidence, Count, fisher, holm};
 
@@ -15,16 +15,16 @@ use crate::record::Run;
 use super::measured::Measured;
 use super::model::{
     Caution, CellName, CellStatus, CellSummary, ControlStatus, ControlSummary, EndCaution, Ground,
-    PacketCaution, Question, TrialCaution,
+    MachineSummary, PacketCaution, Question, TrialCaution,
 };
+use super::order;
 use super::rules::Rules;
 
 /// Collects, the gravest first.
 pub(super) fn collect(
     run: &Run,
     measured: &[Measured<'_>],
-    cells: &[CellSummary],
-    controls: &[ControlSummary],
+    (cells, controls, machines): (&[CellSummary], &[ControlSummary], &[MachineSummary]),
     rules: Rules,
 ) -> Vec<Caution> {
     let mut cautions: Vec<Caution> = run.cautions.iter().cloned().map(Caution::Record).collect();
@@ -35,10 +35,13 @@ pub(super) fn collect(
     cautions.extend(about_the_host(run, measured).map(Caution::Ends));
     cautions.extend(about_the_guests(run, measured).map(Caution::Ends));
     cautions.extend(about_the_agent(run, measured).map(Caution::Ends));
+    cautions.extend(about_machines(run, machines).map(Caution::Ends));
     cautions.extend(about_witnesses(measured).map(Caution::Packets));
     cautions.extend(about_lost_packets(measured).map(Caution::Packets));
     cautions.extend(about_missing_trials(run, measured, cells).map(Caution::Trials));
     cautions.extend(about_blocks(measured, rules).map(Caution::Trials));
+    cautions.extend(about_order(run, measured, rules).map(Caution::Trials));
+    cautions.extend(about_what_does_not_count(measured).map(Caution::Trials));
     cautions
 }
 
@@ -121,6 +124,65 @@ fn about_the_agent(run: &Run, measured: &[Measured<'_>]) -> Option<EndCaution> {
     };
     let foreign = measured.iter().filter(other).count();
     (foreign > 0).then_some(EndCaution::ForeignAgent(foreign))
+}
+
+/// Guests whose QEMU is not the one that was found, or has been given more than was asked for; and configurations that had guests of several kinds.
+fn about_machines(run: &Run, machines: &[MachineSummary]) -> impl Iterator<Item = EndCaution> + use<> {
+    let found = &run.record.environment;
+    let is_other = |machine: &&MachineSummary| {
+        let known = !machine.qemu_sha256.is_empty() && !found.qemu_sha256.is_empty();
+        !machine.added.is_empty() || (known && machine.qemu_sha256 != found.qemu_sha256)
+    };
+    let others: Vec<EndCaution> = machines
+        .iter()
+        .filter(is_other)
+        .map(|machine| EndCaution::OtherQemu {
+            configuration: machine.configuration.clone(),
+            found: found.qemu_path.clone(),
+            ran: machine.qemu_path.clone(),
+            added: machine.added.clone(),
+        })
+        .collect();
+    let place = |machine: &MachineSummary| (machine.configuration.clone(), machine.kernel.clone());
+    let mut kinds: BTreeMap<(String, String), usize> = BTreeMap::new();
+    machines.iter().for_each(|machine| *kinds.entry(place(machine)).or_default() += 1);
+    let mixed = kinds.into_iter().filter(|(_, kinds)| *kinds > 1);
+    let mixed = mixed.map(|((configuration, kernel), kinds)| EndCaution::MachinesDiffer {
+        configuration,
+        kernel,
+        kinds,
+    });
+    let mut all = others;
+    all.dedup();
+    all.into_iter().chain(mixed.collect::<Vec<_>>())
+}
+
+fn about_order(run: &Run, measured: &[Measured<'_>], rules: Rules) -> Option<TrialCaution> {
+    let clustered = order::clustered(run, measured, rules.alpha());
+    let (cell, figures, p) = clustered.first()?;
+    Some(TrialCaution::Clustered {
+        cells: clustered.len(),
+        surest: name_of(cell),
+        what: figures.what.clone(),
+        ratio: figures.dispersion.unwrap_or_default(),
+        p: *p,
+    })
+}
+
+/// What failed in attempts that count for nothing: the reason that they do not may be that it failed there.
+fn about_what_does_not_count(measured: &[Measured<'_>]) -> Option<TrialCaution> {
+    let mut errnos: BTreeMap<String, u64> = BTreeMap::new();
+    let mut attempts = 0;
+    for block in
+        measured.iter().filter(|cell| cell.cell().control.is_none()).flat_map(|cell| &cell.not_counted)
+    {
+        let failed = block.tally.returns.iter().filter_map(|(returned, n)| Some((returned.errno?, *n)));
+        let failed: Vec<_> = failed.filter(|(_, n)| *n > 0).collect();
+        attempts += usize::from(!failed.is_empty());
+        failed.into_iter().for_each(|(errno, n)| *errnos.entry(errno.to_string()).or_default() += n);
+    }
+    (attempts > 0)
+        .then(|| TrialCaution::SeenWhereNothingCounts { errnos: errnos.into_iter().collect(), attempts })
 }
 
 fn about_witnesses(measured: &[Measured<'_>]) -> impl Iterator<Item = PacketCaution> + use<> {

@@ -22,6 +22,8 @@ pub(super) struct Measured<'a> {
     pub(super) record: &'a CellRecord,
     /// The blocks that count: of each the last attempt that is complete.
     pub(super) blocks: Vec<&'a BlockRecord>,
+    /// The attempts that do not: void, or stopped.
+    pub(super) not_counted: Vec<&'a BlockRecord>,
     /// Sums of the target over those blocks.
     pub(super) tally: Tally,
     /// Sums of the peer.
@@ -148,16 +150,25 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         .collect();
     let mut counted: BTreeMap<&BlockId, &BlockRecord> = BTreeMap::new();
     let mut tried = BTreeSet::new();
+    let mut not_counted = Vec::new();
     let mut void_reasons: BTreeMap<String, u64> = BTreeMap::new();
     for block in run.blocks.iter().filter(|block| block.cell == record.cell.id) {
         let wanted = planned.get(&block.id).copied();
+        if matches!(block.status, BlockStatus::Aborted { .. }) {
+            // It is played again from its beginning, or the run stays incomplete: not void, but not there.
+            not_counted.push(block);
+            continue;
+        }
         tried.insert(&block.id);
         match usable(block, wanted) {
             Ok(()) => {
                 counted.insert(&block.id, block);
             }
             // No trial of it has an outcome that counts, so all that were planned are void.
-            Err(reason) => *void_reasons.entry(reason.in_table()).or_default() += wanted.unwrap_or(0),
+            Err(reason) => {
+                not_counted.push(block);
+                *void_reasons.entry(reason.in_table()).or_default() += wanted.unwrap_or(0);
+            }
         }
     }
     let blocks: Vec<&BlockRecord> = counted.into_values().collect();
@@ -170,15 +181,14 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         *void_reasons.entry(VoidReason::Trial(reason.clone()).in_table()).or_default() += n;
     }
     let unplayed = planned.keys().filter(|id| !tried.contains(*id)).count();
-    Measured { record, blocks, tally, peer, void_reasons, planned: planned.len(), unplayed }
+    Measured { record, blocks, not_counted, tally, peer, void_reasons, planned: planned.len(), unplayed }
 }
 
 /// Why a block does not count, if it does not.
 fn usable(block: &BlockRecord, planned: Option<u64>) -> Result<(), VoidReason> {
     match &block.status {
         BlockStatus::Void { reason } => return Err(reason.clone()),
-        BlockStatus::Aborted { reason } => return Err(VoidReason::Other(reason.clone())),
-        BlockStatus::Complete => {}
+        BlockStatus::Aborted { .. } | BlockStatus::Complete => {}
     }
     let trials = block.tally.trials;
     match planned {

@@ -12,8 +12,10 @@ mod controls;
 mod evidence;
 mod hypotheses;
 mod judges;
+mod machines;
 mod measured;
 pub mod model;
+mod order;
 mod rules;
 mod sentences;
 mod summaries;
@@ -37,7 +39,8 @@ pub fn analyse(run: &Run) -> ReportModel {
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
     let sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     let cells: Vec<_> = measured.iter().map(|cell| summaries::summarise(run, cell, &sight, rules)).collect();
-    let cautions = cautions::collect(run, &measured, &cells, &controls, rules);
+    let machines = machines::gather(&measured);
+    let cautions = cautions::collect(run, &measured, (&cells, &controls, &machines), rules);
     ReportModel {
         format: REPORT_FORMAT,
         format_minor: REPORT_FORMAT_MINOR,
@@ -53,6 +56,7 @@ pub fn analyse(run: &Run) -> ReportModel {
             margin: rules.margin,
         },
         environment: run.record.environment.clone(),
+        machines,
         cells,
         controls,
         comparisons,

@@ -6,16 +6,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::Tally;
+use rig_protocol::{Tally, TcpState};
 use rig_stats::{Count, clopper_pearson};
 
 use crate::path::{Matches, PathCounter};
 use crate::record::Run;
-use crate::record::format::{BlockRecord, Origin};
+use crate::record::format::{BlockRecord, BlockStatus, Origin};
 
 use super::controls::Sight;
 use super::measured::Measured;
-use super::model::{CellReason, CellStatus, CellSummary, IdleRule, OriginCounts, Quantiles, Question, Rate};
+use super::model::{
+    CellReason, CellStatus, CellSummary, IdleRule, NotCounted, NotCountedBecause, OriginCounts, Quantiles,
+    Question, Rate,
+};
+use super::order;
 use super::rules::Rules;
 
 /// The figures of a cell.
@@ -59,8 +63,38 @@ pub(super) fn summarise(run: &Run, measured: &Measured<'_>, sight: &Sight, rules
         kernel_rsts: measured.kernel_rsts(),
         mechanisms: mechanisms(&measured.blocks),
         path_counters: path_counters(&measured.blocks),
+        outcomes_by_state: outcomes_by_state(tally),
+        order: order::summarise(run, measured),
+        not_counted: not_counted(measured),
         captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
     }
+}
+
+fn outcomes_by_state(tally: &Tally) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let named =
+        |(state, outcomes): (&u8, &BTreeMap<String, u64>)| (TcpState(*state).to_string(), outcomes.clone());
+    tally.outcomes_by_state.iter().map(named).collect()
+}
+
+fn not_counted(measured: &Measured<'_>) -> Vec<NotCounted> {
+    let mut sums: BTreeMap<NotCountedBecause, (u32, Tally)> = BTreeMap::new();
+    for block in &measured.not_counted {
+        let because = match block.status {
+            BlockStatus::Aborted { .. } => NotCountedBecause::Aborted,
+            BlockStatus::Void { .. } | BlockStatus::Complete => NotCountedBecause::Void,
+        };
+        let (attempts, tally) = sums.entry(because).or_default();
+        *attempts += 1;
+        tally.absorb(&block.tally);
+    }
+    let summary = |(because, (attempts, tally)): (NotCountedBecause, (u32, Tally))| NotCounted {
+        because,
+        attempts,
+        trials: tally.trials,
+        returns: tally.returns,
+        outcomes: tally.outcomes,
+    };
+    sums.into_iter().map(summary).collect()
 }
 
 fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, Option<CellReason>) {

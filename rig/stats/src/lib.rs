@@ -9,6 +9,7 @@
 
 pub mod binomial;
 pub mod contingency;
+pub mod dispersion;
 pub mod equivalence;
 pub mod interval;
 pub mod multiple;
@@ -16,6 +17,7 @@ pub mod power;
 pub mod special;
 
 pub use contingency::{difference, fisher};
+pub use dispersion::Dispersion;
 pub use equivalence::{Judgement, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;

@@ -43,6 +43,49 @@ pub fn ln_one_minus_exp(v: f64) -> f64 {
     if v > -LN_2 { (-v.exp_m1()).ln() } else { (-v.exp()).ln_1p() }
 }
 
+/// The chance that a chi-square variable of `freedom` degrees exceeds `x`: the regularised upper incomplete gamma function Q(freedom/2, x/2), by its series
+/// (DLMF 8.7.1) below the mean and its continued fraction (DLMF 8.9.2, by Lentz's method) above. `freedom` is at least 1; `x` is not negative.
+pub fn chi_square_tail(x: f64, freedom: u32) -> f64 {
+    let (a, x) = (f64::from(freedom) / 2.0, x / 2.0);
+    if x <= 0.0 {
+        return 1.0;
+    }
+    // x^a e^-x / Gamma(a)
+    let front = (a * x.ln() - x - ln_gamma_of_half(freedom)).exp();
+    if x < a + 1.0 {
+        let (mut term, mut sum, mut n) = (1.0 / a, 1.0 / a, a);
+        while term > sum * f64::EPSILON {
+            n += 1.0;
+            term *= x / n;
+            sum += term;
+        }
+        return (1.0 - front * sum).max(0.0);
+    }
+    let mut b = x + 1.0 - a;
+    let mut c = f64::MAX;
+    let mut d = 1.0 / b;
+    let mut fraction = d;
+    for i in 1..10_000 {
+        let i = f64::from(i);
+        let numerator = i * (a - i);
+        b += 2.0;
+        d = 1.0 / (numerator * d + b);
+        c = b + numerator / c;
+        let change = d * c;
+        fraction *= change;
+        if (change - 1.0).abs() <= f64::EPSILON {
+            break;
+        }
+    }
+    front * fraction
+}
+
+/// `ln Gamma(twice / 2)`, from Gamma(1/2) and Gamma(1) upwards. `twice` is at least 1.
+fn ln_gamma_of_half(twice: u32) -> f64 {
+    let (first, begin) = if twice % 2 == 1 { (0.5 * PI.ln(), 1) } else { (0.0, 2) };
+    (begin..twice).step_by(2).fold(first, |sum, twice| sum + (f64::from(twice) / 2.0).ln())
+}
+
 /// The normal distribution's quantile: M. J. Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988); about 1 part in
 /// 1e16. `p` is strictly between 0 and 1.
 pub fn normal_quantile(p: f64) -> f64 {
@@ -220,5 +263,39 @@ mod tests {
         close(bracketed_root(|x: f64| x.exp() - 1e-9, -1e3, 1.0), 1e-9f64.ln(), 1e-12);
         close(bracketed_root(|x| if x > 0.3 { 1.0 } else { -1.0 }, -7.0, 5.0), 0.3, 1e-14);
         assert_eq!(bracketed_root(|x| x, -1.0, 0.0), 0.0);
+    }
+
+    #[test]
+    fn the_tail_of_an_even_chi_square_is_a_finite_sum() {
+        // Q(m, x) = e^-x sum x^j / j!, j < m (DLMF 8.4.10).
+        for m in [1_u32, 2, 5, 31, 200] {
+            for x in [0.01, 0.5, 3.0, 20.0, 60.0, 250.0] {
+                let mut term = (-x as f64).exp();
+                let mut sum = 0.0;
+                for j in 0..m {
+                    sum += term;
+                    term *= x / f64::from(j + 1);
+                }
+                let found = chi_square_tail(2.0 * x, 2 * m);
+                assert!((found - sum).abs() <= 1e-12 * sum.max(1e-300) + 1e-15, "Q({m}, {x}): {found} {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_tail_of_an_odd_chi_square_follows_from_the_normal_distribution() {
+        // One degree: the square of a normal variable. Then Q(a + 1, x) = Q(a, x) + x^a e^-x / Gamma(a + 1) (DLMF 8.8.6).
+        for tail in [0.2, 0.05, 1e-3, 1e-9] {
+            let z = -normal_quantile(tail / 2.0);
+            let x = z * z;
+            let mut right = tail;
+            for freedom in (1..60).step_by(2) {
+                let found = chi_square_tail(x, freedom);
+                assert!((found - right).abs() <= 1e-8 * right, "{freedom} degrees at {x}: {found} {right}");
+                let a = f64::from(freedom) / 2.0;
+                right += (a * (x / 2.0).ln() - x / 2.0 - ln_gamma_of_half(freedom + 2)).exp();
+            }
+        }
+        assert_eq!(chi_square_tail(0.0, 7), 1.0);
     }
 }

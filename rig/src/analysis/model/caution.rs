@@ -46,6 +46,26 @@ pub enum EndCaution {
     VhostUnproven(Vec<String>),
     /// So many cells were played by another agent.
     ForeignAgent(usize),
+    /// In this configuration another QEMU ran than the one that was found, or it was given more than was asked for.
+    OtherQemu {
+        /// Which configuration.
+        configuration: String,
+        /// The program that PATH has.
+        found: String,
+        /// The program that ran.
+        ran: String,
+        /// What it was given besides.
+        added: Vec<String>,
+    },
+    /// The targets of a configuration were not all alike.
+    MachinesDiffer {
+        /// Which configuration.
+        configuration: String,
+        /// With which kernel.
+        kernel: String,
+        /// Of how many kinds.
+        kinds: usize,
+    },
 }
 
 /// About packets, as witness and kernels count them.
@@ -107,6 +127,26 @@ pub enum TrialCaution {
         question: Question,
         /// Corrected.
         p: f64,
+    },
+    /// Trials that end alike come in clusters within their blocks.
+    Clustered {
+        /// In how many cells.
+        cells: usize,
+        /// Where most surely.
+        surest: CellName,
+        /// Which trials there.
+        what: String,
+        /// How much more the windows of a block vary than with independent trials.
+        ratio: f64,
+        /// Corrected.
+        p: f64,
+    },
+    /// Calls failed in attempts at blocks that count for nothing.
+    SeenWhereNothingCounts {
+        /// How often, by errno.
+        errnos: Vec<(String, u64)>,
+        /// In how many attempts.
+        attempts: usize,
     },
 }
 
@@ -198,6 +238,14 @@ impl EndCaution {
                 "{} played by an agent of other bytes than the run declares",
                 several(*cells, "cell")
             ),
+            Self::OtherQemu { configuration, found, ran, added } => {
+                write!(f, "{configuration}: the QEMU in PATH is {found}, and what ran was {ran}")?;
+                if added.is_empty() { Ok(()) } else { write!(f, ", with `{}` added", added.join(" ")) }
+            }
+            Self::MachinesDiffer { configuration, kernel, kinds } => write!(
+                f,
+                "the targets of {configuration} ({kernel}) were of {kinds} kinds, which differ in QEMU, features or offloads: see `machines` in report.json"
+            ),
         }
     }
 }
@@ -276,6 +324,23 @@ impl TrialCaution {
                 "blocks of {cell} differ among themselves in {question} (corrected p {}): its interval is too narrow",
                 p_value(*p)
             ),
+            Self::Clustered { cells, surest, what, ratio, p } => write!(
+                f,
+                "trials that end alike come in clusters within their blocks in {}, most surely `{what}` in {surest} (variance {ratio:.1} times that of \
+                 independent trials, corrected p {})",
+                several(*cells, "cell"),
+                p_value(*p)
+            ),
+            Self::SeenWhereNothingCounts { errnos, attempts } => {
+                let errnos: Vec<String> =
+                    errnos.iter().map(|(errno, n)| format!("{} {errno}", count(*n))).collect();
+                write!(
+                    f,
+                    "calls failed in attempts at blocks that count for nothing (void, or stopped), and are in no rate: {} in {}",
+                    list(&errnos),
+                    several(*attempts, "attempt")
+                )
+            }
         }
     }
 
@@ -287,6 +352,8 @@ impl TrialCaution {
             Self::ControlsNotExercised(_) => Some("give them more trials (`control_trials`)"),
             Self::NotComplete => Some("`rig matrix run --resume` goes on with it"),
             Self::Skipped(_) => Some("the table says why"),
+            Self::Clustered { .. } => Some("intervals there take trials as independent, and are too narrow"),
+            Self::SeenWhereNothingCounts { .. } => Some("`not_counted` in report.json says where"),
             Self::Blind(_) | Self::Void { .. } | Self::SingleBlock(_) | Self::BlocksDiffer { .. } => None,
         }
     }

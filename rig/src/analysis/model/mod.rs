@@ -8,6 +8,8 @@
 mod because;
 mod caution;
 mod control;
+mod machine;
+mod order;
 mod place;
 mod question;
 mod reason;
@@ -24,6 +26,8 @@ use crate::record::format::Environment;
 pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use control::{ControlStatus, ControlSummary};
+pub use machine::{InterfaceSummary, MachineSummary};
+pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use place::{Ground, RanOn};
 pub use question::Question;
 pub use reason::{
@@ -53,6 +57,8 @@ pub struct ReportModel {
     pub run: RunSummary,
     /// The host that it ran on, as recorded at its start.
     pub environment: Environment,
+    /// What the targets of each configuration really were: QEMU, and the interfaces as their kernels show them.
+    pub machines: Vec<MachineSummary>,
     /// Every cell of the plan, in the order of the plan; also those that were not run.
     pub cells: Vec<CellSummary>,
     /// Every control in every configuration and kernel of the plan.
@@ -180,6 +186,9 @@ pub struct CellSummary {
     pub outcomes: BTreeMap<String, u64>,
     /// Number of trials in which TCP_INFO said CLOSE right before the verdict call: the RST had been processed.
     pub rst_before_call: u64,
+    /// Number of trials by TCP state (`tcpi_state`) right before the verdict call and then by outcome, where the state could be read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes_by_state: BTreeMap<String, BTreeMap<String, u64>>,
     /// How often the verdict call returned -1 with `EBADF`, with `ENOENT`, and with any errno (`any_error`).
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub rates: BTreeMap<Question, Rate>,
@@ -198,6 +207,12 @@ pub struct CellSummary {
     /// even where they did not; absent where there is none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub path_counters: BTreeMap<String, u64>,
+    /// Where in their blocks the rarer outcomes lie; absent where all trials of a block were alike, or the record does not tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<OrderSummary>,
+    /// What was seen in attempts at blocks that count for nothing, and is in no other figure; absent where there were none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_counted: Vec<NotCounted>,
     /// Files with the packets of these blocks (pcapng), under the run's folder; absent where none were kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<String>,

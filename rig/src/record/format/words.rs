@@ -19,10 +19,7 @@ pub(super) fn errno_of(word: &str) -> Result<Errno, String> {
 
 /// A TCP state as a word: `CLOSE`, `state 13` for one without a name.
 pub(super) fn state_word(state: u8) -> String {
-    match TcpState(state).name() {
-        "unknown" => format!("state {state}"),
-        name => name.to_owned(),
-    }
+    TcpState(state).to_string()
 }
 
 /// The TCP state of a word that [`state_word`] wrote.
