@@ -269,8 +269,8 @@ mod tests {
     fn the_tail_of_an_even_chi_square_is_a_finite_sum() {
         // Q(m, x) = e^-x sum x^j / j!, j < m (DLMF 8.4.10).
         for m in [1_u32, 2, 5, 31, 200] {
-            for x in [0.01, 0.5, 3.0, 20.0, 60.0, 250.0] {
-                let mut term = (-x as f64).exp();
+            for x in [0.01_f64, 0.5, 3.0, 20.0, 60.0, 250.0] {
+                let mut term: f64 = (-x).exp();
                 let mut sum = 0.0;
                 for j in 0..m {
                     sum += term;
