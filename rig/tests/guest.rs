@@ -13,6 +13,8 @@ mod disturbed;
 mod findings;
 #[path = "guest/wire.rs"]
 mod wire;
+#[path = "guest/wrapped.rs"]
+mod wrapped;
 
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -38,6 +40,11 @@ fn alone(test: fn()) {
 #[test]
 fn a_run_says_what_it_measured() {
     alone(findings::a_run_says_what_it_measured);
+}
+
+#[test]
+fn a_script_of_qemus_name_is_visible_in_the_record() {
+    alone(wrapped::a_script_of_qemus_name_is_visible_in_the_record);
 }
 
 #[test]
