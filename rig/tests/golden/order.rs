@@ -1,8 +1,11 @@
 //! Trials in the order of their blocks, and what was seen in attempts that count for nothing.
 
+use std::sync::Arc;
+
 use rig::analysis::model::{Caution, NotCountedBecause, Question, ReportModel, TrialCaution};
 use rig::record::format::{BlockRecord, BlockStatus};
-use rig_protocol::{Errno, PlacementBuilder, Returned};
+use rig::report::Format;
+use rig_protocol::{Errno, Op, PlacementBuilder, Returned, Step};
 
 use crate::fixture::{BLOCK, Bench, Play, attempt_at, sound, turn};
 use crate::reports::model;
@@ -109,4 +112,37 @@ fn an_errno_of_a_block_that_was_stopped_is_in_no_rate_and_is_told() {
         assert!(model.cautions.contains(&told), "{:?}", model.cautions);
         assert!(told.to_string().contains("are in no rate: 3 ENOENT in 1 attempt; "), "{told}");
     }
+}
+
+#[test]
+fn an_errno_that_no_call_returned_is_told_apart() {
+    let mut bench = sound();
+    for index in 0..2 {
+        let tally = &mut bench.block(Play::Base, "virtio-tap", "6.1", index).tally;
+        tally.stale_errno = [(Errno(0), 900), (Errno(104), 100)].into();
+        tally.errno_after_localtime = [(Errno::ENOENT, 1_000)].into();
+    }
+    // A block has no more errnos after localtime than its script plays it.
+    let cell = bench.cell(Play::Base, "virtio-tap", "6.1");
+    let mut script = (*cell.cell.subject.script).clone();
+    script.lanes[0].steps.push(Step {
+        op: Op::Localtime {},
+        verdict: false,
+        outcome: false,
+        may_fail: false,
+    });
+    cell.cell.subject.script = Arc::new(script);
+    let model = model(&bench);
+    let cell = model.cells.iter().find(|cell| cell.errno_seen.misleads()).expect("it is told");
+    let seen = &cell.errno_seen;
+    assert_eq!(seen.stale, [("ECONNRESET".to_owned(), 200)].into());
+    assert_eq!(seen.log_line, [("ENOENT".to_owned(), 2_000)].into());
+    assert!(seen.kernel.is_empty() && cell.rates[&Question::Enoent].count == 0, "the kernel returned none");
+    let text = Format::TEXT.render(&model);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "no call had failed, and errno held, after a call that succeeded: ECONNRESET in 200; after localtime(): ENOENT in 2,000";
+    assert!(words.contains(said), "{text}");
+    let returned =
+        model.cells.iter().find(|cell| cell.scenario == Play::InjectedEnoent.scenario()).expect("played");
+    assert_eq!(returned.errno_seen.kernel, [("ENOENT".to_owned(), 20)].into());
 }

@@ -8,6 +8,7 @@
 mod because;
 mod caution;
 mod control;
+mod errno_seen;
 mod machine;
 mod order;
 mod place;
@@ -26,6 +27,7 @@ use crate::record::format::Environment;
 pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use control::{ControlStatus, ControlSummary};
+pub use errno_seen::ErrnoSeen;
 pub use machine::{InterfaceSummary, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use place::{Ground, RanOn};
@@ -189,6 +191,8 @@ pub struct CellSummary {
     /// Number of trials by TCP state (`tcpi_state`) right before the verdict call and then by outcome, where the state could be read.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes_by_state: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Where errnos were seen: returned by the verdict call, or left in the C library's `errno` by something else.
+    pub errno_seen: ErrnoSeen,
     /// How often the verdict call returned -1 with `EBADF`, with `ENOENT`, and with any errno (`any_error`).
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub rates: BTreeMap<Question, Rate>,

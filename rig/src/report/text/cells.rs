@@ -3,9 +3,11 @@
 //! Holds the table and the notes under a row. Must not compute a rate. Units: per cent. Errors: none.
 //! Tests: golden reports.
 
+use std::collections::BTreeMap;
+
 use rig_protocol::Returned;
 
-use crate::analysis::model::{CellSummary, Question, Rate, ReportModel};
+use crate::analysis::model::{CellSummary, ErrnoSeen, Question, Rate, ReportModel};
 use crate::analysis::words::{Rounding, count, percent_number};
 
 use super::super::status::status_word;
@@ -74,6 +76,9 @@ fn notes(table: &mut Table, cell: &CellSummary) {
     if !others.is_empty() {
         table.note(format!("returned {}", others.join(", ")));
     }
+    if cell.errno_seen.misleads() {
+        table.note(left_in_errno(&cell.errno_seen));
+    }
     if !cell.path_counters.is_empty() {
         let ends: Vec<String> =
             cell.outcomes.iter().map(|(outcome, n)| format!("{outcome} in {}", count(*n))).collect();
@@ -96,6 +101,18 @@ fn notes(table: &mut Table, cell: &CellSummary) {
         None if cell.void > 0 => table.note(void_reasons(cell)),
         None => {}
     }
+}
+
+/// What a program would print that looks at `errno` although nothing has failed.
+fn left_in_errno(seen: &ErrnoSeen) -> String {
+    let part = |when: &str, counts: &BTreeMap<String, u64>| {
+        let counts: Vec<String> =
+            counts.iter().map(|(errno, n)| format!("{errno} in {}", count(*n))).collect();
+        (!counts.is_empty()).then(|| format!("{when}: {}", counts.join(", ")))
+    };
+    let parts = [part("after a call that succeeded", &seen.stale), part("after localtime()", &seen.log_line)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("no call had failed, and errno held, {}", parts.join("; "))
 }
 
 /// `<=0.062`, or `0.12 (0.05..0.24)`: a rate in a table column, in per cent.
