@@ -20,6 +20,8 @@ mod fixture;
 mod hostile;
 #[path = "golden/machines.rs"]
 mod machines;
+#[path = "golden/newer.rs"]
+mod newer;
 #[path = "golden/order.rs"]
 mod order;
 #[path = "golden/record.rs"]

@@ -85,7 +85,7 @@ pub struct Tally {
 
 impl Tally {
     /// The keys of [`Tally::latency`].
-    const LATENCIES: [&'static str; 2] = ["call", "trial"];
+    pub const LATENCIES: [&'static str; 2] = ["call", "trial"];
 
     /// Key prefix of a void's reason where outcomes and voids share a map.
     pub const VOID_PREFIX: &'static str = "void: ";

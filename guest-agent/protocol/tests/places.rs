@@ -35,7 +35,6 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "its lane's thread needs the filter, and no trial checks its bounds",
     ),
     ("inject", "guest-agent/src/tally.rs", "what was injected is the truth of the positive control"),
-    ("inject", "rig/src/analysis/", "a control that injects and armed nothing proves nothing"),
     ("localtime", "guest-agent/src/tally.rs", "the errno after it has a count of its own"),
     ("mark", "rig/src/script/", "the help for a mark that no step sets"),
     ("read", "guest-agent/src/ops/around.rs", "its buffer is made before the first trial"),

@@ -151,7 +151,10 @@ impl Conversation {
             let head = |id: &str| id.chars().take(12).collect();
             return Err(AgentError::Build { found: head(&hello.build_id), expected: head(expected) });
         }
-        Ok(conversation)
+        match wordy(hello) {
+            Some(what) => Err(AgentError::Totals { what }),
+            None => Ok(conversation),
+        }
     }
 
     /// What the agent said of itself.
@@ -338,6 +341,20 @@ fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), Ag
         }
     }
     Ok(())
+}
+
+/// What a hello has too much of, if it does: it is kept with every block, and a guest is not trusted. An honest agent stays below.
+fn wordy(hello: &Hello) -> Option<String> {
+    const MOST_INTERFACES: usize = 64;
+    const MOST_NAMES: usize = 256;
+    let interfaces = hello.interfaces.len();
+    if interfaces > MOST_INTERFACES {
+        return Some(format!("a hello with {interfaces} interfaces"));
+    }
+    let names =
+        hello.interfaces.iter().map(|interface| interface.offloads.len()).chain([hello.sysctls.len()]);
+    let names = names.max().unwrap_or(0);
+    (names > MOST_NAMES).then(|| format!("a hello with {names} offloads of an interface, or sysctls"))
 }
 
 fn total<'a>(mut counts: impl Iterator<Item = &'a u64>) -> Option<u64> {

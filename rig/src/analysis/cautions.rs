@@ -15,7 +15,7 @@ use crate::record::Run;
 use super::measured::Measured;
 use super::model::{
     Caution, CellName, CellStatus, CellSummary, ControlStatus, ControlSummary, EndCaution, Ground,
-    MachineSummary, PacketCaution, Question, TrialCaution,
+    MachineEnd, MachineSummary, PacketCaution, Question, TrialCaution,
 };
 use super::order;
 use super::rules::Rules;
@@ -35,12 +35,12 @@ pub(super) fn collect(
     cautions.extend(about_the_host(run, measured).map(Caution::Ends));
     cautions.extend(about_the_guests(run, measured).map(Caution::Ends));
     cautions.extend(about_the_agent(run, measured).map(Caution::Ends));
-    cautions.extend(about_machines(run, machines).map(Caution::Ends));
+    cautions.extend(about_machines(run, machines).into_iter().map(Caution::Ends));
     cautions.extend(about_witnesses(measured).map(Caution::Packets));
     cautions.extend(about_lost_packets(measured).map(Caution::Packets));
     cautions.extend(about_missing_trials(run, measured, cells).map(Caution::Trials));
     cautions.extend(about_blocks(measured, rules).map(Caution::Trials));
-    cautions.extend(about_order(run, measured, rules).map(Caution::Trials));
+    cautions.extend(about_order(measured, cells, rules).map(Caution::Trials));
     cautions.extend(about_what_does_not_count(measured).map(Caution::Trials));
     cautions
 }
@@ -126,39 +126,43 @@ fn about_the_agent(run: &Run, measured: &[Measured<'_>]) -> Option<EndCaution> {
     (foreign > 0).then_some(EndCaution::ForeignAgent(foreign))
 }
 
-/// Guests whose QEMU is not the one that was found, or has been given more than was asked for; and configurations that had guests of several kinds.
-fn about_machines(run: &Run, machines: &[MachineSummary]) -> impl Iterator<Item = EndCaution> + use<> {
+/// Guests whose QEMU is not the one that was found, has been given more than was asked for, or could not be looked at; and configurations that had guests of
+/// several kinds.
+fn about_machines(run: &Run, machines: &[MachineSummary]) -> Vec<EndCaution> {
     let found = &run.record.environment;
-    let is_other = |machine: &&MachineSummary| {
-        let known = !machine.qemu_sha256.is_empty() && !found.qemu_sha256.is_empty();
-        !machine.added.is_empty() || (known && machine.qemu_sha256 != found.qemu_sha256)
+    let mut all: Vec<EndCaution> = Vec::new();
+    let mut say = |caution: EndCaution| {
+        if !all.contains(&caution) {
+            all.push(caution);
+        }
     };
-    let others: Vec<EndCaution> = machines
-        .iter()
-        .filter(is_other)
-        .map(|machine| EndCaution::OtherQemu {
-            configuration: machine.configuration.clone(),
-            found: found.qemu_path.clone(),
-            ran: machine.qemu_path.clone(),
-            added: machine.added.clone(),
-        })
-        .collect();
-    let place = |machine: &MachineSummary| (machine.configuration.clone(), machine.kernel.clone());
-    let mut kinds: BTreeMap<(String, String), usize> = BTreeMap::new();
-    machines.iter().for_each(|machine| *kinds.entry(place(machine)).or_default() += 1);
-    let mixed = kinds.into_iter().filter(|(_, kinds)| *kinds > 1);
-    let mixed = mixed.map(|((configuration, kernel), kinds)| EndCaution::MachinesDiffer {
-        configuration,
-        kernel,
-        kinds,
-    });
-    let mut all = others;
-    all.dedup();
-    all.into_iter().chain(mixed.collect::<Vec<_>>())
+    for machine in machines {
+        let known = !machine.qemu_sha256.is_empty() && !found.qemu_sha256.is_empty();
+        if !machine.added.is_empty() || (known && machine.qemu_sha256 != found.qemu_sha256) {
+            say(EndCaution::OtherQemu {
+                configuration: machine.configuration.clone(),
+                found: found.qemu_path.clone(),
+                ran: machine.qemu_path.clone(),
+                added: machine.added.clone(),
+            });
+        }
+        if let Some(why) = machine.not_seen.clone() {
+            say(EndCaution::QemuNotSeen { configuration: machine.configuration.clone(), why });
+        }
+    }
+    let mut kinds: BTreeMap<(&str, &str, MachineEnd), usize> = BTreeMap::new();
+    for machine in machines {
+        *kinds.entry((&machine.configuration, &machine.kernel, machine.end)).or_default() += 1;
+    }
+    for ((configuration, kernel, _), kinds) in kinds.into_iter().filter(|(_, kinds)| *kinds > 1) {
+        let (configuration, kernel) = (configuration.to_owned(), kernel.to_owned());
+        say(EndCaution::MachinesDiffer { configuration, kernel, kinds });
+    }
+    all
 }
 
-fn about_order(run: &Run, measured: &[Measured<'_>], rules: Rules) -> Option<TrialCaution> {
-    let clustered = order::clustered(run, measured, rules.alpha());
+fn about_order(measured: &[Measured<'_>], cells: &[CellSummary], rules: Rules) -> Option<TrialCaution> {
+    let clustered = order::clustered(measured, cells, rules.alpha());
     let (cell, figures, p) = clustered.first()?;
     Some(TrialCaution::Clustered {
         cells: clustered.len(),

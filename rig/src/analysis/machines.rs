@@ -1,49 +1,61 @@
-//! What the targets of each configuration really were.
+//! What the machines of each configuration really were.
 //!
 //! Holds what blocks tell of QEMU and of interfaces, gathered by configuration and kernel. Must not judge: cautions do.
 //! Units: counts. Errors: none. Tests: `tests/golden/machines.rs`.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use crate::record::format::{AgentRecord, InterfaceRecord, TargetRecord};
 
 use super::measured::Measured;
-use super::model::{InterfaceSummary, MachineSummary};
+use super::model::{InterfaceSummary, MachineEnd, MachineSummary};
 
-/// Every kind of target, in the order of the plan; of one configuration and kernel the most frequent first.
+/// Every kind of machine, in the order of the plan; of one configuration, kernel and end the most frequent first.
 pub(super) fn gather(measured: &[Measured<'_>]) -> Vec<MachineSummary> {
-    let mut found: Vec<MachineSummary> = Vec::new();
+    let mut found: Vec<(usize, MachineSummary)> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     for cell in measured {
+        let next = places.len();
+        let place = *places.entry((cell.configuration(), &cell.cell().subject.kernel)).or_insert(next);
         for block in &cell.blocks {
-            let machine = machine(cell, &block.target, block.target_hello.as_ref());
-            match found.iter_mut().find(|known| is_alike(known, &machine)) {
-                Some(known) => known.blocks += 1,
-                None => found.push(machine),
+            let target = Some((MachineEnd::Target, &block.target, block.target_hello.as_ref()));
+            let peer = block.peer.as_ref().map(|peer| (MachineEnd::Peer, peer, block.peer_hello.as_ref()));
+            for (end, record, hello) in target.into_iter().chain(peer) {
+                let machine = machine(cell, end, record, hello);
+                match found.iter_mut().find(|(at, known)| *at == place && is_alike(known, &machine)) {
+                    Some((_, known)) => known.blocks += 1,
+                    None => found.push((place, machine)),
+                }
             }
         }
     }
-    let place = |machine: &MachineSummary| {
-        let same = |cell: &Measured<'_>| {
-            cell.configuration() == machine.configuration && cell.cell().subject.kernel == machine.kernel
-        };
-        measured.iter().position(same)
-    };
-    found.sort_by_key(|machine| (place(machine), std::cmp::Reverse(machine.blocks)));
-    found
+    found.sort_by_key(|(place, machine)| (*place, machine.end, Reverse(machine.blocks)));
+    found.into_iter().map(|(_, machine)| machine).collect()
 }
 
 fn is_alike(a: &MachineSummary, b: &MachineSummary) -> bool {
-    (&a.configuration, &a.kernel, &a.qemu_path) == (&b.configuration, &b.kernel, &b.qemu_path)
-        && (&a.qemu_sha256, &a.added, &a.interfaces) == (&b.qemu_sha256, &b.added, &b.interfaces)
+    (a.end, &a.qemu_path, &a.qemu_sha256) == (b.end, &b.qemu_path, &b.qemu_sha256)
+        && (&a.added, &a.not_seen, &a.interfaces) == (&b.added, &b.not_seen, &b.interfaces)
 }
 
-fn machine(cell: &Measured<'_>, target: &TargetRecord, hello: Option<&AgentRecord>) -> MachineSummary {
-    let running = target.running.as_ref();
+fn machine(
+    cell: &Measured<'_>,
+    end: MachineEnd,
+    record: &TargetRecord,
+    hello: Option<&AgentRecord>,
+) -> MachineSummary {
+    let running = record.running.as_ref();
+    let not_seen = (!record.running_unknown.is_empty()).then(|| record.running_unknown.clone());
     MachineSummary {
         configuration: cell.configuration().to_owned(),
         kernel: cell.cell().subject.kernel.clone(),
+        end,
         blocks: 1,
         qemu_path: running.map(|running| running.path.clone()).unwrap_or_default(),
         qemu_sha256: running.map(|running| running.sha256.clone()).unwrap_or_default(),
-        added: running.map(|running| added(&target.command_line, &running.command_line)).unwrap_or_default(),
+        not_seen,
+        added: running.map(|running| added(&record.command_line, &running.command_line)).unwrap_or_default(),
         interfaces: hello.map(|hello| hello.interfaces.iter().map(interface).collect()).unwrap_or_default(),
     }
 }
@@ -56,9 +68,10 @@ fn added(asked: &[String], ran: &[String]) -> Vec<String> {
     ran.iter().skip(1).filter(is_new).cloned().collect()
 }
 
+/// The MTU is what the path declares, and differs from path to path.
 fn interface(interface: &InterfaceRecord) -> InterfaceSummary {
-    let InterfaceRecord { name, driver, mtu_bytes, virtio_features, offloads } = interface.clone();
-    InterfaceSummary { name, driver, mtu_bytes, virtio_features, offloads }
+    let InterfaceRecord { name, driver, mtu_bytes: _, virtio_features, offloads } = interface.clone();
+    InterfaceSummary { name, driver, virtio_features, offloads }
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ pub fn analyse(run: &Run) -> ReportModel {
     let comparisons = comparisons::compare(&measured, &sight, rules);
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
     let sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
-    let cells: Vec<_> = measured.iter().map(|cell| summaries::summarise(run, cell, &sight, rules)).collect();
+    let planned = order::planned(run);
+    let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
+    let cells: Vec<_> = measured.iter().map(summarise).collect();
     let machines = machines::gather(&measured);
     let cautions = cautions::collect(run, &measured, (&cells, &controls, &machines), rules);
     ReportModel {

@@ -3,7 +3,7 @@
 //! Holds the figures of a cell's rarer outcomes in the order of their trials. Must not know what an outcome means.
 //! Units: counts, shares of 1. Errors: none. Tests: `tests/golden/order.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use rig_protocol::{Placement, Placements, Tally};
 use rig_stats::{Dispersion, holm};
@@ -12,42 +12,62 @@ use crate::record::Run;
 use crate::record::format::{BlockId, BlockRecord};
 
 use super::measured::Measured;
-use super::model::OrderSummary;
+use super::model::{CellSummary, OrderSummary};
 
-/// Trials in which the RST had been processed before the verdict call.
-const CLOSED: &str = "CLOSE before the call";
-const VOID: &str = "void";
+/// What may be asked of a block's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind<'a> {
+    Outcome(&'a str),
+    /// Trials in which the RST had been processed before the verdict call.
+    Closed,
+    Void,
+}
 
-/// What may be asked of a block's order, by the words of the report.
-fn of<'p>(placements: &'p Placements, what: &str) -> Option<&'p Placement> {
-    match what {
-        CLOSED => placements.closed_before_call.as_ref(),
-        VOID => placements.voids.as_ref(),
-        outcome => placements.outcomes.get(outcome),
+impl<'a> Kind<'a> {
+    fn word(self) -> &'a str {
+        match self {
+            Self::Outcome(label) => label,
+            Self::Closed => "CLOSE before the call",
+            Self::Void => "void",
+        }
+    }
+
+    fn of(self, placements: &Placements) -> Option<&Placement> {
+        match self {
+            Self::Outcome(label) => placements.outcomes.get(label),
+            Self::Closed => placements.closed_before_call.as_ref(),
+            Self::Void => placements.voids.as_ref(),
+        }
     }
 }
 
-/// Every kind of trial whose places are known, in the order of words.
-fn kinds<'a>(blocks: &[&'a BlockRecord]) -> BTreeSet<&'a str> {
+/// Every kind of trial whose places are known.
+fn kinds<'a>(blocks: &[&'a BlockRecord]) -> BTreeSet<Kind<'a>> {
     let of_block = |block: &&'a BlockRecord| {
         let placements: &'a Placements = &block.tally.placements;
-        let outcomes = placements.outcomes.keys().map(String::as_str);
-        let closed = placements.closed_before_call.as_ref().map(|_| CLOSED);
-        outcomes.chain(closed).chain(placements.voids.as_ref().map(|_| VOID))
+        let outcomes = placements.outcomes.keys().map(|label| Kind::Outcome(label));
+        let closed = placements.closed_before_call.as_ref().map(|_| Kind::Closed);
+        outcomes.chain(closed).chain(placements.voids.as_ref().map(|_| Kind::Void))
     };
     blocks.iter().flat_map(of_block).collect()
 }
 
+/// Trials planned, by block.
+pub(super) type Planned<'a> = HashMap<&'a BlockId, u64>;
+
+/// Of a whole run: made once.
+pub(super) fn planned(run: &Run) -> Planned<'_> {
+    run.record.blocks.iter().map(|block| (&block.id, block.trials.min(Tally::MOST))).collect()
+}
+
 /// The figures of a cell, one for each kind of trial whose places are known.
-pub(super) fn summarise(run: &Run, measured: &Measured<'_>) -> Vec<OrderSummary> {
-    let planned: BTreeMap<&BlockId, u64> =
-        run.record.blocks.iter().map(|block| (&block.id, block.trials.min(Tally::MOST))).collect();
-    let figures = |what: &str| {
+pub(super) fn summarise(measured: &Measured<'_>, planned: &Planned<'_>) -> Vec<OrderSummary> {
+    let figures = |kind: Kind<'_>| {
         let blocks = measured
             .blocks
             .iter()
-            .filter_map(|block| Some((of(&block.tally.placements, what)?, planned.get(&block.id).copied()?)));
-        figures(what, &blocks.collect::<Vec<_>>())
+            .filter_map(|block| Some((kind.of(&block.tally.placements)?, planned.get(&block.id).copied()?)));
+        figures(kind.word(), &blocks.collect::<Vec<_>>())
     };
     kinds(&measured.blocks).into_iter().filter_map(figures).collect()
 }
@@ -83,26 +103,26 @@ fn sizes(n: u64) -> Vec<u64> {
     (0..windows).map(|window| begin(window + 1) - begin(window)).collect()
 }
 
-/// Of all cells, those of which some kind of trial surely comes in clusters, with the surest and its corrected p-value; the surest first.
+/// Of all cells, those of which some kind of trial surely comes in clusters, with the surest and its corrected p-value; the surest first. `cells` are their
+/// figures, in the same order.
 pub(super) fn clustered<'m, 'a>(
-    run: &Run,
     measured: &'m [Measured<'a>],
+    cells: &'m [CellSummary],
     alpha: f64,
-) -> Vec<(&'m Measured<'a>, OrderSummary, f64)> {
+) -> Vec<(&'m Measured<'a>, &'m OrderSummary, f64)> {
     let mut asked = Vec::new();
-    for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
-        let known = summarise(run, cell).into_iter();
-        asked.extend(known.filter_map(|figures| Some((cell, figures.p_value?, figures))));
+    for (cell, summary) in measured.iter().zip(cells).filter(|(cell, _)| cell.cell().control.is_none()) {
+        asked.extend(summary.order.iter().filter_map(|figures| Some((cell, figures, figures.p_value?))));
     }
-    let adjusted = holm(&asked.iter().map(|(_, p, _)| *p).collect::<Vec<_>>());
+    let adjusted = holm(&asked.iter().map(|(_, _, p)| *p).collect::<Vec<_>>());
     let mut found: Vec<_> = asked
         .into_iter()
         .zip(adjusted)
-        .filter(|((_, _, figures), p)| *p <= alpha && figures.dispersion.is_some_and(|ratio| ratio > 1.0))
-        .map(|((cell, _, figures), p)| (cell, figures, p))
+        .filter(|((_, figures, _), p)| *p <= alpha && figures.dispersion.is_some_and(|ratio| ratio > 1.0))
+        .map(|((cell, figures, _), p)| (cell, figures, p))
         .collect();
     found.sort_by(|(_, _, a), (_, _, b)| a.total_cmp(b));
     let mut seen = BTreeSet::new();
-    found.retain(|(cell, _, _)| seen.insert(cell.cell().id.clone()));
+    found.retain(|(cell, _, _)| seen.insert(&cell.cell().id));
     found
 }

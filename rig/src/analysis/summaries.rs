@@ -19,11 +19,17 @@ use super::model::{
     CellReason, CellStatus, CellSummary, ErrnoSeen, IdleRule, NotCounted, NotCountedBecause, OriginCounts,
     Quantiles, Question, Rate,
 };
-use super::order;
+use super::order::{self, Planned};
 use super::rules::Rules;
 
 /// The figures of a cell.
-pub(super) fn summarise(run: &Run, measured: &Measured<'_>, sight: &Sight, rules: Rules) -> CellSummary {
+pub(super) fn summarise(
+    run: &Run,
+    measured: &Measured<'_>,
+    planned: &Planned<'_>,
+    sight: &Sight,
+    rules: Rules,
+) -> CellSummary {
     let cell = measured.cell();
     let subject = &cell.subject;
     let tally = &measured.tally;
@@ -65,7 +71,7 @@ pub(super) fn summarise(run: &Run, measured: &Measured<'_>, sight: &Sight, rules
         path_counters: path_counters(&measured.blocks),
         outcomes_by_state: outcomes_by_state(tally),
         errno_seen: errno_seen(tally),
-        order: order::summarise(run, measured),
+        order: order::summarise(measured, planned),
         not_counted: not_counted(measured),
         captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
     }

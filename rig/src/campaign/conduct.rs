@@ -33,7 +33,7 @@ pub(super) async fn conduct(
     }
     // The spine's first event; its receiver lives in this very function.
     let _ = events.send(Event::RunStarted { run: Box::new(run.clone()), done: done.clone() });
-    let attempts = run.conduct.retries + 1;
+    let attempts = run.conduct.retries.saturating_add(1);
     let fail_fast = order.after_void == AfterVoid::Stop;
     let dispatcher = Dispatcher::new(laboratory, events, (stopper.clone(), stop), attempts, fail_fast);
     let playing = tokio::spawn(async move { dispatcher.run(&run, &done).await });

@@ -70,6 +70,15 @@ pub enum RecordError {
         /// The run's seed.
         seed: u64,
     },
+    /// It was begun by a newer rig: going on with it could leave out what this one does not know.
+    #[error("{} has format {found}; this rig goes on with runs of format {} only", .dir.display(), Version::WRITTEN)]
+    #[diagnostic(help("go on with it with the rig that began it, or a newer one; `rig report {}` renders it here as far as it is understood", .dir.display()))]
+    NewerToResume {
+        /// The run's folder.
+        dir: PathBuf,
+        /// What its `run.json` says.
+        found: Version,
+    },
     /// A name leads to something that is not what a run has there.
     #[error("{} is {found}, not {wanted}", .path.display())]
     #[diagnostic(help(
@@ -153,6 +162,7 @@ impl RecordError {
             | Self::NotARun { .. }
             | Self::Newer { .. }
             | Self::OldFormat { .. }
+            | Self::NewerToResume { .. }
             | Self::InTheWay { .. }
             | Self::Exists { .. }
             | Self::Locked { .. }

@@ -8,6 +8,7 @@
 use std::fs::{File, FileType};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
@@ -71,7 +72,9 @@ impl Folder {
     /// # Errors
     /// As [`Folder::file`].
     pub fn log(&self, name: &str) -> Result<File, RecordError> {
-        self.regular("open", name, OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT)
+        let file = self.regular("open", name, OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT)?;
+        let names = file.metadata().map_err(RecordError::disk("open", &self.at(name)))?.nlink();
+        if names > 1 { Err(self.in_the_way(name, "a file of several names", Wanted::File)) } else { Ok(file) }
     }
 
     /// The bytes of a regular file of at most so many.
@@ -93,6 +96,21 @@ impl Folder {
         let read = file.take(most_bytes + 1).read_to_end(&mut bytes);
         let read = read.map_err(RecordError::disk("read", &self.at(name)))?;
         if read as u64 > most_bytes { Err(self.too_large(name, most_bytes)) } else { Ok(bytes) }
+    }
+
+    /// Makes a regular file that somebody else wrote, and its name, survive a power loss (fsync(2)).
+    ///
+    /// # Errors
+    /// As [`Folder::file`].
+    pub(super) fn sync(&self, name: &str) -> Result<(), RecordError> {
+        self.file(name)?.sync_all().map_err(RecordError::disk("sync", &self.at(name)))?;
+        match name.rsplit_once('/') {
+            Some((folder, _)) => {
+                let opened = File::from(self.subfolder("sync", folder)?);
+                opened.sync_all().map_err(RecordError::disk("sync", &self.at(folder)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// SHA-256 of a regular file, in hexadecimal digits.

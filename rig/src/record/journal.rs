@@ -66,7 +66,8 @@ impl Journal {
 
     /// Reads the next line of the chain.
     fn follow(&mut self, line: &[u8]) -> Result<JournalEntry, &'static str> {
-        const CHANGED: &str = "is not the line that was written there: what it says does not count";
+        const CHANGED: &str =
+            "is not the line that was written there, or follows one that is not: what it says does not count";
         let Some((own, sha256)) = unseal(line) else {
             self.last_sha256.clear();
             return Err(CHANGED);

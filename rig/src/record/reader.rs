@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rig_protocol::TrialRecord;
 
-use super::format::{BlockId, BlockRecord, RunRecord, TrialLines, Version};
+use super::format::{BlockId, BlockRecord, RunRecord, TrialLines, Unreadable, Version};
 use super::journal::Journal;
 use super::run_file::{CHANGED, MOST_WHOLE_BYTES, RunFile, open_folder};
 use super::{Folder, Layout, RecordError, verify};
@@ -83,7 +83,7 @@ impl Reader {
     pub fn open_to_resume(run_dir: &Path) -> Result<RunRecord, RecordError> {
         let folder = open_folder(run_dir)?;
         let file = RunFile::read(&folder)?;
-        file.refuse_old(run_dir)?;
+        file.refuse_other(run_dir)?;
         match folder.read(Layout::JOURNAL, MOST_WHOLE_BYTES) {
             Ok(bytes) => file.refuse_changed(&folder, &Journal::parse(&bytes, file.version))?,
             Err(error) if error.is_missing() => {}
@@ -151,9 +151,15 @@ impl Iterator for Trials {
                 }
             }
             self.line += 1;
-            let read = self.format.read(&line).map_err(|unreadable| RecordError::Damaged {
-                path: self.path.clone(),
-                reason: format!("line {}: {unreadable}", self.line),
+            let read = self.format.read(&line).map_err(|unreadable| {
+                if matches!(unreadable, Unreadable::Newer(_)) {
+                    // What follows has a shape that nobody here knows.
+                    self.lines = None;
+                }
+                RecordError::Damaged {
+                    path: self.path.clone(),
+                    reason: format!("line {}: {unreadable}", self.line),
+                }
             });
             if let Some(trial) = read.transpose() {
                 return Some(trial);

@@ -41,12 +41,14 @@ impl RunFile {
         }
     }
 
-    pub(super) fn refuse_old(&self, dir: &Path) -> Result<(), RecordError> {
+    pub(super) fn refuse_other(&self, dir: &Path) -> Result<(), RecordError> {
         let (dir, found, seed) = (dir.to_owned(), self.version, self.record.seed);
-        if found.major == Version::WRITTEN.major {
-            Ok(())
-        } else {
+        if found.is_newer() {
+            Err(RecordError::NewerToResume { dir, found })
+        } else if found.is_older_major() {
             Err(RecordError::OldFormat { dir, found, seed })
+        } else {
+            Ok(())
         }
     }
 

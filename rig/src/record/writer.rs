@@ -72,7 +72,7 @@ impl Writer {
     pub fn resume(run_dir: &Path) -> Result<(Self, RunRecord, Vec<BlockRecord>), RecordError> {
         let folder = open_folder(run_dir)?;
         // Before the lock, which makes a journal where there is none.
-        RunFile::read(&folder)?.refuse_old(run_dir)?;
+        RunFile::read(&folder)?.refuse_other(run_dir)?;
         let mut journal = lock_journal(&folder)?;
         // Again: another rig may have been at work until now.
         let run = RunFile::read(&folder)?;

@@ -64,9 +64,9 @@ impl<P: Player> Dispatcher<P> {
             .map(|block| {
                 let before =
                     done.iter().filter(|record| record.id == block.id).map(|record| record.attempt).max();
-                let first = before.unwrap_or(0) + 1;
+                let first = before.unwrap_or(0).saturating_add(1);
                 // A resumed run gives a block its full number of attempts again: what failed then may work now.
-                (block.clone(), first, first + self.attempts - 1)
+                (block.clone(), first, first.saturating_add(self.attempts - 1))
             })
             .collect();
         while let Some((block, attempt, last)) = queue.pop_front() {

@@ -38,6 +38,8 @@ impl Dispersion {
                 windows += 1;
             }
         }
+        // The urn's variance is that of independent draws times (n - k) / (n - 1): without the factor many small blocks add up to a cluster.
+        let statistic = statistic * (all as f64 - 1.0) / all as f64;
         (windows > 1).then_some(Self { statistic, freedom: windows - 1 })
     }
 

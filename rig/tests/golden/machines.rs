@@ -1,6 +1,6 @@
 //! What the targets of a configuration really were: a QEMU that is not the one in PATH, and features that differ.
 
-use rig::analysis::model::{Caution, EndCaution, MachineSummary, ReportModel};
+use rig::analysis::model::{Caution, EndCaution, MachineEnd, MachineSummary, ReportModel};
 use rig::record::format::{BlockRecord, InterfaceRecord};
 
 use crate::fixture::{Play, sound};
@@ -17,9 +17,11 @@ fn of<'m>(model: &'m ReportModel, configuration: &str, kernel: &str) -> Vec<&'m 
 
 fn ends(model: &ReportModel) -> Vec<EndCaution> {
     let ends = model.cautions.iter().filter_map(|caution| match caution {
-        Caution::Ends(end @ (EndCaution::OtherQemu { .. } | EndCaution::MachinesDiffer { .. })) => {
-            Some(end.clone())
-        }
+        Caution::Ends(
+            end @ (EndCaution::OtherQemu { .. }
+            | EndCaution::QemuNotSeen { .. }
+            | EndCaution::MachinesDiffer { .. }),
+        ) => Some(end.clone()),
         _ => None,
     });
     ends.collect()
@@ -89,4 +91,38 @@ fn guests_that_agreed_on_other_features_are_of_another_kind() {
     let differ =
         EndCaution::MachinesDiffer { configuration: "virtio-tap".into(), kernel: "6.1".into(), kinds: 3 };
     assert_eq!(ends(&model), [differ]);
+}
+
+#[test]
+fn a_path_with_another_mtu_makes_no_other_machine() {
+    let mut bench = sound();
+    for (index, mtu_bytes) in [(0, 1_500), (1, 9_000)] {
+        let block = bench.block(Play::Base, "virtio-tap", "6.1", index);
+        agree(block, &["VIRTIO_NET_F_CSUM"]);
+        block.target_hello.as_mut().expect("it said something").interfaces[0].mtu_bytes = mtu_bytes;
+    }
+    let kinds = model(&bench);
+    assert_eq!(of(&kinds, "virtio-tap", "6.1").iter().map(|kind| kind.blocks).collect::<Vec<_>>(), [8, 2]);
+}
+
+#[test]
+fn a_qemu_that_could_not_be_looked_at_and_a_peers_guest_do_not_hide() {
+    let mut bench = sound();
+    let block = bench.block(Play::Base, "virtio-tap", "6.1", 0);
+    block.target.running = None;
+    block.target.running_unknown = "it is in a PID namespace that cannot be seen".into();
+    let mut peer = bench.block(Play::Base, "virtio-tap", "6.12", 0).target.clone();
+    peer.console = String::new();
+    peer.qmp = String::new();
+    peer.running.as_mut().expect("a guest").command_line.push("-snapshot".into());
+    bench.block(Play::Base, "virtio-tap", "6.12", 0).peer = Some(peer);
+    let model = model(&bench);
+    let said: Vec<String> = ends(&model).into_iter().map(|end| Caution::Ends(end).to_string()).collect();
+    assert!(
+        said.iter().any(|words| words.contains("could not be seen (it is in a PID namespace")),
+        "{said:?}"
+    );
+    assert!(said.iter().any(|words| words.contains("with `-snapshot` added")), "{said:?}");
+    let peers: Vec<_> = model.machines.iter().filter(|machine| machine.end == MachineEnd::Peer).collect();
+    assert!(matches!(peers[..], [peer] if peer.blocks == 1 && peer.added == ["-snapshot"]), "{peers:?}");
 }

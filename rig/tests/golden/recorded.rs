@@ -1,7 +1,7 @@
 //! Finished runs of every version of the stored format, as they were written: whatever changes, they are read and say what they said.
 //!
-//! `runs/format-1` was recorded by `rig rehearse -- matrix run` (the matrix is in its `run.json`): real KVM guests on an emulated host. Only the path of the program
-//! in its command line was shortened, and the QMP logs left out. A new version of the format adds a folder and never touches these.
+//! `runs/format-1` and `runs/format-2` were recorded by `rig rehearse -- matrix run` (the matrix is in its `run.json`): real KVM guests on an emulated host. Only the path of the program
+//! in its command line was shortened (and the digests made anew), and the QMP logs of the first left out. A new version of the format adds a folder and never touches these.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +13,7 @@ use rig::record::Reader;
 use rig::report::Format;
 use serde_json::{Value as Json, json};
 
+use crate::schema::assert_run;
 use crate::shape::assert_report;
 
 pub(crate) fn folder(version: &str) -> PathBuf {
@@ -35,6 +36,27 @@ fn a_run_of_format_1_says_what_it_said() {
     let rendered = |format| Format::from_name(format).expect("a format").render(&model);
     insta::assert_snapshot!("format_1_csv", rendered("csv"));
     assert_report(&serde_json::from_str(&rendered("json")).expect("JSON"));
+}
+
+#[test]
+fn a_run_of_format_2_says_what_it_said() {
+    let folder = folder("format-2");
+    assert!(assert_run(&folder) > 20, "run, journal, 14 blocks and their trials");
+    let run = Reader::open(&folder).expect("it is read");
+    assert_eq!((run.cautions.as_slice(), run.complete), (&[] as &[String], true));
+    let model = analyse(&run);
+    assert!(model.cells.iter().all(|cell| cell.status == CellStatus::Complete), "{:?}", model.cells);
+    insta::assert_snapshot!("format_2_text", Format::TEXT.render(&model));
+    insta::assert_snapshot!("format_2_csv", Format::from_name("csv").expect("a format").render(&model));
+    let guest = model.machines.iter().find(|machine| machine.configuration == "virtio-tap").expect("a guest");
+    assert_eq!((guest.blocks, guest.qemu_path.as_str()), (7, "/usr/bin/qemu-system-x86_64"));
+    let data = guest.interfaces.iter().find(|interface| interface.name == "data").expect("the measured one");
+    let features = data.virtio_features.as_ref().expect("virtio");
+    assert!(features.iter().any(|feature| feature == "VIRTIO_NET_F_MRG_RXBUF"), "{features:?}");
+    for block in &run.blocks {
+        let trials: Result<Vec<_>, _> = run.trials(&block.id, block.attempt).expect("readable").collect();
+        assert_eq!(trials.expect("trials").len() as u64, block.records, "{}", block.id);
+    }
 }
 
 /// Adds up one map of every block's tally, by cell, straight from the files.
@@ -81,4 +103,14 @@ fn what_format_1_did_not_have_is_said_to_be_absent() {
     let cautions = model("format-1").cautions;
     let about = |words: &str| cautions.iter().any(|caution| caution.to_string().contains(words));
     assert!(about("written in format 1.0") && about("only its blocks have digests"), "{cautions:#?}");
+    let model = model("format-1");
+    for cell in &model.cells {
+        assert!(cell.order.is_empty() && cell.not_counted.is_empty() && cell.outcomes_by_state.is_empty());
+    }
+    for machine in &model.machines {
+        assert_eq!(
+            (machine.qemu_sha256.as_str(), machine.interfaces.len(), &machine.not_seen),
+            ("", 0, &None)
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::thread;
 
-use rig_protocol::{Returned, Script};
+use rig_protocol::{Interface, Returned, Script};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -182,6 +182,23 @@ fn a_sign_of_life_counts_no_more_than_was_asked_for() {
     assert_eq!(say(1, u64::MAX, 1, 1), refused("1 trials and 18446744073709551615 void of 3"));
     assert_eq!(say(2, 0, 1, 2), refused("2 trials but not as many verdict returns"));
     assert_eq!(say(2, 0, 2, 3), refused("2 trials but not as many outcomes"));
+}
+
+#[test]
+fn a_hello_without_end_is_refused() {
+    let interface = |offloads: usize| Interface {
+        offloads: (0..offloads).map(|number| (number.to_string(), true)).collect(),
+        ..Interface::default()
+    };
+    let open = |interfaces: Vec<Interface>| {
+        let opened =
+            Conversation::open(agent(vec![Reply::Hello(Hello { interfaces, ..hello() })]), BUILD, WAIT);
+        opened.map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(open(vec![interface(256); 64]), Ok(()), "as much as an honest agent says");
+    let refused = |what: &str| Err(format!("agent's totals do not add up: a hello with {what}"));
+    assert_eq!(open(vec![interface(1); 65]), refused("65 interfaces"));
+    assert_eq!(open(vec![interface(257)]), refused("257 offloads of an interface, or sysctls"));
 }
 
 #[test]

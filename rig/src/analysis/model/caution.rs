@@ -57,7 +57,14 @@ pub enum EndCaution {
         /// What it was given besides.
         added: Vec<String>,
     },
-    /// The targets of a configuration were not all alike.
+    /// In this configuration the QEMU process could not be looked at.
+    QemuNotSeen {
+        /// Which configuration.
+        configuration: String,
+        /// Why not.
+        why: String,
+    },
+    /// The machines of a configuration were not all alike.
     MachinesDiffer {
         /// Which configuration.
         configuration: String,
@@ -239,15 +246,33 @@ impl EndCaution {
                 several(*cells, "cell")
             ),
             Self::OtherQemu { configuration, found, ran, added } => {
-                write!(f, "{configuration}: the QEMU in PATH is {found}, and what ran was {ran}")?;
-                if added.is_empty() { Ok(()) } else { write!(f, ", with `{}` added", added.join(" ")) }
+                other_qemu(f, configuration, (found, ran), added)
+            }
+            Self::QemuNotSeen { configuration, why } => {
+                write!(f, "{configuration}: which QEMU ran could not be seen ({why})")
             }
             Self::MachinesDiffer { configuration, kernel, kinds } => write!(
                 f,
-                "the targets of {configuration} ({kernel}) were of {kinds} kinds, which differ in QEMU, features or offloads: see `machines` in report.json"
+                "the machines of {configuration} ({kernel}) were of {kinds} kinds, which differ in QEMU, features or offloads: see `machines` in report.json"
             ),
         }
     }
+}
+
+fn other_qemu(
+    f: &mut Formatter<'_>,
+    configuration: &str,
+    (found, ran): (&str, &str),
+    added: &[String],
+) -> fmt::Result {
+    match (found == ran, found.is_empty()) {
+        (true, _) if added.is_empty() => {
+            write!(f, "{configuration}: {ran} ran, and is not the file that it was when the run began")?;
+        }
+        (true, _) | (false, true) => write!(f, "{configuration}: what ran was {ran}")?,
+        (false, false) => write!(f, "{configuration}: the QEMU in PATH is {found}, and what ran was {ran}")?,
+    }
+    if added.is_empty() { Ok(()) } else { write!(f, ", with `{}` added", added.join(" ")) }
 }
 
 impl PacketCaution {

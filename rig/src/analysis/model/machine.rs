@@ -7,23 +7,37 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// One kind of target that a configuration had; a configuration whose blocks differ has several.
+/// One kind of machine at an end of a configuration; where blocks differ there are several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MachineSummary {
     /// Name of the configuration.
     pub configuration: String,
     /// Kernel axis value: the image's name, or `host`.
     pub kernel: String,
-    /// Number of blocks whose target was this.
+    /// Which end of the connections it was.
+    pub end: MachineEnd,
+    /// Number of blocks in which it was this.
     pub blocks: u32,
     /// The QEMU program that ran, links followed; empty for a host, and where it could not be looked at.
     pub qemu_path: String,
     /// SHA-256 (hex) of that program's bytes; empty likewise.
     pub qemu_sha256: String,
+    /// Why the QEMU process could not be looked at; null where it could, for a host, and where the record does not tell.
+    pub not_seen: Option<String>,
     /// Words of the running process's command line that rig did not ask for, in their order: what a script in QEMU's place has added.
     pub added: Vec<String>,
-    /// The target's network interfaces, as its own kernel shows them; empty where the record does not tell.
+    /// Its network interfaces, as its own kernel shows them; empty where the record does not tell.
     pub interfaces: Vec<InterfaceSummary>,
+}
+
+/// An end of the connections that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MachineEnd {
+    /// The one whose calls are measured.
+    Target,
+    /// The other one, where it is a guest of its own.
+    Peer,
 }
 
 /// A network interface of a target.
@@ -33,8 +47,6 @@ pub struct InterfaceSummary {
     pub name: String,
     /// The kernel's driver: `virtio_net`, `veth`, `vmxnet3`.
     pub driver: String,
-    /// The largest packet that it carries, in bytes, link header aside; 0 where it is not known.
-    pub mtu_bytes: u32,
     /// The virtio features that device and driver agreed on, by the kernel's names; null where it is no virtio device.
     pub virtio_features: Option<Vec<String>>,
     /// Whether each offload is active, by ethtool's names.

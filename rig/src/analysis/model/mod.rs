@@ -28,7 +28,7 @@ pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use control::{ControlStatus, ControlSummary};
 pub use errno_seen::ErrnoSeen;
-pub use machine::{InterfaceSummary, MachineSummary};
+pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use place::{Ground, RanOn};
 pub use question::Question;
@@ -59,7 +59,7 @@ pub struct ReportModel {
     pub run: RunSummary,
     /// The host that it ran on, as recorded at its start.
     pub environment: Environment,
-    /// What the targets of each configuration really were: QEMU, and the interfaces as their kernels show them.
+    /// What the machines of each configuration really were: QEMU, and the interfaces as their kernels show them.
     pub machines: Vec<MachineSummary>,
     /// Every cell of the plan, in the order of the plan; also those that were not run.
     pub cells: Vec<CellSummary>,
@@ -211,7 +211,7 @@ pub struct CellSummary {
     /// even where they did not; absent where there is none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub path_counters: BTreeMap<String, u64>,
-    /// Where in their blocks the rarer outcomes lie; absent where all trials of a block were alike, or the record does not tell.
+    /// Where in their blocks the rarer outcomes lie, trials with CLOSE before the call, and void ones; absent where there were none, and where the record does not tell (format 1; more than 2^26 trials in a block).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<OrderSummary>,
     /// What was seen in attempts at blocks that count for nothing, and is in no other figure; absent where there were none.

@@ -15,7 +15,7 @@ pub struct OrderSummary {
     pub what: String,
     /// Trials of this kind.
     pub count: u64,
-    /// Trials of the blocks that tell of it: those in which it is not the most frequent.
+    /// Trials planned in the blocks that have it, and in which it is not the most frequent outcome.
     pub n: u64,
     /// Variance between windows of the trial index over that of independent trials (Pearson's chi-square over its degrees of freedom): 1 where they lie evenly.
     /// Null where there are too few to say.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::agent::AgentRecord;
 use super::sums::{self, Sums};
 use super::version::{FORMAT, FORMAT_MINOR};
+use super::words::known_or_default;
 use crate::matrix::CellId;
 use crate::record::id::BlockId;
 use crate::record::void_reason::VoidReason;
@@ -153,7 +154,8 @@ impl PathRecord {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TargetRecord {
-    /// Cold, restored or host; absent where it never came to life.
+    /// Cold, restored or host; null where it never came to life.
+    #[serde(deserialize_with = "known_or_default")]
     pub origin: Option<Origin>,
     /// `kvm` as `query-kvm` confirmed it, `tcg`, or `none` for a host.
     pub accelerator: String,

@@ -14,6 +14,8 @@ mod upgrade;
 mod version;
 mod words;
 
+use std::collections::HashSet;
+
 use rig_protocol::TrialRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,13 +50,6 @@ pub struct StrangeCell {
     pub what: String,
 }
 
-impl StrangeCell {
-    /// Whether this block is one of its own.
-    pub fn has(&self, block: &BlockId) -> bool {
-        block.0.rsplit_once('-').is_some_and(|(cell, _)| cell == self.id)
-    }
-}
-
 /// Reads `run.json`.
 ///
 /// # Errors
@@ -76,13 +71,18 @@ fn take_strange_cells(file: &mut Value) -> Vec<StrangeCell> {
         cells.retain(|cell| match CellRecord::deserialize(cell) {
             Ok(_) => true,
             Err(error) => {
-                strange.push(StrangeCell { id: text(cell, "id"), what: error.to_string() });
+                let (id, error) = (text(cell, "id"), error.to_string());
+                let what = if error.starts_with("cell ") { error } else { format!("cell {id:?}: {error}") };
+                strange.push(StrangeCell { id, what });
                 false
             }
         });
     }
     if let Some(blocks) = file.get_mut("blocks").and_then(Value::as_array_mut) {
-        blocks.retain(|block| strange.iter().all(|cell| cell.id != text(block, "cell")));
+        let ids: HashSet<&str> = strange.iter().map(|cell| cell.id.as_str()).collect();
+        blocks.retain(|block| {
+            !block.get("cell").and_then(Value::as_str).is_some_and(|cell| ids.contains(cell))
+        });
     }
     strange
 }

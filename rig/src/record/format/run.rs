@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
 use super::version::{FORMAT, FORMAT_MINOR};
+use super::words::known_or_default;
 use crate::matrix::CellId;
 use crate::record::id::BlockId;
 
@@ -116,6 +117,7 @@ pub struct Conduct {
     /// At most this many anomalies of each outcome are kept whole; all are counted.
     pub keep_anomalies: u32,
     /// Which blocks' packets are kept.
+    #[serde(deserialize_with = "known_or_default")]
     pub capture: CaptureWhen,
 }
 
@@ -152,7 +154,7 @@ pub struct Environment {
     pub host: Host,
     /// `qemu-system-x86_64 --version`, first line; empty without QEMU.
     pub qemu: String,
-    /// The program that PATH has for QEMU, links followed; empty without QEMU.
+    /// The program that PATH has for QEMU, links followed; empty without QEMU, and where the file may be executed but not read.
     pub qemu_path: String,
     /// SHA-256 (hex) of that program's bytes.
     pub qemu_sha256: String,

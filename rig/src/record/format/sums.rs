@@ -42,7 +42,7 @@ pub struct Sums {
     /// By how much the kernel's counters rose over the block in this side's network namespace (proc(5), /proc/net/snmp and /proc/net/netstat; `Tcp.OutRsts`,
     /// ...); those that did not are left out. `Agent.PeerStarved` is how often all workers of the peer were busy.
     pub counters: BTreeMap<String, i64>,
-    /// Where in the block's order the rarer outcomes lie; absent where all trials were alike.
+    /// Where in the block's order the rarer outcomes lie, trials with CLOSE before the call, and void ones; absent where there were none, and above 2^26 trials.
     #[serde(skip_serializing_if = "Order::is_empty")]
     pub order: Order,
 }

@@ -22,7 +22,22 @@ pub(crate) struct Field {
 pub(crate) fn fields(schema: &Value) -> Vec<Field> {
     let mut walk = Walk { root: schema, open: Vec::new(), found: Vec::new() };
     walk.members(schema, "");
-    walk.found
+    let mut found = walk.found;
+    let cases: Vec<(String, usize)> =
+        found.iter().map(|field| (format!("unless `{}` is `", field.path), field.words.len())).collect();
+    for field in &mut found {
+        let parts: Vec<&str> = field.absent.split(", ").collect();
+        let is_each = |(case, words): &(String, usize)| {
+            *words > 1
+                && parts.len() == *words
+                && parts.iter().all(|part| part.starts_with(case) && !part.contains(" and "))
+        };
+        if cases.iter().any(is_each) {
+            // There in each of the cases.
+            field.absent.clear();
+        }
+    }
+    found
 }
 
 /// The table of fields, and the table of the words that some of them hold.
@@ -83,20 +98,30 @@ impl<'s> Walk<'s> {
         for value in of_pattern.chain(object(target, "additionalProperties")) {
             self.members(value, &format!("{place}.*"));
         }
-        self.properties(target, place, "");
-        self.choices(target, place);
+        self.properties(target, place, "", "");
+        self.choices(target, place, "");
         if reference.is_some() {
             self.open.pop();
         }
     }
 
-    /// The cases of a choice, and the choices within them.
-    fn choices(&mut self, schema: &'s Value, place: &str) {
+    /// The cases of a choice, and the choices within them; `outer` says in which case of an outer one this is.
+    fn choices(&mut self, schema: &'s Value, place: &str, outer: &str) {
         for kind in ["oneOf", "anyOf", "allOf"] {
-            for part in list(schema, kind) {
+            let parts: Vec<&Value> = list(schema, kind).collect();
+            let objects = parts.iter().filter(|part| self.resolved(part)["properties"].is_object()).count();
+            for part in parts {
+                let object = self.resolved(part);
                 if part["properties"].is_object() {
-                    self.properties(part, place, &tag(part));
-                    self.choices(part, place);
+                    let tag = tag(part);
+                    let case = [outer, tag.as_str()].into_iter().filter(|case| !case.is_empty());
+                    let case = case.collect::<Vec<_>>().join(" and ");
+                    self.properties(part, place, &case, outer);
+                    self.choices(part, place, &case);
+                } else if objects > 1 && object["properties"].is_object() && kind != "allOf" {
+                    // Told apart by their fields alone: by what is said of each.
+                    let said = part["description"].as_str().map(one_line).unwrap_or_default();
+                    self.properties(object, place, &format!("it is: {}", said.trim_end_matches('.')), outer);
                 } else {
                     self.members(part, place);
                 }
@@ -104,8 +129,8 @@ impl<'s> Walk<'s> {
         }
     }
 
-    /// The properties of one object; `only` says in which case of a choice it is there.
-    fn properties(&mut self, schema: &'s Value, place: &str, only: &str) {
+    /// The properties of one object; `only` says in which case of a choice it is there, `outer` in which case that choice is made.
+    fn properties(&mut self, schema: &'s Value, place: &str, only: &str, outer: &str) {
         let Some(properties) = schema["properties"].as_object() else { return };
         let required: Vec<&str> = list(schema, "required").filter_map(Value::as_str).collect();
         // What is required is listed in the order of writing, the rest by name.
@@ -117,8 +142,12 @@ impl<'s> Walk<'s> {
             let absent = match (only, required.contains(&name)) {
                 ("", true) => String::new(),
                 ("", false) => "may be".to_owned(),
-                (only, _) if property["const"].is_string() && only.starts_with(&format!("`{name}`")) => {
-                    String::new()
+                (only, _) if property["const"].is_string() && only.contains(&format!("`{name}` is")) => {
+                    if outer.is_empty() {
+                        String::new()
+                    } else {
+                        format!("unless {outer}")
+                    }
                 }
                 (only, true) => format!("unless {only}"),
                 (only, false) => format!("may be; always unless {only}"),
