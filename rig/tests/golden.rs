@@ -34,3 +34,5 @@ mod reports;
 mod schema;
 #[path = "golden/shape.rs"]
 mod shape;
+#[path = "golden/verdicts.rs"]
+mod verdicts;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_stats::{Judgement, Probability, detectable, difference, fisher, holm, judge};
+use rig_stats::{Count, Probability, detectable, difference, enough_trials, fisher, holm, judge};
 
 use super::controls::Sight;
 use super::measured::Measured;
@@ -47,7 +47,7 @@ fn compare_one(
     sight: &Sight,
     rules: Rules,
 ) -> Comparison {
-    let mut comparison = unknown(cell, baseline, question);
+    let mut comparison = unknown(cell, baseline, question, rules);
     comparison.reason = not_run(cell, baseline);
     let (None, Some(baseline)) = (&comparison.reason, baseline) else { return comparison };
     let (metal, virtual_) = (question.count(&baseline.tally), question.count(&cell.tally));
@@ -67,7 +67,12 @@ fn compare_one(
 }
 
 /// What is known before a single trial: anything.
-fn unknown(cell: &Measured<'_>, baseline: Option<&Measured<'_>>, question: Question) -> Comparison {
+fn unknown(
+    cell: &Measured<'_>,
+    baseline: Option<&Measured<'_>>,
+    question: Question,
+    rules: Rules,
+) -> Comparison {
     let subject = &cell.cell().subject;
     Comparison {
         scenario: subject.scenario.clone(),
@@ -85,6 +90,8 @@ fn unknown(cell: &Measured<'_>, baseline: Option<&Measured<'_>>, question: Quest
         p_adjusted: 1.0,
         detectable: 1.0,
         alert: cell.cell().alert,
+        margin: rules.margin_of(question),
+        trials_needed: None,
         verdict: ComparisonVerdict::NotRun,
         reason: None,
     }
@@ -107,37 +114,52 @@ fn correct(comparisons: &mut [Comparison], measured: &[Measured<'_>], rules: Rul
     let adjusted = holm(&p_values);
     let by_id: BTreeMap<&str, &Measured<'_>> =
         measured.iter().map(|cell| (cell.cell().id.0.as_str(), cell)).collect();
-    let trials_of = |id: &str| by_id.get(id).map_or(0, |cell| cell.tally.trials);
-    let mut known: Vec<((u64, u64, u64), f64)> = Vec::new();
+    // The level of Holm's first step, which every difference must be able to pass.
+    let mut sizes = Sizes { level: rules.alpha() / p_values.len() as f64, rules, known: Vec::new() };
     for (comparison, p_adjusted) in comparisons.iter_mut().filter(|c| run(c)).zip(adjusted) {
         comparison.p_adjusted = p_adjusted;
-        let (metal, virtual_) = (trials_of(&comparison.baseline), trials_of(&comparison.cell));
-        let share = baseline_share(comparison, by_id.get(comparison.baseline.as_str()).copied());
-        // The level of Holm's first step, which every difference must be able to pass.
-        let level = rules.alpha() / p_values.len() as f64;
-        let key = (metal, virtual_, share.get().to_bits());
-        // A run of zeros asks the same question hundreds of times.
-        comparison.detectable = match known.iter().find(|(asked, _)| *asked == key) {
-            Some((_, answer)) => *answer,
-            None => {
-                let answer = detectable(metal, virtual_, share, level, POWER);
-                known.push((key, answer));
-                answer
-            }
-        };
+        let count = |id: &str| by_id.get(id).map_or(Count::NONE, |cell| comparison.errno.count(&cell.tally));
+        let pair = (count(&comparison.baseline), count(&comparison.cell));
+        let size = sizes.of(pair, comparison.margin);
+        comparison.detectable = size.detectable;
         if comparison.verdict == ComparisonVerdict::Blind {
             continue;
         }
         let interval = rig_stats::Interval { low: comparison.low, high: comparison.high };
-        comparison.verdict = match judge(interval, p_adjusted, rules.alpha(), rules.margin) {
-            Judgement::Same => ComparisonVerdict::SameWithinTheMargin,
-            Judgement::Differs => ComparisonVerdict::Differs,
-            Judgement::Undecided => ComparisonVerdict::NotEnoughTrials,
-        };
+        comparison.verdict = judge(interval, p_adjusted, rules.alpha(), comparison.margin).into();
+        if comparison.verdict == ComparisonVerdict::NotEnoughTrials {
+            comparison.trials_needed = size.needed;
+        }
     }
 }
 
-fn baseline_share(comparison: &Comparison, baseline: Option<&Measured<'_>>) -> Probability {
-    let share = baseline.map_or(0.0, |cell| comparison.errno.count(&cell.tally).share());
-    Probability::new(share).expect("hits over trials is a share")
+/// What numbers of trials can show, each pair asked once: a run of zeros asks the same hundreds of times.
+struct Sizes {
+    level: f64,
+    rules: Rules,
+    known: Vec<((Count, Count, u64), Size)>,
+}
+
+/// What one pair can show.
+#[derive(Clone, Copy)]
+struct Size {
+    detectable: f64,
+    needed: Option<u64>,
+}
+
+impl Sizes {
+    fn of(&mut self, (metal, virtual_): (Count, Count), margin: f64) -> Size {
+        let key = (metal, virtual_, margin.to_bits());
+        if let Some((_, answer)) = self.known.iter().find(|(asked, _)| *asked == key) {
+            return *answer;
+        }
+        let share = |count: Count| Probability::new(count.share()).expect("hits over trials is a share");
+        let both = metal.plus(virtual_).unwrap_or(metal);
+        let answer = Size {
+            detectable: detectable(metal.trials(), virtual_.trials(), share(metal), self.level, POWER),
+            needed: enough_trials(share(both), margin, self.rules.confidence),
+        };
+        self.known.push((key, answer));
+        answer
+    }
 }

@@ -16,6 +16,7 @@ mod machines;
 mod measured;
 pub mod model;
 mod order;
+mod pooled;
 mod rules;
 mod sentences;
 mod summaries;
@@ -24,8 +25,7 @@ pub mod words;
 use crate::record::Run;
 
 use model::{
-    CellStatus, ComparisonVerdict, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR,
-    ReportModel, RunSummary,
+    CellStatus, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
 use rules::Rules;
 
@@ -56,6 +56,7 @@ pub fn analyse(run: &Run) -> ReportModel {
             command_line: run.record.command_line.clone(),
             confidence: rules.confidence.get(),
             margin: rules.margin,
+            margins: rules.margins(),
         },
         environment: run.record.environment.clone(),
         machines,
@@ -76,16 +77,15 @@ pub enum Conclusion {
     Done,
     /// Some cells are short or blind, or a control failed or had nothing to find.
     Short,
-    /// An alert fired, or a comparison whose difference is news differs.
+    /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin.
     Alert,
 }
 
 /// Concludes. An alert or a difference outranks missing trials: it stands whatever else is missing, and it is what a reader must not miss.
 /// Skipped cells are no shortage by themselves; who denies skips looks at the cells' status.
 pub fn conclusion(model: &ReportModel) -> Conclusion {
-    let news = |verdict| verdict == ComparisonVerdict::Differs;
     if !model.alerts.is_empty()
-        || model.comparisons.iter().any(|comparison| comparison.alert && news(comparison.verdict))
+        || model.comparisons.iter().any(|comparison| comparison.alert && comparison.verdict.is_difference())
     {
         return Conclusion::Alert;
     }

@@ -3,15 +3,22 @@
 //! Must not know what is judged. Units: shares of 1. Errors: none; an unusable confidence is replaced, and a caution says so.
 //! Tests: `tests/golden/analysis.rs`.
 
+use std::collections::BTreeMap;
+
 use rig_stats::Confidence;
 
 use crate::record::Run;
 
-/// The declared confidence and margin.
+use super::model::Question;
+
+/// The declared confidence and margins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub(super) confidence: Confidence,
+    /// Of everything that has no margin of its own.
     pub(super) margin: f64,
+    /// In the order of [`Question::ALL`].
+    margins: [f64; Question::ALL.len()],
 }
 
 impl Rules {
@@ -23,7 +30,25 @@ impl Rules {
         let confidence = Confidence::new(judgement.confidence)
             .or(Confidence::new(Self::FALLBACK))
             .expect("the fallback is a confidence");
-        Self { confidence, margin: judgement.margin.abs() }
+        let margin = judgement.margin.abs();
+        let margins = Question::ALL
+            .map(|question| judgement.margins.get(question.key()).map_or(margin, |margin| margin.abs()));
+        Self { confidence, margin, margins }
+    }
+
+    /// The margin by which the rates of this errno are judged.
+    pub(super) fn margin_of(self, question: Question) -> f64 {
+        let [ebadf, enoent, any_error] = self.margins;
+        match question {
+            Question::Ebadf => ebadf,
+            Question::Enoent => enoent,
+            Question::AnyError => any_error,
+        }
+    }
+
+    /// All of them.
+    pub(super) fn margins(self) -> BTreeMap<Question, f64> {
+        Question::ALL.into_iter().zip(self.margins).collect()
     }
 
     pub(super) fn alpha(self) -> f64 {

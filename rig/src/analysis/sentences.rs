@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_stats::{Count, Judgement, clopper_pearson, difference, fisher, judge};
+use rig_stats::{Interval, Judgement, clopper_pearson};
 
 use crate::record::Run;
 
@@ -14,8 +14,9 @@ use super::claims;
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{Comparison, ComparisonVerdict, Ground, Question, RanOn};
+use super::pooled::{self, pool};
 use super::rules::Rules;
-use super::words::{Rounding, count, list, p_value, percent, percent_number, several};
+use super::words::{Rounding, count, enough, list, one_in, p_value, percent, percent_number, several};
 
 /// Where calls were made, as far as a reader must keep it apart.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,7 +215,7 @@ impl Telling<'_> {
         )
     }
 
-    /// What the comparisons say of these cells, or, where each alone says nothing, their sum.
+    /// What the comparisons say of these cells, or, where none shows a difference, their sum.
     fn relation(&self, baseline: &[&Measured<'_>], guests: &[&Measured<'_>]) -> String {
         let ids: BTreeSet<&str> = guests.iter().map(|cell| cell.cell().id.0.as_str()).collect();
         let of_these = |c: &&Comparison| {
@@ -223,45 +224,65 @@ impl Telling<'_> {
                 && c.verdict != ComparisonVerdict::NotRun
         };
         let single: Vec<&Comparison> = self.comparisons.iter().filter(of_these).collect();
-        let differing: Vec<&&Comparison> =
-            single.iter().filter(|c| c.verdict == ComparisonVerdict::Differs).collect();
-        let margin = percent(self.rules.margin, Rounding::Nearest);
+        let differing: Vec<&Comparison> =
+            single.iter().copied().filter(|c| c.verdict.is_difference()).collect();
         if let Some(largest) =
             differing.iter().max_by(|a, b| a.difference.abs().total_cmp(&b.difference.abs()))
         {
-            let (low, high) =
-                (largest.low.abs().min(largest.high.abs()), largest.low.abs().max(largest.high.abs()));
-            let verb = if largest.alert { "DIFFER" } else { "differ, as those of a race may," };
+            let beyond = differing.iter().any(|c| c.verdict == ComparisonVerdict::Differs);
+            let differ = self.differ(largest.alert, beyond);
+            let comma = if differ.contains(',') { "," } else { "" };
             return format!(
-                "the rates {verb} in {} of {}; most in {} {}, where the guest's is {} to {} points {} (corrected p {})",
+                "the rates {differ}{comma} in {} of {}; most in {} {}, where the guest's is {} (corrected p {})",
                 count(differing.len() as u64),
                 several(single.len(), "comparison"),
                 largest.configuration,
                 largest.kernel,
-                percent_number(low, Rounding::Down),
-                percent_number(high, Rounding::Up),
-                if largest.difference > 0.0 { "higher" } else { "lower" },
+                shift(Interval { low: largest.low, high: largest.high }),
                 p_value(largest.p_adjusted)
             );
         }
-        // Only what both sides played is pooled: another mix of scenarios or parameters would look like an effect.
-        let subjects =
-            |cells: &[&Measured<'_>]| cells.iter().map(|cell| stratum(cell)).collect::<BTreeSet<_>>();
-        let common: BTreeSet<_> = subjects(baseline).intersection(&subjects(guests)).cloned().collect();
-        let shared = |cells: &[&Measured<'_>]| {
-            let kept: Vec<&Measured<'_>> =
-                cells.iter().copied().filter(|cell| common.contains(&stratum(cell))).collect();
-            pool(&kept, self.question)
+        let pooled = pooled::compare(baseline, guests, self.question, self.rules);
+        let together = |beyond| {
+            let news = guests.iter().all(|cell| cell.cell().alert);
+            format!(
+                "taken together the rates {}: the guests' is {} (corrected p {})",
+                self.differ(news, beyond),
+                shift(pooled.interval),
+                p_value(pooled.p_adjusted)
+            )
         };
-        let (metal, virtual_) = (shared(baseline), shared(guests));
-        let interval = difference(metal, virtual_, self.rules.confidence);
-        match judge(interval, fisher(metal, virtual_), self.rules.alpha(), self.rules.margin) {
-            Judgement::Same => format!("the rates are the same within {margin}"),
-            Judgement::Differs | Judgement::Undecided => format!(
-                "too few trials to say that the rates are the same within {margin}: the guests' may be {} points from the host's",
-                range(interval)
+        match pooled.judgement {
+            Judgement::Same => format!(
+                "the rates are the same within {}: their difference is not above {} calls",
+                self.margin(),
+                one_in(pooled.interval.high.max(-pooled.interval.low))
             ),
+            Judgement::Differs => together(true),
+            Judgement::DiffersWithinTheMargin => together(false),
+            Judgement::Undecided => {
+                let needed = pooled.trials_needed.map(|n| format!("; {} a side would do", enough(n)));
+                format!(
+                    "too few trials to say that the rates are the same within {}: the guests' may be {} points from the host's{}",
+                    self.margin(),
+                    range(pooled.interval),
+                    needed.unwrap_or_default()
+                )
+            }
         }
+    }
+
+    /// `DIFFER`, with what makes it less than it sounds.
+    fn differ(&self, news: bool, beyond: bool) -> String {
+        let verb = if news { "DIFFER" } else { "differ" };
+        let race = (!news).then(|| "as those of a race may".to_owned());
+        let less = (!beyond).then(|| format!("by less than the margin of {}", self.margin()));
+        let parts: Vec<String> = race.into_iter().chain(less).collect();
+        if parts.is_empty() { verb.to_owned() } else { format!("{verb}, {}", parts.join(", ")) }
+    }
+
+    fn margin(&self) -> String {
+        percent(self.rules.margin_of(self.question), Rounding::Nearest)
     }
 }
 
@@ -282,23 +303,23 @@ fn join(seen: &[String]) -> String {
     list(&words)
 }
 
+/// `0.1 to 1.3 points higher`, of an interval that does not hold 0.
+fn shift(interval: Interval) -> String {
+    let (low, high) =
+        (interval.low.abs().min(interval.high.abs()), interval.low.abs().max(interval.high.abs()));
+    format!(
+        "{} to {} points {}",
+        percent_number(low, Rounding::Down),
+        percent_number(high, Rounding::Up),
+        if interval.low > 0.0 { "higher" } else { "lower" }
+    )
+}
+
 /// `-0.21 to +1.3`
-fn range(interval: rig_stats::Interval) -> String {
+fn range(interval: Interval) -> String {
     let signed = |share: f64, rounding| {
         let number = percent_number(share, rounding);
         if share > 0.0 { format!("+{number}") } else { number }
     };
     format!("{} to {}", signed(interval.low, Rounding::Down), signed(interval.high, Rounding::Up))
-}
-
-fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String) {
-    let subject = &cell.cell().subject;
-    (subject.scenario.clone(), subject.parameters.clone(), subject.path.name.clone())
-}
-
-fn pool(cells: &[&Measured<'_>], question: Question) -> Count {
-    cells
-        .iter()
-        .map(|cell| question.count(&cell.tally))
-        .fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
 }

@@ -54,6 +54,23 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// `1 in 4,500`: a share as one of so many, two digits, cut so that it does not promise more than an upper bound holds; from 10 % on per cent.
+pub fn one_in(share: f64) -> String {
+    if !(share > 0.0 && share <= 0.1) {
+        return percent(share, Rounding::Up);
+    }
+    // 0.001 is one of 1,000, not of 999.
+    let of = (1.0 / share) * (1.0 + 1e-9);
+    let step = 10f64.powi(of.log10().floor() as i32 - 1);
+    format!("1 in {}", count(((of / step).floor() * step) as u64))
+}
+
+/// `3,900 trials`: a number of trials that is enough, two digits, never fewer than asked for.
+pub fn enough(trials: u64) -> String {
+    let step = 10u64.pow(trials.max(10).ilog10() - 1);
+    format!("{} trials", count(trials.div_ceil(step).saturating_mul(step)))
+}
+
 /// `1 cell`, `2 cells`
 pub fn several(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n as u64)) }
@@ -96,6 +113,26 @@ mod tests {
         assert_eq!(percent(-0.001_234, Rounding::Down), "-0.13 %");
         assert_eq!(percent(0.0, Rounding::Up), "0 %");
         assert_eq!(percent(0.406, Rounding::Nearest), "40.6 %");
+    }
+
+    #[test]
+    fn one_of_so_many_allows_at_least_the_share() {
+        assert_eq!(one_in(0.001), "1 in 1,000");
+        assert_eq!(one_in(0.000_22), "1 in 4,500");
+        assert_eq!(one_in(0.001_001), "1 in 990");
+        assert_eq!(one_in(0.1), "1 in 10");
+        assert_eq!(one_in(0.090_5), "1 in 11");
+        assert_eq!(one_in(0.11), "11 %");
+        assert_eq!(one_in(0.0), "0 %");
+        assert_eq!(one_in(1e-9), "1 in 1,000,000,000");
+    }
+
+    #[test]
+    fn enough_is_rounded_up() {
+        let words = [0, 1, 99, 100, 101, 3_839, 38_412].map(enough);
+        let wanted = ["0", "1", "99", "100", "110", "3,900", "39,000"].map(|n| format!("{n} trials"));
+        assert_eq!(words, wanted);
+        assert!(enough(u64::MAX).ends_with(" trials"));
     }
 
     #[test]

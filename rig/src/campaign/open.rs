@@ -87,6 +87,7 @@ fn draft(
         judgement: Judgement {
             confidence: settings.confidence,
             margin: settings.margin,
+            margins: settings.margins,
             alert: matrix.alert().clone(),
         },
         conduct: Conduct {

@@ -24,7 +24,7 @@ pub enum Exit {
     Short = 3,
     /// The testbed cannot be used.
     Testbed = 4,
-    /// An alert fired, or a comparison differs beyond its margin.
+    /// An alert fired, or a comparison shows a difference that is news, however small.
     Alert = 5,
     /// Interrupted; the record is complete up to there.
     Interrupted = 130,

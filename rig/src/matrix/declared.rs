@@ -100,13 +100,15 @@ impl Sizes {
 }
 
 /// Keys of `[run]`, where the file says them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RunKeys {
     pub(super) sizes: Sizes,
     pub(super) control_trials: Option<u64>,
     pub(super) control_blocks: Option<u32>,
     pub(super) confidence: Option<f64>,
     pub(super) margin: Option<f64>,
+    /// By errno name or `any_error`.
+    pub(super) margins: BTreeMap<String, f64>,
     pub(super) retries: Option<u32>,
     pub(super) block_deadline: Option<Duration>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Word};
 use super::keys::file as keys;
-use super::read::{check_name, count, fraction, small};
+use super::read::{check_errno, check_name, count, fraction, small};
 use crate::document::{Findings, Key, Node, Table, Value};
 use crate::script::{self, parse_delay};
 
@@ -189,9 +189,26 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
         control_blocks: small(findings, table, &keys::CONTROL_BLOCKS),
         confidence,
         margin: fraction(findings, table, &keys::MARGIN),
+        margins: read_margins(findings, table),
         retries: small(findings, table, &keys::RETRIES),
         block_deadline: table.get(keys::BLOCK_DEADLINE.name).and_then(|node| read_deadline(findings, node)),
     }
+}
+
+/// `margins`: errno names and `any_error`, each with a share of 1.
+fn read_margins(findings: &mut Findings, table: &Table) -> BTreeMap<String, f64> {
+    let what = keys::MARGINS.quoted();
+    let Some(given) = table.get(keys::MARGINS.name).and_then(|node| findings.table(node, &what)) else {
+        return BTreeMap::new();
+    };
+    let mut margins = BTreeMap::new();
+    for (key, node) in &given.entries {
+        check_errno(findings, key, &what);
+        if let Some(margin) = findings.fraction(node, &format!("the margin of `{}`", key.name)) {
+            margins.insert(key.name.clone(), margin);
+        }
+    }
+    margins
 }
 
 fn read_deadline(findings: &mut Findings, node: &Node) -> Option<Duration> {

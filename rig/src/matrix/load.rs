@@ -16,7 +16,7 @@ use super::keys::file as keys;
 use super::layer::{read_layer, read_profile, read_run_keys, read_sizes};
 use super::library::Library;
 use super::path::read_path;
-use super::read::{check_name, required};
+use super::read::{check_errno, check_name, required};
 use super::verify;
 use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table};
 use crate::script;
@@ -125,15 +125,7 @@ fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
         return alert;
     };
     for (key, node) in &table.entries {
-        if key.name != keys::ANY_ERROR.name && script::parse_errno(&key.name).is_err() {
-            let known: Vec<&str> =
-                std::iter::once(keys::ANY_ERROR.name).chain(rig_protocol::Errno::names()).collect();
-            let help = crate::document::did_you_mean(&key.name, known)
-                .unwrap_or_else(|| "keys are names of errnos, and any_error".to_owned());
-            findings
-                .report(key.span.clone(), format!("unknown key `{}` in [alert]", key.name), "not an errno")
-                .help(help);
-        }
+        check_errno(findings, key, keys::ALERT.head);
         let text = script::spelled(node).unwrap_or("");
         match script::parse_rate(text) {
             Ok(ppm) => {

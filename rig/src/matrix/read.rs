@@ -3,8 +3,9 @@
 //! Must not know what a value is for. Units: as the rows say.
 //! Errors: problems at the value, or at the table's name where a key is missing. Tests: `keys/tests.rs`, `tests/diagnostics.rs`.
 
-use super::keys::KeyRow;
-use crate::document::{Findings, Key, Node, Table, hint};
+use super::keys::{self, KeyRow};
+use crate::document::{Findings, Key, Node, Table, did_you_mean, hint};
+use crate::script;
 
 /// The count that a key says, where it says one.
 pub(super) fn count(findings: &mut Findings, table: &Table, row: &KeyRow) -> Option<u64> {
@@ -97,6 +98,19 @@ pub(super) fn optional<T>(
     match table.get(name) {
         Some(node) => read(node),
         None => Some(default),
+    }
+}
+
+/// A key of a table of errnos: the name of one, or `any_error`. `table` is how problems call it.
+pub(super) fn check_errno(findings: &mut Findings, key: &Key, table: &str) {
+    let any = keys::file::ANY_ERROR.name;
+    if key.name != any && script::parse_errno(&key.name).is_err() {
+        let known: Vec<&str> = std::iter::once(any).chain(rig_protocol::Errno::names()).collect();
+        let help =
+            did_you_mean(&key.name, known).unwrap_or_else(|| format!("keys are names of errnos, and {any}"));
+        findings
+            .report(key.span.clone(), format!("unknown key `{}` in {table}", key.name), "not an errno")
+            .help(help);
     }
 }
 

@@ -73,8 +73,10 @@ impl Matrix {
 
     fn settings(&self, layer: Option<&Layer>) -> Settings {
         let default = Settings::default();
-        let base = self.base.run;
-        let over = layer.map(|layer| layer.run).unwrap_or_default();
+        let base = &self.base.run;
+        let over = layer.map(|layer| layer.run.clone()).unwrap_or_default();
+        let mut margins = base.margins.clone();
+        margins.extend(over.margins);
         let sizes = over.sizes.or(base.sizes);
         Settings {
             trials: sizes.trials.unwrap_or(default.trials),
@@ -84,6 +86,7 @@ impl Matrix {
             control_blocks: over.control_blocks.or(base.control_blocks).unwrap_or(default.control_blocks),
             confidence: over.confidence.or(base.confidence).unwrap_or(default.confidence),
             margin: over.margin.or(base.margin).unwrap_or(default.margin),
+            margins,
             retries: over.retries.or(base.retries).unwrap_or(default.retries),
             block_deadline: over.block_deadline.or(base.block_deadline).unwrap_or(default.block_deadline),
         }

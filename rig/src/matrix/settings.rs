@@ -3,12 +3,13 @@
 //! Plain data; the defaults are those of the table of keys. Must not know files. Units: in the names. Errors: none.
 //! Tests: `tests.rs` of this room.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::file as keys;
 
 /// How a run is carried out and judged: `[run]` under a profile, every default filled in.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Trials of a cell over all its blocks.
     pub trials: u64,
@@ -22,8 +23,10 @@ pub struct Settings {
     pub control_blocks: u32,
     /// Of every interval.
     pub confidence: f64,
-    /// Two rates that differ by less are the same.
+    /// Two rates that differ by less are the same, a share of 1.
     pub margin: f64,
+    /// The same for single errnos, by name or `any_error`; `margin` holds for what is not named.
+    pub margins: BTreeMap<String, f64>,
     /// How often a void block is tried again.
     pub retries: u32,
     /// A block that lasts longer is void.
@@ -40,6 +43,7 @@ impl Default for Settings {
             control_blocks: keys::CONTROL_BLOCKS.default_small(),
             confidence: keys::CONFIDENCE.default_fraction(),
             margin: keys::MARGIN.default_fraction(),
+            margins: BTreeMap::new(),
             retries: keys::RETRIES.default_small(),
             block_deadline: Duration::from_secs(keys::BLOCK_DEADLINE.default_seconds()),
         }

@@ -547,6 +547,26 @@ fn alert_thresholds_are_rates() {
     assert_eq!(matrix.alert()["any_error"], 0.001);
 }
 
+/// Of the file, of the profile, and what neither names.
+#[test]
+fn margins_are_layered_errno_by_errno() {
+    let text = format!(
+        "{SHIPPED}\n[profile.mixed]\nmargin = 0.25\nmargins = {{ ENOENT = 0.125, any_error = 0.5, EINTR = 1e-6 }}\n"
+    );
+    let settings = |profile: &str| {
+        let selection = Selection { profile: Some(profile.to_owned()), ..Selection::default() };
+        matrix(&text).select(&selection).expect("cells").settings
+    };
+    let mixed = settings("mixed");
+    let wanted = [("EBADF", 1e-3), ("EINTR", 1e-6), ("ENOENT", 0.125), ("any_error", 0.5)];
+    assert_eq!(mixed.margins, wanted.map(|(name, margin)| (name.to_owned(), margin)).into());
+    assert_eq!(mixed.margin, 0.25);
+    for (profile, margin) in [("quick", 1e-3), ("nightly", 1e-4), ("rehearsal", 0.05)] {
+        let both = ["EBADF", "ENOENT"].map(|name| (name.to_owned(), margin));
+        assert_eq!(settings(profile).margins, both.into(), "{profile}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 

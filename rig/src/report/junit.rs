@@ -12,7 +12,7 @@ use crate::analysis::model::{
     Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
     ReportModel, told,
 };
-use crate::analysis::words::{Rounding, count, p_value, percent};
+use crate::analysis::words::{Rounding, count, enough, p_value, percent};
 
 pub(super) fn render(model: &ReportModel) -> String {
     let mut report = Report::new(format!("rig {}", model.run.id));
@@ -79,10 +79,22 @@ fn comparison(comparison: &Comparison) -> TestCase {
         percent(comparison.high, Rounding::Up),
         p_value(comparison.p_adjusted)
     );
+    let margin = percent(comparison.margin, Rounding::Nearest);
     let status = match comparison.verdict {
         ComparisonVerdict::Differs if comparison.alert => failure(&words, "differs"),
-        ComparisonVerdict::Differs | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
-        ComparisonVerdict::NotEnoughTrials => skipped(&format!("not enough trials: {words}")),
+        ComparisonVerdict::DiffersWithinTheMargin if comparison.alert => {
+            failure(&format!("{words}, less than the margin of {margin}"), "differs")
+        }
+        ComparisonVerdict::Differs
+        | ComparisonVerdict::DiffersWithinTheMargin
+        | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
+        ComparisonVerdict::NotEnoughTrials => {
+            let needed = comparison.trials_needed.map(|n| format!("{} a side would do; ", enough(n)));
+            skipped(&format!(
+                "not enough trials for the margin of {margin}: {}{words}",
+                needed.unwrap_or_default()
+            ))
+        }
         ComparisonVerdict::Blind => skipped(&format!("blind: {}", told(&comparison.reason))),
         ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&comparison.reason))),
     };

@@ -27,6 +27,7 @@ pub(super) fn verdict_words(verdict: ComparisonVerdict) -> &'static str {
     match verdict {
         ComparisonVerdict::SameWithinTheMargin => "same within the margin",
         ComparisonVerdict::Differs => "different",
+        ComparisonVerdict::DiffersWithinTheMargin => "different within the margin",
         ComparisonVerdict::NotEnoughTrials => "not enough trials",
         ComparisonVerdict::Blind => "blind",
         ComparisonVerdict::NotRun => "not run",

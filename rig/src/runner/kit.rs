@@ -51,7 +51,12 @@ pub(super) fn run(cells: &[Cell]) -> RunRecord {
     RunRecord {
         seed: 7,
         profile: "quick".into(),
-        judgement: Judgement { confidence: 0.95, margin: 0.01, alert: Default::default() },
+        judgement: Judgement {
+            confidence: 0.95,
+            margin: 0.01,
+            margins: Default::default(),
+            alert: Default::default(),
+        },
         conduct: Conduct {
             retries: 2,
             block_deadline_ms: 1_000,

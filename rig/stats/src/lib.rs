@@ -18,7 +18,7 @@ pub mod special;
 
 pub use contingency::{difference, fisher};
 pub use dispersion::Dispersion;
-pub use equivalence::{Judgement, judge};
+pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;
 pub use power::detectable;

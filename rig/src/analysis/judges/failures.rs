@@ -19,10 +19,10 @@ use super::outcomes::outcomes_by_path;
 /// "A RST makes select() return -1 with this errno": refuted where the upper bound of its rate over all cells lies within the margin,
 /// supported by a single one that nobody injected.
 pub(in crate::analysis) fn never_returned(evidence: &Evidence<'_>, questions: &[Question]) -> Finding {
-    let margin = evidence.rules.margin;
     let mut said = Vec::new();
-    let mut verdict = Refuted;
+    let mut wide = Vec::new();
     for &question in questions {
+        let margin = evidence.rules.margin_of(question);
         let counts = evidence.seeing(question).into_iter().map(|cell| question.count(&cell.tally));
         let pooled = counts.fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum));
         let (hits, trials) = (count(pooled.hits()), count(pooled.trials()));
@@ -35,15 +35,17 @@ pub(in crate::analysis) fn never_returned(evidence: &Evidence<'_>, questions: &[
         }
         let high = clopper_pearson(pooled, evidence.rules.confidence).high;
         if high > margin {
-            verdict = Undecided;
+            wide.push(percent(margin, Rounding::Nearest));
         }
         let most = percent(high, Rounding::Up);
         said.push(format!("{question} was never seen in {trials} trials (at most {most})"));
     }
-    if verdict == Undecided {
-        said.push(format!("the bound is not under the margin of {}", percent(margin, Rounding::Nearest)));
+    wide.dedup();
+    if wide.is_empty() {
+        return Finding::measured(Refuted, said.join("; "));
     }
-    Finding::measured(verdict, said.join("; "))
+    said.push(format!("the bound is not under the margin of {}", list(&wide)));
+    Finding::measured(Undecided, said.join("; "))
 }
 
 /// As [`never_returned`], in the cells in which a parameter has this value.

@@ -56,7 +56,7 @@ pub(in crate::analysis) fn order_decides(evidence: &Evidence<'_>) -> Finding {
     }
     let rare = |n: u64| {
         let bounds = clopper_pearson(Count::new(0, n).unwrap_or(Count::NONE), evidence.rules.confidence);
-        bounds.high <= evidence.rules.margin
+        bounds.high <= evidence.rules.margin_of(Question::AnyError)
     };
     if failed == 0 && rare(before) && rare(trials - before) {
         Finding::measured(Refuted, said)

@@ -19,6 +19,7 @@ mod written;
 use std::collections::BTreeMap;
 
 use rig_protocol::Returned;
+use rig_stats::Judgement;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -123,8 +124,12 @@ pub struct RunSummary {
     /// Two-sided confidence of every interval, a share of 1.
     #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
-    /// Two rates are "the same" where the interval of their difference lies within plus or minus this share of 1; declared before the run.
+    /// Two rates are "the same" where the interval of their difference lies within plus or minus this share of 1 and no difference is shown; declared
+    /// before the run, for what has no margin of its own.
     pub margin: f64,
+    /// The same for each errno that is compared: its own margin, or `margin` where none was declared for it.
+    #[schemars(extend("required" = Question::ALL.map(Question::key)))]
+    pub margins: BTreeMap<Question, f64>,
 }
 
 /// How a cell ended.
@@ -306,8 +311,13 @@ pub struct Comparison {
     pub detectable: f64,
     /// Whether a difference here is news: not in a race of the application's own threads, whose rate follows the machine's timing.
     pub alert: bool,
+    /// The margin by which it is judged, a share of 1 (`run.margins`).
+    pub margin: f64,
     /// What can be said.
     pub verdict: ComparisonVerdict,
+    /// Where there are not enough trials: how many a side would show that the two are the same, were their rates equal (the rate of both cells
+    /// together); otherwise null, and where no number would.
+    pub trials_needed: Option<u64>,
     /// Why nothing can be said, in words, where it was not run or is blind; otherwise empty.
     #[serde(serialize_with = "as_words")]
     #[schemars(with = "String")]
@@ -318,16 +328,39 @@ pub struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparisonVerdict {
-    /// Both bounds of the difference lie within the declared margin.
+    /// Both bounds of the difference lie within the margin, and no difference is shown.
     SameWithinTheMargin,
-    /// The interval of the difference excludes 0, and the corrected p-value says so too.
+    /// A difference is shown (its interval excludes 0, and the corrected p-value says so too), and it may be larger than the margin.
     Differs,
-    /// Neither can be said.
+    /// A difference is shown, and both of its bounds lie within the margin.
+    DiffersWithinTheMargin,
+    /// Neither can be said: no difference is shown, and one larger than the margin is not excluded.
     NotEnoughTrials,
     /// One of the two cells is blind for this errno.
     Blind,
     /// One of the two cells has no trial, or there is no bare-metal cell.
     NotRun,
+}
+
+impl ComparisonVerdict {
+    /// Whether a difference is shown, however small.
+    pub fn is_difference(self) -> bool {
+        match self {
+            Self::Differs | Self::DiffersWithinTheMargin => true,
+            Self::SameWithinTheMargin | Self::NotEnoughTrials | Self::Blind | Self::NotRun => false,
+        }
+    }
+}
+
+impl From<Judgement> for ComparisonVerdict {
+    fn from(judgement: Judgement) -> Self {
+        match judgement {
+            Judgement::Same => Self::SameWithinTheMargin,
+            Judgement::Differs => Self::Differs,
+            Judgement::DiffersWithinTheMargin => Self::DiffersWithinTheMargin,
+            Judgement::Undecided => Self::NotEnoughTrials,
+        }
+    }
 }
 
 /// A claim, and what this run says of it.

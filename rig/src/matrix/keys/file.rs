@@ -66,6 +66,13 @@ pub(in crate::matrix) const MARGIN: KeyRow = KeyRow {
     about: "two rates that differ by less are the same",
 };
 
+pub(in crate::matrix) const MARGINS: KeyRow = KeyRow {
+    name: "margins",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("`margin` for every errno"),
+    about: "margins of single errnos; a profile replaces those that it names",
+};
+
 pub(in crate::matrix) const RETRIES: KeyRow = KeyRow {
     name: "retries",
     kind: ValueKind::Count { least: 0, most: 20, unit: "times" },
@@ -82,7 +89,7 @@ pub(in crate::matrix) const BLOCK_DEADLINE: KeyRow = KeyRow {
 
 /// Keys of `[run]` and of a profile besides [`SIZES`].
 pub(in crate::matrix) const CONDUCT: &[KeyRow] =
-    &[CONTROL_TRIALS, CONTROL_BLOCKS, CONFIDENCE, MARGIN, RETRIES, BLOCK_DEADLINE];
+    &[CONTROL_TRIALS, CONTROL_BLOCKS, CONFIDENCE, MARGIN, MARGINS, RETRIES, BLOCK_DEADLINE];
 
 pub(in crate::matrix) const DEFAULT_PROFILE: KeyRow = KeyRow {
     name: "profile",
@@ -211,6 +218,20 @@ pub(in crate::matrix) const ALERT: KeyTable = KeyTable {
     parts: &[&[ANY_ERROR]],
     more: Some("the name of each errno, with its share"),
     about: "rates over which an alert is raised",
+};
+
+const ANY_ERROR_MARGIN: KeyRow = KeyRow {
+    name: ANY_ERROR.name,
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Means("`margin`"),
+    about: "two rates of any errno that differ by less are the same",
+};
+
+pub(in crate::matrix) const RUN_MARGINS: KeyTable = KeyTable {
+    head: "[run.margins]",
+    parts: &[&[ANY_ERROR_MARGIN]],
+    more: Some("the name of each errno, with its margin"),
+    about: "margins of single errnos; what is not named has `margin`",
 };
 
 /// Tables that a file and a profile have.

@@ -13,6 +13,7 @@ pub use row::{KeyRow, KeyTable, Unsaid, ValueKind};
 pub const TABLES: &[KeyTable] = &[
     file::FILE,
     file::RUN,
+    file::RUN_MARGINS,
     file::AXES,
     file::SCENARIO_KEYS,
     configuration::CONFIGURATION,

@@ -94,13 +94,15 @@ pub struct Judgement {
     pub confidence: f64,
     /// Two rates whose difference lies within plus or minus this share of 1 are "the same". 0 where it was not declared: then nothing is.
     pub margin: f64,
+    /// Margins (shares of 1) of their own, by errno name or `any_error`; `margin` holds for what is not named.
+    pub margins: BTreeMap<String, f64>,
     /// Rates (shares of 1) over which an errno that a scenario does not expect raises an alert, by errno name or `any_error`.
     pub alert: BTreeMap<String, f64>,
 }
 
 impl Default for Judgement {
     fn default() -> Self {
-        Self { confidence: 0.95, margin: 0.0, alert: BTreeMap::new() }
+        Self { confidence: 0.95, margin: 0.0, margins: BTreeMap::new(), alert: BTreeMap::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Must not judge. Units: differences in points of per cent. Errors: none. Tests: golden reports.
 
 use crate::analysis::model::{Comparison, ComparisonVerdict, Question, ReportModel, told};
-use crate::analysis::words::{Rounding, count, p_value, percent_number, several};
+use crate::analysis::words::{Rounding, count, enough, one_in, p_value, percent_number, several};
 
 use super::super::status::verdict_words;
 use super::super::table::Align::{Left, Right};
@@ -27,46 +27,79 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
         .map(|(verdict, n)| format!("{} {}", count(*n as u64), verdict_words(*verdict)))
         .collect();
     let mut summary = format!("{}: {}", several(model.comparisons.len(), "comparison"), words.join(", "));
-    if model.comparisons.iter().any(|c| c.verdict == ComparisonVerdict::Differs && !c.alert) {
+    if model.comparisons.iter().any(|c| c.verdict.is_difference() && !c.alert) {
         summary.push_str(
             " (a race between an application's own threads follows the machine's timing: it may differ, and is no alert)",
         );
     }
     wrap(out, "  ", &summary, 4);
     same(out, model);
+    open(out, model);
     notable(out, model);
     unanswered(out, model);
 }
 
-/// One line for everything of a configuration and a kernel that is the same: a wall of equal rows hides the one that is not.
-fn same(out: &mut String, model: &ReportModel) {
-    let mut groups: Vec<(&Comparison, usize, f64, f64)> = Vec::new();
-    for one in model.comparisons.iter().filter(|c| c.verdict == ComparisonVerdict::SameWithinTheMargin) {
-        let reach = one.high.max(-one.low);
-        match groups.iter_mut().find(|(c, ..)| c.configuration == one.configuration && c.kernel == one.kernel)
-        {
-            Some((_, n, widest, detectable)) => {
-                *n += 1;
-                *widest = widest.max(reach);
-                *detectable = detectable.max(one.detectable);
+/// What comparisons of one configuration and kernel with one verdict and margin say together.
+struct Alike<'a> {
+    one: &'a Comparison,
+    n: usize,
+    /// The largest difference that one of them allows, in shares of 1.
+    apart: f64,
+    detectable: f64,
+    /// The most that one of them needs; none where one would never have enough.
+    needed: Option<u64>,
+}
+
+/// Puts the chosen comparisons together: a wall of equal rows hides the one that is not.
+fn alike<'a>(model: &'a ReportModel, chosen: impl Fn(&Comparison) -> bool) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
+    for one in model.comparisons.iter().filter(|one| chosen(one)) {
+        let apart = one.high.max(-one.low);
+        let same = |group: &&mut Alike<'a>| {
+            group.one.configuration == one.configuration
+                && group.one.kernel == one.kernel
+                && group.one.margin.to_bits() == one.margin.to_bits()
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => {
+                group.n += 1;
+                group.apart = group.apart.max(apart);
+                group.detectable = group.detectable.max(one.detectable);
+                group.needed = group.needed.zip(one.trials_needed).map(|(a, b)| a.max(b));
             }
-            None => groups.push((one, 1, reach, one.detectable)),
+            None => {
+                groups.push(Alike { one, n: 1, apart, detectable: one.detectable, needed: one.trials_needed })
+            }
         }
     }
+    groups
+}
+
+/// Whether nothing was seen in either cell, or as often: then there is nothing to show but the numbers of trials.
+fn is_merely_open(one: &Comparison) -> bool {
+    one.verdict == ComparisonVerdict::NotEnoughTrials && one.difference == 0.0
+}
+
+/// One line for everything of a configuration and a kernel that is the same.
+fn same(out: &mut String, model: &ReportModel) {
     let mut table = Table::new([
         ("same within the margin", Left),
         ("kernel", Left),
         ("comparisons", Right),
+        ("margin", Right),
         ("apart at most", Right),
+        ("not above", Right),
         ("detectable", Right),
     ]);
-    for (one, n, widest, detectable) in groups {
+    for group in alike(model, |one| one.verdict == ComparisonVerdict::SameWithinTheMargin) {
         table.row([
-            one.configuration.clone(),
-            one.kernel.clone(),
-            n.to_string(),
-            percent_number(widest, Rounding::Up),
-            percent_number(detectable, Rounding::Up),
+            group.one.configuration.clone(),
+            group.one.kernel.clone(),
+            group.n.to_string(),
+            percent_number(group.one.margin, Rounding::Nearest),
+            percent_number(group.apart, Rounding::Up),
+            one_in(group.apart),
+            percent_number(group.detectable, Rounding::Up),
         ]);
     }
     if !table.is_empty() {
@@ -76,18 +109,49 @@ fn same(out: &mut String, model: &ReportModel) {
     }
 }
 
+/// One line for everything of a configuration and a kernel in which no difference was seen, and that has too few trials to exclude one.
+fn open(out: &mut String, model: &ReportModel) {
+    let mut table = Table::new([
+        ("not enough trials", Left),
+        ("kernel", Left),
+        ("comparisons", Right),
+        ("margin", Right),
+        ("apart at most", Right),
+        ("not above", Right),
+        ("", Left),
+    ]);
+    for group in alike(model, is_merely_open) {
+        table.row([
+            group.one.configuration.clone(),
+            group.one.kernel.clone(),
+            group.n.to_string(),
+            percent_number(group.one.margin, Rounding::Nearest),
+            percent_number(group.apart, Rounding::Up),
+            one_in(group.apart),
+            would_do(group.needed),
+        ]);
+    }
+    if !table.is_empty() {
+        table.write(out, 2);
+    }
+}
+
+fn would_do(needed: Option<u64>) -> String {
+    needed.map_or("no number would do".to_owned(), |n| format!("{} a side would do", enough(n)))
+}
+
 /// One row for each that differs or is open, under its scenario.
 fn notable(out: &mut String, model: &ReportModel) {
     let open = |c: &&Comparison| match c.verdict {
-        ComparisonVerdict::Differs | ComparisonVerdict::NotEnoughTrials => true,
+        ComparisonVerdict::Differs | ComparisonVerdict::DiffersWithinTheMargin => true,
+        ComparisonVerdict::NotEnoughTrials => !is_merely_open(c),
         ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun => {
             false
         }
     };
     let told = model.comparisons.iter().filter(open);
     let mut groups = by_title(told.map(|one| (title(&one.scenario, &one.parameters, &one.path), one)));
-    groups
-        .sort_by_key(|(_, group)| !group.iter().any(|c| c.alert && c.verdict == ComparisonVerdict::Differs));
+    groups.sort_by_key(|(_, group)| !group.iter().any(|c| c.alert && c.verdict.is_difference()));
     for (title, group) in groups {
         wrap(out, "  ", &format!("different or open: {title}"), 4);
         let mut table = Table::new([
@@ -96,9 +160,9 @@ fn notable(out: &mut String, model: &ReportModel) {
             ("errno", Left),
             ("difference", Right),
             ("between", Left),
+            ("margin", Right),
             ("p", Right),
             ("corrected p", Right),
-            ("detectable", Right),
             ("verdict", Left),
         ]);
         for one in &group {
@@ -118,9 +182,17 @@ fn notable(out: &mut String, model: &ReportModel) {
 
 fn notable_row(table: &mut Table, one: &Comparison) {
     let verdict = match (one.verdict, one.alert) {
-        (ComparisonVerdict::Differs, true) => "DIFFERS",
-        (ComparisonVerdict::Differs, false) => "differs (race)",
-        (verdict, _) => verdict_words(verdict),
+        (ComparisonVerdict::Differs, true) => "DIFFERS".to_owned(),
+        (ComparisonVerdict::Differs, false) => "differs (race)".to_owned(),
+        (ComparisonVerdict::DiffersWithinTheMargin, true) => "DIFFERS within margin".to_owned(),
+        (ComparisonVerdict::DiffersWithinTheMargin, false) => "differs within margin (race)".to_owned(),
+        (
+            verdict @ (ComparisonVerdict::SameWithinTheMargin
+            | ComparisonVerdict::NotEnoughTrials
+            | ComparisonVerdict::Blind
+            | ComparisonVerdict::NotRun),
+            _,
+        ) => verdict_words(verdict).to_owned(),
     };
     table.row([
         one.configuration.clone(),
@@ -131,11 +203,21 @@ fn notable_row(table: &mut Table, one: &Comparison) {
         },
         percent_number(one.difference, Rounding::Nearest),
         format!("{}..{}", percent_number(one.low, Rounding::Down), percent_number(one.high, Rounding::Up)),
+        percent_number(one.margin, Rounding::Nearest),
         p_value(one.p_value),
         p_value(one.p_adjusted),
-        percent_number(one.detectable, Rounding::Up),
-        verdict.to_owned(),
+        verdict,
     ]);
+    match one.verdict {
+        ComparisonVerdict::DiffersWithinTheMargin => {
+            table.note(format!("not above {} calls", one_in(one.high.max(-one.low))));
+        }
+        ComparisonVerdict::NotEnoughTrials => table.note(would_do(one.trials_needed)),
+        ComparisonVerdict::Differs
+        | ComparisonVerdict::SameWithinTheMargin
+        | ComparisonVerdict::Blind
+        | ComparisonVerdict::NotRun => {}
+    }
 }
 
 /// One line for each reason why comparisons say nothing.

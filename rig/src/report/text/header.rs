@@ -2,8 +2,8 @@
 //!
 //! Must not know what was found. Units: per cent, MiB. Errors: none. Tests: golden reports.
 
-use crate::analysis::model::{Ground, RanOn, ReportModel};
-use crate::analysis::words::{Rounding, count, percent, several};
+use crate::analysis::model::{Ground, Question, RanOn, ReportModel, RunSummary};
+use crate::analysis::words::{Rounding, count, list, percent, several};
 use crate::record::format::{Environment, Host};
 
 use super::super::table::wrap;
@@ -21,14 +21,33 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
     line("host", format!("{}; Linux {kernel}, {cpu}, {cpus}, {memory} MiB", ground(host)));
     let qemu = if environment.qemu.is_empty() { "no QEMU" } else { &environment.qemu };
     line("guests", format!("{}; {qemu}", accelerator(environment)));
-    let (confidence, margin) =
-        (percent(run.confidence, Rounding::Nearest), percent(run.margin, Rounding::Nearest));
-    line(
-        "judged",
-        format!(
-            "intervals at {confidence} (Clopper-Pearson), rates within {margin} of each other are the same"
-        ),
-    );
+    let confidence = percent(run.confidence, Rounding::Nearest);
+    line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}", margins(run)));
+}
+
+/// The margins, those that are equal together; in one word where all are.
+fn margins(run: &RunSummary) -> String {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (question, margin) in &run.margins {
+        let margin = percent(*margin, Rounding::Nearest);
+        let name = match question {
+            Question::AnyError => "any -1",
+            Question::Ebadf | Question::Enoent => question.key(),
+        };
+        match groups.iter_mut().find(|(known, _)| *known == margin) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((margin, vec![name])),
+        }
+    }
+    let of = |(margin, names): &(String, Vec<&str>)| match groups.len() {
+        1 => margin.clone(),
+        _ => format!("{margin} ({})", list(names)),
+    };
+    let all: Vec<String> = groups.iter().map(of).collect();
+    format!(
+        "rates are the same where no difference is shown and none can be larger than {}",
+        all.join(" or ")
+    )
 }
 
 fn ground(host: &Host) -> String {
