@@ -95,6 +95,7 @@ pub struct Judgement {
     /// Two rates whose difference lies within plus or minus this share of 1 are "the same". 0 where it was not declared: then nothing is.
     pub margin: f64,
     /// Margins (shares of 1) of their own, by errno name or `any_error`; `margin` holds for what is not named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub margins: BTreeMap<String, f64>,
     /// Rates (shares of 1) over which an errno that a scenario does not expect raises an alert, by errno name or `any_error`.
     pub alert: BTreeMap<String, f64>,
