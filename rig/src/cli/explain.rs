@@ -63,3 +63,25 @@ fn newest(results: &Path, errno: Errno) -> Result<Sightings, String> {
         format!("Nothing: run {id} cannot be read ({error}). {MAKE_ONE}; --run names another one.")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_run_is_read_and_one_that_cannot_be_read_is_told() {
+        let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/runs");
+        let newest_of_all = record::list(&runs).pop().expect("fixtures");
+        let seen_there = seen(&runs.join(newest_of_all), Errno::ENOENT).expect("fixtures are read");
+        assert_eq!(newest(&runs, Errno::ENOENT), Ok(seen_there));
+
+        let results = tempfile::tempdir().expect("a folder");
+        let none = newest(results.path(), Errno::ENOENT).expect_err("it is empty");
+        assert!(none.contains("holds no run. `rig matrix run` makes one"), "{none}");
+        let run = results.path().join("20261121-201950-1f3a");
+        fs_err::create_dir(&run).expect("made");
+        fs_err::write(run.join("run.json"), "{").expect("written");
+        let broken = newest(results.path(), Errno::ENOENT).expect_err("it is damaged");
+        assert!(broken.contains("run 20261121-201950-1f3a cannot be read"), "{broken}");
+    }
+}
