@@ -13,6 +13,7 @@ pub mod configuration;
 pub mod console;
 pub mod document;
 pub mod event;
+pub mod explain;
 pub mod image;
 pub mod machine;
 pub mod matrix;

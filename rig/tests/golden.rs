@@ -14,6 +14,8 @@ mod contradictions;
 mod damage;
 #[path = "golden/dictionary.rs"]
 mod dictionary;
+#[path = "golden/explained.rs"]
+mod explained;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/hostile.rs"]

@@ -19,6 +19,7 @@ mod order;
 mod pooled;
 mod rules;
 mod sentences;
+mod sightings;
 mod summaries;
 pub mod words;
 
@@ -28,6 +29,8 @@ use model::{
     CellStatus, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
 use rules::Rules;
+
+pub use sightings::{Counted, LocaltimeFile, Sighting, SightingKind, Sightings, sightings};
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
 pub fn analyse(run: &Run) -> ReportModel {

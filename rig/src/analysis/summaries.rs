@@ -161,7 +161,7 @@ fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
 }
 
 /// A share with its exact interval.
-fn rate(of: Count, rules: Rules) -> Rate {
+pub(super) fn rate(of: Count, rules: Rules) -> Rate {
     let interval = clopper_pearson(of, rules.confidence);
     Rate {
         count: of.hits(),

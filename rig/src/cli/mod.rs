@@ -10,6 +10,7 @@ mod clean;
 mod completions;
 mod doctor;
 mod exit;
+mod explain;
 mod guest;
 mod image;
 mod matrix;
@@ -57,6 +58,8 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Say who can set an errno, how to tell, and what was measured here
+    Explain(explain::Arguments),
     /// Measure the rig itself, beside a peer or a limit
     Bench(bench::Arguments),
     /// Remove what a killed rig may have left in the cache
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),

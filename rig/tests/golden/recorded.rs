@@ -60,7 +60,7 @@ fn a_run_of_format_2_says_what_it_said() {
 }
 
 /// Adds up one map of every block's tally, by cell, straight from the files.
-fn sums(version: &str, map: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
+pub(crate) fn sums(version: &str, map: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
     let mut sums: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for entry in fs::read_dir(folder(version).join("blocks")).expect("the folder is there") {
         let block = json_of(&entry.expect("readable").path());

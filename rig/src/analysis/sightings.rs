@@ -1,0 +1,266 @@
+//! Where a run saw one errno: what the verdict call returned, what was stale in errno, and what localtime() left there.
+//!
+//! Holds the sums of the blocks that count, by place, with bounds. Must not word anything.
+//! Units: counts, shares of 1. Errors: none.
+//! Tests: `tests/golden/explained.rs`.
+
+use std::collections::BTreeMap;
+
+use rig_protocol::{Errno, Tally};
+use rig_stats::Count;
+use serde::Serialize;
+
+use crate::record::Run;
+
+use super::controls::{self, Sight};
+use super::measured::{self, Measured};
+use super::model::{Question, Rate};
+use super::rules::Rules;
+use super::summaries::rate;
+
+/// What a run saw of one errno.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sightings {
+    /// Id of the run.
+    pub run: String,
+    /// Whether all blocks of its plan were played.
+    pub complete: bool,
+    /// Every kind of cell in every configuration and kernel that has a trial, in the order of the plan.
+    pub places: Vec<Sighting>,
+    /// How often the verdict calls of all plain places that are not blind returned it; null where there is no such place.
+    pub returned: Option<Rate>,
+    /// What localtime() left in errno there, by whether /etc/localtime was there: `present`, `absent`, `unknown`.
+    pub after_localtime: BTreeMap<LocaltimeFile, Counted>,
+    /// In how many trials of all plain places a later call of the outcome (a read, a write, SO_ERROR) gave it.
+    pub later: Counted,
+    /// Number of calls that returned it in attempts at blocks that count for nothing (void, stopped), and are in no other figure.
+    pub not_counted: u64,
+}
+
+/// The cells of one kind in one configuration and kernel.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sighting {
+    /// Name of the configuration.
+    pub configuration: String,
+    /// Value of the kernel axis: a kernel's name, or `host`.
+    pub kernel: String,
+    /// What executed the targets: `kvm`, `tcg`, or `none` for the host.
+    pub accelerators: Vec<String>,
+    /// Whether libslirp terminates TCP on the way: then the guest never meets the peer's reset.
+    pub proxied: bool,
+    /// What kind of cells they are.
+    pub kind: SightingKind,
+    /// The scenario of cells in which the program brings the errno about, or the control's name; empty for plain cells.
+    pub name: String,
+    /// The verdict calls as a program writes them: `select()`.
+    pub calls: Vec<String>,
+    /// Whether /etc/localtime was there.
+    pub localtime_file: LocaltimeFile,
+    /// How often the verdict call returned -1 with it.
+    pub returned: Rate,
+    /// In how many trials a seccomp filter injected it, of those in `returned`.
+    pub injected: u64,
+    /// How often it was in the C library's errno after a verdict call that returned 0 or more.
+    pub stale: Counted,
+    /// How often it was in the C library's errno after localtime().
+    pub after_localtime: Counted,
+    /// In how many trials a later call of the outcome (a read, a write, SO_ERROR) gave it.
+    pub later: Counted,
+    /// Why a zero of `returned` means nothing, one sentence each; empty where it means something.
+    pub blind: Vec<String>,
+}
+
+/// What a place's cells are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SightingKind {
+    /// They measure what the kernel does.
+    Plain,
+    /// Their program closes the descriptor itself, or its threads race for it.
+    OwnDoing,
+    /// A control: the errno is brought about on purpose, at a known rate.
+    Control,
+}
+
+/// Whether /etc/localtime was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LocaltimeFile {
+    /// It was, in every block.
+    Present,
+    /// It was not, in any block.
+    Absent,
+    /// The record does not say, or blocks differ.
+    Unknown,
+}
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// In how many it was so.
+    pub count: u64,
+    /// Of how many.
+    pub n: u64,
+}
+
+impl Counted {
+    fn plus(self, other: Self) -> Self {
+        Self { count: self.count + other.count, n: self.n + other.n }
+    }
+
+    /// One label's share of counts by errno.
+    fn of(errno: Errno, counts: &BTreeMap<Errno, u64>) -> Self {
+        Self { count: counts.get(&errno).copied().unwrap_or(0), n: counts.values().sum() }
+    }
+}
+
+/// What a run saw of `errno`, in its files alone.
+pub fn sightings(run: &Run, errno: Errno) -> Sightings {
+    let rules = Rules::of(run);
+    let measured = measured::measure(run);
+    let sight = Sight::from(&measured, &controls::judge(&measured, rules));
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for cell in measured.iter().filter(|cell| cell.tally.trials > 0) {
+        let key = Key::of(cell);
+        match groups.iter_mut().find(|group| group.key == key) {
+            Some(group) => group.cells.push(cell),
+            None => groups.push(Group { key, cells: vec![cell] }),
+        }
+    }
+    let places: Vec<Sighting> = groups.iter().map(|group| group.sum(errno, &sight, rules)).collect();
+    let plain = || places.iter().filter(|place| place.kind == SightingKind::Plain);
+    let mut after_localtime: BTreeMap<LocaltimeFile, Counted> = BTreeMap::new();
+    for place in plain().filter(|place| place.after_localtime.n > 0) {
+        let sum = after_localtime.entry(place.localtime_file).or_default();
+        *sum = sum.plus(place.after_localtime);
+    }
+    let seeing = plain().filter(|place| place.blind.is_empty());
+    let returned = seeing
+        .filter_map(|place| Count::new(place.returned.count, place.returned.n))
+        .reduce(|sum, one| sum.plus(one).unwrap_or(sum))
+        .map(|sum| rate(sum, rules));
+    let later = plain().map(|place| place.later).fold(Counted::default(), Counted::plus);
+    let nothing = measured.iter().flat_map(|cell| &cell.not_counted);
+    Sightings {
+        run: run.record.id.clone(),
+        complete: run.complete,
+        places,
+        returned,
+        after_localtime,
+        later,
+        not_counted: nothing.map(|block| block.tally.returned(errno)).sum(),
+    }
+}
+
+/// What must not be added up with anything else.
+#[derive(Debug, PartialEq, Eq)]
+struct Key<'a> {
+    configuration: &'a str,
+    kernel: &'a str,
+    kind: SightingKind,
+    name: &'a str,
+    localtime_file: LocaltimeFile,
+}
+
+impl<'a> Key<'a> {
+    fn of(measured: &'a Measured<'_>) -> Self {
+        let subject = &measured.cell().subject;
+        let (kind, name) = match &measured.cell().control {
+            Some(control) => (SightingKind::Control, control.name.as_str()),
+            None if measured.is_plain() => (SightingKind::Plain, ""),
+            None => (SightingKind::OwnDoing, subject.scenario.as_str()),
+        };
+        Self {
+            configuration: &subject.configuration.name,
+            kernel: &subject.kernel,
+            kind,
+            name,
+            localtime_file: localtime_file(measured),
+        }
+    }
+}
+
+fn localtime_file(measured: &Measured<'_>) -> LocaltimeFile {
+    let mut said =
+        measured.blocks.iter().map(|block| block.target_hello.as_ref().map(|hello| hello.localtime));
+    let first = said.next().flatten();
+    match first {
+        Some(there) if said.all(|other| other == first) => {
+            if there {
+                LocaltimeFile::Present
+            } else {
+                LocaltimeFile::Absent
+            }
+        }
+        Some(_) | None => LocaltimeFile::Unknown,
+    }
+}
+
+struct Group<'a> {
+    key: Key<'a>,
+    cells: Vec<&'a Measured<'a>>,
+}
+
+impl Group<'_> {
+    fn sum(&self, errno: Errno, sight: &Sight, rules: Rules) -> Sighting {
+        let mut tally = Tally::default();
+        self.cells.iter().for_each(|cell| tally.absorb(&cell.tally));
+        let mut accelerators: Vec<String> =
+            self.cells.iter().flat_map(|cell| cell.accelerators()).map(str::to_owned).collect();
+        accelerators.sort();
+        accelerators.dedup();
+        let mut calls: Vec<String> = self.cells.iter().map(|cell| verdict_call(cell)).collect();
+        calls.sort();
+        calls.dedup();
+        let question = question(errno);
+        let mut blind: Vec<String> = self
+            .cells
+            .iter()
+            .filter_map(|cell| sight.blind_for(cell, question))
+            .map(ToString::to_string)
+            .collect();
+        blind.dedup();
+        Sighting {
+            configuration: self.key.configuration.to_owned(),
+            kernel: self.key.kernel.to_owned(),
+            accelerators,
+            proxied: self.cells.iter().any(|cell| cell.is_proxied()),
+            kind: self.key.kind,
+            name: self.key.name.to_owned(),
+            calls,
+            localtime_file: self.key.localtime_file,
+            returned: rate(Count::new(tally.returned(errno), tally.trials).unwrap_or(Count::NONE), rules),
+            injected: tally.injected.get(&errno).copied().unwrap_or(0),
+            stale: Counted::of(errno, &tally.stale_errno),
+            after_localtime: Counted::of(errno, &tally.errno_after_localtime),
+            later: later(errno, &tally),
+            blind,
+        }
+    }
+}
+
+/// The question whose controls prove that an errno would be seen. Only two have controls of their own: for the others both must have passed.
+fn question(errno: Errno) -> Question {
+    match errno {
+        Errno::ENOENT => Question::Enoent,
+        Errno::EBADF => Question::Ebadf,
+        _ => Question::AnyError,
+    }
+}
+
+/// Labels of an outcome behind the first, which is the verdict call's.
+fn later(errno: Errno, tally: &Tally) -> Counted {
+    let word = errno.to_string();
+    let has = |outcome: &str| outcome.split(',').skip(1).any(|label| label == word);
+    let count = tally.outcomes.iter().filter(|(outcome, _)| has(outcome)).map(|(_, n)| n).sum();
+    Counted { count, n: tally.trials }
+}
+
+/// The verdict call as a program writes it.
+fn verdict_call(measured: &Measured<'_>) -> String {
+    let steps = || measured.cell().subject.script.lanes.iter().flat_map(|lane| &lane.steps);
+    match steps().find(|step| step.verdict) {
+        Some(step) => format!("{}()", step.op.name()),
+        None => "the verdict call".to_owned(),
+    }
+}
