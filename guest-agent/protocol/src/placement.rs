@@ -31,6 +31,11 @@ impl Placement {
     /// Indices kept at each end.
     pub const SHOWN: usize = 100;
 
+    /// How many of `planned` trials each window has.
+    pub fn window_sizes(planned: u64) -> Vec<u64> {
+        (0..Self::WINDOWS).map(|window| begin_of(window + 1, planned) - begin_of(window, planned)).collect()
+    }
+
     /// What cannot be true of a set of indices below `most`, if something cannot.
     fn inconsistency(&self, most: u64) -> Option<&'static str> {
         let Self { count, windows, adjacent_pairs, first, last } = self;
@@ -362,5 +367,15 @@ mod tests {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[("c", 4), ("b", 5), ("a", 1)]).as_deref(), Some("b"));
         assert_eq!(of(&[("c", 5), ("b", 5), ("a", 1)]).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_window_has_as_many_trials_as_fall_into_it() {
+        for planned in [0, 1, 63, 64, 65, 1_000, 4_097] {
+            let mut fallen = vec![0_u64; Placement::WINDOWS];
+            (0..planned).for_each(|trial| fallen[(trial * 64 / planned) as usize] += 1);
+            assert_eq!(Placement::window_sizes(planned), fallen, "{planned}");
+        }
+        assert_eq!(Placement::window_sizes(u64::MAX).iter().sum::<u64>(), u64::MAX);
     }
 }

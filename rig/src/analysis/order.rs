@@ -77,7 +77,7 @@ fn figures(what: &str, blocks: &[(&Placement, u64)]) -> Option<OrderSummary> {
     let last = blocks.iter().filter_map(|(placement, _)| placement.last.last()).max()?;
     let dispersion = blocks
         .iter()
-        .filter_map(|(placement, n)| Dispersion::of(&placement.windows, &sizes(*n)))
+        .filter_map(|(placement, n)| Dispersion::of(&placement.windows, &Placement::window_sizes(*n)))
         .reduce(Dispersion::plus);
     let expected = |(placement, n): &(&Placement, u64)| {
         let hits = placement.count as f64;
@@ -94,13 +94,6 @@ fn figures(what: &str, blocks: &[(&Placement, u64)]) -> Option<OrderSummary> {
         first: *first,
         last: *last,
     })
-}
-
-/// How many of `n` trials each window has: trial `i` is in window `i * 64 / n`.
-fn sizes(n: u64) -> Vec<u64> {
-    let windows = Placement::WINDOWS as u128;
-    let begin = |window: u128| u64::try_from((window * u128::from(n)).div_ceil(windows)).unwrap_or(u64::MAX);
-    (0..windows).map(|window| begin(window + 1) - begin(window)).collect()
 }
 
 /// Of all cells, those of which some kind of trial surely comes in clusters, with the surest and its corrected p-value; the surest first. `cells` are their
