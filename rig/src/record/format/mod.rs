@@ -57,10 +57,18 @@ pub struct StrangeCell {
 pub fn read_run(bytes: &[u8]) -> Result<ReadRun, Unreadable> {
     let file: Value = serde_json::from_slice(bytes)?;
     let version = Version::of(&file)?;
-    let mut file =
-        if version.is_older_major() { upgrade::run(file).map_err(Unreadable::Malformed)? } else { file };
+    let mut file = in_present_shape(file, version, upgrade::run)?;
     let strange = if version.is_newer() { take_strange_cells(&mut file) } else { Vec::new() };
     Ok(ReadRun { record: serde_json::from_value(file)?, version, strange })
+}
+
+/// What was written as `version`, in the shape of the present major version.
+fn in_present_shape(
+    tree: Value,
+    version: Version,
+    upgrade: fn(Value) -> Result<Value, String>,
+) -> Result<Value, Unreadable> {
+    if version.is_older_major() { upgrade(tree).map_err(Unreadable::Malformed) } else { Ok(tree) }
 }
 
 /// Takes out the cells that this rig does not understand, and their blocks.
@@ -98,8 +106,7 @@ pub fn read_block(bytes: &[u8]) -> Result<(BlockRecord, Version), Unreadable> {
         file["format"] = 1.into();
     }
     let version = Version::of(&file)?;
-    let file =
-        if version.is_older_major() { upgrade::block(file).map_err(Unreadable::Malformed)? } else { file };
+    let file = in_present_shape(file, version, upgrade::block)?;
     Ok((serde_json::from_value(file)?, version))
 }
 
@@ -167,12 +174,7 @@ impl TrialLines {
                 version
             }
         };
-        let value = if version.is_older_major() {
-            upgrade::trial(value).map_err(Unreadable::Malformed)?
-        } else {
-            value
-        };
-        let kept: KeptTrial = serde_json::from_value(value)?;
+        let kept: KeptTrial = serde_json::from_value(in_present_shape(value, version, upgrade::trial)?)?;
         TrialRecord::try_from(kept).map(Some).map_err(Unreadable::Malformed)
     }
 }
