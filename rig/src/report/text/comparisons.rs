@@ -6,7 +6,7 @@ use crate::analysis::model::{Comparison, ComparisonVerdict, Question, ReportMode
 use crate::analysis::words::{Rounding, count, enough, one_in, p_value, percent_number, several};
 
 use super::super::status::verdict_words;
-use super::super::table::Align::{Left, Right};
+use super::super::table::Align::{self, Left, Right};
 use super::super::table::{Table, wrap};
 use super::gather::{by_title, section, title};
 
@@ -50,6 +50,33 @@ struct Alike<'a> {
     needed: Option<u64>,
 }
 
+impl Alike<'_> {
+    /// A table of such rows, under a verdict; `last` is the column that only this verdict has.
+    fn table(verdict: &str, last: (&str, Align)) -> Table {
+        Table::new([
+            (verdict, Left),
+            ("kernel", Left),
+            ("comparisons", Right),
+            ("margin", Right),
+            ("apart at most", Right),
+            ("not above", Right),
+            last,
+        ])
+    }
+
+    fn row(&self, last: String) -> [String; 7] {
+        [
+            self.one.configuration.clone(),
+            self.one.kernel.clone(),
+            self.n.to_string(),
+            percent_number(self.one.margin, Rounding::Nearest),
+            percent_number(self.apart, Rounding::Up),
+            one_in(self.apart),
+            last,
+        ]
+    }
+}
+
 /// Puts the chosen comparisons together: a wall of equal rows hides the one that is not.
 fn alike<'a>(model: &'a ReportModel, chosen: impl Fn(&Comparison) -> bool) -> Vec<Alike<'a>> {
     let mut groups: Vec<Alike<'a>> = Vec::new();
@@ -82,25 +109,9 @@ fn is_merely_open(one: &Comparison) -> bool {
 
 /// One line for everything of a configuration and a kernel that is the same.
 fn same(out: &mut String, model: &ReportModel) {
-    let mut table = Table::new([
-        ("same within the margin", Left),
-        ("kernel", Left),
-        ("comparisons", Right),
-        ("margin", Right),
-        ("apart at most", Right),
-        ("not above", Right),
-        ("detectable", Right),
-    ]);
+    let mut table = Alike::table("same within the margin", ("detectable", Right));
     for group in alike(model, |one| one.verdict == ComparisonVerdict::SameWithinTheMargin) {
-        table.row([
-            group.one.configuration.clone(),
-            group.one.kernel.clone(),
-            group.n.to_string(),
-            percent_number(group.one.margin, Rounding::Nearest),
-            percent_number(group.apart, Rounding::Up),
-            one_in(group.apart),
-            percent_number(group.detectable, Rounding::Up),
-        ]);
+        table.row(group.row(percent_number(group.detectable, Rounding::Up)));
     }
     if !table.is_empty() {
         table.write(out, 2);
@@ -111,25 +122,9 @@ fn same(out: &mut String, model: &ReportModel) {
 
 /// One line for everything of a configuration and a kernel in which no difference was seen, and that has too few trials to exclude one.
 fn open(out: &mut String, model: &ReportModel) {
-    let mut table = Table::new([
-        ("not enough trials", Left),
-        ("kernel", Left),
-        ("comparisons", Right),
-        ("margin", Right),
-        ("apart at most", Right),
-        ("not above", Right),
-        ("", Left),
-    ]);
+    let mut table = Alike::table("not enough trials", ("", Left));
     for group in alike(model, is_merely_open) {
-        table.row([
-            group.one.configuration.clone(),
-            group.one.kernel.clone(),
-            group.n.to_string(),
-            percent_number(group.one.margin, Rounding::Nearest),
-            percent_number(group.apart, Rounding::Up),
-            one_in(group.apart),
-            would_do(group.needed),
-        ]);
+        table.row(group.row(would_do(group.needed)));
     }
     if !table.is_empty() {
         table.write(out, 2);
