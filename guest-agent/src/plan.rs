@@ -270,6 +270,8 @@ mod tests {
                 marks: vec!["m".into()],
                 lanes: vec![lane("client", Side::Target, target), lane("peer", Side::Peer, peer)],
                 expect: vec![],
+                expect_peer: vec![],
+                deadline_ns: None,
             },
             role,
             trials: 1,

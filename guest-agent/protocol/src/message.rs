@@ -168,8 +168,15 @@ mod tests {
         };
         assert_eq!(progress.void(), 3);
         let tally = progress.clone().into_tally();
-        let script =
-            Script { name: "s".into(), sockets: vec![], marks: vec![], lanes: vec![], expect: vec![] };
+        let script = Script {
+            name: "s".into(),
+            sockets: vec![],
+            marks: vec![],
+            lanes: vec![],
+            expect: vec![],
+            expect_peer: vec![],
+            deadline_ns: None,
+        };
         assert_eq!(tally.inconsistency(&script), None);
         assert_eq!((tally.trials, tally.void(), tally.returned(Errno::EBADF)), (3, 3, 1));
         assert_eq!((&tally.voids, &tally.outcomes), (&progress.voids, &progress.outcomes));

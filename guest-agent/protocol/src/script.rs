@@ -100,6 +100,12 @@ pub struct Script {
     pub lanes: Vec<Lane>,
     /// Outcomes that the scenario expects (`*` matches within one label). Any other is an anomaly.
     pub expect: Vec<String>,
+    /// The same of the peer lane; empty where the scenario expects nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect_peer: Vec<String>,
+    /// How long a trial may last, in nanoseconds, where the scenario says it; otherwise it follows from what its steps can wait for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ns: Option<u64>,
 }
 
 impl Script {

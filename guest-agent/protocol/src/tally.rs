@@ -64,6 +64,12 @@ pub struct Tally {
     /// The outcomes of the trials in [`Tally::state_before`]: state, then outcome label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes_by_state: BTreeMap<u8, BTreeMap<String, u64>>,
+    /// Trials that their deadline cut while the verdict call was under way: they have an outcome, and no return.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreturned: u64,
+    /// The C library's errno after a verdict call that returned -1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errno_after_failure: BTreeMap<Errno, u64>,
     /// The C library's errno after a verdict call that returned >= 0.
     pub stale_errno: BTreeMap<Errno, u64>,
     /// The C library's errno after the `localtime` step: what a program prints that stamps its log line first.
@@ -81,6 +87,14 @@ pub struct Tally {
     /// and where the block is too long for it.
     #[serde(default, skip_serializing_if = "Placements::is_empty")]
     pub placements: Placements,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's skip_serializing_if asks for"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Tally {
@@ -122,6 +136,8 @@ impl Tally {
         for (state, outcomes) in &other.outcomes_by_state {
             add(self.outcomes_by_state.entry(*state).or_default(), outcomes);
         }
+        self.unreturned = self.unreturned.saturating_add(other.unreturned);
+        add(&mut self.errno_after_failure, &other.errno_after_failure);
         add(&mut self.stale_errno, &other.stale_errno);
         add(&mut self.errno_after_localtime, &other.errno_after_localtime);
         add(&mut self.injected, &other.injected);
@@ -145,15 +161,17 @@ impl Tally {
             .err()
     }
 
-    /// Each trial has one return and one outcome, or it is void.
+    /// Each trial has one return (or none, where it was cut) and one outcome, or it is void.
     fn check_wholes(&self) -> Result<(), String> {
         let trials = self.trials;
         let all = total(self.voids.values().chain([&trials])).filter(|all| *all <= Self::MOST);
         if all.is_none() {
             return Err(format!("{trials} trials and their voids are more than {}", Self::MOST));
         }
-        let parts =
-            [("verdict returns", total(self.returns.values())), ("outcomes", total(self.outcomes.values()))];
+        let parts = [
+            ("verdict returns", total(self.returns.values().chain([&self.unreturned]))),
+            ("outcomes", total(self.outcomes.values())),
+        ];
         for (what, sum) in parts {
             match sum {
                 Some(sum) if sum == trials => {}
@@ -175,6 +193,7 @@ impl Tally {
             ("anomalies", Some(self.anomalies), once),
             ("TCP states before the call", total(self.state_before.values()), once),
             ("errnos after a return", total(self.stale_errno.values()), once),
+            ("errnos after a failure", total(self.errno_after_failure.values()), once),
             (
                 "errnos after localtime",
                 total(self.errno_after_localtime.values()),
@@ -275,7 +294,15 @@ mod tests {
         let step = |op| Step { op, verdict: false, outcome: false, may_fail: false };
         let steps = ops.into_iter().map(step).collect();
         let lane = Lane { name: "client".into(), side: Side::Target, steps };
-        Script { name: "s".into(), sockets: vec![], marks: vec![], lanes: vec![lane], expect: vec![] }
+        Script {
+            name: "s".into(),
+            sockets: vec![],
+            marks: vec![],
+            lanes: vec![lane],
+            expect: vec![],
+            expect_peer: vec![],
+            deadline_ns: None,
+        }
     }
 
     /// Sums of a hundred trials, with one change.
@@ -294,12 +321,16 @@ mod tests {
     #[test]
     fn no_part_is_larger_than_its_whole() {
         let of = |change: Change, count| changed(|tally| change(tally, count));
-        let parts: [(Change, &str); 6] = [
+        let parts: [(Change, &str); 7] = [
             (|tally, n| tally.anomalies = n, "101 anomalies in 100 trials"),
             (|tally, n| tally.state_before.extend([(7, n)]), "101 TCP states before the call in 100 trials"),
             (
                 |tally, n| tally.stale_errno.extend([(Errno::ENOENT, n)]),
                 "101 errnos after a return in 100 trials",
+            ),
+            (
+                |tally, n| tally.errno_after_failure.extend([(Errno::ENOENT, n)]),
+                "101 errnos after a failure in 100 trials",
             ),
             (
                 |tally, n| tally.errno_after_localtime.extend([(Errno::ENOENT, n)]),

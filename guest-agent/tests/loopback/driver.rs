@@ -323,6 +323,8 @@ pub(crate) fn script_of(targets: Vec<Lane>, peer: Vec<Step>, expect: &[&str]) ->
         marks: vec!["m".into(), "n".into()],
         lanes,
         expect: expect.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        expect_peer: vec![],
+        deadline_ns: None,
     }
 }
 

@@ -88,6 +88,7 @@ fn draft(
             confidence: settings.confidence,
             margin: settings.margin,
             margins: settings.margins,
+            tolerance: Some(settings.tolerance),
             alert: matrix.alert().clone(),
         },
         conduct: Conduct {

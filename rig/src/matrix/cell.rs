@@ -107,6 +107,9 @@ pub struct Cell {
     /// application's own threads: its rate follows the timing of the machine, and differs honestly.
     #[serde(default = "yes")]
     pub alert: bool,
+    /// Why it is known that its trials end otherwise than the scenario expects, where the matrix says so: shown, and no alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<String>,
     /// Trials wanted over all its blocks.
     pub trials: u64,
     /// Blocks wanted.
@@ -138,6 +141,7 @@ impl Cell {
             claims: Vec::new(),
             control: None,
             alert: true,
+            known: None,
             trials: 1,
             blocks: 1,
             in_flight: 1,

@@ -15,8 +15,15 @@ use crate::record::format::{CaptureWhen, CellRecord, Conduct, Judgement, RunReco
 
 /// A bare-metal cell of ten trials in two blocks, with an empty script.
 pub(super) fn cell(scenario: &str) -> Cell {
-    let script =
-        Script { name: scenario.into(), sockets: vec![], marks: vec![], lanes: vec![], expect: vec![] };
+    let script = Script {
+        name: scenario.into(),
+        sockets: vec![],
+        marks: vec![],
+        lanes: vec![],
+        expect: vec![],
+        expect_peer: vec![],
+        deadline_ns: None,
+    };
     let subject = Subject {
         scenario: scenario.into(),
         parameters: Default::default(),
@@ -32,6 +39,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
         claims: vec![],
         control: None,
         alert: true,
+        known: None,
         trials: 10,
         blocks: 2,
         in_flight: 1,
@@ -51,12 +59,7 @@ pub(super) fn run(cells: &[Cell]) -> RunRecord {
     RunRecord {
         seed: 7,
         profile: "quick".into(),
-        judgement: Judgement {
-            confidence: 0.95,
-            margin: 0.01,
-            margins: Default::default(),
-            alert: Default::default(),
-        },
+        judgement: Judgement { confidence: 0.95, margin: 0.01, ..Judgement::default() },
         conduct: Conduct {
             retries: 2,
             block_deadline_ms: 1_000,

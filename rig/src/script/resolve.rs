@@ -116,6 +116,8 @@ impl Scenario {
             marks: self.marks.clone(),
             lanes,
             expect,
+            expect_peer: vec![],
+            deadline_ns: None,
         };
         Resolved { script, control }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use rig::record::format::{FORMAT, FORMAT_MINOR};
 use rig::record::{Reader, RecordError, Writer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -43,7 +44,10 @@ fn an_outsider_can_compute_every_digest_of_a_run() {
     let run = sha256(&fs::read(dir.join("run.json")).expect("there"));
     assert_eq!(of_kind("started").len(), 2);
     for started in of_kind("started") {
-        assert_eq!((started["format"].as_u64(), started["format_minor"].as_u64()), (Some(2), Some(0)));
+        assert_eq!(
+            (started["format"].as_u64(), started["format_minor"].as_u64()),
+            (Some(FORMAT.into()), Some(FORMAT_MINOR.into()))
+        );
         assert_eq!(started["run_sha256"], run.as_str());
     }
     assert_eq!(of_kind("block").len(), blocks.len());

@@ -186,6 +186,7 @@ pub(crate) fn cell(path: &PathSpec, scenario: Inline, trials: u64) -> Cell {
         claims: vec![],
         control: None,
         alert: false,
+        known: None,
         trials,
         blocks: 1,
         in_flight: u32::try_from(trials).expect("few"),

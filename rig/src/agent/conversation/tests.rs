@@ -27,7 +27,15 @@ fn hello() -> Hello {
 
 fn assignment(trials: u64) -> Assignment {
     Assignment {
-        script: Script { name: "none".into(), sockets: vec![], marks: vec![], lanes: vec![], expect: vec![] },
+        script: Script {
+            name: "none".into(),
+            sockets: vec![],
+            marks: vec![],
+            lanes: vec![],
+            expect: vec![],
+            expect_peer: vec![],
+            deadline_ns: None,
+        },
         role: Role::Target { connect: String::new() },
         trials,
         in_flight: 1,

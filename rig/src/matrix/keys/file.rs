@@ -73,6 +73,13 @@ pub(in crate::matrix) const MARGINS: KeyRow = KeyRow {
     about: "margins of single errnos; a profile replaces those that it names",
 };
 
+pub(in crate::matrix) const TOLERANCE: KeyRow = KeyRow {
+    name: "tolerance",
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Fraction(0.005),
+    about: "the share of a cell's trials that may end as its scenario does not expect",
+};
+
 pub(in crate::matrix) const RETRIES: KeyRow = KeyRow {
     name: "retries",
     kind: ValueKind::Count { least: 0, most: 20, unit: "times" },
@@ -89,7 +96,7 @@ pub(in crate::matrix) const BLOCK_DEADLINE: KeyRow = KeyRow {
 
 /// Keys of `[run]` and of a profile besides [`SIZES`].
 pub(in crate::matrix) const CONDUCT: &[KeyRow] =
-    &[CONTROL_TRIALS, CONTROL_BLOCKS, CONFIDENCE, MARGIN, MARGINS, RETRIES, BLOCK_DEADLINE];
+    &[CONTROL_TRIALS, CONTROL_BLOCKS, CONFIDENCE, MARGIN, MARGINS, TOLERANCE, RETRIES, BLOCK_DEADLINE];
 
 pub(in crate::matrix) const DEFAULT_PROFILE: KeyRow = KeyRow {
     name: "profile",

@@ -56,6 +56,9 @@ pub(super) struct PlannedCell {
     /// Whether a difference between this cell and its bare-metal cell is news; not where threads of the application race.
     #[serde(default = "yes")]
     alert: bool,
+    /// Why it is known that its trials end otherwise than the scenario expects: then that is shown, and raises no alert. Null where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known: Option<String>,
     /// Trials wanted over all its blocks.
     #[serde(default)]
     trials: u64,
@@ -126,6 +129,12 @@ struct PlannedScript {
     /// Outcomes that the scenario expects; `*` stands for one label, a last `**` for any rest. All others are anomalies.
     #[serde(default)]
     expect: Vec<String>,
+    /// The same of the peer lane; empty where the scenario expects nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    expect_peer: Vec<String>,
+    /// How long a trial may last, in nanoseconds, where the scenario says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deadline_ns: Option<u64>,
 }
 
 /// A sequence of steps that one thread plays.
@@ -214,6 +223,7 @@ impl From<&CellRecord> for PlannedCell {
             claims: cell.claims.clone(),
             control: cell.control.as_ref().map(control),
             alert: cell.alert,
+            known: cell.known.clone(),
             trials: cell.trials,
             blocks: cell.blocks,
             in_flight: cell.in_flight,
@@ -267,6 +277,8 @@ fn script(script: &Script) -> PlannedScript {
         marks: script.marks.clone(),
         lanes: script.lanes.iter().map(lane).collect(),
         expect: script.expect.clone(),
+        expect_peer: script.expect_peer.clone(),
+        deadline_ns: script.deadline_ns,
     }
 }
 
@@ -314,6 +326,7 @@ impl TryFrom<PlannedCell> for CellRecord {
             claims: planned.claims,
             control: planned.control.map(control).transpose()?,
             alert: planned.alert,
+            known: planned.known,
             trials: planned.trials,
             blocks: planned.blocks,
             in_flight: planned.in_flight,
@@ -339,6 +352,8 @@ impl TryFrom<PlannedScript> for Script {
             sockets: planned.sockets,
             marks: planned.marks,
             expect: planned.expect,
+            expect_peer: planned.expect_peer,
+            deadline_ns: planned.deadline_ns,
         })
     }
 }

@@ -97,13 +97,23 @@ pub struct Judgement {
     /// Margins (shares of 1) of their own, by errno name or `any_error`; `margin` holds for what is not named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub margins: BTreeMap<String, f64>,
+    /// The share of trials (of 1) whose outcome a scenario may not expect: more, surely, and the cell is told as unexpected. Null where it was not
+    /// declared (files older than format 2.1): then nothing is said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
     /// Rates (shares of 1) over which an errno that a scenario does not expect raises an alert, by errno name or `any_error`.
     pub alert: BTreeMap<String, f64>,
 }
 
 impl Default for Judgement {
     fn default() -> Self {
-        Self { confidence: 0.95, margin: 0.0, margins: BTreeMap::new(), alert: BTreeMap::new() }
+        Self {
+            confidence: 0.95,
+            margin: 0.0,
+            margins: BTreeMap::new(),
+            tolerance: None,
+            alert: BTreeMap::new(),
+        }
     }
 }
 

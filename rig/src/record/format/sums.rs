@@ -20,7 +20,7 @@ pub struct Sums {
     pub trials: u64,
     /// Trials without an outcome, by reason: never part of `trials`.
     pub voids: BTreeMap<String, u64>,
-    /// What the verdict call returned, by the raw system call; adds up to `trials`.
+    /// What the verdict call returned, by the raw system call; adds up to `trials`, with `unreturned`.
     pub returns: Vec<ReturnCount>,
     /// Trials by outcome: the label of the verdict call, then those of the steps that follow it, joined by commas; adds up to `trials`. A peer's lane
     /// has one of two: `played`, or `unfinished`.
@@ -31,6 +31,13 @@ pub struct Sums {
     pub state_before: BTreeMap<String, u64>,
     /// The same trials by state and then by outcome.
     pub outcomes_by_state: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Trials that their deadline cut while the verdict call was under way: they have an outcome, and no return. Absent where there were none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreturned: u64,
+    /// The C library's errno after a verdict call that returned -1; `none` where it was 0. Absent where none did, and in files older than
+    /// format 2.1.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub errno_after_failure: BTreeMap<String, u64>,
     /// The C library's errno after a verdict call that returned 0 or more; `none` where it was 0.
     pub stale_errno: BTreeMap<String, u64>,
     /// The C library's errno after the `localtime` step; `none` where it was 0.
@@ -45,6 +52,14 @@ pub struct Sums {
     /// Where in the block's order the rarer outcomes lie, trials with CLOSE before the call, and void ones; absent where there were none, and above 2^26 trials.
     #[serde(skip_serializing_if = "Order::is_empty")]
     pub order: Order,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's skip_serializing_if asks for"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How often a call returned something.
@@ -112,6 +127,8 @@ impl From<&Tally> for Sums {
                 .iter()
                 .map(|(state, outcomes)| (state_word(*state), outcomes.clone()))
                 .collect(),
+            unreturned: tally.unreturned,
+            errno_after_failure: by_errno(&tally.errno_after_failure),
             stale_errno: by_errno(&tally.stale_errno),
             errno_after_localtime: by_errno(&tally.errno_after_localtime),
             injected: by_errno(&tally.injected),
@@ -146,6 +163,8 @@ impl TryFrom<Sums> for Tally {
             anomalies: sums.anomalies,
             state_before: rekey(sums.state_before, |word| state_of(&word))?,
             outcomes_by_state: rekey(sums.outcomes_by_state, |word| state_of(&word))?,
+            unreturned: sums.unreturned,
+            errno_after_failure: by_errno(sums.errno_after_failure)?,
             stale_errno: by_errno(sums.stale_errno)?,
             errno_after_localtime: by_errno(sums.errno_after_localtime)?,
             injected: by_errno(sums.injected)?,
@@ -228,11 +247,11 @@ mod tests {
 
     prop_compose! {
         fn tallies()(
-            trials: u64, anomalies: u64,
+            trials: u64, anomalies: u64, unreturned: u64,
             voids in counts(".{0,8}"), outcomes in counts(".{0,8}"),
             returns in counts((-4_100_i64..70).prop_map(Returned::of_raw)),
             state_before in counts(any::<u8>()),
-            (stale_errno, errno_after_localtime, injected) in (errnos(), errnos(), errnos()),
+            (stale_errno, errno_after_failure, errno_after_localtime, injected) in (errnos(), errnos(), errnos(), errnos()),
             times in proptest::collection::vec(any::<u64>(), 0..9),
             counters in proptest::collection::btree_map(".{0,8}", any::<i64>(), 0..4),
             outcomes_by_state in proptest::collection::btree_map(any::<u8>(), counts(".{0,8}"), 0..3),
@@ -241,7 +260,7 @@ mod tests {
             let mut call = Histogram::default();
             times.iter().for_each(|time| call.record(*time));
             Tally {
-                trials, voids, returns, outcomes, anomalies, state_before, stale_errno, errno_after_localtime, injected, counters, outcomes_by_state, placements,
+                trials, voids, returns, outcomes, anomalies, unreturned, state_before, stale_errno, errno_after_failure, errno_after_localtime, injected, counters, outcomes_by_state, placements,
                 latency: BTreeMap::from([("call".to_owned(), call)]),
             }
         }

@@ -141,7 +141,7 @@ fn what_is_missing_has_its_default_and_a_newer_major_version_is_refused() {
 
 #[test]
 fn a_block_needs_to_say_whose_it_is_and_how_it_ended_and_no_more() {
-    let least = json!({"format": 2, "id": "a-0", "cell": "a", "attempt": 1, "status": "complete"});
+    let least = json!({"format": 2, "format_minor": FORMAT_MINOR, "id": "a-0", "cell": "a", "attempt": 1, "status": "complete"});
     let (block, _) = read_block(least.to_string().as_bytes()).expect("all else has defaults");
     assert_eq!(block, BlockRecord::new(BlockId("a-0".into()), crate::matrix::CellId("a".into()), 1));
     for needed in ["id", "cell", "attempt", "status"] {

@@ -85,6 +85,8 @@ fn script() -> Script {
         marks: vec![],
         lanes: vec![Lane { name: "client".into(), side: Side::Target, steps }],
         expect: vec![],
+        expect_peer: vec![],
+        deadline_ns: None,
     }
 }
 
