@@ -10,7 +10,7 @@ use crate::{Confidence, Count, Interval};
 
 /// Tables whose probability is within this factor of the observed one count as equally probable (R's `fisher.test` uses
 /// the same): otherwise rounding would decide whether the mirror image of a table belongs to the tail.
-const TIE: f64 = 1.0 + 1e-7;
+pub(crate) const TIE: f64 = 1.0 + 1e-7;
 
 /// The exact two-sided p-value of "both shares are the same", given the total: the sum of all tables that are not more probable
 /// than this one (R. A. Fisher; Irwin's two-sided rule). 1 where one sample is empty.
@@ -52,16 +52,16 @@ pub fn fisher(first: Count, second: Count) -> f64 {
 }
 
 /// Hits of the first sample, given the total of both.
-struct Hypergeometric {
+pub(crate) struct Hypergeometric {
     first: u64,
     second: u64,
     hits: u64,
-    low: u64,
-    high: u64,
+    pub(crate) low: u64,
+    pub(crate) high: u64,
 }
 
 impl Hypergeometric {
-    fn of(first: Count, second: Count) -> Self {
+    pub(crate) fn of(first: Count, second: Count) -> Self {
         let hits = first.hits() + second.hits();
         Self {
             first: first.trials(),
@@ -72,14 +72,14 @@ impl Hypergeometric {
         }
     }
 
-    fn mode(&self) -> u64 {
+    pub(crate) fn mode(&self) -> u64 {
         let (first, hits, all) =
             (u128::from(self.first), u128::from(self.hits), u128::from(self.first) + u128::from(self.second));
         let mode = (first + 1) * (hits + 1) / (all + 2);
         u64::try_from(mode).expect("the mode is at most the number of trials").clamp(self.low, self.high)
     }
 
-    fn ln_pmf(&self, x: u64) -> f64 {
+    pub(crate) fn ln_pmf(&self, x: u64) -> f64 {
         let all = (self.first + self.second) as f64;
         let p = self.hits as f64 / all;
         let q = (self.first + self.second - self.hits) as f64 / all;
@@ -166,7 +166,7 @@ fn upper_difference(first: Count, second: Count, z: f64) -> f64 {
 
 /// The most likely shares `(p1, 1-p1, p2, 1-p2)` under `p2 - p1 = d`: the zero of the log-likelihood's derivative, which falls
 /// strictly, so bisection finds it without the cancellation of the closed cubic.
-fn restricted_shares(first: Count, second: Count, d: f64) -> (f64, f64, f64, f64) {
+pub(crate) fn restricted_shares(first: Count, second: Count, d: f64) -> (f64, f64, f64, f64) {
     let (base1, base2) = ((-d).max(0.0), d.max(0.0));
     let width = 1.0 - d.abs();
     let at = |t: f64| (base1 + t, base2 + (width - t), base2 + t, base1 + (width - t));

@@ -15,6 +15,7 @@ pub mod interval;
 pub mod multiple;
 pub mod power;
 pub mod special;
+pub mod stratified;
 
 pub use contingency::{difference, fisher};
 pub use dispersion::Dispersion;
@@ -22,6 +23,7 @@ pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;
 pub use power::detectable;
+pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
 
 /// So many hits in so many trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
