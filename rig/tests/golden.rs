@@ -4,6 +4,8 @@
 
 #[path = "golden/analysis.rs"]
 mod analysis;
+#[path = "golden/answer.rs"]
+mod answer;
 #[path = "golden/chain.rs"]
 mod chain;
 #[path = "golden/claims.rs"]
@@ -18,6 +20,8 @@ mod dictionary;
 mod explained;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
+#[path = "golden/headline.rs"]
+mod headline;
 #[path = "golden/hostile.rs"]
 mod hostile;
 #[path = "golden/machines.rs"]
@@ -36,5 +40,7 @@ mod reports;
 mod schema;
 #[path = "golden/shape.rs"]
 mod shape;
+#[path = "golden/sources.rs"]
+mod sources;
 #[path = "golden/verdicts.rs"]
 mod verdicts;

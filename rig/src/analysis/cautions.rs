@@ -189,6 +189,15 @@ fn about_what_does_not_count(measured: &[Measured<'_>]) -> Option<TrialCaution> 
         .then(|| TrialCaution::SeenWhereNothingCounts { errnos: errnos.into_iter().collect(), attempts })
 }
 
+/// A guest without a witness whose peer is no process of the host, or counted nothing there.
+fn rests_on_the_guests_word_alone(cell: &Measured<'_>) -> bool {
+    let subject = &cell.cell().subject;
+    let target = &subject.configuration.target;
+    let peer_on_host = !target.is_paired() && subject.path.medium == Medium::Link;
+    let counted = peer_on_host && !cell.peer.counters.is_empty();
+    cell.tally.trials > 0 && !cell.cell().is_baseline() && !cell.has_witness() && !counted
+}
+
 fn about_witnesses(measured: &[Measured<'_>]) -> impl Iterator<Item = PacketCaution> + use<> {
     // A witness that failed altogether says the largest number.
     let lost = measured
@@ -199,10 +208,14 @@ fn about_witnesses(measured: &[Measured<'_>]) -> impl Iterator<Item = PacketCaut
     let unwatched =
         |cell: &&Measured<'_>| !cell.has_witness() && cell.cell().subject.path.medium == Medium::Link;
     let unwatched = configurations(measured.iter().filter(unwatched));
+    let alone = || measured.iter().filter(|cell| rests_on_the_guests_word_alone(cell));
+    let word_alone = configurations(alone())
+        .map(|configurations| PacketCaution::WordAlone { cells: alone().count(), configurations });
     (lost > 0)
         .then_some(PacketCaution::WitnessLost(lost))
         .into_iter()
         .chain(unwatched.map(PacketCaution::Unwatched))
+        .chain(word_alone)
         .chain(about_resets(measured))
 }
 

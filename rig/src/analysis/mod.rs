@@ -10,6 +10,8 @@ mod claims;
 mod comparisons;
 mod controls;
 mod evidence;
+mod groups;
+mod headline;
 mod hypotheses;
 mod judges;
 mod machines;
@@ -20,6 +22,7 @@ mod pooled;
 mod rules;
 mod sentences;
 mod sightings;
+mod sources;
 mod summaries;
 pub mod words;
 
@@ -30,7 +33,8 @@ use model::{
 };
 use rules::Rules;
 
-pub use sightings::{Counted, LocaltimeFile, Sighting, SightingKind, Sightings, sightings};
+pub use model::{LocaltimeFile, SightingKind};
+pub use sightings::{Counted, Sighting, Sightings, sightings};
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
 pub fn analyse(run: &Run) -> ReportModel {
@@ -40,7 +44,10 @@ pub fn analyse(run: &Run) -> ReportModel {
     let sight = controls::Sight::from(&measured, &controls);
     let comparisons = comparisons::compare(&measured, &sight, rules);
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
-    let sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
+    let headlines = headline::judge(&measured, &sight, rules);
+    let errno_sources = sources::gather(&measured);
+    let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
+    sentences.extend(sources::sentences(&errno_sources));
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
@@ -67,6 +74,8 @@ pub fn analyse(run: &Run) -> ReportModel {
         controls,
         comparisons,
         hypotheses,
+        headlines,
+        errno_sources,
         sentences,
         alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
         cautions,
@@ -88,6 +97,7 @@ pub enum Conclusion {
 /// Skipped cells are no shortage by themselves; who denies skips looks at the cells' status.
 pub fn conclusion(model: &ReportModel) -> Conclusion {
     if !model.alerts.is_empty()
+        || model.headlines.iter().any(|headline| headline.alert && headline.verdict.is_difference())
         || model.comparisons.iter().any(|comparison| comparison.alert && comparison.verdict.is_difference())
     {
         return Conclusion::Alert;

@@ -1,20 +1,27 @@
-//! Cells taken together: the sum of the host's against the sum of the guests'.
+//! Cells taken together: the host's against the guests', stratum by stratum.
 //!
-//! Holds the pooling, and the verdict on two sums. Must not word it, nor choose the cells.
+//! Holds the strata, and the verdict on them. Must not word it, nor choose the cells.
 //! Units: shares of 1; a difference is guests minus host. Errors: none.
-//! Tests: `tests/golden/analysis.rs`, `tests/golden/verdicts.rs`.
+//! Tests: `tests/golden/analysis.rs`, `tests/golden/verdicts.rs`; the arithmetic in `rig-stats`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rig_stats::{Count, Interval, Judgement, Probability, difference, enough_trials, fisher, judge};
+use rig_stats::{
+    Count, Interval, Judgement, Probability, Stratum, enough_trials, judge, stratified_difference,
+    stratified_fisher, weighted_difference,
+};
 
 use super::measured::Measured;
 use super::model::Question;
 use super::rules::Rules;
 
-/// Two sums, and what they say.
+/// What the strata say together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pooled {
+    /// How many strata have trials on both sides.
+    pub(super) strata: usize,
+    /// Weighted over the strata.
+    pub(super) difference: f64,
     pub(super) interval: Interval,
     /// Of the exact test, times the number of questions (Bonferroni): each is asked of the same trials.
     pub(super) p_adjusted: f64,
@@ -23,27 +30,22 @@ pub(super) struct Pooled {
     pub(super) trials_needed: Option<u64>,
 }
 
-/// Compares what both sides played: another mix of scenarios or parameters would look like an effect.
+/// Compares what both sides played, each with its like: another mix of scenarios or parameters would look like an effect.
 pub(super) fn compare(
     host: &[&Measured<'_>],
     guests: &[&Measured<'_>],
     question: Question,
     rules: Rules,
 ) -> Pooled {
-    let subjects = |cells: &[&Measured<'_>]| cells.iter().map(|cell| stratum(cell)).collect::<BTreeSet<_>>();
-    let common: BTreeSet<_> = subjects(host).intersection(&subjects(guests)).cloned().collect();
-    let shared = |cells: &[&Measured<'_>]| {
-        let kept: Vec<&Measured<'_>> =
-            cells.iter().copied().filter(|cell| common.contains(&stratum(cell))).collect();
-        pool(&kept, question)
-    };
-    let (metal, virtual_) = (shared(host), shared(guests));
-    let interval = difference(metal, virtual_, rules.confidence);
-    let p_adjusted = (fisher(metal, virtual_) * Question::ALL.len() as f64).min(1.0);
+    let strata = strata(host, guests, question);
+    let interval = stratified_difference(&strata, rules.confidence);
+    let p_adjusted = (stratified_fisher(&strata) * Question::ALL.len() as f64).min(1.0);
     let margin = rules.margin_of(question);
-    let both = metal.plus(virtual_).unwrap_or(metal);
-    let share = Probability::new(both.share()).expect("hits over trials is a share");
+    let all = strata.iter().flat_map(|(metal, virtual_)| [*metal, *virtual_]).fold(Count::NONE, plus);
+    let share = Probability::new(all.share()).expect("hits over trials is a share");
     Pooled {
+        strata: strata.len(),
+        difference: weighted_difference(&strata),
         interval,
         p_adjusted,
         judgement: judge(interval, p_adjusted, rules.alpha(), margin),
@@ -53,13 +55,32 @@ pub(super) fn compare(
 
 /// The sum of some cells.
 pub(super) fn pool(cells: &[&Measured<'_>], question: Question) -> Count {
-    cells
-        .iter()
-        .map(|cell| question.count(&cell.tally))
-        .fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
+    cells.iter().map(|cell| question.count(&cell.tally)).fold(Count::NONE, plus)
 }
 
-fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String) {
+fn plus(sum: Count, one: Count) -> Count {
+    sum.plus(one).unwrap_or(sum)
+}
+
+/// What was played alike, on both sides: the host's counts and the guests'.
+fn strata(host: &[&Measured<'_>], guests: &[&Measured<'_>], question: Question) -> Vec<Stratum> {
+    let mut strata: BTreeMap<Alike<'_>, Stratum> = BTreeMap::new();
+    for cell in host {
+        let (metal, _) = strata.entry(alike(cell)).or_insert((Count::NONE, Count::NONE));
+        *metal = plus(*metal, question.count(&cell.tally));
+    }
+    for cell in guests {
+        if let Some((_, virtual_)) = strata.get_mut(&alike(cell)) {
+            *virtual_ = plus(*virtual_, question.count(&cell.tally));
+        }
+    }
+    strata.into_values().filter(|(metal, virtual_)| metal.trials() > 0 && virtual_.trials() > 0).collect()
+}
+
+/// Scenario, parameters and path.
+type Alike<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+
+fn alike<'a>(cell: &'a Measured<'_>) -> Alike<'a> {
     let subject = &cell.cell().subject;
-    (subject.scenario.clone(), subject.parameters.clone(), subject.path.name.clone())
+    (&subject.scenario, &subject.parameters, &subject.path.name)
 }

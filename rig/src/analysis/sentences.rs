@@ -10,64 +10,13 @@ use rig_stats::{Interval, Judgement, clopper_pearson};
 
 use crate::record::Run;
 
-use super::claims;
 use super::controls::Sight;
+use super::headline::{HostOrGuests, base, places};
 use super::measured::Measured;
-use super::model::{Comparison, ComparisonVerdict, Ground, Question, RanOn};
+use super::model::{Comparison, ComparisonVerdict, Question};
 use super::pooled::{self, pool};
 use super::rules::Rules;
 use super::words::{Rounding, count, enough, list, one_in, p_value, percent, percent_number, several};
-
-/// Where calls were made, as far as a reader must keep it apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum HostOrGuests {
-    Host,
-    Guests { accelerators: Vec<String>, proxied: bool },
-}
-
-impl HostOrGuests {
-    fn of(cell: &Measured<'_>) -> Self {
-        if cell.cell().is_baseline() {
-            return Self::Host;
-        }
-        let accelerators = cell.accelerators().into_iter().map(str::to_owned).collect();
-        Self::Guests { accelerators, proxied: cell.cell().subject.configuration.target.proxied() }
-    }
-
-    fn words(&self, run: &Run) -> String {
-        match self {
-            Self::Host => match Ground::of(&run.record.environment.host) {
-                Ground::Metal => "on the bare-metal host".into(),
-                Ground::NotKnown => "on the host".into(),
-                Ground::Virtual(hypervisor) => {
-                    format!("on the host, a virtual machine ({hypervisor}) itself")
-                }
-            },
-            Self::Guests { accelerators, proxied } => {
-                let kinds: Vec<&str> = accelerators
-                    .iter()
-                    .map(|name| match RanOn::of(name) {
-                        RanOn::Tcg => "emulated (TCG)",
-                        RanOn::Kvm => "KVM",
-                        RanOn::NotKnown | RanOn::Other(_) => name,
-                    })
-                    .collect();
-                let behind = if *proxied { " behind QEMU's TCP proxy (slirp)" } else { "" };
-                match kinds.as_slice() {
-                    [] => format!("in guests of unknown accelerator{behind}"),
-                    kinds => format!("in {} guests{behind}", list(kinds)),
-                }
-            }
-        }
-    }
-}
-
-/// The cells whose sentences stand for the run: the base program's, or every plain cell where none plays it.
-fn base<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<&'m Measured<'a>> {
-    let plain = || measured.iter().filter(|cell| cell.is_plain() && cell.tally.trials > 0);
-    let named: Vec<_> = plain().filter(|cell| claims::is_of_the_base_program(cell.cell())).collect();
-    if named.is_empty() { plain().collect() } else { named }
-}
 
 /// Composes: one sentence for ENOENT, one for EBADF, one for other errnos where there were any, and one for each further scenario
 /// in which one of the two was seen.
@@ -145,12 +94,8 @@ struct Telling<'a> {
 
 impl Telling<'_> {
     fn tell(&self, cells: &[&Measured<'_>], scope: &str) -> String {
-        let (blind, seeing): (Vec<&&Measured<'_>>, Vec<&&Measured<'_>>) =
-            cells.iter().partition(|cell| self.sight.blind_for(cell, self.question).is_some());
-        let mut places: BTreeMap<HostOrGuests, Vec<&Measured<'_>>> = BTreeMap::new();
-        for cell in seeing.into_iter().filter(|cell| cell.tally.trials > 0) {
-            places.entry(HostOrGuests::of(cell)).or_default().push(cell);
-        }
+        let blind = cells.iter().filter(|cell| self.sight.blind_for(cell, self.question).is_some()).count();
+        let places = places(cells, self.question, self.sight);
         let name = match self.question {
             Question::Ebadf => "EBADF",
             Question::Enoent => "ENOENT",
@@ -185,8 +130,8 @@ impl Telling<'_> {
             }
             (None, []) => {}
         }
-        if !blind.is_empty() && !places.is_empty() {
-            text.push_str(&format!("; {} left out as blind", several(blind.len(), "cell")));
+        if blind > 0 && !places.is_empty() {
+            text.push_str(&format!("; {} left out as blind", several(blind, "cell")));
         }
         text.push('.');
         text

@@ -13,8 +13,9 @@ use serde::Serialize;
 use crate::record::Run;
 
 use super::controls::{self, Sight};
+use super::groups::{self, Group};
 use super::measured::{self, Measured};
-use super::model::{Question, Rate};
+use super::model::{LocaltimeFile, Question, Rate, SightingKind};
 use super::rules::Rules;
 use super::summaries::rate;
 
@@ -70,30 +71,6 @@ pub struct Sighting {
     pub blind: Vec<String>,
 }
 
-/// What a place's cells are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SightingKind {
-    /// They measure what the kernel does.
-    Plain,
-    /// Their program closes the descriptor itself, or its threads race for it.
-    OwnDoing,
-    /// A control: the errno is brought about on purpose, at a known rate.
-    Control,
-}
-
-/// Whether /etc/localtime was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LocaltimeFile {
-    /// It was, in every block.
-    Present,
-    /// It was not, in any block.
-    Absent,
-    /// The record does not say, or blocks differ.
-    Unknown,
-}
-
 /// So many of so many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counted {
@@ -119,15 +96,8 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     let rules = Rules::of(run);
     let measured = measured::measure(run);
     let sight = Sight::from(&measured, &controls::judge(&measured, rules));
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for cell in measured.iter().filter(|cell| cell.tally.trials > 0) {
-        let key = Key::of(cell);
-        match groups.iter_mut().find(|group| group.key == key) {
-            Some(group) => group.cells.push(cell),
-            None => groups.push(Group { key, cells: vec![cell] }),
-        }
-    }
-    let places: Vec<Sighting> = groups.iter().map(|group| group.sum(errno, &sight, rules)).collect();
+    let places: Vec<Sighting> =
+        groups::of(&measured).iter().map(|group| group.sighting(errno, &sight, rules)).collect();
     let plain = || places.iter().filter(|place| place.kind == SightingKind::Plain);
     let mut after_localtime: BTreeMap<LocaltimeFile, Counted> = BTreeMap::new();
     for place in plain().filter(|place| place.after_localtime.n > 0) {
@@ -152,63 +122,9 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     }
 }
 
-/// What must not be added up with anything else.
-#[derive(Debug, PartialEq, Eq)]
-struct Key<'a> {
-    configuration: &'a str,
-    kernel: &'a str,
-    kind: SightingKind,
-    name: &'a str,
-    localtime_file: LocaltimeFile,
-}
-
-impl<'a> Key<'a> {
-    fn of(measured: &'a Measured<'_>) -> Self {
-        let subject = &measured.cell().subject;
-        let (kind, name) = match &measured.cell().control {
-            Some(control) => (SightingKind::Control, control.name.as_str()),
-            None if measured.is_plain() => (SightingKind::Plain, ""),
-            None => (SightingKind::OwnDoing, subject.scenario.as_str()),
-        };
-        Self {
-            configuration: &subject.configuration.name,
-            kernel: &subject.kernel,
-            kind,
-            name,
-            localtime_file: localtime_file(measured),
-        }
-    }
-}
-
-fn localtime_file(measured: &Measured<'_>) -> LocaltimeFile {
-    let mut said =
-        measured.blocks.iter().map(|block| block.target_hello.as_ref().map(|hello| hello.localtime));
-    let first = said.next().flatten();
-    match first {
-        Some(there) if said.all(|other| other == first) => {
-            if there {
-                LocaltimeFile::Present
-            } else {
-                LocaltimeFile::Absent
-            }
-        }
-        Some(_) | None => LocaltimeFile::Unknown,
-    }
-}
-
-struct Group<'a> {
-    key: Key<'a>,
-    cells: Vec<&'a Measured<'a>>,
-}
-
 impl Group<'_> {
-    fn sum(&self, errno: Errno, sight: &Sight, rules: Rules) -> Sighting {
-        let mut tally = Tally::default();
-        self.cells.iter().for_each(|cell| tally.absorb(&cell.tally));
-        let mut accelerators: Vec<String> =
-            self.cells.iter().flat_map(|cell| cell.accelerators()).map(str::to_owned).collect();
-        accelerators.sort();
-        accelerators.dedup();
+    fn sighting(&self, errno: Errno, sight: &Sight, rules: Rules) -> Sighting {
+        let tally = self.sum();
         let mut calls: Vec<String> = self.cells.iter().map(|cell| verdict_call(cell)).collect();
         calls.sort();
         calls.dedup();
@@ -223,8 +139,8 @@ impl Group<'_> {
         Sighting {
             configuration: self.key.configuration.to_owned(),
             kernel: self.key.kernel.to_owned(),
-            accelerators,
-            proxied: self.cells.iter().any(|cell| cell.is_proxied()),
+            accelerators: self.accelerators(),
+            proxied: self.is_proxied(),
             kind: self.key.kind,
             name: self.key.name.to_owned(),
             calls,

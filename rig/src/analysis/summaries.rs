@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::{Errno, Tally, TcpState};
+use rig_protocol::{Tally, TcpState};
 use rig_stats::{Count, clopper_pearson};
 
 use crate::path::{Matches, PathCounter};
@@ -16,11 +16,12 @@ use crate::record::format::{BlockRecord, BlockStatus, Origin};
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{
-    CellReason, CellStatus, CellSummary, ErrnoSeen, IdleRule, NotCounted, NotCountedBecause, OriginCounts,
-    Quantiles, Question, Rate,
+    CellReason, CellStatus, CellSummary, IdleRule, NotCounted, NotCountedBecause, OriginCounts, Quantiles,
+    Question, Rate,
 };
 use super::order::{self, Planned};
 use super::rules::Rules;
+use super::sources;
 
 /// The figures of a cell.
 pub(super) fn summarise(
@@ -70,7 +71,7 @@ pub(super) fn summarise(
         mechanisms: mechanisms(&measured.blocks),
         path_counters: path_counters(&measured.blocks),
         outcomes_by_state: outcomes_by_state(tally),
-        errno_seen: errno_seen(tally),
+        errno_seen: sources::seen(tally),
         order: order::summarise(measured, planned),
         not_counted: not_counted(measured),
         captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
@@ -81,19 +82,6 @@ fn outcomes_by_state(tally: &Tally) -> BTreeMap<String, BTreeMap<String, u64>> {
     let named =
         |(state, outcomes): (&u8, &BTreeMap<String, u64>)| (TcpState(*state).to_string(), outcomes.clone());
     tally.outcomes_by_state.iter().map(named).collect()
-}
-
-fn errno_seen(tally: &Tally) -> ErrnoSeen {
-    let held = |counts: &BTreeMap<Errno, u64>| {
-        let some = counts.iter().filter(|(errno, n)| errno.0 != 0 && **n > 0);
-        some.map(|(errno, n)| (errno.to_string(), *n)).collect()
-    };
-    let returned = tally.returns.iter().filter_map(|(returned, n)| Some((returned.errno?, *n)));
-    ErrnoSeen {
-        kernel: held(&returned.collect()),
-        stale: held(&tally.stale_errno),
-        log_line: held(&tally.errno_after_localtime),
-    }
 }
 
 fn not_counted(measured: &Measured<'_>) -> Vec<NotCounted> {

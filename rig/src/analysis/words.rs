@@ -4,6 +4,10 @@
 //! Units: shares of 1 in, per cent out. Errors: none.
 //! Tests: here.
 
+use std::io;
+
+use rig_protocol::Errno;
+
 /// Which way a figure that is cut to two digits may move: a bound must not promise more than it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
@@ -69,6 +73,13 @@ pub fn one_in(share: f64) -> String {
 pub fn enough(trials: u64) -> String {
     let step = 10u64.pow(trials.max(10).ilog10() - 1);
     format!("{} trials", count(trials.div_ceil(step).saturating_mul(step)))
+}
+
+/// What strerror(3) says of an errno, which is what a program prints: `No such file or directory`.
+pub fn errno_text(errno: Errno) -> String {
+    // std adds the number to what strerror says.
+    let said = io::Error::from_raw_os_error(errno.0).to_string();
+    said.rsplit_once(" (os error").map_or(said.as_str(), |(text, _)| text).to_owned()
 }
 
 /// `1 cell`, `2 cells`

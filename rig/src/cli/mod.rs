@@ -18,6 +18,7 @@ mod output;
 mod rehearse;
 mod report;
 mod scenario;
+mod screen;
 mod setup;
 mod signals;
 mod streams;

@@ -5,11 +5,12 @@
 //! Sources: names, include/uapi/asm-generic/errno{-base,}.h, by the crate `nix`; texts, strerror(3) of the C library that rig runs with.
 //! Tests: here.
 
-use std::io;
 use std::sync::LazyLock;
 
 use rig_protocol::Errno;
 use serde::Serialize;
+
+use crate::analysis::words::errno_text;
 
 /// Second names of a number on Linux: include/uapi/asm-generic/errno.h, and `ENOTSUP` of the C library (errno(3)).
 const SECOND_NAMES: [(&str, &str); 3] =
@@ -38,10 +39,7 @@ impl Named {
     pub fn of(errno: Errno) -> Self {
         let known = nix::errno::Errno::from_raw(errno.0);
         let name = (known != nix::errno::Errno::UnknownErrno).then(|| format!("{known:?}"));
-        // std adds the number to what strerror says.
-        let said = io::Error::from_raw_os_error(errno.0).to_string();
-        let text = said.rsplit_once(" (os error").map_or(said.as_str(), |(text, _)| text).to_owned();
-        Self { number: errno.0, name, text }
+        Self { number: errno.0, name, text: errno_text(errno) }
     }
 
     /// All that have a name, by number.

@@ -66,8 +66,9 @@ fn control(control: &ControlSummary) -> TestCase {
 }
 
 fn alert(alert: &Alert) -> TestCase {
-    let what = format!("{} of {} calls, declared at most {}", alert.count, alert.n, alert.threshold);
-    let name = format!("{} {} {}", alert.errno, alert.scenario, alert.kernel);
+    let blocks = if alert.counted { "" } else { " in blocks that count for nothing" };
+    let what = format!("{} of {} calls{blocks}, declared at most {}", alert.count, alert.n, alert.threshold);
+    let name = format!("{} {} {}{blocks}", alert.errno, alert.scenario, alert.kernel);
     named(name, &alert.configuration, failure(&what, "alert"))
 }
 

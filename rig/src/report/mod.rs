@@ -4,6 +4,7 @@
 //! Units: as in the model; text and tables in per cent. Errors: none.
 //! Tests: golden reports (`tests/golden.rs`).
 
+mod answer;
 mod csv;
 mod json;
 mod junit;
@@ -14,6 +15,7 @@ mod text;
 
 use crate::analysis::model::ReportModel;
 
+pub use answer::{Line, Tone, answer};
 pub use csv::Column;
 pub use schema::FileSchema;
 
@@ -30,6 +32,7 @@ pub struct Format {
 /// The formats that there are, in the order in which they are listed to a user. A new one is a file here and its row.
 const ALL: &[Format] = &[
     Format { name: "text", extension: "txt", render: |model| text::render(model, &further()) },
+    Format { name: "answer", extension: "answer.txt", render: answer::render },
     Format { name: "json", extension: "json", render: json::render },
     Format { name: "csv", extension: "csv", render: csv::render },
     Format { name: "junit", extension: "xml", render: junit::render },

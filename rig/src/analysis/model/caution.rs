@@ -82,6 +82,13 @@ pub enum PacketCaution {
     WitnessLost(u64),
     /// In these configurations nobody watched.
     Unwatched(Vec<String>),
+    /// Cells of guests whose resets neither a witness nor a peer on the host has counted.
+    WordAlone {
+        /// How many.
+        cells: usize,
+        /// Their configurations.
+        configurations: Vec<String>,
+    },
     /// Witness and kernels count different numbers of RSTs.
     ResetsDisagree {
         /// In how many cells.
@@ -288,6 +295,12 @@ impl PacketCaution {
                 "{}: no witness, because no interface of the host carries the packets of two guests",
                 list(configurations)
             ),
+            Self::WordAlone { cells, configurations } => write!(
+                f,
+                "{} of {} rest on the guest's word alone: no witness saw their packets, and no peer on the host counted its resets",
+                several(*cells, "cell"),
+                list(configurations)
+            ),
             Self::ResetsDisagree { cells, worst, wire, sent } => write!(
                 f,
                 "packets and kernel counters disagree on the number of RSTs in {}; most in {worst}: {} on the wire, {} sent",
@@ -310,6 +323,9 @@ impl PacketCaution {
             Self::Unwatched(_) => Some(
                 "their RSTs are what the two kernels say, and a difference from bare metal may be the peer's, which is a guest there too",
             ),
+            Self::WordAlone { .. } => {
+                Some("what they say cannot be held against anything that was measured outside of the guest")
+            }
             Self::SentAgain { .. } => Some(
                 "on a plain link that is load (full queues, or kernels that waited to run): a timeout there may be the testbed's; lower in_flight, or free the host",
             ),

@@ -9,6 +9,7 @@ mod because;
 mod caution;
 mod control;
 mod errno_seen;
+mod headline;
 mod machine;
 mod order;
 mod place;
@@ -28,7 +29,8 @@ use crate::record::format::Environment;
 pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use control::{ControlStatus, ControlSummary};
-pub use errno_seen::ErrnoSeen;
+pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
+pub use headline::{GuestRate, Headline};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use place::{Ground, RanOn};
@@ -70,6 +72,10 @@ pub struct ReportModel {
     pub comparisons: Vec<Comparison>,
     /// Every claim that a cell of the run tests, in the order of their ids.
     pub hypotheses: Vec<Hypothesis>,
+    /// What the run says of ENOENT and of EBADF over all cells of its base program, for each kind of guest; empty where no cell can stand for it.
+    pub headlines: Vec<Headline>,
+    /// Who set errno, place by place: the kernel's return, and what the C library's `errno` held after a failure, after a success and after localtime().
+    pub errno_sources: Vec<ErrnoSource>,
     /// One plain sentence per errno: physical against virtual, with bounds.
     pub sentences: Vec<String>,
     /// Errnos that no scenario expects, surely above the rate that the matrix declares in `[alert]`.
@@ -102,6 +108,8 @@ pub struct Alert {
     pub low: f64,
     /// The share of 1 that `[alert]` of the matrix allows.
     pub threshold: f64,
+    /// Whether these trials are in the cell's rates. False: they were seen in blocks that count for nothing (void, or stopped).
+    pub counted: bool,
 }
 
 /// Which run it was, and by what it is judged.

@@ -1,5 +1,6 @@
 //! `rig matrix run`: its arguments, what a person sees of it, its exit code. What a run is: `campaign/run.rs`.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use crate::analysis::model::{CellStatus, ReportModel};
 use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
 use crate::cli::image::tell_step;
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure, report, setup, signals};
+use crate::cli::{Exit, Failure, report, screen, setup, signals};
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
 use crate::record::format::CaptureWhen;
-use crate::report::Format;
+use crate::report::{Format, answer};
 use crate::runner::{Stopper, Why};
 
 /// Arguments of `rig matrix run`.
@@ -95,7 +96,14 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
     let mut person = Person { skips, progress: None };
     let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
-    print(&format!("{}\nrecorded in {}\n", Format::TEXT.render(&model), run_dir.display()))?;
+    let folder = run_dir.display().to_string();
+    let last_screen = screen::coloured(&answer(&model, &folder));
+    if io::stdout().is_terminal() {
+        // The report has many screens; it is in its file, and the last one names that.
+        print(&last_screen)?;
+    } else {
+        print(&format!("{}\nrecorded in {folder}\n\n{last_screen}", Format::TEXT.render(&model)))?;
+    }
     Ok(conclude(&model, why, skips))
 }
 

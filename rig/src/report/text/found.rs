@@ -26,9 +26,10 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
 }
 
 fn sentence(alert: &Alert) -> String {
-    let Alert { errno, scenario, configuration, kernel, count: seen, n, threshold, .. } = alert;
+    let Alert { errno, scenario, configuration, kernel, count: seen, n, threshold, counted, .. } = alert;
+    let blocks = if *counted { "" } else { " in blocks that count for nothing, and are in no rate" };
     format!(
-        "ALERT: {errno} in {scenario} ({configuration} {kernel}), where nothing expects it: {} of {} calls, surely above the declared {}",
+        "ALERT: {errno} in {scenario} ({configuration} {kernel}), where nothing expects it: {} of {} calls{blocks}, surely above the declared {}",
         count(*seen),
         count(*n),
         percent(*threshold, Rounding::Nearest)

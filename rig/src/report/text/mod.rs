@@ -8,6 +8,7 @@ mod cells;
 mod claims;
 mod comparisons;
 mod controls;
+mod errnos;
 mod found;
 mod gather;
 mod header;
@@ -22,6 +23,7 @@ pub(super) fn render(model: &ReportModel, further: &str) -> String {
     cells::write(&mut out, model);
     controls::write(&mut out, model);
     comparisons::write(&mut out, model);
+    errnos::write(&mut out, model);
     claims::write(&mut out, model);
     gather::section(&mut out, "Again, from the files alone");
     out.push_str(&format!("  rig report {}\n", model.run.id));

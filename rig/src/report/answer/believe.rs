@@ -1,0 +1,89 @@
+//! Whether the answer can be believed: controls, witness, voids, what was not run, and what a reader must keep in mind.
+//!
+//! Must not compute a number. Units: counts. Errors: none. Tests: `tests/golden/answer.rs`.
+
+use std::collections::BTreeSet;
+
+use crate::analysis::model::{CellStatus, ControlStatus, ReportModel};
+use crate::analysis::words::{count, several};
+
+use super::screen::{Item, Tone};
+
+pub(super) fn items(model: &ReportModel) -> Vec<Item> {
+    let mut items = vec![controls(model)];
+    items.push(witness(model));
+    items.push(trials(model));
+    items.extend(model.cautions.iter().map(|caution| {
+        // The fact is enough here; the advice is in the report.
+        let fact = caution.to_string();
+        let fact = fact.split(';').next().unwrap_or_default().to_owned();
+        Item::new(Tone::Mind, "mind", fact)
+    }));
+    items
+}
+
+fn controls(model: &ReportModel) -> Item {
+    let of = |status| model.controls.iter().filter(|control| control.status() == status).count();
+    let (passed, failed, idle, not_run) = (
+        of(ControlStatus::Passed),
+        of(ControlStatus::Failed),
+        of(ControlStatus::NotExercised),
+        of(ControlStatus::NotRun),
+    );
+    let mut text = format!("{passed} of {} passed", model.controls.len() - not_run);
+    for (n, word) in [(failed, "FAILED"), (idle, "had nothing to find"), (not_run, "not run")] {
+        if n > 0 {
+            text.push_str(&format!(", {n} {word}"));
+        }
+    }
+    if model.controls.is_empty() {
+        return Item::new(Tone::Bad, "controls", "there are none: no zero is proven");
+    }
+    let tone = if failed + idle > 0 || passed == 0 { Tone::Bad } else { Tone::Good };
+    Item::new(tone, "controls", text)
+}
+
+/// Who else saw the resets.
+fn witness(model: &ReportModel) -> Item {
+    let played = || model.cells.iter().filter(|cell| cell.trials > 0);
+    let watched = played().filter(|cell| cell.witness_rsts.is_some()).count();
+    let all = played().count();
+    let sum: u64 = played().filter_map(|cell| cell.witness_rsts).fold(0, u64::saturating_add);
+    let tone = if watched == 0 { Tone::Mind } else { Tone::Good };
+    Item::new(
+        tone,
+        "witness",
+        format!("{} on the wire, in {watched} of {}", resets(sum), several(all, "cell")),
+    )
+}
+
+fn resets(n: u64) -> String {
+    if n == 1 { "1 reset".to_owned() } else { format!("{} resets", count(n)) }
+}
+
+/// Trials, those that are void, and cells that are not there.
+fn trials(model: &ReportModel) -> Item {
+    let sum = |of: fn(&crate::analysis::model::CellSummary) -> u64| model.cells.iter().map(of).sum::<u64>();
+    let mut text =
+        format!("{} counted, {} void", count(sum(|cell| cell.trials)), count(sum(|cell| cell.void)));
+    let of = |status| model.cells.iter().filter(|cell| cell.status == status).count();
+    let (short, blind, skipped) = (of(CellStatus::Short), of(CellStatus::Blind), of(CellStatus::Skipped));
+    for (n, word) in [(short, "short"), (blind, "blind")] {
+        if n > 0 {
+            text.push_str(&format!("; {} {word}", several(n, "cell")));
+        }
+    }
+    if skipped > 0 {
+        let reasons: BTreeSet<String> = model
+            .cells
+            .iter()
+            .filter(|cell| cell.status == CellStatus::Skipped)
+            .filter_map(|cell| cell.reason.as_ref().map(ToString::to_string))
+            .collect();
+        let why = reasons.iter().next().map_or("", String::as_str);
+        let why = if reasons.len() > 1 { format!("{why}, and others") } else { why.to_owned() };
+        text.push_str(&format!("; {} skipped: {why}", several(skipped, "cell")));
+    }
+    let tone = if short + blind > 0 { Tone::Bad } else { Tone::Good };
+    Item::new(tone, "trials", text)
+}

@@ -1,0 +1,118 @@
+//! What was found: each errno in the base program, and where an errno of a log line came from.
+//!
+//! Must not compute a number. Units: rates in per cent. Errors: none. Tests: `tests/golden/answer.rs`.
+
+use std::collections::BTreeSet;
+
+use crate::analysis::model::{
+    ComparisonVerdict, ErrnoSource, GuestRate, Headline, LocaltimeFile, RanOn, Rate, ReportModel,
+    SightingKind,
+};
+use crate::analysis::words::{Rounding, count, enough, list, one_in, percent};
+
+use super::screen::{Item, Tone};
+
+pub(super) fn items(model: &ReportModel) -> Vec<Item> {
+    let mut items: Vec<Item> = model.headlines.iter().map(headline).collect();
+    if items.is_empty() {
+        items.push(Item::new(Tone::Bad, "nothing", "no cell of the base program has a trial"));
+    }
+    items.extend(log_lines(&model.errno_sources));
+    items
+}
+
+fn headline(headline: &Headline) -> Item {
+    let Headline { errno, host, guests, verdict, .. } = headline;
+    let mut places: Vec<String> = Vec::new();
+    places.extend(host.as_ref().map(|rate| format!("{} on the host", share(rate))));
+    places.extend(guests.as_ref().map(|guests| format!("{} in {}", share(&guests.rate), kind(guests))));
+    let never = [host.as_ref(), guests.as_ref().map(|guests| &guests.rate)];
+    let never = never.into_iter().flatten().all(|rate| rate.count == 0);
+    let returned = match (places.is_empty(), never) {
+        (true, _) => "nothing can be said: every cell is blind for it".to_owned(),
+        (false, true) => format!("never returned: {}", list(&places)),
+        (false, false) => format!("RETURNED: {}", list(&places)),
+    };
+    let tone = match verdict {
+        ComparisonVerdict::SameWithinTheMargin if never => Tone::Good,
+        ComparisonVerdict::Differs | ComparisonVerdict::DiffersWithinTheMargin | ComparisonVerdict::Blind => {
+            Tone::Bad
+        }
+        ComparisonVerdict::SameWithinTheMargin
+        | ComparisonVerdict::NotEnoughTrials
+        | ComparisonVerdict::NotRun => Tone::Mind,
+    };
+    Item::new(tone, errno.key(), format!("{returned}{}", verdict_words(headline)))
+}
+
+fn share(rate: &Rate) -> String {
+    format!("{} of {}", count(rate.count), count(rate.n))
+}
+
+fn kind(guests: &GuestRate) -> String {
+    let kinds: Vec<&str> = guests
+        .accelerators
+        .iter()
+        .map(|name| match RanOn::of(name) {
+            RanOn::Tcg => "emulated (TCG)",
+            RanOn::Kvm => "KVM",
+            RanOn::NotKnown | RanOn::Other(_) => name,
+        })
+        .collect();
+    let proxied = if guests.proxied { " behind QEMU's user network" } else { "" };
+    format!("{} guests{proxied}", list(&kinds))
+}
+
+fn verdict_words(headline: &Headline) -> String {
+    let margin = percent(headline.margin, Rounding::Nearest);
+    let apart = one_in(headline.high.max(-headline.low));
+    match headline.verdict {
+        ComparisonVerdict::SameWithinTheMargin => {
+            format!("; the same within {margin}, apart by not more than {apart}")
+        }
+        ComparisonVerdict::Differs => format!("; they DIFFER, by up to {apart}"),
+        ComparisonVerdict::DiffersWithinTheMargin => {
+            format!("; they DIFFER, by less than the margin of {margin}")
+        }
+        ComparisonVerdict::NotEnoughTrials => {
+            let needed = headline.trials_needed.map(|n| format!(", {} a side would do", enough(n)));
+            format!("; not enough trials for a margin of {margin}{}", needed.unwrap_or_default())
+        }
+        ComparisonVerdict::NotRun if headline.guests.is_none() => "; no guest was measured".to_owned(),
+        ComparisonVerdict::NotRun => "; nothing was measured to compare with".to_owned(),
+        ComparisonVerdict::Blind => String::new(),
+    }
+}
+
+/// What a log line with a time stamp would say, by whether /etc/localtime is there: one item for each errno.
+fn log_lines(sources: &[ErrnoSource]) -> Vec<Item> {
+    let plain: Vec<&ErrnoSource> = sources.iter().filter(|row| row.kind == SightingKind::Plain).collect();
+    let errnos: BTreeSet<&String> = plain.iter().flat_map(|row| row.seen.log_line.keys()).collect();
+    errnos.into_iter().map(|errno| Item::new(Tone::Mind, "log line", log_line(errno, &plain))).collect()
+}
+
+fn log_line(errno: &str, plain: &[&ErrnoSource]) -> String {
+    let files = [
+        (LocaltimeFile::Absent, "without /etc/localtime"),
+        (LocaltimeFile::Present, "with it"),
+        (LocaltimeFile::Unknown, "where nobody looked for the file"),
+    ];
+    let mut said = Vec::new();
+    for (file, words) in files {
+        let rows = || plain.iter().filter(|row| row.localtime_file == file && row.log_lines > 0);
+        let of: u64 = rows().map(|row| row.log_lines).sum();
+        let held: u64 = rows().filter_map(|row| row.seen.log_line.get(errno)).sum();
+        let sides: BTreeSet<bool> =
+            rows().filter(|row| row.seen.log_line.contains_key(errno)).map(|row| row.on_host).collect();
+        let side = match (sides.contains(&true), sides.contains(&false)) {
+            (true, true) => ", on the host and in guests alike",
+            (true, false) => ", on the host",
+            (false, true) => ", in guests",
+            (false, false) => "",
+        };
+        if of > 0 {
+            said.push(format!("in {} of {} trials {words}{side}", count(held), count(of)));
+        }
+    }
+    format!("errno was {errno} after localtime() {}", said.join("; "))
+}

@@ -1,0 +1,45 @@
+//! The answer of a run on one screen of 24 lines and 80 columns: what was found, what differs, whether to believe it, and where to read on.
+//!
+//! Holds the order of the parts and what each may take. Must not compute a number, nor know a terminal: a line has a tone, and who prints it gives it a colour.
+//! Units: rates in per cent. Errors: none.
+//! Tests: `tests/golden/answer.rs`.
+
+mod believe;
+mod differs;
+mod found;
+mod screen;
+
+use crate::analysis::model::ReportModel;
+use crate::analysis::{Conclusion, conclusion};
+
+use screen::{Item, LINES, part};
+
+pub use screen::{Line, Tone};
+
+/// The screen of a run: `folder` is where its files are, as the reader would type it.
+pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
+    let complete = if model.run.complete { "complete" } else { "NOT COMPLETE" };
+    let (tone, word) = match conclusion(model) {
+        Conclusion::Done => (Tone::Good, "No news"),
+        Conclusion::Short => (Tone::Bad, "NOT PROVEN: something is missing"),
+        Conclusion::Alert => (Tone::Bad, "NEWS: see what differs"),
+    };
+    let mut screen = vec![Line { tone, text: format!("{word} · run {} ({complete})", model.run.id) }];
+    screen.extend(part("What was found", &found::items(model), 8, "in the report"));
+    screen.extend(part("What differs", &differs::items(model), 5, "in the report"));
+    let read = [
+        Item::new(Tone::Plain, "report", format!("{folder}/report.txt")),
+        Item::new(Tone::Plain, "an errno", "rig explain ENOENT: who can set it, and what this run measured"),
+    ];
+    let read = part("Where to read on", &read, 3, "");
+    // Its heading is still to come.
+    let left = LINES.saturating_sub(screen.len() + read.len() + 1);
+    screen.extend(part("Can it be believed", &believe::items(model), left, "in the report"));
+    screen.extend(read);
+    screen
+}
+
+/// The screen as text, without colours.
+pub(super) fn render(model: &ReportModel) -> String {
+    answer(model, &model.run.id).iter().map(|line| format!("{}\n", line.text)).collect()
+}

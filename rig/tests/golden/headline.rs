@@ -1,0 +1,91 @@
+//! What a run says of one errno over all cells of its base program.
+
+use rig::analysis::model::{ComparisonVerdict, Headline, Question};
+use rig::analysis::{Conclusion, conclusion};
+use rig_protocol::Errno;
+
+use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, sound, turn, unarmed};
+use crate::reports::model;
+
+fn of(headlines: &[Headline], errno: Question) -> Vec<&Headline> {
+    headlines.iter().filter(|one| one.errno == errno).collect()
+}
+
+#[test]
+fn a_sound_run_has_one_for_each_errno() {
+    let model = model(&sound());
+    let [enoent] = of(&model.headlines, Question::Enoent)[..] else { panic!("{:#?}", model.headlines) };
+    let [ebadf] = of(&model.headlines, Question::Ebadf)[..] else { panic!("{:#?}", model.headlines) };
+    for one in [enoent, ebadf] {
+        let (host, guests) = (one.host.as_ref().expect("played"), one.guests.as_ref().expect("played"));
+        assert_eq!((host.count, host.n), (0, 2 * BLOCK));
+        assert_eq!((guests.rate.count, guests.rate.n), (0, 4 * BLOCK), "two kernels");
+        assert_eq!((guests.accelerators.as_slice(), guests.proxied), (&["tcg".to_owned()][..], false));
+        assert_eq!((one.strata, one.verdict, one.alert), (1, ComparisonVerdict::SameWithinTheMargin, true));
+        assert_eq!((one.difference, one.p_adjusted, one.trials_needed), (0.0, 1.0, None));
+    }
+}
+
+/// 0 and 20 % on both sides, and the guests played less of the second: their sums differ by 10 points, and no stratum does.
+#[test]
+fn unequal_strata_are_no_difference() {
+    let mut bench = Bench::new("20261121-201950-1f3a", &[]);
+    for (configuration, kernel, of_second) in
+        [("bare-metal", "host", BLOCK), ("virtio-tap", "6.1", BLOCK / 10)]
+    {
+        for play in Play::ALL.into_iter().filter(|play| *play != Play::Watcher) {
+            bench.plan(cell(play, configuration, kernel));
+        }
+        let mut second = cell(Play::Base, configuration, kernel);
+        second.subject.parameters.insert("second".into(), "1s".into());
+        second.id = second.subject.id();
+        second.trials = 2 * of_second;
+        bench.plan(second);
+    }
+    bench.play_all();
+    let seconds: Vec<_> = bench
+        .record
+        .cells
+        .iter()
+        .filter(|record| record.cell.subject.parameters.contains_key("second"))
+        .map(|record| record.cell.id.clone())
+        .collect();
+    for (block, _) in bench.blocks.iter_mut().filter(|(block, _)| seconds.contains(&block.cell)) {
+        let fifth = block.tally.trials / 5;
+        turn(block, fifth, Errno::EBADF);
+    }
+    bench.record.judgement.alert.clear();
+    let model = model(&bench);
+    let [ebadf] = of(&model.headlines, Question::Ebadf)[..] else { panic!("{:#?}", model.headlines) };
+    let (host, guests) = (ebadf.host.as_ref().expect("played"), &ebadf.guests.as_ref().expect("played").rate);
+    assert_eq!((host.count, host.n, guests.count, guests.n), (400, 4_000, 40, 2_200), "10 % and 1.8 %");
+    assert_eq!((ebadf.strata, ebadf.difference, ebadf.p_adjusted), (2, 0.0, 1.0));
+    assert!(ebadf.low < 0.0 && ebadf.high > 0.0 && !ebadf.verdict.is_difference(), "{ebadf:#?}");
+}
+
+#[test]
+fn a_difference_of_the_headline_is_news() {
+    let mut bench = sound();
+    for index in 0..2 {
+        turn(bench.block(Play::Base, "virtio-tap", "6.1", index), 10, Errno::EBADF);
+    }
+    bench.record.judgement.alert.clear();
+    let model = model(&bench);
+    let [ebadf] = of(&model.headlines, Question::Ebadf)[..] else { panic!("{:#?}", model.headlines) };
+    assert!(ebadf.verdict.is_difference() && ebadf.alert && ebadf.low > 0.0, "{ebadf:#?}");
+    assert!((ebadf.difference - 20.0 / 4_000.0).abs() < 1e-12);
+    assert_eq!(conclusion(&model), Conclusion::Alert);
+}
+
+#[test]
+fn what_nobody_can_see_is_blind_and_what_nobody_measured_is_not_run() {
+    let mut bench = Bench::new("20261121-201950-1f3a", &ORDINARY[..1]);
+    bench.play_all();
+    unarmed(&mut bench, "bare-metal", "host");
+    let model = model(&bench);
+    let [enoent] = of(&model.headlines, Question::Enoent)[..] else { panic!("{:#?}", model.headlines) };
+    assert_eq!((&enoent.host, &enoent.guests, enoent.verdict), (&None, &None, ComparisonVerdict::Blind));
+    let [ebadf] = of(&model.headlines, Question::Ebadf)[..] else { panic!("{:#?}", model.headlines) };
+    assert_eq!((ebadf.verdict, ebadf.guests.is_none()), (ComparisonVerdict::NotRun, true));
+    assert_eq!(ebadf.host.as_ref().map(|rate| rate.n), Some(2 * BLOCK));
+}
