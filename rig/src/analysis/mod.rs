@@ -10,12 +10,14 @@ mod claims;
 mod comparisons;
 mod controls;
 mod evidence;
+mod expectation;
 mod hypotheses;
 mod judges;
 mod machines;
 mod measured;
 pub mod model;
 mod order;
+mod outcomes;
 mod pooled;
 mod rules;
 mod sentences;
@@ -26,10 +28,12 @@ pub mod words;
 use crate::record::Run;
 
 use model::{
-    CellStatus, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
+    CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, REPORT_FORMAT,
+    REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
 use rules::Rules;
 
+pub use expectation::judge_outcomes;
 pub use sightings::{Counted, LocaltimeFile, Sighting, SightingKind, Sightings, sightings};
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
@@ -40,10 +44,13 @@ pub fn analyse(run: &Run) -> ReportModel {
     let sight = controls::Sight::from(&measured, &controls);
     let comparisons = comparisons::compare(&measured, &sight, rules);
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
-    let sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
+    let outcome_comparisons = outcomes::compare(run, &measured, &sight, rules);
+    let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
+    sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
+    sentences.extend(expectation::sentences(&cells));
     let machines = machines::gather(&measured);
     let cautions = cautions::collect(run, &measured, (&cells, &controls, &machines), rules);
     ReportModel {
@@ -60,12 +67,14 @@ pub fn analyse(run: &Run) -> ReportModel {
             confidence: rules.confidence.get(),
             margin: rules.margin,
             margins: rules.margins(),
+            tolerance: rules.tolerance,
         },
         environment: run.record.environment.clone(),
         machines,
         cells,
         controls,
         comparisons,
+        outcome_comparisons,
         hypotheses,
         sentences,
         alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
@@ -80,7 +89,8 @@ pub enum Conclusion {
     Done,
     /// Some cells are short or blind, or a control failed or had nothing to find.
     Short,
-    /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin.
+    /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin, or trials ended otherwise than a scenario expects,
+    /// surely more of them than are tolerated.
     Alert,
 }
 
@@ -89,6 +99,8 @@ pub enum Conclusion {
 pub fn conclusion(model: &ReportModel) -> Conclusion {
     if !model.alerts.is_empty()
         || model.comparisons.iter().any(|comparison| comparison.alert && comparison.verdict.is_difference())
+        || model.outcome_comparisons.iter().any(OutcomeComparison::is_news)
+        || model.cells.iter().any(CellSummary::is_unexpected)
     {
         return Conclusion::Alert;
     }

@@ -4,10 +4,11 @@
 //! Units: shares of 1; a difference is guests minus host. Errors: none.
 //! Tests: `tests/golden/analysis.rs`, `tests/golden/verdicts.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rig_stats::{Count, Interval, Judgement, Probability, difference, enough_trials, fisher, judge};
 
+use super::comparisons::subject_of;
 use super::measured::Measured;
 use super::model::Question;
 use super::rules::Rules;
@@ -30,11 +31,12 @@ pub(super) fn compare(
     question: Question,
     rules: Rules,
 ) -> Pooled {
-    let subjects = |cells: &[&Measured<'_>]| cells.iter().map(|cell| stratum(cell)).collect::<BTreeSet<_>>();
-    let common: BTreeSet<_> = subjects(host).intersection(&subjects(guests)).cloned().collect();
+    let of_host: BTreeSet<_> = host.iter().map(|cell| subject_of(cell)).collect();
+    let common: BTreeSet<_> =
+        guests.iter().map(|cell| subject_of(cell)).filter(|subject| of_host.contains(subject)).collect();
     let shared = |cells: &[&Measured<'_>]| {
         let kept: Vec<&Measured<'_>> =
-            cells.iter().copied().filter(|cell| common.contains(&stratum(cell))).collect();
+            cells.iter().copied().filter(|cell| common.contains(&subject_of(cell))).collect();
         pool(&kept, question)
     };
     let (metal, virtual_) = (shared(host), shared(guests));
@@ -57,9 +59,4 @@ pub(super) fn pool(cells: &[&Measured<'_>], question: Question) -> Count {
         .iter()
         .map(|cell| question.count(&cell.tally))
         .fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
-}
-
-fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String) {
-    let subject = &cell.cell().subject;
-    (subject.scenario.clone(), subject.parameters.clone(), subject.path.name.clone())
 }

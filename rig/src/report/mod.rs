@@ -7,6 +7,7 @@
 mod csv;
 mod json;
 mod junit;
+mod outcomes;
 mod schema;
 mod status;
 mod table;

@@ -11,6 +11,7 @@ mod controls;
 mod found;
 mod gather;
 mod header;
+mod outcomes;
 
 use crate::analysis::model::ReportModel;
 
@@ -22,6 +23,7 @@ pub(super) fn render(model: &ReportModel, further: &str) -> String {
     cells::write(&mut out, model);
     controls::write(&mut out, model);
     comparisons::write(&mut out, model);
+    outcomes::write(&mut out, model);
     claims::write(&mut out, model);
     gather::section(&mut out, "Again, from the files alone");
     out.push_str(&format!("  rig report {}\n", model.run.id));
