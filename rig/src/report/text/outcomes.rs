@@ -70,35 +70,38 @@ fn differing(out: &mut String, all: &[OutcomeComparison]) {
     groups.sort_by_key(|(_, group)| !group.iter().any(|one| one.is_news()));
     for (title, group) in groups {
         wrap(out, "  ", &format!("different: {title}"), 4);
-        let mut table = Table::new([
-            ("configuration", Left),
-            ("kernel", Left),
-            ("guest", Right),
-            ("host", Right),
-            ("difference", Right),
-            ("between", Left),
-            ("corrected p", Right),
-            ("outcome", Left),
-        ]);
-        group.into_iter().for_each(|one| rows(&mut table, one));
-        table.write(out, 4);
+        group.into_iter().for_each(|one| pair(out, one));
     }
 }
 
-fn rows(table: &mut Table, one: &OutcomeComparison) {
-    for (place, outcome) in one.outcomes.iter().take(ROWS).enumerate() {
-        let name = |name: &str| if place == 0 { name.to_owned() } else { String::new() };
+/// What comes of a pair, and a row for each of its outcomes.
+fn pair(out: &mut String, one: &OutcomeComparison) {
+    let within = one.verdict == ComparisonVerdict::DiffersWithinTheMargin;
+    let less = if within { " within the margin" } else { "" };
+    let verdict = match &one.known {
+        Some(reason) => format!("differs{less}, which is known: {reason}"),
+        None if one.alert => format!("DIFFERS{less}"),
+        None => format!("differs{less} (race)"),
+    };
+    let blocks = one.blocks.as_ref().map_or_else(String::new, |test| format!("; {}", by_blocks(test)));
+    let (guest, host) = (count(one.n2), count(one.n1));
+    let place = format!("{} {}", one.configuration, one.kernel);
+    wrap(out, "    ", &format!("{place}, {guest} trials beside {host}: {verdict}{blocks}"), 6);
+    let mut table = Table::new([
+        ("guest", Right),
+        ("host", Right),
+        ("difference", Right),
+        ("between", Left),
+        ("corrected p", Right),
+        ("outcome", Left),
+    ]);
+    for outcome in one.outcomes.iter().take(ROWS) {
+        let low = percent_number(outcome.low, Rounding::Down);
         table.row([
-            name(&one.configuration),
-            name(&one.kernel),
-            format!("{}/{}", count(outcome.x2), count(one.n2)),
-            format!("{}/{}", count(outcome.x1), count(one.n1)),
+            count(outcome.x2),
+            count(outcome.x1),
             percent_number(outcome.difference, Rounding::Nearest),
-            format!(
-                "{}..{}",
-                percent_number(outcome.low, Rounding::Down),
-                percent_number(outcome.high, Rounding::Up)
-            ),
+            format!("{low}..{}", percent_number(outcome.high, Rounding::Up)),
             p_value(outcome.p_adjusted),
             outcome.outcome.clone(),
         ]);
@@ -108,14 +111,7 @@ fn rows(table: &mut Table, one: &OutcomeComparison) {
         let more = several(one.outcomes.len() - ROWS, "more outcome");
         table.note(format!("{more}: guest {} trials, host {}", count(rest.1), count(rest.0)));
     }
-    let verdict = match (one.verdict, &one.known, one.alert) {
-        (ComparisonVerdict::DiffersWithinTheMargin, None, true) => "DIFFERS within margin".to_owned(),
-        (_, None, true) => "DIFFERS".to_owned(),
-        (_, Some(reason), _) => format!("differs, which is known: {reason}"),
-        (_, None, false) => "differs (race)".to_owned(),
-    };
-    let blocks = one.blocks.as_ref().map_or_else(String::new, |test| format!("; {}", by_blocks(test)));
-    table.note(format!("{verdict}{blocks}"));
+    table.write(out, 6);
 }
 
 /// What whole blocks say, which may each have an accident of its own.
