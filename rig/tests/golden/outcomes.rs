@@ -217,6 +217,27 @@ fn many_outcomes_are_folded_in_the_text_and_whole_in_the_json() {
     assert!(text.contains("; 42 more in 420 "), "4 of 46 are named under the cell's row: {text}");
 }
 
+/// An outcome of its own for every trial, in both: the blocks of the two end alike, as far as a test of 65 columns can tell.
+#[test]
+fn rare_outcomes_are_one_for_whole_blocks() {
+    let mut bench = host_and_guest(5, 200);
+    for (side, configuration) in [(0, "bare-metal"), (1, "virtio-tap")] {
+        let kernel = if side == 0 { "host" } else { "6.1" };
+        for index in 0..5 {
+            let block = bench.block(Play::Base, configuration, kernel, index);
+            for trial in 0..150_u64 {
+                divert(block, 1, &format!("{}", 1_000 * (u64::from(index) * 2 + side) + trial));
+            }
+        }
+    }
+    let model = bench.model();
+    let one = only(&model);
+    assert_eq!((one.outcomes.len(), one.family), (1_501, 1_501));
+    let blocks = one.blocks.as_ref().expect("tested");
+    // 50 of 200 trials of each block are as ever, and 1 in 1,000 of a block has one of the other 63 columns.
+    assert!(blocks.p_value > 0.5 && blocks.statistic < 100.0, "{blocks:?}");
+}
+
 #[test]
 fn too_few_trials_and_a_difference_within_the_margin() {
     let few = host_and_guest(2, 100).model();

@@ -98,7 +98,7 @@ pub struct BlockTest {
     pub blocks1: u64,
     /// Number of blocks of the virtual cell that count.
     pub blocks2: u64,
-    /// Likelihood-ratio statistic of the table of cells by outcomes.
+    /// Likelihood-ratio statistic of the table of cells by outcomes; beyond the 64 most frequent of both, outcomes are taken together.
     #[schemars(range(min = 0))]
     pub statistic: f64,
     /// The chance of a statistic at least as large, if the place of a block made no difference.
