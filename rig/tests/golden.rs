@@ -16,6 +16,8 @@ mod contradictions;
 mod damage;
 #[path = "golden/dictionary.rs"]
 mod dictionary;
+#[path = "golden/expected.rs"]
+mod expected;
 #[path = "golden/explained.rs"]
 mod explained;
 #[path = "golden/fixture/mod.rs"]
@@ -30,6 +32,8 @@ mod machines;
 mod newer;
 #[path = "golden/order.rs"]
 mod order;
+#[path = "golden/outcomes.rs"]
+mod outcomes;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/recorded.rs"]

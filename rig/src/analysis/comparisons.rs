@@ -18,23 +18,32 @@ const POWER: f64 = 0.8;
 
 /// Compares. Controls are not compared: their answer is known.
 pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
-    let mut comparisons = Vec::new();
-    let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
-    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && cell.cell().is_baseline()) {
-        baselines.entry(subject_of(cell)).or_insert(cell);
-    }
-    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.cell().is_baseline()) {
-        let baseline = baselines.get(&subject_of(cell)).copied();
-        comparisons.extend(Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules)));
-    }
+    let of_all =
+        |(cell, baseline)| Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules));
+    let mut comparisons: Vec<Comparison> = pairs(measured).into_iter().flat_map(of_all).collect();
     correct(&mut comparisons, measured, rules);
     comparisons
 }
 
-/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path.
-type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+/// A virtual cell, and its bare-metal cell where there is one.
+pub(super) type Pair<'m, 'a> = (&'m Measured<'a>, Option<&'m Measured<'a>>);
 
-fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
+/// Every virtual cell that is no control with the first bare-metal cell of its subject, in the order of the plan.
+pub(super) fn pairs<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<Pair<'m, 'a>> {
+    let of_question = || measured.iter().filter(|cell| cell.cell().control.is_none());
+    let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
+    for cell in of_question().filter(|cell| cell.cell().is_baseline()) {
+        baselines.entry(subject_of(cell)).or_insert(cell);
+    }
+    let with_baseline = |cell| (cell, baselines.get(&subject_of(cell)).copied());
+    of_question().filter(|cell| !cell.cell().is_baseline()).map(with_baseline).collect()
+}
+
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path.
+pub(super) type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+
+/// The only place that says which cells belong together.
+pub(super) fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
     let subject = &cell.cell().subject;
     (&subject.scenario, &subject.parameters, &subject.path.name)
 }
@@ -97,7 +106,8 @@ fn unknown(
     }
 }
 
-fn not_run(cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Option<ComparisonReason> {
+/// Why two cells cannot be compared, if they cannot.
+pub(super) fn not_run(cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Option<ComparisonReason> {
     if let Some(why) = cell.not_run() {
         return Some(ComparisonReason::NotRun(ComparedCell::Virtual, why));
     }

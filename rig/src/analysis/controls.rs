@@ -114,6 +114,11 @@ impl Sight {
         }
     }
 
+    /// Why nothing can be said of how a cell's trials ended, if nothing can. No control proves more of an outcome than the outcome itself shows.
+    pub(super) fn blind_for_outcomes(&self, _cell: &Measured<'_>) -> Option<&Blindness> {
+        None
+    }
+
     /// Why a cell is blind for EBADF, ENOENT or both; empty where it is not.
     pub(super) fn blind_for_any(&self, cell: &Measured<'_>) -> Vec<Blindness> {
         let reasons = [Question::Ebadf, Question::Enoent].map(|question| self.blind_for(cell, question));

@@ -10,6 +10,7 @@ mod claims;
 mod comparisons;
 mod controls;
 mod evidence;
+mod expectation;
 mod groups;
 mod headline;
 mod hypotheses;
@@ -18,6 +19,7 @@ mod machines;
 mod measured;
 pub mod model;
 mod order;
+mod outcomes;
 mod pooled;
 mod rules;
 mod sentences;
@@ -29,10 +31,12 @@ pub mod words;
 use crate::record::Run;
 
 use model::{
-    CellStatus, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
+    CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, REPORT_FORMAT,
+    REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
 use rules::Rules;
 
+pub use expectation::judge_outcomes;
 pub use model::{LocaltimeFile, SightingKind};
 pub use sightings::{Counted, Sighting, Sightings, sightings};
 
@@ -48,9 +52,12 @@ pub fn analyse(run: &Run) -> ReportModel {
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     sentences.extend(sources::sentences(&errno_sources));
+    let outcome_comparisons = outcomes::compare(run, &measured, &sight, rules);
+    sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
+    sentences.extend(expectation::sentences(&cells));
     let machines = machines::gather(&measured);
     let cautions = cautions::collect(run, &measured, (&cells, &controls, &machines), rules);
     ReportModel {
@@ -67,12 +74,14 @@ pub fn analyse(run: &Run) -> ReportModel {
             confidence: rules.confidence.get(),
             margin: rules.margin,
             margins: rules.margins(),
+            tolerance: rules.tolerance,
         },
         environment: run.record.environment.clone(),
         machines,
         cells,
         controls,
         comparisons,
+        outcome_comparisons,
         hypotheses,
         headlines,
         errno_sources,
@@ -89,7 +98,8 @@ pub enum Conclusion {
     Done,
     /// Some cells are short or blind, or a control failed or had nothing to find.
     Short,
-    /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin.
+    /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin, or trials ended otherwise than a scenario expects,
+    /// surely more of them than are tolerated.
     Alert,
 }
 
@@ -99,6 +109,8 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
     if !model.alerts.is_empty()
         || model.headlines.iter().any(|headline| headline.alert && headline.verdict.is_difference())
         || model.comparisons.iter().any(|comparison| comparison.alert && comparison.verdict.is_difference())
+        || model.outcome_comparisons.iter().any(OutcomeComparison::is_news)
+        || model.cells.iter().any(CellSummary::is_unexpected)
     {
         return Conclusion::Alert;
     }

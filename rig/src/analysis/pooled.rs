@@ -11,6 +11,7 @@ use rig_stats::{
     stratified_fisher, weighted_difference,
 };
 
+use super::comparisons::{Subject, subject_of};
 use super::measured::Measured;
 use super::model::Question;
 use super::rules::Rules;
@@ -64,23 +65,15 @@ fn plus(sum: Count, one: Count) -> Count {
 
 /// What was played alike, on both sides: the host's counts and the guests'.
 fn strata(host: &[&Measured<'_>], guests: &[&Measured<'_>], question: Question) -> Vec<Stratum> {
-    let mut strata: BTreeMap<Alike<'_>, Stratum> = BTreeMap::new();
+    let mut strata: BTreeMap<Subject<'_>, Stratum> = BTreeMap::new();
     for cell in host {
-        let (metal, _) = strata.entry(alike(cell)).or_insert((Count::NONE, Count::NONE));
+        let (metal, _) = strata.entry(subject_of(cell)).or_insert((Count::NONE, Count::NONE));
         *metal = plus(*metal, question.count(&cell.tally));
     }
     for cell in guests {
-        if let Some((_, virtual_)) = strata.get_mut(&alike(cell)) {
+        if let Some((_, virtual_)) = strata.get_mut(&subject_of(cell)) {
             *virtual_ = plus(*virtual_, question.count(&cell.tally));
         }
     }
     strata.into_values().filter(|(metal, virtual_)| metal.trials() > 0 && virtual_.trials() > 0).collect()
-}
-
-/// Scenario, parameters and path.
-type Alike<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
-
-fn alike<'a>(cell: &'a Measured<'_>) -> Alike<'a> {
-    let subject = &cell.cell().subject;
-    (&subject.scenario, &subject.parameters, &subject.path.name)
 }

@@ -17,6 +17,8 @@ pub(super) struct Rules {
     pub(super) confidence: Confidence,
     /// Of everything that has no margin of its own.
     pub(super) margin: f64,
+    /// The share of a cell's trials that may end as its scenario does not expect, where one was declared.
+    pub(super) tolerance: Option<f64>,
     /// In the order of [`Question::ALL`].
     margins: [f64; Question::ALL.len()],
 }
@@ -33,7 +35,8 @@ impl Rules {
         let margin = judgement.margin.abs();
         let margins = Question::ALL
             .map(|question| judgement.margins.get(question.key()).map_or(margin, |margin| margin.abs()));
-        Self { confidence, margin, margins }
+        let tolerance = judgement.tolerance.filter(|share| (0.0..=1.0).contains(share));
+        Self { confidence, margin, tolerance, margins }
     }
 
     /// The margin by which the rates of this errno are judged.

@@ -249,7 +249,7 @@ fn join(seen: &[String]) -> String {
 }
 
 /// `0.1 to 1.3 points higher`, of an interval that does not hold 0.
-fn shift(interval: Interval) -> String {
+pub(super) fn shift(interval: Interval) -> String {
     let (low, high) =
         (interval.low.abs().min(interval.high.abs()), interval.low.abs().max(interval.high.abs()));
     format!(

@@ -14,6 +14,7 @@ use crate::record::Run;
 use crate::record::format::{BlockRecord, BlockStatus, Origin};
 
 use super::controls::Sight;
+use super::expectation;
 use super::measured::Measured;
 use super::model::{
     CellReason, CellStatus, CellSummary, IdleRule, NotCounted, NotCountedBecause, OriginCounts, Quantiles,
@@ -61,7 +62,11 @@ pub(super) fn summarise(
         blocks: u32::try_from(measured.blocks.len()).unwrap_or(u32::MAX),
         origin: origins(&measured.blocks),
         returns: tally.returns.clone(),
+        unreturned: tally.unreturned,
         outcomes: tally.outcomes.clone(),
+        expectation: expectation::of(measured, rules),
+        peer_outcomes: measured.peer.outcomes.clone(),
+        peer_expectation: expectation::of_peer(measured, rules),
         rst_before_call: measured.rst_before_call(),
         rates: Question::ALL.into_iter().map(|q| (q, rate(q.count(tally), rules))).collect(),
         latency_ns: timed,

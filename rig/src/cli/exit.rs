@@ -24,7 +24,8 @@ pub enum Exit {
     Short = 3,
     /// The testbed cannot be used.
     Testbed = 4,
-    /// An alert fired, or a comparison shows a difference that is news, however small.
+    /// An alert fired, or a comparison shows a difference that is news, however small, or surely more trials than are tolerated ended otherwise than their
+    /// scenario expects.
     Alert = 5,
     /// Interrupted; the record is complete up to there.
     Interrupted = 130,

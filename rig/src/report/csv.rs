@@ -4,8 +4,11 @@
 //! Units: shares of 1. Errors: none.
 //! Tests: golden reports; `tests/golden/dictionary.rs` holds the descriptions against `docs/record.md`.
 
-use crate::analysis::model::{CellStatus, CellSummary, ControlSummary, Question, Rate, ReportModel, told};
+use crate::analysis::model::{
+    CellStatus, CellSummary, ControlSummary, Expectation, Question, Rate, ReportModel, told,
+};
 
+use super::outcomes::{expectation_word, in_field};
 use super::status::{control_words, status_word};
 
 /// A column.
@@ -99,6 +102,53 @@ impl Column {
             "Why the control has not passed, in words; empty where it has, or the cell is none.",
             |row| row.control.map_or_else(String::new, |control| told(&control.failure)),
         ),
+        column(
+            "outcomes",
+            "Number of trials by outcome, `outcome=count`, the most frequent first, separated by `;`.",
+            |row| in_field(&row.cell.outcomes),
+        ),
+        column(
+            "unreturned",
+            "Number of trials that their deadline cut while the verdict call was under way: they have an outcome, and no return.",
+            |row| row.cell.unreturned.to_string(),
+        ),
+        column(
+            "expectation",
+            "What comes of the outcomes that the scenario expects: `as expected`, `within tolerance`, `unexpected`, `known` or `not judged`; empty, as are the \
+             following columns, where it expects nothing in particular.",
+            |row| expected(row, |of| expectation_word(of.status).to_owned()),
+        ),
+        column("unexpected", "Number of trials that ended otherwise; a part of `trials`.", |row| {
+            expected(row, |of| of.unexpected.to_string())
+        }),
+        column("unexpected_share", "`unexpected / trials`, a share of 1.", |row| {
+            expected(row, |of| of.share.to_string())
+        }),
+        column("unexpected_low", "Lower bound of that share, at `confidence`.", |row| {
+            expected(row, |of| of.low.to_string())
+        }),
+        column("unexpected_high", "Upper bound of that share.", |row| {
+            expected(row, |of| of.high.to_string())
+        }),
+        column(
+            "tolerance",
+            "The share of 1 that the run tolerates; empty where it was not declared.",
+            |row| expected(row, |of| of.tolerance.map_or_else(String::new, |share| share.to_string())),
+        ),
+        column("known", "Why it is known that trials end otherwise; empty where it is not.", |row| {
+            expected(row, |of| of.known.clone().unwrap_or_default())
+        }),
+        column(
+            "peer_outcomes",
+            "As `outcomes`, of the peer's steps; `unfinished` where the block ended first.",
+            |row| in_field(&row.cell.peer_outcomes),
+        ),
+        column("peer_expectation", "As `expectation`, of the peer's steps.", |row| {
+            peer_expected(row, |of| expectation_word(of.status).to_owned())
+        }),
+        column("peer_unexpected", "As `unexpected`, of the peer's steps.", |row| {
+            peer_expected(row, |of| of.unexpected.to_string())
+        }),
     ];
 }
 
@@ -115,6 +165,14 @@ pub(super) fn render(model: &ReportModel) -> String {
     }
     let bytes = rows.into_inner().expect(written);
     String::from_utf8(bytes).expect("all fields are text")
+}
+
+fn expected(row: &Row<'_>, value: impl Fn(&Expectation) -> String) -> String {
+    row.cell.expectation.as_ref().map(value).unwrap_or_default()
+}
+
+fn peer_expected(row: &Row<'_>, value: impl Fn(&Expectation) -> String) -> String {
+    row.cell.peer_expectation.as_ref().map(value).unwrap_or_default()
 }
 
 fn parameters(cell: &CellSummary) -> String {

@@ -10,9 +10,11 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::analysis::model::{
     Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
-    ReportModel, told,
+    ExpectationStatus, OutcomeComparison, ReportModel, told,
 };
 use crate::analysis::words::{Rounding, count, enough, p_value, percent};
+
+use super::outcomes::{expectation_word, in_words, surprises, unreturned};
 
 pub(super) fn render(model: &ReportModel) -> String {
     let mut report = Report::new(format!("rig {}", model.run.id));
@@ -22,9 +24,11 @@ pub(super) fn render(model: &ReportModel) -> String {
     controls.add_test_cases(model.controls.iter().map(control));
     let mut comparisons = TestSuite::new("comparisons");
     comparisons.add_test_cases(model.comparisons.iter().map(comparison));
+    let mut outcomes = TestSuite::new("outcomes");
+    outcomes.add_test_cases(model.outcome_comparisons.iter().map(outcome_comparison));
     let mut alerts = TestSuite::new("alerts");
     alerts.add_test_cases(model.alerts.iter().map(alert));
-    report.add_test_suites([cells, controls, comparisons, alerts]);
+    report.add_test_suites([cells, controls, comparisons, outcomes, alerts]);
     let mut text = report.to_string().expect("a string takes all");
     if !text.ends_with('\n') {
         text.push('\n');
@@ -35,8 +39,14 @@ pub(super) fn render(model: &ReportModel) -> String {
 fn cell(cell: &CellSummary) -> TestCase {
     let reason = told(&cell.reason);
     let status = match cell.status {
-        CellStatus::Complete => TestCaseStatus::success(),
         CellStatus::Skipped => skipped(&reason),
+        CellStatus::Complete | CellStatus::Short | CellStatus::Blind if cell.is_unexpected() => {
+            let unexpected = |(status, words)| (status == ExpectationStatus::Unexpected).then_some(words);
+            let short = (cell.status != CellStatus::Complete).then_some(reason);
+            let all: Vec<String> = surprises(cell).into_iter().filter_map(unexpected).chain(short).collect();
+            failure(&all.join("; "), "unexpected")
+        }
+        CellStatus::Complete => TestCaseStatus::success(),
         CellStatus::Short => failure(&reason, "short"),
         CellStatus::Blind => failure(&reason, "blind"),
     };
@@ -45,12 +55,20 @@ fn cell(cell: &CellSummary) -> TestCase {
     if cell.trials > 0 {
         let returns: Vec<String> =
             cell.returns.iter().map(|(label, n)| format!("{label}: {}", count(*n))).collect();
-        case.set_system_out(format!(
+        let mut lines = vec![format!(
             "{} trials, {} void; returns {}",
             count(cell.trials),
             count(cell.void),
             returns.join(", ")
-        ));
+        )];
+        lines.extend(unreturned(cell));
+        lines.push(format!("ended as {}", in_words(&cell.outcomes)));
+        lines.extend(
+            surprises(cell)
+                .into_iter()
+                .map(|(status, words)| format!("{}: {words}", expectation_word(status))),
+        );
+        case.set_system_out(lines.join("\n"));
     }
     case
 }
@@ -102,6 +120,45 @@ fn comparison(comparison: &Comparison) -> TestCase {
     let subject = subject(&comparison.scenario, &comparison.parameters);
     let name = format!("{subject} {} {} {}", comparison.kernel, comparison.path, comparison.errno);
     named(name, &comparison.configuration, status)
+}
+
+/// One case for each pair of cells, with the outcome that decides it.
+fn outcome_comparison(one: &OutcomeComparison) -> TestCase {
+    let words = one.leader().map_or_else(String::new, |leader| {
+        format!(
+            "{} in {} of {} trials and in {} of {} on the host: difference {}, between {} and {}, corrected p {}",
+            leader.outcome,
+            count(leader.x2),
+            count(one.n2),
+            count(leader.x1),
+            count(one.n1),
+            percent(leader.difference, Rounding::Nearest),
+            percent(leader.low, Rounding::Down),
+            percent(leader.high, Rounding::Up),
+            p_value(leader.p_adjusted)
+        )
+    });
+    let margin = percent(one.margin, Rounding::Nearest);
+    let status = match one.verdict {
+        ComparisonVerdict::Differs if one.alert => failure(&words, "outcomes"),
+        ComparisonVerdict::DiffersWithinTheMargin if one.alert => {
+            failure(&format!("{words}, less than the margin of {margin}"), "outcomes")
+        }
+        ComparisonVerdict::Differs
+        | ComparisonVerdict::DiffersWithinTheMargin
+        | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
+        ComparisonVerdict::NotEnoughTrials => {
+            let needed = one.trials_needed.map(|n| format!("{} a side would do; ", enough(n)));
+            skipped(&format!(
+                "not enough trials for the margin of {margin}: {}{words}",
+                needed.unwrap_or_default()
+            ))
+        }
+        ComparisonVerdict::Blind => skipped(&format!("blind: {}", told(&one.reason))),
+        ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&one.reason))),
+    };
+    let subject = subject(&one.scenario, &one.parameters);
+    named(format!("{subject} {} {} outcomes", one.kernel, one.path), &one.configuration, status)
 }
 
 fn subject(scenario: &str, parameters: &BTreeMap<String, String>) -> String {

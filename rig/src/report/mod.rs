@@ -8,6 +8,7 @@ mod answer;
 mod csv;
 mod json;
 mod junit;
+mod outcomes;
 mod schema;
 mod status;
 mod table;

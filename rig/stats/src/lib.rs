@@ -1,4 +1,4 @@
-//! Exact statistics for rare counts: intervals, two-sample comparison, multiplicity, equivalence, power.
+//! Exact statistics for rare counts: intervals, two-sample comparison, blocks, multiplicity, equivalence, power.
 //!
 //! Holds pure functions over counts; must not know files, cells, errnos or anything else of `rig`.
 //! Units: shares of 1. Counts up to 2^53, which a double holds exactly.
@@ -14,6 +14,7 @@ pub mod equivalence;
 pub mod interval;
 pub mod multiple;
 pub mod power;
+pub mod relabel;
 pub mod special;
 pub mod stratified;
 
@@ -23,6 +24,7 @@ pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;
 pub use power::detectable;
+pub use relabel::{Relabelled, relabel};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
 
 /// So many hits in so many trials.

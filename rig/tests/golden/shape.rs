@@ -14,8 +14,17 @@ use crate::reports::{model, render};
 use crate::schema::{Checker, assert_run};
 
 /// Maps whose keys are data, not names of the contract.
-const MAPS: [&str; 8] =
-    ["latency_ns", "outcomes", "parameters", "path_counters", "rates", "returns", "sysctls", "void_reasons"];
+const MAPS: [&str; 9] = [
+    "latency_ns",
+    "outcomes",
+    "parameters",
+    "path_counters",
+    "peer_outcomes",
+    "rates",
+    "returns",
+    "sysctls",
+    "void_reasons",
+];
 
 /// What scripts rely on: added to, never renamed or given another meaning.
 const CONTRACT: &[(&str, &[&str])] = &[
@@ -43,6 +52,38 @@ const CONTRACT: &[(&str, &[&str])] = &[
             "outcomes.*",
             "rst_before_call",
             "anomalies",
+            "unreturned",
+            "expectation",
+            "peer_expectation",
+        ],
+    ),
+    (
+        "cells[].expectation.",
+        &["status", "expected[]", "unexpected", "n", "share", "low", "high", "tolerance", "known"],
+    ),
+    (
+        "outcome_comparisons[].",
+        &[
+            "scenario",
+            "path",
+            "parameters.*",
+            "kernel",
+            "baseline",
+            "configuration",
+            "n1",
+            "n2",
+            "outcomes[].outcome",
+            "outcomes[].x1",
+            "outcomes[].x2",
+            "outcomes[].p_adjusted",
+            "level",
+            "method",
+            "family",
+            "blocks.p_value",
+            "blocks.smallest_p",
+            "leading",
+            "known",
+            "verdict",
         ],
     ),
     ("cells[].rates.*.", &["count", "n", "low", "high", "confidence", "method"]),
@@ -262,7 +303,23 @@ fn json_says_what_csv_says() {
             {
                 assert_eq!(cell[column], *row[column], "{column}");
             }
-            for column in ["trials", "trials_wanted", "void", "blocks"] {
+            let pairs = row["outcomes"].split(';').filter_map(|one| one.rsplit_once('='));
+            let outcomes: serde_json::Map<String, Value> = pairs
+                .map(|(outcome, n)| (outcome.to_owned(), n.parse::<u64>().expect("a count").into()))
+                .collect();
+            assert_eq!(cell["outcomes"], Value::Object(outcomes));
+            let expectation = &cell["expectation"];
+            assert_eq!(expectation["status"].as_str().expect("text").replace('_', " "), row["expectation"]);
+            assert_eq!(expectation["unexpected"].to_string(), row["unexpected"]);
+            for (key, column) in [
+                ("share", "unexpected_share"),
+                ("low", "unexpected_low"),
+                ("high", "unexpected_high"),
+                ("tolerance", "tolerance"),
+            ] {
+                assert_eq!(expectation[key].as_f64(), row[column].parse().ok(), "{column}");
+            }
+            for column in ["trials", "trials_wanted", "void", "blocks", "unreturned"] {
                 assert_eq!(cell[column].to_string(), row[column], "{column}");
             }
             let count = if cell["status"] == "skipped" { String::new() } else { rate["count"].to_string() };

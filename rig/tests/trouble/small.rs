@@ -49,9 +49,28 @@ fn a_scenario_of_ones_own_is_checked_and_played_by_its_path() {
     let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/fin.toml")).unwrap();
     fs::write(lab.path().join("mine.toml"), shipped).unwrap();
     lab.run("scenario check mine.toml").expect(0).says(&["valid"]);
-    lab.run("scenario run ./mine.toml --trials 20")
-        .expect(0)
-        .says(&["20 trials, 0 void", "readable,data,eof"]);
+    lab.run("scenario run ./mine.toml --trials 20").expect(0).says(&[
+        "20 trials, 0 void",
+        "readable,data,eof",
+        "as expected: all of 20 trials",
+    ]);
+}
+
+/// The call succeeds in every trial, and what it leads to is not what the file says.
+#[test]
+fn an_expectation_that_no_trial_keeps_is_told_and_is_an_alert() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = Lab::new("");
+    let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/fin.toml")).unwrap();
+    let wrong = shipped.replace("\"readable,data,eof\"", "\"readable,data,ECONNRESET\"");
+    assert_ne!(wrong, shipped);
+    fs::write(lab.path().join("mine.toml"), wrong).unwrap();
+    lab.run("scenario run ./mine.toml --trials 20").expect(5).says(&[
+        "UNEXPECTED: 20 of 20 trials ended otherwise than expected: readable,data,eof (expected readable,data,ECONNRESET)",
+        "tolerated is 0.5 %",
+    ]);
 }
 
 #[test]

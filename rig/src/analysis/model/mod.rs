@@ -9,9 +9,11 @@ mod because;
 mod caution;
 mod control;
 mod errno_seen;
+mod expectation;
 mod headline;
 mod machine;
 mod order;
+mod outcomes;
 mod place;
 mod question;
 mod reason;
@@ -30,9 +32,11 @@ pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use control::{ControlStatus, ControlSummary};
 pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
+pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
 pub use headline::{GuestRate, Headline};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
+pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
 pub use place::{Ground, RanOn};
 pub use question::Question;
 pub use reason::{
@@ -46,7 +50,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 1;
+pub const REPORT_FORMAT_MINOR: u32 = 2;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -70,13 +74,16 @@ pub struct ReportModel {
     pub controls: Vec<ControlSummary>,
     /// Every virtual cell against its bare-metal cell, three times: for EBADF, for ENOENT and for any errno.
     pub comparisons: Vec<Comparison>,
+    /// Every virtual cell against its bare-metal cell by how their trials ended: outcome by outcome, and block by block.
+    pub outcome_comparisons: Vec<OutcomeComparison>,
     /// Every claim that a cell of the run tests, in the order of their ids.
     pub hypotheses: Vec<Hypothesis>,
     /// What the run says of ENOENT and of EBADF over all cells of its base program, for each kind of guest; empty where no cell can stand for it.
     pub headlines: Vec<Headline>,
     /// Who set errno, place by place: the kernel's return, and what the C library's `errno` held after a failure, after a success and after localtime().
     pub errno_sources: Vec<ErrnoSource>,
-    /// One plain sentence per errno: physical against virtual, with bounds.
+    /// One plain sentence per errno: physical against virtual, with bounds. Then one for each scenario, path and configuration whose trials end otherwise
+    /// than on bare metal, and one for each whose trials end otherwise than the scenario expects.
     pub sentences: Vec<String>,
     /// Errnos that no scenario expects, surely above the rate that the matrix declares in `[alert]`.
     pub alerts: Vec<Alert>,
@@ -138,6 +145,9 @@ pub struct RunSummary {
     /// The same for each errno that is compared: its own margin, or `margin` where none was declared for it.
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub margins: BTreeMap<Question, f64>,
+    /// The share of a cell's trials (of 1) that may end as its scenario does not expect; null where the run declares none (format of the record older
+    /// than 2.1): then no expectation is judged.
+    pub tolerance: Option<f64>,
 }
 
 /// How a cell ended.
@@ -194,11 +204,21 @@ pub struct CellSummary {
     pub blocks: u32,
     /// How the targets of those blocks came to life.
     pub origin: OriginCounts,
-    /// Number of trials by what the verdict call's raw system call returned: `1`, `0`, or -1 and the errno's name, `-1/EBADF`.
+    /// Number of trials by what the verdict call's raw system call returned: `1`, `0`, or -1 and the errno's name, `-1/EBADF`. With `unreturned` they
+    /// add up to `trials`.
     #[schemars(with = "BTreeMap<String, u64>")]
     pub returns: BTreeMap<Returned, u64>,
+    /// Number of trials that their deadline cut while the verdict call was under way: they have an outcome, and no return.
+    pub unreturned: u64,
     /// Number of trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas.
     pub outcomes: BTreeMap<String, u64>,
+    /// How many trials ended otherwise than the scenario expects; null where it expects nothing in particular.
+    pub expectation: Option<Expectation>,
+    /// Number of trials by what the peer's steps ended as; `unfinished` where the block ended first. Absent where no peer said anything.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peer_outcomes: BTreeMap<String, u64>,
+    /// The same as `expectation` of the peer's steps; null where the scenario expects nothing in particular of them.
+    pub peer_expectation: Option<Expectation>,
     /// Number of trials in which TCP_INFO said CLOSE right before the verdict call: the RST had been processed.
     pub rst_before_call: u64,
     /// Number of trials by TCP state (`tcpi_state`) right before the verdict call and then by outcome, where the state could be read.
@@ -233,6 +253,13 @@ pub struct CellSummary {
     /// Files with the packets of these blocks (pcapng), under the run's folder; absent where none were kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<String>,
+}
+
+impl CellSummary {
+    /// Whether surely more of its trials than are tolerated ended otherwise than its scenario expects, here or at the peer.
+    pub fn is_unexpected(&self) -> bool {
+        [&self.expectation, &self.peer_expectation].into_iter().flatten().any(Expectation::is_alert)
+    }
 }
 
 /// Number of blocks by how their target came to life.

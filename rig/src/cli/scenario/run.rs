@@ -8,16 +8,19 @@ use std::sync::Arc;
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rig_protocol::{Lane, Returned, TrialRecord};
+use rig_protocol::{Lane, Returned, Tally, TrialRecord};
+use rig_stats::Confidence;
 
 use super::parameters::resolve;
-use crate::analysis::words::count as thousands;
+use crate::analysis::judge_outcomes;
+use crate::analysis::model::Expectation;
+use crate::analysis::words::{Rounding, count as thousands, percent};
 use crate::campaign::{Once, play_once};
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
-use crate::matrix::{Cell, HOST_KERNEL, Matrix, Subject};
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, Settings, Subject};
 use crate::path::{PathCounter, PathSpec};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
 use crate::runner::Attempt;
@@ -61,11 +64,44 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let attempt = attempt(&arguments, &scenario, scenario.complete(&given), path, resolved, seed);
     let Once { record, trials } = play_once(attempt.clone(), arguments.examples)?;
-    print(&describe(&attempt, &record, &trials))?;
+    let judged = judge(&attempt, &record);
+    print(&describe(&attempt, &record, &trials, &judged))?;
     Ok(match record.status {
+        BlockStatus::Complete if judged.iter().any(|(_, of)| of.is_alert()) => Exit::Alert,
         BlockStatus::Complete if record.tally.trials == arguments.trials => Exit::Done,
         BlockStatus::Complete | BlockStatus::Void { .. } | BlockStatus::Aborted { .. } => Exit::Short,
     })
+}
+
+/// The outcomes of the client and of the peer beside those that the scenario expects, by the tolerance and confidence of a run that declares none.
+fn judge(attempt: &Attempt, record: &BlockRecord) -> Vec<(&'static str, Expectation)> {
+    let Settings { tolerance, confidence, .. } = Settings::default();
+    let confidence = Confidence::new(confidence).expect("the default is a confidence");
+    let script = &attempt.cell.subject.script;
+    let of =
+        |expected: &[String], tally: &Tally| judge_outcomes(expected, tally, Some(tolerance), confidence);
+    let client = of(&script.expect, &record.tally).map(|of| ("", of));
+    let peer = of(&script.expect_peer, &record.peer_tally).map(|of| ("at the peer ", of));
+    client.into_iter().chain(peer).collect()
+}
+
+/// `UNEXPECTED: 100 of 100 trials ended otherwise ...`, or that all are as expected.
+fn describe_expectation(who: &str, of: &Expectation) -> String {
+    if of.n == 0 {
+        return String::new();
+    }
+    let bounds = format!(
+        "{}, between {} and {}; tolerated is {}",
+        percent(of.share, Rounding::Nearest),
+        percent(of.low, Rounding::Down),
+        percent(of.high, Rounding::Up),
+        percent(of.tolerance.unwrap_or(0.0), Rounding::Nearest)
+    );
+    match of.unexpected {
+        0 => format!("as expected: {who}all of {} trials ({bounds})\n", thousands(of.n)),
+        _ if of.is_alert() => format!("UNEXPECTED: {who}{}; {bounds}\n", of.words()),
+        _ => format!("within tolerance: {who}{}; {bounds}\n", of.words()),
+    }
 }
 
 fn named_path(name: &str, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
@@ -113,7 +149,12 @@ fn attempt(
 }
 
 /// Counts, then the trials that were kept, one line per step.
-fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> String {
+fn describe(
+    attempt: &Attempt,
+    record: &BlockRecord,
+    trials: &[TrialRecord],
+    judged: &[(&'static str, Expectation)],
+) -> String {
     let tally = &record.tally;
     let mut out = format!(
         "{}  seed {}\n{} trials, {} void, {} anomalies, {:.1} s\n",
@@ -149,6 +190,7 @@ fn describe(attempt: &Attempt, record: &BlockRecord, trials: &[TrialRecord]) -> 
             out.push_str(&format!("  {:>9}  {label}\n", thousands(count)));
         }
     }
+    judged.iter().for_each(|(who, of)| out.push_str(&describe_expectation(who, of)));
     for (name, histogram) in &tally.latency {
         let quantile = |q: f64| histogram.quantile(q) as f64 / 1e6;
         out.push_str(&format!(

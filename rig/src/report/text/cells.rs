@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use rig_protocol::Returned;
 
-use crate::analysis::model::{CellSummary, ErrnoSeen, Question, Rate, ReportModel};
+use crate::analysis::model::{CellSummary, ErrnoSeen, ExpectationStatus, Question, Rate, ReportModel};
 use crate::analysis::words::{Rounding, count, percent_number};
 
+use super::super::outcomes::{expectation_word, in_words, surprises, unreturned};
 use super::super::status::status_word;
 use super::super::table::Align::{Left, Right};
 use super::super::table::{Table, wrap};
@@ -79,11 +80,7 @@ fn notes(table: &mut Table, cell: &CellSummary) {
     if cell.errno_seen.misleads() {
         table.note(left_in_errno(&cell.errno_seen));
     }
-    if !cell.path_counters.is_empty() {
-        let ends: Vec<String> =
-            cell.outcomes.iter().map(|(outcome, n)| format!("{outcome} in {}", count(*n))).collect();
-        table.note(format!("ended as {}", ends.join("; ")));
-    }
+    ends(table, cell);
     if !cell.mechanisms.is_empty() {
         table.note(format!("on the way: {}", cell.mechanisms.join("; ")));
     }
@@ -100,6 +97,24 @@ fn notes(table: &mut Table, cell: &CellSummary) {
         Some(reason) => table.note(format!("{}: {reason}", status_word(cell.status))),
         None if cell.void > 0 => table.note(void_reasons(cell)),
         None => {}
+    }
+}
+
+/// How its trials ended, and which of them should not have.
+pub(super) fn ends(table: &mut Table, cell: &CellSummary) {
+    if cell.trials > 0 {
+        table.note(format!("ended as {}", in_words(&cell.outcomes)));
+    }
+    if let Some(words) = unreturned(cell) {
+        table.note(words);
+    }
+    if cell.peer_expectation.is_some() && !cell.peer_outcomes.is_empty() {
+        table.note(format!("the peer ended as {}", in_words(&cell.peer_outcomes)));
+    }
+    for (status, words) in surprises(cell) {
+        let word = expectation_word(status);
+        let alert = status == ExpectationStatus::Unexpected;
+        table.note(format!("{}: {words}", if alert { word.to_uppercase() } else { word.to_owned() }));
     }
 }
 

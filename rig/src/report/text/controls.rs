@@ -8,6 +8,7 @@ use crate::analysis::words::{Rounding, count, percent_number};
 use super::super::status::control_words;
 use super::super::table::Align::{Left, Right};
 use super::super::table::Table;
+use super::cells::ends;
 use super::gather::{SkippedCells, section, void_reasons};
 
 pub(super) fn write(out: &mut String, model: &ReportModel) {
@@ -62,6 +63,7 @@ fn row(table: &mut Table, control: &ControlSummary, cell: Option<&CellSummary>) 
         table.note(failure.to_string());
     }
     let Some(cell) = cell.filter(|cell| cell.trials > 0) else { return };
+    ends(table, cell);
     match &cell.reason {
         Some(CellReason::Short(shortage)) => table.note(format!("short: {shortage}")),
         Some(_) | None if cell.void > 0 => table.note(void_reasons(cell)),

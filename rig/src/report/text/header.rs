@@ -22,7 +22,14 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
     let qemu = if environment.qemu.is_empty() { "no QEMU" } else { &environment.qemu };
     line("guests", format!("{}; {qemu}", accelerator(environment)));
     let confidence = percent(run.confidence, Rounding::Nearest);
-    line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}", margins(run)));
+    let tolerated = run.tolerance.map(|share| {
+        let share = percent(share, Rounding::Nearest);
+        format!(
+            "; surely more than {share} of a cell's trials that its scenario does not expect are an alert"
+        )
+    });
+    let tolerated = tolerated.unwrap_or_default();
+    line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}{tolerated}", margins(run)));
 }
 
 /// The margins, those that are equal together; in one word where all are.

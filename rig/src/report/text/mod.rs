@@ -12,6 +12,7 @@ mod errnos;
 mod found;
 mod gather;
 mod header;
+mod outcomes;
 
 use crate::analysis::model::ReportModel;
 
@@ -23,6 +24,7 @@ pub(super) fn render(model: &ReportModel, further: &str) -> String {
     cells::write(&mut out, model);
     controls::write(&mut out, model);
     comparisons::write(&mut out, model);
+    outcomes::write(&mut out, model);
     errnos::write(&mut out, model);
     claims::write(&mut out, model);
     gather::section(&mut out, "Again, from the files alone");
