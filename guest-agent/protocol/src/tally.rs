@@ -291,7 +291,7 @@ mod tests {
 
     /// A script with one lane of these steps.
     fn script(ops: Vec<Op>) -> Script {
-        let step = |op| Step { op, verdict: false, outcome: false, may_fail: false };
+        let step = Step::of;
         let steps = ops.into_iter().map(step).collect();
         let lane = Lane { name: "client".into(), side: Side::Target, steps };
         Script {

@@ -286,6 +286,8 @@ fn spelled(kind: FieldKind) -> String {
         FieldKind::Errno => "\"EBADF\"".to_owned(),
         FieldKind::Choice(words) => format!("\"{}\"", words[0]),
         FieldKind::Mark => "\"m\"".to_owned(),
+        FieldKind::Duration => "\"3min\"".to_owned(),
+        FieldKind::TimeRange => "\"1ms..2ms\"".to_owned(),
     }
 }
 
@@ -294,8 +296,16 @@ fn every_operation_of_the_protocol_can_be_written_in_a_scenario() {
     for schema in
         schemas().iter().filter(|schema| !["accept", "connect", "mark", "await"].contains(&schema.name))
     {
-        let fields: String =
-            schema.fields.iter().map(|field| format!(", {} = {}", field.name, spelled(field.kind))).collect();
+        // Of two alternatives the first.
+        let first = |index: usize, name: Option<&str>| {
+            !schema.fields[..index].iter().any(|field| Some(field.name) == name)
+        };
+        let given =
+            schema.fields.iter().enumerate().filter(|(index, field)| first(*index, field.alternative));
+        let fields: String = given
+            .map(|(_, field)| field)
+            .map(|field| format!(", {} = {}", field.name, spelled(field.kind)))
+            .collect();
         let text = format!(
             r#"
 title = "t"
