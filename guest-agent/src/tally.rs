@@ -8,9 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rig_protocol::{
-    Errno, Observed, Op, Progress, Returned, Script, Side, Step, StepLog, Tally, TrialRecord,
-};
+use rig_protocol::{Errno, Observed, Op, Progress, Returned, Side, Step, StepLog, Tally, TrialRecord};
 
 use crate::interp::LaneLog;
 use crate::ops::Seen;
@@ -133,7 +131,7 @@ impl Ledger {
                 None
             }
         };
-        bound_outcomes(&plan.script, &shard.tally, &mut shard.outcome);
+        plan.script.bound_outcome(&shard.tally.outcomes, &mut shard.outcome);
         let tally = &mut shard.tally;
         tally.trials += 1;
         count(&mut tally.returns, &Returned::of_raw(verdict.map_or(0, |seen| seen.returned)));
@@ -206,13 +204,6 @@ impl Ledger {
             sums.placements = sequence.placements(&sums.outcomes);
         }
         sums
-    }
-}
-
-/// A new outcome of a shard that has many gives up its numbers, so that sums stay small.
-fn bound_outcomes(script: &Script, tally: &Tally, outcome: &mut String) {
-    if tally.outcomes.len() >= Script::MOST_OUTCOMES && !tally.outcomes.contains_key(outcome.as_str()) {
-        *outcome = script.without_numbers(outcome);
     }
 }
 

@@ -20,6 +20,7 @@ mod placement;
 mod returned;
 mod schema;
 mod script;
+mod state;
 mod tally;
 mod value;
 
@@ -36,5 +37,6 @@ pub use placement::{Placed, Placement, PlacementBuilder, Placements};
 pub use returned::{NotAReturn, Returned};
 pub use schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player, Wait};
 pub use script::{Lane, Script, Side, Step, UnreachableInjection};
-pub use tally::{Tally, TcpState};
+pub use state::TcpState;
+pub use tally::Tally;
 pub use value::{Delay, Mark, Slot, TimeClass, TimeRange};

@@ -4,10 +4,12 @@
 //! Units: nanoseconds.
 //! Errors: none; `rig`'s script room has validated everything before it builds one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pattern::without_numbers;
 use crate::{Call, Observed, Op, Timing, matches_outcome};
 
 /// Which end of the connection a lane runs on.
@@ -130,6 +132,18 @@ pub struct Script {
 }
 
 impl Script {
+    /// A worker that has counted so many different outcomes gives up the numbers in further ones: three reads of up to 64 KiB each have
+    /// more outcomes than a block has trials, and sums are sent and kept in memory.
+    pub const MOST_OUTCOMES: usize = 256;
+
+    /// Takes the numbers out of an outcome that is new to counts which have [`Script::MOST_OUTCOMES`] already: each is then as the scenario
+    /// expects it (`data=1..60000`), or `*`. What was expected stays so, and what was not does not become so.
+    pub fn bound_outcome(&self, counted: &BTreeMap<String, u64>, outcome: &mut String) {
+        if counted.len() >= Self::MOST_OUTCOMES && !counted.contains_key(outcome.as_str()) {
+            *outcome = without_numbers(&self.expect, outcome);
+        }
+    }
+
     /// The lanes of one side, in file order.
     pub fn lanes_of(&self, side: Side) -> impl Iterator<Item = &Lane> {
         self.lanes.iter().filter(move |lane| lane.side == side)
@@ -177,6 +191,27 @@ mod tests {
         assert_eq!([0, 1_000, 2_000].map(|ns| label(&close, 0, ns)), ["ok:early", "ok", "ok:late"]);
         let write = Op::Write { socket: Slot(0), data: None, bytes: Some(9) };
         assert_eq!(label(&Step::of(write), 8, 0), "short");
+    }
+
+    #[test]
+    fn an_outcome_keeps_its_numbers_until_the_counts_are_full() {
+        let (name, sockets, marks, lanes) = ("t".to_owned(), vec![], vec![], vec![]);
+        let expect = vec!["data=1..1000".to_owned()];
+        let script = Script { name, sockets, marks, lanes, expect, expect_peer: vec![], deadline_ns: None };
+        let mut counted: BTreeMap<String, u64> = (1..256).map(|n| (format!("data={n}"), 1)).collect();
+        let bounded = |counted: &BTreeMap<String, u64>, outcome: &str| {
+            let mut outcome = outcome.to_owned();
+            script.bound_outcome(counted, &mut outcome);
+            outcome
+        };
+        assert_eq!(counted.len(), 255);
+        assert_eq!(bounded(&counted, "data=999"), "data=999");
+        counted.insert("data=256".to_owned(), 1);
+        assert_eq!(bounded(&counted, "data=999"), "data=1..1000");
+        assert_eq!(bounded(&counted, "data=1001"), "data=*");
+        assert_eq!(bounded(&counted, "data=7"), "data=7", "it is counted already");
+        assert_eq!(bounded(&counted, "ECONNRESET"), "ECONNRESET");
+        assert!(script.expects("data=1..1000") && !script.expects("data=*"));
     }
 
     /// Ids of cells are hashes of this form: what a step does not ask for is not in it.

@@ -29,7 +29,20 @@ pub(super) fn typical_wait(script: &Script) -> Duration {
             })
             .sum::<Duration>()
     };
-    script.lanes.iter().map(|each| lane(&each.steps)).max().unwrap_or_default()
+    let waits = script.lanes.iter().map(|each| lane(&each.steps)).max().unwrap_or_default();
+    match script.deadline_ns {
+        Some(ns) if expects_deadline(script) => waits.max(Duration::from_nanos(ns)),
+        Some(_) | None => waits,
+    }
+}
+
+/// The label of a call that the trial's deadline cut.
+const CUT: &str = "deadline";
+
+/// Whether a trial that goes as expected always lasts until its deadline.
+fn expects_deadline(script: &Script) -> bool {
+    let cut = |pattern: &String| pattern.split(',').next_back() == Some(CUT);
+    !script.expect.is_empty() && script.expect.iter().all(cut)
 }
 
 /// The label of a select() that returned 0, as the agent writes it.
@@ -61,6 +74,15 @@ mod tests {
         let silent = silent.resolve(&BTreeMap::new()).expect("its defaults are sound").script;
         let expect = outcomes.iter().map(|&outcome| outcome.to_owned()).collect();
         Script { expect, ..silent }
+    }
+
+    #[test]
+    fn a_deadline_is_waited_for_where_nothing_else_is_expected() {
+        let with = |outcomes: &[&str]| Script { deadline_ns: Some(180_000_000_000), ..expecting(outcomes) };
+        assert_eq!(typical_wait(&with(&["deadline"])), Duration::from_secs(180));
+        assert_eq!(typical_wait(&with(&["deadline", "readable,deadline"])), Duration::from_secs(180));
+        assert!(typical_wait(&with(&["deadline", "readable"])) < Duration::from_secs(180));
+        assert!(typical_wait(&expecting(&["deadline"])) < Duration::from_secs(180));
     }
 
     #[test]

@@ -88,12 +88,12 @@ impl<'s> Possible<'s> {
         }
         let enough = open || cut.is_some() || fixed.len() == self.steps.len();
         if fixed.len() > self.steps.len() || !enough {
-            return Some(self.miscounted(fixed.len()));
+            return Some(self.miscounted(fixed.len(), failures.len()));
         }
         fixed.iter().zip(&self.steps).find_map(|(label, step)| strange(label, step))
     }
 
-    fn miscounted(&self, fixed: usize) -> Impossible {
+    fn miscounted(&self, fixed: usize, failures: usize) -> Impossible {
         let steps = self.steps.len();
         let names: Vec<&str> = self.steps.iter().map(|step| step.op.name()).collect();
         let mut help = if names.is_empty() {
@@ -108,8 +108,9 @@ impl<'s> Possible<'s> {
             help.push_str(&format!("; or the whole outcome is `{}`", self.words.join("` or `")));
         }
         let plural = if fixed == 1 { "" } else { "s" };
+        let besides = if failures > 0 { " besides those of failing steps" } else { "" };
         Impossible::new(
-            format!("this outcome has {fixed} label{plural}, but the script produces {steps}"),
+            format!("this outcome has {fixed} label{plural}{besides}, but the script produces {steps}"),
             help,
         )
     }

@@ -42,6 +42,16 @@ pub fn parse_delay(text: &str) -> Result<Delay, Wrong> {
     Ok(Delay::Uniform { low_ns, high_ns })
 }
 
+/// A time that is the same in every trial, in nanoseconds.
+fn parse_fixed(text: &str) -> Result<u64, Wrong> {
+    match parse_delay(text)? {
+        Delay::Fixed { ns } => Ok(ns),
+        Delay::Uniform { .. } => {
+            Err(Wrong::with_help("a random time", "this time is the same in every trial: write `3min`"))
+        }
+    }
+}
+
 /// `950ms..1100ms`: both ends belong to it.
 ///
 /// # Errors
@@ -137,7 +147,7 @@ pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
         FieldKind::Delay => {
             parse_delay(text).map(|delay| serde_json::to_value(delay).expect("plain data serialises"))
         }
-        FieldKind::Duration => parse_ns(text.trim()).map(|ns| json!(ns)),
+        FieldKind::Duration => parse_fixed(text).map(|ns| json!(ns)),
         FieldKind::TimeRange => {
             parse_time_range(text).map(|range| serde_json::to_value(range).expect("plain data serialises"))
         }

@@ -447,6 +447,44 @@ mod tests {
         }
     }
 
+    /// Every key that no shipped scenario has.
+    const SCRIPTED: &str = r#"
+title = "t"
+expect = ["ok=60000:slow,data=1..60000,**", "ok=60000:other,deadline"]
+deadline = "3min"
+[lane.client]
+steps = [
+    { op = "connect", socket = "c" },
+    { op = "write", socket = "c", bytes = 60000, verdict = true, count = true, time = { fast = "0ms..1ms", slow = "1ms..2s" } },
+    { op = "read", socket = "c", bytes = 65536, count = true },
+    { op = "tcp_state", socket = "c", outcome = true, within = "0ms..5ms" },
+]
+[lane.peer]
+expect = ["data=60000", "unfinished"]
+steps = [ { op = "accept", socket = "c" }, { op = "read", socket = "c", bytes = 65536, count = true } ]
+"#;
+
+    #[test]
+    fn a_cell_with_every_key_of_the_language_is_the_same_after_disk() {
+        let scenario = crate::script::Scenario::parse("t", "t.toml", SCRIPTED).expect("sound");
+        let script = Arc::new(scenario.resolve(&BTreeMap::new()).expect("no parameters").script);
+        let mut record = shipped().remove(0);
+        record.cell = Cell::of(Subject { script, ..record.cell.subject });
+        let tree = serde_json::to_value(&record).expect("plain data");
+        let read: CellRecord = serde_json::from_value(tree.clone()).expect("its own words");
+        assert_eq!(read, record);
+        assert_eq!(read.cell.subject.id(), read.cell.id, "nothing that the id is made of is lost");
+        let step = &tree["script"]["lanes"][0]["steps"][1];
+        assert_eq!(step["arguments"], json!({ "socket": 0, "bytes": 60_000 }));
+        assert_eq!(step["count"], json!(true));
+        let slow = json!({ "name": "slow", "range": { "low_ns": 1_000_000, "high_ns": 2_000_000_000_u64 } });
+        assert_eq!(step["time"][1], slow);
+        let step = &tree["script"]["lanes"][0]["steps"][3];
+        assert_eq!(step["within"], json!({ "low_ns": 0, "high_ns": 5_000_000 }));
+        assert_eq!(tree["script"]["expect_peer"], json!(["data=60000", "unfinished"]));
+        assert_eq!(tree["script"]["deadline_ns"], json!(180_000_000_000_u64));
+    }
+
     #[test]
     fn what_this_rig_does_not_know_is_named() {
         let record = shipped().remove(0);
