@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rig_protocol::{
-    Assignment, Delay, FailureReport, Lane, Op, Player, Role, Script, Side, Slot, Step, UnreachableInjection,
-    Wait,
+    Assignment, Delay, FailureReport, Lane, Op, Player, Role, Script, Side, Slot, Step, Timing,
+    UnreachableInjection, Wait,
 };
 
 use crate::sys::socket::KernelAddress;
@@ -225,10 +225,21 @@ fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
             Op::Read { bytes, .. } if *bytes == 0 || *bytes > MAX_READ_BYTES => {
                 return refuse(format!("{place}: {bytes} bytes are not in 1..={MAX_READ_BYTES}"));
             }
+            Op::Write { data, bytes, .. }
+                if data.is_some() == bytes.is_some() || bytes.is_some_and(|n| n > Op::MOST_BYTES_SENT) =>
+            {
+                let most = Op::MOST_BYTES_SENT;
+                return refuse(format!("{place}: either data, or a number of bytes up to {most}"));
+            }
             Op::Inject { errno, rate_ppm } if !(1..=4095).contains(&errno.0) || *rate_ppm > 1_000_000 => {
                 return refuse(format!("{place}: errno {} at {rate_ppm} ppm", errno.0));
             }
             _ => {}
+        }
+        if let Some(Timing::Classes(classes)) = &step.timing
+            && classes.is_empty()
+        {
+            return refuse(format!("{place}: there is no class of times"));
         }
         if let Some(Delay::Uniform { low_ns, high_ns }) = step.op.delay()
             && low_ns > high_ns
@@ -252,7 +263,7 @@ mod tests {
     use super::*;
 
     fn step(op: Op) -> Step {
-        Step { op, verdict: false, outcome: false, may_fail: false }
+        Step::of(op)
     }
 
     fn select(call: Call) -> Step {
@@ -321,6 +332,9 @@ mod tests {
     fn what_cannot_be_played_is_refused_with_its_reason() {
         let connect = || step(Op::Connect { socket: Slot(0) });
         let accept = || step(Op::Accept { socket: Slot(0) });
+        let write = |data: Option<&str>, bytes| {
+            step(Op::Write { socket: Slot(0), data: data.map(str::to_owned), bytes })
+        };
         let inject = |rate_ppm| step(Op::Inject { errno: Errno::ENOENT, rate_ppm });
         let with = |change: fn(&mut Assignment)| {
             let mut changed = target(vec![connect(), select(Call::Select)]);
@@ -338,6 +352,16 @@ mod tests {
             (target(vec![accept(), select(Call::Select)]), "only the peer accepts"),
             (target(vec![step(Op::Mark { mark: Mark(1) }), select(Call::Select)]), "there is no mark 1"),
             (target(vec![step(Op::Read { socket: Slot(0), bytes: 0 }), select(Call::Select)]), "0 bytes"),
+            (target(vec![write(None, None), select(Call::Select)]), "either data, or a number of bytes"),
+            (
+                target(vec![write(Some("A"), Some(1)), select(Call::Select)]),
+                "either data, or a number of bytes",
+            ),
+            (target(vec![write(None, Some((1 << 26) + 1)), select(Call::Select)]), "up to 67108864"),
+            (
+                target(vec![Step { timing: Some(Timing::Classes(vec![])), ..select(Call::Select) }]),
+                "no class of times",
+            ),
             (target(vec![inject(1), select(Call::Pselect6)]), "must use call"),
             (target(vec![inject(1), select(Call::Libc)]), "must use call"),
             (target(vec![select(Call::Select), inject(1)]), "must use call"),

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rig_protocol::{Errno, Op, Progress, Returned, Side, StepLog, Tally, TrialRecord};
+use rig_protocol::{Errno, Observed, Op, Progress, Returned, Side, Step, StepLog, Tally, TrialRecord};
 
 use crate::interp::LaneLog;
 use crate::ops::Seen;
@@ -131,6 +131,7 @@ impl Ledger {
                 None
             }
         };
+        plan.script.bound_outcome(&shard.tally.outcomes, &mut shard.outcome);
         let tally = &mut shard.tally;
         tally.trials += 1;
         count(&mut tally.returns, &Returned::of_raw(verdict.map_or(0, |seen| seen.returned)));
@@ -244,7 +245,7 @@ fn void_reason(plan: &Plan, finished: &Finished<'_>) -> Option<String> {
 
 /// Writes the labels of the steps that make up the outcome, in order of begin; gives the verdict step's observation.
 fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Option<Seen> {
-    let mut parts: Vec<(Seen, &Op)> = Vec::new();
+    let mut parts: Vec<(Seen, &Step)> = Vec::new();
     let mut verdict = None;
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
         for seen in &log.seen {
@@ -253,16 +254,17 @@ fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Opti
                 verdict = Some(*seen);
             }
             if step.verdict || step.outcome {
-                parts.push((*seen, &step.op));
+                parts.push((*seen, step));
             }
         }
     }
     parts.sort_by_key(|(seen, _)| seen.begin_ns);
-    for (index, (seen, op)) in parts.into_iter().enumerate() {
+    for (index, (seen, step)) in parts.into_iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        op.schema().labels.write(out, seen.returned, seen.ready);
+        let Seen { returned, ready, begin_ns, end_ns, .. } = seen;
+        step.write_label(out, &Observed { returned, ready, elapsed_ns: end_ns - begin_ns });
     }
     verdict
 }

@@ -2,6 +2,8 @@
 //!
 //! Root, namespaces of our own. Nothing is timed; a bound is only there for a hang. What a host lacks is said, and that test does nothing else.
 
+#[path = "paths/cases.rs"]
+mod cases;
 #[path = "support/laboratory.rs"]
 mod laboratory;
 #[path = "paths/lying.rs"]

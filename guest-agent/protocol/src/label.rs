@@ -1,15 +1,15 @@
 //! Labels: the words that stand for what a step returned, and that make up an outcome.
 //!
-//! Holds the one place where a return value, and what was ready, becomes a word. Must not count, and knows no operation: rows of the table choose from here.
-//! The words are part of the scenario language: `expect` patterns are written with them.
-//! Units: none. Errors: none; an errno is a label like any other.
+//! Holds the one place where a return value, what was ready and how long it took become words. Must not count, and knows no operation:
+//! rows of the table choose from here. The words are part of the scenario language: `expect` patterns are written with them.
+//! A label is `WORD`, `WORD=NUMBER`, `WORD:TIME` or `WORD=NUMBER:TIME`. Units: nanoseconds. Errors: none; an errno is a label like any other.
 //! Tests: below.
 
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Errno;
+use crate::{Errno, TcpState, TimeClass, TimeRange};
 
 /// Which of the verdict call's descriptors were ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,40 +22,169 @@ pub struct Readiness {
     pub exceptional: bool,
 }
 
+/// What a step saw, as far as its label tells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// What the call returned; a failure is `-errno`.
+    pub returned: i64,
+    /// What was ready, of a call that waits for readiness.
+    pub ready: Option<Readiness>,
+    /// Begin to end of the call, in nanoseconds.
+    pub elapsed_ns: u64,
+}
+
 /// The words for a step's success. A failure's word is the name of its errno, for every operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Labels {
     /// Every word that can be written, besides names of errnos. Several kinds of readiness are joined by `+`.
     pub words: &'static [&'static str],
-    write: fn(&mut String, i64, Readiness),
+    /// The words behind which the return can stand as a number: `data=4`.
+    pub counted: &'static [&'static str],
+    /// Whether the number always stands there, and not only where the step asks for it.
+    pub always: bool,
+    write: fn(&mut String, Success),
+}
+
+/// A return that is no failure, with what decides on its word.
+#[derive(Debug, Clone, Copy)]
+struct Success {
+    returned: i64,
+    ready: Readiness,
+    /// How many bytes the call was asked to send.
+    payload: Option<u64>,
 }
 
 impl Labels {
     /// `ok`, whatever was returned.
-    pub const OK: Self = Self { words: &["ok"], write: |out, _, _| out.push_str("ok") };
+    pub const OK: Self =
+        Self { words: &["ok"], counted: &[], always: false, write: |out, _| out.push_str("ok") };
 
     /// By the number of bytes that were read: `data`, or `eof` for none.
     pub const BYTES: Self = Self {
         words: &["data", "eof"],
-        write: |out, returned, _| out.push_str(if returned == 0 { "eof" } else { "data" }),
+        counted: &["data"],
+        write: |out, success| out.push_str(if success.returned == 0 { "eof" } else { "data" }),
+        ..Self::OK
+    };
+
+    /// By the number of bytes that were taken: `ok` for all, `short` for fewer.
+    pub const SENT: Self = Self {
+        words: &["ok", "short"],
+        counted: &["ok", "short"],
+        write: |out, Success { returned, payload, .. }| {
+            let whole = payload.is_none_or(|asked| returned.unsigned_abs() >= asked);
+            out.push_str(if whole { "ok" } else { "short" });
+        },
+        ..Self::OK
+    };
+
+    /// The number of bytes that wait: `pending=4`.
+    pub const PENDING_BYTES: Self = Self {
+        words: &["pending"],
+        counted: &["pending"],
+        always: true,
+        write: |out, _| out.push_str("pending"),
+    };
+
+    /// The TCP state's name.
+    pub const TCP_STATE: Self = Self {
+        words: &[
+            "ESTABLISHED",
+            "SYN_SENT",
+            "SYN_RECV",
+            "FIN_WAIT1",
+            "FIN_WAIT2",
+            "TIME_WAIT",
+            "CLOSE",
+            "CLOSE_WAIT",
+            "LAST_ACK",
+            "LISTEN",
+            "CLOSING",
+            "NEW_SYN_RECV",
+            "unknown",
+        ],
+        write: |out, success| out.push_str(TcpState(u8::try_from(success.returned).unwrap_or(0)).name()),
+        ..Self::OK
     };
 
     /// By the errno that the call read as its value: its name, or `ok` for none.
     pub const PENDING_ERRNO: Self = Self {
-        words: &["ok"],
-        write: |out, returned, _| if returned == 0 { out.push_str("ok") } else { write_errno(out, returned) },
+        write: |out, success| match success.returned {
+            0 => out.push_str("ok"),
+            errno => write_errno(out, errno),
+        },
+        ..Self::OK
     };
 
     /// By what was ready: `readable`, `writable`, `exceptional` or several joined by `+`, or `timeout`.
-    pub const READINESS: Self =
-        Self { words: &["readable", "writable", "exceptional", "timeout", "none"], write: write_readiness };
+    pub const READINESS: Self = Self {
+        words: &["readable", "writable", "exceptional", "timeout", "none"],
+        write: |out, success| write_readiness(out, success.returned, success.ready),
+        ..Self::OK
+    };
 
-    /// Writes the label of a step that returned `returned`.
-    pub fn write(&self, out: &mut String, returned: i64, ready: Option<Readiness>) {
-        match Errno::of_return(returned) {
-            Some(Errno(number)) => write_errno(out, i64::from(number)),
-            None => (self.write)(out, returned, ready.unwrap_or_default()),
+    /// Writes the label of a call that was asked to send `payload` bytes; with its number where `count` asks for it.
+    pub(crate) fn write(&self, out: &mut String, seen: &Observed, payload: Option<u64>, count: bool) {
+        let Observed { returned, ready, .. } = *seen;
+        if let Some(Errno(number)) = Errno::of_return(returned) {
+            return write_errno(out, i64::from(number));
         }
+        let begin = out.len();
+        (self.write)(out, Success { returned, ready: ready.unwrap_or_default(), payload });
+        if (count || self.always) && self.counted.contains(&&out[begin..]) {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "={returned}");
+        }
+    }
+}
+
+/// What a label says of the time that its step took: a word behind a colon, `ok:slow`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// Nothing within the range, [`Timing::EARLY`] and [`Timing::LATE`] outside.
+    Within(TimeRange),
+    /// The name of the first class that the time lies in, or [`Timing::OTHER`].
+    Classes(Vec<TimeClass>),
+}
+
+impl Timing {
+    /// Sooner than the range.
+    pub const EARLY: &'static str = "early";
+    /// Later than the range.
+    pub const LATE: &'static str = "late";
+    /// In no class.
+    pub const OTHER: &'static str = "other";
+
+    /// The word for a step that took `elapsed_ns`.
+    pub fn word(&self, elapsed_ns: u64) -> Option<&str> {
+        let place = |range: TimeRange| match elapsed_ns {
+            ns if ns < range.low_ns => Some(Self::EARLY),
+            ns if ns > range.high_ns => Some(Self::LATE),
+            _ => None,
+        };
+        match self {
+            Self::Within(range) => place(*range),
+            Self::Classes(classes) => {
+                let found = classes.iter().find(|class| place(class.range).is_none());
+                Some(found.map_or(Self::OTHER, |class| class.name.as_str()))
+            }
+        }
+    }
+
+    /// Every word that it can say.
+    pub fn words(&self) -> Vec<&str> {
+        match self {
+            Self::Within(_) => vec![Self::EARLY, Self::LATE],
+            Self::Classes(classes) => {
+                classes.iter().map(|class| class.name.as_str()).chain([Self::OTHER]).collect()
+            }
+        }
+    }
+
+    /// Whether a label can stand without a word: a time is within its range, and always in some class.
+    pub fn may_be_silent(&self) -> bool {
+        matches!(self, Self::Within(_))
     }
 }
 
@@ -89,46 +218,101 @@ mod tests {
 
     use super::*;
 
-    fn label(labels: Labels, returned: i64, ready: [bool; 3]) -> String {
+    fn written(labels: Labels, returned: i64, ready: [bool; 3], payload: Option<u64>, count: bool) -> String {
         let [readable, writable, exceptional] = ready;
+        let ready = Some(Readiness { readable, writable, exceptional });
         let mut out = String::new();
-        labels.write(&mut out, returned, Some(Readiness { readable, writable, exceptional }));
+        labels.write(&mut out, &Observed { returned, ready, elapsed_ns: 0 }, payload, count);
         out
     }
 
+    fn label(labels: Labels, returned: i64, ready: [bool; 3]) -> String {
+        written(labels, returned, ready, None, false)
+    }
+
+    const NOTHING: [bool; 3] = [false; 3];
+
     #[test]
     fn each_kind_of_labels_has_its_words() {
-        let nothing = [false; 3];
         assert_eq!(label(Labels::READINESS, 1, [true, false, false]), "readable");
         assert_eq!(label(Labels::READINESS, 2, [true, true, false]), "readable+writable");
         assert_eq!(label(Labels::READINESS, 3, [true; 3]), "readable+writable+exceptional");
         assert_eq!(label(Labels::READINESS, 0, [true, false, false]), "timeout");
-        assert_eq!(label(Labels::READINESS, 1, nothing), "none");
+        assert_eq!(label(Labels::READINESS, 1, NOTHING), "none");
         assert_eq!(label(Labels::READINESS, -9, [true, false, false]), "EBADF");
-        assert_eq!(label(Labels::BYTES, 0, nothing), "eof");
-        assert_eq!(label(Labels::BYTES, 4, nothing), "data");
-        assert_eq!(label(Labels::BYTES, -104, nothing), "ECONNRESET");
-        assert_eq!(label(Labels::PENDING_ERRNO, 0, nothing), "ok");
-        assert_eq!(label(Labels::PENDING_ERRNO, 104, nothing), "ECONNRESET");
-        assert_eq!(label(Labels::PENDING_ERRNO, -9, nothing), "EBADF");
-        assert_eq!(label(Labels::OK, 0, nothing), "ok");
-        assert_eq!(label(Labels::OK, 7, nothing), "ok");
-        assert_eq!(label(Labels::OK, -4095, nothing), "errno 4095");
+        assert_eq!(label(Labels::BYTES, 0, NOTHING), "eof");
+        assert_eq!(label(Labels::BYTES, 4, NOTHING), "data");
+        assert_eq!(label(Labels::BYTES, -104, NOTHING), "ECONNRESET");
+        assert_eq!(label(Labels::PENDING_ERRNO, 0, NOTHING), "ok");
+        assert_eq!(label(Labels::PENDING_ERRNO, 104, NOTHING), "ECONNRESET");
+        assert_eq!(label(Labels::PENDING_ERRNO, -9, NOTHING), "EBADF");
+        assert_eq!(label(Labels::OK, 0, NOTHING), "ok");
+        assert_eq!(label(Labels::OK, 7, NOTHING), "ok");
+        assert_eq!(label(Labels::OK, -4095, NOTHING), "errno 4095");
+        assert_eq!(label(Labels::TCP_STATE, 7, NOTHING), "CLOSE");
+        assert_eq!(label(Labels::TCP_STATE, 13, NOTHING), "unknown");
+        assert_eq!(label(Labels::TCP_STATE, -9, NOTHING), "EBADF");
+        assert_eq!(label(Labels::PENDING_BYTES, 0, NOTHING), "pending=0");
+        assert_eq!(label(Labels::PENDING_BYTES, -9, NOTHING), "EBADF");
+    }
+
+    #[test]
+    fn a_number_stands_behind_the_word_where_it_is_asked_for() {
+        let of = |labels, returned, payload, count| written(labels, returned, NOTHING, payload, count);
+        assert_eq!(of(Labels::BYTES, 14_480, None, true), "data=14480");
+        assert_eq!(of(Labels::BYTES, 0, None, true), "eof");
+        assert_eq!(of(Labels::BYTES, -104, None, true), "ECONNRESET");
+        assert_eq!(of(Labels::SENT, 4, Some(4), false), "ok");
+        assert_eq!(of(Labels::SENT, 3, Some(4), false), "short");
+        assert_eq!(of(Labels::SENT, 0, Some(0), false), "ok");
+        assert_eq!(of(Labels::SENT, 60_000, Some(60_000), true), "ok=60000");
+        assert_eq!(of(Labels::SENT, 2_626_560, Some(67_108_864), true), "short=2626560");
+        assert_eq!(of(Labels::SENT, -32, Some(4), true), "EPIPE");
+        // An operation without counted words has no number, whatever is asked.
+        assert_eq!(of(Labels::OK, 7, None, true), "ok");
+    }
+
+    #[test]
+    fn a_time_is_in_its_range_with_both_ends_and_in_the_first_class_that_has_it() {
+        let range = |low_ns, high_ns| TimeRange { low_ns, high_ns };
+        let within = Timing::Within(range(10, 20));
+        let words = [9, 10, 20, 21].map(|ns| within.word(ns));
+        assert_eq!(words, [Some("early"), None, None, Some("late")]);
+        let class = |name: &str, range| TimeClass { name: name.to_owned(), range };
+        let classes = Timing::Classes(vec![class("fast", range(0, 10)), class("slow", range(10, 20))]);
+        let words = [0, 10, 11, 20, 21].map(|ns| classes.word(ns));
+        assert_eq!(words, ["fast", "fast", "slow", "slow", "other"].map(Some));
+        assert_eq!(within.words(), ["early", "late"]);
+        assert_eq!(classes.words(), ["fast", "slow", "other"]);
+        assert!(within.may_be_silent() && !classes.may_be_silent());
+    }
+
+    #[test]
+    fn the_states_have_the_kernel_s_names() {
+        let names: Vec<&str> = (1..=13).map(|state| TcpState(state).name()).collect();
+        assert_eq!(Labels::TCP_STATE.words, names);
     }
 
     /// What an expected outcome may be written with is what the agent writes: no word more, none less.
     #[test]
     fn the_words_are_those_that_successes_are_written_with() {
         for labels in crate::schemas().iter().map(|schema| schema.labels) {
-            let mut written = BTreeSet::new();
-            for returned in [0, 1, 2, 104] {
+            let (mut words, mut counted) = (BTreeSet::new(), BTreeSet::new());
+            for returned in (0..=13).chain([104]) {
                 for bits in 0..8 {
-                    let label = label(labels, returned, [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0]);
-                    written.extend(label.split('+').map(str::to_owned));
+                    let ready = [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0];
+                    let label = written(labels, returned, ready, Some(5), true);
+                    if let Some((word, _)) = label.split_once('=') {
+                        counted.insert(word.to_owned());
+                    }
+                    let word = label.split('=').next().expect("a part");
+                    words.extend(word.split('+').map(str::to_owned));
                 }
             }
-            written.retain(|word| word.parse::<Errno>().is_err());
-            assert_eq!(written, labels.words.iter().map(|word| (*word).to_owned()).collect());
+            words.retain(|word| word.parse::<Errno>().is_err());
+            let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(words, owned(labels.words));
+            assert_eq!(counted, owned(labels.counted));
         }
     }
 }

@@ -58,6 +58,8 @@ enum Shared<'a> {
     Sockets(&'a [Slot]),
     Delay(Delay),
     Mark(Mark),
+    /// So many bytes are asked to be sent.
+    Payload(u64),
     Nothing,
 }
 
@@ -92,9 +94,20 @@ impl FieldType for Mark {
     }
 }
 
+impl FieldType for Option<String> {
+    fn shared(&self) -> Shared<'_> {
+        self.as_ref().map_or(Shared::Nothing, |data| Shared::Payload(data.len() as u64))
+    }
+}
+
+impl FieldType for Option<u32> {
+    fn shared(&self) -> Shared<'_> {
+        self.map_or(Shared::Nothing, |bytes| Shared::Payload(u64::from(bytes)))
+    }
+}
+
 impl FieldType for u16 {}
 impl FieldType for u32 {}
-impl FieldType for String {}
 impl FieldType for Errno {}
 impl FieldType for Call {}
 impl FieldType for Shut {}
@@ -152,6 +165,9 @@ const NEW_SOCKET: FieldSchema = FieldSchema::defining("socket", FieldKind::Socke
 const fn required(name: &'static str, kind: FieldKind) -> FieldSchema {
     FieldSchema::required(name, kind)
 }
+
+/// How many bytes one call may be asked to send.
+const SENT: FieldKind = FieldKind::Count { low: 1, high: Op::MOST_BYTES_SENT as u64 };
 
 const fn sockets(name: &'static str) -> FieldSchema {
     FieldSchema::optional(name, FieldKind::Sockets, "[]")
@@ -250,13 +266,14 @@ operations! {
         follow_up: true,
     }
 
-    /// getsockopt `TCP_INFO`: the observation's value is `tcpi_state` (7 is CLOSE). tcp(7).
+    /// getsockopt `TCP_INFO`: the observation's value is `tcpi_state` (7 is CLOSE), its label the state's name. tcp(7).
     TcpState {
         /// Which.
         socket: Slot = SOCKET,
     } => {
         name: "tcp_state",
-        about: "read the state in TCP_INFO",
+        about: "read the state in TCP_INFO: the label is its name",
+        labels: Labels::TCP_STATE,
     }
 
     /// select(2): sets are built anew for every call, `nfds` is the highest descriptor + 1.
@@ -295,15 +312,20 @@ operations! {
         follow_up: true,
     }
 
-    /// send(2) with `MSG_NOSIGNAL`, once.
+    /// send(2) with `MSG_NOSIGNAL`, once: either these bytes, or so many of no meaning.
     Write {
         /// Which.
         socket: Slot = SOCKET,
         /// What.
-        data: String = required("data", FieldKind::Text),
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<String> = FieldSchema::either("data", FieldKind::Text, "bytes"),
+        /// How many, at most [`Op::MOST_BYTES_SENT`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bytes: Option<u32> = FieldSchema::either("bytes", SENT, "data"),
     } => {
         name: "write",
-        about: "send once",
+        about: "send once: a text, or so many bytes; `short` where fewer were taken",
+        labels: Labels::SENT,
         follow_up: true,
     }
 
@@ -313,7 +335,8 @@ operations! {
         socket: Slot = SOCKET,
     } => {
         name: "pending",
-        about: "count the bytes that can still be read (SIOCINQ)",
+        about: "count the bytes that can still be read (SIOCINQ): the label is `pending=4`",
+        labels: Labels::PENDING_BYTES,
     }
 
     /// fcntl(2) `F_GETFD`: the question whether a number is a valid descriptor, as careful programs ask it.
@@ -387,6 +410,9 @@ operations! {
 }
 
 impl Op {
+    /// The most bytes of no meaning that one call may be asked to send: 64 MiB, more than any socket takes at once.
+    pub const MOST_BYTES_SENT: u32 = 1 << 26;
+
     /// Its row of the table.
     pub fn schema(&self) -> &'static OpSchema {
         &SCHEMAS[self.row() as usize]
@@ -401,7 +427,7 @@ impl Op {
     pub fn sockets(&self) -> impl Iterator<Item = Slot> + '_ {
         let slots = |shared| match shared {
             Shared::Sockets(slots) => slots,
-            Shared::Delay(_) | Shared::Mark(_) | Shared::Nothing => &[],
+            Shared::Delay(_) | Shared::Mark(_) | Shared::Payload(_) | Shared::Nothing => &[],
         };
         self.shared().into_iter().flat_map(slots).copied()
     }
@@ -410,7 +436,7 @@ impl Op {
     pub fn delay(&self) -> Option<Delay> {
         self.shared().into_iter().find_map(|shared| match shared {
             Shared::Delay(delay) => Some(delay),
-            Shared::Sockets(_) | Shared::Mark(_) | Shared::Nothing => None,
+            Shared::Sockets(_) | Shared::Mark(_) | Shared::Payload(_) | Shared::Nothing => None,
         })
     }
 
@@ -418,7 +444,15 @@ impl Op {
     pub fn mark(&self) -> Option<Mark> {
         self.shared().into_iter().find_map(|shared| match shared {
             Shared::Mark(mark) => Some(mark),
-            Shared::Sockets(_) | Shared::Delay(_) | Shared::Nothing => None,
+            Shared::Sockets(_) | Shared::Delay(_) | Shared::Payload(_) | Shared::Nothing => None,
+        })
+    }
+
+    /// How many bytes it asks to be sent.
+    pub fn payload_bytes(&self) -> Option<u64> {
+        self.shared().into_iter().find_map(|shared| match shared {
+            Shared::Payload(bytes) => Some(bytes),
+            Shared::Sockets(_) | Shared::Delay(_) | Shared::Mark(_) | Shared::Nothing => None,
         })
     }
 
@@ -460,6 +494,8 @@ mod tests {
             FieldKind::Rate => json!(10_000),
             FieldKind::Errno => json!(9),
             FieldKind::Choice(words) => json!(words[0]),
+            FieldKind::Duration => json!(5),
+            FieldKind::TimeRange => json!({"low_ns": 1, "high_ns": 2}),
         }
     }
 
@@ -514,6 +550,7 @@ mod tests {
                 object.remove(field.wire);
                 let named = format!("{} without {}", schema.name, field.name);
                 match (build(object), field.default) {
+                    (built, None) if field.alternative.is_some() => assert!(built.is_ok(), "{named}"),
                     (built, None) => assert!(built.is_err(), "{named}"),
                     (built, Some("[]")) => assert_eq!(built.ok(), with(json!([])).ok(), "{named}"),
                     (built, Some(word)) => assert_eq!(built.ok(), with(json!(word)).ok(), "{named}"),
@@ -544,6 +581,34 @@ mod tests {
             assert!(!waits || schema.takes(FieldKind::Delay), "{} waits for no time", schema.name);
             assert_eq!(op.longest_wait(), Duration::from_nanos(if waits { 5 } else { 0 }), "{}", schema.name);
         }
+    }
+
+    /// Each of two alternatives names the other, and each alone builds an operation.
+    #[test]
+    fn alternatives_are_mutual() {
+        let mut pairs = vec![];
+        for schema in schemas() {
+            for field in schema.fields {
+                let Some(other) = field.alternative else { continue };
+                let other = schema.fields.iter().find(|field| field.name == other).expect(schema.name);
+                assert_eq!(other.alternative, Some(field.name));
+                let mut object = whole(schema);
+                object.remove(other.wire);
+                assert!(build(object).is_ok());
+                pairs.push((schema.name, field.name));
+            }
+        }
+        assert_eq!(pairs, [("write", "data"), ("write", "bytes")]);
+    }
+
+    #[test]
+    fn what_is_asked_to_be_sent_is_the_text_s_length_or_the_number() {
+        let write = |data: Option<&str>, bytes| {
+            Op::Write { socket: Slot(0), data: data.map(str::to_owned), bytes }.payload_bytes()
+        };
+        assert_eq!(write(Some("ABCD"), None), Some(4));
+        assert_eq!(write(None, Some(60_000)), Some(60_000));
+        assert_eq!(Op::Read { socket: Slot(0), bytes: 64 }.payload_bytes(), None);
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub enum FieldKind {
     Choice(Choice),
     /// A mark's name -> [`Mark`](crate::Mark).
     Mark,
+    /// `"3min"`: a time that is the same in every trial -> nanoseconds.
+    Duration,
+    /// `"950ms..1100ms"` -> [`TimeRange`](crate::TimeRange).
+    TimeRange,
 }
 
 /// One field of an operation.
@@ -50,12 +54,14 @@ pub struct FieldSchema {
     pub default: Option<&'static str>,
     /// The socket or mark that it names is *defined* by this step (`connect`, `accept`, `mark`).
     pub defines: bool,
+    /// Another field that may stand instead: exactly one of the two must be given.
+    pub alternative: Option<&'static str>,
 }
 
 impl FieldSchema {
     /// A field that must be given.
     pub(crate) const fn required(name: &'static str, kind: FieldKind) -> Self {
-        Self { name, wire: name, kind, default: None, defines: false }
+        Self { name, wire: name, kind, default: None, defines: false, alternative: None }
     }
 
     /// A field that may be left out.
@@ -66,6 +72,11 @@ impl FieldSchema {
     /// A field whose name begins to exist with this step.
     pub(crate) const fn defining(name: &'static str, kind: FieldKind) -> Self {
         Self { defines: true, ..Self::required(name, kind) }
+    }
+
+    /// A field that must be given, unless the field `alternative` is.
+    pub(crate) const fn either(name: &'static str, kind: FieldKind, alternative: &'static str) -> Self {
+        Self { alternative: Some(alternative), ..Self::required(name, kind) }
     }
 
     /// The same field under another key in the JSON form.

@@ -4,11 +4,13 @@
 //! Units: nanoseconds.
 //! Errors: none; `rig`'s script room has validated everything before it builds one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Op};
+use crate::pattern::without_numbers;
+use crate::{Call, Observed, Op, Timing, matches_outcome};
 
 /// Which end of the connection a lane runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,10 +33,31 @@ pub struct Step {
     /// Its label joins the outcome (`readable,data,ECONNRESET`); always true for the verdict step.
     #[serde(default, skip_serializing_if = "is_false")]
     pub outcome: bool,
-    /// Whether a failure (`-errno`) of this step is an observation like any other; otherwise, before the verdict, it
-    /// makes the trial void: the testbed did not bring the connection to the point where it is measured.
+    /// Read, and without effect: every failure of a call under test is an observation.
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_fail: bool,
+    /// Its label has the number that the call returned: `data=14480`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub count: bool,
+    /// What its label says of the time that the call took: `ok:slow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+}
+
+impl Step {
+    /// A step that does this, and whose label says no more than it must.
+    pub fn of(op: Op) -> Self {
+        Self { op, verdict: false, outcome: false, may_fail: false, count: false, timing: None }
+    }
+
+    /// Writes its label: the word for what it returned, with the number and the time that it asks for.
+    pub fn write_label(&self, out: &mut String, seen: &Observed) {
+        self.op.schema().labels.write(out, seen, self.op.payload_bytes(), self.count);
+        if let Some(word) = self.timing.as_ref().and_then(|timing| timing.word(seen.elapsed_ns)) {
+            out.push(':');
+            out.push_str(word);
+        }
+    }
 }
 
 #[expect(
@@ -109,6 +132,18 @@ pub struct Script {
 }
 
 impl Script {
+    /// A worker that has counted so many different outcomes gives up the numbers in further ones: three reads of up to 64 KiB each have
+    /// more outcomes than a block has trials, and sums are sent and kept in memory.
+    pub const MOST_OUTCOMES: usize = 256;
+
+    /// Takes the numbers out of an outcome that is new to counts which have [`Script::MOST_OUTCOMES`] already: each is then as the scenario
+    /// expects it (`data=1..60000`), or `*`. What was expected stays so, and what was not does not become so.
+    pub fn bound_outcome(&self, counted: &BTreeMap<String, u64>, outcome: &mut String) {
+        if counted.len() >= Self::MOST_OUTCOMES && !counted.contains_key(outcome.as_str()) {
+            *outcome = without_numbers(&self.expect, outcome);
+        }
+    }
+
     /// The lanes of one side, in file order.
     pub fn lanes_of(&self, side: Side) -> impl Iterator<Item = &Lane> {
         self.lanes.iter().filter(move |lane| lane.side == side)
@@ -129,32 +164,66 @@ impl Script {
     }
 }
 
-/// Whether an outcome is as a pattern says. Labels are compared one by one; `*` stands for any one label, a last `**` for any rest.
-pub fn matches_outcome(pattern: &str, outcome: &str) -> bool {
-    let mut labels = outcome.split(',');
-    for wanted in pattern.split(',') {
-        match (wanted, labels.next()) {
-            ("**", _) => return true,
-            ("*", Some(_)) => {}
-            (wanted, Some(label)) if wanted == label => {}
-            _ => return false,
-        }
-    }
-    labels.next().is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Delay, Slot, TimeClass, TimeRange};
+
+    fn label(step: &Step, returned: i64, elapsed_ns: u64) -> String {
+        let mut out = String::new();
+        step.write_label(&mut out, &Observed { returned, ready: None, elapsed_ns });
+        out
+    }
 
     #[test]
-    fn outcome_patterns_match_label_by_label() {
-        assert!(matches_outcome("readable,data,ECONNRESET", "readable,data,ECONNRESET"));
-        assert!(matches_outcome("readable,*", "readable,eof"));
-        assert!(!matches_outcome("readable,*", "readable"));
-        assert!(!matches_outcome("readable", "readable,data"));
-        assert!(matches_outcome("readable,**", "readable"));
-        assert!(matches_outcome("readable,**", "readable,data,ECONNRESET"));
-        assert!(!matches_outcome("EBADF,**", "readable,data"));
+    fn a_label_has_the_number_and_the_time_that_its_step_asks_for() {
+        let plain = Step::of(Op::Read { socket: Slot(0), bytes: 65_536 });
+        assert_eq!(label(&plain, 14_480, 7), "data");
+        let range = |low_ns, high_ns| TimeRange { low_ns, high_ns };
+        let classes = [("fast", range(0, 10)), ("slow", range(950, 1_100))];
+        let classes = classes.map(|(name, range)| TimeClass { name: name.to_owned(), range });
+        let step = Step { count: true, timing: Some(Timing::Classes(classes.to_vec())), ..plain };
+        assert_eq!(label(&step, 14_480, 7), "data=14480:fast");
+        assert_eq!(label(&step, 0, 1_000), "eof:slow");
+        assert_eq!(label(&step, -104, 500), "ECONNRESET:other");
+        let close = Step::of(Op::Close { socket: Slot(0) });
+        let close = Step { timing: Some(Timing::Within(range(950, 1_100))), ..close };
+        assert_eq!([0, 1_000, 2_000].map(|ns| label(&close, 0, ns)), ["ok:early", "ok", "ok:late"]);
+        let write = Op::Write { socket: Slot(0), data: None, bytes: Some(9) };
+        assert_eq!(label(&Step::of(write), 8, 0), "short");
+    }
+
+    #[test]
+    fn an_outcome_keeps_its_numbers_until_the_counts_are_full() {
+        let (name, sockets, marks, lanes) = ("t".to_owned(), vec![], vec![], vec![]);
+        let expect = vec!["data=1..1000".to_owned()];
+        let script = Script { name, sockets, marks, lanes, expect, expect_peer: vec![], deadline_ns: None };
+        let mut counted: BTreeMap<String, u64> = (1..256).map(|n| (format!("data={n}"), 1)).collect();
+        let bounded = |counted: &BTreeMap<String, u64>, outcome: &str| {
+            let mut outcome = outcome.to_owned();
+            script.bound_outcome(counted, &mut outcome);
+            outcome
+        };
+        assert_eq!(counted.len(), 255);
+        assert_eq!(bounded(&counted, "data=999"), "data=999");
+        counted.insert("data=256".to_owned(), 1);
+        assert_eq!(bounded(&counted, "data=999"), "data=1..1000");
+        assert_eq!(bounded(&counted, "data=1001"), "data=*");
+        assert_eq!(bounded(&counted, "data=7"), "data=7", "it is counted already");
+        assert_eq!(bounded(&counted, "ECONNRESET"), "ECONNRESET");
+        assert!(script.expects("data=1..1000") && !script.expects("data=*"));
+    }
+
+    /// Ids of cells are hashes of this form: what a step does not ask for is not in it.
+    #[test]
+    fn the_json_form_of_a_plain_step_is_its_operation_alone() {
+        let sleep = Step::of(Op::Sleep { duration: Delay::Fixed { ns: 5 } });
+        let text = serde_json::to_string(&sleep).expect("plain data");
+        assert_eq!(text, r#"{"op":{"op":"sleep","for":{"fixed":{"ns":5}}}}"#);
+        let whole =
+            Step { count: true, timing: Some(Timing::Within(TimeRange { low_ns: 1, high_ns: 2 })), ..sleep };
+        let text = serde_json::to_string(&whole).expect("plain data");
+        assert!(text.ends_with(r#","count":true,"timing":{"within":{"low_ns":1,"high_ns":2}}}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Step>(&text).expect("its own form"), whole);
     }
 }

@@ -7,44 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram, Op, Placed, Placements, Returned, Script};
-
-/// `tcpi_state` as include/net/tcp_states.h numbers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TcpState(pub u8);
-
-impl TcpState {
-    /// TCP_CLOSE: where a received RST leaves the socket.
-    pub const CLOSE: Self = Self(7);
-
-    /// The kernel's name.
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            1 => "ESTABLISHED",
-            2 => "SYN_SENT",
-            3 => "SYN_RECV",
-            4 => "FIN_WAIT1",
-            5 => "FIN_WAIT2",
-            6 => "TIME_WAIT",
-            7 => "CLOSE",
-            8 => "CLOSE_WAIT",
-            9 => "LAST_ACK",
-            10 => "LISTEN",
-            11 => "CLOSING",
-            12 => "NEW_SYN_RECV",
-            _ => "unknown",
-        }
-    }
-}
-
-impl std::fmt::Display for TcpState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.name() {
-            "unknown" => write!(f, "state {}", self.0),
-            name => f.write_str(name),
-        }
-    }
-}
+use crate::{Errno, Histogram, Op, Placed, Placements, Returned, Script, TcpState};
 
 /// The sums of one side's trials in one block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -291,7 +254,7 @@ mod tests {
 
     /// A script with one lane of these steps.
     fn script(ops: Vec<Op>) -> Script {
-        let step = |op| Step { op, verdict: false, outcome: false, may_fail: false };
+        let step = Step::of;
         let steps = ops.into_iter().map(step).collect();
         let lane = Lane { name: "client".into(), side: Side::Target, steps };
         Script {

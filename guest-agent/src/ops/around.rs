@@ -12,9 +12,9 @@ use crate::clock::now_ns;
 use crate::draw::Place;
 use crate::plan::StepPlan;
 use crate::stage::Stage;
-use crate::sys::errno;
 use crate::sys::readiness::FdSets;
 use crate::sys::socket::{self, KernelAddress};
+use crate::sys::{errno, filler};
 
 /// What one step saw; the compact form of the protocol's `StepLog`.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,10 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// For a lane of these steps.
     pub(crate) fn new(steps: &[StepPlan]) -> Self {
+        if steps.iter().any(|planned| matches!(planned.step.op, Op::Write { bytes: Some(_), .. })) {
+            // Made now, not in the first trial; where that fails each write says so.
+            let _ = filler::bytes(1);
+        }
         let buffer = |planned: &StepPlan| match planned.step.op {
             Op::Read { bytes, .. } => vec![0; bytes as usize],
             _ => Vec::new(),

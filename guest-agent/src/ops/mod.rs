@@ -46,8 +46,15 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
             let buffer = &mut scratch.buffers[usize::from(place.step)];
             around.timed(planned, || sys::socket::read(of(*socket), buffer))
         }
-        Op::Write { socket, data } => {
-            around.timed(planned, || sys::socket::send(of(*socket), data.as_bytes()))
+        Op::Write { socket, data, bytes } => {
+            let payload = match data {
+                Some(data) => Ok(data.as_bytes()),
+                None => sys::filler::bytes(bytes.unwrap_or_default()),
+            };
+            around.timed(planned, || match payload {
+                Ok(payload) => sys::socket::send(of(*socket), payload),
+                Err(errno) => -i64::from(errno.0),
+            })
         }
         Op::Pending { socket } => around.timed(planned, || sys::files::pending_bytes(of(*socket))),
         Op::FdCheck { socket } => around.timed(planned, || sys::files::descriptor_flags(of(*socket))),

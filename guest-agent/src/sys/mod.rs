@@ -7,6 +7,7 @@
 
 pub(crate) mod errno;
 pub(crate) mod files;
+pub(crate) mod filler;
 pub(crate) mod futex;
 pub(crate) mod interface;
 pub(crate) mod process;

@@ -217,7 +217,7 @@ pub(crate) fn returns(pairs: &[(&str, u64)]) -> BTreeMap<Returned, u64> {
 // ---- the small language: one socket `s` (slot 0), marks 0 and 1 ----
 
 pub(crate) fn step(op: Op) -> Step {
-    Step { op, verdict: false, outcome: false, may_fail: false }
+    Step::of(op)
 }
 
 pub(crate) trait Flags {
@@ -280,7 +280,7 @@ pub(crate) fn read() -> Step {
     step(Op::Read { socket: S, bytes: 64 })
 }
 pub(crate) fn write(data: &str) -> Step {
-    step(Op::Write { socket: S, data: data.to_owned() })
+    step(Op::Write { socket: S, data: Some(data.to_owned()), bytes: None })
 }
 pub(crate) fn localtime() -> Step {
     step(Op::Localtime {})

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use rig_protocol::{Delay, Op, Script, Step};
+use rig_protocol::{Delay, LabelParts, Op, Script, Step};
 
 /// Trials that begin per second, where the file does not say how many are under way at once: what an emulated guest on a busy host
 /// plays without dropping packets. More would measure overflowing queues; the same number on every configuration is what makes them comparable.
@@ -29,7 +29,20 @@ pub(super) fn typical_wait(script: &Script) -> Duration {
             })
             .sum::<Duration>()
     };
-    script.lanes.iter().map(|each| lane(&each.steps)).max().unwrap_or_default()
+    let waits = script.lanes.iter().map(|each| lane(&each.steps)).max().unwrap_or_default();
+    match script.deadline_ns {
+        Some(ns) if expects_deadline(script) => waits.max(Duration::from_nanos(ns)),
+        Some(_) | None => waits,
+    }
+}
+
+/// The label of a call that the trial's deadline cut.
+const CUT: &str = "deadline";
+
+/// Whether a trial that goes as expected always lasts until its deadline.
+fn expects_deadline(script: &Script) -> bool {
+    let cut = |pattern: &String| pattern.split(',').next_back() == Some(CUT);
+    !script.expect.is_empty() && script.expect.iter().all(cut)
 }
 
 /// The label of a select() that returned 0, as the agent writes it.
@@ -38,7 +51,7 @@ const TIMED_OUT: &str = "timeout";
 /// Whether a trial that goes as expected always waits its select() out: no other beginning of an outcome is expected.
 fn expects_timeout(script: &Script) -> bool {
     match script.expect.as_slice() {
-        [only] => only.split(',').next() == Some(TIMED_OUT),
+        [only] => only.split(',').next().is_some_and(|first| LabelParts::of(first).word == TIMED_OUT),
         _ => false,
     }
 }
@@ -64,10 +77,20 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_is_waited_for_where_nothing_else_is_expected() {
+        let with = |outcomes: &[&str]| Script { deadline_ns: Some(180_000_000_000), ..expecting(outcomes) };
+        assert_eq!(typical_wait(&with(&["deadline"])), Duration::from_secs(180));
+        assert_eq!(typical_wait(&with(&["deadline", "readable,deadline"])), Duration::from_secs(180));
+        assert!(typical_wait(&with(&["deadline", "readable"])) < Duration::from_secs(180));
+        assert!(typical_wait(&expecting(&["deadline"])) < Duration::from_secs(180));
+    }
+
+    #[test]
     fn a_timeout_is_waited_for_only_where_it_is_the_one_thing_expected() {
         let waiting = typical_wait(&expecting(&["timeout"]));
         assert!(waiting > Duration::ZERO);
         assert_eq!(typical_wait(&expecting(&["timeout,ok,data"])), waiting);
+        assert_eq!(typical_wait(&expecting(&["timeout:slow,ok,data"])), waiting);
         for others in [&["readable"][..], &["timeouts"], &["readable,timeout"], &["timeout", "EBADF"], &[]] {
             assert!(typical_wait(&expecting(others)) < waiting, "{others:?}");
         }

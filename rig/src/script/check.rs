@@ -8,17 +8,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rig_protocol::{FieldKind, Player, Script, Side};
 
-use super::outcome::{Impossible, impossible};
+use super::outcome::{Impossible, Possible};
 use super::resolve::unreachable_injection;
 use super::template::{Input, LaneTemplate, Scenario, StepTemplate};
+use super::timing::{deadline_fault, overlap};
 use crate::document::{Findings, Span};
 
+/// Where the file says what is no step's own.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) expect: Vec<(Input, Span)>,
+    pub(super) expect_peer: Vec<(Input, Span)>,
+    pub(super) deadline: Option<Span>,
+}
+
 /// Checks everything that can be said. Where something was wrong already, a missing thing may only be unread, and is not reported.
-pub(super) fn check(scenario: &Scenario, findings: &mut Findings, expect: &[(Input, Span)]) {
+pub(super) fn check(scenario: &Scenario, findings: &mut Findings, places: &Places) {
     let sound = findings.is_empty();
     check_sides(scenario, findings);
     check_verdict(scenario, findings, sound);
     check_peer(scenario, findings, sound);
+    check_label_keys(scenario, findings);
     if sound {
         check_marks(scenario, findings);
         check_definitions(scenario, findings);
@@ -27,7 +37,9 @@ pub(super) fn check(scenario: &Scenario, findings: &mut Findings, expect: &[(Inp
     if findings.is_empty() {
         let script = scenario.fill_in(&scenario.complete(&BTreeMap::new())).script;
         check_injections(scenario, &script, findings);
-        check_expectations(&script, expect, findings);
+        check_times(scenario, &script, places, findings);
+        check_expectations(&Possible::of_target(&script), &script.expect, &places.expect, findings);
+        check_expectations(&Possible::of_peer(&script), &script.expect_peer, &places.expect_peer, findings);
     }
 }
 
@@ -76,12 +88,44 @@ fn check_verdict(scenario: &Scenario, findings: &mut Findings, sound: bool) {
             .help("add `verdict = true` to the step whose return the cell counts");
     }
     let Some((verdict_lane, _)) = verdicts.first() else { return };
-    for lane in scenario.lanes.iter().filter(|lane| lane.span != verdict_lane.span) {
+    for lane in lanes_of(scenario, Side::Target).filter(|lane| lane.span != verdict_lane.span) {
         for step in lane.steps.iter().filter(|step| step.outcome == Some(true)) {
             findings
                 .report(step.span.clone(), "an outcome step is in another lane than the verdict", "in another lane")
                 .also(verdict_lane.span.clone(), "the verdict is in this lane")
                 .help("labels are joined in the order of one lane; the order of two lanes changes from trial to trial");
+        }
+    }
+}
+
+/// Keys that change a label stand only where the label is part of an outcome.
+fn check_label_keys(scenario: &Scenario, findings: &mut Findings) {
+    for lane in &scenario.lanes {
+        let verdict = lane.steps.iter().position(|step| step.verdict);
+        for (index, step) in lane.steps.iter().enumerate() {
+            let by_itself = lane.side == Side::Peer || verdict.is_some_and(|verdict| index > verdict);
+            let joins = step.verdict || step.outcome.unwrap_or(step.schema.follow_up && by_itself);
+            for (key, span) in step.label_keys.iter().filter(|_| !joins) {
+                findings
+                    .report(
+                        span.clone(),
+                        format!("`{key}` of a step that is not part of the outcome"),
+                        "changes a label that nobody sees",
+                    )
+                    .help("add `outcome = true` to the step, or remove this key");
+            }
+            if lane.side == Side::Peer && step.schema.follow_up && step.outcome == Some(false) {
+                findings
+                    .report(
+                        step.span.clone(),
+                        format!(
+                            "the label of the peer's `{}` is always part of its outcome",
+                            step.schema.name
+                        ),
+                        "`outcome = false` has no effect here",
+                    )
+                    .help("remove `outcome`; in `expect` of the lane `*` stands for any label");
+            }
         }
     }
 }
@@ -345,10 +389,28 @@ fn check_injections(scenario: &Scenario, script: &Script, findings: &mut Finding
     }
 }
 
+/// The deadline is behind the sleeps, and no time has two classes.
+fn check_times(scenario: &Scenario, script: &Script, places: &Places, findings: &mut Findings) {
+    if let (Some(span), Some(fault)) = (&places.deadline, deadline_fault(script)) {
+        findings.report(span.clone(), fault.message, fault.label).help(fault.help);
+    }
+    if let Some((lane, step, fault)) = overlap(script) {
+        let step = &scenario.lanes[lane].steps[step];
+        let span =
+            step.label_keys.iter().find(|(key, _)| *key == "time").map_or(&step.span, |(_, span)| span);
+        findings.report(span.clone(), fault.message, fault.label).help(fault.help);
+    }
+}
+
 /// Every pattern is well formed and can match.
-fn check_expectations(script: &Script, places: &[(Input, Span)], findings: &mut Findings) {
-    for (pattern, (_, span)) in script.expect.iter().zip(places) {
-        if let Some(Impossible { message, label, help }) = impossible(pattern, script) {
+fn check_expectations(
+    possible: &Possible<'_>,
+    patterns: &[String],
+    places: &[(Input, Span)],
+    findings: &mut Findings,
+) {
+    for (pattern, (_, span)) in patterns.iter().zip(places) {
+        if let Some(Impossible { message, label, help }) = possible.refuse(pattern) {
             findings.report(span.clone(), message, label).help(help);
         }
     }

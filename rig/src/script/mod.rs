@@ -2,7 +2,7 @@
 //!
 //! The way of a file, one module each: `read` takes its keys into a `template` (`reader` is what it knows so far, `step` and `value` read
 //! the smaller pieces), `check` asks what the steps mean together. The way of a cell: `resolve` admits the values of parameters, completes
-//! them by the defaults and fills them in; `outcome` asks whether what is expected can happen. `text` prints, `catalogue` has what is shipped.
+//! them by the defaults and fills them in; `outcome` asks whether what is expected can happen, `timing` whether its times fit to each other. `text` prints, `catalogue` has what is shipped.
 //! Must not know matrices or how steps are carried out. Units: nanoseconds inside, `5ms` outside.
 //! Errors: diagnostics with file, line, column, label and hint; they blame the scenario file, or whoever gave a parameter its value.
 //! Tests: `tests.rs` and beside the modules; wrong files in `tests/diagnostics.rs`.
@@ -16,6 +16,7 @@ mod resolve;
 mod step;
 mod template;
 mod text;
+mod timing;
 mod value;
 
 pub use crate::document::Wrong;

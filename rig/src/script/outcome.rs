@@ -4,9 +4,10 @@
 //! Units: labels. Errors: [`Impossible`], which blames whoever wrote the pattern.
 //! Tests: `tests.rs`, `tests/diagnostics.rs`.
 
-use rig_protocol::{Errno, Op, Script};
+use rig_protocol::{Errno, LabelParts, Lane, Script, Side, Step, numbers};
 
-use crate::document::hint;
+use super::value::parse_errno;
+use crate::document::{Wrong, hint};
 
 /// Why an expected outcome can never match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,59 +17,212 @@ pub(super) struct Impossible {
     pub(super) help: String,
 }
 
-/// The steps whose labels make up the outcome.
-fn outcome_steps(script: &Script) -> Vec<&Op> {
-    script
-        .lanes
-        .iter()
-        .filter(|lane| lane.steps.iter().any(|step| step.verdict))
-        .flat_map(|lane| lane.steps.iter().filter(|step| step.outcome).map(|step| &step.op))
-        .collect()
+impl Impossible {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), label: "can never match", help: help.into() }
+    }
 }
 
-/// Why no trial of the script can end as the pattern says, if none can.
-pub(super) fn impossible(pattern: &str, script: &Script) -> Option<Impossible> {
-    let steps = outcome_steps(script);
-    let labels: Vec<&str> = pattern.split(',').collect();
-    let names = || steps.iter().map(|op| op.name()).collect::<Vec<_>>().join(", ");
-    if let Some(at) = labels.iter().position(|label| label.is_empty() || label.trim() != *label) {
-        return Some(Impossible {
-            message: format!("label {} of this outcome is not a word", at + 1),
-            label: "empty, or with spaces",
-            help: "labels are joined by commas without spaces: \"readable,data,ECONNRESET\"".to_owned(),
-        });
-    }
-    let open = labels.last() == Some(&"**");
-    let fixed = labels.len() - usize::from(open);
-    if fixed > steps.len() || (!open && fixed < steps.len()) {
-        return Some(Impossible {
-            message: format!(
-                "this outcome has {fixed} label{}, but the script produces {}",
-                if fixed == 1 { "" } else { "s" },
-                steps.len()
-            ),
-            label: "can never match",
-            help: format!("the verdict and outcome steps are: {}; a last `**` stands for any rest", names()),
-        });
-    }
-    labels.iter().take(fixed).zip(steps).find_map(|(label, op)| strange(label, op))
+/// The label of a call that the trial's deadline cut; no other kind of label follows.
+const CUT: &str = "deadline";
+/// The outcome of a peer lane that the end of the block cut.
+const UNFINISHED: &str = "unfinished";
+/// The outcome of a peer lane without outcome steps.
+const PLAYED: &str = "played";
+
+/// What can make up an outcome of one side.
+#[derive(Debug)]
+pub(super) struct Possible<'s> {
+    /// The steps whose labels do, in order.
+    steps: Vec<&'s Step>,
+    /// Names of the operations that say `NAME:ERRNO` where they fail.
+    failing: Vec<&'static str>,
+    /// Outcomes that are one word, and come from no step.
+    words: &'static [&'static str],
 }
 
-/// A label that the operation never gives.
-fn strange(label: &str, op: &Op) -> Option<Impossible> {
-    let known = op.schema().labels.words;
-    if label == "*" || label.parse::<Errno>().is_ok() || label.split('+').all(|part| known.contains(&part)) {
+impl<'s> Possible<'s> {
+    /// Of the target: the verdict and outcome steps of the verdict's lane, and steps of any lane that fail.
+    pub(super) fn of_target(script: &'s Script) -> Self {
+        let has_verdict = |lane: &&Lane| lane.steps.iter().any(|step| step.verdict);
+        let lanes = script.lanes_of(Side::Target).filter(has_verdict);
+        let steps = lanes.flat_map(|lane| lane.steps.iter().filter(|step| step.outcome)).collect();
+        Self { steps, failing: failing(script, Side::Target), words: &[] }
+    }
+
+    /// Of the peer: the steps that say so, and those that tell how the connection looks.
+    pub(super) fn of_peer(script: &'s Script) -> Self {
+        let steps = script.lanes_of(Side::Peer).flat_map(|lane| &lane.steps);
+        let steps: Vec<&Step> = steps.filter(|step| step.outcome || step.op.schema().follow_up).collect();
+        let words: &[&str] = if steps.is_empty() { &[PLAYED, UNFINISHED] } else { &[UNFINISHED] };
+        Self { steps, failing: failing(script, Side::Peer), words }
+    }
+
+    /// Why no trial can end as the pattern says, if none can.
+    pub(super) fn refuse(&self, pattern: &str) -> Option<Impossible> {
+        if self.words.contains(&pattern) {
+            return None;
+        }
+        let labels: Vec<&str> = pattern.split(',').collect();
+        if let Some(at) = labels.iter().position(|label| label.is_empty() || label.trim() != *label) {
+            return Some(Impossible {
+                message: format!("label {} of this outcome is not a word", at + 1),
+                label: "empty, or with spaces",
+                help: "labels are joined by commas without spaces: \"readable,data,ECONNRESET\"".to_owned(),
+            });
+        }
+        let (failures, mut fixed): (Vec<&str>, Vec<&str>) =
+            labels.into_iter().partition(|label| is_failure(label));
+        if let Some(wrong) = failures.iter().find_map(|label| self.strange_failure(label)) {
+            return Some(wrong);
+        }
+        let open = fixed.last() == Some(&"**");
+        fixed.truncate(fixed.len() - usize::from(open));
+        let cut = fixed.iter().position(|label| *label == CUT);
+        if let Some(at) = cut {
+            if let Some(behind) = fixed[at..].iter().find(|label| **label != CUT) {
+                let message = format!("no label follows `{CUT}`, and here `{behind}` does");
+                return Some(Impossible::new(message, "a trial that its deadline cuts ends with that call"));
+            }
+            fixed.truncate(at);
+        }
+        let enough = open || cut.is_some() || fixed.len() == self.steps.len();
+        if fixed.len() > self.steps.len() || !enough {
+            return Some(self.miscounted(fixed.len(), failures.len()));
+        }
+        fixed.iter().zip(&self.steps).find_map(|(label, step)| strange(label, step))
+    }
+
+    fn miscounted(&self, fixed: usize, failures: usize) -> Impossible {
+        let steps = self.steps.len();
+        let names: Vec<&str> = self.steps.iter().map(|step| step.op.name()).collect();
+        let mut help = if names.is_empty() {
+            "no step of this lane is an outcome step".to_owned()
+        } else {
+            format!(
+                "the verdict and outcome steps are: {}; a last `**` stands for any rest",
+                names.join(", ")
+            )
+        };
+        if !self.words.is_empty() {
+            help.push_str(&format!("; or the whole outcome is `{}`", self.words.join("` or `")));
+        }
+        let plural = if fixed == 1 { "" } else { "s" };
+        let besides = if failures > 0 { " besides those of failing steps" } else { "" };
+        Impossible::new(
+            format!("this outcome has {fixed} label{plural}{besides}, but the script produces {steps}"),
+            help,
+        )
+    }
+
+    /// `NAME:ERRNO` of an operation that no step names, or of no errno.
+    fn strange_failure(&self, label: &str) -> Option<Impossible> {
+        let LabelParts { word, time, .. } = LabelParts::of(label);
+        let errno = time.unwrap_or_default();
+        let known = errno == "*" || errno == CUT;
+        if let Some(Wrong { help, .. }) = (!known).then(|| parse_errno(errno).err()).flatten() {
+            let message = format!("`{errno}` of `{label}` is not the name of an errno");
+            return Some(Impossible::new(message, help.unwrap_or_default()));
+        }
+        if word == "*" || self.failing.contains(&word) {
+            return None;
+        }
+        let help = hint(word, self.failing.iter().copied(), "its operations");
+        Some(Impossible::new(format!("no step that could fail as `{label}` is a `{word}`"), help))
+    }
+}
+
+/// Names of the operations of one side, each once.
+fn failing(script: &Script, side: Side) -> Vec<&'static str> {
+    let mut names: Vec<&str> =
+        script.lanes_of(side).flat_map(|lane| &lane.steps).map(|step| step.op.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Whether a label is meant to be that of a failing step: an operation or an errno stands in it, each in its place.
+fn is_failure(label: &str) -> bool {
+    let LabelParts { word, number, time } = LabelParts::of(label);
+    let named = rig_protocol::schema_of(word).is_some() && number.is_none();
+    time.is_some_and(|time| named || time.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// A label that the step never gives.
+fn strange(label: &str, step: &Step) -> Option<Impossible> {
+    if label == "*" {
+        return None;
+    }
+    let parts = LabelParts::of(label);
+    strange_word(label, parts, step)
+        .or_else(|| strange_number(label, parts, step))
+        .or_else(|| strange_time(label, parts, step))
+}
+
+fn strange_word(label: &str, LabelParts { word, .. }: LabelParts<'_>, step: &Step) -> Option<Impossible> {
+    let known = step.op.schema().labels.words;
+    if word == "*" || word.parse::<Errno>().is_ok() || word.split('+').all(|part| known.contains(&part)) {
         return None;
     }
     let candidates: Vec<&str> = known.iter().copied().chain(Errno::names()).collect();
-    let help = if label.starts_with('E') {
-        hint(label, candidates.iter().copied(), "the labels")
+    let help = if word.starts_with('E') {
+        hint(word, candidates.iter().copied(), "the labels")
     } else {
-        hint(label, known.iter().copied(), "its labels besides the names of errnos")
+        hint(word, known.iter().copied(), "its labels besides the names of errnos")
     };
-    Some(Impossible {
-        message: format!("`{}` never gives the label `{label}`", op.name()),
-        label: "can never match",
-        help,
-    })
+    Some(Impossible::new(format!("`{}` never gives the label `{label}`", step.op.name()), help))
+}
+
+fn strange_number(label: &str, parts: LabelParts<'_>, step: &Step) -> Option<Impossible> {
+    let LabelParts { word, number, .. } = parts;
+    let labels = step.op.schema().labels;
+    let name = step.op.name();
+    let never = || format!("`{name}` never gives the label `{label}`");
+    let counts = (step.count || labels.always) && labels.counted.contains(&word);
+    match number {
+        None if counts => Some(Impossible::new(
+            never(),
+            format!("its label says how many bytes: `{word}=*`, `{word}=4` or `{word}=1..60000`"),
+        )),
+        Some(_) if !counts && labels.counted.contains(&word) => {
+            Some(Impossible::new(never(), format!("add `count = true` to the step, or write `{word}`")))
+        }
+        Some(_) if !counts => Some(Impossible::new(never(), "no number stands behind this word")),
+        Some(number) => match numbers(number) {
+            None => Some(Impossible::new(
+                format!("`{number}` of `{label}` is not a number"),
+                "write a number, a range with both ends (`1..60000`), or `*`",
+            )),
+            Some((low, high)) if low > high => Some(Impossible::new(
+                format!("the range of `{label}` is empty"),
+                format!("write `{word}={high}..{low}`"),
+            )),
+            Some(_) => None,
+        },
+        None => None,
+    }
+}
+
+fn strange_time(label: &str, parts: LabelParts<'_>, step: &Step) -> Option<Impossible> {
+    let name = step.op.name();
+    let never = format!("`{name}` never gives the label `{label}`");
+    match (&step.timing, parts.time) {
+        (None, None) | (Some(_), Some("*")) => None,
+        (None, Some(_)) => Some(Impossible::new(
+            never,
+            "its label says nothing of its time: add `within` or `time` to the step",
+        )),
+        (Some(timing), None) if timing.may_be_silent() => None,
+        (Some(timing), None) => {
+            let first = timing.words().first().copied().unwrap_or("*").to_owned();
+            Some(Impossible::new(
+                never,
+                format!("its label says its time: `{label}:{first}`, or `{label}:*`"),
+            ))
+        }
+        (Some(timing), Some(word)) if timing.words().contains(&word) => None,
+        (Some(timing), Some(word)) => {
+            Some(Impossible::new(never, hint(word, timing.words(), "the words for its time")))
+        }
+    }
 }

@@ -8,14 +8,14 @@ use std::path::Path;
 
 use rig_protocol::{FieldKind, Side, schema_of};
 
-use super::check;
+use super::check::{self, Places};
 use super::reader::{ParameterDraft, ScenarioReader};
 use super::template::{ControlTemplate, Input, LaneTemplate, Parameter, Scenario};
 use super::value::{from_text, spelled};
 use crate::document::{Document, Findings, Key, Node, Problems, Span, Table, Value, hint};
 
 const KEYS: &[&str] =
-    &["title", "about", "claims", "expect", "proof", "race", "control", "parameters", "lane"];
+    &["title", "about", "claims", "expect", "deadline", "proof", "race", "control", "parameters", "lane"];
 
 /// Words that mean something else where a matrix or a filter names parameters.
 const RESERVED: &[&str] = &[
@@ -64,11 +64,15 @@ fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario,
     let proof = reader.proof(root);
     let race = root.get("race").and_then(|node| reader.findings.boolean(node, "`race`")).unwrap_or(false);
     reader.read_parameters(root);
-    let expect_places = reader.expect(root);
+    let expect = reader.expect(root);
+    let deadline = root
+        .get("deadline")
+        .and_then(|node| Some((reader.input(FieldKind::Duration, node, "`deadline`")?, node.span.clone())));
     let control = root.get("control").and_then(|node| reader.control(node));
     let lanes = reader.lanes(root);
     reader.settle_parameters();
-    let ScenarioReader { mut findings, parameters, sockets, marks, .. } = reader;
+    let ScenarioReader { mut findings, parameters, sockets, marks, expect_peer, .. } = reader;
+    let inputs = |places: &[(Input, Span)]| places.iter().map(|(input, _)| input.clone()).collect();
     let mut scenario = Scenario {
         name: name.to_owned(),
         title,
@@ -77,13 +81,16 @@ fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario,
         proof,
         race,
         parameters: parameters.into_iter().map(|draft| draft.parameter).collect(),
-        expect: expect_places.iter().map(|(input, _)| input.clone()).collect(),
+        expect: inputs(&expect),
+        expect_peer: inputs(&expect_peer),
+        deadline: deadline.as_ref().map(|(input, _)| input.clone()),
         control,
         lanes,
         sockets,
         marks,
     };
-    check::check(&scenario, &mut findings, &expect_places);
+    let places = Places { expect, expect_peer, deadline: deadline.map(|(_, span)| span) };
+    check::check(&scenario, &mut findings, &places);
     if findings.is_empty() {
         scenario.build_fixed_steps();
     }
@@ -222,6 +229,11 @@ impl ScenarioReader {
             self.findings.missing(0..0, "the scenario", "expect", "expect = [\"readable,data,ECONNRESET\"]");
             return Vec::new();
         };
+        self.outcomes(node)
+    }
+
+    /// A list of outcomes, with their places.
+    fn outcomes(&mut self, node: &Node) -> Vec<(Input, Span)> {
         let Some(items) = self.findings.list(node, "`expect`") else { return Vec::new() };
         if items.is_empty() {
             self.findings
@@ -290,12 +302,22 @@ impl ScenarioReader {
     fn lane(&mut self, key: &Key, node: &Node) -> Option<LaneTemplate> {
         let what = format!("lane `{}`", key.name);
         let table = self.findings.table(node, &what)?;
-        self.findings.refuse_unknown_keys(table, &what, &["side", "steps"]);
+        self.findings.refuse_unknown_keys(table, &what, &["side", "expect", "steps"]);
         let side = match table.get("side") {
             None if key.name == "peer" => Some(Side::Peer),
             None => Some(Side::Target),
             Some(node) => self.side(node),
         };
+        match (table.get("expect"), side) {
+            (Some(node), Some(Side::Peer)) => self.expect_peer = self.outcomes(node),
+            (Some(node), Some(Side::Target)) => {
+                let message = format!("{what} has an `expect` of its own, and runs on the target");
+                self.findings
+                    .report(node.span.clone(), message, "only the peer's lane has one")
+                    .help("what the target's lanes come to together is the `expect` at the top of the file");
+            }
+            (Some(_), None) | (None, _) => {}
+        }
         let Some(steps) = table.get("steps") else {
             self.dropped = true;
             self.findings.missing(

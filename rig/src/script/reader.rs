@@ -28,6 +28,8 @@ pub(super) struct ScenarioReader {
     pub(super) parameters: Vec<ParameterDraft>,
     pub(super) sockets: Vec<String>,
     pub(super) marks: Vec<String>,
+    /// What the peer lane expects, with its places.
+    pub(super) expect_peer: Vec<(Input, Span)>,
     /// A step or value could not be read at all, so that what seems unused may only be unread.
     pub(super) dropped: bool,
 }
@@ -56,7 +58,14 @@ fn reference(text: &str) -> ParameterReference<'_> {
 impl ScenarioReader {
     /// Nothing is known yet.
     pub(super) fn new(findings: Findings) -> Self {
-        Self { findings, parameters: Vec::new(), sockets: Vec::new(), marks: Vec::new(), dropped: false }
+        Self {
+            findings,
+            parameters: Vec::new(),
+            sockets: Vec::new(),
+            marks: Vec::new(),
+            expect_peer: Vec::new(),
+            dropped: false,
+        }
     }
 
     /// A value of the file that may stand for a parameter's.

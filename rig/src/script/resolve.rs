@@ -7,11 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Errno, FieldKind, Lane, Op, Script, Step, UnreachableInjection};
+use rig_protocol::{
+    Errno, FieldKind, Lane, Op, Script, Step, TimeClass, TimeRange, Timing, UnreachableInjection,
+};
 use serde_json::{Map, Value as Json};
 
-use super::outcome::{Impossible, impossible};
-use super::template::{Input, LaneTemplate, Resolved, Scenario, StepTemplate};
+use super::outcome::{Impossible, Possible};
+use super::template::{Input, LaneTemplate, Resolved, Scenario, StepTemplate, TimingTemplate};
+use super::timing::{TimingFault, deadline_fault, overlap};
 use super::value::from_text;
 use crate::document::{Wrong, hint};
 
@@ -44,7 +47,8 @@ impl Scenario {
         if let Some((lane, fault)) = unreachable_injection(&resolved.script) {
             return Err(vec![self.blame_injection(&self.lanes[lane], fault, &values)]);
         }
-        let wrong = self.blame_expectations(&resolved.script);
+        let mut wrong = self.blame_expectations(&resolved.script);
+        wrong.extend(self.blame_times(&resolved.script));
         if wrong.is_empty() { Ok(resolved) } else { Err(wrong) }
     }
 
@@ -103,8 +107,10 @@ impl Scenario {
                 Lane { name: lane.name.clone(), side: lane.side, steps }
             })
             .collect();
-        let expect =
-            self.expect.iter().map(|input| as_text(&given_json(FieldKind::Text, input, values))).collect();
+        let texts = |inputs: &[Input]| {
+            inputs.iter().map(|input| as_text(&given_json(FieldKind::Text, input, values))).collect()
+        };
+        let deadline = self.deadline.as_ref().map(|input| given_json(FieldKind::Duration, input, values));
         let control = self.control.as_ref().map(|control| {
             let errno = given_json(FieldKind::Errno, &control.errno, values).as_i64().unwrap_or_default();
             let rate = given_json(FieldKind::Rate, &control.rate, values).as_u64().unwrap_or_default();
@@ -115,9 +121,9 @@ impl Scenario {
             sockets: self.sockets.clone(),
             marks: self.marks.clone(),
             lanes,
-            expect,
-            expect_peer: vec![],
-            deadline_ns: None,
+            expect: texts(&self.expect),
+            expect_peer: texts(&self.expect_peer),
+            deadline_ns: deadline.and_then(|json| json.as_u64()),
         };
         Resolved { script, control }
     }
@@ -144,13 +150,41 @@ impl Scenario {
 
     /// Outcomes that a parameter expects and no trial can have.
     fn blame_expectations(&self, script: &Script) -> Vec<Unresolved> {
-        let wrong = |(input, pattern): (&Input, &String)| {
-            let Input::Parameter(parameter) = input else { return None };
-            let Impossible { message, label, help } = impossible(pattern, script)?;
-            let (parameter, label) = (parameter.clone(), label.to_owned());
-            Some(Unresolved { parameter, message, label, help: Some(help) })
+        let blame = |inputs: &[Input], patterns: &[String], possible: &Possible<'_>| {
+            let wrong = |(input, pattern): (&Input, &String)| {
+                let Input::Parameter(parameter) = input else { return None };
+                let Impossible { message, label, help } = possible.refuse(pattern)?;
+                let (parameter, label) = (parameter.clone(), label.to_owned());
+                Some(Unresolved { parameter, message, label, help: Some(help) })
+            };
+            inputs.iter().zip(patterns).filter_map(wrong).collect::<Vec<_>>()
         };
-        self.expect.iter().zip(&script.expect).filter_map(wrong).collect()
+        let mut wrong = blame(&self.expect, &script.expect, &Possible::of_target(script));
+        wrong.extend(blame(&self.expect_peer, &script.expect_peer, &Possible::of_peer(script)));
+        wrong
+    }
+
+    /// Times that values of parameters bring against each other.
+    fn blame_times(&self, script: &Script) -> Vec<Unresolved> {
+        let blame = |parameter, fault: TimingFault| Unresolved {
+            parameter,
+            message: format!("scenario `{}`: {}", self.name, fault.message),
+            label: fault.label,
+            help: Some(fault.help.to_owned()),
+        };
+        let late = deadline_fault(script).and_then(|fault| {
+            let sleeps = self.lanes.iter().flat_map(|lane| &lane.steps).flat_map(|step| &step.fields);
+            let delays = sleeps.filter(|field| field.schema.kind == FieldKind::Delay);
+            let named = first_parameter(self.deadline.iter().chain(delays.map(|field| &field.input)))?;
+            Some(blame(named, fault))
+        });
+        let overlapping = overlap(script).and_then(|(lane, step, fault)| {
+            let Some(TimingTemplate::Classes(classes)) = &self.lanes[lane].steps[step].timing else {
+                return None;
+            };
+            Some(blame(first_parameter(classes.iter().map(|(_, input)| input))?, fault))
+        });
+        late.into_iter().chain(overlapping).collect()
     }
 
     fn blame_injection(
@@ -180,6 +214,13 @@ impl Scenario {
     }
 }
 
+fn first_parameter<'i>(mut inputs: impl Iterator<Item = &'i Input>) -> Option<String> {
+    inputs.find_map(|input| match input {
+        Input::Parameter(name) => Some(name.clone()),
+        Input::Given(_) => None,
+    })
+}
+
 fn given_json(kind: FieldKind, input: &Input, values: &BTreeMap<String, String>) -> Json {
     match input {
         Input::Given(json) => json.clone(),
@@ -197,10 +238,27 @@ fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String,
     let op = template.fixed.clone().unwrap_or_else(|| build_op(template, values));
     let default = after_verdict && template.schema.follow_up;
     Step {
-        op,
         verdict: template.verdict,
         outcome: template.verdict || template.outcome.unwrap_or(default),
         may_fail: template.may_fail,
+        count: template.count,
+        timing: template.timing.as_ref().map(|timing| build_timing(timing, values)),
+        ..Step::of(op)
+    }
+}
+
+fn build_timing(template: &TimingTemplate, values: &BTreeMap<String, String>) -> Timing {
+    let range = |input: &Input| -> TimeRange {
+        serde_json::from_value(given_json(FieldKind::TimeRange, input, values))
+            .expect("a range was admitted as a range")
+    };
+    match template {
+        TimingTemplate::Within(input) => Timing::Within(range(input)),
+        TimingTemplate::Classes(classes) => {
+            let class =
+                |(name, input): &(String, Input)| TimeClass { name: name.clone(), range: range(input) };
+            Timing::Classes(classes.iter().map(class).collect())
+        }
     }
 }
 

@@ -4,12 +4,28 @@
 //! Units: none. Errors: findings that blame the scenario file.
 //! Tests: `tests.rs` (every operation can be written), `tests/diagnostics.rs`.
 
-use rig_protocol::{FieldKind, FieldSchema, OpSchema, schema_of, schemas};
+use rig_protocol::{FieldKind, FieldSchema, OpSchema, Timing, schema_of, schemas};
 use serde_json::Value as Json;
 
 use super::reader::ScenarioReader;
-use super::template::{FieldTemplate, Input, StepTemplate};
-use crate::document::{Node, Table, Value, hint};
+use super::template::{FieldTemplate, Input, StepTemplate, TimingTemplate};
+use crate::document::{Key, Node, Table, Value, hint};
+
+/// The keys that every step may have beside its operation's, and what they do.
+pub(super) const STEP_KEYS: &[(&str, &str)] = &[
+    ("verdict", "true for the one step whose return the cell counts"),
+    (
+        "outcome",
+        "whether its label is part of the outcome; left out, that follows from the operation and its place",
+    ),
+    ("count", "true: its label says how many bytes, data=14480"),
+    (
+        "within",
+        "a range of times, \"950ms..1100ms\": its label ends with :early or :late where the call took less or more",
+    ),
+    ("time", "named ranges, { fast = \"0ms..10ms\" }: its label ends with the name, ok:fast, or with :other"),
+    ("may_fail", "without effect: every failure is an observation"),
+];
 
 impl ScenarioReader {
     /// One step.
@@ -19,7 +35,7 @@ impl ScenarioReader {
         let what = format!("step `{}`", schema.name);
         let mut known: Vec<&str> = vec!["op"];
         known.extend(schema.fields.iter().map(|field| field.name));
-        known.extend(["verdict", "outcome", "may_fail"]);
+        known.extend(STEP_KEYS.iter().map(|(key, _)| *key));
         self.findings.refuse_unknown_keys(table, &what, &known);
         let before = self.findings.len();
         let fields: Vec<FieldTemplate> =
@@ -30,6 +46,9 @@ impl ScenarioReader {
         let verdict = flag(self, "verdict").unwrap_or(false);
         let outcome = flag(self, "outcome");
         let may_fail = flag(self, "may_fail").unwrap_or(false);
+        let (count, timing) = (self.count(table, schema), self.timing(table));
+        let label_keys = ["count", "within", "time"].into_iter();
+        let label_keys = label_keys.filter_map(|key| Some((key, table.get(key)?.span.clone()))).collect();
         let step = StepTemplate {
             schema,
             span: table.span.clone(),
@@ -37,6 +56,9 @@ impl ScenarioReader {
             verdict,
             outcome,
             may_fail,
+            count,
+            timing,
+            label_keys,
             fixed: None,
         };
         if schema.takes(FieldKind::Sockets)
@@ -76,7 +98,9 @@ impl ScenarioReader {
         field: &'static FieldSchema,
     ) -> Option<FieldTemplate> {
         let Some(node) = table.get(field.name) else {
-            if field.default.is_none() {
+            if let Some(other) = field.alternative {
+                self.neither(table, schema, field, other);
+            } else if field.default.is_none() {
                 let what = format!("step `{}`", schema.name);
                 let example = format!("{} = {}", field.name, example(field.kind));
                 self.findings
@@ -89,6 +113,15 @@ impl ScenarioReader {
             }
             return None;
         };
+        if let Some(other) = field.alternative.and_then(|other| table.get(other))
+            && other.span.start < node.span.start
+        {
+            let message = format!("step `{}` has both of two keys that exclude each other", schema.name);
+            self.findings
+                .report(node.span.clone(), message, "the second")
+                .also(other.span.clone(), "the first")
+                .help("keep one of them");
+        }
         let what = format!("`{}` of step `{}`", field.name, schema.name);
         let input = match field.kind {
             FieldKind::Socket | FieldKind::Mark => {
@@ -101,9 +134,101 @@ impl ScenarioReader {
             | FieldKind::Count { .. }
             | FieldKind::Rate
             | FieldKind::Errno
+            | FieldKind::Duration
+            | FieldKind::TimeRange
             | FieldKind::Choice(_) => self.input(field.kind, node, &what)?,
         };
         Some(FieldTemplate { schema: field, span: node.span.clone(), input })
+    }
+
+    /// None of two fields of which one must be given; said once, at the first.
+    fn neither(&mut self, table: &Table, schema: &OpSchema, field: &FieldSchema, other: &str) {
+        let Some(second) = schema
+            .fields
+            .iter()
+            .skip_while(|known| known.name != field.name)
+            .find(|known| known.name == other)
+        else {
+            return;
+        };
+        if table.get(other).is_some() {
+            return;
+        }
+        let example = |field: &FieldSchema| format!("{} = {}", field.name, example(field.kind));
+        let message = format!("step `{}` has no `{}` and no `{other}`", schema.name, field.name);
+        self.findings.report(table.span.clone(), message, "one of the two is missing").help(format!(
+            "add {} or {}",
+            example(field),
+            example(second)
+        ));
+    }
+
+    /// `count = true`, of an operation that has something to count.
+    fn count(&mut self, table: &Table, schema: &OpSchema) -> bool {
+        let Some(node) = table.get("count") else { return false };
+        let count = self.findings.boolean(node, "`count`").unwrap_or(false);
+        let name = schema.name;
+        if count && schema.labels.always {
+            self.findings
+                .report(
+                    node.span.clone(),
+                    format!("the label of `{name}` has its number always"),
+                    "says nothing",
+                )
+                .help("remove `count`");
+        } else if count && schema.labels.counted.is_empty() {
+            let counting =
+                schemas().iter().filter(|schema| !schema.labels.counted.is_empty() && !schema.labels.always);
+            let names: Vec<String> = counting.map(|schema| format!("`{}`", schema.name)).collect();
+            self.findings
+                .report(node.span.clone(), format!("`{name}` returns no number of bytes"), "nothing to count")
+                .help(format!("`count` belongs to {}", names.join(" and ")));
+        }
+        count
+    }
+
+    /// `within` or `time`.
+    fn timing(&mut self, table: &Table) -> Option<TimingTemplate> {
+        if let (Some(within), Some(time)) = (table.get("within"), table.get("time")) {
+            self.findings
+                .report(time.span.clone(), "a step has both `within` and `time`", "the one")
+                .also(within.span.clone(), "the other")
+                .help("keep one: a label ends with one word for its time");
+            return None;
+        }
+        if let Some(node) = table.get("within") {
+            return self.input(FieldKind::TimeRange, node, "`within`").map(TimingTemplate::Within);
+        }
+        let node = table.get("time")?;
+        let classes = self.findings.table(node, "`time`")?;
+        if classes.entries.is_empty() {
+            self.findings
+                .report(node.span.clone(), "`time` is empty", "no range of times")
+                .help("name the ranges: time = { fast = \"0ms..10ms\", slow = \"950ms..1100ms\" }");
+            return None;
+        }
+        let classes = classes.entries.iter().filter_map(|(key, node)| {
+            self.class_name(key);
+            let what = format!("`time.{}`", key.name);
+            Some((key.name.clone(), self.input(FieldKind::TimeRange, node, &what)?))
+        });
+        Some(TimingTemplate::Classes(classes.collect()))
+    }
+
+    fn class_name(&mut self, key: &Key) {
+        let name = &key.name;
+        let formed = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+        let message = || format!("`{name}` cannot be the name of a range of times");
+        if !formed {
+            self.findings
+                .report(key.span.clone(), message(), "not a name")
+                .help("a name is made of a-z, 0-9, - and _, and begins with a letter");
+        } else if name == Timing::OTHER {
+            self.findings
+                .report(key.span.clone(), message(), "has a meaning of its own")
+                .help("a time in none of the ranges is `:other`; take another name");
+        }
     }
 
     fn socket_list(&mut self, node: &Node, what: &str) -> Option<Input> {
@@ -135,5 +260,7 @@ fn example(kind: FieldKind) -> String {
         FieldKind::Errno => "\"ENOENT\"".to_owned(),
         FieldKind::Choice(words) => format!("\"{}\"", words.first().copied().unwrap_or_default()),
         FieldKind::Mark => "\"connected\"".to_owned(),
+        FieldKind::Duration => "\"3min\"".to_owned(),
+        FieldKind::TimeRange => "\"950ms..1100ms\"".to_owned(),
     }
 }

@@ -27,6 +27,10 @@ pub struct Scenario {
     /// With their defaults, in file order.
     pub parameters: Vec<Parameter>,
     pub(super) expect: Vec<Input>,
+    /// Of the peer lane.
+    pub(super) expect_peer: Vec<Input>,
+    /// Of a trial.
+    pub(super) deadline: Option<Input>,
     pub(super) control: Option<ControlTemplate>,
     pub(super) lanes: Vec<LaneTemplate>,
     pub(super) sockets: Vec<String>,
@@ -102,8 +106,22 @@ pub(super) struct StepTemplate {
     /// `None`: the default, which depends on where the verdict is.
     pub(super) outcome: Option<bool>,
     pub(super) may_fail: bool,
+    /// `count = true`
+    pub(super) count: bool,
+    pub(super) timing: Option<TimingTemplate>,
+    /// The keys for the label, with their places.
+    pub(super) label_keys: Vec<(&'static str, Span)>,
     /// The operation, where no parameter is in it: a matrix fills a scenario in thousands of times.
     pub(super) fixed: Option<Op>,
+}
+
+/// What a step's label says of its time.
+#[derive(Debug, Clone)]
+pub(super) enum TimingTemplate {
+    /// `within = "950ms..1100ms"`
+    Within(Input),
+    /// `time = { fast = "0ms..10ms" }`: names and ranges, in file order.
+    Classes(Vec<(String, Input)>),
 }
 
 /// One value of a step.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use rig_protocol::{Call, Delay, Errno, FieldKind, Op, Side, Slot, schemas};
+use rig_protocol::{Call, Delay, Errno, FieldKind, Op, Side, Slot, TimeClass, TimeRange, Timing, schemas};
 
 use super::*;
 
@@ -286,6 +286,8 @@ fn spelled(kind: FieldKind) -> String {
         FieldKind::Errno => "\"EBADF\"".to_owned(),
         FieldKind::Choice(words) => format!("\"{}\"", words[0]),
         FieldKind::Mark => "\"m\"".to_owned(),
+        FieldKind::Duration => "\"3min\"".to_owned(),
+        FieldKind::TimeRange => "\"1ms..2ms\"".to_owned(),
     }
 }
 
@@ -294,8 +296,16 @@ fn every_operation_of_the_protocol_can_be_written_in_a_scenario() {
     for schema in
         schemas().iter().filter(|schema| !["accept", "connect", "mark", "await"].contains(&schema.name))
     {
-        let fields: String =
-            schema.fields.iter().map(|field| format!(", {} = {}", field.name, spelled(field.kind))).collect();
+        // Of two alternatives the first.
+        let first = |index: usize, name: Option<&str>| {
+            !schema.fields[..index].iter().any(|field| Some(field.name) == name)
+        };
+        let given =
+            schema.fields.iter().enumerate().filter(|(index, field)| first(*index, field.alternative));
+        let fields: String = given
+            .map(|(_, field)| field)
+            .map(|field| format!(", {} = {}", field.name, spelled(field.kind)))
+            .collect();
         let text = format!(
             r#"
 title = "t"
@@ -313,6 +323,127 @@ steps = [ {{ op = "accept", socket = "conn" }}, {{ op = "close", socket = "conn"
         );
         let script = scenario(&text).resolve(&BTreeMap::new()).expect("no parameters").script;
         assert_eq!(script.lanes[0].steps[1].op.name(), schema.name);
+    }
+}
+
+/// A connection whose close() is timed; `keys` stand at the top, `close` in the step, `peer` in the peer lane.
+fn timed(keys: &str, close: &str, peer: &str) -> String {
+    format!(
+        r#"
+title = "t"
+{keys}
+[lane.client]
+steps = [
+    {{ op = "connect", socket = "conn" }},
+    {{ op = "sleep", for = "1s" }},
+    {{ op = "close", socket = "conn", verdict = true, {close} }},
+]
+[lane.peer]
+{peer}
+steps = [
+    {{ op = "accept", socket = "conn" }},
+    {{ op = "read", socket = "conn", bytes = 9, count = true }},
+    {{ op = "close", socket = "conn" }},
+]
+"#
+    )
+}
+
+#[test]
+fn what_a_step_measures_reaches_the_script_and_the_text_form() {
+    let text = timed(
+        "expect = [\"ok:slow\"]\ndeadline = \"3min\"",
+        "time = { fast = \"0ms..10ms\", slow = \"950ms..1100ms\" }",
+        "expect = [\"data=1..9\", \"unfinished\"]",
+    );
+    let scenario = scenario(&text);
+    let script = scenario.resolve(&BTreeMap::new()).expect("no parameters").script;
+    assert_eq!(script.deadline_ns, Some(180_000_000_000));
+    assert_eq!(script.expect_peer, ["data=1..9", "unfinished"]);
+    let range = |low: u64, high: u64| TimeRange { low_ns: low * 1_000_000, high_ns: high * 1_000_000 };
+    let class = |name: &str, range| TimeClass { name: name.to_owned(), range };
+    let classes = vec![class("fast", range(0, 10)), class("slow", range(950, 1_100))];
+    assert_eq!(script.lanes[0].steps[2].timing, Some(Timing::Classes(classes)));
+    assert!(script.lanes[1].steps[1].count && !script.lanes[1].steps[2].count);
+    let shown = scenario.render(&BTreeMap::new()).expect("no parameters");
+    for line in [
+        "close conn time={fast: 0s..10ms, slow: 950ms..1100ms}  <- verdict",
+        "read conn bytes=9 count",
+        "of peer   data=1..9 | unfinished",
+        "deadline  180s",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let within =
+        text.replace("time = { fast = \"0ms..10ms\", slow = \"950ms..1100ms\" }", "within = \"0ms..1s\"");
+    let within = within.replace("ok:slow", "ok:late");
+    let script =
+        super::Scenario::parse("t", "t", &within).expect("sound").resolve(&BTreeMap::new()).expect("sound");
+    assert_eq!(script.script.lanes[0].steps[2].timing, Some(Timing::Within(range(0, 1_000))));
+    assert_eq!(
+        describe_step(&script.script, &script.script.lanes[0].steps[2]),
+        "close conn within=0s..1s  <- verdict"
+    );
+}
+
+/// A step says the same to the agent whether its file leaves the new keys out or was written before them.
+#[test]
+fn a_step_without_the_keys_for_its_label_is_as_it_was() {
+    let script = resolve("rst", &[]).script;
+    for step in script.lanes.iter().flat_map(|lane| &lane.steps) {
+        assert!(!step.count && step.timing.is_none());
+    }
+    let text = serde_json::to_string(&script).expect("plain data");
+    assert!(
+        !["count", "timing", "deadline_ns", "expect_peer"].iter().any(|key| text.contains(key)),
+        "{text}"
+    );
+    assert!(text.contains(r#"{"op":"write","socket":0,"data":"ABCD"}"#), "{text}");
+}
+
+#[test]
+fn times_that_parameters_bring_against_each_other_are_refused() {
+    let text = timed(
+        "expect = [\"ok:*\"]\ndeadline = \"${deadline}\"\n[parameters]\ndeadline = \"3s\"\nslow = \"1s..2s\"",
+        "time = { fast = \"0ms..10ms\", slow = \"${slow}\" }",
+        "",
+    );
+    let scenario = scenario(&text);
+    let with = |pairs: &[(&str, &str)]| scenario.resolve(&given(pairs));
+    assert_eq!(with(&[("deadline", "1001ms")]).expect("longer").script.deadline_ns, Some(1_001_000_000));
+    for (name, value, message, label) in [
+        ("deadline", "1s", "the deadline is over before lane `client` is", "its sleeps take up to 1s"),
+        ("slow", "9ms..2s", "the times `fast` and `slow` overlap", "0s..10ms and 9ms..2s"),
+        ("deadline", "uniform(2s, 3s)", "is no value for parameter `deadline`", ""),
+        ("slow", "2s", "is no value for parameter `slow`", "expected two times"),
+    ] {
+        let wrong = with(&[(name, value)]).expect_err(value);
+        assert_eq!((wrong.len(), wrong[0].parameter.as_str()), (1, name), "{wrong:?}");
+        assert!(wrong[0].message.contains(message) && wrong[0].label.contains(label), "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_cases_that_measure_can_be_written() {
+    for text in [
+        include_str!("../../tests/cases/truncated-answer.toml"),
+        include_str!("../../tests/cases/lingering-close.toml"),
+        include_str!("../../tests/cases/blocked-writer.toml"),
+        include_str!("../../tests/cases/vanished-syn.toml"),
+    ] {
+        scenario(text).render(&BTreeMap::new()).expect("defaults are admissible");
+    }
+    let vanished = scenario(include_str!("../../tests/cases/vanished-syn.toml"));
+    let script = vanished.resolve(&BTreeMap::new()).expect("sound").script;
+    assert!(script.expects("ETIMEDOUT,ok") && !script.expects("ETIMEDOUT:early,ok"));
+    let truncated = scenario(include_str!("../../tests/cases/truncated-answer.toml"));
+    for (expected, message) in [
+        ("readable,data,ECONNRESET,eof", "`read` never gives the label `data`"),
+        ("readable,data=1..,ECONNRESET,eof", "`1..` of `data=1..` is not a number"),
+        ("readable=1,data=1,ECONNRESET,eof", "`select` never gives the label `readable=1`"),
+    ] {
+        let wrong = truncated.resolve(&given(&[("expected", expected)])).expect_err(expected);
+        assert!(wrong[0].message.contains(message), "{wrong:?}");
     }
 }
 

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use rig_protocol::{Delay, Errno, FieldKind, Op, Script, Step, schemas};
+use rig_protocol::{Delay, Errno, FieldKind, Op, Script, Step, TimeRange, Timing, schemas};
 use serde_json::Value as Json;
 
 use super::resolve::Unresolved;
+use super::step::STEP_KEYS;
 use super::template::Scenario;
 
 /// The whole scenario with these parameters (defaults for the others; a value that it does not admit is shown as it is).
@@ -68,6 +69,9 @@ fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
         }
     };
     fact("expects", &script.expect.join(" | "));
+    fact("of peer", &script.expect_peer.join(" | "));
+    let deadline = script.deadline_ns.map(|ns| Delay::Fixed { ns }.to_string());
+    fact("deadline", &deadline.unwrap_or_default());
     fact("tests", &scenario.claims.join(" "));
     fact("proof", &scenario.proof.join(" "));
     if scenario.race {
@@ -78,6 +82,18 @@ fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
 /// One step: `select read={conn} timeout=5s  <- verdict`.
 pub fn describe_step(script: &Script, step: &Step) -> String {
     let mut line = describe_op(script, &step.op);
+    if step.count {
+        line.push_str(" count");
+    }
+    match &step.timing {
+        Some(Timing::Within(range)) => line.push_str(&format!(" within={range}")),
+        Some(Timing::Classes(classes)) => {
+            let classes: Vec<String> =
+                classes.iter().map(|class| format!("{}: {}", class.name, class.range)).collect();
+            line.push_str(&format!(" time={{{}}}", classes.join(", ")));
+        }
+        None => {}
+    }
     if step.verdict {
         line.push_str("  <- verdict");
     } else if step.outcome {
@@ -120,6 +136,10 @@ fn describe_op(script: &Script, op: &Op) -> String {
             FieldKind::Delay => serde_json::from_value::<Delay>(value.clone())
                 .map(|delay| delay.to_string())
                 .unwrap_or_default(),
+            FieldKind::Duration => Delay::Fixed { ns: value.as_u64().unwrap_or_default() }.to_string(),
+            FieldKind::TimeRange => serde_json::from_value::<TimeRange>(value.clone())
+                .map(|range| range.to_string())
+                .unwrap_or_default(),
             FieldKind::Text => format!("{:?}", value.as_str().unwrap_or_default()),
             FieldKind::Rate => format!("{}%", value.as_f64().unwrap_or_default() / 10_000.0),
             FieldKind::Errno => Errno(value.as_i64().unwrap_or_default() as i32).to_string(),
@@ -140,22 +160,28 @@ fn describe_op(script: &Script, op: &Op) -> String {
 
 /// Every operation of the language: its fields and one line about it.
 pub fn describe_operations() -> String {
-    let lines: Vec<(String, &str)> = schemas()
+    let mut lines: Vec<(String, &str)> = schemas()
         .iter()
         .map(|schema| {
             let mut usage = schema.name.to_owned();
             for field in schema.fields {
-                let _ = match field.default {
-                    None => write!(usage, " {}", field.name),
-                    Some(_) => write!(usage, " [{}]", field.name),
+                let _ = match (field.default, field.alternative) {
+                    (None, None) => write!(usage, " {}", field.name),
+                    // The second of two alternatives stands behind the first.
+                    (_, Some(other)) if usage.ends_with(other) => write!(usage, "|{}", field.name),
+                    (None, Some(_)) => write!(usage, " {}", field.name),
+                    (Some(_), _) => write!(usage, " [{}]", field.name),
                 };
             }
             (usage, schema.about)
         })
         .collect();
+    lines.push((String::new(), ""));
+    lines.push(("every step".to_owned(), "may also have"));
+    lines.extend(STEP_KEYS.iter().map(|(key, about)| (format!("  {key}"), *about)));
     let width = lines.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
     lines.iter().fold(String::new(), |mut out, (usage, about)| {
-        let _ = writeln!(out, "  {usage:width$}  {about}");
+        let _ = writeln!(out, "{}", format!("  {usage:width$}  {about}").trim_end());
         out
     })
 }

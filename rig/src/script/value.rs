@@ -4,7 +4,7 @@
 //! Units: nanoseconds, parts per million, errno numbers. Errors: [`Wrong`], which blames whoever wrote the value.
 //! Tests: below.
 
-use rig_protocol::{Delay, Errno, FieldKind};
+use rig_protocol::{Delay, Errno, FieldKind, TimeRange};
 use serde_json::{Value as Json, json};
 
 use crate::document::{Node, Value, Wrong, did_you_mean, hint, parse_duration};
@@ -40,6 +40,36 @@ pub fn parse_delay(text: &str) -> Result<Delay, Wrong> {
         ));
     }
     Ok(Delay::Uniform { low_ns, high_ns })
+}
+
+/// A time that is the same in every trial, in nanoseconds.
+fn parse_fixed(text: &str) -> Result<u64, Wrong> {
+    match parse_delay(text)? {
+        Delay::Fixed { ns } => Ok(ns),
+        Delay::Uniform { .. } => {
+            Err(Wrong::with_help("a random time", "this time is the same in every trial: write `3min`"))
+        }
+    }
+}
+
+/// `950ms..1100ms`: both ends belong to it.
+///
+/// # Errors
+/// Says what a range looks like.
+pub(super) fn parse_time_range(text: &str) -> Result<TimeRange, Wrong> {
+    let Some((low, high)) = text.split_once("..") else {
+        return Err(Wrong::with_help("expected two times", "a range of times is written `950ms..1100ms`"));
+    };
+    let (low, high) = (low.trim(), high.trim());
+    let range = TimeRange { low_ns: parse_ns(low)?, high_ns: parse_ns(high)? };
+    if range.low_ns < range.high_ns {
+        return Ok(range);
+    }
+    let help = format!("write `{high}..{low}`");
+    Err(Wrong {
+        label: "the second time is not above the first".to_owned(),
+        help: (low != high).then_some(help),
+    })
 }
 
 /// A length of time in nanoseconds, as long as a script may wait.
@@ -117,6 +147,10 @@ pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
         FieldKind::Delay => {
             parse_delay(text).map(|delay| serde_json::to_value(delay).expect("plain data serialises"))
         }
+        FieldKind::Duration => parse_fixed(text).map(|ns| json!(ns)),
+        FieldKind::TimeRange => {
+            parse_time_range(text).map(|range| serde_json::to_value(range).expect("plain data serialises"))
+        }
         FieldKind::Text => Ok(json!(text)),
         FieldKind::Count { low, high } => {
             let count = text.trim().replace('_', "").parse::<u64>().ok().filter(|n| (low..=high).contains(n));
@@ -155,13 +189,20 @@ pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
         (Value::Integer(_), FieldKind::Count { .. })
         | (Value::Integer(_) | Value::Float(_), FieldKind::Rate) => from_text(kind, &node.spelled),
         (Value::Integer(Some(0)), FieldKind::Delay) => from_text(kind, "0"),
-        (Value::Integer(_) | Value::Float(_), FieldKind::Delay) => Err(Wrong::with_help(
-            "the unit is missing",
-            format!("write \"{0}ms\" or \"{0}s\", in quotes", node.spelled),
-        )),
+        (Value::Integer(_) | Value::Float(_), FieldKind::Delay | FieldKind::Duration) => {
+            Err(Wrong::with_help(
+                "the unit is missing",
+                format!("write \"{0}ms\" or \"{0}s\", in quotes", node.spelled),
+            ))
+        }
         (_, FieldKind::Count { .. }) => Err(Wrong::new(format!("expected a whole number, not {found}"))),
         (_, FieldKind::Rate) => Err(Wrong::new(format!("expected a rate such as \"1%\", not {found}"))),
-        (_, FieldKind::Delay) => Err(Wrong::new(format!("expected a duration such as \"5ms\", not {found}"))),
+        (_, FieldKind::Delay | FieldKind::Duration) => {
+            Err(Wrong::new(format!("expected a duration such as \"5ms\", not {found}")))
+        }
+        (_, FieldKind::TimeRange) => {
+            Err(Wrong::new(format!("expected a range of times such as \"950ms..1100ms\", not {found}")))
+        }
         (_, FieldKind::Errno) => {
             Err(Wrong::new(format!("expected an errno such as \"ENOENT\", not {found}")))
         }
@@ -221,6 +262,25 @@ mod tests {
         ] {
             assert_eq!(parse_delay(text).expect_err(text).label, label, "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_of_times_has_two_ends_in_order() {
+        let range = |low_ns, high_ns| Ok(TimeRange { low_ns, high_ns });
+        assert_eq!(parse_time_range("950ms..1100ms"), range(950_000_000, 1_100_000_000));
+        assert_eq!(parse_time_range(" 0 .. 1.5s"), range(0, 1_500_000_000));
+        for (text, label) in [
+            ("950ms", "expected two times"),
+            ("..5ms", "expected a duration"),
+            ("5..6ms", "the unit is missing"),
+            ("2s..1s", "the second time is not above the first"),
+            ("1s..1000ms", "the second time is not above the first"),
+            ("1s..2000min", "longer than an hour"),
+        ] {
+            assert_eq!(parse_time_range(text).expect_err(text).label, label, "{text}");
+        }
+        assert_eq!(parse_time_range("2s..1s").expect_err("swapped").help.as_deref(), Some("write `1s..2s`"));
+        assert_eq!(parse_time_range("1s..1s").expect_err("empty").help, None);
     }
 
     #[test]

@@ -125,12 +125,7 @@ fn an_errno_that_no_call_returned_is_told_apart() {
     // A block has no more errnos after localtime than its script plays it.
     let cell = bench.cell(Play::Base, "virtio-tap", "6.1");
     let mut script = (*cell.cell.subject.script).clone();
-    script.lanes[0].steps.push(Step {
-        op: Op::Localtime {},
-        verdict: false,
-        outcome: false,
-        may_fail: false,
-    });
+    script.lanes[0].steps.push(Step::of(Op::Localtime {}));
     cell.cell.subject.script = Arc::new(script);
     let model = model(&bench);
     let cell = model.cells.iter().find(|cell| cell.errno_seen.misleads()).expect("it is told");

@@ -170,10 +170,20 @@ pub(crate) fn play(path: &PathSpec, scenario: Inline, trials: u64) -> Played {
 /// A cell of an inline scenario on the host's own kernel.
 pub(crate) fn cell(path: &PathSpec, scenario: Inline, trials: u64) -> Cell {
     let scenario = Scenario::parse("inline", "inline", &scenario.to_toml()).expect("a sound scenario");
-    let script = scenario.resolve(&BTreeMap::new()).expect("no parameters").script;
+    cell_of(path, &scenario, &BTreeMap::new(), trials)
+}
+
+/// A cell of a scenario with these parameters on the host's own kernel.
+pub(crate) fn cell_of(
+    path: &PathSpec,
+    scenario: &Scenario,
+    given: &BTreeMap<String, String>,
+    trials: u64,
+) -> Cell {
+    let script = scenario.resolve(given).expect("admissible values").script;
     let subject = Subject {
         scenario: scenario.name.clone(),
-        parameters: BTreeMap::new(),
+        parameters: scenario.complete(given),
         configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
         kernel: HOST_KERNEL.into(),
         path: path.clone(),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rig_protocol::{Lane, Op, Script, Step};
+use rig_protocol::{Lane, Op, Script, Step, TimeClass, TimeRange, Timing};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -162,9 +162,48 @@ struct PlannedStep {
     /// Whether its label is part of the outcome.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     outcome: bool,
-    /// Whether its failure is an observation, and not a void trial.
+    /// Whether the scenario says that it may fail. Of no effect since format 2.1; before, its failure was an observation, and not a void trial.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     may_fail: bool,
+    /// Whether its label has the number that it returned: `data=14480`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    count: bool,
+    /// The times outside of which its label ends with `:early` or `:late`. Null where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    within: Option<PlannedTimes>,
+    /// The classes of times of which its label says one (`ok:slow`), or `:other`; the first that has a time counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    time: Vec<PlannedClass>,
+}
+
+/// A range of times; both ends belong to it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedTimes {
+    /// Smallest, in nanoseconds.
+    low_ns: u64,
+    /// Largest, in nanoseconds.
+    high_ns: u64,
+}
+
+/// A class of times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct PlannedClass {
+    /// What a label says.
+    name: String,
+    /// Which times.
+    range: PlannedTimes,
+}
+
+impl From<TimeRange> for PlannedTimes {
+    fn from(TimeRange { low_ns, high_ns }: TimeRange) -> Self {
+        Self { low_ns, high_ns }
+    }
+}
+
+impl From<PlannedTimes> for TimeRange {
+    fn from(PlannedTimes { low_ns, high_ns }: PlannedTimes) -> Self {
+        Self { low_ns, high_ns }
+    }
 }
 
 /// A cell whose answer is known before the run.
@@ -263,8 +302,9 @@ fn script(script: &Script) -> PlannedScript {
     let step = |step: &Step| {
         let mut arguments = tree(&step.op);
         let operation = taken(&mut arguments, "op");
-        let Step { verdict, outcome, may_fail, .. } = *step;
-        PlannedStep { operation, arguments, verdict, outcome, may_fail }
+        let Step { verdict, outcome, may_fail, count, .. } = *step;
+        let (within, time) = times(step.timing.as_ref());
+        PlannedStep { operation, arguments, verdict, outcome, may_fail, count, within, time }
     };
     let lane = |lane: &Lane| PlannedLane {
         name: lane.name.clone(),
@@ -279,6 +319,15 @@ fn script(script: &Script) -> PlannedScript {
         expect: script.expect.clone(),
         expect_peer: script.expect_peer.clone(),
         deadline_ns: script.deadline_ns,
+    }
+}
+
+fn times(timing: Option<&Timing>) -> (Option<PlannedTimes>, Vec<PlannedClass>) {
+    let class = |class: &TimeClass| PlannedClass { name: class.name.clone(), range: class.range.into() };
+    match timing {
+        Some(Timing::Within(range)) => (Some((*range).into()), vec![]),
+        Some(Timing::Classes(classes)) => (None, classes.iter().map(class).collect()),
+        None => (None, vec![]),
     }
 }
 
@@ -362,11 +411,18 @@ impl TryFrom<PlannedStep> for Step {
     type Error = String;
 
     fn try_from(planned: PlannedStep) -> Result<Self, String> {
-        let PlannedStep { operation, mut arguments, verdict, outcome, may_fail } = planned;
+        let PlannedStep { operation, mut arguments, verdict, outcome, may_fail, count, within, time } =
+            planned;
         let what = format!("operation {operation:?}");
         arguments.insert("op".into(), json!(operation));
         let op: Op = declared(&what, Value::Object(arguments))?;
-        Ok(Self { op, verdict, outcome, may_fail })
+        let class = |class: PlannedClass| TimeClass { name: class.name, range: class.range.into() };
+        let timing = match within {
+            Some(range) => Some(Timing::Within(range.into())),
+            None if time.is_empty() => None,
+            None => Some(Timing::Classes(time.into_iter().map(class).collect())),
+        };
+        Ok(Self { op, verdict, outcome, may_fail, count, timing })
     }
 }
 
@@ -389,6 +445,44 @@ mod tests {
             assert_eq!(read, record);
             assert_eq!(read.cell.subject.id(), read.cell.id, "nothing that the id is made of is lost");
         }
+    }
+
+    /// Every key that no shipped scenario has.
+    const SCRIPTED: &str = r#"
+title = "t"
+expect = ["ok=60000:slow,data=1..60000,**", "ok=60000:other,deadline"]
+deadline = "3min"
+[lane.client]
+steps = [
+    { op = "connect", socket = "c" },
+    { op = "write", socket = "c", bytes = 60000, verdict = true, count = true, time = { fast = "0ms..1ms", slow = "1ms..2s" } },
+    { op = "read", socket = "c", bytes = 65536, count = true },
+    { op = "tcp_state", socket = "c", outcome = true, within = "0ms..5ms" },
+]
+[lane.peer]
+expect = ["data=60000", "unfinished"]
+steps = [ { op = "accept", socket = "c" }, { op = "read", socket = "c", bytes = 65536, count = true } ]
+"#;
+
+    #[test]
+    fn a_cell_with_every_key_of_the_language_is_the_same_after_disk() {
+        let scenario = crate::script::Scenario::parse("t", "t.toml", SCRIPTED).expect("sound");
+        let script = Arc::new(scenario.resolve(&BTreeMap::new()).expect("no parameters").script);
+        let mut record = shipped().remove(0);
+        record.cell = Cell::of(Subject { script, ..record.cell.subject });
+        let tree = serde_json::to_value(&record).expect("plain data");
+        let read: CellRecord = serde_json::from_value(tree.clone()).expect("its own words");
+        assert_eq!(read, record);
+        assert_eq!(read.cell.subject.id(), read.cell.id, "nothing that the id is made of is lost");
+        let step = &tree["script"]["lanes"][0]["steps"][1];
+        assert_eq!(step["arguments"], json!({ "socket": 0, "bytes": 60_000 }));
+        assert_eq!(step["count"], json!(true));
+        let slow = json!({ "name": "slow", "range": { "low_ns": 1_000_000, "high_ns": 2_000_000_000_u64 } });
+        assert_eq!(step["time"][1], slow);
+        let step = &tree["script"]["lanes"][0]["steps"][3];
+        assert_eq!(step["within"], json!({ "low_ns": 0, "high_ns": 5_000_000 }));
+        assert_eq!(tree["script"]["expect_peer"], json!(["data=60000", "unfinished"]));
+        assert_eq!(tree["script"]["deadline_ns"], json!(180_000_000_000_u64));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Wire {
 }
 
 fn script() -> Script {
-    let step = |op| Step { op, verdict: false, outcome: false, may_fail: false };
+    let step = Step::of;
     let steps = vec![
         step(Op::Localtime {}),
         step(Op::Connect { socket: Slot(0) }),
