@@ -31,8 +31,8 @@ pub struct Step {
     /// Its label joins the outcome (`readable,data,ECONNRESET`); always true for the verdict step.
     #[serde(default, skip_serializing_if = "is_false")]
     pub outcome: bool,
-    /// Whether a failure (`-errno`) of this step is an observation like any other; otherwise, before the verdict, it
-    /// makes the trial void: the testbed did not bring the connection to the point where it is measured.
+    /// Without effect: once it said that a failure of this step is an observation, which now every failure of a call under test is. Still read,
+    /// and part of a cell's id.
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_fail: bool,
 }

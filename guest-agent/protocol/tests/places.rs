@@ -27,6 +27,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "a block has no more errnos after it than its script plays",
     ),
     ("close", "rig/src/analysis/", "a script that closes its own descriptor makes EBADF itself"),
+    ("close", "guest-agent/src/interp.rs", "an interrupted one does not say that it was interrupted"),
     ("connect", "rig/src/runner/", "a captured connection begins with it"),
     ("inject", "guest-agent/protocol/src/script.rs", "it must reach a select"),
     (
@@ -42,6 +43,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("select", "guest-agent/protocol/src/script.rs", "an injection must reach it"),
     ("select", "rig/src/matrix/", "where a timeout is expected, a trial takes as long"),
     ("sleep", "rig/src/matrix/", "a trial takes as long"),
+    ("write", "guest-agent/src/interp.rs", "an interrupted one returns what it took so far"),
 ];
 
 fn workspace() -> PathBuf {
