@@ -36,14 +36,22 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "its lane's thread needs the filter, and no trial checks its bounds",
     ),
     ("inject", "guest-agent/src/tally.rs", "what was injected is the truth of the positive control"),
+    ("linger", "rig/src/runner/patience.rs", "it lets the close after it wait"),
     ("localtime", "guest-agent/src/tally.rs", "the errno after it has a count of its own"),
     ("mark", "rig/src/script/", "the help for a mark that no step sets"),
     ("read", "guest-agent/src/ops/around.rs", "its buffer is made before the first trial"),
     ("read", "guest-agent/src/plan.rs", "its buffer has a largest size"),
+    (
+        "read",
+        "rig/src/runner/patience.rs",
+        "it waits for the other end, or as long as its socket's limit says",
+    ),
+    ("receive_timeout", "rig/src/runner/patience.rs", "it is the limit of the reads after it"),
     ("select", "guest-agent/protocol/src/script.rs", "an injection must reach it"),
     ("select", "rig/src/matrix/", "where a timeout is expected, a trial takes as long"),
     ("sleep", "rig/src/matrix/", "a trial takes as long"),
     ("write", "guest-agent/src/interp.rs", "an interrupted one returns what it took so far"),
+    ("write", "rig/src/runner/patience.rs", "it waits for the other end to read"),
 ];
 
 fn workspace() -> PathBuf {

@@ -4,7 +4,7 @@
 //! Units: labels. Errors: [`Impossible`], which blames whoever wrote the pattern.
 //! Tests: `tests.rs`, `tests/diagnostics.rs`.
 
-use rig_protocol::{Errno, Op, Script};
+use rig_protocol::{Errno, Op, Script, Tally, schema_of};
 
 use crate::document::hint;
 
@@ -38,6 +38,8 @@ pub(super) fn impossible(pattern: &str, script: &Script) -> Option<Impossible> {
             help: "labels are joined by commas without spaces: \"readable,data,ECONNRESET\"".to_owned(),
         });
     }
+    // What another step adds by its failure has no fixed place.
+    let labels: Vec<&str> = labels.into_iter().filter(|label| !is_added(label)).collect();
     let open = labels.last() == Some(&"**");
     let fixed = labels.len() - usize::from(open);
     if fixed > steps.len() || (!open && fixed < steps.len()) {
@@ -54,10 +56,20 @@ pub(super) fn impossible(pattern: &str, script: &Script) -> Option<Impossible> {
     labels.iter().take(fixed).zip(steps).find_map(|(label, op)| strange(label, op))
 }
 
+/// Whether a label is that of a step besides the outcome's own, which failed or was cut: `connect:ECONNREFUSED`, `read:deadline`.
+fn is_added(label: &str) -> bool {
+    label.split_once(':').is_some_and(|(name, what)| {
+        schema_of(name).is_some() && (what == Tally::DEADLINE || what.parse::<Errno>().is_ok())
+    })
+}
+
 /// A label that the operation never gives.
 fn strange(label: &str, op: &Op) -> Option<Impossible> {
     let known = op.schema().labels.words;
-    if label == "*" || label.parse::<Errno>().is_ok() || label.split('+').all(|part| known.contains(&part)) {
+    if ["*", Tally::DEADLINE].contains(&label)
+        || label.parse::<Errno>().is_ok()
+        || label.split('+').all(|part| known.contains(&part))
+    {
         return None;
     }
     let candidates: Vec<&str> = known.iter().copied().chain(Errno::names()).collect();
