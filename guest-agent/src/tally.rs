@@ -12,11 +12,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rig_protocol::{Errno, Op, Progress, Returned, Side, StepLog, Tally, TrialRecord};
 
+pub(crate) use outcome::{End, Finished};
+
 use crate::interp::LaneLog;
 use crate::ops::Seen;
 use crate::plan::{LanePlan, Plan};
 use crate::sequence::{Number, Sequence};
-use crate::stage::Stage;
 use crate::sys::errno;
 
 /// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
@@ -24,49 +25,6 @@ const SHOWN_BYTES: usize = 1024;
 
 /// The void reason of a trial whose deadline came while no call under test was under way.
 const DEADLINE: &str = "trial deadline";
-
-/// A trial that is over.
-pub(crate) struct Finished<'a> {
-    /// Index within the block.
-    pub(crate) trial: u64,
-    /// The stage it was played on.
-    pub(crate) stage: &'a Stage,
-    /// One log per lane of the plan.
-    pub(crate) logs: &'a [MutexGuard<'a, LaneLog>],
-    /// Begin to end.
-    pub(crate) elapsed_ns: u64,
-    /// How it ended, as far as its worker knows.
-    pub(crate) end: End,
-}
-
-impl Finished<'_> {
-    /// Whether its deadline came before it had ended. A trial that ended by itself just then has ended.
-    fn is_cut(&self, plan: &Plan) -> bool {
-        self.end == End::Deadline && !self.is_whole(plan)
-    }
-
-    /// Whether the block was finished before it had ended.
-    fn is_unfinished(&self, plan: &Plan) -> bool {
-        self.end == End::Finished && !self.is_whole(plan)
-    }
-
-    /// Whether every lane came to its last step, which returned.
-    fn is_whole(&self, plan: &Plan) -> bool {
-        let mut lanes = plan.lanes.iter().zip(self.logs);
-        lanes.all(|(planned, log)| log.seen.len() == planned.steps.len() && !log.cut)
-    }
-}
-
-/// How a trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// By itself.
-    Itself,
-    /// Its deadline came first.
-    Deadline,
-    /// A peer's: the block was finished first.
-    Finished,
-}
 
 #[derive(Debug, Default)]
 struct Shard {

@@ -1,17 +1,62 @@
-//! The outcome of a trial: which steps tell something, in which order, and whether the scenario expects it.
+//! A trial that is over and its outcome: which steps tell something, in which order, and whether the scenario expects it.
 //!
 //! Holds the choice of steps and the words around their labels; the labels themselves are the protocol's. Must not count.
 //! Units: nanoseconds on CLOCK_MONOTONIC. Errors: none; a trial without an outcome is void and does not come here.
 //! Tests: below, and `tests/loopback`.
 
 use std::fmt::Write as _;
+use std::sync::MutexGuard;
 
 use rig_protocol::{Errno, Script, Side, Step, Tally, matches_outcome};
 
-use super::Finished;
+use crate::interp::LaneLog;
 use crate::ops::Seen;
 use crate::plan::Plan;
+use crate::stage::Stage;
 use crate::sys::errno;
+
+/// A trial that is over.
+pub(crate) struct Finished<'a> {
+    /// Index within the block.
+    pub(crate) trial: u64,
+    /// The stage it was played on.
+    pub(crate) stage: &'a Stage,
+    /// One log per lane of the plan.
+    pub(crate) logs: &'a [MutexGuard<'a, LaneLog>],
+    /// Begin to end.
+    pub(crate) elapsed_ns: u64,
+    /// How it ended, as far as its worker knows.
+    pub(crate) end: End,
+}
+
+impl Finished<'_> {
+    /// Whether its deadline came before it had ended. A trial that ended by itself just then has ended.
+    pub(super) fn is_cut(&self, plan: &Plan) -> bool {
+        self.end == End::Deadline && !self.is_whole(plan)
+    }
+
+    /// Whether the block was finished before it had ended.
+    pub(super) fn is_unfinished(&self, plan: &Plan) -> bool {
+        self.end == End::Finished && !self.is_whole(plan)
+    }
+
+    /// Whether every lane came to its last step, which returned.
+    fn is_whole(&self, plan: &Plan) -> bool {
+        let mut lanes = plan.lanes.iter().zip(self.logs);
+        lanes.all(|(planned, log)| log.seen.len() == planned.steps.len() && !log.cut)
+    }
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself.
+    Itself,
+    /// Its deadline came first.
+    Deadline,
+    /// A peer's: the block was finished first.
+    Finished,
+}
 
 /// The verdict step of a trial.
 #[derive(Debug, Clone, Copy)]
