@@ -1,11 +1,11 @@
 //! The trial engine: one lane's steps in order, and what ends a lane early.
 //!
-//! Holds the rule of what makes a trial void; must not count, label or start threads.
+//! Holds the rule of what makes a trial void: the testbed's own failure, and nothing that a call under test returns. Must not count, label or start threads.
 //! Units: nanoseconds on CLOCK_MONOTONIC. Errors: none; a [`Void`] blames the testbed, an errno is a value.
 //! Nothing in here allocates while a trial is played (logs and buffers are kept from trial to trial).
 //! Tests: `tests/loopback`.
 
-use rig_protocol::{Errno, Script, Slot};
+use rig_protocol::{Errno, Op, Script, Slot};
 
 use crate::draw::Place;
 use crate::ops::{Around, Scratch, Seen, perform};
@@ -17,7 +17,7 @@ use crate::sys::socket::local_address;
 /// Why a lane could not bring the trial to its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Void {
-    /// A step failed that must not.
+    /// A step failed for want of what the testbed should have had.
     Failed {
         /// Which, by index.
         step: u16,
@@ -61,6 +61,8 @@ pub(crate) struct LaneLog {
     pub(crate) seen: Vec<Seen>,
     /// What made the trial void in this lane.
     pub(crate) void: Option<Void>,
+    /// Whether the last of `seen` was cut: it was under way when the trial's time was over.
+    pub(crate) cut: bool,
     /// Sets and buffers.
     pub(crate) scratch: Scratch,
 }
@@ -69,20 +71,28 @@ impl LaneLog {
     /// An empty log for a lane.
     pub(crate) fn new(planned: &LanePlan) -> Self {
         let steps = &planned.steps;
-        Self { seen: Vec::with_capacity(steps.len()), void: None, scratch: Scratch::new(steps) }
+        Self { seen: Vec::with_capacity(steps.len()), void: None, cut: false, scratch: Scratch::new(steps) }
+    }
+
+    /// Its steps, each with whether it was cut.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&Seen, bool)> {
+        let cut_at = if self.cut { self.seen.len() } else { 0 };
+        (1..).zip(&self.seen).map(move |(number, seen): (usize, _)| (seen, number == cut_at))
     }
 
     /// Forgets the last trial.
     pub(crate) fn clear(&mut self) {
         self.seen.clear();
         self.void = None;
+        self.cut = false;
         self.scratch.empty();
     }
 }
 
 /// Plays the steps of a lane from index `first` on, into a log that was cleared (and holds what came before `first`).
 ///
-/// The lane ends at its last step, at a failure that makes the trial void, or when the trial was abandoned.
+/// The lane ends at its last step, at a failure that makes the trial void, or when the trial was abandoned. A call under test that fails
+/// ends nothing: the lane plays on, as a program does that does not look.
 pub(crate) fn play_lane(
     plan: &Plan,
     planned: &LanePlan,
@@ -112,17 +122,50 @@ pub(crate) fn play_lane(
         if step.verdict {
             stage.note_verdict(descriptor(), seen.end_ns);
         }
-        if errno::is_failure(seen.returned) {
-            let void = !step.may_fail && !step.verdict && stage.precedes_verdict(seen.begin_ns);
-            if void && !stage.is_abandoned() {
-                log.void = Some(Void::Failed { step: index as u16, errno: Errno(-seen.returned as i32) });
-                return stage.abandon();
-            }
-        } else if planned_step.opens
+        let failed = errno::is_failure(seen.returned);
+        log.cut = stage.is_abandoned() && was_cut(&step.op, &seen, stage);
+        if planned_step.opens
+            && (!failed || log.cut)
             && let Some(local) = local_address(descriptor())
         {
             stage.note_port(local.port());
         }
+        if log.cut {
+            return;
+        }
+        let void = failed
+            && stage.precedes_verdict(seen.begin_ns)
+            && is_testbeds(planned_step, -seen.returned as i32, descriptor());
+        if void && !stage.is_abandoned() {
+            log.void = Some(Void::Failed { step: index as u16, errno: Errno(-seen.returned as i32) });
+            return stage.abandon();
+        }
+    }
+}
+
+/// Whether a step ended because the trial's time was over, and not by itself.
+///
+/// A call that returned something of its own just then has returned. A write that is interrupted says how much it took so far, and a close that
+/// waits (`SO_LINGER`) says nothing of it, so there the moment decides.
+fn was_cut(op: &Op, seen: &Seen, stage: &Stage) -> bool {
+    let told = [-i64::from(libc::EINTR), -i64::from(libc::ECANCELED)].contains(&seen.returned);
+    (told || matches!(op, Op::Write { .. } | Op::Close { .. })) && stage.was_cut_before(seen.end_ns)
+}
+
+/// Whether a failure with this errno is the testbed's: it lacked a descriptor, memory, a port, or an address to connect to, or it waited for a
+/// mark in vain. What the verdict call returns is an observation even then, except where it was to open the socket that is measured.
+/// `fd` is the step's first descriptor, as it is after the step.
+fn is_testbeds(planned: &StepPlan, errno: i32, fd: i32) -> bool {
+    let step = &planned.step;
+    // To set a mark cannot fail.
+    let waits = step.op.mark().is_some();
+    if step.verdict && !planned.opens && !waits {
+        return false;
+    }
+    match errno {
+        libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS => true,
+        libc::EADDRNOTAVAIL | libc::EDESTADDRREQ => planned.opens,
+        _ => waits || (planned.opens && fd < 0),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Stage {
     slots: Box<[AtomicI32]>,
     marks: Box<[AtomicU32]>,
     abandoned: AtomicBool,
+    /// When the watchdog cut the trial; 0 where it did not.
+    cut_ns: AtomicU64,
     verdict_end_ns: AtomicU64,
     descriptor: AtomicI32,
     port: AtomicU16,
@@ -39,6 +41,7 @@ impl Stage {
             slots: script.sockets.iter().map(|_| AtomicI32::new(UNOPENED)).collect(),
             marks: script.marks.iter().map(|_| AtomicU32::new(UNSET)).collect(),
             abandoned: AtomicBool::new(false),
+            cut_ns: AtomicU64::new(0),
             verdict_end_ns: AtomicU64::new(0),
             descriptor: AtomicI32::new(-1),
             port: AtomicU16::new(0),
@@ -52,6 +55,7 @@ impl Stage {
         self.verdict_end_ns.store(0, Ordering::Relaxed);
         self.descriptor.store(-1, Ordering::Relaxed);
         self.port.store(0, Ordering::Relaxed);
+        self.cut_ns.store(0, Ordering::Relaxed);
         self.abandoned.store(false, Ordering::Release);
     }
 
@@ -129,6 +133,18 @@ impl Stage {
                 futex::wake_all(word);
             }
         }
+    }
+
+    /// Abandons the trial because its time is over: calls that are under way from now on are interrupted from outside.
+    pub(crate) fn cut(&self) {
+        let _ = self.cut_ns.compare_exchange(0, now_ns(), Ordering::AcqRel, Ordering::Relaxed);
+        self.abandon();
+    }
+
+    /// Whether a step that ended at `end_ns` was under way when the trial was cut, or began after it.
+    pub(crate) fn was_cut_before(&self, end_ns: u64) -> bool {
+        let cut_ns = self.cut_ns.load(Ordering::Acquire);
+        cut_ns != 0 && cut_ns <= end_ns
     }
 
     /// Whether the trial was abandoned.

@@ -1,48 +1,30 @@
-//! Counting: from the logs of a finished trial to its outcome, and from outcomes to the sums that leave the agent.
+//! Counting: from a finished trial, void or with its outcome, to the sums that leave the agent.
 //!
 //! Holds sharded sums, so that workers do not queue for one lock, and the queue of records kept whole; no system call.
 //! Units: counts; histograms in nanoseconds. Errors: none.
 //! Must not lose a trial: every index that was taken ends here exactly once, as an outcome or as a void.
 //! Tests: `tests/loopback`.
 
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rig_protocol::{Errno, Observed, Op, Progress, Returned, Side, Step, StepLog, Tally, TrialRecord};
+use rig_protocol::{Errno, Op, Progress, Returned, Side, StepLog, Tally, TrialRecord};
+
+pub(crate) use outcome::{End, Finished};
 
 use crate::interp::LaneLog;
 use crate::ops::Seen;
 use crate::plan::{LanePlan, Plan};
 use crate::sequence::{Number, Sequence};
-use crate::stage::Stage;
+use crate::sys::errno;
 
 /// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
 const SHOWN_BYTES: usize = 1024;
 
-/// A trial that is over.
-pub(crate) struct Finished<'a> {
-    /// Index within the block.
-    pub(crate) trial: u64,
-    /// The stage it was played on.
-    pub(crate) stage: &'a Stage,
-    /// One log per lane of the plan.
-    pub(crate) logs: &'a [MutexGuard<'a, LaneLog>],
-    /// Begin to end.
-    pub(crate) elapsed_ns: u64,
-    /// How it ended, as far as its worker knows.
-    pub(crate) end: End,
-}
-
-/// How a trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The target's lanes ended: the verdict step says the outcome.
-    Verdict,
-    /// The peer's lane ended: the outcome is this word.
-    Word(&'static str),
-    /// It was cut: void, for this reason.
-    Cut(&'static str),
-}
+/// The void reason of a trial whose deadline came while no call under test was under way.
+const DEADLINE: &str = "trial deadline";
 
 #[derive(Debug, Default)]
 struct Shard {
@@ -115,28 +97,27 @@ impl Ledger {
         let mut shard = lock(&self.shards[worker % self.shards.len()]);
         let shard = &mut *shard;
         shard.outcome.clear();
-        let verdict = match (void_reason(plan, finished), finished.end) {
-            (Some(reason), _) => {
-                shard.outcome = reason;
-                count(&mut shard.tally.voids, &shard.outcome);
-                if let Some(sequence) = &self.sequence {
-                    sequence.note_void(finished.trial);
-                }
-                let key = format!("{}{}", Tally::VOID_PREFIX, shard.outcome);
-                return self.keep(plan, shard, finished, &key, Kept::Void);
+        if let Some(reason) = void_reason(plan, finished) {
+            shard.outcome = reason;
+            count(&mut shard.tally.voids, &shard.outcome);
+            if let Some(sequence) = &self.sequence {
+                sequence.note_void(finished.trial);
             }
-            (None, End::Verdict) => write_outcome(&mut shard.outcome, plan, finished),
-            (None, End::Word(word) | End::Cut(word)) => {
-                shard.outcome.push_str(word);
-                None
-            }
-        };
+            let key = format!("{}{}", Tally::VOID_PREFIX, shard.outcome);
+            return self.keep(plan, shard, finished, &key, Kept::Void);
+        }
+        let verdict = outcome::write(&mut shard.outcome, plan, finished);
         plan.script.bound_outcome(&shard.tally.outcomes, &mut shard.outcome);
         let tally = &mut shard.tally;
         tally.trials += 1;
-        count(&mut tally.returns, &Returned::of_raw(verdict.map_or(0, |seen| seen.returned)));
+        match verdict.and_then(|verdict| verdict.returned()) {
+            Some(returned) => count(&mut tally.returns, &Returned::of_raw(returned)),
+            None if plan.side == Side::Target => tally.unreturned += 1,
+            // A peer's lane has no verdict, so there is nothing that it could have returned.
+            None => count(&mut tally.returns, &Returned::ZERO),
+        }
         count(&mut tally.outcomes, &shard.outcome);
-        let state = verdict.and_then(|seen| seen.state_before);
+        let state = verdict.and_then(|verdict| verdict.seen.state_before);
         if let Some(state) = state {
             count(&mut tally.state_before, &state);
             count(tally.outcomes_by_state.entry(state).or_default(), &shard.outcome);
@@ -146,8 +127,10 @@ impl Ledger {
         }
         record(tally, "trial", finished.elapsed_ns);
         count_steps(tally, plan, finished);
-        let failed = verdict.is_some_and(|seen| seen.returned < 0);
-        let anomaly = verdict.is_some() && (failed || !plan.script.expects(&shard.outcome));
+        let anomaly = match plan.side {
+            Side::Target => outcome::surprises(&plan.script, &shard.outcome, verdict),
+            Side::Peer => outcome::surprises_of_peer(&plan.script, &shard.outcome),
+        };
         tally.anomalies += u64::from(anomaly);
         let kept = if anomaly { Kept::Anomaly } else { Kept::Example };
         let key = std::mem::take(&mut shard.outcome);
@@ -227,58 +210,36 @@ enum Kept {
 
 /// Why the trial has no outcome, if it has none.
 fn void_reason(plan: &Plan, finished: &Finished<'_>) -> Option<String> {
-    if let End::Cut(reason) = finished.end {
-        return Some(reason.to_owned());
+    let lanes = || plan.lanes.iter().zip(finished.logs);
+    // A lane that fails abandons the trial; that other lanes were cut afterwards follows from it.
+    let failed = lanes().find_map(|(planned, log)| log.void.map(|void| void.reason(planned, &plan.script)));
+    if failed.is_some() || finished.is_unfinished(plan) {
+        return failed;
     }
-    let lanes = plan.lanes.iter().zip(finished.logs);
-    if let Some(reason) =
-        lanes.clone().find_map(|(planned, log)| log.void.map(|void| void.reason(planned, &plan.script)))
-    {
-        return Some(reason);
+    if finished.is_cut(plan) {
+        let under_test = |(planned, log): (&LanePlan, &MutexGuard<'_, LaneLog>)| {
+            let last = log.seen.last().filter(|_| log.cut);
+            last.is_some_and(|seen| !planned.steps[usize::from(seen.step)].sockets.is_empty())
+        };
+        return (!lanes().any(under_test)).then(|| DEADLINE.to_owned());
     }
     let reached = |(planned, log): (&LanePlan, &MutexGuard<'_, LaneLog>)| {
         log.seen.iter().any(|seen| planned.steps[usize::from(seen.step)].step.verdict)
     };
-    let missed = finished.end == End::Verdict && !lanes.clone().any(reached);
+    let missed = plan.side == Side::Target && !lanes().any(reached);
     missed.then(|| "the verdict step was not reached".to_owned())
 }
 
-/// Writes the labels of the steps that make up the outcome, in order of begin; gives the verdict step's observation.
-fn write_outcome(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> Option<Seen> {
-    let mut parts: Vec<(Seen, &Step)> = Vec::new();
-    let mut verdict = None;
-    for (planned, log) in plan.lanes.iter().zip(finished.logs) {
-        for seen in &log.seen {
-            let step = &planned.steps[usize::from(seen.step)].step;
-            if step.verdict {
-                verdict = Some(*seen);
-            }
-            if step.verdict || step.outcome {
-                parts.push((*seen, step));
-            }
-        }
-    }
-    parts.sort_by_key(|(seen, _)| seen.begin_ns);
-    for (index, (seen, step)) in parts.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        let Seen { returned, ready, begin_ns, end_ns, .. } = seen;
-        step.write_label(out, &Observed { returned, ready, elapsed_ns: end_ns - begin_ns });
-    }
-    verdict
-}
-
-/// Counts what single steps say: the verdict call's time and stale errno, localtime's errno, injections.
+/// Counts what single steps say: the verdict call's time and the errno after it, localtime's errno, injections.
 fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
-        for seen in &log.seen {
+        for (seen, cut) in log.steps() {
             let step = &planned.steps[usize::from(seen.step)].step;
-            if step.verdict && finished.end == End::Verdict {
+            if step.verdict && !cut {
                 record(tally, "call", seen.end_ns - seen.begin_ns);
-                if seen.returned >= 0 {
-                    count(&mut tally.stale_errno, &Errno(seen.errno_after));
-                }
+                let failed = errno::is_failure(seen.returned);
+                let errnos = if failed { &mut tally.errno_after_failure } else { &mut tally.stale_errno };
+                count(errnos, &Errno(seen.errno_after));
             }
             match step.op {
                 Op::Localtime {} => count(&mut tally.errno_after_localtime, &Errno(seen.errno_after)),
@@ -293,7 +254,7 @@ fn count_steps(tally: &mut Tally, plan: &Plan, finished: &Finished<'_>) {
 fn whole_record(plan: &Plan, finished: &Finished<'_>, outcome: String, kept: Kept) -> TrialRecord {
     let mut steps: Vec<StepLog> = Vec::new();
     for (planned, log) in plan.lanes.iter().zip(finished.logs) {
-        steps.extend(log.seen.iter().map(|seen| step_log(planned, log, seen)));
+        steps.extend(log.steps().map(|(seen, cut)| step_log(planned, log, seen, cut)));
     }
     steps.sort_by_key(|step| step.begin_ns);
     TrialRecord {
@@ -307,7 +268,7 @@ fn whole_record(plan: &Plan, finished: &Finished<'_>, outcome: String, kept: Kep
     }
 }
 
-fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen) -> StepLog {
+fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen, cut: bool) -> StepLog {
     let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).into_owned();
     StepLog {
         lane: planned.index,
@@ -319,5 +280,6 @@ fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen) -> StepLog {
         ready: seen.ready,
         data: log.scratch.read_by(seen).map(shown),
         state_before: seen.state_before,
+        cut,
     }
 }

@@ -90,7 +90,7 @@ impl Watch {
         let guard = self.interrupts.lock().unwrap_or_else(PoisonError::into_inner);
         if self.state.load(Ordering::Acquire) == EXPIRED {
             self.interrupted.store(true, Ordering::Release);
-            stage.abandon();
+            stage.cut();
             for id in &self.threads {
                 match id.load(Ordering::Acquire) {
                     0 => {}

@@ -341,6 +341,21 @@ fn a_link_that_goes_down_and_up_is_counted_and_loses_no_connection() {
     assert!(played.counter("fault.flap") >= 1);
 }
 
+/// A SYN that is lost is sent again after a second (TCP_TIMEOUT_INIT of include/net/tcp.h), so a trial that met the fault takes that much longer.
+#[test]
+fn a_link_that_is_down_from_the_beginning_on_is_down_for_every_first_trial() {
+    if skipped("a link") {
+        return;
+    }
+    let fault =
+        Fault { name: "dark".into(), kind: FaultKind::LinkDown, after_ns: 0, for_ns: 600 * MS, every_ns: 0 };
+    let played = play(&PathSpec { faults: vec![fault], ..plain() }, RESET_LATE, 20);
+    all(&played, "readable,data,ECONNRESET");
+    assert_eq!(played.counter("fault.dark"), 1);
+    let shortest = played.record.tally.latency["trial"].quantile(0.0);
+    assert!(shortest >= 1_700 * MS, "the shortest trial took {shortest} ns");
+}
+
 #[test]
 fn a_host_cannot_be_paused() {
     if skipped("a pause") {

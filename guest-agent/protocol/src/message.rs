@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Interface, Returned, Script, Tally, TrialRecord};
+use crate::{Interface, Returned, Script, Tally, TrialRecord, tally::is_zero};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -73,7 +73,8 @@ pub struct Assignment {
     pub keep_examples: u32,
     /// At most this many anomalies of each outcome are kept whole; all are counted.
     pub keep_anomalies: u32,
-    /// A trial that lasts longer than this is void ("trial deadline").
+    /// A trial that lasts longer than this is cut. A call on a socket that is under way then gets the label `deadline`; where all lanes
+    /// sleep or wait for marks, the trial is void ("trial deadline").
     pub trial_deadline_ns: u64,
 }
 
@@ -88,7 +89,7 @@ pub enum Request {
 }
 
 /// A sign of life while an assignment is played, several times a second: the sums so far. Taken at one moment of each worker's sums, so
-/// returns and outcomes add up to the trials in each of them.
+/// returns (with those that are missing) and outcomes add up to the trials in each of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Trials with an outcome so far.
@@ -99,6 +100,9 @@ pub struct Progress {
     pub returns: BTreeMap<Returned, u64>,
     /// Outcome labels so far, as in [`Tally::outcomes`].
     pub outcomes: BTreeMap<String, u64>,
+    /// Trials without a verdict return so far, as in [`Tally::unreturned`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreturned: u64,
 }
 
 impl Progress {
@@ -109,8 +113,8 @@ impl Progress {
 
     /// The tally of a block that was stopped here, as far as it is known: the other sums are empty.
     pub fn into_tally(self) -> Tally {
-        let Self { trials, voids, returns, outcomes } = self;
-        Tally { trials, voids, returns, outcomes, ..Tally::default() }
+        let Self { trials, voids, returns, outcomes, unreturned } = self;
+        Tally { trials, voids, returns, outcomes, unreturned, ..Tally::default() }
     }
 }
 
@@ -161,10 +165,11 @@ mod tests {
     #[test]
     fn a_sign_of_life_is_a_tally_of_what_it_knows() {
         let progress = Progress {
-            trials: 3,
-            voids: [("connect: ECONNREFUSED".into(), 2), ("trial deadline".into(), 1)].into(),
+            trials: 4,
+            voids: [("connect: EMFILE".into(), 2), ("trial deadline".into(), 1)].into(),
             returns: [(Returned::ONE, 2), (Returned::failed(crate::Errno::EBADF), 1)].into(),
-            outcomes: [("readable".into(), 2), ("EBADF".into(), 1)].into(),
+            outcomes: [("readable".into(), 2), ("EBADF".into(), 1), ("deadline".into(), 1)].into(),
+            unreturned: 1,
         };
         assert_eq!(progress.void(), 3);
         let tally = progress.clone().into_tally();
@@ -178,7 +183,7 @@ mod tests {
             deadline_ns: None,
         };
         assert_eq!(tally.inconsistency(&script), None);
-        assert_eq!((tally.trials, tally.void(), tally.returned(Errno::EBADF)), (3, 3, 1));
+        assert_eq!((tally.trials, tally.void(), tally.returned(Errno::EBADF)), (4, 3, 1));
         assert_eq!((&tally.voids, &tally.outcomes), (&progress.voids, &progress.outcomes));
         assert_eq!(
             Progress { voids: [("a".into(), u64::MAX), ("b".into(), 1)].into(), ..progress }.void(),

@@ -34,12 +34,24 @@ pub struct StepLog {
     /// For the verdict step: `tcpi_state` of its first socket right before the call, where TCP_INFO could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_before: Option<u8>,
+    /// Whether the agent ended this step, because the trial had reached its deadline or the block was finished. `returned` is then
+    /// what the interrupted call returned (`-EINTR`, or a short count), which the connection had no part in.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cut: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's skip_serializing_if asks for"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl StepLog {
-    /// The errno that the kernel returned, if it returned one.
+    /// The errno that the kernel returned, if it returned one. A step that was cut has none: the interruption was the agent's.
     pub fn errno(&self) -> Option<Errno> {
-        Errno::of_return(self.returned)
+        if self.cut { None } else { Errno::of_return(self.returned) }
     }
 }
 
@@ -50,7 +62,7 @@ pub struct TrialRecord {
     pub trial: u64,
     /// The outcome label, or the void's reason.
     pub outcome: String,
-    /// Whether it is kept because the scenario does not expect it (or because the verdict call returned -1).
+    /// Whether it is kept because the scenario does not expect it (see [`Tally::anomalies`]).
     pub anomaly: bool,
     /// Whether the trial is void (then `outcome` is the reason).
     pub void: bool,

@@ -33,7 +33,8 @@ pub struct Step {
     /// Its label joins the outcome (`readable,data,ECONNRESET`); always true for the verdict step.
     #[serde(default, skip_serializing_if = "is_false")]
     pub outcome: bool,
-    /// Read, and without effect: every failure of a call under test is an observation.
+    /// Without effect: once it said that a failure of this step is an observation, which now every failure of a call under test is. Still read,
+    /// and part of a cell's id.
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_fail: bool,
     /// Its label has the number that the call returned: `data=14480`.

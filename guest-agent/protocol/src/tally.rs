@@ -18,16 +18,21 @@ pub struct Tally {
     pub voids: BTreeMap<String, u64>,
     /// The verdict call's raw return.
     pub returns: BTreeMap<Returned, u64>,
-    /// Outcome labels. A peer's lane has one of two: `played`, or `unfinished` where `Finish` came first.
+    /// Outcomes: labels joined by commas, in the order in which their steps began. Of a target's trial: the labels of the verdict step and
+    /// the outcome steps; `NAME:ERRNO` for any other step that began before the verdict call had returned and failed; `deadline` for an
+    /// outcome step that was cut, `NAME:deadline` for another one. Of a peer's lane the same of all its steps, or one of two
+    /// words: [`Tally::PLAYED`], [`Tally::UNFINISHED`].
     pub outcomes: BTreeMap<String, u64>,
-    /// Trials whose outcome the scenario does not expect, or whose verdict call returned -1.
+    /// A target's trials whose outcome the scenario does not expect, or whose verdict call returned -1 where no expected outcome names
+    /// that label (a `*` does not). A peer's lanes that end otherwise than the scenario expects of them, where it expects anything.
     pub anomalies: u64,
     /// `tcpi_state` right before the verdict call.
     pub state_before: BTreeMap<u8, u64>,
     /// The outcomes of the trials in [`Tally::state_before`]: state, then outcome label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes_by_state: BTreeMap<u8, BTreeMap<String, u64>>,
-    /// Trials that their deadline cut while the verdict call was under way: they have an outcome, and no return.
+    /// Trials that their deadline cut before the verdict call had returned (in that call or in one before it): they have an outcome, and
+    /// no return.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unreturned: u64,
     /// The C library's errno after a verdict call that returned -1.
@@ -56,13 +61,22 @@ pub struct Tally {
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature that serde's skip_serializing_if asks for"
 )]
-fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
 impl Tally {
     /// The keys of [`Tally::latency`].
     pub const LATENCIES: [&'static str; 2] = ["call", "trial"];
+
+    /// The label of a call that was under way when its trial reached its deadline.
+    pub const DEADLINE: &'static str = "deadline";
+
+    /// The outcome of a peer's lane that has no label to tell.
+    pub const PLAYED: &'static str = "played";
+
+    /// The outcome of a peer's lane that was under way when the block was finished: the target was done with it.
+    pub const UNFINISHED: &'static str = "unfinished";
 
     /// Key prefix of a void's reason where outcomes and voids share a map.
     pub const VOID_PREFIX: &'static str = "void: ";
@@ -84,6 +98,12 @@ impl Tally {
     /// Verdict calls that returned -1 with any errno.
     pub fn returned_any_errno(&self) -> u64 {
         sum(self.returns.iter().filter(|(returned, _)| returned.errno.is_some()).map(|(_, n)| n))
+    }
+
+    /// Trials of whose outcome one label says that a call was cut.
+    fn cut(&self) -> u64 {
+        let cut = |label: &str| label.rsplit(':').next() == Some(Self::DEADLINE);
+        sum(self.outcomes.iter().filter(|(outcome, _)| outcome.split(',').any(cut)).map(|(_, n)| n))
     }
 
     /// Adds another tally of the same cell. Placements belong to one block and are dropped: indices of two blocks have no common order. A sum that is too large stays at the largest number; blocks without an
@@ -148,6 +168,7 @@ impl Tally {
     /// What some trials show is not shown by more than there are; what a step shows, not more often than the script has such a step.
     fn check_parts(&self, script: &Script) -> Result<(), String> {
         let once = self.trials;
+        let (returned, failed) = (once.saturating_sub(self.unreturned), self.returned_any_errno());
         let each = |is: fn(&Op) -> bool| {
             let steps = script.lanes.iter().flat_map(|lane| &lane.steps).filter(|step| is(&step.op)).count();
             once.saturating_mul(u64::try_from(steps).unwrap_or(u64::MAX).max(1))
@@ -155,8 +176,9 @@ impl Tally {
         let parts = [
             ("anomalies", Some(self.anomalies), once),
             ("TCP states before the call", total(self.state_before.values()), once),
-            ("errnos after a return", total(self.stale_errno.values()), once),
-            ("errnos after a failure", total(self.errno_after_failure.values()), once),
+            ("errnos after a return", total(self.stale_errno.values()), returned.saturating_sub(failed)),
+            ("errnos after a failure", total(self.errno_after_failure.values()), failed),
+            ("trials without a return", Some(self.unreturned), self.cut()),
             (
                 "errnos after localtime",
                 total(self.errno_after_localtime.values()),
@@ -167,6 +189,7 @@ impl Tally {
         for (what, sum, most) in parts {
             match sum {
                 Some(sum) if sum <= most => {}
+                Some(sum) if most < once => return Err(format!("{sum} {what}, where {most} are possible")),
                 Some(sum) => return Err(format!("{sum} {what} in {once} trials")),
                 None => return Err(format!("too many {what} to count in {once} trials")),
             }
@@ -207,8 +230,10 @@ impl Tally {
             if let Some(what) = times.inconsistency() {
                 return Err(format!("times of each {name}: {what}"));
             }
-            if times.count > self.trials {
-                return Err(format!("{} times of each {name} in {} trials", times.count, self.trials));
+            let most =
+                if *name == "call" { self.trials.saturating_sub(self.unreturned) } else { self.trials };
+            if times.count > most {
+                return Err(format!("{} times of each {name} in {most} trials", times.count));
             }
         }
         Ok(())
@@ -284,16 +309,12 @@ mod tests {
     #[test]
     fn no_part_is_larger_than_its_whole() {
         let of = |change: Change, count| changed(|tally| change(tally, count));
-        let parts: [(Change, &str); 7] = [
+        let parts: [(Change, &str); 6] = [
             (|tally, n| tally.anomalies = n, "101 anomalies in 100 trials"),
             (|tally, n| tally.state_before.extend([(7, n)]), "101 TCP states before the call in 100 trials"),
             (
                 |tally, n| tally.stale_errno.extend([(Errno::ENOENT, n)]),
                 "101 errnos after a return in 100 trials",
-            ),
-            (
-                |tally, n| tally.errno_after_failure.extend([(Errno::ENOENT, n)]),
-                "101 errnos after a failure in 100 trials",
             ),
             (
                 |tally, n| tally.errno_after_localtime.extend([(Errno::ENOENT, n)]),
@@ -313,6 +334,49 @@ mod tests {
             assert_eq!(of(change, 101).as_deref(), Some(words));
             assert!(of(change, u64::MAX).is_some(), "{words}");
         }
+    }
+
+    #[test]
+    fn the_errno_after_a_verdict_call_belongs_to_a_return_of_its_kind() {
+        let with = |stale, after_failure| {
+            changed(|tally| {
+                tally.returns = [(Returned::ONE, 60), (Returned::failed(Errno::EBADF), 30)].into();
+                tally.outcomes =
+                    [("readable".into(), 60), ("EBADF".into(), 30), ("deadline".into(), 10)].into();
+                tally.unreturned = 10;
+                tally.latency.clear();
+                tally.stale_errno.insert(Errno::ENOENT, stale);
+                tally.errno_after_failure.insert(Errno::EBADF, after_failure);
+            })
+        };
+        assert_eq!(with(60, 30), None);
+        assert_eq!(with(61, 30).as_deref(), Some("61 errnos after a return, where 60 are possible"));
+        assert_eq!(with(60, 31).as_deref(), Some("31 errnos after a failure, where 30 are possible"));
+    }
+
+    #[test]
+    fn a_trial_without_a_return_has_the_label_of_a_cut_call() {
+        let with = |labels: &[(&str, u64)], unreturned, calls| {
+            changed(|tally| {
+                tally.outcomes = labels.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect();
+                tally.unreturned = unreturned;
+                tally.returns = [(Returned::ONE, 100 - unreturned)].into();
+                let call = Histogram { count: calls, max: 3, buckets: BTreeMap::from([(3, calls)]) };
+                tally.latency.insert("call".into(), call);
+            })
+        };
+        let cut = [("connect:deadline", 5), ("readable,deadline", 6), ("readable", 89)];
+        assert_eq!(with(&cut, 11, 89), None);
+        assert_eq!(with(&cut, 5, 95), None, "a call after the verdict was cut");
+        let words = "12 trials without a return, where 11 are possible";
+        assert_eq!(with(&cut, 12, 88).as_deref(), Some(words));
+        let longer = [("deadlines", 50), ("deadline,readable", 50)];
+        assert_eq!(with(&longer, 50, 50), None);
+        assert_eq!(
+            with(&longer, 51, 49).as_deref(),
+            Some("51 trials without a return, where 50 are possible")
+        );
+        assert_eq!(with(&cut, 11, 90).as_deref(), Some("90 times of each call in 89 trials"));
     }
 
     #[test]

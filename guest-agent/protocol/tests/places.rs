@@ -29,6 +29,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "a block has no more errnos after it than its script plays",
     ),
     ("close", "rig/src/analysis/", "a script that closes its own descriptor makes EBADF itself"),
+    ("close", "guest-agent/src/interp.rs", "an interrupted one does not say that it was interrupted"),
     ("connect", "rig/src/runner/", "a captured connection begins with it"),
     ("inject", "guest-agent/protocol/src/script.rs", "it must reach a select"),
     (
@@ -37,15 +38,24 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "its lane's thread needs the filter, and no trial checks its bounds",
     ),
     ("inject", "guest-agent/src/tally.rs", "what was injected is the truth of the positive control"),
+    ("linger", "rig/src/runner/patience.rs", "it lets the close after it wait"),
     ("localtime", "guest-agent/src/tally.rs", "the errno after it has a count of its own"),
     ("mark", "rig/src/script/", "the help for a mark that no step sets"),
     ("read", "guest-agent/src/ops/around.rs", "its buffer is made before the first trial"),
     ("read", "guest-agent/src/plan.rs", "its buffer has a largest size"),
+    (
+        "read",
+        "rig/src/runner/patience.rs",
+        "it waits for the other end, or as long as its socket's limit says",
+    ),
+    ("receive_timeout", "rig/src/runner/patience.rs", "it is the limit of the reads after it"),
     ("select", "guest-agent/protocol/src/script.rs", "an injection must reach it"),
     ("write", "guest-agent/src/ops/around.rs", "the bytes of no meaning are made before the first trial"),
     ("write", "guest-agent/src/plan.rs", "its bytes are given in one of two ways, and have a largest number"),
     ("select", "rig/src/matrix/", "where a timeout is expected, a trial takes as long"),
     ("sleep", "rig/src/matrix/", "a trial takes as long"),
+    ("write", "guest-agent/src/interp.rs", "an interrupted one returns what it took so far"),
+    ("write", "rig/src/runner/patience.rs", "it waits for the other end to read"),
 ];
 
 fn workspace() -> PathBuf {

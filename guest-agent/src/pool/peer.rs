@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::target::DEADLINE;
 use super::{Instruction, Shared, own_table, prepare_player};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
@@ -31,11 +30,6 @@ const BACKLOG: i32 = 65_535;
 const MOST_PER_TRIAL: u32 = 8;
 /// After a failed accept, so that a lasting failure does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// Outcome of a lane that was played to its end.
-const PLAYED: &str = "played";
-/// Outcome of a lane that was still under way when the block was finished: the target was done with it.
-const UNFINISHED: &str = "unfinished";
 
 struct Work {
     stopping: AtomicBool,
@@ -308,10 +302,9 @@ fn play_connection(
     let ending = seat.watch.disarm();
     files::close_from(LISTENER + 1);
     let end = match ending {
-        Ending::Cut if work.stopping.load(Ordering::Acquire) => End::Word(UNFINISHED),
-        Ending::Cut => End::Cut(DEADLINE),
-        Ending::InTime if elapsed_ns > deadline_ns => End::Cut(DEADLINE),
-        Ending::InTime => End::Word(PLAYED),
+        Ending::Cut if work.stopping.load(Ordering::Acquire) => End::Finished,
+        Ending::Cut => End::Deadline,
+        Ending::InTime => End::Itself,
     };
     let logs = [log];
     shared.ledger.settle(plan, index, &Finished { trial, stage: &seat.stage, logs: &logs, elapsed_ns, end });

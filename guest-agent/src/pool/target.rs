@@ -21,9 +21,6 @@ use crate::watch::Ending;
 /// The first descriptor of a trial.
 const FIRST: i32 = 3;
 
-/// The void reason of a trial that the watchdog cut, or that lasted longer than it may.
-pub(crate) const DEADLINE: &str = "trial deadline";
-
 /// The workers of one assignment.
 pub(crate) struct Crew {
     shared: Arc<Shared>,
@@ -158,8 +155,10 @@ fn play_trial(shared: &Shared, seat: &Seat, index: usize, trial: u64) {
     let elapsed_ns = now_ns() - begin_ns;
     let ending = seat.watch.disarm();
     files::close_from(FIRST);
-    let late = ending == Ending::Cut || elapsed_ns > deadline_ns;
-    let end = if late { End::Cut(DEADLINE) } else { End::Verdict };
+    let end = match ending {
+        Ending::Cut => End::Deadline,
+        Ending::InTime => End::Itself,
+    };
     let logs: Vec<_> = (0..plan.lanes.len()).map(|lane| seat.log(lane)).collect();
     shared.ledger.settle(plan, index, &Finished { trial, stage: &seat.stage, logs: &logs, elapsed_ns, end });
 }

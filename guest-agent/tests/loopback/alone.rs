@@ -91,6 +91,30 @@ fn alone_in_its_namespace_the_agent_counts_every_reset_and_widens_its_ports() {
     assert_eq!(again.tally.counters["Tcp.PassiveOpens"], 50, "differences, not totals");
 }
 
+/// Every SYN goes to a neighbour that does not exist.
+#[test]
+fn a_connect_that_its_deadline_cuts_is_told_by_its_name_or_as_the_verdict() {
+    let Some(namespace) = Namespace::make() else { return };
+    namespace.run("ip link add dark type veth peer name hole && ip link set hole up && ip link set dark up");
+    namespace.run("ip address add 192.0.2.1/24 dev dark");
+    namespace.run("ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:02 dev dark");
+    let mut target = namespace.agent();
+    let setting = Setting { trials: 8, deadline_ns: 100 * MS, ..Setting::default() };
+    let before = script(vec![connect(), select(0).verdict()], vec![], &["connect:deadline"]);
+    let verdict = script(vec![connect().verdict(), so_error().outcome()], vec![], &["deadline"]);
+    for (script, outcome) in [(before, "connect:deadline"), (verdict, "deadline")] {
+        target.begin(setting.target(&script, "192.0.2.2:1"));
+        let played = target.conclude();
+        assert_eq!(played.tally.outcomes, counts(&[(outcome, 8)]));
+        assert_eq!((played.tally.unreturned, played.tally.void(), played.tally.anomalies), (8, 0, 0));
+        assert!(played.tally.returns.is_empty());
+        for record in &played.records {
+            let [connect] = &record.steps[..] else { panic!("nothing after the cut: {record:?}") };
+            assert!(connect.cut && connect.errno().is_none() && record.local_port != 0, "{record:?}");
+        }
+    }
+}
+
 #[test]
 fn hello_tells_of_the_interfaces_of_its_namespace_and_of_no_other() {
     let Some(namespace) = Namespace::make() else { return };

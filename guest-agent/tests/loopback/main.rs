@@ -3,6 +3,7 @@
 //! Holds what the instrument must find where the truth is known; asserts no time, only orders and counts.
 
 mod alone;
+mod answers;
 mod driver;
 mod finds;
 mod holds;

@@ -326,15 +326,15 @@ fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), Ag
         // Connections that the target gave up, and what a middlebox sends twice, are trials for the peer.
         Role::Peer { .. } => Tally::MOST,
     };
-    let Progress { trials, voids: _, returns, outcomes } = progress;
+    let Progress { trials, voids: _, returns, outcomes, unreturned } = progress;
     let void = progress.void();
     let played = trials.checked_add(void).filter(|played| *played <= most);
     if played.is_none() {
         let what = format!("a sign of life counts {trials} trials and {void} void of {most}");
         return Err(AgentError::Totals { what });
     }
-    for (sum, name) in [(total(returns.values()), "verdict returns"), (total(outcomes.values()), "outcomes")]
-    {
+    let returned = total(returns.values().chain([unreturned]));
+    for (sum, name) in [(returned, "verdict returns"), (total(outcomes.values()), "outcomes")] {
         if sum != Some(*trials) {
             let what = format!("a sign of life counts {trials} trials but not as many {name}");
             return Err(AgentError::Totals { what });

@@ -16,7 +16,7 @@ use super::capturing;
 use super::dispatcher::Player;
 use super::faults::{self, Done};
 use super::laboratory::Laboratory;
-use super::patience::{GRACE, exchange, nanoseconds, silence};
+use super::patience::{GRACE, exchange, nanoseconds, silence, trial_deadline};
 use super::proof::unproven;
 use super::session::Session;
 use super::stage::{Stage, StageError};
@@ -199,8 +199,9 @@ impl Block<'_> {
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
         let part = targets_part.clone();
-        target.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Target))?;
         let (path, done) = (&self.attempt.cell.subject.path, Done::default());
+        let timelines = faults::place(stage, &path.faults, &done).await?;
+        target.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Target))?;
         let collected = target.talk(move |c| {
             c.collect(&targets_part, waits, |progress| {
                 heard.hear(progress.clone());
@@ -209,7 +210,7 @@ impl Block<'_> {
         });
         let played = tokio::select! {
             biased;
-            failed = faults::conduct(stage, &path.faults, &done) => match failed? {},
+            failed = faults::conduct(stage, timelines, &done) => match failed? {},
             played = collected => played.map_err(StageError::of(Endpoint::Target))?,
         };
         self.record.path.counters = stage.path_counters(self.laboratory).await?;
@@ -233,6 +234,10 @@ impl Block<'_> {
 
     fn assignment(&self, role: Role) -> Assignment {
         let cell = &self.attempt.cell;
+        let side = match role {
+            Role::Peer { .. } => Side::Peer,
+            Role::Target { .. } => Side::Target,
+        };
         Assignment {
             script: Script::clone(&cell.subject.script),
             role,
@@ -244,8 +249,7 @@ impl Block<'_> {
             seed: self.attempt.block.seed,
             keep_examples: self.laboratory.keep_examples,
             keep_anomalies: self.laboratory.keep_anomalies,
-            trial_deadline_ns: u64::try_from((cell.subject.script.longest_trial() + exchange()).as_nanos())
-                .unwrap_or(u64::MAX),
+            trial_deadline_ns: nanoseconds(trial_deadline(&cell.subject.script, side)),
         }
     }
 

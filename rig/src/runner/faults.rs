@@ -1,6 +1,7 @@
 //! Faults of a path at their moments: begun, ended, repeated and counted while trials are played.
 //!
-//! Holds one timeline per fault. Must not know outcomes. Moments are counted from the call, which is when the target was told to play.
+//! Holds one timeline per fault. Must not know outcomes. A fault without a delay is in place before the target is told to play; other moments,
+//! and how long each lasts, are counted from then.
 //! Units: nanoseconds in the spec. Errors: [`StageError`]: a fault that cannot be carried out makes the block void.
 //! Tests: below; real ones in `tests/paths.rs` (root) and `tests/guest.rs`.
 
@@ -51,57 +52,115 @@ fn moment(fault: &Fault, n: u32) -> Option<Duration> {
     }
 }
 
+/// One fault of a path; where it is to be there when the first trial begins, it has begun.
+pub(super) struct Timeline<'a> {
+    fault: &'a Fault,
+    first: Option<UnderWay<'a>>,
+}
+
+/// A fault that has begun.
+enum UnderWay<'a> {
+    Busy(Busy<'a>),
+    Changed(Option<Undo>),
+}
+
+/// Whether a fault is in place before the target is told to play. A guest that stands still could not be told.
+fn precedes_trials(fault: &Fault) -> bool {
+    fault.after_ns == 0 && !matches!(fault.kind, FaultKind::Pause)
+}
+
+/// Begins the faults without a delay: before the target is told to play, so that they meet the first trial too.
+pub(super) async fn place<'a>(
+    stage: &Stage,
+    faults: &'a [Fault],
+    done: &'a Done,
+) -> Result<Vec<Timeline<'a>>, StageError> {
+    let mut timelines = Vec::with_capacity(faults.len());
+    for fault in faults {
+        let first = if precedes_trials(fault) { Some(begin(stage, fault, done).await?) } else { None };
+        timelines.push(Timeline { fault, first });
+    }
+    Ok(timelines)
+}
+
 /// Carries out all faults of a path, each at its moments, until the caller drops it: trials end, faults do not.
-pub(super) async fn conduct(stage: &Stage, faults: &[Fault], done: &Done) -> Result<Infallible, StageError> {
+pub(super) async fn conduct(
+    stage: &Stage,
+    timelines: Vec<Timeline<'_>>,
+    done: &Done,
+) -> Result<Infallible, StageError> {
     let began = Instant::now();
-    try_join_all(faults.iter().map(|fault| one(stage, fault, began, done))).await?;
+    try_join_all(timelines.into_iter().map(|timeline| follow(stage, timeline, began, done))).await?;
     std::future::pending().await
 }
 
-async fn one(stage: &Stage, fault: &Fault, began: Instant, done: &Done) -> Result<(), StageError> {
+async fn follow(
+    stage: &Stage,
+    timeline: Timeline<'_>,
+    began: Instant,
+    done: &Done,
+) -> Result<(), StageError> {
+    let Timeline { fault, mut first } = timeline;
     for n in 0_u32.. {
         let Some(after) = moment(fault, n) else { break };
         sleep_until(began + after).await;
-        let lasts = Duration::from_nanos(fault.for_ns);
-        match &fault.kind {
-            FaultKind::Contention { threads_per_cpu } => {
-                contend(*threads_per_cpu, lasts, &fault.name, done).await?;
-            }
-            kind => {
-                begin(stage, kind).await?;
-                done.add(PathCounter::Fault(fault.name.clone()), 1);
-                if let Some(undo) = undo_of(kind) {
-                    sleep_until(Instant::now() + lasts).await;
-                    undo_fault(stage, undo).await?;
-                }
-            }
-        }
+        let under_way = match first.take() {
+            Some(under_way) => under_way,
+            None => begin(stage, fault, done).await?,
+        };
+        end(stage, under_way, Duration::from_nanos(fault.for_ns)).await?;
     }
     Ok(())
 }
 
-/// Busy threads for this long, or for as long as the caller lets it.
-async fn contend(per_cpu: u32, lasts: Duration, name: &str, done: &Done) -> Result<(), StageError> {
-    /// Counts what the threads took, also when the future is dropped with them.
-    struct Counted<'a> {
-        contention: Option<Contention>,
-        name: &'a str,
-        done: &'a Done,
-    }
-    impl Drop for Counted<'_> {
-        fn drop(&mut self) {
-            let used_ns = self.contention.take().map_or(0, Contention::stop);
-            self.done.add(PathCounter::FaultCpuTime(self.name.to_owned()), used_ns / 1_000_000);
-            self.done.add(PathCounter::Fault(self.name.to_owned()), u64::from(used_ns > 0));
+/// Begins a fault, and counts it.
+async fn begin<'a>(stage: &Stage, fault: &'a Fault, done: &'a Done) -> Result<UnderWay<'a>, StageError> {
+    match &fault.kind {
+        FaultKind::Contention { threads_per_cpu } => {
+            let contention =
+                Contention::start(*threads_per_cpu).map_err(StageError::failed(Part::BusyThreads))?;
+            Ok(UnderWay::Busy(Busy { contention: Some(contention), name: &fault.name, done }))
+        }
+        kind => {
+            change(stage, kind).await?;
+            done.add(PathCounter::Fault(fault.name.clone()), 1);
+            Ok(UnderWay::Changed(undo_of(kind)))
         }
     }
-    let contention = Contention::start(per_cpu).map_err(StageError::failed(Part::BusyThreads))?;
-    let _counted = Counted { contention: Some(contention), name, done };
-    if lasts.is_zero() {
-        std::future::pending::<()>().await;
+}
+
+/// Ends a fault when it has lasted so long; busy threads without an end go on for as long as the caller lets them.
+async fn end(stage: &Stage, under_way: UnderWay<'_>, lasts: Duration) -> Result<(), StageError> {
+    match under_way {
+        UnderWay::Busy(busy) => {
+            if lasts.is_zero() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(lasts).await;
+            drop(busy);
+        }
+        UnderWay::Changed(Some(undo)) => {
+            sleep_until(Instant::now() + lasts).await;
+            undo_fault(stage, undo).await?;
+        }
+        UnderWay::Changed(None) => {}
     }
-    tokio::time::sleep(lasts).await;
     Ok(())
+}
+
+/// Busy threads; counts what they took when they end, also where the future is dropped with them.
+struct Busy<'a> {
+    contention: Option<Contention>,
+    name: &'a str,
+    done: &'a Done,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let used_ns = self.contention.take().map_or(0, Contention::stop);
+        self.done.add(PathCounter::FaultCpuTime(self.name.to_owned()), used_ns / 1_000_000);
+        self.done.add(PathCounter::Fault(self.name.to_owned()), u64::from(used_ns > 0));
+    }
 }
 
 /// What undoes a fault that has an end.
@@ -127,7 +186,8 @@ fn peer() -> IpAddr {
     Addressing::default().peer.into()
 }
 
-async fn begin(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
+/// Changes what a fault changes.
+async fn change(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
     match kind {
         FaultKind::LinkDown => set_link(stage, LinkState::Down, Carrier::Off).await,
         FaultKind::Pause => match stage.guest() {
@@ -183,6 +243,15 @@ mod tests {
         let ns = Duration::from_nanos;
         assert_eq!([moment(&fault(5, 0), 0), moment(&fault(5, 0), 1)], [Some(ns(5)), None]);
         assert_eq!([moment(&fault(5, 7), 1), moment(&fault(5, 7), 3)], [Some(ns(12)), Some(ns(26))]);
+    }
+
+    #[test]
+    fn a_fault_without_a_delay_is_there_before_the_first_trial_unless_the_guest_then_could_not_begin_it() {
+        let of = |kind, after_ns| precedes_trials(&Fault { kind, ..fault(after_ns, 0) });
+        let contention = || FaultKind::Contention { threads_per_cpu: 1 };
+        assert!(of(FaultKind::LinkDown, 0) && of(contention(), 0) && of(FaultKind::HostGone, 0));
+        assert!(of(FaultKind::ForgetConnections, 0) && of(FaultKind::Arm { action: "a".into() }, 0));
+        assert!(!of(FaultKind::LinkDown, 1) && !of(contention(), 1) && !of(FaultKind::Pause, 0));
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! How long a block waits, by the name of what it waits for, and how a time goes into its record.
+//! How long a block and its trials wait, by the name of what they wait for, and how a time goes into the record.
 //!
 //! Must not wait. Units: `Duration` in code, nanoseconds in the record. Errors: none.
-//! Tests: `tests/qemu.rs` reaches these bounds.
+//! Tests: below; `tests/qemu.rs` reaches the bounds of a block.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use rig_protocol::{Lane, Op, Script, Side};
 
 use crate::clock;
 
@@ -16,7 +19,7 @@ pub(super) const EXPLANATION: Duration = Duration::from_secs(1);
 /// For a guest's answer about its NIC; a guest that is too busy to give it leaves the reason as it is.
 pub(super) const NIC_DEADLINE: Duration = Duration::from_secs(10);
 
-/// An agent that says nothing for this long is given up; it speaks five times a second while it plays.
+/// An agent that says nothing for this long is given up; it speaks five times a second while it plays, also while all of its trials wait.
 pub(super) fn silence() -> Duration {
     Duration::from_secs(20) * clock::patience()
 }
@@ -26,7 +29,132 @@ pub(super) fn exchange() -> Duration {
     Duration::from_secs(30) * clock::patience()
 }
 
+/// How long a trial may last at one end: the target's whole trial, or the peer's lane from the accept on.
+///
+/// Without a time in the script, a target may wait for as long as its longest lane can by its own steps. A read or a write without a limit waits
+/// for the peer, so then the peer's waits count too; a connect does not wait for them. The peer's lane may last longer than the
+/// target's trial, in any case: a connection that it gives up first would look like an answer to the call that waits at the target.
+pub(super) fn trial_deadline(script: &Script, side: Side) -> Duration {
+    let longest = |side| script.lanes_of(side).map(longest_wait);
+    let (own, waits_for_peer) = longest(Side::Target)
+        .fold((Duration::ZERO, false), |(own, waits), lane| (own.max(lane.own), waits || lane.for_other_end));
+    let peers: Duration = longest(Side::Peer).map(|lane| lane.own).max().unwrap_or_default();
+    let by_steps = own.saturating_add(if waits_for_peer { peers } else { Duration::ZERO });
+    let target = script.deadline_ns.map_or(by_steps.saturating_add(exchange()), Duration::from_nanos);
+    match side {
+        Side::Target => target,
+        Side::Peer => target.saturating_add(peers).saturating_add(exchange()),
+    }
+}
+
+/// How long a lane can wait.
+struct LaneWait {
+    /// By its own steps.
+    own: Duration,
+    /// Whether a step waits for the other end besides, for as long as that takes.
+    for_other_end: bool,
+}
+
+fn longest_wait(lane: &Lane) -> LaneWait {
+    let mut wait = LaneWait { own: Duration::ZERO, for_other_end: false };
+    let mut limits = BTreeMap::new();
+    for step in &lane.steps {
+        let own = match &step.op {
+            // 0 is no limit (socket(7), SO_RCVTIMEO).
+            Op::ReceiveTimeout { socket, duration } => {
+                limits.insert(*socket, duration.longest());
+                Duration::ZERO
+            }
+            Op::Read { socket, .. } => {
+                let limit = limits.get(socket).copied().unwrap_or_default();
+                wait.for_other_end |= limit.is_zero();
+                limit
+            }
+            Op::Write { .. } => {
+                wait.for_other_end = true;
+                Duration::ZERO
+            }
+            // So long can the close wait that comes after it.
+            Op::Linger { seconds, .. } => Duration::from_secs((*seconds).into()),
+            other => other.longest_wait(),
+        };
+        wait.own = wait.own.saturating_add(own);
+    }
+    wait
+}
+
 /// As it stands in the record.
 pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use rig_protocol::{Delay, Slot, Step};
+
+    use super::*;
+
+    const S: Slot = Slot(0);
+
+    fn seconds(seconds: u64) -> Delay {
+        Delay::Fixed { ns: seconds * 1_000_000_000 }
+    }
+
+    fn sleep(length: u64) -> Op {
+        Op::Sleep { duration: seconds(length) }
+    }
+
+    fn read() -> Op {
+        Op::Read { socket: S, bytes: 1 }
+    }
+
+    /// Seconds beyond [`exchange`] for the target, and beyond two of it for the peer.
+    fn deadlines(target: Vec<Op>, peer: Vec<Op>, said: Option<u64>) -> (u64, u64) {
+        let lane = |name: &str, side, ops: Vec<Op>| {
+            let steps = ops.into_iter().map(Step::of);
+            Lane { name: name.into(), side, steps: steps.collect() }
+        };
+        let script = Script {
+            name: "s".into(),
+            sockets: vec!["s".into()],
+            marks: vec![],
+            lanes: vec![
+                lane("client", Side::Target, target),
+                lane("second", Side::Target, vec![sleep(2)]),
+                lane("peer", Side::Peer, peer),
+            ],
+            expect: vec![],
+            expect_peer: vec![],
+            deadline_ns: said.map(|seconds| seconds * 1_000_000_000),
+        };
+        let beyond = |side, times| (trial_deadline(&script, side) - exchange() * times).as_secs();
+        let target = match said {
+            Some(_) => trial_deadline(&script, Side::Target).as_secs(),
+            None => beyond(Side::Target, 1),
+        };
+        (target, beyond(Side::Peer, if said.is_some() { 1 } else { 2 }))
+    }
+
+    #[test]
+    fn a_trial_may_last_as_long_as_its_steps_can_wait() {
+        let connect = || Op::Connect { socket: S };
+        // The peer sleeps, but nobody at the target waits for it.
+        assert_eq!(deadlines(vec![connect()], vec![sleep(60)], None), (2, 62));
+        assert_eq!(deadlines(vec![connect(), sleep(3)], vec![sleep(60)], None), (3, 63));
+        // A read waits for it, unless it has a limit.
+        assert_eq!(deadlines(vec![connect(), sleep(3), read()], vec![sleep(60)], None), (63, 123));
+        let limit = |length| Op::ReceiveTimeout { socket: S, duration: seconds(length) };
+        assert_eq!(deadlines(vec![limit(40), read(), read()], vec![sleep(60)], None), (80, 140));
+        assert_eq!(deadlines(vec![limit(0), read()], vec![sleep(60)], None), (62, 122));
+        let write = Op::Write { socket: S, data: Some("x".into()), bytes: None };
+        assert_eq!(deadlines(vec![write], vec![sleep(60)], None), (62, 122));
+        // A close that lingers.
+        assert_eq!(deadlines(vec![Op::Linger { socket: S, seconds: 70 }], vec![], None), (70, 70));
+    }
+
+    #[test]
+    fn what_the_script_says_is_the_targets_deadline_and_the_peer_outlasts_it() {
+        assert_eq!(deadlines(vec![sleep(60), read()], vec![sleep(5)], Some(180)), (180, 185));
+        assert_eq!(deadlines(vec![sleep(60)], vec![], Some(3)), (3, 3));
+    }
 }

@@ -4,7 +4,7 @@
 //! Units: labels. Errors: [`Impossible`], which blames whoever wrote the pattern.
 //! Tests: `tests.rs`, `tests/diagnostics.rs`.
 
-use rig_protocol::{Errno, LabelParts, Lane, Script, Side, Step, numbers};
+use rig_protocol::{Errno, LabelParts, Lane, Script, Side, Step, Tally, numbers};
 
 use super::value::parse_errno;
 use crate::document::{Wrong, hint};
@@ -24,11 +24,11 @@ impl Impossible {
 }
 
 /// The label of a call that the trial's deadline cut; no other kind of label follows.
-const CUT: &str = "deadline";
+const CUT: &str = Tally::DEADLINE;
 /// The outcome of a peer lane that the end of the block cut.
-const UNFINISHED: &str = "unfinished";
+const UNFINISHED: &str = Tally::UNFINISHED;
 /// The outcome of a peer lane without outcome steps.
-const PLAYED: &str = "played";
+const PLAYED: &str = Tally::PLAYED;
 
 /// What can make up an outcome of one side.
 #[derive(Debug)]

@@ -180,6 +180,7 @@ fn a_sign_of_life_counts_no_more_than_was_asked_for() {
             voids: [("trial deadline".to_owned(), void)].into(),
             returns: [(Returned::ONE, returned)].into(),
             outcomes: [("readable".to_owned(), labelled)].into(),
+            unreturned: 0,
         });
         play(vec![progress, Reply::Tally(Box::new(tally(3))), fin(4, 3)], 3)
             .map_err(|error| error.to_string())

@@ -213,6 +213,7 @@ fn describe_trial(attempt: &Attempt, lanes: &[Lane], trial: &TrialRecord) -> Str
         let lane = &lanes[usize::from(log.lane)];
         let step = &lane.steps[usize::from(log.step)];
         let returned = match log.errno() {
+            None if log.cut => "cut".to_owned(),
             Some(errno) => format!("-1 {errno}"),
             None => log.returned.to_string(),
         };

@@ -16,7 +16,7 @@ pub struct KeptTrial {
     pub trial: u64,
     /// The outcome, or why it is void.
     pub outcome: String,
-    /// Whether it is kept because the scenario does not expect it, or because the verdict call returned -1.
+    /// Whether it is kept because the scenario does not expect it (or does not name the -1 of its verdict call).
     #[serde(default)]
     pub anomaly: bool,
     /// Whether it is void; then `outcome` is the reason.
@@ -63,6 +63,18 @@ pub struct KeptStep {
     /// For the verdict step: the TCP state (`tcpi_state`) of its first socket right before the call, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_before: Option<String>,
+    /// Whether the agent ended the step, because the trial had reached its deadline or the block was finished; `returned` is then what the
+    /// interrupted call returned.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cut: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde's skip_serializing_if asks for"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn no_errno() -> String {
@@ -108,6 +120,7 @@ impl From<&StepLog> for KeptStep {
             ready: step.ready.map(ready),
             data: step.data.clone(),
             state_before: step.state_before.map(state_word),
+            cut: step.cut,
         }
     }
 }
@@ -143,6 +156,7 @@ impl TryFrom<KeptStep> for StepLog {
             ready: step.ready.map(ready),
             data: step.data,
             state_before: step.state_before.map(|word| state_of(&word)).transpose()?,
+            cut: step.cut,
         })
     }
 }
@@ -158,10 +172,10 @@ mod tests {
         fn steps()(
             lane: u16, step: u16, begin_ns: u64, end_ns: u64, returned: i64, errno: i32,
             ready in proptest::option::of(any::<(bool, bool, bool)>()),
-            data in proptest::option::of(".{0,8}"), state_before: Option<u8>,
+            data in proptest::option::of(".{0,8}"), state_before: Option<u8>, cut: bool,
         ) -> StepLog {
             let ready = ready.map(|(readable, writable, exceptional)| Readiness { readable, writable, exceptional });
-            StepLog { lane, step, begin_ns, end_ns, returned, errno_after: Errno(errno), ready, data, state_before }
+            StepLog { lane, step, begin_ns, end_ns, returned, errno_after: Errno(errno), ready, data, state_before, cut }
         }
     }
 

@@ -102,6 +102,7 @@ fn trial(number: u64, ms: u64, local_port: u16) -> TrialRecord {
         ready: None,
         data: None,
         state_before: None,
+        cut: false,
     };
     TrialRecord {
         trial: number,
