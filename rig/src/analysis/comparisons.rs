@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use rig_stats::{Count, Probability, detectable, difference, enough_trials, fisher, holm, judge};
 
+use crate::configuration::Arm;
+
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
@@ -20,10 +22,11 @@ const POWER: f64 = 0.8;
 pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
     let mut comparisons = Vec::new();
     let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
-    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && cell.cell().is_baseline()) {
+    let compared = |cell: &&Measured<'_>| cell.cell().control.is_none() && !cell.is_repeat();
+    for cell in measured.iter().filter(compared).filter(|cell| cell.cell().is_baseline()) {
         baselines.entry(subject_of(cell)).or_insert(cell);
     }
-    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.cell().is_baseline()) {
+    for cell in measured.iter().filter(compared).filter(|cell| !cell.cell().is_baseline()) {
         let baseline = baselines.get(&subject_of(cell)).copied();
         comparisons.extend(Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules)));
     }
@@ -31,12 +34,12 @@ pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) ->
     comparisons
 }
 
-/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path.
-type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm.
+type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm);
 
 fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
     let subject = &cell.cell().subject;
-    (&subject.scenario, &subject.parameters, &subject.path.name)
+    (&subject.scenario, &subject.parameters, &subject.path.name, subject.configuration.target.arm())
 }
 
 /// Before the verdict, which follows once all p-values are known.

@@ -21,12 +21,14 @@ mod rules;
 mod sentences;
 mod sightings;
 mod summaries;
+mod twins;
 pub mod words;
 
 use crate::record::Run;
 
 use model::{
-    CellStatus, ControlStatus, ControlSummary, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
+    CellStatus, ControlStatus, ControlSummary, PairVerdict, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel,
+    RunSummary,
 };
 use rules::Rules;
 
@@ -38,7 +40,9 @@ pub fn analyse(run: &Run) -> ReportModel {
     let measured = measured::measure(run);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
-    let comparisons = comparisons::compare(&measured, &sight, rules);
+    let again = twins::judge(&measured);
+    let mut comparisons = comparisons::compare(&measured, &sight, rules);
+    twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
     let sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     let planned = order::planned(run);
@@ -65,6 +69,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         machines,
         cells,
         controls,
+        again,
         comparisons,
         hypotheses,
         sentences,
@@ -78,7 +83,7 @@ pub fn analyse(run: &Run) -> ReportModel {
 pub enum Conclusion {
     /// Every cell that was not skipped has its trials, and its controls passed.
     Done,
-    /// Some cells are short or blind, or a control failed or had nothing to find.
+    /// Some cells are short or blind, a control failed or had nothing to find, or the A/A pair differs.
     Short,
     /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin.
     Alert,
@@ -97,7 +102,8 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
         ControlStatus::Failed | ControlStatus::NotExercised => true,
         ControlStatus::Passed | ControlStatus::NotRun => false,
     };
-    if short || model.controls.iter().any(unproven) {
+    let differs = model.again.as_ref().is_some_and(|pair| pair.verdict == PairVerdict::Failed);
+    if short || differs || model.controls.iter().any(unproven) {
         return Conclusion::Short;
     }
     Conclusion::Done

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rig_stats::{Count, Interval, Judgement, Probability, difference, enough_trials, fisher, judge};
 
+use crate::configuration::Arm;
+
 use super::measured::Measured;
 use super::model::Question;
 use super::rules::Rules;
@@ -59,7 +61,8 @@ pub(super) fn pool(cells: &[&Measured<'_>], question: Question) -> Count {
         .fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
 }
 
-fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String) {
+fn stratum(cell: &Measured<'_>) -> (String, BTreeMap<String, String>, String, Arm) {
     let subject = &cell.cell().subject;
-    (subject.scenario.clone(), subject.parameters.clone(), subject.path.name.clone())
+    let arm = subject.configuration.target.arm();
+    (subject.scenario.clone(), subject.parameters.clone(), subject.path.name.clone(), arm)
 }

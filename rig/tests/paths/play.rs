@@ -174,7 +174,7 @@ pub(crate) fn cell(path: &PathSpec, scenario: Inline, trials: u64) -> Cell {
     let subject = Subject {
         scenario: scenario.name.clone(),
         parameters: BTreeMap::new(),
-        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
+        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
         path: path.clone(),
         script: std::sync::Arc::new(script),

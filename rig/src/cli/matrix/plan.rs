@@ -88,8 +88,13 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn render(matrix: &Matrix, selected: Selected, host: &Host<'_>, format: Format) -> String {
     let profile = selected.profile.clone();
     let plan = Plan::make(selected.cells, host.reason);
+    let plan = if selected.settings.aa_pair { plan.with_again() } else { plan };
     match format {
-        Format::Text => render_text(matrix, &profile, &plan, host.auto),
+        Format::Text => {
+            let mut text = render_text(matrix, &profile, &plan, host.auto);
+            selected.weak_controls.iter().for_each(|weak| text.push_str(&format!("{weak}\n")));
+            text
+        }
         Format::Json => {
             let json = render_json(matrix, &profile, &plan, host.auto);
             format!("{json:#}\n")
@@ -106,6 +111,7 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
         let cell = &planned.cell;
         let subject = &cell.subject;
         let status = match &planned.skipped {
+            None if cell.repeats.is_some() => "ready (A/A pair)".to_owned(),
             None => "ready".to_owned(),
             Some(_) => "skipped".to_owned(),
         };
@@ -215,6 +221,7 @@ fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
                 "path": cell.subject.path.name,
                 "claims": cell.claims,
                 "control": cell.control.as_ref().map(|control| &control.name),
+                "repeats": cell.repeats,
                 "trials": cell.trials,
                 "blocks": cell.blocks,
                 "in_flight": cell.in_flight,
