@@ -36,5 +36,7 @@ mod reports;
 mod schema;
 #[path = "golden/shape.rs"]
 mod shape;
+#[path = "golden/twins.rs"]
+mod twins;
 #[path = "golden/verdicts.rs"]
 mod verdicts;

@@ -40,6 +40,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
         control: None,
         alert: true,
         known: None,
+        repeats: None,
         trials: 10,
         blocks: 2,
         in_flight: 1,

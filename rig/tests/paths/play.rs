@@ -187,6 +187,7 @@ pub(crate) fn cell(path: &PathSpec, scenario: Inline, trials: u64) -> Cell {
         control: None,
         alert: false,
         known: None,
+        repeats: None,
         trials,
         blocks: 1,
         in_flight: u32::try_from(trials).expect("few"),

@@ -44,7 +44,7 @@ steps = [
 
 fn lab(more: &str) -> Lab {
     let run = format!(
-        "trials = {TRIALS}\nblocks = 2\nin_flight = 10\ncontrol_trials = 20\ncontrol_blocks = 1\nretries = 0\n\
+        "trials = {TRIALS}\nblocks = 2\nin_flight = 10\ncontrol_trials = 150\ncontrol_blocks = 1\nretries = 0\n\
          [scenario.rst]\nclient_delay = \"50ms\"\n{more}"
     );
     let lab = Lab::new(&matrix(&run, r#""rst", "./unexpected.toml""#, r#""bare-metal""#));

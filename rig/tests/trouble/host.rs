@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::blackbox::{Lab, is_root, matrix, program};
 
-const QUICK: &str = "trials = 20\nblocks = 1\nin_flight = 20\ncontrol_trials = 20\ncontrol_blocks = 1";
+const QUICK: &str = "trials = 20\nblocks = 1\nin_flight = 20\ncontrol_trials = 150\ncontrol_blocks = 1";
 const NOWHERE: Option<&str> = None;
 
 fn lab() -> Lab {

@@ -255,16 +255,20 @@ mod tests {
         let text = render(&matrix, selected.clone(), &abilities, Format::Text);
         assert!(
             text.contains(
-                "skipped: virtio-tap (19 cells): no tap: /dev/net/tun cannot make a tap: no such device"
+                "skipped: virtio-tap (17 cells): no tap: /dev/net/tun cannot make a tap: no such device"
             ),
             "{text}"
         );
         let json: Json =
             serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
-        assert_eq!(cells.len(), all);
+        assert_eq!(cells.len(), all + 1, "and the second cell of the A/A pair");
+        let again = cells.last().expect("some");
+        let named = cells.iter().find(|cell| cell["id"] == again["repeats"]).expect("what it repeats");
+        assert_eq!([&named["configuration"], &again["configuration"]], ["bare-metal", "bare-metal-again"]);
+        assert!(text.contains("ready (A/A pair)"), "{text}");
         assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
-        assert_eq!(json["cost"]["blocks"], 17);
+        assert_eq!(json["cost"]["blocks"], 20);
     }
 
     #[test]
