@@ -479,10 +479,21 @@ mod tests {
     }
 
     #[test]
+    fn without_a_private_etc_there_is_no_host_and_there_are_guests() {
+        let why = Unable::PrivateEtc("EPERM".into());
+        let host = Abilities { private_etc: Err(why.clone()), ..able() };
+        assert_eq!(host.lack(&TargetSpec::plain_host()), Some(Lack::PrivateEtc(why.clone())));
+        assert_eq!(host.lack(&guest(NicBackend::Tap, 1, Accelerator::Auto)), None);
+        let said = Lack::PrivateEtc(why).to_string();
+        assert_eq!(said, "no private mounts: a program cannot be given a /etc of its own: EPERM");
+    }
+
+    #[test]
     fn only_what_somebody_could_need_is_looked_for() {
         let (host, user) = (TargetSpec::plain_host(), guest(NicBackend::User, 1, Accelerator::Auto));
         let plain = path();
-        assert_eq!(Needs::of([(&host, &plain), (&user, &plain)]), Needs::default());
+        assert_eq!(Needs::of([(&user, &plain)]), Needs::default());
+        assert_eq!(Needs::of([(&host, &plain)]), Needs { private_etc: true, ..Needs::default() });
         let tap = guest(NicBackend::Tap, 1, Accelerator::Auto);
         assert_eq!(Needs::of([(&tap, &plain)]), Needs { tap: true, ..Needs::default() });
         let several = guest(NicBackend::TapVhost, 2, Accelerator::Auto);
