@@ -18,9 +18,10 @@ pub(crate) fn a_time_zone_keeps_localtime_from_its_file() {
     let run = lab.only_run();
     let record = run.record();
     let of = |name: &str| {
-        let cell = record.cells.iter().map(|record| &record.cell);
-        let cell = cell.filter(|cell| cell.control.is_none());
-        let id = &cell.filter(|cell| cell.subject.configuration.name == name).next().unwrap().id;
+        let mut cells = record.cells.iter().map(|record| &record.cell);
+        let wanted =
+            |cell: &&rig::matrix::Cell| cell.control.is_none() && cell.subject.configuration.name == name;
+        let id = &cells.find(wanted).unwrap().id;
         let block = run.played().into_iter().find(|block| block.cell == *id).unwrap();
         assert!(!block.target_hello.unwrap().localtime, "{name}");
         block.tally.errno_after_localtime
