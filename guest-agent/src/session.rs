@@ -219,7 +219,6 @@ impl Heartbeat {
 
 /// What has to be done once, before the first thread is started.
 pub(crate) fn prepare_process() -> Result<(), rig_protocol::Errno> {
-    process::forget_time_zone();
     process::limit_heaps();
     process::raise_limits();
     machine::tune();

@@ -46,5 +46,7 @@ mod schema;
 mod shape;
 #[path = "golden/sources.rs"]
 mod sources;
+#[path = "golden/twins.rs"]
+mod twins;
 #[path = "golden/verdicts.rs"]
 mod verdicts;

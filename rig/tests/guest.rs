@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "guest/arms.rs"]
+mod arms;
 mod blackbox;
 #[path = "guest/capture.rs"]
 mod capture;
@@ -40,6 +42,11 @@ fn alone(test: fn()) {
 #[test]
 fn a_run_says_what_it_measured() {
     alone(findings::a_run_says_what_it_measured);
+}
+
+#[test]
+fn a_time_zone_keeps_localtime_from_its_file() {
+    alone(arms::a_time_zone_keeps_localtime_from_its_file);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "trouble/arms.rs"]
+mod arms;
 #[path = "trouble/bench.rs"]
 mod bench;
 mod blackbox;

@@ -28,10 +28,15 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "guest-agent/protocol/src/tally.rs",
         "a block has no more errnos after it than its script plays",
     ),
-    ("close", "rig/src/analysis/", "a script that closes its own descriptor makes EBADF itself"),
+    ("close", "rig/src/matrix/cell.rs", "a script that closes its own descriptor makes EBADF itself"),
     ("close", "guest-agent/src/interp.rs", "an interrupted one does not say that it was interrupted"),
     ("connect", "rig/src/runner/", "a captured connection begins with it"),
     ("inject", "guest-agent/protocol/src/script.rs", "it must reach a select"),
+    (
+        "inject",
+        "rig/src/analysis/controls.rs",
+        "a control that injects is proven by how often its filter was armed",
+    ),
     (
         "inject",
         "guest-agent/src/plan.rs",

@@ -26,13 +26,6 @@ pub(crate) fn standard_streams() -> (File, File) {
     unsafe { (File::from_raw_fd(0), File::from_raw_fd(1)) }
 }
 
-/// Lets localtime() look for /etc/localtime, as it does in a program that was started without a TZ.
-#[expect(clippy::disallowed_methods, reason = "the process's own environment, before it has a second thread")]
-pub(crate) fn forget_time_zone() {
-    // SAFETY: called by `main` before any thread exists.
-    unsafe { std::env::remove_var("TZ") };
-}
-
 /// Keeps the heap small with thousands of threads: glibc would give each eight of them per CPU an arena of its own.
 pub(crate) fn limit_heaps() {
     // SAFETY: mallopt takes two integers.

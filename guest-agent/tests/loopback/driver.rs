@@ -41,7 +41,9 @@ impl Agent {
     }
 
     pub(crate) fn start_as(mut command: Command) -> Self {
+        // Where TZ is set, localtime() does not look for /etc/localtime.
         let mut child = command
+            .env_remove("TZ")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -85,16 +85,27 @@ fn about_the_host(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item = 
         Ground::Virtual(name) => Some(Some(name.to_owned())),
     };
     let has_baseline = measured.iter().any(|cell| cell.cell().is_baseline());
-    let host = environment.host.localtime;
-    let differs = |cell: &&Measured<'_>| {
-        let mut hellos = cell.blocks.iter().filter_map(|block| block.target_hello.as_ref());
-        !cell.cell().is_baseline() && hellos.any(|hello| hello.localtime != host)
+    let arm = |cell: &Measured<'_>| cell.cell().subject.configuration.target.arm();
+    let found = |cell: &Measured<'_>| {
+        let hellos = cell.blocks.iter().filter_map(|block| block.target_hello.as_ref());
+        hellos.map(|hello| hello.localtime).collect::<Vec<_>>()
     };
-    let differing = configurations(measured.iter().filter(differs));
+    // Of the guests in one arm and the host in the same: records of an older rig have no arms of the host, which was played as it was.
+    let of_host = |cell: &Measured<'_>| {
+        let mut hosts = measured
+            .iter()
+            .filter(|host| host.cell().is_baseline() && arm(host) == arm(cell))
+            .flat_map(found);
+        hosts.find(|host| found(cell).iter().any(|guest| guest != host))
+    };
+    let differing = [true, false].into_iter().find_map(|host| {
+        let differs = |cell: &&Measured<'_>| !cell.cell().is_baseline() && of_host(cell) == Some(host);
+        Some((host, configurations(measured.iter().filter(differs))?))
+    });
     rehearsed
         .into_iter()
         .chain(hypervisor.filter(|_| has_baseline).map(EndCaution::VirtualHost))
-        .chain(differing.map(|guests| EndCaution::Localtime { host, guests }))
+        .chain(differing.map(|(host, guests)| EndCaution::Localtime { host, guests }))
 }
 
 fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item = EndCaution> + use<> {
@@ -103,7 +114,7 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item 
     let emulated = guests().any(|cell| cell.ran_on(Engine::Tcg));
     let reason = || EndCaution::Emulated(run.record.environment.accelerator_reason.clone());
     let unproven = |cell: &&Measured<'_>| match &cell.cell().subject.configuration.target {
-        TargetSpec::Host => false,
+        TargetSpec::Host(_) => false,
         TargetSpec::Qemu(spec) => {
             spec.nic.backend == NicBackend::TapVhost
                 && cell.blocks.iter().any(|block| block.target.vhost_proof.is_empty())

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use rig_stats::{Count, Probability, detectable, difference, enough_trials, fisher, holm, judge};
 
+use crate::configuration::Arm;
+
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
@@ -30,7 +32,7 @@ pub(super) type Pair<'m, 'a> = (&'m Measured<'a>, Option<&'m Measured<'a>>);
 
 /// Every virtual cell that is no control with the first bare-metal cell of its subject, in the order of the plan.
 pub(super) fn pairs<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<Pair<'m, 'a>> {
-    let of_question = || measured.iter().filter(|cell| cell.cell().control.is_none());
+    let of_question = || measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.is_repeat());
     let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
     for cell in of_question().filter(|cell| cell.cell().is_baseline()) {
         baselines.entry(subject_of(cell)).or_insert(cell);
@@ -39,13 +41,13 @@ pub(super) fn pairs<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<Pair<'m, 'a>> {
     of_question().filter(|cell| !cell.cell().is_baseline()).map(with_baseline).collect()
 }
 
-/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path.
-pub(super) type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str);
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm.
+pub(super) type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm);
 
 /// The only place that says which cells belong together.
 pub(super) fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
     let subject = &cell.cell().subject;
-    (&subject.scenario, &subject.parameters, &subject.path.name)
+    (&subject.scenario, &subject.parameters, &subject.path.name, subject.configuration.target.arm())
 }
 
 /// Before the verdict, which follows once all p-values are known.

@@ -4,10 +4,11 @@
 //! Units: shares of 1. Errors: none.
 //! Tests: `tests/golden/analysis.rs`.
 
-use std::collections::BTreeMap;
-
-use rig_protocol::Errno;
+use rig_protocol::{Errno, Op, Tally};
 use rig_stats::{Count, Interval, clopper_pearson};
+
+use crate::configuration::TargetSpec;
+use crate::matrix::Control;
 
 use super::measured::Measured;
 use super::model::{Blindness, ControlFailure, ControlSummary, Question};
@@ -21,8 +22,12 @@ pub(super) fn judge(measured: &[Measured<'_>], rules: Rules) -> Vec<ControlSumma
 fn judge_control(measured: &Measured<'_>, rules: Rules) -> Option<ControlSummary> {
     let cell = measured.cell();
     let control = cell.control.as_ref()?;
-    let found =
-        Count::new(measured.tally.returned(control.errno), measured.tally.trials).unwrap_or(Count::NONE);
+    // Nothing may be found by a negative control, whatever its name.
+    let hits = match Kind::of(measured, control) {
+        Kind::Negative => measured.tally.returned_any_errno(),
+        Kind::Injecting | Kind::Always | Kind::Sometimes => measured.tally.returned(control.errno),
+    };
+    let found = Count::new(hits, measured.tally.trials).unwrap_or(Count::NONE);
     let bounds = clopper_pearson(found, rules.confidence);
     Some(ControlSummary {
         configuration: cell.subject.configuration.name.clone(),
@@ -36,67 +41,146 @@ fn judge_control(measured: &Measured<'_>, rules: Rules) -> Option<ControlSummary
         observed: found.share(),
         low: bounds.low,
         high: bounds.high,
-        failure: failure(measured, control.errno, control.expected_rate, found, bounds),
+        failure: failure(measured, control, found, bounds, rules),
     })
 }
+
+/// How a control comes by what it must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Not at all.
+    Negative,
+    /// The agent arms a filter in a share of the trials, and counts how often.
+    Injecting,
+    /// In every trial, by what its script does.
+    Always,
+    /// In a share of the trials, by what its script does.
+    Sometimes,
+}
+
+impl Kind {
+    fn of(measured: &Measured<'_>, control: &Control) -> Self {
+        let lanes = &measured.cell().subject.script.lanes;
+        let mut steps = lanes.iter().flat_map(|lane| &lane.steps);
+        if control.expected_rate <= 0.0 {
+            Self::Negative
+        } else if measured.tally.injected.contains_key(&control.errno)
+            || steps.any(|step| matches!(step.op, Op::Inject { errno, .. } if errno == control.errno))
+        {
+            Self::Injecting
+        } else if control.expected_rate >= 1.0 {
+            Self::Always
+        } else {
+            Self::Sometimes
+        }
+    }
+}
+
+/// Finding all of fewer than these does not show, at 95 %, that more than half would be found: 5 of 5 is at least 47.8 %, 6 of 6 at least 54.1 %
+/// (Clopper and Pearson).
+const LEAST_INJECTED: u64 = 6;
 
 /// Why a control failed, if it did.
 fn failure(
     measured: &Measured<'_>,
-    errno: Errno,
-    expected: f64,
+    control: &Control,
     found: Count,
     bounds: Interval,
+    rules: Rules,
 ) -> Option<ControlFailure> {
     if let Some(reason) = measured.not_run() {
         return Some(ControlFailure::NotRun(reason));
     }
-    // The armed filter is the truth, the declared rate only its plan: one missing return is one that the instrument lost.
-    let seen = found.hits();
-    if seen == 0 && expected > 0.0 && !exercised(measured, errno, expected, bounds) {
-        return Some(ControlFailure::NotExercised { errno, expected, trials: found.trials() });
+    let (errno, expected, seen, trials) =
+        (control.errno, control.expected_rate, found.hits(), found.trials());
+    let injected = match Kind::of(measured, control) {
+        Kind::Negative if seen > 0 => return Some(ControlFailure::Invented { seen, of: trials }),
+        Kind::Negative => return other_ends(measured),
+        // The armed filter is the truth, the declared rate only its plan: one missing return is one that the instrument lost.
+        Kind::Injecting => measured.tally.injected.get(&errno).copied().unwrap_or(0),
+        Kind::Always => trials,
+        Kind::Sometimes if !bounds.contains(expected) => {
+            let Interval { low, high } = bounds;
+            return Some(ControlFailure::OutOfBounds { errno, expected, seen, of: trials, low, high });
+        }
+        Kind::Sometimes => seen,
+    };
+    if seen != injected {
+        return Some(ControlFailure::Lost { errno, injected, seen });
     }
-    match measured.tally.injected.get(&errno) {
-        Some(&injected) if injected != seen => Some(ControlFailure::Lost { errno, injected, seen }),
-        Some(_) | None if bounds.contains(expected) => None,
-        Some(_) | None => Some(ControlFailure::OutOfBounds {
-            errno,
-            expected,
-            seen,
-            of: found.trials(),
-            low: bounds.low,
-            high: bounds.high,
-        }),
+    // At a higher confidence six are too few as well.
+    let enough = |injected| {
+        let all = Count::new(injected, injected).unwrap_or(Count::NONE);
+        injected >= LEAST_INJECTED && clopper_pearson(all, rules.confidence).low > 0.5
+    };
+    if !enough(injected) {
+        return Some(ControlFailure::NotExercised { errno, expected, injected, trials });
     }
+    if Kind::of(measured, control) == Kind::Injecting {
+        let (least, most) = planned(measured, expected);
+        if !(least..=most).contains(&injected) {
+            return Some(ControlFailure::NotAsPlanned { errno, injected, least, most });
+        }
+    }
+    other_ends(measured)
 }
 
-/// Whether a control that found nothing had something to find: a fault was armed, or the bounds of what was found exclude the known rate, so that one must
-/// have been there. With few trials none may be armed, and then no zero is proven by it.
-fn exercised(measured: &Measured<'_>, errno: Errno, expected: f64, bounds: Interval) -> bool {
-    let armed = measured.tally.injected.get(&errno).copied().unwrap_or(0);
-    armed > 0 || !bounds.contains(expected)
+/// In how many trials with an outcome the filter should have been armed, at least and at most: the agent arms it in the floor or the ceiling of a block's share
+/// of trials (`guest-agent/src/draw.rs`), and does not choose which of them are void.
+fn planned(measured: &Measured<'_>, rate: f64) -> (u64, u64) {
+    let ppm = (rate * 1e6).round() as u128;
+    let of_block = |tally: &Tally| {
+        let share = u128::from(tally.trials + tally.void()) * ppm;
+        let most = u64::try_from(share.div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let least = u64::try_from(share / 1_000_000).unwrap_or(u64::MAX).saturating_sub(tally.void());
+        (least, most)
+    };
+    let blocks = measured.blocks.iter().map(|block| of_block(&block.tally));
+    blocks.fold((0, 0), |(least, most), (l, m)| (least.saturating_add(l), most.saturating_add(m)))
 }
 
-/// Which configurations (with a kernel) cannot see which errno.
+/// More than half of its trials ended as its scenario does not expect, and nobody knew: what was found is not what it is there to find.
+fn other_ends(measured: &Measured<'_>) -> Option<ControlFailure> {
+    let cell = measured.cell();
+    let other = measured.tally.outcomes.iter().filter(|(outcome, _)| !cell.subject.script.expects(outcome));
+    let (most, _) = other.clone().max_by_key(|(_, n)| **n)?;
+    let unexpected: u64 = other.map(|(_, n)| n).sum();
+    let of = measured.tally.trials;
+    (cell.known.is_none() && unexpected > of / 2).then(|| ControlFailure::OtherEnds {
+        unexpected,
+        of,
+        most: most.clone(),
+    })
+}
+
+/// Which machines (with a kernel) cannot see which errno.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    blind: BTreeMap<(String, String), [Option<Blindness>; 2]>,
+    blind: Vec<(Place, [Option<Blindness>; 2])>,
 }
+
+/// Where an instrument is proven: the hardware without its arm, and the kernel. Arms of one configuration have their controls together.
+type Place = (TargetSpec, String);
 
 /// The errnos whose zeros must be proven to mean something.
 const PROVEN: [Errno; 2] = [Errno::EBADF, Errno::ENOENT];
 
 impl Sight {
-    /// A configuration with a kernel sees an errno if it has a positive control of it, and every control of it passed.
+    /// A machine with a kernel sees an errno if it has a positive control of it, and every control of it passed.
     ///
-    /// A negative control that failed blinds too: an instrument that finds what is not there can say as little.
+    /// A negative control that failed blinds for every errno: an instrument that finds what is not there can say as little. `controls` are what was judged of
+    /// the controls among `measured`, in their order.
     pub(super) fn from(measured: &[Measured<'_>], controls: &[ControlSummary]) -> Self {
+        let played = measured.iter().filter(|cell| cell.cell().control.is_some()).map(place);
+        let controls: Vec<(Place, &ControlSummary)> = played.zip(controls).collect();
         let mut sight = Self::default();
         for cell in measured.iter().filter(|cell| cell.record.skipped.is_none()) {
-            let key = place(cell);
-            let of_place: Vec<&ControlSummary> =
-                controls.iter().filter(|c| c.configuration == key.0 && c.kernel == key.1).collect();
-            sight.blind.entry(key).or_insert_with(|| PROVEN.map(|errno| blindness(errno, &of_place)));
+            let place = place(cell);
+            if sight.blind.iter().all(|(known, _)| *known != place) {
+                let of_place: Vec<&ControlSummary> =
+                    controls.iter().filter(|(at, _)| *at == place).map(|(_, control)| *control).collect();
+                sight.blind.push((place, PROVEN.map(|errno| blindness(errno, &of_place))));
+            }
         }
         sight
     }
@@ -106,17 +190,13 @@ impl Sight {
         if cell.cell().control.is_some() {
             return None;
         }
-        let [ebadf, enoent] = self.blind.get(&place(cell))?;
+        let place = place(cell);
+        let (_, [ebadf, enoent]) = self.blind.iter().find(|(known, _)| *known == place)?;
         match question {
             Question::Ebadf => ebadf.as_ref(),
             Question::Enoent => enoent.as_ref(),
             Question::AnyError => ebadf.as_ref().or(enoent.as_ref()),
         }
-    }
-
-    /// Why nothing can be said of how a cell's trials ended, if nothing can. No control proves more of an outcome than the outcome itself shows.
-    pub(super) fn blind_for_outcomes(&self, _cell: &Measured<'_>) -> Option<&Blindness> {
-        None
     }
 
     /// Why a cell is blind for EBADF, ENOENT or both; empty where it is not.
@@ -128,13 +208,14 @@ impl Sight {
     }
 }
 
-fn place(cell: &Measured<'_>) -> (String, String) {
+fn place(cell: &Measured<'_>) -> Place {
     let subject = &cell.cell().subject;
-    (subject.configuration.name.clone(), subject.kernel.clone())
+    (subject.configuration.target.machine(), subject.kernel.clone())
 }
 
 fn blindness(errno: Errno, controls: &[&ControlSummary]) -> Option<Blindness> {
-    let of_errno = || controls.iter().filter(|control| control.errno == errno);
+    let has_a_say = |control: &&&ControlSummary| control.errno == errno || control.expected_rate <= 0.0;
+    let of_errno = || controls.iter().filter(has_a_say);
     let failed = of_errno().find_map(|control| {
         let failure = control.failure.as_ref()?;
         (control.expected_rate > 0.0 || control.n > 0)

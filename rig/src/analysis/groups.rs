@@ -24,7 +24,7 @@ impl<'a> Key<'a> {
         let subject = &measured.cell().subject;
         let (kind, name) = match &measured.cell().control {
             Some(control) => (SightingKind::Control, control.name.as_str()),
-            None if measured.is_plain() => (SightingKind::Plain, ""),
+            None if measured.cell().is_plain() => (SightingKind::Plain, ""),
             None => (SightingKind::OwnDoing, subject.scenario.as_str()),
         };
         Self {

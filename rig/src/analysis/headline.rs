@@ -13,7 +13,7 @@ use crate::record::Run;
 use super::claims;
 use super::controls::Sight;
 use super::measured::Measured;
-use super::model::{ComparisonVerdict, Ground, GuestRate, Headline, Question, RanOn};
+use super::model::{AaPair, ComparisonVerdict, Ground, GuestRate, Headline, Question, RanOn};
 use super::pooled::{self, pool};
 use super::rules::Rules;
 use super::summaries::rate;
@@ -85,7 +85,12 @@ pub(super) fn base<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<&'m Measured<'a>
 }
 
 /// One for each errno and kind of guest; one without guests where there are none. Empty where no cell can stand for the run.
-pub(super) fn judge(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Headline> {
+pub(super) fn judge(
+    measured: &[Measured<'_>],
+    sight: &Sight,
+    again: Option<&AaPair>,
+    rules: Rules,
+) -> Vec<Headline> {
     let base = base(measured);
     let scenarios: BTreeSet<&str> = base.iter().map(|cell| cell.cell().subject.scenario.as_str()).collect();
     let scenarios: Vec<String> = scenarios.into_iter().map(str::to_owned).collect();
@@ -119,6 +124,9 @@ pub(super) fn judge(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> V
                 GuestRate { accelerators: accelerators.clone(), proxied: *proxied, rate: told(cells) };
             let headline = Headline { guests: Some(guests), ..unknown.clone() };
             headlines.push(match host {
+                Some(_) if again.is_some_and(AaPair::differs) => {
+                    Headline { verdict: ComparisonVerdict::Blind, ..headline }
+                }
                 Some(host) => compared(headline, host, cells, rules),
                 None => headline,
             });

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::{Op, Side, Tally, TcpState};
+use rig_protocol::{Tally, TcpState};
 
 use crate::configuration::Engine;
 use crate::matrix::Cell;
@@ -68,10 +68,14 @@ impl Measured<'_> {
             .collect()
     }
 
-    /// Whether the cell measures what the kernel does: no control, no race between the application's own threads, and no script that
-    /// closes the descriptor itself before or while select() has it (then EBADF is the application's doing, select(2)).
+    /// Whether the cell measures what the kernel does ([`Cell::is_plain`]), for the first time: a second time is there to be compared with the first.
     pub(super) fn is_plain(&self) -> bool {
-        self.cell().control.is_none() && self.cell().alert && !closes_its_descriptor(self.cell())
+        self.cell().is_plain() && !self.is_repeat()
+    }
+
+    /// Whether it is the second cell of the A/A pair: no guest cell of its own in sentences, comparisons and claims.
+    pub(super) fn is_repeat(&self) -> bool {
+        self.cell().repeats.is_some()
     }
 
     /// Whether libslirp terminates TCP between the peer and the target.
@@ -125,13 +129,6 @@ impl Measured<'_> {
         }
         (self.tally.trials == 0).then(|| self.shortage().map_or(NotRun::NothingAsked, NotRun::Short))
     }
-}
-
-fn closes_its_descriptor(cell: &Cell) -> bool {
-    cell.subject.script.lanes_of(Side::Target).any(|lane| {
-        let verdict = lane.steps.iter().position(|step| step.verdict).unwrap_or(lane.steps.len());
-        lane.steps[..verdict].iter().any(|step| matches!(step.op, Op::Close { .. }))
-    })
 }
 
 /// Sums every cell of the plan.

@@ -26,12 +26,13 @@ mod sentences;
 mod sightings;
 mod sources;
 mod summaries;
+mod twins;
 pub mod words;
 
 use crate::record::Run;
 
 use model::{
-    CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, REPORT_FORMAT,
+    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, REPORT_FORMAT,
     REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
 use rules::Rules;
@@ -46,13 +47,15 @@ pub fn analyse(run: &Run) -> ReportModel {
     let measured = measured::measure(run);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
-    let comparisons = comparisons::compare(&measured, &sight, rules);
+    let again = twins::judge(&measured);
+    let mut comparisons = comparisons::compare(&measured, &sight, rules);
+    twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
-    let headlines = headline::judge(&measured, &sight, rules);
+    let headlines = headline::judge(&measured, &sight, again.as_ref(), rules);
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     sentences.extend(sources::sentences(&errno_sources));
-    let outcome_comparisons = outcomes::compare(run, &measured, &sight, rules);
+    let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
@@ -80,6 +83,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         machines,
         cells,
         controls,
+        again,
         comparisons,
         outcome_comparisons,
         hypotheses,
@@ -96,7 +100,7 @@ pub fn analyse(run: &Run) -> ReportModel {
 pub enum Conclusion {
     /// Every cell that was not skipped has its trials, and its controls passed.
     Done,
-    /// Some cells are short or blind, or a control failed or had nothing to find.
+    /// Some cells are short or blind, a control failed or had nothing to find, or the A/A pair differs.
     Short,
     /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin, or trials ended otherwise than a scenario expects,
     /// surely more of them than are tolerated.
@@ -119,7 +123,8 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
         ControlStatus::Failed | ControlStatus::NotExercised => true,
         ControlStatus::Passed | ControlStatus::NotRun => false,
     };
-    if short || model.controls.iter().any(unproven) {
+    let differs = model.again.as_ref().is_some_and(AaPair::differs);
+    if short || differs || model.controls.iter().any(unproven) {
         return Conclusion::Short;
     }
     Conclusion::Done

@@ -13,11 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::record::Run;
 
 use super::comparisons::{Pair, not_run, pairs};
-use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{
-    BlockTest, ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison,
-    OutcomeDifference, Question,
+    AaPair, BlockTest, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison, OutcomeDifference,
+    Question,
 };
 use super::rules::Rules;
 use super::sentences::shift;
@@ -27,13 +26,13 @@ use super::words::{Rounding, count, p_value, percent, several};
 pub(super) fn compare(
     run: &Run,
     measured: &[Measured<'_>],
-    sight: &Sight,
+    again: Option<&AaPair>,
     rules: Rules,
 ) -> Vec<OutcomeComparison> {
     let mut tests = Tests { rules, of: HashMap::new(), needed: HashMap::new() };
     let mut compared: Vec<OutcomeComparison> = pairs(measured)
         .into_iter()
-        .map(|pair| compare_one(run.record.seed, pair, sight, &mut tests))
+        .map(|pair| compare_one(run.record.seed, pair, again, &mut tests))
         .collect();
     let all = || compared.iter().flat_map(|one| &one.outcomes);
     let adjusted = holm(&all().map(|one| one.p_value).collect::<Vec<f64>>());
@@ -53,7 +52,7 @@ pub(super) fn compare(
 fn compare_one(
     seed: u64,
     (cell, baseline): Pair<'_, '_>,
-    sight: &Sight,
+    again: Option<&AaPair>,
     tests: &mut Tests,
 ) -> OutcomeComparison {
     let subject = &cell.cell().subject;
@@ -83,10 +82,8 @@ fn compare_one(
         reason: not_run(cell, baseline),
     };
     let (None, Some(baseline)) = (&compared.reason, baseline) else { return compared };
-    compared.reason =
-        [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)].into_iter().find_map(
-            |(which, cell)| Some(ComparisonReason::Blind(which, sight.blind_for_outcomes(cell)?.clone())),
-        );
+    // No control proves more of an outcome than the outcome itself shows.
+    compared.reason = again.is_some_and(AaPair::differs).then_some(ComparisonReason::PairDiffers);
     compared.verdict = match compared.reason {
         Some(_) => ComparisonVerdict::Blind,
         None => ComparisonVerdict::NotEnoughTrials,

@@ -13,7 +13,7 @@ use crate::record::Run;
 use super::controls::Sight;
 use super::headline::{HostOrGuests, base, places};
 use super::measured::Measured;
-use super::model::{Comparison, ComparisonVerdict, Question};
+use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question};
 use super::pooled::{self, pool};
 use super::rules::Rules;
 use super::words::{Rounding, count, enough, list, one_in, p_value, percent, percent_number, several};
@@ -51,7 +51,7 @@ pub(super) fn compose(
     }
     let in_base: BTreeSet<&str> = base.iter().map(|cell| cell.cell().id.0.as_str()).collect();
     let mut further: BTreeMap<&str, Vec<&Measured<'_>>> = BTreeMap::new();
-    for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
+    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.is_repeat()) {
         if !in_base.contains(cell.cell().id.0.as_str()) {
             further.entry(cell.cell().subject.scenario.as_str()).or_default().push(cell);
         }
@@ -169,6 +169,9 @@ impl Telling<'_> {
                 && c.verdict != ComparisonVerdict::NotRun
         };
         let single: Vec<&Comparison> = self.comparisons.iter().filter(of_these).collect();
+        if single.iter().any(|c| c.reason == Some(ComparisonReason::PairDiffers)) {
+            return "the rates cannot be compared: the A/A pair differs".to_owned();
+        }
         let differing: Vec<&Comparison> =
             single.iter().copied().filter(|c| c.verdict.is_difference()).collect();
         if let Some(largest) =

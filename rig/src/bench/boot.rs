@@ -110,5 +110,6 @@ fn spec(machine: &str) -> QemuSpec {
         memory_mib: 256,
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
+        timezone: None,
     }
 }

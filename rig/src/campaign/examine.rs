@@ -57,6 +57,7 @@ fn look_at_everything() -> Vec<Capability> {
         machine::kvm(None),
         host::vhost_net(&abilities),
         host::namespaces(&abilities),
+        host::private_etc(&abilities),
         host::tap(&abilities),
         host::nft(&abilities),
         host::netem(&abilities),

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::configuration::{Abilities, Resolved};
 use crate::document::Problems;
 use crate::image::{GuestKeys, Image};
-use crate::matrix::{Cell, Matrix, Plan, Selected};
+use crate::matrix::{Matrix, Plan, Selected};
 use crate::record::Writer;
 use crate::record::format::{
     BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, ImageRecord, Judgement, RunRecord,
@@ -51,9 +51,11 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     let (writer, record, done) = match run.begin {
         Begin::Anew { selected, seed, capture } => {
             let matrix = run.matrix.as_ref().expect("a new run has its file");
-            let draft = draft(matrix, selected, seed, capture, &images);
             let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
-            let record = plan(draft, cells, &abilities, &accelerator);
+            let made = Plan::make(cells, &|cell| lack(&abilities, cell));
+            let made = if selected.settings.aa_pair { made.with_again() } else { made };
+            let draft = draft(matrix, selected, seed, capture, &images);
+            let record = plan(draft, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));
             }
@@ -112,8 +114,7 @@ fn image_record(image: &Image) -> ImageRecord {
 }
 
 /// Ready and skipped cells, and the blocks of the ready ones.
-fn plan(draft: RunRecord, cells: Vec<Cell>, abilities: &Abilities, accelerator: &Resolved) -> RunRecord {
-    let plan = Plan::make(cells, &|cell| lack(abilities, cell));
+fn plan(draft: RunRecord, plan: Plan, abilities: &Abilities, accelerator: &Resolved) -> RunRecord {
     let blocks = schedule(plan.ready(), draft.seed);
     let cells = plan.cells.into_iter().map(|planned| CellRecord {
         cell: planned.cell,

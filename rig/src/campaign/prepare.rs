@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::agent;
 use crate::configuration::Abilities;
 use crate::image::{Image, Step, ensure_image, narrate};
-use crate::matrix::{Cell, Filter, HOST_KERNEL, Matrix, Selected};
+use crate::matrix::{Cell, Filter, HOST_KERNEL, Matrix, Selected, WeakControl};
 use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
 use crate::record::{self, Reader};
 
@@ -37,6 +37,16 @@ pub(super) struct Expanded {
     pub(super) matrix: Option<Matrix>,
     /// Whether it begins or goes on.
     pub(super) begin: Begin,
+}
+
+impl Expanded {
+    /// Controls of a new run that cannot prove anything with so few trials.
+    pub(super) fn weak_controls(&self) -> &[WeakControl] {
+        match &self.begin {
+            Begin::Anew { selected, .. } => &selected.weak_controls,
+            Begin::Again { .. } => &[],
+        }
+    }
 }
 
 /// How a run begins.

@@ -38,6 +38,7 @@ pub struct Ended {
 pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignError> {
     let source = read(order)?;
     let cells = expand(source)?;
+    cells.weak_controls().iter().for_each(|weak| watcher.weak_control(weak));
     let prepared = look(cells, &mut |image, step| watcher.image_step(image, step))?;
     let runtime = enclosed_runtime()?;
     let conducted = runtime.block_on(async {

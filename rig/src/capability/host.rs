@@ -10,7 +10,7 @@ use crate::configuration::{Abilities, Executable, Needs, QemuProgram};
 
 /// What these rows are made from.
 pub fn needs() -> Needs {
-    let mut needs = Needs { tap: true, vhost_net: true, ..Needs::default() };
+    let mut needs = Needs { private_etc: true, tap: true, vhost_net: true, ..Needs::default() };
     needs.mechanisms.nft = true;
     needs.mechanisms.netem = true;
     needs
@@ -40,6 +40,13 @@ pub fn qemu(host: &Abilities) -> Capability {
 pub fn namespaces(host: &Abilities) -> Capability {
     let advice = "run it as root on a kernel with network namespaces";
     told("netns", Need::Guests, &host.namespaces, "a network namespace can be made", advice)
+}
+
+/// Whether the target on bare metal can have a /etc of its own.
+pub fn private_etc(host: &Abilities) -> Capability {
+    let advice =
+        "configurations of kind = \"host\" are skipped; run it as root, where mounts are not forbidden";
+    told("mounts", Need::Some, &host.private_etc, "a program can be given a /etc of its own", advice)
 }
 
 /// Whether a tap device can be made.
@@ -101,7 +108,15 @@ mod tests {
     #[test]
     fn every_row_says_what_was_found_and_what_to_do() {
         let host = look(&needs());
-        for row in [qemu(&host), namespaces(&host), tap(&host), vhost_net(&host), nft(&host), netem(&host)] {
+        for row in [
+            qemu(&host),
+            namespaces(&host),
+            private_etc(&host),
+            tap(&host),
+            vhost_net(&host),
+            nft(&host),
+            netem(&host),
+        ] {
             assert!(!row.detail.is_empty());
             assert_eq!(row.advice.is_some(), row.state != State::Usable, "{row:?}");
         }

@@ -4,13 +4,14 @@
 //! Units: none. Errors: none: each ability is there, or has its reason. Tests: below; the probes' in `tests/netns.rs`.
 
 use crate::configuration::{Abilities, Needs};
-use crate::machine::qemu;
+use crate::machine::{self, qemu};
 use crate::testbed::probe;
 
 /// All abilities but for the accelerator, which costs a boot. What is not needed is not looked at.
 pub fn look(needs: &Needs) -> Abilities {
     Abilities {
         namespaces: probe::netns(),
+        private_etc: probe::if_wanted(needs.private_etc, machine::private_etc),
         qemu: qemu::program(),
         tap: probe::if_wanted(needs.tap, probe::tap),
         tap_multiqueue: probe::if_wanted(needs.tap_multiqueue, probe::tap_multiqueue),
@@ -37,15 +38,24 @@ mod tests {
 
     #[test]
     fn probes_answer_and_leave_nothing_behind() {
-        let before = (interfaces(), fs_err::read_link("/proc/self/ns/net").unwrap());
-        let Abilities { namespaces, tap, vhost_net, mechanisms, .. } = look(&needs());
-        for answer in [namespaces, tap, vhost_net, mechanisms.netem, mechanisms.nft] {
+        let before = (
+            interfaces(),
+            ["net", "mnt"].map(|kind| fs_err::read_link(format!("/proc/thread-self/ns/{kind}")).unwrap()),
+        );
+        let Abilities { namespaces, private_etc, tap, vhost_net, mechanisms, .. } = look(&needs());
+        for answer in [namespaces, private_etc, tap, vhost_net, mechanisms.netem, mechanisms.nft] {
             let said = answer.map_err(|why| why.to_string());
             assert!(
                 said.as_ref().is_ok() || said.as_ref().is_err_and(|why| !why.contains("not looked for")),
                 "{said:?}"
             );
         }
-        assert_eq!((interfaces(), fs_err::read_link("/proc/self/ns/net").unwrap()), before);
+        assert_eq!(
+            (
+                interfaces(),
+                ["net", "mnt"].map(|kind| fs_err::read_link(format!("/proc/thread-self/ns/{kind}")).unwrap())
+            ),
+            before
+        );
     }
 }

@@ -14,6 +14,8 @@ use crate::path::{Mechanisms, PathSpec, Unable, Wanted};
 pub struct Abilities {
     /// Private network namespaces: nothing runs without them.
     pub namespaces: Result<(), Unable>,
+    /// A program of the host can be given a /etc of its own: the target on bare metal has one.
+    pub private_etc: Result<(), Unable>,
     /// QEMU starts, and is this.
     pub qemu: Result<QemuProgram, Unable>,
     /// A tap can be made.
@@ -31,6 +33,8 @@ pub struct Abilities {
 /// What somebody needs to know of a host; the rest is not looked for. Namespaces and QEMU always are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// A /etc of its own for a program of the host.
+    pub private_etc: bool,
     /// A tap.
     pub tap: bool,
     /// A tap with several queues.
@@ -53,7 +57,10 @@ impl Needs {
     }
 
     fn add_target(&mut self, target: &TargetSpec) {
-        let TargetSpec::Qemu(spec) = target else { return };
+        let TargetSpec::Qemu(spec) = target else {
+            self.private_etc = true;
+            return;
+        };
         let on_tap = match spec.nic.backend {
             NicBackend::Tap => true,
             NicBackend::TapVhost => {

@@ -16,12 +16,47 @@ pub struct Configuration {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TargetSpec {
     /// A network namespace of the host: the baseline, "bare metal" when the host itself is not virtual.
-    Host,
+    Host(HostSpec),
     /// A QEMU guest.
     Qemu(QemuSpec),
 }
 
 impl TargetSpec {
+    /// The host as it is played where nothing else is said.
+    pub fn plain_host() -> Self {
+        Self::Host(HostSpec::default())
+    }
+
+    /// Whether the host's own kernel is the target.
+    pub fn is_host(&self) -> bool {
+        matches!(self, Self::Host(_))
+    }
+
+    /// What its program finds of localtime()'s surroundings: a guest is compared with the host of the same arm.
+    pub fn arm(&self) -> Arm {
+        let (localtime, timezone) = match self {
+            Self::Host(HostSpec { localtime, timezone }) => (*localtime, timezone),
+            Self::Qemu(QemuSpec { localtime, timezone, .. }) => (*localtime, timezone),
+        };
+        Arm { localtime, timezone: timezone.clone() }
+    }
+
+    /// The same machine in this arm.
+    #[must_use]
+    pub fn in_arm(&self, arm: Arm) -> Self {
+        let Arm { localtime, timezone } = arm;
+        match self {
+            Self::Host(HostSpec { .. }) => Self::Host(HostSpec { localtime, timezone }),
+            Self::Qemu(spec) => Self::Qemu(QemuSpec { localtime, timezone, ..spec.clone() }),
+        }
+    }
+
+    /// The machine without its arm: configurations with the same one are played on the same hardware, under the same kernels.
+    #[must_use]
+    pub fn machine(&self) -> Self {
+        self.in_arm(Arm::default())
+    }
+
     /// Whether packets pass a TCP-terminating proxy (libslirp) on the way: such cells never stand for the NIC that the guest sees.
     pub fn proxied(&self) -> bool {
         matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: NicBackend::User, .. }, .. }))
@@ -31,6 +66,26 @@ impl TargetSpec {
     pub fn is_paired(&self) -> bool {
         matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: NicBackend::Socket, .. }, .. }))
     }
+}
+
+/// What localtime() of a target's program finds: an arm of the ENOENT hypotheses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Arm {
+    /// Whether there is an /etc/localtime.
+    pub localtime: Localtime,
+    /// The environment variable TZ; `None`: unset.
+    pub timezone: Option<String>,
+}
+
+/// How the host is a target. Defaults are not written: the plain host is `{"kind":"host"}`, as in every older record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSpec {
+    /// Whether the target's program has an /etc/localtime. Its /etc is a private one with at most that file, whatever the host's own has.
+    #[serde(default, skip_serializing_if = "Localtime::is_present")]
+    pub localtime: Localtime,
+    /// TZ of the target's program; `None`: unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 /// A guest's hardware.
@@ -48,6 +103,9 @@ pub struct QemuSpec {
     pub nic: Nic,
     /// Whether the guest has an /etc/localtime (an arm of the ENOENT hypotheses).
     pub localtime: Localtime,
+    /// TZ of the agent in the guest; `None`: unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 /// The measured NIC.
@@ -97,12 +155,62 @@ pub enum Accelerator {
     Tcg,
 }
 
-/// /etc/localtime in the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// /etc/localtime where the target's program runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Localtime {
     /// There, as on an ordinary installation (UTC).
+    #[default]
     Present,
     /// Not there, as in many minimal images.
     Absent,
+}
+
+impl Localtime {
+    /// Whether it is there.
+    pub fn is_present(&self) -> bool {
+        *self == Self::Present
+    }
+
+    /// As a matrix file spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Ids of cells are hashes of this form.
+    #[test]
+    fn a_plain_host_is_written_as_it_always_was() {
+        let written = |target: &TargetSpec| serde_json::to_value(target).expect("plain data");
+        assert_eq!(written(&TargetSpec::plain_host()), json!({ "kind": "host" }));
+        let read: TargetSpec = serde_json::from_value(json!({ "kind": "host" })).expect("a host");
+        assert_eq!(read, TargetSpec::plain_host());
+        let arm = Arm { localtime: Localtime::Absent, timezone: Some("UTC0".to_owned()) };
+        let other = TargetSpec::plain_host().in_arm(arm.clone());
+        assert_eq!(written(&other), json!({ "kind": "host", "localtime": "absent", "timezone": "UTC0" }));
+        assert_eq!((other.arm(), other.machine()), (arm, TargetSpec::plain_host()));
+    }
+
+    #[test]
+    fn the_arm_of_a_guest_is_no_part_of_its_machine() {
+        let hardware = json!({
+            "kind": "qemu", "accelerator": "auto", "machine": "q35", "vcpus": 2, "memory_mib": 256,
+            "nic": { "model": "virtio-net", "backend": "tap", "queues": 1 }, "localtime": "absent"
+        });
+        let guest: TargetSpec = serde_json::from_value(hardware.clone()).expect("a guest of an older record");
+        assert_eq!(guest.arm(), Arm { localtime: Localtime::Absent, timezone: None });
+        assert_eq!(serde_json::to_value(&guest).expect("plain data"), hardware, "no key that was not there");
+        assert_eq!(guest.machine().arm(), Arm::default());
+        assert_eq!(guest.machine().in_arm(guest.arm()), guest);
+        assert!(Arm::default() < guest.arm(), "the plain arm is the first");
+    }
 }

@@ -16,6 +16,9 @@ pub enum Lack {
     /// Nothing runs without them.
     #[error("no network namespaces: {0}")]
     Namespaces(Unable),
+    /// The target on bare metal has a /etc of its own, so that its localtime is what the configuration says.
+    #[error("no private mounts: {0}")]
+    PrivateEtc(Unable),
     /// No guest runs without it.
     #[error("no QEMU: {0}")]
     Qemu(Unable),
@@ -148,6 +151,7 @@ impl Lack {
     pub fn asked_by(&self) -> AskedBy<'_> {
         match self {
             Self::Namespaces(_)
+            | Self::PrivateEtc(_)
             | Self::Qemu(_)
             | Self::Unsupported(_)
             | Self::Kvm { .. }

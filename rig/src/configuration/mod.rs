@@ -14,7 +14,9 @@ mod supported;
 
 pub use abilities::{Abilities, Executable, Needs, QemuProgram, QemuVersion};
 pub use accelerator::{Engine, Resolved};
-pub use declared::{Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
+pub use declared::{
+    Accelerator, Arm, Configuration, HostSpec, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
+};
 pub use lack::{AskedBy, Lack, PathPart};
 pub use requirement::{PeerSeat, lack_between_guests, peer_seat};
 pub use supported::{Unsupported, check, socket_ends, tap_queues, vhost_descriptors};

@@ -17,7 +17,10 @@ impl Abilities {
         if let Err(why) = &self.namespaces {
             return Some(Lack::Namespaces(why.clone()));
         }
-        let TargetSpec::Qemu(spec) = target else { return None };
+        let spec = match target {
+            TargetSpec::Host(_) => return self.private_etc.clone().err().map(Lack::PrivateEtc),
+            TargetSpec::Qemu(spec) => spec,
+        };
         let version = match &self.qemu {
             Ok(qemu) => &qemu.version,
             Err(why) => return Some(Lack::Qemu(why.clone())),
@@ -72,7 +75,7 @@ impl Abilities {
     fn lack_nft(&self, path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
         let why = self.mechanisms.nft.as_ref().err()?;
         // A guest's own rules are made by the guest's nft.
-        let here = |rule: &&Rule| rule.at != Place::Target || *target == TargetSpec::Host;
+        let here = |rule: &&Rule| rule.at != Place::Target || target.is_host();
         let rule = path.rules.iter().find(here)?;
         Some(Lack::Nft { rule: rule.name.clone(), why: why.clone() })
     }
@@ -122,7 +125,7 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
 
 /// The host's own kernel runs the host's target.
 fn lack_of_vcpus(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
-    if *target != TargetSpec::Host {
+    if !target.is_host() {
         return None;
     }
     let fault = path.faults.iter().find(|fault| fault.kind == FaultKind::Pause)?;
@@ -184,6 +187,7 @@ mod tests {
     fn able() -> Abilities {
         Abilities {
             namespaces: Ok(()),
+            private_etc: Ok(()),
             qemu: qemu("7.2"),
             tap: Ok(()),
             tap_multiqueue: Ok(()),
@@ -261,6 +265,7 @@ mod tests {
             memory_mib: 256,
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
+            timezone: None,
         })
     }
 
@@ -275,7 +280,7 @@ mod tests {
         let lack = |backend, queues, accelerator| {
             lacking.lack(&guest(backend, queues, accelerator)).map(|lack| lack.to_string())
         };
-        assert_eq!(lacking.lack(&TargetSpec::Host), None);
+        assert_eq!(lacking.lack(&TargetSpec::plain_host()), None);
         assert_eq!(lack(NicBackend::Tap, 1, Accelerator::Auto), None);
         assert_eq!(lack(NicBackend::User, 1, Accelerator::Auto), None);
         assert_eq!(
@@ -296,7 +301,7 @@ mod tests {
         let nothing = Abilities { tap: Err(Unable::Tap("it is root's".into())), ..lacking.clone() };
         assert_eq!(nothing.lack(&guest(NicBackend::Socket, 1, Accelerator::Auto)), None);
         let none = Abilities { qemu: Err(no_qemu()), ..able() };
-        assert_eq!(none.lack(&TargetSpec::Host), None);
+        assert_eq!(none.lack(&TargetSpec::plain_host()), None);
         assert_eq!(
             none.lack(&guest(NicBackend::User, 1, Accelerator::Tcg)).map(|lack| lack.to_string()).as_deref(),
             Some("no QEMU: qemu cannot be started (not in PATH); `rig setup` installs it")
@@ -313,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_bare_host_lacks_what_a_path_demands_and_nothing_else() {
-        let (host, tap) = (TargetSpec::Host, guest(NicBackend::Tap, 1, Accelerator::Auto));
+        let (host, tap) = (TargetSpec::plain_host(), guest(NicBackend::Tap, 1, Accelerator::Auto));
         for target in [&host, &tap] {
             for plain in [path(), impaired(Mechanism::Auto), impaired(Mechanism::Middlebox)] {
                 assert_eq!(bare().lack_path(&plain, target), None, "{plain:?}");
@@ -354,12 +359,12 @@ mod tests {
         lacks(
             &host,
             &both(Place::Switch),
-            &TargetSpec::Host,
+            &TargetSpec::plain_host(),
             AskedBy::Rule("r"),
             "would take the bridge's place",
         );
-        assert_eq!(host.lack_path(&both(Place::Peer), &TargetSpec::Host), None);
-        assert_eq!(able().lack_path(&both(Place::Switch), &TargetSpec::Host), None);
+        assert_eq!(host.lack_path(&both(Place::Peer), &TargetSpec::plain_host()), None);
+        assert_eq!(able().lack_path(&both(Place::Switch), &TargetSpec::plain_host()), None);
     }
 
     #[test]
@@ -370,10 +375,19 @@ mod tests {
             let select = RuleSelect { invalid: true, ..RuleSelect::default() };
             PathSpec { rules: vec![Rule { select, ..rule(at) }], ..path() }
         };
-        lacks(&host, &at(Place::Switch), &TargetSpec::Host, AskedBy::Rule("r"), "no nf_conntrack_bridge");
-        assert_eq!(host.lack_path(&at(Place::Peer), &TargetSpec::Host), None);
+        lacks(
+            &host,
+            &at(Place::Switch),
+            &TargetSpec::plain_host(),
+            AskedBy::Rule("r"),
+            "no nf_conntrack_bridge",
+        );
+        assert_eq!(host.lack_path(&at(Place::Peer), &TargetSpec::plain_host()), None);
         assert_eq!(
-            host.lack_path(&PathSpec { rules: vec![rule(Place::Switch)], ..path() }, &TargetSpec::Host),
+            host.lack_path(
+                &PathSpec { rules: vec![rule(Place::Switch)], ..path() },
+                &TargetSpec::plain_host()
+            ),
             None
         );
     }
@@ -381,10 +395,10 @@ mod tests {
     #[test]
     fn only_a_guest_can_be_paused() {
         let paused = PathSpec { faults: vec![fault(FaultKind::Pause)], ..path() };
-        lacks(&able(), &paused, &TargetSpec::Host, AskedBy::Fault("f"), "a host cannot be paused");
+        lacks(&able(), &paused, &TargetSpec::plain_host(), AskedBy::Fault("f"), "a host cannot be paused");
         assert_eq!(bare().lack_path(&paused, &guest(NicBackend::Tap, 1, Accelerator::Auto)), None);
         let flapping = PathSpec { faults: vec![fault(FaultKind::LinkDown)], ..path() };
-        assert_eq!(bare().lack_path(&flapping, &TargetSpec::Host), None);
+        assert_eq!(bare().lack_path(&flapping, &TargetSpec::plain_host()), None);
     }
 
     #[test]
@@ -457,18 +471,29 @@ mod tests {
             lack_between_guests(&pair, &loopback).unwrap().to_string().starts_with("path `lo` is a loopback")
         );
         assert_eq!(peer_seat(&pair, &plain), PeerSeat::Guest);
-        assert_eq!(peer_seat(&TargetSpec::Host, &delayed), PeerSeat::Host);
-        assert_eq!(peer_seat(&TargetSpec::Host, &loopback), PeerSeat::Target);
-        for other in [TargetSpec::Host, guest(NicBackend::Tap, 1, Accelerator::Auto)] {
+        assert_eq!(peer_seat(&TargetSpec::plain_host(), &delayed), PeerSeat::Host);
+        assert_eq!(peer_seat(&TargetSpec::plain_host(), &loopback), PeerSeat::Target);
+        for other in [TargetSpec::plain_host(), guest(NicBackend::Tap, 1, Accelerator::Auto)] {
             assert_eq!(lack_between_guests(&other, &delayed), None);
         }
     }
 
     #[test]
+    fn without_a_private_etc_there_is_no_host_and_there_are_guests() {
+        let why = Unable::PrivateEtc("EPERM".into());
+        let host = Abilities { private_etc: Err(why.clone()), ..able() };
+        assert_eq!(host.lack(&TargetSpec::plain_host()), Some(Lack::PrivateEtc(why.clone())));
+        assert_eq!(host.lack(&guest(NicBackend::Tap, 1, Accelerator::Auto)), None);
+        let said = Lack::PrivateEtc(why).to_string();
+        assert_eq!(said, "no private mounts: a program cannot be given a /etc of its own: EPERM");
+    }
+
+    #[test]
     fn only_what_somebody_could_need_is_looked_for() {
-        let (host, user) = (TargetSpec::Host, guest(NicBackend::User, 1, Accelerator::Auto));
+        let (host, user) = (TargetSpec::plain_host(), guest(NicBackend::User, 1, Accelerator::Auto));
         let plain = path();
-        assert_eq!(Needs::of([(&host, &plain), (&user, &plain)]), Needs::default());
+        assert_eq!(Needs::of([(&user, &plain)]), Needs::default());
+        assert_eq!(Needs::of([(&host, &plain)]), Needs { private_etc: true, ..Needs::default() });
         let tap = guest(NicBackend::Tap, 1, Accelerator::Auto);
         assert_eq!(Needs::of([(&tap, &plain)]), Needs { tap: true, ..Needs::default() });
         let several = guest(NicBackend::TapVhost, 2, Accelerator::Auto);

@@ -27,6 +27,6 @@ pub use build::{Fetch, any_built, ensure, ensure_image, ensure_with};
 pub use cache::{Cache, Freed, Image, Keep};
 pub use error::ImageError;
 pub use keys::GuestKeys;
-pub use overlay::Overlay;
+pub use overlay::{Overlay, utc_localtime};
 pub use recipes::Recipes;
 pub use supply::{PackageId, Step, narrate};

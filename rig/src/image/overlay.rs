@@ -35,15 +35,15 @@ impl Overlay {
         archive.file("root/.ssh/authorized_keys", 0o600, self.authorized_keys.as_str());
         archive.file("etc/dropbear/host_ed25519", 0o600, self.host_key.clone());
         match self.localtime {
-            Localtime::Present => archive.file("etc/localtime", 0o644, utc()),
+            Localtime::Present => archive.file("etc/localtime", 0o644, utc_localtime()),
             Localtime::Absent => {}
         }
         archive.to_bytes()
     }
 }
 
-/// A version 2 TZif file that says UTC: one local time type and no transition, once with 32-bit and once with 64-bit times.
-fn utc() -> Vec<u8> {
+/// The /etc/localtime of every guest that has one, and of the host's target: a version 2 TZif file that says UTC: one local time type and no transition, once with 32-bit and once with 64-bit times.
+pub fn utc_localtime() -> Vec<u8> {
     let mut block = b"TZif2".to_vec();
     block.extend_from_slice(&[0; 15]);
     // isutcnt, isstdcnt, leapcnt, timecnt, typecnt, charcnt
@@ -83,7 +83,7 @@ mod tests {
     /// RFC 8536 3.1: the lengths that the header gives must lead exactly to the second header and to the footer.
     #[test]
     fn the_time_zone_file_adds_up() {
-        let file = utc();
+        let file = utc_localtime();
         let mut at = 0;
         for time_size in [4, 8] {
             assert_eq!(&file[at..at + 5], b"TZif2");
@@ -103,7 +103,7 @@ mod tests {
     fn the_c_library_reads_it() {
         let folder = tempfile::tempdir().unwrap();
         let zone = folder.path().join("zone");
-        fs_err::write(&zone, utc()).unwrap();
+        fs_err::write(&zone, utc_localtime()).unwrap();
         let output = std::process::Command::new("date")
             .args(["-d@0", "+%H:%M %Z"])
             .env("TZ", format!(":{}", zone.display()))

@@ -7,10 +7,12 @@
 
 #![expect(unsafe_code, reason = "what happens between fork and exec of an agent")]
 
+use std::ffi::CStr;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -18,8 +20,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use miette::Diagnostic;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
+use nix::unistd::write;
 use thiserror::Error;
 
+use crate::path::Unable;
 use crate::process::{self, Tail};
 use crate::testbed::{Namespace, TestbedError};
 
@@ -65,12 +73,80 @@ pub struct HostAgent {
     reader: Option<JoinHandle<()>>,
 }
 
+/// What the target's program finds around localtime(), as its configuration says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The bytes of its /etc/localtime, which is all that its /etc has; `None`: its /etc is empty.
+    pub localtime: Option<Vec<u8>>,
+    /// Its TZ; `None`: unset.
+    pub timezone: Option<String>,
+}
+
+/// [`launch_agent`], with these surroundings: a /etc of its own in a private mount namespace (mount_namespaces(7)), so that the arm is what it says
+/// whatever the host's /etc has. It needs `CAP_SYS_ADMIN` over the mounts; [`private_etc`] says whether that is there.
+///
+/// # Errors
+/// [`HostError`]; [`HostError::Start`] also where the /etc cannot be made.
+pub fn launch_agent_within(
+    namespace: &Namespace,
+    agent: &Path,
+    surroundings: Surroundings,
+) -> Result<HostAgent, HostError> {
+    let Surroundings { localtime, timezone } = surroundings;
+    launch(namespace, agent, move |command| {
+        command.envs(timezone.map(|timezone| ("TZ", timezone)));
+        // SAFETY: it makes system calls only, between fork and exec; the bytes are there already.
+        unsafe { command.pre_exec(move || furnish_etc(localtime.as_deref())) };
+    })
+}
+
+/// Whether a program can be given a /etc of its own: tried in a mount namespace that ends with its thread.
+///
+/// # Errors
+/// Why not.
+pub fn private_etc() -> Result<(), Unable> {
+    let unable = |error: io::Error| Unable::PrivateEtc(error.to_string());
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("rig-etc".into()).spawn_scoped(scope, || furnish_etc(None));
+        worker
+            .map_err(unable)?
+            .join()
+            .map_or_else(|panic| resume_unwind(panic), |tried| tried.map_err(unable))
+    })
+}
+
+/// Moves the caller (a thread that ends, or a child before its exec) into a mount namespace of its own, where /etc is a tmpfs that has nothing but this
+/// localtime. Mounts of the host stay as they are: propagation is cut first.
+fn furnish_etc(localtime: Option<&[u8]>) -> io::Result<()> {
+    let nothing: Option<&CStr> = None;
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount(nothing, c"/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some(c"rig"), c"/etc", Some(c"tmpfs"), flags, Some(c"mode=0755,size=64k"))?;
+    let Some(bytes) = localtime else { return Ok(()) };
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let file = open(c"/etc/localtime", flags, Mode::from_bits_truncate(0o644))?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = &rest[write(&file, rest)?..];
+    }
+    Ok(())
+}
+
 /// Starts the agent in `namespace`. Its standard input and output are the same socket; its environment is empty (no TZ, no locale), its working
 /// directory is /, and it has no descriptors but 0, 1 and 2, so that those of its sockets are small numbers.
 ///
 /// # Errors
 /// [`HostError`]
 pub fn launch_agent(namespace: &Namespace, agent: &Path) -> Result<HostAgent, HostError> {
+    launch(namespace, agent, |_| ())
+}
+
+fn launch(
+    namespace: &Namespace,
+    agent: &Path,
+    surround: impl FnOnce(&mut Command),
+) -> Result<HostAgent, HostError> {
     let prepare = |step| move |source| HostError::Prepare { step, source };
     let (stream, theirs) = UnixStream::pair().map_err(prepare("make a socket pair"))?;
     let output = theirs.try_clone().map_err(prepare("duplicate a socket"))?;
@@ -82,6 +158,7 @@ pub fn launch_agent(namespace: &Namespace, agent: &Path) -> Result<HostAgent, Ho
         .stdout(OwnedFd::from(output))
         .stderr(Stdio::piped());
     namespace.enter_on_spawn(&mut command)?;
+    surround(&mut command);
     // What others left open must not shift the agent's numbers.
     // SAFETY: it makes one system call, between fork and exec.
     unsafe { command.pre_exec(process::seal_descriptors) };

@@ -10,4 +10,4 @@ mod host;
 pub mod launch_ssh;
 pub mod qemu;
 
-pub use host::{HostAgent, HostError, launch_agent};
+pub use host::{HostAgent, HostError, Surroundings, launch_agent, launch_agent_within, private_etc};

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use rig_protocol::{Errno, Script};
+use rig_protocol::{Errno, Op, Script, Side};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::configuration::{Configuration, TargetSpec};
+use crate::configuration::Configuration;
 use crate::path::PathSpec;
 
 /// Hash of a resolved cell: stable when the matrix file is re-ordered, changed when anything that the cell measures changes.
@@ -110,6 +110,9 @@ pub struct Cell {
     /// Why it is known that its trials end otherwise than the scenario expects, where the matrix says so: shown, and no alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<String>,
+    /// The cell that this one plays a second time under another name: the two are the run's A/A pair, and must not differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<CellId>,
     /// Trials wanted over all its blocks.
     pub trials: u64,
     /// Blocks wanted.
@@ -142,6 +145,7 @@ impl Cell {
             control: None,
             alert: true,
             known: None,
+            repeats: None,
             trials: 1,
             blocks: 1,
             in_flight: 1,
@@ -151,7 +155,21 @@ impl Cell {
 
     /// Whether this is a bare-metal cell: the baseline of its comparisons.
     pub fn is_baseline(&self) -> bool {
-        self.subject.configuration.target == TargetSpec::Host
+        self.subject.configuration.target.is_host()
+    }
+
+    /// Whether it measures what the kernel does: no control, no race between the application's own threads, and no script that closes the descriptor
+    /// itself before or while select() has it (then EBADF is the application's doing, select(2)).
+    pub fn is_plain(&self) -> bool {
+        self.control.is_none() && self.alert && !closes_its_descriptor(&self.subject.script)
+    }
+
+    /// The same cell under another configuration's name, to be compared with this one. It tests no claim.
+    #[must_use]
+    pub fn again(&self, configuration: String) -> Self {
+        let mut subject = self.subject.clone();
+        subject.configuration.name = configuration;
+        Self { id: subject.id(), subject, claims: Vec::new(), repeats: Some(self.id.clone()), ..self.clone() }
     }
 
     /// `scenario[parameters] configuration kernel path` for people.
@@ -168,4 +186,11 @@ impl Cell {
             self.subject.path.name
         )
     }
+}
+
+fn closes_its_descriptor(script: &Script) -> bool {
+    script.lanes_of(Side::Target).any(|lane| {
+        let verdict = lane.steps.iter().position(|step| step.verdict).unwrap_or(lane.steps.len());
+        lane.steps[..verdict].iter().any(|step| matches!(step.op, Op::Close { .. }))
+    })
 }

@@ -6,30 +6,53 @@
 use super::keys::configuration::{self as keys, Kind};
 use super::read::{required_word, small_or_default, word_or_default};
 // For `path/`.
+use super::layer::read_known;
 pub(super) use super::read::{check_name, choice, optional};
-use crate::configuration::{Configuration, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
+use crate::configuration::{Arm, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
 use crate::document::{Findings, Key, Node, Table};
 
-/// Reads one configuration.
-pub(super) fn read_configuration(findings: &mut Findings, key: &Key, node: &Node) -> Option<Configuration> {
+/// Reads one configuration, and why trials are known to end otherwise there.
+pub(super) fn read_configuration(
+    findings: &mut Findings,
+    key: &Key,
+    node: &Node,
+) -> Option<(Configuration, Option<String>)> {
     let what = format!("configuration `{}`", key.name);
     check_name(findings, key, "configuration");
     let table = findings.table(node, &what)?;
+    let known = read_known(findings, table);
+    let timezone = read_timezone(findings, table);
+    let localtime = word_or_default(findings, table, &keys::LOCALTIME, keys::LOCALTIMES);
     let target = match required_word(findings, table, (key, &what), &keys::KIND, keys::KINDS)? {
         Kind::Host => {
-            refuse_all_but_kind(findings, table, &what);
-            TargetSpec::Host
+            refuse_hardware(findings, table, &what);
+            TargetSpec::plain_host()
         }
         Kind::Qemu => {
             findings.refuse_unknown_keys(table, &what, &keys::CONFIGURATION.names());
             TargetSpec::Qemu(read_qemu(findings, key, table, &what)?)
         }
     };
-    Some(Configuration { name: key.name.clone(), target })
+    let target = target.in_arm(Arm { localtime: localtime?, timezone: timezone? });
+    Some((Configuration { name: key.name.clone(), target }, known))
+}
+
+/// TZ, where it is said; `None` where it is wrong. It passes a shell of the guest, between single quotes.
+fn read_timezone(findings: &mut Findings, table: &Table) -> Option<Option<String>> {
+    let Some(node) = table.get(keys::TIMEZONE.name) else { return Some(None) };
+    let text = findings.string(node, &keys::TIMEZONE.quoted())?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+-_,./:<>".contains(c);
+    if text.is_empty() || !text.chars().all(fits) {
+        findings
+            .report(node.span.clone(), "`timezone` is wrong", "not a value of TZ")
+            .help("write it as tzset(3) takes it: \"UTC0\", \"CET-1CEST\", \"<+03>-3\"; without the key TZ is unset");
+        return None;
+    }
+    Some(Some(text.to_owned()))
 }
 
 /// The host is as it is: a key of a guest's hardware is refused by name.
-fn refuse_all_but_kind(findings: &mut Findings, table: &Table, what: &str) {
+fn refuse_hardware(findings: &mut Findings, table: &Table, what: &str) {
     let known: Vec<&str> = keys::ANY_KIND.iter().map(|row| row.name).collect();
     for (key, _) in table.entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
         if keys::GUEST.iter().any(|row| row.name == key.name) {
@@ -48,7 +71,6 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     let backend = required_word(findings, table, (key, what), &keys::BACKEND, keys::BACKENDS);
     let accelerator = word_or_default(findings, table, &keys::ACCELERATOR, keys::ACCELERATORS);
     let machine = word_or_default(findings, table, &keys::MACHINE, keys::MACHINES);
-    let localtime = word_or_default(findings, table, &keys::LOCALTIME, keys::LOCALTIMES);
     let queues = small_or_default(findings, table, &keys::QUEUES);
     let vcpus = small_or_default(findings, table, &keys::VCPUS);
     let memory_mib = small_or_default(findings, table, &keys::MEMORY_MIB);
@@ -58,7 +80,8 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
         vcpus: vcpus?,
         memory_mib: memory_mib?,
         nic: Nic { model: model?, backend: backend?, queues: queues? },
-        localtime: localtime?,
+        localtime: Localtime::default(),
+        timezone: None,
     };
     check_hardware(findings, key, table, &spec);
     Some(spec)

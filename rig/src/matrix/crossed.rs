@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::declared::{Layer, Matrix};
 use super::expand::{Expansion, MOST_CELLS, Uncrossable};
+use super::power::{self, WeakControl};
 use crate::document::{Findings, Span, Table};
 
 /// Crosses the axes of the file and of every profile, and reports what is wrong then.
@@ -17,6 +18,7 @@ pub(super) fn verify_crossed(matrix: &Matrix, findings: &mut Findings, root: &Ta
         let span = place_of(profile, root);
         match Expansion::new(matrix, profile.map(|(_, layer)| layer)) {
             Ok(expansion) => {
+                report_weak_controls(matrix, profile, &expansion, findings);
                 if !expansion.has_cells() {
                     findings
                         .report(span, "no cell is left", "every cell is excluded")
@@ -30,6 +32,36 @@ pub(super) fn verify_crossed(matrix: &Matrix, findings: &mut Findings, root: &Ta
         }
     }
     report_idle_excludes(findings, matrix, &matched);
+}
+
+/// Controls that could not prove anything with the trials that the file gives them.
+fn report_weak_controls(
+    matrix: &Matrix,
+    profile: Option<(&str, &Layer)>,
+    expansion: &Expansion<'_>,
+    findings: &mut Findings,
+) {
+    let settings = matrix.settings(profile.map(|(_, layer)| layer));
+    let controls = expansion.points().iter().filter(|point| point.control.is_some());
+    let cells: Vec<_> = controls.map(|point| expansion.cell(point, &settings, None)).collect();
+    let place = profile.map_or(String::new(), |(name, _)| format!(" in profile `{name}`"));
+    for weak in power::weak_controls(&cells) {
+        let Some(control) = matrix.controls.iter().find(|control| control.name.name == weak.control) else {
+            continue;
+        };
+        let WeakControl { trials, due, needed, .. } = weak;
+        findings
+            .report(
+                control.name.span.clone(),
+                format!("control `{}` has too few trials{place}", control.name.name),
+                format!("its errno is due in {due} of {trials} trials"),
+            )
+            .help(format!(
+                "{} are the least that prove something: write control_trials = {needed}, or trials = {needed} in [control.{}]",
+                power::LEAST_DUE,
+                control.name.name
+            ));
+    }
 }
 
 /// The name of a profile, or of the axes of the file.

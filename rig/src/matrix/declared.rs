@@ -24,7 +24,11 @@ pub struct Matrix {
     pub(super) profiles: Vec<(String, Layer)>,
     pub(super) default_profile: Option<String>,
     pub(super) configurations: Vec<Configuration>,
+    /// By configuration, why it is known that trials end otherwise than expected there.
+    pub(super) known: BTreeMap<String, String>,
     pub(super) paths: Vec<PathSpec>,
+    /// A path that does nothing, under a name that no declared one has: for the controls of machines where the file declares none.
+    pub(super) implicit_path: PathSpec,
     /// Where the keys of each path stand.
     pub(super) places: BTreeMap<String, Places>,
     pub(super) controls: Vec<ControlKeys>,
@@ -112,12 +116,14 @@ pub(super) struct RunKeys {
     pub(super) tolerance: Option<f64>,
     pub(super) retries: Option<u32>,
     pub(super) block_deadline: Option<Duration>,
+    pub(super) aa_pair: Option<bool>,
 }
 
 /// `[scenario.NAME]`: parameter axes in file order, and sizes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ScenarioKeys {
     pub(super) sizes: Sizes,
+    pub(super) known: Option<String>,
     pub(super) parameters: Vec<(Key, Vec<Word>)>,
 }
 
@@ -127,6 +133,7 @@ pub(super) struct Include {
     pub(super) axes: BTreeMap<&'static str, Vec<Word>>,
     pub(super) parameters: Vec<(Key, Vec<Word>)>,
     pub(super) sizes: Sizes,
+    pub(super) known: Option<String>,
 }
 
 /// `[[exclude]]`: cells of the product that match every key.

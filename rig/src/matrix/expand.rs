@@ -14,7 +14,7 @@ use super::declared::{ControlKeys, Exclude, Include, Layer, Matrix, Sizes, Word}
 use super::glob;
 use super::pace::own_pace;
 use super::settings::Settings;
-use crate::configuration::{Configuration, TargetSpec};
+use crate::configuration::{Arm, Configuration, TargetSpec};
 use crate::document::Key;
 use crate::path::PathSpec;
 use crate::script::{Resolved, Scenario, Unresolved};
@@ -39,22 +39,38 @@ pub(super) struct Point<'m> {
     pub(super) kernel: &'m str,
     pub(super) path: &'m PathSpec,
     at: Coordinates,
-    sizes: Sizes,
+    /// Index of the first configuration with the same machine: it is this one, perhaps in another arm.
+    machine: usize,
+    said: Said<'m>,
     pub(super) control: Option<&'m ControlKeys>,
 }
 
 impl Point<'_> {
-    /// On what it is measured, whatever it plays and whatever lies on the way: configuration and kernel.
+    /// On what it is measured, whatever it plays, whatever lies on the way and whatever its arm: hardware and kernel.
     pub(super) fn machine(&self) -> Machine {
-        Machine { configuration: self.at.configuration, kernel: self.at.kernel }
+        Machine { hardware: self.machine, kernel: self.at.kernel }
     }
 }
 
-/// A configuration and a kernel, by their indices.
+/// A machine and a kernel, by their indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Machine {
-    configuration: usize,
+    hardware: usize,
     kernel: usize,
+}
+
+/// What the file says of a cell besides what it measures.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said<'m> {
+    sizes: Sizes,
+    known: Option<&'m str>,
+}
+
+impl Said<'_> {
+    /// This, and what it does not say from `other`.
+    fn or(self, other: Self) -> Self {
+        Self { sizes: self.sizes.or(other.sizes), known: self.known.or(other.known) }
+    }
 }
 
 /// Where a point is on each axis, by index: points with equal coordinates are one cell.
@@ -110,8 +126,8 @@ impl<'m> Expansion<'m> {
         let mut obstacles = Vec::new();
         let axes = expansion.axes();
         for word in axes.get("scenario").copied().unwrap_or_default() {
-            let (sizes, parameters) = expansion.scenario_keys(&word.text);
-            expansion.cross(word, &parameters, &axes, sizes, &mut obstacles);
+            let (said, parameters) = expansion.scenario_keys(&word.text);
+            expansion.cross(word, &parameters, &axes, said, &mut obstacles);
         }
         expansion.exclude();
         for include in expansion.includes() {
@@ -144,13 +160,13 @@ impl<'m> Expansion<'m> {
         matrix.base.excludes.iter().chain(profile.into_iter().flat_map(|layer| &layer.excludes))
     }
 
-    /// Sizes and parameter axes of a scenario: the profile's over the file's, key by key.
-    fn scenario_keys(&self, name: &str) -> (Sizes, Vec<(&'m str, &'m [Word])>) {
-        let mut sizes = Sizes::default();
+    /// What is said of a scenario, and its parameter axes: the profile's over the file's, key by key.
+    fn scenario_keys(&self, name: &str) -> (Said<'m>, Vec<(&'m str, &'m [Word])>) {
+        let mut said = Said::default();
         let mut parameters: Vec<(&'m str, &'m [Word])> = Vec::new();
         for layer in std::iter::once(&self.matrix.base).chain(self.profile) {
             for (_, keys) in layer.scenarios.iter().filter(|(key, _)| key.name == name) {
-                sizes = keys.sizes.or(sizes);
+                said = Said { sizes: keys.sizes, known: keys.known.as_deref() }.or(said);
                 for (key, words) in &keys.parameters {
                     match parameters.iter_mut().find(|(known, _)| *known == key.name) {
                         Some((_, values)) => *values = words,
@@ -159,7 +175,7 @@ impl<'m> Expansion<'m> {
                 }
             }
         }
-        (sizes, parameters)
+        (said, parameters)
     }
 
     /// The product of a scenario's parameters and the other axes.
@@ -168,7 +184,7 @@ impl<'m> Expansion<'m> {
         name: &'m Word,
         parameters: &[(&'m str, &'m [Word])],
         axes: &Axes<'m>,
-        sizes: Sizes,
+        said: Said<'m>,
         obstacles: &mut Vec<Uncrossable<'m>>,
     ) {
         let Some(scenario) = self.matrix.library.get(&name.text) else { return };
@@ -187,7 +203,7 @@ impl<'m> Expansion<'m> {
         for index in 0..combinations {
             let chosen = choose(parameters, index);
             match self.variant(scenario, &chosen) {
-                Ok(variant) => self.place(variant, axes, sizes, None),
+                Ok(variant) => self.place(variant, axes, said),
                 Err(wrong) => obstacles.extend(of_values(wrong, &chosen)),
             }
         }
@@ -214,14 +230,17 @@ impl<'m> Expansion<'m> {
     }
 
     /// One point for every configuration, kernel and path. The host runs one kernel, whatever the axis says.
-    fn place(&mut self, variant: usize, axes: &Axes<'m>, sizes: Sizes, control: Option<&'m ControlKeys>) {
+    fn place(&mut self, variant: usize, axes: &Axes<'m>, said: Said<'m>) {
         let matrix = self.matrix;
         let of = |axis: &str| axes.get(axis).copied().unwrap_or_default();
         for word in of("configuration") {
             let Some(at) = matrix.configurations.iter().position(|c| c.name == word.text) else { continue };
             let configuration = &matrix.configurations[at];
+            let machine = configuration.target.machine();
+            let alike = matrix.configurations.iter().position(|c| c.target.machine() == machine);
+            let machine = alike.unwrap_or(at);
             let kernels: Vec<&'m str> = match configuration.target {
-                TargetSpec::Host => vec![HOST_KERNEL],
+                TargetSpec::Host(_) => vec![HOST_KERNEL],
                 TargetSpec::Qemu(_) => of("kernel").iter().map(|word| word.text.as_str()).collect(),
             };
             for kernel in kernels {
@@ -232,7 +251,7 @@ impl<'m> Expansion<'m> {
                     };
                     let path = &matrix.paths[path_at];
                     let at = Coordinates { variant, configuration: at, kernel: kernel_at, path: path_at };
-                    self.add(Point { configuration, kernel, path, at, sizes, control });
+                    self.add(Point { configuration, kernel, path, at, machine, said, control: None });
                 }
             }
         }
@@ -245,12 +264,12 @@ impl<'m> Expansion<'m> {
         })
     }
 
-    /// A point that is there already takes the new sizes.
+    /// A point that is there already takes what is newly said of it.
     fn add(&mut self, point: Point<'m>) {
         match self.by_coordinates.entry(point.at) {
             Entry::Occupied(known) => {
                 let known = &mut self.points[*known.get()];
-                known.sizes = point.sizes.or(known.sizes);
+                known.said = point.said.or(known.said);
             }
             Entry::Vacant(free) => {
                 free.insert(self.points.len());
@@ -300,8 +319,9 @@ impl<'m> Expansion<'m> {
         let parameters: Vec<(&'m str, &'m [Word])> =
             include.parameters.iter().map(|(key, words)| (key.name.as_str(), words.as_slice())).collect();
         for word in axes.get("scenario").copied().unwrap_or_default() {
-            let sizes = include.sizes.or(self.scenario_keys(&word.text).0);
-            self.cross(word, &parameters, &axes, sizes, obstacles);
+            let said = Said { sizes: include.sizes, known: include.known.as_deref() };
+            let said = said.or(self.scenario_keys(&word.text).0);
+            self.cross(word, &parameters, &axes, said, obstacles);
         }
     }
 
@@ -320,8 +340,9 @@ impl<'m> Expansion<'m> {
             match self.variant(scenario, &chosen) {
                 Ok(variant) => {
                     for &point in &machines {
-                        let (at, sizes) = (Coordinates { variant, ..point.at }, control.sizes);
-                        self.add(Point { at, sizes, control: Some(control), ..point });
+                        let at = Coordinates { variant, ..point.at };
+                        let said = Said { sizes: control.sizes, known: None };
+                        self.add(Point { at, said, control: Some(control), ..point });
                     }
                 }
                 Err(wrong) => obstacles.extend(of_values(wrong, &chosen)),
@@ -329,20 +350,28 @@ impl<'m> Expansion<'m> {
         }
     }
 
-    /// One point on every machine, over a path that does nothing: what lies on the way has no say in whether an errno is seen, and a
-    /// control over a firewall would measure the firewall.
+    /// One point on every machine, in the plain arm where it has cells in that one, and over a path that does nothing: what lies on the way has no
+    /// say in whether an errno is seen, and a control over a firewall would measure the firewall.
     fn machines(&self) -> Vec<Point<'m>> {
-        let paths = &self.matrix.paths;
+        let Matrix { paths, implicit_path, .. } = self.matrix;
+        let is_in_plain_arm = |point: &&Point<'m>| point.configuration.target.arm() == Arm::default();
         let mut seen = HashSet::new();
-        let firsts = self.points.iter().filter(|point| seen.insert(point.machine()));
+        let mut firsts: Vec<&Point<'m>> =
+            self.points.iter().filter(|point| seen.insert(point.machine())).collect();
+        for first in &mut firsts {
+            let mut of_machine = self.points.iter().filter(|other| other.machine() == first.machine());
+            *first = of_machine.find(is_in_plain_arm).unwrap_or(first);
+        }
         let over_plain_path = |point: &Point<'m>| {
             let of_machine = self.points.iter().filter(|other| other.machine() == point.machine());
             let near = of_machine.map(|other| other.at.path).find(|at| paths[*at].is_plain());
             let far = || paths.iter().position(PathSpec::is_plain);
-            let path = near.or_else(far).unwrap_or(point.at.path);
-            Point { path: &paths[path], at: Coordinates { path, ..point.at }, ..*point }
+            // Behind the last declared one is the one that is not declared.
+            let at = near.or_else(far).unwrap_or(paths.len());
+            let path = paths.get(at).unwrap_or(implicit_path);
+            Point { path, at: Coordinates { path: at, ..point.at }, ..*point }
         };
-        firsts.map(over_plain_path).collect()
+        firsts.into_iter().map(over_plain_path).collect()
     }
 
     /// Whether any cell that is not a control is left.
@@ -383,10 +412,11 @@ impl<'m> Expansion<'m> {
             Some(_) => (settings.control_trials, settings.control_blocks),
             None => (settings.trials, settings.blocks),
         };
-        let trials = trials.or(point.sizes.trials).unwrap_or(default_trials);
-        let blocks = u64::from(point.sizes.blocks.unwrap_or(default_blocks)).min(trials) as u32;
-        let in_flight =
-            point.sizes.in_flight.or(settings.in_flight).unwrap_or_else(|| own_pace(&subject.script));
+        let Said { sizes, known } = point.said;
+        let known = known.or(self.matrix.known.get(&point.configuration.name).map(String::as_str));
+        let trials = trials.or(sizes.trials).unwrap_or(default_trials);
+        let blocks = u64::from(sizes.blocks.unwrap_or(default_blocks)).min(trials) as u32;
+        let in_flight = sizes.in_flight.or(settings.in_flight).unwrap_or_else(|| own_pace(&subject.script));
         Cell {
             title: variant.scenario.title.clone(),
             claims: variant.scenario.claims.clone(),
@@ -396,6 +426,7 @@ impl<'m> Expansion<'m> {
             in_flight,
             proof: variant.scenario.proof.clone(),
             alert: !variant.scenario.race,
+            known: known.map(str::to_owned),
             ..Cell::identified(subject.id_with(&variant.digest), subject)
         }
     }

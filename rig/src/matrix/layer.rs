@@ -99,20 +99,24 @@ fn read_scenario_keys(findings: &mut Findings, table: &Table) -> ScenarioKeys {
     let parameters = table
         .entries
         .iter()
-        .filter(|(key, _)| !is_size(&key.name))
+        .filter(|(key, _)| is_parameter(&key.name))
         .map(|(key, node)| (key.clone(), words(findings, node, &format!("parameter `{}`", key.name))))
         .collect();
-    ScenarioKeys { sizes: read_sizes(findings, table), parameters }
+    ScenarioKeys { sizes: read_sizes(findings, table), known: read_known(findings, table), parameters }
 }
 
 fn read_include(findings: &mut Findings, table: &Table) -> Option<Include> {
-    let mut include =
-        Include { axes: BTreeMap::new(), parameters: Vec::new(), sizes: read_sizes(findings, table) };
+    let mut include = Include {
+        axes: BTreeMap::new(),
+        parameters: Vec::new(),
+        sizes: read_sizes(findings, table),
+        known: read_known(findings, table),
+    };
     for (key, node) in &table.entries {
         let what = format!("`{}` of an include", key.name);
         if let Some(axis) = keys::AXES.rows().find(|axis| axis.name == key.name) {
             include.axes.insert(axis.name, words(findings, node, &what));
-        } else if !is_size(&key.name) {
+        } else if is_parameter(&key.name) {
             let words = words(findings, node, &what);
             if !words.is_empty() {
                 include.parameters.push((key.clone(), words));
@@ -143,9 +147,22 @@ fn read_exclude(findings: &mut Findings, table: &Table) -> Option<Exclude> {
     Some(Exclude { span: table.span.clone(), keys })
 }
 
-/// Whether a key says how much a cell is run.
-fn is_size(name: &str) -> bool {
-    keys::SIZES.iter().any(|row| row.name == name)
+/// What is none of the keys that every scenario or include can have.
+fn is_parameter(name: &str) -> bool {
+    name != keys::KNOWN.name && !keys::SIZES.iter().any(|row| row.name == name)
+}
+
+/// `known`, in words.
+pub(super) fn read_known(findings: &mut Findings, table: &Table) -> Option<String> {
+    let node = table.get(keys::KNOWN.name)?;
+    let words = findings.string(node, &keys::KNOWN.quoted())?.trim();
+    if words.is_empty() {
+        findings
+            .report(node.span.clone(), "`known` is wrong", "no reason")
+            .help("it is shown in the report: say in a few words why trials end otherwise here");
+        return None;
+    }
+    Some(words.to_owned())
 }
 
 /// Reads the keys that say how much a cell is run.
@@ -193,6 +210,9 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
         tolerance: fraction(findings, table, &keys::TOLERANCE),
         retries: small(findings, table, &keys::RETRIES),
         block_deadline: table.get(keys::BLOCK_DEADLINE.name).and_then(|node| read_deadline(findings, node)),
+        aa_pair: table
+            .get(keys::AA_PAIR.name)
+            .and_then(|node| findings.boolean(node, &keys::AA_PAIR.quoted())),
     }
 }
 

@@ -19,10 +19,14 @@ use super::path::read_path;
 use super::read::{check_errno, check_name, required};
 use super::verify;
 use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table};
+use crate::path::PathSpec;
 use crate::script;
 
 /// The file's name where none is given.
 pub const DEFAULT_FILE: &str = "matrix.toml";
+
+/// Of a link of which nothing else is said (IEEE 802.3).
+const ETHERNET_MTU_BYTES: u32 = 1_500;
 
 /// The matrix that is part of the program.
 const EMBEDDED: &str = include_str!("../../../matrix.toml");
@@ -64,9 +68,12 @@ impl Matrix {
             read_profile(findings, key, node).map(|layer| (key.name.clone(), layer))
         });
         let configurations = named(&mut findings, root, "configuration", read_configuration);
+        let known = configurations.iter().filter_map(|(c, known)| Some((c.name.clone(), known.clone()?)));
+        let known = known.collect();
+        let configurations = configurations.into_iter().map(|(configuration, _)| configuration).collect();
         let declared = named(&mut findings, root, "path", read_path);
         let places = declared.iter().map(|path| (path.spec.name.clone(), path.places.clone())).collect();
-        let paths = declared.into_iter().map(|path| path.spec).collect();
+        let paths: Vec<PathSpec> = declared.into_iter().map(|path| path.spec).collect();
         let alert = read_alert(&mut findings, root);
         let mut library = Library::new(folder);
         let controls = named(&mut findings, root, "control", |findings, key, node| {
@@ -78,6 +85,8 @@ impl Matrix {
             profiles,
             default_profile: default_profile.as_ref().map(|word| word.text.clone()),
             configurations,
+            known,
+            implicit_path: implicit_path(&paths),
             paths,
             places,
             controls,
@@ -90,6 +99,14 @@ impl Matrix {
         }
         findings.finish(Some(matrix))
     }
+}
+
+/// A path that does nothing, under the first name that is free: `direct`, `plain`, `plain-2`.
+fn implicit_path(declared: &[PathSpec]) -> PathSpec {
+    let more = (2..).map(|number| format!("plain-{number}"));
+    let mut names = ["direct", "plain"].map(str::to_owned).into_iter().chain(more);
+    let free = names.find(|name| declared.iter().all(|path| path.name != *name));
+    PathSpec::plain(&free.unwrap_or_default(), ETHERNET_MTU_BYTES)
 }
 
 /// `[run]`, and the profile that is taken where none is asked for.

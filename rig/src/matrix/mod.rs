@@ -20,6 +20,7 @@ mod load;
 mod pace;
 mod path;
 mod plan;
+mod power;
 mod read;
 mod select;
 mod settings;
@@ -32,6 +33,7 @@ pub use glob::matches as glob_matches;
 pub use load::DEFAULT_FILE;
 pub use path::reference as path_reference;
 pub use plan::{Cost, Plan, PlannedCell, cost_of};
+pub use power::WeakControl;
 pub use select::{Selected, Selection};
 pub use settings::Settings;
 

@@ -38,6 +38,34 @@ impl Plan {
         Self { cells }
     }
 
+    /// Adds the A/A pair: the cell of the first guest that can be played here (of bare metal, where there is none) that measures what the kernel does, over
+    /// a path that does nothing where there is such a one, is planned a second time. The two are the same but for their name, so a difference between
+    /// them is one that the instrument makes.
+    #[must_use]
+    pub fn with_again(mut self) -> Self {
+        let cells: Vec<&Cell> = self.ready().filter(|cell| cell.is_plain()).collect();
+        let guest = cells.iter().find(|cell| !cell.is_baseline()).or(cells.first());
+        let of_place = |cell: &&&Cell| {
+            guest.is_some_and(|guest| guest.subject.configuration == cell.subject.configuration)
+        };
+        let candidates = || cells.iter().filter(of_place);
+        let chosen = candidates().find(|cell| cell.subject.path.is_plain()).or(candidates().next());
+        if let Some(cell) = chosen {
+            let again = cell.again(self.free_name(&cell.subject.configuration.name));
+            self.cells.push(PlannedCell { cell: again, skipped: None });
+        }
+        self
+    }
+
+    /// `NAME-again`, or the first like it that no configuration of the plan has.
+    fn free_name(&self, name: &str) -> String {
+        let names =
+            std::iter::once(format!("{name}-again")).chain((2..).map(|n| format!("{name}-again-{n}")));
+        let is_free =
+            |name: &String| self.cells.iter().all(|planned| planned.cell.subject.configuration.name != *name);
+        names.into_iter().find(is_free).unwrap_or_default()
+    }
+
     /// The cells that will be run.
     pub fn ready(&self) -> impl Iterator<Item = &Cell> {
         self.cells.iter().filter(|planned| planned.skipped.is_none()).map(|planned| &planned.cell)
@@ -86,7 +114,7 @@ const TCG: Price = Price { block: Duration::from_secs(8), trials_per_second: 500
 
 fn price(cell: &Cell, auto: Accelerator) -> &'static Price {
     match &cell.subject.configuration.target {
-        TargetSpec::Host => &HOST,
+        TargetSpec::Host(_) => &HOST,
         TargetSpec::Qemu(spec) => {
             let accelerator = if spec.accelerator == Accelerator::Auto { auto } else { spec.accelerator };
             match accelerator {

@@ -6,6 +6,7 @@ use super::cell::Cell;
 use super::declared::{Layer, Matrix};
 use super::expand::Expansion;
 use super::filter::{self, Filter};
+use super::power::{self, WeakControl};
 use super::settings::Settings;
 use crate::document::{Problem, Problems, hint};
 
@@ -29,6 +30,8 @@ pub struct Selected {
     pub settings: Settings,
     /// In file order: scenarios, parameters, configurations, kernels, paths; controls last.
     pub cells: Vec<Cell>,
+    /// Controls of them that have too few trials to prove anything, as a count of trials on the command line can make it.
+    pub weak_controls: Vec<WeakControl>,
 }
 
 impl Matrix {
@@ -42,9 +45,10 @@ impl Matrix {
         let expansion = Expansion::new(self, layer)
             .expect("the axes of every profile were crossed when the file was verified");
         let points = filter::select(&expansion, &selection.filters)?;
-        let cells =
+        let cells: Vec<Cell> =
             points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
-        Ok(Selected { profile, settings, cells })
+        let weak_controls = power::weak_controls(&cells);
+        Ok(Selected { profile, settings, cells, weak_controls })
     }
 
     /// Only the cells of [`Matrix::select`].
@@ -71,7 +75,7 @@ impl Matrix {
         }
     }
 
-    fn settings(&self, layer: Option<&Layer>) -> Settings {
+    pub(super) fn settings(&self, layer: Option<&Layer>) -> Settings {
         let default = Settings::default();
         let base = &self.base.run;
         let over = layer.map(|layer| layer.run.clone()).unwrap_or_default();
@@ -90,6 +94,7 @@ impl Matrix {
             tolerance: over.tolerance.or(base.tolerance).unwrap_or(default.tolerance),
             retries: over.retries.or(base.retries).unwrap_or(default.retries),
             block_deadline: over.block_deadline.or(base.block_deadline).unwrap_or(default.block_deadline),
+            aa_pair: over.aa_pair.or(base.aa_pair).unwrap_or(default.aa_pair),
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Settings {
     pub retries: u32,
     /// A block that lasts longer is void.
     pub block_deadline: Duration,
+    /// Whether the run has an A/A pair: one cell that is played twice under two names.
+    pub aa_pair: bool,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             tolerance: keys::TOLERANCE.default_fraction(),
             retries: keys::RETRIES.default_small(),
             block_deadline: Duration::from_secs(keys::BLOCK_DEADLINE.default_seconds()),
+            aa_pair: keys::AA_PAIR.default_flag(),
         }
     }
 }

@@ -81,7 +81,15 @@ fn the_shipped_file_has_the_configurations_of_the_contract() {
     let names: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.configuration.name.as_str()).collect();
     let contract =
         ["bare-metal", "virtio-tap", "virtio-user", "virtio-vhost", "virtio-vhost-mq", "vmxnet3-tap"];
-    let further = ["virtio-pair"];
+    let further = [
+        "virtio-pair",
+        "bare-metal-no-localtime",
+        "bare-metal-tz",
+        "bare-metal-no-localtime-tz",
+        "virtio-tap-no-localtime",
+        "virtio-tap-tz",
+        "virtio-tap-no-localtime-tz",
+    ];
     assert_eq!(names, contract.into_iter().chain(further).collect());
     for cell in &cells {
         let TargetSpec::Qemu(spec) = &cell.subject.configuration.target else { continue };
@@ -157,6 +165,7 @@ fn the_quick_profile_is_what_two_cores_can_do_in_ten_minutes() {
         let most = if cell.control.is_some() { control_blocks } else { blocks };
         assert!(cell.blocks <= most, "{} boots {} guests", cell.describe(), cell.blocks);
     }
+    let plan = plan.with_again();
     let cost = plan.cost(Accelerator::Tcg);
     assert!(cost.time.as_secs() < 480, "{cost:?}");
 }
@@ -174,7 +183,11 @@ fn the_rehearsal_boots_few_guests_and_has_the_five_production_scenarios_and_meth
         let Subject { scenario, parameters, path, .. } = &cell.subject;
         assert!(seen.insert((scenario, parameters, &path.name)), "{} on two guests", cell.describe());
     }
-    assert!(cells.iter().all(|cell| cell.blocks == 1 && cell.trials <= 100));
+    assert!(
+        cells
+            .iter()
+            .all(|cell| cell.blocks == 1 && cell.trials <= 100 + 200 * u64::from(cell.control.is_some()))
+    );
     let on = |configuration: &str, path: &str| {
         let here =
             |cell: &&Cell| cell.subject.configuration.name == configuration && cell.subject.path.name == path;
@@ -434,7 +447,7 @@ fn controls_run_wherever_a_cell_does_and_nowhere_else() {
             .map(|control| (control.name.as_str(), control.expected_rate))
             .collect();
         let expected =
-            [("closed-descriptor", 1.0), ("inject-ebadf", 0.01), ("inject-enoent", 0.01), ("negative", 0.0)];
+            [("closed-descriptor", 1.0), ("inject-ebadf", 0.1), ("inject-enoent", 0.1), ("negative", 0.0)];
         assert_eq!(controls, BTreeMap::from(expected), "{configuration}");
     }
     assert_eq!(cells.len(), 2 + 2 * 4);
@@ -464,6 +477,136 @@ fn controls_run_once_per_machine_over_a_path_that_does_nothing() {
     );
     let elsewhere = controls(&select(&matrix, "no-other", &["path=wide", "configuration=metal"]));
     assert_eq!(elsewhere, ["wide", "wide"], "a path of the machine's own cells, where it does nothing");
+}
+
+/// {host, guest} x {file, no file}, each with the same script, the guests on one kernel.
+#[test]
+fn the_quick_profile_has_the_arms_of_localtime() {
+    let cells = select(&matrix(SHIPPED), "quick", &["client_delay=uniform*"]);
+    let arms: BTreeSet<(bool, bool)> = cells
+        .iter()
+        .filter(|cell| cell.control.is_none() && ["host", "6.1"].contains(&cell.subject.kernel.as_str()))
+        .map(|cell| (cell.is_baseline(), cell.subject.configuration.target.arm().localtime.is_present()))
+        .collect();
+    assert_eq!(arms.len(), 4, "{arms:?}");
+    let night = select(&matrix(SHIPPED), "nightly", &["scenario=rst", "client_delay=10ms", "path=direct"]);
+    let arms: BTreeSet<_> = night
+        .iter()
+        .filter(|cell| cell.control.is_none() && cell.is_plain())
+        .map(|cell| (cell.is_baseline(), cell.subject.configuration.target.arm()))
+        .collect();
+    assert_eq!(arms.len(), 8, "{arms:?}");
+}
+
+const ABSENT: &str = "[configuration.bare]\nkind = \"host\"\nlocaltime = \"absent\"\ntimezone = \"UTC0\"\n";
+
+#[test]
+fn arms_of_one_machine_have_their_controls_together_in_the_plain_one() {
+    let more = format!(
+        "[control.closed]\nscenario = \"control-closed-descriptor\"\n{ABSENT}        [[include]]\nscenario = \"fin\"\nconfiguration = [\"bare\", \"metal\"]\n        [profile.alone]\naxes = {{ configuration = \"bare\" }}\ninclude = []\n"
+    );
+    let matrix = small(&more);
+    let controls = |cells: &[Cell]| {
+        let of = cells.iter().filter(|cell| cell.control.is_some());
+        of.map(|cell| cell.subject.configuration.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(controls(&all(&matrix)), ["metal", "tap", "tap", "user", "user"]);
+    // The other arm brings them along; where it is alone, they are its own.
+    assert_eq!(controls(&select(&matrix, "alone", &[])), ["bare"]);
+    let filter = Filter::parse_all(&["configuration=bare".to_owned()]).expect("a filter");
+    let chosen = matrix.cells(&Selection { filters: filter, ..Selection::default() }).expect("cells");
+    assert_eq!(controls(&chosen), ["metal"]);
+    let arm = chosen[0].subject.configuration.target.arm();
+    assert_eq!((arm.localtime.word(), arm.timezone.as_deref()), ("absent", Some("UTC0")));
+    assert!(chosen[0].is_baseline());
+}
+
+/// A control over a path that breaks connections would measure the path.
+#[test]
+fn a_control_has_a_plain_path_where_the_file_declares_none() {
+    let file = |name: &str| {
+        matrix(&format!(
+            "[axes]\nscenario = \"fin\"\nconfiguration = \"metal\"\nkernel = \"6.1\"\npath = \"{name}\"\n             [configuration.metal]\nkind = \"host\"\n[path.{name}]\nloss = {{ both = \"1%\" }}\n             [control.closed]\nscenario = \"control-closed-descriptor\"\n"
+        ))
+    };
+    for (declared, implicit) in [("refuse", "direct"), ("direct", "plain")] {
+        let cells = all(&file(declared));
+        let paths: Vec<_> = cells.iter().map(|cell| &cell.subject.path).collect();
+        assert_eq!((paths[0].name.as_str(), paths[0].is_plain()), (declared, false));
+        assert_eq!(paths[1], &crate::path::PathSpec::plain(implicit, 1500));
+    }
+}
+
+#[test]
+fn what_is_known_of_an_include_wins_over_its_scenario_and_that_over_the_configuration() {
+    let more = "[scenario.fin]\nknown = \"of the scenario\"\n        [configuration.bare]\nkind = \"host\"\nknown = \"of the configuration\"\n        [[include]]\nscenario = \"fin\"\nconfiguration = \"metal\"\nknown = \"of the include\"\n        [[include]]\nscenario = [\"fin\", \"silent\"]\nconfiguration = \"bare\"\n        [profile.other.scenario.fin]\nknown = \"of the profile\"\n";
+    let matrix = small(more);
+    let known = |cells: &[Cell], scenario: &str, configuration: &str| {
+        let of = |cell: &&Cell| {
+            cell.subject.scenario == scenario && cell.subject.configuration.name == configuration
+        };
+        cells.iter().find(of).expect("a cell").known.clone()
+    };
+    let cells = all(&matrix);
+    let told = |scenario, configuration| known(&cells, scenario, configuration);
+    assert_eq!(told("fin", "metal").as_deref(), Some("of the include"));
+    assert_eq!(told("fin", "tap").as_deref(), Some("of the scenario"));
+    assert_eq!(told("fin", "bare").as_deref(), Some("of the scenario"));
+    assert_eq!(told("silent", "bare").as_deref(), Some("of the configuration"));
+    assert_eq!(told("silent", "metal"), None);
+    let others = select(&matrix, "other", &[]);
+    assert_eq!(known(&others, "fin", "tap").as_deref(), Some("of the profile"));
+    // What is known of a cell is no part of what it measures.
+    let id = |cells: &[Cell]| cells.iter().find(|cell| cell.known.is_some()).expect("one").id.clone();
+    assert!(all(&small("")).iter().any(|cell| cell.id == id(&cells)));
+}
+
+#[test]
+fn few_trials_on_the_command_line_leave_controls_without_proof() {
+    let matrix = small(
+        "[control.inject]\nscenario = \"control-inject-enoent\"\n[control.none]\nscenario = \"control-negative\"\n",
+    );
+    let weak = |trials| {
+        let selected = matrix.select(&Selection { trials, ..Selection::default() }).expect("cells");
+        selected.weak_controls
+    };
+    assert_eq!(weak(None), []);
+    assert_eq!(weak(Some(300)), []);
+    let few = WeakControl { control: "inject".to_owned(), trials: 299, due: 29, needed: 300 };
+    assert_eq!(weak(Some(299)), [few], "once, for all machines");
+}
+
+#[test]
+fn one_cell_of_the_first_guest_is_planned_a_second_time_under_another_name() {
+    let cells = select(&matrix(SHIPPED), "nightly", &[]);
+    let lack = Lack::Tap(Unable::NoVhost);
+    let of_guests = |cell: &Cell| (!cell.is_baseline()).then(|| lack.clone());
+    for (plan, name) in [
+        (Plan::make(cells.clone(), &|_| None), "virtio-tap"),
+        (Plan::make(cells.clone(), &of_guests), "bare-metal"),
+    ] {
+        let planned = plan.cells.len();
+        let plan = plan.with_again();
+        assert_eq!(plan.cells.len(), planned + 1);
+        let again = &plan.cells.last().expect("the second").cell;
+        let first = plan.ready().find(|cell| Some(&cell.id) == again.repeats.as_ref()).expect("the first");
+        assert_eq!(first.subject.configuration.name, name);
+        assert!(first.is_plain() && first.subject.path.is_plain() && first.repeats.is_none());
+        assert_eq!(again.subject.configuration.name, format!("{name}-again"));
+        assert_eq!(again.subject.configuration.target, first.subject.configuration.target);
+        assert_eq!(
+            (again.trials, again.blocks, &again.subject.script),
+            (first.trials, first.blocks, &first.subject.script)
+        );
+        assert_ne!(again.id, first.id);
+        assert!(again.claims.is_empty() && !first.claims.is_empty());
+        assert_eq!(
+            plan.with_again().cells.last().expect("a third").cell.subject.configuration.name,
+            format!("{name}-again-2")
+        );
+    }
+    let alone = Plan::make(select(&matrix(SHIPPED), "nightly", &["control=negative"]), &|_| None);
+    assert_eq!(alone.clone().with_again(), alone, "controls alone have none");
 }
 
 #[test]

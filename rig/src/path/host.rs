@@ -18,6 +18,9 @@ pub enum Unable {
     /// No network namespace, in which everything else is tried.
     #[error("{0}")]
     Namespace(String),
+    /// No mount namespace in which a program has a /etc of its own.
+    #[error("a program cannot be given a /etc of its own: {0}")]
+    PrivateEtc(String),
     /// A program is not there, and a Debian package brings it.
     #[error("`{program}` is not installed (Debian package {package})")]
     NotInstalled {
@@ -88,6 +91,7 @@ impl Unable {
             Self::NotInstalled { .. } | Self::NoQemu { .. } | Self::NoVhost | Self::NoNetem => true,
             Self::NotAsked
             | Self::Namespace(_)
+            | Self::PrivateEtc(_)
             | Self::NotStarted { .. }
             | Self::Fails { .. }
             | Self::Tap(_)

@@ -169,6 +169,11 @@ pub enum VoidReason {
         /// The kernel's name.
         kernel: String,
     },
+    /// The target's program has an /etc/localtime where its configuration says that it has none, or the other way round.
+    OtherLocaltime {
+        /// Whether it found one.
+        found: bool,
+    },
     /// A path pauses its target, which is no guest.
     NoGuestToPause,
     /// All trials are void.
@@ -234,6 +239,10 @@ const AGENT_ENDED: &str = "'s agent ended: ";
 const NO_COUNTER: &str = "fault unproven: there is no counter ";
 const NO_EFFECT: &str = "fault had no effect: ";
 const UNCLAIMED_EFFECT: &str = "fault had an effect where its path says that it has none: ";
+const LOCALTIME_FOUND: &str =
+    "the target has an /etc/localtime, and its configuration says localtime = \"absent\"";
+const LOCALTIME_MISSED: &str =
+    "the target has no /etc/localtime, and its configuration says localtime = \"present\"";
 const NOT_PLANNED: &str = "it is not in the plan";
 const NO_GUEST_TO_PAUSE: &str = "a host cannot be paused, only a guest";
 
@@ -248,6 +257,8 @@ impl fmt::Display for VoidReason {
             Self::NicLost { loss, then: Some(then) } => write!(f, "{}: {then}", loss.words()),
             Self::Late { within_s } => write!(f, "block not done within {within_s} s"),
             Self::NoImage { kernel } => write!(f, "no image {kernel} was built for this run"),
+            Self::OtherLocaltime { found: true } => f.write_str(LOCALTIME_FOUND),
+            Self::OtherLocaltime { found: false } => f.write_str(LOCALTIME_MISSED),
             Self::NoGuestToPause => f.write_str(NO_GUEST_TO_PAUSE),
             Self::NoOutcome { void, most } => {
                 write!(f, "no trial had an outcome ({void} void, most often: {most})")
@@ -332,6 +343,8 @@ impl VoidReason {
         match text {
             NOT_PLANNED => Some(Self::NotPlanned),
             NO_GUEST_TO_PAUSE => Some(Self::NoGuestToPause),
+            LOCALTIME_FOUND => Some(Self::OtherLocaltime { found: true }),
+            LOCALTIME_MISSED => Some(Self::OtherLocaltime { found: false }),
             _ => None,
         }
     }
@@ -421,6 +434,14 @@ mod tests {
             (lost(NicLoss::NoCarrier, None), "the guest's measured NIC has no carrier"),
             (VoidReason::Late { within_s: 25 }, "block not done within 25 s"),
             (VoidReason::NoImage { kernel: "6.1".into() }, "no image 6.1 was built for this run"),
+            (
+                VoidReason::OtherLocaltime { found: true },
+                "the target has an /etc/localtime, and its configuration says localtime = \"absent\"",
+            ),
+            (
+                VoidReason::OtherLocaltime { found: false },
+                "the target has no /etc/localtime, and its configuration says localtime = \"present\"",
+            ),
             (VoidReason::NoGuestToPause, "a host cannot be paused, only a guest"),
             (
                 VoidReason::NoOutcome { void: 40, most: "trial deadline".into() },

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::analysis::model::{
-    Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
-    ExpectationStatus, OutcomeComparison, ReportModel, told,
+    AaPair, Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
+    ExpectationStatus, OutcomeComparison, PairVerdict, ReportModel, told,
 };
 use crate::analysis::words::{Rounding, count, enough, p_value, percent};
 
@@ -22,6 +22,7 @@ pub(super) fn render(model: &ReportModel) -> String {
     cells.add_test_cases(model.cells.iter().map(cell));
     let mut controls = TestSuite::new("controls");
     controls.add_test_cases(model.controls.iter().map(control));
+    controls.add_test_cases(model.again.iter().map(again));
     let mut comparisons = TestSuite::new("comparisons");
     comparisons.add_test_cases(model.comparisons.iter().map(comparison));
     let mut outcomes = TestSuite::new("outcomes");
@@ -81,6 +82,17 @@ fn control(control: &ControlSummary) -> TestCase {
         ControlStatus::Failed => failure(&reason, "control"),
     };
     named(format!("{} {}", control.control, control.kernel), &control.configuration, status)
+}
+
+fn again(pair: &AaPair) -> TestCase {
+    let most = pair.most.as_deref().unwrap_or_default();
+    let p = pair.p_adjusted.map(p_value).unwrap_or_default();
+    let status = match pair.verdict {
+        PairVerdict::Passed => TestCaseStatus::success(),
+        PairVerdict::Failed => failure(&format!("differs in {most}, corrected p {p}"), "differs"),
+        PairVerdict::NotRun => skipped(&format!("not run: {}", told(&pair.reason))),
+    };
+    named(format!("A/A pair {}", pair.kernel), &pair.configuration, status)
 }
 
 fn alert(alert: &Alert) -> TestCase {

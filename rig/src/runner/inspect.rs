@@ -16,7 +16,6 @@ use super::laboratory::Laboratory;
 use super::patience::exchange;
 use super::stage::{Stage, StageError};
 use crate::agent;
-use crate::configuration::TargetSpec;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram, SshError, SshSession};
 use crate::machine::qemu::Guest;
 use crate::matrix::Cell;
@@ -91,7 +90,7 @@ impl Inspection {
         cell: &Cell,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Self>, InspectError> {
-        if cell.subject.configuration.target == TargetSpec::Host {
+        if cell.subject.configuration.target.is_host() {
             return Err(InspectError::NoGuest { cell: cell.id.to_string() });
         }
         for name in [Layout::CONSOLE, Layout::QMP] {

@@ -27,7 +27,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
     let subject = Subject {
         scenario: scenario.into(),
         parameters: Default::default(),
-        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
+        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
         path: PathSpec::plain("plain", 1500),
         script: Arc::new(script),
@@ -40,6 +40,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
         control: None,
         alert: true,
         known: None,
+        repeats: None,
         trials: 10,
         blocks: 2,
         in_flight: 1,

@@ -23,7 +23,7 @@ use super::laboratory::Laboratory;
 use super::patience::{NIC_DEADLINE, exchange, nanoseconds};
 use super::session::{Session, joined};
 use crate::agent::AgentError;
-use crate::configuration::QemuSpec;
+use crate::configuration::{Arm, QemuSpec};
 use crate::event::Phase;
 use crate::machine::guest_rules;
 use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
@@ -49,6 +49,7 @@ const ASK_NIC: &str =
 #[derive(Debug)]
 pub(super) struct Stage {
     placement: Placement,
+    arm: Arm,
     target: Seat,
     peer: Seat,
     witness: Option<testbed::Witness>,
@@ -60,13 +61,14 @@ impl Stage {
     /// The network, with its witness listening.
     pub(super) async fn build(laboratory: &Laboratory, attempt: &Attempt) -> Result<Self, StageError> {
         let path = attempt.cell.subject.path.clone();
-        let placement = Placement::of(&attempt.cell.subject.configuration.target, &path)?;
+        let spec = &attempt.cell.subject.configuration.target;
+        let (placement, arm) = (Placement::of(spec, &path)?, spec.arm());
         let (target, peer) = vacant_seats(&placement)?;
         let (host, seed) = (laboratory.mechanisms.clone(), attempt.block.seed);
         let build = move || {
             let testbed = Testbed::build(&path, Addressing::default(), placement.link(), &host, seed)?;
             let witness = if placement.passes_unseen() { None } else { Some(testbed.start_witness()?) };
-            Ok(Self { placement, target, peer, witness, capture: None, testbed })
+            Ok(Self { placement, arm, target, peer, witness, capture: None, testbed })
         };
         joined(spawn_blocking(build).await)
     }
@@ -105,7 +107,7 @@ impl Stage {
             Placement::HostBoth | Placement::GuestAndHost(_) => self.testbed.peer(),
             Placement::HostLoopback => self.testbed.target(),
         };
-        let (agent, session) = launch::on_host(laboratory, namespace, Endpoint::Peer).await?;
+        let (agent, session) = launch::peer_on_host(laboratory, namespace).await?;
         self.peer = Seat::Host(agent);
         Ok(session)
     }
@@ -120,7 +122,7 @@ impl Stage {
     ) -> Result<Session, StageError> {
         let began = Instant::now();
         self.start_guest(Endpoint::Peer, laboratory, attempt, spec, record).await?;
-        let session = push_agent(laboratory, &mut self.peer, Endpoint::Peer).await?;
+        let session = push_agent(laboratory, &mut self.peer, None, Endpoint::Peer).await?;
         record.boot_ns = nanoseconds(began.elapsed());
         Ok(session)
     }
@@ -128,7 +130,8 @@ impl Stage {
     async fn start_peer_in_targets_guest(&mut self, laboratory: &Laboratory) -> Result<Session, StageError> {
         let guest = self.target.guest().expect("the target's guest is booted before the peer comes into it");
         let mut agent = None;
-        let session = launch::in_guest(laboratory, guest, PEER_AGENT_PATH, &mut agent, Endpoint::Peer).await;
+        let session =
+            launch::in_guest(laboratory, guest, PEER_AGENT_PATH, None, &mut agent, Endpoint::Peer).await;
         // Kept also where the conversation did not begin: its end is the explanation.
         self.peer = Seat::InOthersGuest(agent);
         session
@@ -152,14 +155,16 @@ impl Stage {
                 record.origin = Some(Origin::Host);
                 record.accelerator = "none".to_owned();
                 let namespace = self.testbed.target();
-                let (agent, session) = launch::on_host(laboratory, namespace, Endpoint::Target).await?;
+                let (agent, session) = launch::target_on_host(laboratory, namespace, &self.arm).await?;
                 self.target = Seat::Host(agent);
                 session
             }
             Placement::GuestAndHost(_) | Placement::GuestLoopback(_) | Placement::Pair(_) => {
-                push_agent(laboratory, &mut self.target, Endpoint::Target).await?
+                let timezone = self.arm.timezone.as_deref();
+                push_agent(laboratory, &mut self.target, timezone, Endpoint::Target).await?
             }
         };
+        launch::verify_arm(&session, &self.arm)?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(session)
     }
@@ -362,10 +367,13 @@ fn vacant_seats(placement: &Placement) -> Result<(Seat, Seat), StageError> {
 async fn push_agent(
     laboratory: &Laboratory,
     seat: &mut Seat,
+    timezone: Option<&str>,
     whose: Endpoint,
 ) -> Result<Session, StageError> {
     match seat {
-        Seat::Guest { guest, agent } => launch::in_guest(laboratory, guest, AGENT_PATH, agent, whose).await,
+        Seat::Guest { guest, agent } => {
+            launch::in_guest(laboratory, guest, AGENT_PATH, timezone, agent, whose).await
+        }
         Seat::Vacant { .. } | Seat::Host(_) | Seat::InOthersGuest(_) => {
             unreachable!("the agent comes after the guest")
         }

@@ -62,8 +62,8 @@ fn every_door_of_the_base_program_can_be_chosen() {
 fn controls_say_what_they_must_find() {
     for (name, errno, ppm) in [
         ("control-closed-descriptor", Errno::EBADF, 1_000_000),
-        ("control-inject-enoent", Errno::ENOENT, 10_000),
-        ("control-inject-ebadf", Errno::EBADF, 10_000),
+        ("control-inject-enoent", Errno::ENOENT, 100_000),
+        ("control-inject-ebadf", Errno::EBADF, 100_000),
         ("control-negative", Errno::ENOENT, 0),
     ] {
         assert_eq!(resolve(name, &[]).control, Some((errno, ppm)), "{name}");

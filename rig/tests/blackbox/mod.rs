@@ -322,6 +322,7 @@ pub(crate) fn matrix(run: &str, scenarios: &str, configurations: &str) -> String
     format!(
         r#"
 [run]
+aa_pair = false
 {run}
 
 [axes]
@@ -354,6 +355,7 @@ scenario = "control-closed-descriptor"
 [control.inject-enoent]
 scenario = "control-inject-enoent"
 parameters = {{ rate = "20%", client_delay = "1s" }}
+in_flight = 150
 
 [control.negative]
 scenario = "control-negative"

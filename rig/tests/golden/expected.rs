@@ -267,7 +267,7 @@ fn trials_that_were_cut_in_their_call_are_shown() {
     let tally = &mut bench.block(Play::Base, "virtio-tap", "6.12", 0).tally;
     tally.unreturned = 5;
     *tally.returns.get_mut(&rig_protocol::Returned::ONE).expect("readable") -= 5;
-    divert(bench.block(Play::Base, "virtio-tap", "6.12", 0), 5, "cut");
+    divert(bench.block(Play::Base, "virtio-tap", "6.12", 0), 5, "deadline");
     let model = model(&bench);
     let summary = cell(&model, Play::Base);
     assert_eq!((summary.unreturned, summary.trials), (5, 2_000));

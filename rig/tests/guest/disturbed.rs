@@ -17,7 +17,7 @@ use crate::blackbox::processes::{Process, family, interfaces};
 use crate::blackbox::{Lab, Recorded, Running, matrix};
 
 /// Trials that last a second, in two blocks of a guest and two of the host.
-const SIZES: &str = "control_trials = 40\ncontrol_blocks = 2\nin_flight = 40\nretries = 1";
+const SIZES: &str = "control_trials = 150\ncontrol_blocks = 2\nin_flight = 40\nretries = 1";
 const CELLS: &str = "matrix run --seed 11 control=inject-enoent";
 
 fn lab(run: &str) -> Lab {

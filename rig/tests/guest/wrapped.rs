@@ -13,7 +13,7 @@ const OFF: &str = "virtio-net-pci.mrg_rxbuf=off";
 const MERGEABLE: &str = "VIRTIO_NET_F_MRG_RXBUF";
 
 pub(crate) fn a_script_of_qemus_name_is_visible_in_the_record() {
-    let sizes = "control_trials = 20\ncontrol_blocks = 1";
+    let sizes = "control_trials = 150\ncontrol_blocks = 1";
     let lab = Lab::new(&matrix(sizes, r#""rst""#, r#""virtio-tap""#));
     let real = real_qemu();
     let folder = lab.path().join("before-qemu");

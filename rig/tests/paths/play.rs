@@ -184,7 +184,7 @@ pub(crate) fn cell_of(
     let subject = Subject {
         scenario: scenario.name.clone(),
         parameters: scenario.complete(given),
-        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::Host },
+        configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
         path: path.clone(),
         script: std::sync::Arc::new(script),
@@ -197,6 +197,7 @@ pub(crate) fn cell_of(
         control: None,
         alert: false,
         known: None,
+        repeats: None,
         trials,
         blocks: 1,
         in_flight: u32::try_from(trials).expect("few"),

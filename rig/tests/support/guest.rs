@@ -102,6 +102,7 @@ impl Bench {
                 memory_mib: 256,
                 nic: Nic { model, backend, queues },
                 localtime: Localtime::Absent,
+                timezone: None,
             },
             engine: Engine::Tcg,
             qemu: QEMU.into(),

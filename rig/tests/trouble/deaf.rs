@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::blackbox::{Lab, Recorded, is_root, matrix, program};
 
-const SIZES: &str = "trials = 20\nblocks = 2\nin_flight = 20\ncontrol_trials = 20\ncontrol_blocks = 1";
+const SIZES: &str = "trials = 20\nblocks = 2\nin_flight = 20\ncontrol_trials = 150\ncontrol_blocks = 1";
 
 fn lab() -> Lab {
     let run = format!("{SIZES}\n[scenario.rst]\nclient_delay = \"1ms\"");
@@ -90,7 +90,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     for (signal, name, code) in
         [(Signal::SIGHUP, "HUP", 0), (Signal::SIGINT, "INT", 0), (Signal::SIGHUP, "INT", 130)]
     {
-        let sizes = "trials = 50\nblocks = 25\nin_flight = 2\ncontrol_trials = 20\ncontrol_blocks = 1";
+        let sizes = "trials = 50\nblocks = 25\nin_flight = 2\ncontrol_trials = 150\ncontrol_blocks = 1";
         let run = format!("{sizes}\n[scenario.rst]\nclient_delay = \"1ms\"");
         let lab = Lab::new(&matrix(&run, r#""rst""#, r#""bare-metal""#));
         let mut shell = Command::new("sh");

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::blackbox::{Lab, is_root, matrix, program};
 
-const QUICK: &str = "trials = 20\nblocks = 1\nin_flight = 20\ncontrol_trials = 20\ncontrol_blocks = 1";
+const QUICK: &str = "trials = 20\nblocks = 1\nin_flight = 20\ncontrol_trials = 150\ncontrol_blocks = 1";
 const NOWHERE: Option<&str> = None;
 
 fn lab() -> Lab {
@@ -50,7 +50,11 @@ fn only_bare_metal(lab: &Lab, words: &str) {
     let run = lab.only_run();
     assert_eq!(run.ended(), Some(true));
     for cell in run.cells("bare-metal") {
-        assert_eq!((&cell["status"], &cell["trials"]), (&"complete".into(), &20.into()), "{cell}");
+        assert_eq!(
+            (&cell["status"], &cell["trials"]),
+            (&"complete".into(), &cell["trials_wanted"]),
+            "{cell}"
+        );
     }
     let skipped = run.cells("virtio-tap");
     assert_eq!(skipped.len(), 4, "rst and three controls");
@@ -239,8 +243,20 @@ fn doctor_says_each_capability_in_a_line() {
     assert_eq!(ended.stderr, "");
     let capabilities = answer["capabilities"].as_array().unwrap();
     let names: Vec<&str> = capabilities.iter().map(|one| one["name"].as_str().unwrap()).collect();
-    let all =
-        ["root", "qemu", "kvm", "vhost-net", "netns", "tap", "nft", "netem", "kernels", "disk", "memory"];
+    let all = [
+        "root",
+        "qemu",
+        "kvm",
+        "vhost-net",
+        "netns",
+        "mounts",
+        "tap",
+        "nft",
+        "netem",
+        "kernels",
+        "disk",
+        "memory",
+    ];
     assert_eq!(names, all);
     for one in capabilities {
         let is_usable = one["state"] == "usable";

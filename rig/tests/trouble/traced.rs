@@ -14,7 +14,7 @@ const RUN: &str = r#"
 trials = 60
 blocks = 1
 in_flight = 20
-control_trials = 60
+control_trials = 150
 control_blocks = 1
 [scenario.rst]
 client_delay = "50ms"

@@ -163,7 +163,7 @@ pub(in crate::analysis) fn bottleneck_decides(evidence: &Evidence<'_>, paths: &[
         let subject = &cell.cell().subject;
         let vhost = match &subject.configuration.target {
             TargetSpec::Qemu(spec) => spec.nic.backend == NicBackend::TapVhost,
-            TargetSpec::Host => false,
+            TargetSpec::Host(_) => false,
         };
         vhost || paths.iter().any(|name| glob_matches(name, &subject.path.name))
     };

@@ -338,7 +338,11 @@ impl TrialCaution {
         match self {
             Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
             Self::ControlsNotExercised(controls) => {
-                write!(f, "controls that had nothing to find, and so prove nothing: {}", list(controls))
+                write!(
+                    f,
+                    "controls that had nothing or too little to find, and so prove nothing: {}",
+                    list(controls)
+                )
             }
             Self::Blind(n) => {
                 let (cells, are) = (several(*n, "cell"), if *n == 1 { "is" } else { "are" });

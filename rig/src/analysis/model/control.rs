@@ -28,7 +28,7 @@ pub struct ControlSummary {
     /// Share of the trials, from 0 to 1, in which the verdict call must return -1 with this errno; 0 for a negative control.
     #[schemars(range(min = 0, max = 1))]
     pub expected_rate: f64,
-    /// Number of trials in which the verdict call returned -1 with it.
+    /// Number of trials in which the verdict call returned -1 with it; for a negative control, with any errno.
     pub count: u64,
     /// Number of trials that have an outcome.
     pub n: u64,
@@ -72,7 +72,7 @@ pub enum ControlStatus {
     Passed,
     /// Something else was found, or what was injected was not.
     Failed,
-    /// It was played, and what it must find was in no trial: nothing is proven. Its configuration is as blind as without it.
+    /// It was played, and what it must find was in no trial or in too few: nothing is proven. Its configuration is as blind as without it.
     NotExercised,
     /// It has no trial.
     NotRun,
@@ -82,7 +82,13 @@ impl ControlStatus {
     fn of(failure: Option<&ControlFailure>) -> Self {
         match failure {
             None => Self::Passed,
-            Some(ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. }) => Self::Failed,
+            Some(
+                ControlFailure::Lost { .. }
+                | ControlFailure::OutOfBounds { .. }
+                | ControlFailure::NotAsPlanned { .. }
+                | ControlFailure::Invented { .. }
+                | ControlFailure::OtherEnds { .. },
+            ) => Self::Failed,
             Some(ControlFailure::NotExercised { .. }) => Self::NotExercised,
             Some(ControlFailure::NotRun(_)) => Self::NotRun,
         }

@@ -17,6 +17,7 @@ mod outcomes;
 mod place;
 mod question;
 mod reason;
+mod twin;
 mod written;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub use question::Question;
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
+pub use twin::{AaPair, PairVerdict};
 use written::{as_name, as_sentences, as_words};
 
 /// Version of the report's shape (contract, `format`). Raised when a field goes, or gets another name or meaning: then readers of the older
@@ -72,6 +74,9 @@ pub struct ReportModel {
     pub cells: Vec<CellSummary>,
     /// Every control in every configuration and kernel of the plan.
     pub controls: Vec<ControlSummary>,
+    /// What came of the A/A pair, one cell that is played twice under two names; absent where the plan has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again: Option<AaPair>,
     /// Every virtual cell against its bare-metal cell, three times: for EBADF, for ENOENT and for any errno.
     pub comparisons: Vec<Comparison>,
     /// Every virtual cell against its bare-metal cell by how their trials ended: outcome by outcome, and block by block.

@@ -62,14 +62,43 @@ impl Display for NotRun {
 pub enum ControlFailure {
     /// It has no trial.
     NotRun(NotRun),
-    /// It has trials, and the fault that it must find was in none of them: nothing is proven, and nothing refuted.
+    /// It has trials, and what it must find came in none or too few of them: nothing is proven, and nothing refuted.
     NotExercised {
         /// What was to be found.
         errno: Errno,
         /// The known rate.
         expected: f64,
-        /// In how many trials there was none.
+        /// In how many trials it came, each time found.
+        injected: u64,
+        /// Of how many.
         trials: u64,
+    },
+    /// What it must find was injected less or more often than planned.
+    NotAsPlanned {
+        /// What.
+        errno: Errno,
+        /// How often it was injected.
+        injected: u64,
+        /// How often it should have been, at least,
+        least: u64,
+        /// and at most.
+        most: u64,
+    },
+    /// A negative control found something.
+    Invented {
+        /// How often the call returned -1,
+        seen: u64,
+        /// in how many trials.
+        of: u64,
+    },
+    /// Most of its trials ended otherwise than its scenario expects.
+    OtherEnds {
+        /// How many,
+        unexpected: u64,
+        /// of how many.
+        of: u64,
+        /// The most frequent of these ends.
+        most: String,
     },
     /// Of what was injected, some was not seen (or more was).
     Lost {
@@ -103,11 +132,36 @@ impl Display for ControlFailure {
             Self::NotRun(NotRun::Skipped(reason)) => write!(f, "not run: {reason}"),
             Self::NotRun(NotRun::Short(shortage)) => write!(f, "no trials: {shortage}"),
             Self::NotRun(NotRun::NothingAsked) => f.write_str("no trials"),
-            Self::NotExercised { errno, expected, trials } => write!(
+            Self::NotExercised { errno, expected, injected, trials } => {
+                let expected = percent(*expected, Rounding::Nearest);
+                write!(f, "not exercised: {errno} was to come in {expected} of the trials and came in ")?;
+                match injected {
+                    0 => write!(f, "none of {}", count(*trials)),
+                    injected => {
+                        write!(f, "{} of {}, too few to prove anything", count(*injected), count(*trials))
+                    }
+                }
+            }
+            Self::NotAsPlanned { errno, injected, least, most } => {
+                write!(f, "{errno} was injected {} times, and {} ", count(*injected), count(*least))?;
+                if most > least {
+                    write!(f, "to {} ", count(*most))?;
+                }
+                f.write_str("were planned")
+            }
+            Self::Invented { seen, of } => {
+                write!(
+                    f,
+                    "-1 was returned in {} of {} trials, and nothing makes it",
+                    count(*seen),
+                    count(*of)
+                )
+            }
+            Self::OtherEnds { unexpected, of, most } => write!(
                 f,
-                "not exercised: {errno} was to come in {} of the trials and came in none of {}",
-                percent(*expected, Rounding::Nearest),
-                count(*trials)
+                "{} of {} trials ended otherwise than its scenario expects, most often {most}",
+                count(*unexpected),
+                count(*of)
             ),
             Self::Lost { errno, injected, seen } => {
                 write!(f, "{errno} was injected {} times and seen {} times", count(*injected), count(*seen))
@@ -143,9 +197,11 @@ impl Display for Blindness {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Control { name, failure } => match failure {
-                ControlFailure::Lost { .. } | ControlFailure::OutOfBounds { .. } => {
-                    write!(f, "control {name} failed: {failure}")
-                }
+                ControlFailure::Lost { .. }
+                | ControlFailure::OutOfBounds { .. }
+                | ControlFailure::NotAsPlanned { .. }
+                | ControlFailure::Invented { .. }
+                | ControlFailure::OtherEnds { .. } => write!(f, "control {name} failed: {failure}"),
                 ControlFailure::NotRun(_) | ControlFailure::NotExercised { .. } => {
                     write!(f, "control {name}: {failure}")
                 }
@@ -231,6 +287,8 @@ pub enum ComparisonReason {
     NotRun(ComparedCell, NotRun),
     /// One of the two would not have seen the errno.
     Blind(ComparedCell, Blindness),
+    /// The two cells of the A/A pair differ, which are the same but for their name: no difference of this run means anything.
+    PairDiffers,
 }
 
 impl Display for ComparisonReason {
@@ -245,6 +303,7 @@ impl Display for ComparisonReason {
             }
             Self::NotRun(which, why) => write!(f, "{}{why}", at(which)),
             Self::Blind(which, why) => write!(f, "{}{why}", at(which)),
+            Self::PairDiffers => f.write_str("the A/A pair differs"),
         }
     }
 }

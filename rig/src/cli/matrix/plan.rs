@@ -88,8 +88,13 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 fn render(matrix: &Matrix, selected: Selected, host: &Host<'_>, format: Format) -> String {
     let profile = selected.profile.clone();
     let plan = Plan::make(selected.cells, host.reason);
+    let plan = if selected.settings.aa_pair { plan.with_again() } else { plan };
     match format {
-        Format::Text => render_text(matrix, &profile, &plan, host.auto),
+        Format::Text => {
+            let mut text = render_text(matrix, &profile, &plan, host.auto);
+            selected.weak_controls.iter().for_each(|weak| text.push_str(&format!("{weak}\n")));
+            text
+        }
         Format::Json => {
             let json = render_json(matrix, &profile, &plan, host.auto);
             format!("{json:#}\n")
@@ -106,6 +111,7 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
         let cell = &planned.cell;
         let subject = &cell.subject;
         let status = match &planned.skipped {
+            None if cell.repeats.is_some() => "ready (A/A pair)".to_owned(),
             None => "ready".to_owned(),
             Some(_) => "skipped".to_owned(),
         };
@@ -215,6 +221,7 @@ fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
                 "path": cell.subject.path.name,
                 "claims": cell.claims,
                 "control": cell.control.as_ref().map(|control| &control.name),
+                "repeats": cell.repeats,
                 "trials": cell.trials,
                 "blocks": cell.blocks,
                 "in_flight": cell.in_flight,
@@ -248,16 +255,20 @@ mod tests {
         let text = render(&matrix, selected.clone(), &abilities, Format::Text);
         assert!(
             text.contains(
-                "skipped: virtio-tap (19 cells): no tap: /dev/net/tun cannot make a tap: no such device"
+                "skipped: virtio-tap (17 cells): no tap: /dev/net/tun cannot make a tap: no such device"
             ),
             "{text}"
         );
         let json: Json =
             serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
-        assert_eq!(cells.len(), all);
+        assert_eq!(cells.len(), all + 1, "and the second cell of the A/A pair");
+        let again = cells.last().expect("some");
+        let named = cells.iter().find(|cell| cell["id"] == again["repeats"]).expect("what it repeats");
+        assert_eq!([&named["configuration"], &again["configuration"]], ["bare-metal", "bare-metal-again"]);
+        assert!(text.contains("ready (A/A pair)"), "{text}");
         assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
-        assert_eq!(json["cost"]["blocks"], 17);
+        assert_eq!(json["cost"]["blocks"], 20);
     }
 
     #[test]

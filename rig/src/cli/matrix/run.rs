@@ -10,10 +10,11 @@ use crate::analysis::model::{CellStatus, ReportModel};
 use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
 use crate::cli::image::tell_step;
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure, report, screen, setup, signals};
+use crate::cli::{Exit, Failure, report, screen, setup, signals, streams};
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
+use crate::matrix::WeakControl;
 use crate::record::format::CaptureWhen;
 use crate::report::{Format, answer};
 use crate::runner::{Stopper, Why};
@@ -124,6 +125,10 @@ struct Person {
 impl Watcher for Person {
     fn image_step(&mut self, image: &str, step: &Step) {
         tell_step(image, step);
+    }
+
+    fn weak_control(&mut self, weak: &WeakControl) {
+        streams::tell(format_args!("{weak}"));
     }
 
     fn unmet(&mut self, problems: Problems) {

@@ -124,7 +124,7 @@ fn attempt(
     let subject = Subject {
         scenario: scenario.name.clone(),
         parameters,
-        configuration: Configuration { name: "bare-metal".to_owned(), target: TargetSpec::Host },
+        configuration: Configuration { name: "bare-metal".to_owned(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.to_owned(),
         path,
         script: Arc::new(resolved.script),

@@ -11,6 +11,7 @@ fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
         memory_mib: 512,
         nic: Nic { model, backend, queues },
         localtime: Localtime::Present,
+        timezone: None,
     }
 }
 

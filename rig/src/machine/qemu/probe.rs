@@ -223,6 +223,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         memory_mib: 256,
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
+        timezone: None,
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.
     let address = std::net::Ipv4Addr::UNSPECIFIED;

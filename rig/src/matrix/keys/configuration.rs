@@ -3,6 +3,7 @@
 //! Holds the rows and the words that can be their values. Must not read anything. Units: MiB, vCPUs, queue pairs.
 //! Errors: none. Tests: `keys/tests.rs`.
 
+use super::file::KNOWN;
 use super::row::{KeyRow, KeyTable, Unsaid, ValueKind, words_of};
 use crate::configuration::{Accelerator, Localtime, NicBackend, NicModel};
 
@@ -97,19 +98,26 @@ pub(in crate::matrix) const LOCALTIME: KeyRow = KeyRow {
     name: "localtime",
     kind: ValueKind::Word(|| words_of(LOCALTIMES)),
     unsaid: Unsaid::Word("present"),
-    about: "whether the guest has an /etc/localtime",
+    about: "whether the measured program has an /etc/localtime; a host's program has a /etc of its own, with at most that file",
+};
+
+pub(in crate::matrix) const TIMEZONE: KeyRow = KeyRow {
+    name: "timezone",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("TZ is unset"),
+    about: "TZ of the measured program, as `UTC0`: where it is set, localtime() does not look for /etc/localtime",
 };
 
 /// Keys of every kind.
-pub(in crate::matrix) const ANY_KIND: &[KeyRow] = &[KIND];
+pub(in crate::matrix) const ANY_KIND: &[KeyRow] = &[KIND, LOCALTIME, TIMEZONE, KNOWN];
 
 /// Further keys of `kind = "qemu"`.
 pub(in crate::matrix) const GUEST: &[KeyRow] =
-    &[NIC, BACKEND, QUEUES, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB, LOCALTIME];
+    &[NIC, BACKEND, QUEUES, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB];
 
 pub(in crate::matrix) const CONFIGURATION: KeyTable = KeyTable {
     head: "[configuration.NAME]",
     parts: &[ANY_KIND, GUEST],
     more: None,
-    about: "where the target's kernel runs; kind = \"host\" has no further key",
+    about: "where the target's kernel runs; kind = \"host\" has no hardware",
 };

@@ -35,6 +35,14 @@ pub(in crate::matrix) const IN_FLIGHT: KeyRow = KeyRow {
     about: "trials under way at once",
 };
 
+/// A key of configurations, scenarios and includes.
+pub(in crate::matrix) const KNOWN: KeyRow = KeyRow {
+    name: "known",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("nothing is known"),
+    about: "why trials are known to end otherwise than their scenario expects: shown, and no alert",
+};
+
 /// Keys that change how much a cell is run.
 pub(in crate::matrix) const SIZES: &[KeyRow] = &[TRIALS, BLOCKS, IN_FLIGHT];
 
@@ -94,9 +102,25 @@ pub(in crate::matrix) const BLOCK_DEADLINE: KeyRow = KeyRow {
     about: "a block that lasts longer, boot included, is void",
 };
 
+pub(in crate::matrix) const AA_PAIR: KeyRow = KeyRow {
+    name: "aa_pair",
+    kind: ValueKind::Flag,
+    unsaid: Unsaid::Flag(true),
+    about: "whether one cell of the first guest is played twice: where the two differ, no comparison counts",
+};
+
 /// Keys of `[run]` and of a profile besides [`SIZES`].
-pub(in crate::matrix) const CONDUCT: &[KeyRow] =
-    &[CONTROL_TRIALS, CONTROL_BLOCKS, CONFIDENCE, MARGIN, MARGINS, TOLERANCE, RETRIES, BLOCK_DEADLINE];
+pub(in crate::matrix) const CONDUCT: &[KeyRow] = &[
+    CONTROL_TRIALS,
+    CONTROL_BLOCKS,
+    CONFIDENCE,
+    MARGIN,
+    MARGINS,
+    TOLERANCE,
+    RETRIES,
+    BLOCK_DEADLINE,
+    AA_PAIR,
+];
 
 pub(in crate::matrix) const DEFAULT_PROFILE: KeyRow = KeyRow {
     name: "profile",
@@ -142,7 +166,7 @@ pub(in crate::matrix) const AXES: KeyTable = KeyTable {
 
 pub(in crate::matrix) const SCENARIO_KEYS: KeyTable = KeyTable {
     head: "[scenario.NAME]",
-    parts: &[SIZES],
+    parts: &[SIZES, &[KNOWN]],
     more: Some("each parameter of the scenario, with one value or a list"),
     about: "parameters and sizes of one scenario; sizes that are not written are those of [run]",
 };
@@ -161,6 +185,7 @@ pub(in crate::matrix) const INCLUDE: KeyTable = KeyTable {
             axis("path", PATHS, OF_AXES),
         ],
         SIZES,
+        &[KNOWN],
     ],
     more: Some("each parameter of its scenarios, with one value or a list"),
     about: "a product of its own, besides that of [axes]",
@@ -210,7 +235,7 @@ pub(in crate::matrix) const CONTROL: KeyTable = KeyTable {
     head: "[control.NAME]",
     parts: &[&[CONTROL_SCENARIO, CONTROL_PARAMETERS], SIZES],
     more: None,
-    about: "played once on every machine that a cell is on; sizes that are not written are those of controls in [run]",
+    about: "played once on every machine that a cell is on (configurations that differ in localtime and timezone alone are one); sizes that are not written are those of controls in [run]",
 };
 
 pub(in crate::matrix) const ANY_ERROR: KeyRow = KeyRow {

@@ -39,6 +39,8 @@ pub enum ValueKind {
     },
     /// A number between 0 and 1, both excluded.
     Fraction,
+    /// `true` or `false`.
+    Flag,
     /// A time with its unit: `"5min"`.
     Time,
     /// A share of all trials: `"0.1%"`.
@@ -63,6 +65,8 @@ pub enum Unsaid {
     Count(u64),
     /// This number between 0 and 1.
     Fraction(f64),
+    /// This of `true` and `false`.
+    Flag(bool),
     /// This word.
     Word(&'static str),
     /// This time, in seconds.
@@ -113,6 +117,14 @@ impl KeyRow {
         match self.unsaid {
             Unsaid::Fraction(fraction) => fraction,
             _ => panic!("the row has no fraction as its default"),
+        }
+    }
+
+    /// Which of `true` and `false` holds where the key is not written.
+    pub(in crate::matrix) const fn default_flag(&self) -> bool {
+        match self.unsaid {
+            Unsaid::Flag(flag) => flag,
+            _ => panic!("the row has no flag as its default"),
         }
     }
 

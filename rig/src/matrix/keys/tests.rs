@@ -46,6 +46,7 @@ fn is_unknown(table: &KeyTable, key: &str) -> bool {
 fn wrong(kind: ValueKind) -> &'static str {
     match kind {
         ValueKind::Values => "[[1]]",
+        ValueKind::Flag => "1",
         ValueKind::Word(_)
         | ValueKind::Text
         | ValueKind::Count { .. }
@@ -118,6 +119,7 @@ fn written(row: &KeyRow) -> Option<String> {
     match row.unsaid {
         Unsaid::Count(count) => Some(count.to_string()),
         Unsaid::Fraction(fraction) => Some(fraction.to_string()),
+        Unsaid::Flag(flag) => Some(flag.to_string()),
         Unsaid::Word(word) => Some(format!("\"{word}\"")),
         Unsaid::Seconds(seconds) => Some(format!("\"{seconds}s\"")),
         Unsaid::Required { .. } | Unsaid::Means(_) => None,
@@ -147,6 +149,7 @@ fn a_default_that_is_written_changes_nothing_and_another_value_does() {
         let other = match row.unsaid {
             Unsaid::Count(count) => (count + 1).to_string(),
             Unsaid::Fraction(_) => "0.75".to_owned(),
+            Unsaid::Flag(flag) => (!flag).to_string(),
             _ => "\"77s\"".to_owned(),
         };
         assert_ne!(

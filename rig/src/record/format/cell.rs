@@ -59,6 +59,9 @@ pub(super) struct PlannedCell {
     /// Why it is known that its trials end otherwise than the scenario expects: then that is shown, and raises no alert. Null where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     known: Option<String>,
+    /// Id of the cell that this one plays a second time under another configuration's name (A/A pair); null where it is no second time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repeats: Option<String>,
     /// Trials wanted over all its blocks.
     #[serde(default)]
     trials: u64,
@@ -88,7 +91,7 @@ struct PlannedConfiguration {
     /// `host`: a network namespace of the host; `qemu`: a guest.
     kind: String,
     /// Of a guest, the keys of its `[configuration.NAME]` with all defaults filled in: `accelerator`, `machine`, `vcpus`, `memory_mib`, `nic` (`model`, `backend`,
-    /// `queues`), `localtime`. Empty for a host.
+    /// `queues`), `localtime`, `timezone`. Of a host, `localtime` and `timezone`. A `timezone` that is not set is not written, nor a host's `localtime` where it is `present`.
     #[serde(default)]
     hardware: Map<String, Value>,
 }
@@ -263,6 +266,7 @@ impl From<&CellRecord> for PlannedCell {
             control: cell.control.as_ref().map(control),
             alert: cell.alert,
             known: cell.known.clone(),
+            repeats: cell.repeats.as_ref().map(|id| id.0.clone()),
             trials: cell.trials,
             blocks: cell.blocks,
             in_flight: cell.in_flight,
@@ -376,6 +380,7 @@ impl TryFrom<PlannedCell> for CellRecord {
             control: planned.control.map(control).transpose()?,
             alert: planned.alert,
             known: planned.known,
+            repeats: planned.repeats.map(CellId),
             trials: planned.trials,
             blocks: planned.blocks,
             in_flight: planned.in_flight,

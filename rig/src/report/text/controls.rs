@@ -2,8 +2,10 @@
 //!
 //! Must not judge. Units: per cent. Errors: none. Tests: golden reports.
 
-use crate::analysis::model::{CellReason, CellSummary, ControlStatus, ControlSummary, ReportModel};
-use crate::analysis::words::{Rounding, count, percent_number};
+use crate::analysis::model::{
+    AaPair, CellReason, CellSummary, ControlStatus, ControlSummary, PairVerdict, ReportModel, told,
+};
+use crate::analysis::words::{Rounding, count, p_value, percent_number};
 
 use super::super::status::control_words;
 use super::super::table::Align::{Left, Right};
@@ -12,7 +14,7 @@ use super::cells::ends;
 use super::gather::{SkippedCells, section, void_reasons};
 
 pub(super) fn write(out: &mut String, model: &ReportModel) {
-    if model.controls.is_empty() {
+    if model.controls.is_empty() && model.again.is_none() {
         return;
     }
     section(out, "Controls (what the instrument must find at a known rate)");
@@ -39,6 +41,23 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
         table.write(out, 2);
     }
     skipped.write(out, "control");
+    again(out, model);
+}
+
+/// One line about the A/A pair.
+fn again(out: &mut String, model: &ReportModel) {
+    let Some(pair) = &model.again else { return };
+    let AaPair { configuration, kernel, tests, .. } = pair;
+    let p = pair.p_adjusted.map(p_value).unwrap_or_default();
+    let most = pair.most.as_deref().unwrap_or_default();
+    let said = match pair.verdict {
+        PairVerdict::Passed => {
+            format!("passed: no difference in {tests} questions, smallest corrected p {p}")
+        }
+        PairVerdict::Failed => format!("FAILED: differs in {most}, corrected p {p}; no comparison counts"),
+        PairVerdict::NotRun => format!("not run: {}", told(&pair.reason)),
+    };
+    out.push_str(&format!("  A/A pair, one cell played twice ({configuration} {kernel}): {said}\n"));
 }
 
 fn row(table: &mut Table, control: &ControlSummary, cell: Option<&CellSummary>) {

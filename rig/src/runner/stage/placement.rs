@@ -31,8 +31,8 @@ impl Placement {
             return Err(VoidReason::Other(why.to_string()));
         }
         Ok(match (target, peer_seat(target, path)) {
-            (TargetSpec::Host, PeerSeat::Host | PeerSeat::Guest) => Self::HostBoth,
-            (TargetSpec::Host, PeerSeat::Target) => Self::HostLoopback,
+            (TargetSpec::Host(_), PeerSeat::Host | PeerSeat::Guest) => Self::HostBoth,
+            (TargetSpec::Host(_), PeerSeat::Target) => Self::HostLoopback,
             (TargetSpec::Qemu(spec), PeerSeat::Host) => Self::GuestAndHost(spec.clone()),
             (TargetSpec::Qemu(spec), PeerSeat::Target) => Self::GuestLoopback(spec.clone()),
             (TargetSpec::Qemu(spec), PeerSeat::Guest) => Self::Pair(spec.clone()),
@@ -89,6 +89,7 @@ mod tests {
             memory_mib: 256,
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
+            timezone: None,
         }
     }
 
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn each_target_has_its_placement_on_each_medium() {
-        let host = |path| Placement::of(&TargetSpec::Host, &path).unwrap();
+        let host = |path| Placement::of(&TargetSpec::plain_host(), &path).unwrap();
         assert_eq!(host(link()), Placement::HostBoth);
         assert_eq!(host(loopback()), Placement::HostLoopback);
         for backend in [NicBackend::Tap, NicBackend::TapVhost, NicBackend::User] {
