@@ -266,6 +266,8 @@ fn trials_that_were_cut_in_their_call_are_shown() {
     let mut bench = sound();
     let tally = &mut bench.block(Play::Base, "virtio-tap", "6.12", 0).tally;
     tally.unreturned = 5;
+    tally.stale_errno.clear();
+    tally.latency.clear();
     *tally.returns.get_mut(&rig_protocol::Returned::ONE).expect("readable") -= 5;
     divert(bench.block(Play::Base, "virtio-tap", "6.12", 0), 5, "deadline");
     let model = model(&bench);

@@ -151,7 +151,7 @@ fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
     assert!(first.played().iter().all(|block| block.captures.is_empty()));
     fs::remove_dir_all(&first.folder).unwrap();
 
-    lab.run("matrix run --seed 7 --capture always").expect(0);
+    lab.run("matrix run --seed 7 --capture always").expect(5);
     let run = lab.only_run();
     let played = run.played();
     for block in &played {
@@ -168,7 +168,7 @@ fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
     fs::write(&last, "half a file").unwrap();
     fs::write(run.folder.join("capture/other.1.pcapng.unfinished"), "x").unwrap();
     lab.run("matrix run --resume latest --capture never").expect(2).says(&["cannot be used with"]);
-    lab.run("matrix run --resume latest").expect(0);
+    lab.run("matrix run --resume latest").expect(5);
     assert_eq!(files(&run).len(), played.len());
     let interfaces: Vec<String> = segments(&last).into_iter().map(|one| one.interface).collect();
     for wanted in ["target:to-target", "peer:peer0"] {
