@@ -32,7 +32,7 @@ pub use label::{Labels, Observed, Readiness, Timing};
 pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Request, Role};
 pub use observation::{StepLog, TrialRecord};
 pub use operation::{Call, Op, Shut, schema_of, schemas};
-pub use pattern::{LabelParts, matches_outcome, numbers};
+pub use pattern::{LabelParts, matches_outcome, numbers, own_labels};
 pub use placement::{Placed, Placement, PlacementBuilder, Placements};
 pub use returned::{NotAReturn, Returned};
 pub use schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player, Wait};

@@ -5,6 +5,11 @@
 //! stands for any rest.
 //! Units: labels. Errors: none. Tests: below.
 
+use crate::{Errno, schema_of};
+
+/// The label of a call that the trial's deadline cut.
+pub(crate) const DEADLINE: &str = "deadline";
+
 /// The parts of a label, or of a pattern's label: `data=14480:slow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelParts<'t> {
@@ -23,6 +28,17 @@ impl<'t> LabelParts<'t> {
         let (word, number) = head.split_once('=').map_or((head, None), |(word, number)| (word, Some(number)));
         Self { word, number, time }
     }
+}
+
+/// The labels of an outcome's own steps, in order: all but those of other steps that failed or were cut (`connect:ECONNREFUSED`, `read:deadline`).
+pub fn own_labels(outcome: &str) -> impl Iterator<Item = &str> {
+    outcome.split(',').filter(|label| !is_of_another_step(label))
+}
+
+fn is_of_another_step(label: &str) -> bool {
+    let LabelParts { word, number, time } = LabelParts::of(label);
+    let failed = |time: &str| time == DEADLINE || time.parse::<Errno>().is_ok();
+    number.is_none() && time.is_some_and(failed) && schema_of(word).is_some()
 }
 
 /// The smallest and the largest number that a pattern's `4`, `1..60000` or `*` stands for; `None` where it is none of them.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::without_numbers;
-use crate::{Call, Observed, Op, Timing, matches_outcome};
+use crate::{Call, Observed, Op, Timing, matches_outcome, own_labels};
 
 /// Which end of the connection a lane runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,6 +157,23 @@ impl Script {
             .map(|lane| lane.steps.iter().map(|s| s.op.longest_wait()).sum())
             .max()
             .unwrap_or_default()
+    }
+
+    /// How many labels of its own steps stand before the verdict step's in an outcome.
+    fn labels_before_the_verdict(&self) -> usize {
+        let verdict_lane = |lane: &&Lane| lane.steps.iter().any(|step| step.verdict);
+        let steps = self.lanes_of(Side::Target).find(verdict_lane).map_or(&[][..], |lane| &lane.steps);
+        steps.iter().take_while(|step| !step.verdict).filter(|step| step.outcome).count()
+    }
+
+    /// The verdict step's label of an outcome, or of a pattern.
+    pub fn verdict_label<'o>(&self, outcome: &'o str) -> Option<&'o str> {
+        own_labels(outcome).nth(self.labels_before_the_verdict())
+    }
+
+    /// The labels of an outcome behind the verdict step's.
+    pub fn later_labels<'o>(&self, outcome: &'o str) -> impl Iterator<Item = &'o str> {
+        own_labels(outcome).skip(self.labels_before_the_verdict() + 1)
     }
 
     /// Whether `outcome` is one that the scenario expects.

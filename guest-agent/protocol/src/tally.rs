@@ -70,7 +70,7 @@ impl Tally {
     pub const LATENCIES: [&'static str; 2] = ["call", "trial"];
 
     /// The label of a call that was under way when its trial reached its deadline.
-    pub const DEADLINE: &'static str = "deadline";
+    pub const DEADLINE: &str = crate::pattern::DEADLINE;
 
     /// The outcome of a peer's lane that has no label to tell.
     pub const PLAYED: &'static str = "played";

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::{Errno, Tally};
+use rig_protocol::{Errno, LabelParts, Tally};
 use rig_stats::{Count, clopper_pearson};
 
 use super::measured::Measured;
@@ -72,8 +72,9 @@ fn unexpected(cell: &Measured<'_>, tally: &Tally, watched: &str) -> u64 {
     }
 }
 
-/// The errnos that the scenario expects from its verdict call: its label is the first of an outcome.
+/// The errnos that the scenario expects from its verdict call.
 fn expected(cell: &Measured<'_>) -> BTreeSet<Errno> {
-    let outcomes = cell.cell().subject.script.expect.iter();
-    outcomes.filter_map(|outcome| outcome.split(',').next()?.parse().ok()).collect()
+    let script = &cell.cell().subject.script;
+    let labels = script.expect.iter().filter_map(|outcome| script.verdict_label(outcome));
+    labels.filter_map(|label| LabelParts::of(label).word.parse().ok()).collect()
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Errno, Tally};
+use rig_protocol::{Errno, LabelParts};
 use rig_stats::Count;
 use serde::Serialize;
 
@@ -149,7 +149,7 @@ impl Group<'_> {
             injected: tally.injected.get(&errno).copied().unwrap_or(0),
             stale: Counted::of(errno, &tally.stale_errno),
             after_localtime: Counted::of(errno, &tally.errno_after_localtime),
-            later: later(errno, &tally),
+            later: later(errno, &self.cells),
             blind,
         }
     }
@@ -164,12 +164,17 @@ fn question(errno: Errno) -> Question {
     }
 }
 
-/// Labels of an outcome behind the first, which is the verdict call's.
-fn later(errno: Errno, tally: &Tally) -> Counted {
+/// Trials whose outcome has it behind the verdict call's label.
+fn later(errno: Errno, cells: &[&Measured<'_>]) -> Counted {
     let word = errno.to_string();
-    let has = |outcome: &str| outcome.split(',').skip(1).any(|label| label == word);
-    let count = tally.outcomes.iter().filter(|(outcome, _)| has(outcome)).map(|(_, n)| n).sum();
-    Counted { count, n: tally.trials }
+    let of_cell = |cell: &&Measured<'_>| {
+        let script = &cell.cell().subject.script;
+        let has =
+            |outcome: &str| script.later_labels(outcome).any(|label| LabelParts::of(label).word == word);
+        let with = cell.tally.outcomes.iter().filter(|(outcome, _)| has(outcome));
+        Counted { count: with.map(|(_, n)| n).sum(), n: cell.tally.trials }
+    };
+    cells.iter().map(of_cell).fold(Counted::default(), Counted::plus)
 }
 
 /// The verdict call as a program writes it.

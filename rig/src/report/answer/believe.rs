@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::analysis::model::{CellStatus, ControlStatus, ReportModel};
+use crate::analysis::model::{AaPair, CellStatus, ControlStatus, PairVerdict, ReportModel, told};
 use crate::analysis::words::{count, several};
 
 use super::screen::{Item, Tone};
 
 pub(super) fn items(model: &ReportModel) -> Vec<Item> {
     let mut items = vec![controls(model)];
+    items.extend(model.again.as_ref().map(again));
     items.push(witness(model));
     items.push(trials(model));
     items.extend(model.cautions.iter().map(|caution| {
@@ -41,6 +42,23 @@ fn controls(model: &ReportModel) -> Item {
     }
     let tone = if failed + idle > 0 || passed == 0 { Tone::Bad } else { Tone::Good };
     Item::new(tone, "controls", text)
+}
+
+/// The same guest under two names.
+fn again(pair: &AaPair) -> Item {
+    let tests = several(pair.tests as usize, "question");
+    let (tone, text) = match pair.verdict {
+        PairVerdict::Passed => (Tone::Good, format!("one guest under two names does not differ, in {tests}")),
+        PairVerdict::Failed => (
+            Tone::Bad,
+            format!(
+                "one guest under two names DIFFERS in {}: no comparison counts",
+                pair.most.as_deref().unwrap_or("something")
+            ),
+        ),
+        PairVerdict::NotRun => (Tone::Mind, format!("not run: {}", told(&pair.reason))),
+    };
+    Item::new(tone, "A/A pair", text)
 }
 
 /// Who else saw the resets.
@@ -80,7 +98,8 @@ fn trials(model: &ReportModel) -> Item {
             .filter(|cell| cell.status == CellStatus::Skipped)
             .filter_map(|cell| cell.reason.as_ref().map(ToString::to_string))
             .collect();
-        let why = reasons.iter().next().map_or("", String::as_str);
+        // The first words name what is missing; the rest is in the report.
+        let why = reasons.iter().next().map_or("", |reason| reason.split(':').next().unwrap_or_default());
         let why = if reasons.len() > 1 { format!("{why}, and others") } else { why.to_owned() };
         text.push_str(&format!("; {} skipped: {why}", several(skipped, "cell")));
     }

@@ -2,7 +2,10 @@
 //!
 //! Must not compute a number. Units: rates in per cent. Errors: none. Tests: `tests/golden/answer.rs`.
 
-use crate::analysis::model::{Alert, Comparison, ComparisonVerdict, ReportModel};
+use crate::analysis::model::{
+    Alert, CellSummary, Comparison, ComparisonVerdict, Expectation, Headline, OutcomeComparison,
+    OutcomeDifference, ReportModel,
+};
 use crate::analysis::words::{Rounding, count, list, p_value, percent_number, several};
 
 use super::screen::{Item, Tone};
@@ -16,6 +19,9 @@ pub(super) fn items(model: &ReportModel) -> Vec<Item> {
     // Any errno, where one is named already, says nothing more.
     let says_more = |one: &&Alert| one.errno != ANY || !model.alerts.iter().any(|other| named(one, other));
     let mut items: Vec<Item> = model.alerts.iter().filter(says_more).map(alert).collect();
+    items.extend(unexpected(model));
+    items.extend(headlines(model));
+    items.extend(outcomes(model));
     items.extend(errnos(model));
     if items.iter().all(|item| item.tone != Tone::Bad) {
         items.insert(0, Item::new(Tone::Good, "nothing", compared(model)));
@@ -34,16 +40,73 @@ fn alert(alert: &Alert) -> Item {
     Item::new(Tone::Bad, "ALERT", text)
 }
 
+/// Cells whose trials ended otherwise than their scenario expects, the largest share first.
+fn unexpected(model: &ReportModel) -> Vec<Item> {
+    let mut cells: Vec<(&CellSummary, &Expectation)> = Vec::new();
+    for cell in &model.cells {
+        let both = cell.expectation.iter().chain(&cell.peer_expectation);
+        cells.extend(both.filter(|of| of.is_alert()).map(|of| (cell, of)));
+    }
+    cells.sort_by(|(_, a), (_, b)| b.share.total_cmp(&a.share));
+    let item = |(cell, of): (&CellSummary, &Expectation)| {
+        let CellSummary { scenario, configuration, kernel, .. } = cell;
+        Item::new(Tone::Bad, "otherwise", format!("{scenario} ({configuration} {kernel}): {}", of.words()))
+    };
+    cells.into_iter().map(item).collect()
+}
+
+/// Errnos that differ over all cells of the base program.
+fn headlines(model: &ReportModel) -> Vec<Item> {
+    let differ = model.headlines.iter().filter(|one| one.alert && one.verdict.is_difference());
+    let item = |one: &Headline| {
+        let text = format!(
+            "{} over all cells of the base program: {} points (p {})",
+            one.errno.key(),
+            points(one.low, one.high),
+            p_value(one.p_adjusted)
+        );
+        Item::new(Tone::Bad, "differs", text)
+    };
+    differ.map(item).collect()
+}
+
+/// Outcomes that are news, the largest difference first.
+fn outcomes(model: &ReportModel) -> Vec<Item> {
+    let news = model.outcome_comparisons.iter().filter(|one| one.is_news());
+    let mut news: Vec<_> = news.filter_map(|one| Some((one, one.leader()?))).collect();
+    news.sort_by(|(_, a), (_, b)| b.difference.abs().total_cmp(&a.difference.abs()));
+    let item = |(one, leader): (&OutcomeComparison, &OutcomeDifference)| {
+        let OutcomeComparison { scenario, configuration, kernel, n1, n2, .. } = one;
+        let text = format!(
+            "{scenario} ({configuration} {kernel}) ends as {} in {} of {}, on the host in {} of {}",
+            leader.outcome,
+            count(leader.x2),
+            count(*n2),
+            count(leader.x1),
+            count(*n1)
+        );
+        Item::new(Tone::Bad, "differs", text)
+    };
+    news.into_iter().map(item).collect()
+}
+
+/// `1.4 to 2.8`, in points of per cent.
+fn points(low: f64, high: f64) -> String {
+    format!("{} to {}", percent_number(low, Rounding::Down), percent_number(high, Rounding::Up))
+}
+
 /// Single comparisons of errnos: those that are news one by one, declared races together.
 fn errnos(model: &ReportModel) -> Vec<Item> {
     let differ = || model.comparisons.iter().filter(|comparison| comparison.verdict.is_difference());
     let mut news: Vec<&Comparison> = differ().filter(|comparison| comparison.alert).collect();
     news.sort_by(|a, b| b.difference.abs().total_cmp(&a.difference.abs()));
     let mut items: Vec<Item> = news.into_iter().map(difference).collect();
-    let mut races: Vec<&str> = differ()
-        .filter(|comparison| !comparison.alert)
-        .map(|comparison| comparison.scenario.as_str())
-        .collect();
+    let of_outcomes = model
+        .outcome_comparisons
+        .iter()
+        .filter(|one| one.verdict.is_difference() && !one.alert && one.known.is_none());
+    let mut races: Vec<&str> = differ().filter(|one| !one.alert).map(|one| one.scenario.as_str()).collect();
+    races.extend(of_outcomes.map(|one| one.scenario.as_str()));
     races.sort_unstable();
     races.dedup();
     if !races.is_empty() {
@@ -60,28 +123,31 @@ fn difference(comparison: &Comparison) -> Item {
         _ => "",
     };
     let text = format!(
-        "{} in {scenario} ({configuration} {kernel}): {} to {} points{within} (p {})",
+        "{} in {scenario} ({configuration} {kernel}): {} points{within} (p {})",
         errno.key(),
-        percent_number(*low, Rounding::Down),
-        percent_number(*high, Rounding::Up),
+        points(*low, *high),
         p_value(*p_adjusted)
     );
     Item::new(Tone::Bad, "differs", text)
 }
 
-/// `33 comparisons of errnos: 18 the same, 15 with too few trials`
+/// `33 comparisons of errnos and 11 of outcomes: 29 the same, 15 with too few trials`
 fn compared(model: &ReportModel) -> String {
-    let of = |verdict| model.comparisons.iter().filter(|c| c.verdict == verdict).count();
-    let all = [
-        (of(ComparisonVerdict::SameWithinTheMargin), "the same"),
-        (of(ComparisonVerdict::NotEnoughTrials), "with too few trials"),
-        (of(ComparisonVerdict::Blind), "blind"),
-        (of(ComparisonVerdict::NotRun), "not run"),
-    ];
-    let parts: Vec<String> =
-        all.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    if parts.is_empty() {
+    let (errnos, outcomes) = (&model.comparisons, &model.outcome_comparisons);
+    if errnos.is_empty() {
         return "no guest was compared with the host".to_owned();
     }
-    format!("{} of errnos: {}", several(model.comparisons.len(), "comparison"), parts.join(", "))
+    let all = || errnos.iter().map(|one| one.verdict).chain(outcomes.iter().map(|one| one.verdict));
+    let number = |wanted| all().filter(|verdict| *verdict == wanted).count();
+    let parts = [
+        (number(ComparisonVerdict::SameWithinTheMargin), "the same"),
+        (all().filter(|verdict| verdict.is_difference()).count(), "no news"),
+        (number(ComparisonVerdict::NotEnoughTrials), "with too few trials"),
+        (number(ComparisonVerdict::Blind), "blind"),
+        (number(ComparisonVerdict::NotRun), "not run"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let errnos = several(errnos.len(), "comparison");
+    format!("{errnos} of errnos and {} of outcomes: {}", outcomes.len(), parts.join(", "))
 }

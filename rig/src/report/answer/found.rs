@@ -54,7 +54,7 @@ fn kind(guests: &GuestRate) -> String {
         .accelerators
         .iter()
         .map(|name| match RanOn::of(name) {
-            RanOn::Tcg => "emulated (TCG)",
+            RanOn::Tcg => "TCG",
             RanOn::Kvm => "KVM",
             RanOn::NotKnown | RanOn::Other(_) => name,
         })
@@ -68,7 +68,7 @@ fn verdict_words(headline: &Headline) -> String {
     let apart = one_in(headline.high.max(-headline.low));
     match headline.verdict {
         ComparisonVerdict::SameWithinTheMargin => {
-            format!("; the same within {margin}, apart by not more than {apart}")
+            format!("; the same within {margin}: at most {apart} apart")
         }
         ComparisonVerdict::Differs => format!("; they DIFFER, by up to {apart}"),
         ComparisonVerdict::DiffersWithinTheMargin => {

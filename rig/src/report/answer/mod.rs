@@ -25,7 +25,7 @@ pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
         Conclusion::Alert => (Tone::Bad, "NEWS: see what differs"),
     };
     let mut screen = vec![Line { tone, text: format!("{word} · run {} ({complete})", model.run.id) }];
-    screen.extend(part("What was found", &found::items(model), 8, "in the report"));
+    screen.extend(part("What was found", &found::items(model), 9, "in the report"));
     screen.extend(part("What differs", &differs::items(model), 5, "in the report"));
     let read = [
         Item::new(Tone::Plain, "report", format!("{folder}/report.txt")),

@@ -63,17 +63,22 @@ fn add(table: &mut Table, row: &ErrnoSource) {
         row.kernel.clone(),
         file.to_owned(),
         share(&row.seen.kernel, row.calls),
-        share(&row.seen.libc, row.failed),
+        if row.seen.libc == row.seen.kernel { same(row.failed) } else { share(&row.seen.libc, row.failed) },
         share(&row.seen.stale, row.succeeded),
         share(&row.seen.log_line, row.log_lines),
     ]);
 }
 
-/// `ENOENT 20 of 2,000`, `none of 2,000`, or `-` where nobody looked.
+/// What errno held after a failure was what the kernel had returned, in every trial.
+fn same(failed: u64) -> String {
+    if failed == 0 { "-".to_owned() } else { "the same".to_owned() }
+}
+
+/// `ENOENT 20 of 2,000`, `0 of 2,000`, or `-` where nobody looked.
 fn share(counts: &BTreeMap<String, u64>, of: u64) -> String {
     match (of, counts.is_empty()) {
         (0, _) => "-".to_owned(),
-        (_, true) => format!("none of {}", count(of)),
+        (_, true) => format!("0 of {}", count(of)),
         _ => {
             let counts: Vec<String> =
                 counts.iter().map(|(errno, n)| format!("{errno} {}", count(*n))).collect();
