@@ -104,12 +104,12 @@ impl Column {
         ),
         column(
             "outcomes",
-            "Number of trials by outcome, `outcome=count`, the most frequent first, separated by `;`.",
+            "Number of trials by outcome, `outcome=count` (the last `=` of each), the most frequent first, separated by `;`.",
             |row| in_field(&row.cell.outcomes),
         ),
         column(
             "unreturned",
-            "Number of trials that their deadline cut while the verdict call was under way: they have an outcome, and no return.",
+            "Number of trials that their deadline cut before the verdict call had returned: they have an outcome, and no return.",
             |row| row.cell.unreturned.to_string(),
         ),
         column(
@@ -149,6 +149,26 @@ impl Column {
         column("peer_unexpected", "As `unexpected`, of the peer's steps.", |row| {
             peer_expected(row, |of| of.unexpected.to_string())
         }),
+        column(
+            "errno_returned",
+            "Number of trials by the errno that the kernel returned from the verdict call, `errno=count`, separated by `;`.",
+            |row| in_field(&row.cell.errno_seen.kernel),
+        ),
+        column(
+            "errno_after_failure",
+            "The same by what the C library's errno held right after that failure; empty too in records of a format before 2.1.",
+            |row| in_field(&row.cell.errno_seen.libc),
+        ),
+        column(
+            "errno_stale",
+            "The same by what errno held after a verdict call that had succeeded: that of an earlier call.",
+            |row| in_field(&row.cell.errno_seen.stale),
+        ),
+        column(
+            "errno_after_localtime",
+            "The same by what errno held after localtime(), which a program calls for the time stamp of a log line.",
+            |row| in_field(&row.cell.errno_seen.log_line),
+        ),
     ];
 }
 

@@ -22,16 +22,17 @@ pub struct Sums {
     pub voids: BTreeMap<String, u64>,
     /// What the verdict call returned, by the raw system call; adds up to `trials`, with `unreturned`.
     pub returns: Vec<ReturnCount>,
-    /// Trials by outcome: the label of the verdict call, then those of the steps that follow it, joined by commas; adds up to `trials`. A peer's lane
-    /// has one of two: `played`, or `unfinished`.
+    /// Trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas, with `NAME:ERRNO` for each call before it that
+    /// failed; adds up to `trials`. Of a peer's lane the labels of its own steps; `played` where it has none that tells something (and in files older than format
+    /// 2.1), `unfinished` where the block ended first.
     pub outcomes: BTreeMap<String, u64>,
-    /// Trials whose outcome the scenario does not expect, or whose verdict call returned -1.
+    /// Trials whose outcome the scenario does not expect, or whose verdict call returned a -1 that it does not expect by name (in files older than format 2.1: any -1).
     pub anomalies: u64,
     /// Trials by TCP state (`tcpi_state`) right before the verdict call, where it could be read.
     pub state_before: BTreeMap<String, u64>,
     /// The same trials by state and then by outcome.
     pub outcomes_by_state: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Trials that their deadline cut while the verdict call was under way: they have an outcome, and no return. Absent where there were none.
+    /// Trials that their deadline cut before the verdict call had returned: they have an outcome, and no return. Absent where there were none.
     #[serde(skip_serializing_if = "is_zero")]
     pub unreturned: u64,
     /// The C library's errno after a verdict call that returned -1; `none` where it was 0. Absent where none did, and in files older than
