@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 
 use super::output::print;
-use super::{Exit, Failure};
+use super::{Exit, Failure, screen};
 use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
 use crate::campaign::{read_report, write_reports};
 use crate::record;
-use crate::report::{FileSchema, Format};
+use crate::report::{FileSchema, Format, answer};
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     match (&arguments.output, formats.as_slice()) {
         (None, [one]) => {
-            print(&one.render(&model))?;
+            // The last screen names the files, so it must know where they are.
+            let is_screen = one.name == Format::ANSWER.name;
+            let screen = || screen::coloured(&answer(&model, &dir.display().to_string()));
+            print(&if is_screen { screen() } else { one.render(&model) })?;
         }
         (output, formats) => {
             let output = output.as_deref().unwrap_or(&dir);

@@ -50,6 +50,9 @@ impl Format {
     /// The one for people.
     pub const TEXT: Self = ALL[0];
 
+    /// The last screen of a run.
+    pub const ANSWER: Self = ALL[1];
+
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         ALL.iter().copied().find(|format| format.name == name)
@@ -79,7 +82,7 @@ mod tests {
         let names: BTreeSet<&str> = ALL.iter().map(|format| format.name).collect();
         let extensions: BTreeSet<&str> = ALL.iter().map(|format| format.extension).collect();
         assert_eq!((names.len(), extensions.len()), (ALL.len(), ALL.len()));
-        assert_eq!(Format::TEXT.name, "text");
+        assert_eq!((Format::TEXT.name, Format::ANSWER.name), ("text", "answer"));
         assert_eq!(Format::from_name("yaml"), None);
     }
 }

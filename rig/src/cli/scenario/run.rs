@@ -98,7 +98,12 @@ fn describe_expectation(who: &str, of: &Expectation) -> String {
         percent(of.tolerance.unwrap_or(0.0), Rounding::Nearest)
     );
     match of.unexpected {
-        0 => format!("as expected: {who}all of {} trials ({bounds})\n", thousands(of.n)),
+        0 => format!(
+            "as expected: {who}all of {} trials; of many more at most {} would end otherwise ({} are tolerated)\n",
+            thousands(of.n),
+            percent(of.high, Rounding::Up),
+            percent(of.tolerance.unwrap_or(0.0), Rounding::Nearest)
+        ),
         _ if of.is_alert() => format!("UNEXPECTED: {who}{}; {bounds}\n", of.words()),
         _ => format!("within tolerance: {who}{}; {bounds}\n", of.words()),
     }
@@ -174,6 +179,14 @@ fn describe(
         for (name, n) in acted {
             out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
         }
+    }
+    let late = record.path.counters.iter().filter(|(name, n)| name.ends_with("late.over_10ms") && **n > 0);
+    let late: u64 = late.map(|(_, n)| *n).sum();
+    if late > 0 {
+        out.push_str(&format!(
+            "the path itself was late: {} frames left more than 10 ms after they should have; lower --in-flight, or free the host\n",
+            thousands(late)
+        ));
     }
     let state = |(state, count): (&u8, &u64)| (rig_protocol::TcpState(*state).name().to_owned(), *count);
     let returned = |(returned, count): (&Returned, &u64)| (returned.to_string(), *count);

@@ -11,7 +11,7 @@ use super::screen::{Item, Tone};
 
 pub(super) fn items(model: &ReportModel) -> Vec<Item> {
     let mut items = vec![controls(model)];
-    items.extend(model.again.as_ref().map(again));
+    items.extend(model.again.as_ref().map(|pair| again(pair, model)));
     items.push(witness(model));
     items.push(trials(model));
     items.extend(model.cautions.iter().map(|caution| {
@@ -44,15 +44,19 @@ fn controls(model: &ReportModel) -> Item {
     Item::new(tone, "controls", text)
 }
 
-/// The same guest under two names.
-fn again(pair: &AaPair) -> Item {
+/// The same cell under two names.
+fn again(pair: &AaPair, model: &ReportModel) -> Item {
+    let first = model.cells.iter().find(|cell| cell.id == pair.repeats);
+    let first = first.map_or("one cell", |cell| cell.configuration.as_str());
     let tests = several(pair.tests as usize, "question");
     let (tone, text) = match pair.verdict {
-        PairVerdict::Passed => (Tone::Good, format!("one guest under two names does not differ, in {tests}")),
+        PairVerdict::Passed => {
+            (Tone::Good, format!("{first}, played twice under two names, does not differ, in {tests}"))
+        }
         PairVerdict::Failed => (
             Tone::Bad,
             format!(
-                "one guest under two names DIFFERS in {}: no comparison counts",
+                "{first}, played twice under two names, DIFFERS in {}: no comparison counts",
                 pair.most.as_deref().unwrap_or("something")
             ),
         ),

@@ -19,9 +19,9 @@ pub(super) fn items(model: &ReportModel) -> Vec<Item> {
     // Any errno, where one is named already, says nothing more.
     let says_more = |one: &&Alert| one.errno != ANY || !model.alerts.iter().any(|other| named(one, other));
     let mut items: Vec<Item> = model.alerts.iter().filter(says_more).map(alert).collect();
-    items.extend(unexpected(model));
     items.extend(headlines(model));
     items.extend(outcomes(model));
+    items.extend(unexpected(model));
     items.extend(errnos(model));
     if items.iter().all(|item| item.tone != Tone::Bad) {
         items.insert(0, Item::new(Tone::Good, "nothing", compared(model)));
@@ -40,19 +40,30 @@ fn alert(alert: &Alert) -> Item {
     Item::new(Tone::Bad, "ALERT", text)
 }
 
-/// Cells whose trials ended otherwise than their scenario expects, the largest share first.
+/// Cells whose trials ended otherwise than their scenario expects, the largest share first; one line for each scenario and place.
 fn unexpected(model: &ReportModel) -> Vec<Item> {
+    let second = model.again.as_ref().map(|pair| pair.cell.as_str());
     let mut cells: Vec<(&CellSummary, &Expectation)> = Vec::new();
-    for cell in &model.cells {
+    for cell in model.cells.iter().filter(|cell| Some(cell.id.as_str()) != second) {
         let both = cell.expectation.iter().chain(&cell.peer_expectation);
         cells.extend(both.filter(|of| of.is_alert()).map(|of| (cell, of)));
     }
     cells.sort_by(|(_, a), (_, b)| b.share.total_cmp(&a.share));
-    let item = |(cell, of): (&CellSummary, &Expectation)| {
-        let CellSummary { scenario, configuration, kernel, .. } = cell;
-        Item::new(Tone::Bad, "otherwise", format!("{scenario} ({configuration} {kernel}): {}", of.words()))
+    let mut told: Vec<(&CellSummary, &Expectation, usize)> = Vec::new();
+    let place = |cell: &CellSummary| (cell.scenario.clone(), cell.configuration.clone(), cell.kernel.clone());
+    for (cell, of) in cells {
+        match told.iter_mut().find(|(known, _, _)| place(known) == place(cell)) {
+            Some((_, _, more)) => *more += 1,
+            None => told.push((cell, of, 0)),
+        }
+    }
+    let item = |(cell, of, more): (&CellSummary, &Expectation, usize)| {
+        let CellSummary { scenario, configuration, kernel, path, .. } = cell;
+        let more = if more > 0 { format!("; {} there", several(more, "more cell")) } else { String::new() };
+        let text = format!("{scenario} ({configuration} {kernel}, {path}): {}{more}", of.words());
+        Item::new(Tone::Bad, "otherwise", text)
     };
-    cells.into_iter().map(item).collect()
+    told.into_iter().map(item).collect()
 }
 
 /// Errnos that differ over all cells of the base program.
@@ -76,9 +87,9 @@ fn outcomes(model: &ReportModel) -> Vec<Item> {
     let mut news: Vec<_> = news.filter_map(|one| Some((one, one.leader()?))).collect();
     news.sort_by(|(_, a), (_, b)| b.difference.abs().total_cmp(&a.difference.abs()));
     let item = |(one, leader): (&OutcomeComparison, &OutcomeDifference)| {
-        let OutcomeComparison { scenario, configuration, kernel, n1, n2, .. } = one;
+        let OutcomeComparison { scenario, configuration, kernel, path, n1, n2, .. } = one;
         let text = format!(
-            "{scenario} ({configuration} {kernel}) ends as {} in {} of {}, on the host in {} of {}",
+            "{scenario} ({configuration} {kernel}, {path}) ends as {} in {} of {}, on the host in {} of {}",
             leader.outcome,
             count(leader.x2),
             count(*n2),
@@ -141,7 +152,7 @@ fn compared(model: &ReportModel) -> String {
     let number = |wanted| all().filter(|verdict| *verdict == wanted).count();
     let parts = [
         (number(ComparisonVerdict::SameWithinTheMargin), "the same"),
-        (all().filter(|verdict| verdict.is_difference()).count(), "no news"),
+        (all().filter(|verdict| verdict.is_difference()).count(), "different as races or known ones are"),
         (number(ComparisonVerdict::NotEnoughTrials), "with too few trials"),
         (number(ComparisonVerdict::Blind), "blind"),
         (number(ComparisonVerdict::NotRun), "not run"),

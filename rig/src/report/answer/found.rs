@@ -105,14 +105,14 @@ fn log_line(errno: &str, plain: &[&ErrnoSource]) -> String {
         let sides: BTreeSet<bool> =
             rows().filter(|row| row.seen.log_line.contains_key(errno)).map(|row| row.on_host).collect();
         let side = match (sides.contains(&true), sides.contains(&false)) {
-            (true, true) => ", on the host and in guests alike",
-            (true, false) => ", on the host",
-            (false, true) => ", in guests",
+            (true, true) => " (host and guests alike)",
+            (true, false) => " (on the host)",
+            (false, true) => " (in guests)",
             (false, false) => "",
         };
         if of > 0 {
-            said.push(format!("in {} of {} trials {words}{side}", count(held), count(of)));
+            said.push(format!("{} of {} trials {words}{side}", count(held), count(of)));
         }
     }
-    format!("errno was {errno} after localtime() {}", said.join("; "))
+    format!("a line with a time stamp says {errno} in {}: localtime() set it, not the call", said.join(", "))
 }

@@ -20,7 +20,7 @@ pub use screen::{Line, Tone};
 pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
     let complete = if model.run.complete { "complete" } else { "NOT COMPLETE" };
     let (tone, word) = match conclusion(model) {
-        Conclusion::Done => (Tone::Good, "No news"),
+        Conclusion::Done => (Tone::Good, "No difference found"),
         Conclusion::Short => (Tone::Bad, "NOT PROVEN: something is missing"),
         Conclusion::Alert => (Tone::Bad, "NEWS: see what differs"),
     };
@@ -29,7 +29,7 @@ pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
     screen.extend(part("What differs", &differs::items(model), 5, "in the report"));
     let read = [
         Item::new(Tone::Plain, "report", format!("{folder}/report.txt")),
-        Item::new(Tone::Plain, "an errno", "rig explain ENOENT: who can set it, and what this run measured"),
+        Item::new(Tone::Plain, "an errno", explain(folder)),
     ];
     let read = part("Where to read on", &read, 3, "");
     // Its heading is still to come.
@@ -37,6 +37,16 @@ pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
     screen.extend(part("Can it be believed", &believe::items(model), left, "in the report"));
     screen.extend(read);
     screen
+}
+
+/// The command that says more of an errno, for the runs in the folder around this one.
+fn explain(folder: &str) -> String {
+    let around = std::path::Path::new(folder).parent().map(|around| around.display().to_string());
+    let results = match around.as_deref() {
+        None | Some("" | "results") => String::new(),
+        Some(other) => format!(" --results {other}"),
+    };
+    format!("rig explain ENOENT{results}: who can set it, and what was measured")
 }
 
 /// The screen as text, without colours.
