@@ -41,17 +41,25 @@ impl Void {
                 let op = planned.op(step);
                 match op.mark() {
                     Some(mark) if errno.0 == libc::ETIMEDOUT => {
-                        format!("{} {}: timeout", op.name(), script.marks[usize::from(mark.0)])
+                        format!("{} {}: timeout", op.name(), shown(&script.marks[usize::from(mark.0)]))
                     }
                     Some(_) | None => format!("{}: {errno}", op.name()),
                 }
             }
             Self::Unopened { step, slot } => {
-                let socket = &script.sockets[usize::from(slot.0)];
+                let socket = shown(&script.sockets[usize::from(slot.0)]);
                 format!("{}: socket {socket} was never opened", planned.op(step).name())
             }
         }
     }
+}
+
+/// The beginning of a name from a scenario, in printable ASCII: a reason is a line of a report.
+fn shown(name: &str) -> String {
+    const MOST_BYTES: usize = 100;
+    let mut shown: String = name.escape_default().collect();
+    shown.truncate(MOST_BYTES);
+    shown
 }
 
 /// What a lane saw in the present trial.
@@ -108,7 +116,7 @@ pub(crate) fn play_lane(
             return;
         }
         if let Some(slot) = unopened(planned_step, stage)
-            && stage.precedes_verdict(u64::MAX)
+            && !stage.verdict_has_returned()
         {
             log.void = Some(Void::Unopened { step: index as u16, slot });
             return stage.abandon();
@@ -133,8 +141,9 @@ pub(crate) fn play_lane(
         if log.cut {
             return;
         }
+        // Once the verdict call has returned there is an outcome, also where the step had begun before.
         let void = failed
-            && stage.precedes_verdict(seen.begin_ns)
+            && (step.verdict || !stage.verdict_has_returned())
             && is_testbeds(planned_step, -seen.returned as i32, descriptor());
         if void && !stage.is_abandoned() {
             log.void = Some(Void::Failed { step: index as u16, errno: Errno(-seen.returned as i32) });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rig_protocol::{
     Assignment, Delay, FailureReport, Lane, Op, Player, Role, Script, Side, Slot, Step, Timing,
-    UnreachableInjection, Wait,
+    UnreachableInjection,
 };
 
 use crate::sys::socket::KernelAddress;
@@ -18,7 +18,7 @@ use crate::sys::socket::KernelAddress;
 /// Buffers are made for every read step of every trial in flight.
 const MAX_READ_BYTES: u32 = 1 << 20;
 
-/// Workers of a script that sleeps start so far apart, and stay so: a thousand connections in the same instant, again after every
+/// Workers of a script that sleeps, or that says how long a trial may last, start so far apart, and stay so: a thousand connections in the same instant, again after every
 /// sleep, would overflow the queues of a slow guest (a tap holds 500 packets, net.core.netdev_max_backlog 1000) and measure that.
 const START_PACE: Duration = Duration::from_millis(5);
 
@@ -105,6 +105,8 @@ pub(crate) struct Plan {
     pub(crate) keep_examples: u32,
     /// Anomalies kept of each outcome.
     pub(crate) keep_anomalies: u32,
+    /// Anomalies kept of the block.
+    pub(crate) most_anomalies: u64,
     /// Longest trial.
     pub(crate) deadline: Duration,
 }
@@ -112,6 +114,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Looks an assignment through.
     pub(crate) fn of(assignment: Assignment) -> Result<Self, Refusal> {
+        let most_anomalies = assignment.most_anomalies();
         let Assignment { script, role, trials, in_flight, seed, keep_examples, keep_anomalies, .. } =
             assignment;
         let (side, text) = match role {
@@ -149,20 +152,18 @@ impl Plan {
             seed,
             keep_examples,
             keep_anomalies,
+            most_anomalies,
             deadline,
         })
     }
 }
 
 impl Plan {
-    /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps.
+    /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps, or the time that the script gives it.
     pub(crate) fn pace(&self) -> Duration {
-        let sleeps = |lane: &Lane| -> Duration {
-            let sleeping = lane.steps.iter().filter(|step| step.op.schema().wait == Wait::Whole);
-            sleeping.map(|step| step.op.longest_wait()).sum()
-        };
-        let longest = self.script.lanes.iter().map(sleeps).max().unwrap_or_default();
-        START_PACE.min(longest / self.in_flight)
+        let slept = self.script.lanes.iter().map(Lane::sleeps).max().unwrap_or_default();
+        let declared = self.script.deadline_ns.map_or(Duration::ZERO, Duration::from_nanos);
+        START_PACE.min(slept.max(declared) / self.in_flight)
     }
 }
 
@@ -326,6 +327,14 @@ mod tests {
         assert_eq!(pace(0, 100), Duration::ZERO);
         assert_eq!(pace(1_000_000_000, 100), Duration::from_millis(5));
         assert_eq!(pace(1_000_000_000, 4_000), Duration::from_micros(250));
+        let declared = |deadline_ns| {
+            let mut assignment = target(vec![select(Call::Select)]);
+            (assignment.script.deadline_ns, assignment.in_flight) = (deadline_ns, 1_000);
+            Plan::of(assignment).expect("whole").pace()
+        };
+        assert_eq!(declared(None), Duration::ZERO);
+        assert_eq!(declared(Some(180_000_000_000)), Duration::from_millis(5));
+        assert_eq!(declared(Some(1_000_000_000)), Duration::from_millis(1));
     }
 
     #[test]

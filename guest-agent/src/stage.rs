@@ -91,10 +91,9 @@ impl Stage {
         self.descriptor.load(Ordering::Relaxed)
     }
 
-    /// Whether a step that began at `begin_ns` began before the verdict call had returned.
-    pub(crate) fn precedes_verdict(&self, begin_ns: u64) -> bool {
-        let end_ns = self.verdict_end_ns.load(Ordering::Acquire);
-        end_ns == 0 || begin_ns < end_ns
+    /// Whether the verdict call has returned.
+    pub(crate) fn verdict_has_returned(&self) -> bool {
+        self.verdict_end_ns.load(Ordering::Acquire) != 0
     }
 
     /// Sets a mark and wakes who awaits it: 0.

@@ -23,8 +23,14 @@ use crate::sys::errno;
 /// Bytes of a read that a record shows: a record is for people, and a frame has a limit.
 const SHOWN_BYTES: usize = 1024;
 
-/// The void reason of a trial whose deadline came while no call under test was under way.
+/// The void reason of a trial whose deadline came while no call under test was under way, and the verdict call had not returned.
 const DEADLINE: &str = "trial deadline";
+
+/// The void reason of a trial whose outcome would be one more than the sums have room for. Numbers are given up long before
+/// ([`Script::MOST_OUTCOMES`]), so these would be thousands of different sequences of words.
+///
+/// [`Script::MOST_OUTCOMES`]: rig_protocol::Script::MOST_OUTCOMES
+const TOO_MANY: &str = "too many different outcomes";
 
 #[derive(Debug, Default)]
 struct Shard {
@@ -40,6 +46,8 @@ struct Shard {
 #[derive(Debug, Default)]
 struct Keeper {
     kept: BTreeMap<String, u32>,
+    /// Anomalies of all outcomes together.
+    anomalies: u64,
     queue: Vec<TrialRecord>,
 }
 
@@ -50,6 +58,8 @@ pub(crate) struct Ledger {
     keeper: Mutex<Keeper>,
     /// A target's trials by index.
     sequence: Option<Sequence>,
+    /// Each part counts at most so many different outcomes: together they stay within [`Tally::MOST_KINDS`].
+    most_kinds: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,6 +94,7 @@ impl Ledger {
         Self {
             shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
             keeper: Mutex::default(),
+            most_kinds: Tally::MOST_KINDS / shards.max(1),
             sequence: match plan.side {
                 Side::Target => Sequence::of(plan.trials),
                 // Its connections have no planned number.
@@ -98,16 +109,14 @@ impl Ledger {
         let shard = &mut *shard;
         shard.outcome.clear();
         if let Some(reason) = void_reason(plan, finished) {
-            shard.outcome = reason;
-            count(&mut shard.tally.voids, &shard.outcome);
-            if let Some(sequence) = &self.sequence {
-                sequence.note_void(finished.trial);
-            }
-            let key = format!("{}{}", Tally::VOID_PREFIX, shard.outcome);
-            return self.keep(plan, shard, finished, &key, Kept::Void);
+            return self.settle_void(plan, shard, finished, &reason);
         }
         let verdict = outcome::write(&mut shard.outcome, plan, finished);
-        plan.script.bound_outcome(&shard.tally.outcomes, &mut shard.outcome);
+        plan.script.bound_outcome(plan.side, &shard.tally.outcomes, &mut shard.outcome);
+        let outcomes = &shard.tally.outcomes;
+        if outcomes.len() >= self.most_kinds && !outcomes.contains_key(&shard.outcome) {
+            return self.settle_void(plan, shard, finished, TOO_MANY);
+        }
         let tally = &mut shard.tally;
         tally.trials += 1;
         match verdict.and_then(|verdict| verdict.returned()) {
@@ -138,6 +147,15 @@ impl Ledger {
         shard.outcome = key;
     }
 
+    fn settle_void(&self, plan: &Plan, shard: &mut Shard, finished: &Finished<'_>, reason: &str) {
+        count(&mut shard.tally.voids, &reason.to_owned());
+        if let Some(sequence) = &self.sequence {
+            sequence.note_void(finished.trial);
+        }
+        let key = format!("{}{reason}", Tally::VOID_PREFIX);
+        self.keep(plan, shard, finished, &key, Kept::Void);
+    }
+
     /// Counts something that went wrong before there was a trial.
     pub(crate) fn count_void(&self, worker: usize, reason: String) {
         count(&mut lock(&self.shards[worker % self.shards.len()]).tally.voids, &reason);
@@ -148,10 +166,15 @@ impl Ledger {
         if most == 0 || shard.full.contains(key) {
             return;
         }
-        let mut keeper = lock(&self.keeper);
+        let keeper = &mut *lock(&self.keeper);
+        let of_block = match kept {
+            Kept::Anomaly => keeper.anomalies < plan.most_anomalies,
+            Kept::Example | Kept::Void => true,
+        };
         let so_far = keeper.kept.entry(key.to_owned()).or_default();
-        if *so_far < most {
+        if *so_far < most && of_block {
             *so_far += 1;
+            keeper.anomalies += u64::from(kept == Kept::Anomaly);
             let outcome = key.strip_prefix(Tally::VOID_PREFIX).unwrap_or(key).to_owned();
             keeper.queue.push(whole_record(plan, finished, outcome, kept));
         } else {
@@ -170,6 +193,7 @@ impl Ledger {
         for shard in &self.shards {
             let shard = lock(shard);
             progress.trials += shard.tally.trials;
+            progress.unreturned += shard.tally.unreturned;
             add(&mut progress.voids, &shard.tally.voids);
             add(&mut progress.returns, &shard.tally.returns);
             add(&mut progress.outcomes, &shard.tally.outcomes);
@@ -211,7 +235,8 @@ enum Kept {
 /// Why the trial has no outcome, if it has none.
 fn void_reason(plan: &Plan, finished: &Finished<'_>) -> Option<String> {
     let lanes = || plan.lanes.iter().zip(finished.logs);
-    // A lane that fails abandons the trial; that other lanes were cut afterwards follows from it.
+    // A lane that fails abandons the trial; that other lanes were cut afterwards follows from it. Once the verdict call has returned, none
+    // does: the interpreter sees to it.
     let failed = lanes().find_map(|(planned, log)| log.void.map(|void| void.reason(planned, &plan.script)));
     if failed.is_some() || finished.is_unfinished(plan) {
         return failed;
@@ -221,7 +246,8 @@ fn void_reason(plan: &Plan, finished: &Finished<'_>) -> Option<String> {
             let last = log.seen.last().filter(|_| log.cut);
             last.is_some_and(|seen| !planned.steps[usize::from(seen.step)].sockets.is_empty())
         };
-        return (!lanes().any(under_test)).then(|| DEADLINE.to_owned());
+        let tells = lanes().any(under_test) || outcome::verdict_end_ns(plan, finished).is_some();
+        return (!tells).then(|| DEADLINE.to_owned());
     }
     let reached = |(planned, log): (&LanePlan, &MutexGuard<'_, LaneLog>)| {
         log.seen.iter().any(|seen| planned.steps[usize::from(seen.step)].step.verdict)

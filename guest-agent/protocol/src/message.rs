@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Interface, Returned, Script, Tally, TrialRecord, tally::is_zero};
+use crate::tally::{check_counted, check_labels, is_zero, total};
+use crate::{Interface, Returned, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The agent's first frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,11 +72,23 @@ pub struct Assignment {
     pub seed: u64,
     /// The first K examples of each outcome are kept whole.
     pub keep_examples: u32,
-    /// At most this many anomalies of each outcome are kept whole; all are counted.
+    /// At most this many anomalies of each outcome are kept whole, and of the block [`Assignment::most_anomalies`]; all are counted.
     pub keep_anomalies: u32,
-    /// A trial that lasts longer than this is cut. A call on a socket that is under way then gets the label `deadline`; where all lanes
-    /// sleep or wait for marks, the trial is void ("trial deadline").
+    /// A trial that lasts longer than this is cut. A call on a socket that is under way then gets the label `deadline`. Where all lanes
+    /// sleep or wait for marks, a last label `deadline` says it if the verdict call has returned; otherwise the trial is void
+    /// ("trial deadline").
     pub trial_deadline_ns: u64,
+}
+
+impl Assignment {
+    /// Anomalies of so many outcomes can be kept whole up to [`Assignment::keep_anomalies`]; of a block's further ones none is. A block that
+    /// has many different anomalies would otherwise fill the agent's memory and the record with them.
+    pub const OUTCOMES_KEPT_WHOLE: u32 = 4;
+
+    /// At most this many anomalies of a block are kept whole.
+    pub fn most_anomalies(&self) -> u64 {
+        u64::from(self.keep_anomalies) * u64::from(Self::OUTCOMES_KEPT_WHOLE)
+    }
 }
 
 /// Controller to agent.
@@ -109,6 +122,27 @@ impl Progress {
     /// All void trials so far.
     pub fn void(&self) -> u64 {
         self.voids.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Why this cannot be a sign of life of at most `most` trials of `script`, if it cannot: the guest is not trusted. Names nothing that the
+    /// guest named.
+    pub fn inconsistency(&self, script: &Script, most: u64) -> Option<String> {
+        let Self { trials, voids, returns, outcomes, unreturned } = self;
+        let void = self.void();
+        if trials.checked_add(void).is_none_or(|played| played > most) {
+            return Some(format!("a sign of life counts {trials} trials and {void} void of {most}"));
+        }
+        let returned = total(returns.values().chain([unreturned]));
+        for (sum, name) in [(returned, "verdict returns"), (total(outcomes.values()), "outcomes")] {
+            if sum != Some(*trials) {
+                return Some(format!("a sign of life counts {trials} trials but not as many {name}"));
+            }
+        }
+        check_counted("verdict returns", returns)
+            .and_then(|()| check_labels("outcomes", script, outcomes))
+            .and_then(|()| check_labels("void reasons", script, voids))
+            .err()
+            .map(|what| format!("a sign of life: {what}"))
     }
 
     /// The tally of a block that was stopped here, as far as it is known: the other sums are empty.
@@ -183,6 +217,36 @@ mod tests {
             deadline_ns: None,
         };
         assert_eq!(tally.inconsistency(&script), None);
+        assert_eq!(progress.inconsistency(&script, 7), None);
+        let changed = |change: fn(&mut Progress)| {
+            let mut progress = progress.clone();
+            change(&mut progress);
+            progress.inconsistency(&script, 7)
+        };
+        for (change, words) in [
+            (
+                (|progress| progress.unreturned = 0) as fn(&mut Progress),
+                "a sign of life counts 4 trials but not as many verdict returns",
+            ),
+            (|progress| progress.trials = 5, "a sign of life counts 5 trials and 3 void of 7"),
+            (
+                |progress| progress.returns.extend([(Returned::ZERO, 0)]),
+                "a sign of life: verdict returns that were counted 0 times",
+            ),
+            (
+                |progress| progress.outcomes.extend([("eof".into(), 0)]),
+                "a sign of life: outcomes that were counted 0 times",
+            ),
+            (
+                |progress| {
+                    progress.voids.clear();
+                    progress.voids.insert("\u{fffe}".into(), 3);
+                },
+                "a sign of life: void reasons with something else than printable ASCII",
+            ),
+        ] {
+            assert_eq!(changed(change).as_deref(), Some(words));
+        }
         assert_eq!((tally.trials, tally.void(), tally.returned(Errno::EBADF)), (4, 3, 1));
         assert_eq!((&tally.voids, &tally.outcomes), (&progress.voids, &progress.outcomes));
         assert_eq!(

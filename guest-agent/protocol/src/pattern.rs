@@ -30,15 +30,16 @@ impl<'t> LabelParts<'t> {
     }
 }
 
-/// The labels of an outcome's own steps, in order: all but those of other steps that failed or were cut (`connect:ECONNREFUSED`, `read:deadline`).
+/// The labels of an outcome's (or a pattern's) own steps, in order: all but those of other steps that failed or were cut
+/// (`connect:ECONNREFUSED`, `read:deadline`; in a pattern also `read:*`, `*:ECONNRESET`, `*:*`).
 pub fn own_labels(outcome: &str) -> impl Iterator<Item = &str> {
     outcome.split(',').filter(|label| !is_of_another_step(label))
 }
 
 fn is_of_another_step(label: &str) -> bool {
     let LabelParts { word, number, time } = LabelParts::of(label);
-    let failed = |time: &str| time == DEADLINE || time.parse::<Errno>().is_ok();
-    number.is_none() && time.is_some_and(failed) && schema_of(word).is_some()
+    let failed = |time: &str| time == "*" || time == DEADLINE || time.parse::<Errno>().is_ok();
+    number.is_none() && time.is_some_and(failed) && (word == "*" || schema_of(word).is_some())
 }
 
 /// The smallest and the largest number that a pattern's `4`, `1..60000` or `*` stands for; `None` where it is none of them.
@@ -185,6 +186,20 @@ mod tests {
         ] {
             matching.iter().for_each(|label| assert!(matches_label(pattern, label), "{pattern} {label}"));
             others.iter().for_each(|label| assert!(!matches_label(pattern, label), "{pattern} {label}"));
+        }
+    }
+
+    #[test]
+    fn a_label_of_another_step_has_an_operation_and_how_it_failed_and_each_may_be_an_asterisk() {
+        let own = |label: &str| own_labels(&format!("{label},EBADF")).map(str::to_owned).collect::<Vec<_>>();
+        let others = ["read:ECONNRESET", "read:deadline", "read:*", "*:ECONNRESET", "*:deadline", "*:*"];
+        for label in others {
+            assert_eq!(own(label), ["EBADF"], "{label}");
+        }
+        for label in
+            ["ok:*", "ok:slow", "*:slow", "data=*:*", "pending=4:*", "deadline", "ECONNRESET", "*", "**"]
+        {
+            assert_eq!(own(label), [label, "EBADF"], "{label}");
         }
     }
 

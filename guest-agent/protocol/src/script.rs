@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::without_numbers;
-use crate::{Call, Observed, Op, Timing, matches_outcome, own_labels};
+use crate::{Call, Observed, Op, Tally, Timing, Wait, matches_outcome, own_labels};
 
 /// Which end of the connection a lane runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,6 +90,12 @@ pub struct UnreachableInjection {
 }
 
 impl Lane {
+    /// What it sleeps in every trial, at the longest.
+    pub fn sleeps(&self) -> Duration {
+        let sleeping = self.steps.iter().filter(|step| step.op.schema().wait == Wait::Whole);
+        sleeping.map(|step| step.op.longest_wait()).sum()
+    }
+
     /// The first `inject` whose next `select` does not make the plain `select` system call.
     pub fn unreachable_injection(&self) -> Option<UnreachableInjection> {
         let injections =
@@ -137,26 +143,40 @@ impl Script {
     /// more outcomes than a block has trials, and sums are sent and kept in memory.
     pub const MOST_OUTCOMES: usize = 256;
 
-    /// Takes the numbers out of an outcome that is new to counts which have [`Script::MOST_OUTCOMES`] already: each is then as the scenario
-    /// expects it (`data=1..60000`), or `*`. What was expected stays so, and what was not does not become so.
-    pub fn bound_outcome(&self, counted: &BTreeMap<String, u64>, outcome: &mut String) {
+    /// Takes the numbers out of an outcome of this side that is new to counts which have [`Script::MOST_OUTCOMES`] already: each is then as
+    /// the scenario expects it (`data=1..60000`), or `*`. What was expected stays so, and what was not does not become so.
+    pub fn bound_outcome(&self, side: Side, counted: &BTreeMap<String, u64>, outcome: &mut String) {
         if counted.len() >= Self::MOST_OUTCOMES && !counted.contains_key(outcome.as_str()) {
-            *outcome = without_numbers(&self.expect, outcome);
+            let expect = match side {
+                Side::Target => &self.expect,
+                Side::Peer => &self.expect_peer,
+            };
+            *outcome = without_numbers(expect, outcome);
         }
     }
+
+    /// An outcome or a void's reason has at most so many bytes. Of [`Script::MOST_STEP_BYTES`] for each step and its words for times, so that
+    /// an agent that plays the script cannot write a longer one; but never less than [`Script::USUAL_LABEL_BYTES`].
+    pub fn most_label_bytes(&self) -> usize {
+        let time = |step: &Step| {
+            let words = step.timing.as_ref().map(Timing::words).unwrap_or_default();
+            words.into_iter().map(str::len).max().unwrap_or(0)
+        };
+        let steps = self.lanes.iter().flat_map(|lane| &lane.steps);
+        let steps: usize = steps.map(|step| Self::MOST_STEP_BYTES + time(step)).sum();
+        Self::USUAL_LABEL_BYTES.max(steps + ",".len() + Tally::DEADLINE.len())
+    }
+
+    /// What one step adds to an outcome, besides its word for a time: the longest is `,readable+writable+exceptional` or an operation's name
+    /// and an errno's, and a number has at most 20 digits.
+    const MOST_STEP_BYTES: usize = 64;
+
+    /// Enough for every void's reason, and for the outcomes of seven steps.
+    const USUAL_LABEL_BYTES: usize = 512;
 
     /// The lanes of one side, in file order.
     pub fn lanes_of(&self, side: Side) -> impl Iterator<Item = &Lane> {
         self.lanes.iter().filter(move |lane| lane.side == side)
-    }
-
-    /// The longest that one trial can sleep and wait by its own script: the base of every deadline on it.
-    pub fn longest_trial(&self) -> Duration {
-        self.lanes
-            .iter()
-            .map(|lane| lane.steps.iter().map(|s| s.op.longest_wait()).sum())
-            .max()
-            .unwrap_or_default()
     }
 
     /// How many labels of its own steps stand before the verdict step's in an outcome.
@@ -185,7 +205,7 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delay, Slot, TimeClass, TimeRange};
+    use crate::{Delay, Errno, Slot, TimeClass, TimeRange};
 
     fn label(step: &Step, returned: i64, elapsed_ns: u64) -> String {
         let mut out = String::new();
@@ -219,17 +239,86 @@ mod tests {
         let mut counted: BTreeMap<String, u64> = (1..256).map(|n| (format!("data={n}"), 1)).collect();
         let bounded = |counted: &BTreeMap<String, u64>, outcome: &str| {
             let mut outcome = outcome.to_owned();
-            script.bound_outcome(counted, &mut outcome);
+            script.bound_outcome(Side::Target, counted, &mut outcome);
+            outcome
+        };
+        let of_peer = |counted: &BTreeMap<String, u64>, outcome: &str| {
+            let script = Script { expect_peer: vec!["data=1..500".to_owned()], ..script.clone() };
+            let mut outcome = outcome.to_owned();
+            script.bound_outcome(Side::Peer, counted, &mut outcome);
             outcome
         };
         assert_eq!(counted.len(), 255);
         assert_eq!(bounded(&counted, "data=999"), "data=999");
+        assert_eq!(of_peer(&counted, "data=499"), "data=499");
         counted.insert("data=256".to_owned(), 1);
         assert_eq!(bounded(&counted, "data=999"), "data=1..1000");
         assert_eq!(bounded(&counted, "data=1001"), "data=*");
         assert_eq!(bounded(&counted, "data=7"), "data=7", "it is counted already");
         assert_eq!(bounded(&counted, "ECONNRESET"), "ECONNRESET");
         assert!(script.expects("data=1..1000") && !script.expects("data=*"));
+        // The peer's lane has expectations of its own.
+        assert_eq!([of_peer(&counted, "data=499"), of_peer(&counted, "data=999")], ["data=1..500", "data=*"]);
+    }
+
+    #[test]
+    fn labels_of_other_steps_stand_before_the_verdicts_and_behind_it() {
+        let read = || Step { outcome: true, ..Step::of(Op::Read { socket: Slot(0), bytes: 1 }) };
+        let script = |steps| Script {
+            name: "t".to_owned(),
+            sockets: vec![],
+            marks: vec![],
+            lanes: vec![Lane { name: "client".to_owned(), side: Side::Target, steps }],
+            expect: vec![],
+            expect_peer: vec![],
+            deadline_ns: None,
+        };
+        let verdict = || Step { verdict: true, ..read() };
+        let first = script(vec![verdict(), read()]);
+        for pattern in ["read:*,EBADF,ok:*", "*:ECONNRESET,EBADF,ok:*", "*:*,EBADF,read:EPIPE,ok:*"] {
+            assert_eq!(first.verdict_label(pattern), Some("EBADF"), "{pattern}");
+            assert_eq!(first.later_labels(pattern).collect::<Vec<_>>(), ["ok:*"], "{pattern}");
+        }
+        assert_eq!(first.verdict_label("ok:*,eof"), Some("ok:*"));
+        assert_eq!(first.verdict_label("connect:deadline"), None);
+        let second = script(vec![read(), verdict(), read()]);
+        for (outcome, label, later) in [
+            ("data,EBADF,eof", Some("EBADF"), &["eof"][..]),
+            ("connect:EINPROGRESS,data,write:*,EBADF,*:*,eof", Some("EBADF"), &["eof"]),
+            ("ok:*,EBADF", Some("EBADF"), &[]),
+            ("read:*,data", None, &[]),
+        ] {
+            assert_eq!(second.verdict_label(outcome), label, "{outcome}");
+            assert_eq!(second.later_labels(outcome).collect::<Vec<_>>(), later, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn a_lane_sleeps_as_long_as_its_sleeps_and_not_its_waits() {
+        let ns = |ns| Delay::Fixed { ns };
+        let steps = vec![
+            Step::of(Op::Sleep { duration: Delay::Uniform { low_ns: 1, high_ns: 7 } }),
+            Step::of(Op::Await { mark: crate::Mark(0), timeout: ns(100) }),
+            Step::of(Op::Sleep { duration: ns(30) }),
+        ];
+        let lane = Lane { name: "client".to_owned(), side: Side::Target, steps };
+        assert_eq!(lane.sleeps(), Duration::from_nanos(37));
+    }
+
+    /// The bound is above what the table of operations can write, whatever is returned.
+    #[test]
+    fn no_step_writes_more_than_its_part_of_the_longest_label() {
+        let errno = Errno::names().map(str::len).max().expect("there are names");
+        for schema in crate::schemas() {
+            let labels = schema.labels;
+            let longest = |words: &[&str]| words.iter().map(|word| word.len()).max();
+            let counted = longest(labels.counted).map(|word| word + "=".len() + u64::MAX.to_string().len());
+            let several = "readable+writable+exceptional".len();
+            let own = longest(labels.words).max(counted).unwrap_or(0).max(several);
+            let failed = schema.name.len() + ":".len() + errno.max(Tally::DEADLINE.len());
+            let most = ",".len() + own.max(failed) + ":".len();
+            assert!(most <= Script::MOST_STEP_BYTES, "{}: {most}", schema.name);
+        }
     }
 
     /// Ids of cells are hashes of this form: what a step does not ask for is not in it.

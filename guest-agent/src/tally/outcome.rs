@@ -119,17 +119,20 @@ pub(super) fn write(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> O
     if parts.is_empty() {
         out.push_str(Tally::PLAYED);
     }
+    // The deadline came while all lanes slept or waited for marks, behind the verdict call: nothing else says that the trial was cut.
+    if finished.is_cut(plan) && !parts.iter().any(|part| part.cut) {
+        out.push(',');
+        out.push_str(Tally::DEADLINE);
+    }
     verdict
 }
 
 /// The steps that tell something, lane by lane: those that the script names for it (in a peer's lane also those whose row of the table says
-/// so), and any other that failed before the verdict call had returned, or that was cut on a socket.
+/// so), and any other that failed before the verdict call had returned, or that was cut on a socket. A wait for a mark is none: where it
+/// fails before the verdict call has returned, the trial is void.
 fn telling<'a>(plan: &'a Plan, finished: &Finished<'_>) -> Vec<Part<'a>> {
     let lanes = || plan.lanes.iter().zip(finished.logs);
-    let verdict_end_ns = lanes()
-        .flat_map(|(planned, log)| log.steps().map(move |(seen, cut)| (planned, seen, cut)))
-        .find(|(planned, seen, cut)| planned.steps[usize::from(seen.step)].step.verdict && !cut)
-        .map_or(u64::MAX, |(_, seen, _)| seen.end_ns);
+    let verdict_end_ns = verdict_end_ns(plan, finished).unwrap_or(u64::MAX);
     let mut parts = Vec::new();
     for (planned, log) in lanes() {
         for (seen, cut) in log.steps() {
@@ -140,7 +143,8 @@ fn telling<'a>(plan: &'a Plan, finished: &Finished<'_>) -> Vec<Part<'a>> {
             let tells = if cut {
                 !planned_step.sockets.is_empty()
             } else {
-                errno::is_failure(seen.returned) && seen.begin_ns < verdict_end_ns
+                let failed = errno::is_failure(seen.returned) && step.op.mark().is_none();
+                failed && seen.begin_ns < verdict_end_ns
             };
             if own || tells {
                 parts.push(Part { seen: *seen, step, cut, own });
@@ -148,6 +152,15 @@ fn telling<'a>(plan: &'a Plan, finished: &Finished<'_>) -> Vec<Part<'a>> {
         }
     }
     parts
+}
+
+/// When the verdict call had returned, if it had.
+pub(super) fn verdict_end_ns(plan: &Plan, finished: &Finished<'_>) -> Option<u64> {
+    let lanes = plan.lanes.iter().zip(finished.logs);
+    lanes
+        .flat_map(|(planned, log)| log.steps().map(move |(seen, cut)| (planned, seen, cut)))
+        .find(|(planned, seen, cut)| planned.steps[usize::from(seen.step)].step.verdict && !cut)
+        .map(|(_, seen, _)| seen.end_ns)
 }
 
 /// Whether a target's outcome is an anomaly: the scenario does not expect it; or the verdict call returned -1, and no expected outcome says so

@@ -169,7 +169,7 @@ fn one_lanes_void_releases_the_lanes_that_wait_for_it() {
 }
 
 #[test]
-fn a_call_that_its_deadline_cuts_is_an_outcome_and_a_lane_that_only_waits_is_void() {
+fn a_call_that_its_deadline_cuts_is_an_outcome_and_a_lane_that_waits_before_the_verdict_is_void() {
     let silent_peer = || vec![accept(), read()];
     let long = 600 * SECOND;
     let client = |steps| script(steps, silent_peer(), &[]);
@@ -196,6 +196,15 @@ fn a_call_that_its_deadline_cuts_is_an_outcome_and_a_lane_that_only_waits_is_voi
             ),
             false,
         ),
+        // Behind the verdict there is an outcome, whatever is cut.
+        ("timeout,deadline", watched(vec![connect(), select(0).verdict()], vec![wait_for(0, long)]), true),
+        ("timeout,deadline", client(vec![connect(), select(0).verdict(), sleep(long)]), true),
+        ("timeout,deadline", client(vec![connect(), select(0).verdict(), wait_for(0, long), read()]), true),
+        (
+            "timeout,ok,deadline",
+            client(vec![connect(), select(0).verdict(), fd_check().outcome(), sleep(long), read().outcome()]),
+            true,
+        ),
     ];
     let mut pair = Pair::start();
     for (label, script, returned) in outcome {
@@ -212,7 +221,7 @@ fn a_call_that_its_deadline_cuts_is_an_outcome_and_a_lane_that_only_waits_is_voi
     let void = [
         client(vec![connect(), sleep(long), select(0).verdict()]),
         client(vec![connect(), wait_for(0, long), select(0).verdict()]),
-        watched(vec![connect(), select(0).verdict()], vec![wait_for(0, long), read()]),
+        watched(vec![connect(), sleep(long), select(0).verdict()], vec![wait_for(0, long), read()]),
     ];
     for script in void {
         let target = cut(&mut pair, &script, &brief()).tally;
@@ -222,6 +231,96 @@ fn a_call_that_its_deadline_cuts_is_an_outcome_and_a_lane_that_only_waits_is_voi
     // And the signals of the cut trials do not reach the trials after them.
     let (target, _) = pair.play(&base(Call::Select), &Setting::default());
     assert_eq!(target.tally.outcomes, counts(&[("readable,data,ECONNRESET", 200)]));
+}
+
+#[test]
+fn a_wait_that_fails_when_the_verdict_call_has_returned_takes_nothing_from_the_trial() {
+    // The watcher's wait begins before the verdict call in both, and nobody sets the mark.
+    let watched = |before_ns, wait_ns| {
+        script_of(
+            vec![
+                target_lane("client", vec![connect(), sleep(before_ns), select(0).verdict(), sleep(60 * MS)]),
+                target_lane("watcher", vec![wait_for(0, wait_ns), fd_check()]),
+            ],
+            vec![accept(), read()],
+            &["timeout"],
+        )
+    };
+    let setting = Setting { trials: 8, ..Setting::default() };
+    let mut pair = Pair::start();
+    let (target, _) = pair.play(&watched(20 * MS, 60 * MS), &setting);
+    assert_eq!(target.tally.outcomes, counts(&[("timeout", 8)]));
+    assert_eq!((target.tally.void(), target.tally.anomalies), (0, 0));
+    let waited = target.records[0].steps.iter().find(|step| (step.lane, step.step) == (1, 0));
+    assert_eq!(waited.and_then(|step| step.errno()), Some(Errno(libc::ETIMEDOUT)));
+    let (target, _) = pair.play(&watched(60 * MS, 20 * MS), &setting);
+    assert_eq!(target.tally.voids, counts(&[("await m: timeout", 8)]));
+}
+
+#[test]
+fn a_sign_of_life_counts_the_trials_that_have_no_return() {
+    // Several waves: the first are counted while the later ones are played.
+    let stuck =
+        script(vec![connect(), select(600 * SECOND).verdict()], vec![accept(), read()], &["deadline"]);
+    let setting = Setting { trials: 12, in_flight: 4, deadline_ns: 300 * MS, ..Setting::default() };
+    let target = cut(&mut Pair::start(), &stuck, &setting);
+    assert_eq!((target.tally.trials, target.tally.unreturned), (12, 12));
+    // Each sign was held against itself when it came.
+    let cut: Vec<_> = target.signs.iter().map(|sign| (sign.trials, sign.unreturned)).collect();
+    assert!(cut.iter().any(|(trials, _)| (1..12).contains(trials)), "{cut:?}");
+    assert!(cut.iter().all(|(trials, unreturned)| trials == unreturned), "{cut:?}");
+}
+
+#[test]
+fn a_reason_is_printable_whatever_a_scenario_calls_its_marks() {
+    let mut waiting = script(vec![connect(), wait_for(0, 0), select(0).verdict()], vec![], &["**"]);
+    for (mark, shown) in [("\u{3c8}", "\\u{3c8}".to_owned()), (&"x".repeat(600), "x".repeat(100))] {
+        waiting.marks[0] = mark.to_owned();
+        let played = alone(&waiting, &Setting { trials: 2, ..Setting::default() }, NOBODY);
+        assert_eq!(played.tally.voids, counts(&[(&format!("await {shown}: timeout"), 2)]));
+    }
+}
+
+#[test]
+fn outcomes_beyond_what_the_sums_have_room_for_are_void() {
+    // Sixteen calls that fail or do not: hardly a trial is like another. One worker has a sixteenth of all room.
+    let draws = (0..16).flat_map(|_| {
+        [inject(Errno::ENOENT, 500_000), Step { outcome: true, ..select_through(Call::Select, 0) }]
+    });
+    let mut steps: Vec<Step> = [connect()].into_iter().chain(draws).collect();
+    steps[2].verdict = true;
+    let script = script(steps, vec![], &["**"]);
+    let setting =
+        Setting { trials: 5_000, in_flight: 1, keep_examples: 0, keep_anomalies: 0, ..Setting::default() };
+    let tally = alone(&script, &setting, NOBODY).tally;
+    assert_eq!(tally.outcomes.len(), 4_096);
+    assert_eq!(tally.voids, counts(&[("too many different outcomes", 5_000 - tally.trials)]));
+    assert!(tally.trials < 5_000, "{}", tally.trials);
+}
+
+#[test]
+fn a_block_keeps_anomalies_of_four_outcomes() {
+    // Every trial is an anomaly, of one of sixteen outcomes: four calls fail or do not.
+    let mut keep = Vec::new();
+    let mut agent = Agent::start();
+    for keep_anomalies in [2, 0] {
+        let each = script(
+            vec![connect(), inject(Errno::ENOENT, 500_000), select_through(Call::Select, 0).verdict()]
+                .into_iter()
+                .chain((0..3).flat_map(|_| {
+                    [inject(Errno::ENOENT, 500_000), select_through(Call::Select, 0).outcome()]
+                }))
+                .collect(),
+            vec![],
+            &["timeout"],
+        );
+        agent.begin(Setting { trials: 200, keep_anomalies, ..Setting::default() }.target(&each, NOBODY));
+        let played = agent.conclude();
+        assert!(played.tally.outcomes.len() > 4, "{:?}", played.tally.outcomes);
+        assert_eq!((played.tally.trials, played.tally.anomalies), (200, 200));
+        keep.push(played.records.len());
+    }
+    assert_eq!(keep, [8, 0]);
 }
 
 #[test]
@@ -271,7 +370,11 @@ fn cut_trials_never_disturb_the_trials_between_them() {
     assert_eq!(target.void() + target.trials, 200);
     assert!(target.void() > 0 && target.trials > 0, "{target:?}");
     assert_eq!(target.voids.keys().collect::<Vec<_>>(), ["trial deadline"]);
-    assert_eq!(target.outcomes.keys().collect::<Vec<_>>(), ["timeout,ok"]);
+    // Where the deadline comes between the two calls, a last label says so.
+    let outcome = |outcome: &String| {
+        ["timeout,ok", "timeout,deadline", "timeout,ok,deadline"].contains(&outcome.as_str())
+    };
+    assert!(target.outcomes.keys().all(outcome), "{:?}", target.outcomes);
 }
 
 #[test]

@@ -95,7 +95,11 @@ impl Agent {
             let reply = self.read().expect("the assignment ends with Fin");
             frames += 1;
             match reply {
-                Reply::Progress(sign) => signs.push(sign),
+                Reply::Progress(sign) => {
+                    let script = self.script.as_ref().expect("an assignment was begun");
+                    assert_eq!(sign.inconsistency(script, Tally::MOST), None);
+                    signs.push(sign);
+                }
                 Reply::Example(record) => records.push(record),
                 Reply::Tally(sums) => assert!(tally.replace(*sums).is_none(), "one tally"),
                 Reply::Fin(fin) => {

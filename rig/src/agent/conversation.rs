@@ -205,9 +205,7 @@ impl Conversation {
                     on_progress(progress);
                 }
                 Reply::Example(record) => {
-                    let cap = u64::from(assignment.keep_examples.max(1))
-                        .saturating_add(u64::from(assignment.keep_anomalies))
-                        .saturating_mul(10_000);
+                    let cap = most_records(assignment);
                     if records.len() as u64 >= cap {
                         return Err(AgentError::Totals { what: format!("more than {cap} records") });
                     }
@@ -318,6 +316,12 @@ fn check_totals(
     contradiction.map_or(Ok(()), |what| Err(AgentError::Totals { what }))
 }
 
+/// More records than that no agent keeps: examples of each outcome and of each reason of a void trial, and anomalies.
+fn most_records(assignment: &Assignment) -> u64 {
+    let kinds = 2 * Tally::MOST_KINDS as u64;
+    u64::from(assignment.keep_examples) * kinds + assignment.most_anomalies()
+}
+
 /// A sign of life is shown to a person and not recorded, but an agent that counts more than it was asked for does not count right at the
 /// end either.
 fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), AgentError> {
@@ -326,21 +330,7 @@ fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), Ag
         // Connections that the target gave up, and what a middlebox sends twice, are trials for the peer.
         Role::Peer { .. } => Tally::MOST,
     };
-    let Progress { trials, voids: _, returns, outcomes, unreturned } = progress;
-    let void = progress.void();
-    let played = trials.checked_add(void).filter(|played| *played <= most);
-    if played.is_none() {
-        let what = format!("a sign of life counts {trials} trials and {void} void of {most}");
-        return Err(AgentError::Totals { what });
-    }
-    let returned = total(returns.values().chain([unreturned]));
-    for (sum, name) in [(returned, "verdict returns"), (total(outcomes.values()), "outcomes")] {
-        if sum != Some(*trials) {
-            let what = format!("a sign of life counts {trials} trials but not as many {name}");
-            return Err(AgentError::Totals { what });
-        }
-    }
-    Ok(())
+    progress.inconsistency(&assignment.script, most).map_or(Ok(()), |what| Err(AgentError::Totals { what }))
 }
 
 /// What a hello has too much of, if it does: it is kept with every block, and a guest is not trusted. An honest agent stays below.
@@ -355,10 +345,6 @@ fn wordy(hello: &Hello) -> Option<String> {
         hello.interfaces.iter().map(|interface| interface.offloads.len()).chain([hello.sysctls.len()]);
     let names = names.max().unwrap_or(0);
     (names > MOST_NAMES).then(|| format!("a hello with {names} offloads of an interface, or sysctls"))
-}
-
-fn total<'a>(mut counts: impl Iterator<Item = &'a u64>) -> Option<u64> {
-    counts.try_fold(0, |sum: u64, count| sum.checked_add(*count))
 }
 
 fn kind(reply: &Reply) -> &'static str {

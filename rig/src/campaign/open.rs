@@ -23,7 +23,8 @@ use super::host::{lack, lacks};
 use super::laboratory::laboratory;
 use super::prepare::{Begin, Prepared};
 
-/// Kept whole of each outcome: so many examples, so many anomalies.
+/// Kept whole of each outcome: so many examples, so many anomalies. Of a block's anomalies the agent keeps no more than
+/// [`OUTCOMES_KEPT_WHOLE`](rig_protocol::Assignment::OUTCOMES_KEPT_WHOLE) times as many.
 const KEEP_EXAMPLES: u32 = 3;
 const KEEP_ANOMALIES: u32 = 1_000;
 

@@ -4,19 +4,23 @@
 
 use std::time::Duration;
 
-use rig_protocol::{Delay, LabelParts, Op, Script, Step};
+use rig_protocol::{Delay, LabelParts, Op, Script, Step, Tally, own_labels};
 
 /// Trials that begin per second, where the file does not say how many are under way at once: what an emulated guest on a busy host
 /// plays without dropping packets. More would measure overflowing queues; the same number on every configuration is what makes them comparable.
 const BEGINNING_PER_SECOND: f64 = 200.0;
 
 /// How many trials of a script are under way at once where nobody says so: [`BEGINNING_PER_SECOND`] for as long as one waits,
-/// at least 8 (a closed loop that small cannot overload anything), at most 1,000.
+/// at least 8 (a closed loop that small cannot overload anything), at most 1,000. A scenario that names a deadline says that its trials may
+/// wait for as long, whatever it is that they wait for (a connect to nobody takes two minutes), so that counts as their wait.
 pub(super) fn own_pace(script: &Script) -> u32 {
-    (typical_wait(script).as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32
+    let declared = script.deadline_ns.map_or(Duration::ZERO, Duration::from_nanos);
+    let waits = typical_wait(script).max(declared);
+    (waits.as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32
 }
 
-/// How long one trial usually waits: its sleeps, and its select() timeouts only where a timeout is what is expected.
+/// How long one trial usually waits: its sleeps, its select() timeouts only where a timeout is what is expected, and until its deadline where
+/// nothing else is.
 pub(super) fn typical_wait(script: &Script) -> Duration {
     let times_out = expects_timeout(script);
     let lane = |steps: &[Step]| {
@@ -36,12 +40,14 @@ pub(super) fn typical_wait(script: &Script) -> Duration {
     }
 }
 
-/// The label of a call that the trial's deadline cut.
-const CUT: &str = "deadline";
-
 /// Whether a trial that goes as expected always lasts until its deadline.
 fn expects_deadline(script: &Script) -> bool {
-    let cut = |pattern: &String| pattern.split(',').next_back() == Some(CUT);
+    // The last label, `deadline` or `connect:deadline`, is that of the step that was cut; `ok:deadline` would be a time.
+    let cut = |pattern: &String| {
+        let last = pattern.rsplit(',').next().unwrap_or_default();
+        let of_another_step = own_labels(last).next().is_none();
+        last == Tally::DEADLINE || (of_another_step && LabelParts::of(last).time == Some(Tally::DEADLINE))
+    };
     !script.expect.is_empty() && script.expect.iter().all(cut)
 }
 
@@ -81,8 +87,22 @@ mod tests {
         let with = |outcomes: &[&str]| Script { deadline_ns: Some(180_000_000_000), ..expecting(outcomes) };
         assert_eq!(typical_wait(&with(&["deadline"])), Duration::from_secs(180));
         assert_eq!(typical_wait(&with(&["deadline", "readable,deadline"])), Duration::from_secs(180));
+        let before = ["connect:deadline", "*:deadline", "readable,deadline"];
+        assert_eq!(typical_wait(&with(&before)), Duration::from_secs(180));
+        assert!(typical_wait(&with(&["deadline", "readable:deadline"])) < Duration::from_secs(180));
         assert!(typical_wait(&with(&["deadline", "readable"])) < Duration::from_secs(180));
         assert!(typical_wait(&expecting(&["deadline"])) < Duration::from_secs(180));
+    }
+
+    #[test]
+    fn a_declared_deadline_sets_the_pace_whatever_is_expected() {
+        let with = |deadline_ns, outcomes: &[&str]| own_pace(&Script { deadline_ns, ..expecting(outcomes) });
+        let refused = &["ETIMEDOUT,ok"][..];
+        let own = with(None, refused);
+        assert!(own < 200, "{own}");
+        assert_eq!(with(Some(1_000_000_000), refused), 200);
+        assert_eq!(with(Some(180_000_000_000), refused), 1_000);
+        assert_eq!(with(Some(1), refused), own);
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl Player for Laboratory {
         };
         let void = |reason| BlockStatus::Void { reason };
         let status = match end {
-            Ok(Ok(Ok(()))) => unproven(&draft.record, &attempt.cell.proof, &draft.proofs).map(void),
+            Ok(Ok(Ok(()))) => {
+                let cell = &attempt.cell;
+                unproven(&draft.record, &cell.subject.script, &cell.proof, &draft.proofs).map(void)
+            }
             Ok(Ok(Err(error))) => Some(void(error.into_reason())),
             Ok(Err(_)) => Some(void(late(deadline))),
             Err(why) => Some(BlockStatus::Aborted { reason: why.word().to_owned() }),

@@ -41,7 +41,7 @@ pub struct Laboratory {
     pub boot_deadline: Duration,
     /// The first K examples of each outcome are kept whole.
     pub keep_examples: u32,
-    /// At most this many anomalies of each outcome are kept whole.
+    /// At most this many anomalies of each outcome are kept whole, and of a block's four times as many.
     pub keep_anomalies: u32,
     /// Which blocks' packets are kept.
     pub capture: CaptureWhen,

@@ -3,16 +3,17 @@
 //! Pure. Must not know how counters were read. Units: counts of one block.
 //! Errors: none; what is missing is a [`VoidReason`]. Tests: below.
 
-use rig_protocol::Tally;
+use rig_protocol::{Errno, LabelParts, Lane, Script, Side, Tally, own_labels};
 
 use crate::path::{Need, Proof};
 use crate::record::format::BlockRecord;
 use crate::record::{Risen, VoidReason};
 
 /// Why a block that was played to its end counts for nothing all the same: no trial had an outcome, or the fault never bit.
-/// `of_scenario` are counters that must rise in every trial.
+/// The trials are of `script`; `of_scenario` are counters that must rise in every trial that had a connection.
 pub(super) fn unproven(
     record: &BlockRecord,
+    script: &Script,
     of_scenario: &[String],
     of_path: &[Proof],
 ) -> Option<VoidReason> {
@@ -23,13 +24,20 @@ pub(super) fn unproven(
     }
     let of_scenario = of_scenario.iter().map(|counter| (counter.clone(), Need::EveryTrial));
     let of_path = of_path.iter().map(|proof| (format!("path.{}", proof.counter), proof.need.clone()));
-    of_scenario.chain(of_path).find_map(|(counter, need)| unmet(record, counter, &need))
+    of_scenario.chain(of_path).find_map(|(counter, need)| unmet(record, script, counter, &need))
 }
 
-fn unmet(record: &BlockRecord, counter: String, need: &Need) -> Option<VoidReason> {
-    let trials = i64::try_from(record.tally.trials).unwrap_or(i64::MAX);
+fn unmet(record: &BlockRecord, script: &Script, counter: String, need: &Need) -> Option<VoidReason> {
+    let connected = connected(&record.tally, script);
+    let trials = match need {
+        Need::EveryTrial if connected > 0 => connected,
+        Need::EveryTrial | Need::Once | Need::ByChance { .. } | Need::Never => record.tally.trials,
+    };
+    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let trials = count(trials);
     let Some(by) = risen(record, &counter) else { return Some(VoidReason::NoCounter { counter }) };
-    if need.is_met(by, trials, |other| risen(record, &format!("path.{other}"))) {
+    // A fault that bit in no trial at all is not shown by trials without a connection either.
+    if need.is_met(by, count(connected.max(1)), |other| risen(record, &format!("path.{other}"))) {
         return None;
     }
     let risen = Risen { counter, by, trials };
@@ -37,6 +45,36 @@ fn unmet(record: &BlockRecord, counter: String, need: &Need) -> Option<VoidReaso
         Need::EveryTrial | Need::Once | Need::ByChance { .. } => VoidReason::NoEffect(risen),
         Need::Never => VoidReason::UnclaimedEffect(risen),
     })
+}
+
+/// Trials whose connection came about, at the least: not those of whose outcome a `connect` says that it failed or was cut, and not those that
+/// were cut before the verdict call had returned. What a trial without a connection does to a counter is not known.
+fn connected(tally: &Tally, script: &Script) -> u64 {
+    let with = |ended: fn(&str) -> bool| -> u64 {
+        let all = tally.outcomes.iter().filter(|(outcome, _)| connects(script, outcome).any(ended));
+        all.fold(0, |sum, (_, n)| sum.saturating_add(*n))
+    };
+    let (unconnected, cut) = (with(is_unconnected), with(|ended| ended == Tally::DEADLINE));
+    // A trial whose connect was cut is among the unreturned ones too.
+    let others = tally.unreturned.saturating_sub(cut);
+    tally.trials.saturating_sub(unconnected).saturating_sub(others)
+}
+
+/// How the `connect` steps of an outcome ended, as far as it says it: in labels with the operation's name, and in those of steps of its own.
+fn connects<'o>(script: &Script, outcome: &'o str) -> impl Iterator<Item = &'o str> {
+    let is_connect = |name: &str| name == "connect";
+    let named = outcome.split(',').map(LabelParts::of).filter(move |parts| is_connect(parts.word));
+    let verdict_lane = |lane: &&Lane| lane.steps.iter().any(|step| step.verdict);
+    let lanes = script.lanes_of(Side::Target).filter(verdict_lane);
+    let own = lanes.flat_map(|lane| &lane.steps).filter(|step| step.verdict || step.outcome);
+    let own = own.zip(own_labels(outcome)).filter(move |(step, _)| is_connect(step.op.name()));
+    let own: Vec<&str> = own.map(|(_, label)| LabelParts::of(label).word).collect();
+    named.filter_map(|parts| parts.time).chain(own)
+}
+
+/// Whether a `connect` that ended so failed or was cut. One that does not wait (EINPROGRESS) has not failed.
+fn is_unconnected(ended: &str) -> bool {
+    ended == Tally::DEADLINE || ended.parse::<Errno>().is_ok_and(|errno| errno.0 != libc::EINPROGRESS)
 }
 
 /// `peer.Tcp.OutRsts`, `target.TcpExt.TCPAbortOnData`: how far that kernel counter rose during the block, which is 0 where the kernel shows
@@ -53,6 +91,8 @@ fn risen(record: &BlockRecord, name: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use rig_protocol::{Op, Step};
+
     use super::super::kit;
     use super::*;
 
@@ -65,8 +105,13 @@ mod tests {
         record
     }
 
+    /// What is missing in a block of trials without a `connect` that tells something.
+    fn proven_by(record: &BlockRecord, of_scenario: &[String], of_path: &[Proof]) -> Option<VoidReason> {
+        unproven(record, &kit::attempt("a").cell.subject.script, of_scenario, of_path)
+    }
+
     fn of_path(need: Need) -> Option<VoidReason> {
-        unproven(&played(), &[], &[Proof { counter: "rule.drop".into(), need }])
+        proven_by(&played(), &[], &[Proof { counter: "rule.drop".into(), need }])
     }
 
     #[test]
@@ -74,22 +119,78 @@ mod tests {
         let mut record = played();
         record.tally.trials = 0;
         record.tally.voids = [("connect: ECONNREFUSED".into(), 2), ("trial deadline".into(), 8)].into();
-        let reason = unproven(&record, &[], &[]).unwrap();
+        let reason = proven_by(&record, &[], &[]).unwrap();
         assert_eq!(reason.to_string(), "no trial had an outcome (10 void, most often: trial deadline)");
     }
 
     #[test]
     fn a_counter_of_the_scenario_must_rise_in_every_trial() {
-        let short = unproven(&played(), &["peer.Tcp.OutRsts".into()], &[]).unwrap();
+        let short = proven_by(&played(), &["peer.Tcp.OutRsts".into()], &[]).unwrap();
         assert_eq!(short.to_string(), "fault had no effect: peer.Tcp.OutRsts rose by 7 in 10 trials");
         let mut enough = played();
         enough.peer_tally.counters.insert("Tcp.OutRsts".into(), 10);
-        assert_eq!(unproven(&enough, &["peer.Tcp.OutRsts".into()], &[]), None);
+        assert_eq!(proven_by(&enough, &["peer.Tcp.OutRsts".into()], &[]), None);
+    }
+
+    #[test]
+    fn a_trial_without_a_connection_raises_no_counter() {
+        let with = |outcomes: &[(&str, u64)], unreturned| {
+            let mut record = played();
+            record.tally.outcomes = outcomes.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect();
+            record.tally.unreturned = unreturned;
+            let reason = proven_by(&record, &["peer.Tcp.OutRsts".into()], &[]);
+            (
+                connected(&record.tally, &Script::clone(&kit::attempt("a").cell.subject.script)),
+                reason.map(|reason| reason.to_string()),
+            )
+        };
+        // Seven resets were sent, in ten trials.
+        assert_eq!(with(&[("readable", 7), ("connect:deadline", 3)], 3), (7, None));
+        assert_eq!(with(&[("readable", 7), ("connect:ECONNREFUSED,readable", 3)], 0), (7, None));
+        assert_eq!(with(&[("readable", 7), ("deadline", 2), ("connect:deadline", 1)], 3), (7, None));
+        assert_eq!(with(&[("readable", 1), ("deadline", 9)], 9), (1, None));
+        let words =
+            |trials| Some(format!("fault had no effect: peer.Tcp.OutRsts rose by 7 in {trials} trials"));
+        assert_eq!(with(&[("readable", 8), ("connect:ETIMEDOUT,EPIPE", 2)], 0), (8, words(8)));
+        assert_eq!(with(&[("connect:EINPROGRESS,readable", 10)], 0), (10, words(10)));
+        // Cut behind the verdict: there was a connection.
+        assert_eq!(with(&[("readable,deadline", 10)], 0), (10, words(10)));
+    }
+
+    #[test]
+    fn a_connect_that_is_an_outcome_step_tells_without_its_name() {
+        let step = |op| Step { outcome: true, ..Step::of(op) };
+        let slot = rig_protocol::Slot(0);
+        let steps = vec![
+            Step { verdict: true, ..step(Op::Connect { socket: slot }) },
+            step(Op::SoError { socket: slot }),
+        ];
+        let plain = kit::attempt("a").cell.subject.script;
+        let lanes = vec![Lane { name: "client".into(), side: Side::Target, steps }];
+        let script = Script { lanes, ..Script::clone(&plain) };
+        let of = |outcomes: &[(&str, u64)], unreturned| {
+            let outcomes = outcomes.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect();
+            connected(&Tally { trials: 10, outcomes, unreturned, ..Tally::default() }, &script)
+        };
+        assert_eq!(of(&[("ok,ok", 6), ("ECONNREFUSED,ok", 3), ("deadline", 1)], 1), 6);
+        assert_eq!(of(&[("ok,ECONNRESET", 5), ("EINPROGRESS,ok", 5)], 0), 10);
+    }
+
+    #[test]
+    fn a_fault_that_bit_in_no_trial_is_not_proven_by_trials_without_a_connection() {
+        let mut record = played();
+        record.tally.outcomes = [("connect:ECONNREFUSED,readable".to_owned(), 10)].into();
+        record.peer_tally.counters.clear();
+        let reason = proven_by(&record, &["peer.Tcp.OutRsts".into()], &[]).unwrap();
+        assert_eq!(reason.to_string(), "fault had no effect: peer.Tcp.OutRsts rose by 0 in 10 trials");
+        record.path.counters.insert("rule.drop".into(), 1);
+        let proof = Proof { counter: "rule.drop".into(), need: Need::EveryTrial };
+        assert_eq!(proven_by(&record, &[], &[proof]), None);
     }
 
     #[test]
     fn a_counter_that_no_kernel_shows_has_not_risen_and_one_that_no_mechanism_has_is_named() {
-        let unknown = |counter: &str| unproven(&played(), &[counter.into()], &[]).unwrap().to_string();
+        let unknown = |counter: &str| proven_by(&played(), &[counter.into()], &[]).unwrap().to_string();
         assert_eq!(unknown("target.Tcp.X"), "fault had no effect: target.Tcp.X rose by 0 in 10 trials");
         assert_eq!(unknown("path.rule.x"), "fault unproven: there is no counter path.rule.x");
         assert_eq!(unknown("nonsense"), "fault unproven: there is no counter nonsense");

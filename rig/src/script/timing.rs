@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rig_protocol::{Delay, Lane, Script, TimeClass, Timing, Wait};
+use rig_protocol::{Delay, Script, TimeClass, Timing};
 
 /// Times that do not fit to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,19 +18,13 @@ pub(super) struct TimingFault {
 /// The deadline, where the script's own sleeps reach it: every trial would be cut.
 pub(super) fn deadline_fault(script: &Script) -> Option<TimingFault> {
     let deadline = Duration::from_nanos(script.deadline_ns?);
-    let longest = script.lanes.iter().max_by_key(|lane| sleeps(lane))?;
-    let slept = sleeps(longest);
+    let longest = script.lanes.iter().max_by_key(|lane| lane.sleeps())?;
+    let slept = longest.sleeps();
     (deadline <= slept).then(|| TimingFault {
         message: format!("the deadline is over before lane `{}` is", longest.name),
         label: format!("its sleeps take up to {}", shown(slept)),
         help: "a trial that lasts longer than `deadline` is cut: name a longer one, or shorten the sleeps",
     })
-}
-
-/// What a lane sleeps in every trial, at the longest.
-fn sleeps(lane: &Lane) -> Duration {
-    let sleeping = lane.steps.iter().filter(|step| step.op.schema().wait == Wait::Whole);
-    sleeping.map(|step| step.op.longest_wait()).sum()
 }
 
 fn shown(time: Duration) -> String {
