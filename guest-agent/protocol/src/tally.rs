@@ -95,6 +95,11 @@ impl Tally {
         Returned::failed(errno).count_in(&self.returns)
     }
 
+    /// Verdict calls that returned: the trials without those that were cut before that call had returned.
+    pub fn returned_calls(&self) -> u64 {
+        self.trials.saturating_sub(self.unreturned)
+    }
+
     /// Verdict calls that returned -1 with any errno.
     pub fn returned_any_errno(&self) -> u64 {
         sum(self.returns.iter().filter(|(returned, _)| returned.errno.is_some()).map(|(_, n)| n))
@@ -504,6 +509,8 @@ mod tests {
         let by_state = BTreeMap::from([("readable".to_owned(), 2), ("EBADF".to_owned(), 1)]);
         assert_eq!((&a.outcomes_by_state[&7], a.state_before[&7]), (&by_state, 3));
         assert_eq!((a.trials, a.returned(Errno::EBADF), a.returned_any_errno()), (3, 1, 1));
+        assert_eq!(Tally { unreturned: 2, ..a.clone() }.returned_calls(), 1);
+        assert_eq!(Tally { unreturned: 4, ..a.clone() }.returned_calls(), 0);
         assert_eq!(a.inconsistency(&script(vec![])), None);
         a.trials = 4;
         assert_eq!(a.inconsistency(&script(vec![])).as_deref(), Some("4 trials but 3 verdict returns"));
