@@ -142,16 +142,13 @@ impl<'a> Table<'a> {
     /// Whether all that makes the difference of this outcome lies in one block of several: all of its trials on the side that has more of them, or all
     /// trials with another outcome on the side that has less.
     fn event(&self, column: usize, one: &OutcomeDifference) -> Option<ComparisonReason> {
-        let with = |row: &[u64]| row.get(column).copied().unwrap_or(0) > 0;
-        let without = |row: &[u64]| row.iter().enumerate().any(|(place, n)| place != column && *n > 0);
-        let (virtual_, metal): (&dyn Fn(&[u64]) -> bool, &dyn Fn(&[u64]) -> bool) =
-            if one.difference > 0.0 { (&with, &without) } else { (&without, &with) };
-        let sides = [
-            (ComparedCell::Virtual, &self.virtual_, virtual_),
-            (ComparedCell::BareMetal, &self.metal, metal),
-        ];
-        sides.into_iter().find_map(|(of, rows, has)| {
-            let hit = rows.iter().filter(|row| has(row)).count();
+        let has =
+            |row: &[u64], it: bool| row.iter().enumerate().any(|(at, n)| (at == column) == it && *n > 0);
+        let more = one.difference > 0.0;
+        let sides =
+            [(ComparedCell::Virtual, &self.virtual_, more), (ComparedCell::BareMetal, &self.metal, !more)];
+        sides.into_iter().find_map(|(of, rows, it)| {
+            let hit = rows.iter().filter(|row| has(row, it)).count();
             let blocks = rows.len() as u64;
             (blocks > 1 && hit == 1).then_some(ComparisonReason::OneBlock { blocks, of })
         })
