@@ -95,14 +95,14 @@ impl Tally {
         sum(self.voids.values())
     }
 
-    /// Verdict calls that returned: all trials but those that were cut before.
-    pub fn returned_calls(&self) -> u64 {
-        self.trials.saturating_sub(self.unreturned)
-    }
-
     /// Verdict calls that returned `-1` with this errno.
     pub fn returned(&self, errno: Errno) -> u64 {
         Returned::failed(errno).count_in(&self.returns)
+    }
+
+    /// Verdict calls that returned: the trials without those that were cut before that call had returned.
+    pub fn returned_calls(&self) -> u64 {
+        self.trials.saturating_sub(self.unreturned)
     }
 
     /// Verdict calls that returned -1 with any errno.

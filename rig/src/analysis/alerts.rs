@@ -42,7 +42,7 @@ fn ask(
     rules: Rules,
 ) -> Option<Alert> {
     let count = unexpected(cell, tally, errno);
-    let n = tally.trials;
+    let n = tally.returned_calls();
     let interval = clopper_pearson(Count::new(count, n)?, rules.confidence);
     let subject = &cell.cell().subject;
     (count > 0 && interval.low > *threshold).then(|| Alert {

@@ -27,7 +27,7 @@ fn judge_control(measured: &Measured<'_>, rules: Rules) -> Option<ControlSummary
         Kind::Negative => measured.tally.returned_any_errno(),
         Kind::Injecting | Kind::Always | Kind::Sometimes => measured.tally.returned(control.errno),
     };
-    let found = Count::new(hits, measured.tally.trials).unwrap_or(Count::NONE);
+    let found = Count::new(hits, measured.tally.returned_calls()).unwrap_or(Count::NONE);
     let bounds = clopper_pearson(found, rules.confidence);
     Some(ControlSummary {
         configuration: cell.subject.configuration.name.clone(),
@@ -93,7 +93,10 @@ fn failure(
     }
     let (errno, expected, seen, trials) =
         (control.errno, control.expected_rate, found.hits(), found.trials());
-    let injected = match Kind::of(measured, control) {
+    // A trial that was cut before its verdict call had returned has nothing to find, though its filter may have been armed.
+    let cut = measured.tally.unreturned;
+    let kind = Kind::of(measured, control);
+    let injected = match kind {
         Kind::Negative if seen > 0 => return Some(ControlFailure::Invented { seen, of: trials }),
         Kind::Negative => return other_ends(measured),
         // The armed filter is the truth, the declared rate only its plan: one missing return is one that the instrument lost.
@@ -105,18 +108,19 @@ fn failure(
         }
         Kind::Sometimes => seen,
     };
-    if seen != injected {
+    let lost = injected.saturating_sub(seen);
+    if seen > injected || (lost > 0 && (kind != Kind::Injecting || lost > cut)) {
         return Some(ControlFailure::Lost { errno, injected, seen });
     }
     // At a higher confidence six are too few as well.
-    let enough = |injected| {
-        let all = Count::new(injected, injected).unwrap_or(Count::NONE);
-        injected >= LEAST_INJECTED && clopper_pearson(all, rules.confidence).low > 0.5
+    let enough = |found| {
+        let all = Count::new(found, found).unwrap_or(Count::NONE);
+        found >= LEAST_INJECTED && clopper_pearson(all, rules.confidence).low > 0.5
     };
-    if !enough(injected) {
-        return Some(ControlFailure::NotExercised { errno, expected, injected, trials });
+    if !enough(seen) {
+        return Some(ControlFailure::NotExercised { errno, expected, injected: seen, trials });
     }
-    if Kind::of(measured, control) == Kind::Injecting {
+    if kind == Kind::Injecting {
         let (least, most) = planned(measured, expected);
         if !(least..=most).contains(&injected) {
             return Some(ControlFailure::NotAsPlanned { errno, injected, least, most });
@@ -126,13 +130,14 @@ fn failure(
 }
 
 /// In how many trials with an outcome the filter should have been armed, at least and at most: the agent arms it in the floor or the ceiling of a block's share
-/// of trials (`guest-agent/src/draw.rs`), and does not choose which of them are void.
+/// of trials (`guest-agent/src/draw.rs`), and does not choose which of them are void, or cut before they came to it.
 fn planned(measured: &Measured<'_>, rate: f64) -> (u64, u64) {
     let ppm = (rate * 1e6).round() as u128;
     let of_block = |tally: &Tally| {
         let share = u128::from(tally.trials + tally.void()) * ppm;
         let most = u64::try_from(share.div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let least = u64::try_from(share / 1_000_000).unwrap_or(u64::MAX).saturating_sub(tally.void());
+        let least = u64::try_from(share / 1_000_000).unwrap_or(u64::MAX);
+        let least = least.saturating_sub(tally.void()).saturating_sub(tally.unreturned);
         (least, most)
     };
     let blocks = measured.blocks.iter().map(|block| of_block(&block.tally));
@@ -192,11 +197,14 @@ impl Sight {
         }
         let place = place(cell);
         let (_, [ebadf, enoent]) = self.blind.iter().find(|(known, _)| *known == place)?;
-        match question {
+        let blind = match question {
             Question::Ebadf => ebadf.as_ref(),
             Question::Enoent => enoent.as_ref(),
             Question::AnyError => ebadf.as_ref().or(enoent.as_ref()),
-        }
+        };
+        // What was seen needs no proof that it would be seen; only a control that failed puts it into doubt.
+        let is_seen = question.hits(&cell.tally) > 0;
+        blind.filter(|blindness| !is_seen || !doubts_zeros_alone(blindness))
     }
 
     /// Why a cell is blind for EBADF, ENOENT or both; empty where it is not.
@@ -205,6 +213,16 @@ impl Sight {
         let mut reasons: Vec<Blindness> = reasons.into_iter().flatten().cloned().collect();
         reasons.dedup();
         reasons
+    }
+}
+
+/// Whether nothing proves that the errno would be seen, and nothing speaks against the instrument.
+fn doubts_zeros_alone(blindness: &Blindness) -> bool {
+    match blindness {
+        Blindness::NoPositive(_) => true,
+        Blindness::Control { failure, .. } => {
+            matches!(failure, ControlFailure::NotExercised { .. } | ControlFailure::NotRun(_))
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::rules::Rules;
 use super::words::{Rounding, percent, several};
 
 /// What a peer's tally says instead of labels: that the block ended first, and, in records older than format 2.1, that it did not.
-const NO_LABELS: [&str; 2] = ["unfinished", "played"];
+const NO_LABELS: [&str; 2] = [Tally::UNFINISHED, Tally::PLAYED];
 
 /// Judges the outcomes of a cell, a control too. `None` where its scenario expects nothing in particular.
 pub(super) fn of(measured: &Measured<'_>, rules: Rules) -> Option<Expectation> {

@@ -1,9 +1,11 @@
-//! Cells that may be added up: of one kind, in one configuration and kernel, with or without an /etc/localtime.
+//! Cells that may be added up: of one kind, in one configuration and kernel, of one arm, with or without an /etc/localtime.
 //!
 //! Holds what must be kept apart where errnos are counted by place. Must not judge.
 //! Units: counts. Errors: none. Tests: `tests/golden/explained.rs`, `tests/golden/sources.rs`.
 
 use rig_protocol::Tally;
+
+use crate::configuration::Arm;
 
 use super::measured::Measured;
 use super::model::{LocaltimeFile, SightingKind};
@@ -17,6 +19,8 @@ pub(super) struct Key<'a> {
     /// The scenario of cells in which the program brings an errno about, or the control's name; empty for plain cells.
     pub(super) name: &'a str,
     pub(super) localtime_file: LocaltimeFile,
+    /// With TZ set localtime() does not look for the file.
+    pub(super) arm: Arm,
 }
 
 impl<'a> Key<'a> {
@@ -33,6 +37,7 @@ impl<'a> Key<'a> {
             kind,
             name,
             localtime_file: localtime_file(measured),
+            arm: subject.configuration.target.arm(),
         }
     }
 }

@@ -70,11 +70,26 @@ pub(super) fn places<'m, 'a>(
     sight: &Sight,
 ) -> BTreeMap<HostOrGuests, Vec<&'m Measured<'a>>> {
     let mut places: BTreeMap<HostOrGuests, Vec<&Measured<'_>>> = BTreeMap::new();
-    let sees = |cell: &&&Measured<'_>| cell.tally.trials > 0 && sight.blind_for(cell, question).is_none();
+    let sees =
+        |cell: &&&Measured<'_>| cell.tally.returned_calls() > 0 && sight.blind_for(cell, question).is_none();
     for cell in cells.iter().filter(sees) {
         places.entry(HostOrGuests::of(cell)).or_default().push(cell);
     }
     places
+}
+
+/// Whether one side, the host or the guests, has a call that returned, and no cell that would have seen the errno.
+pub(super) fn is_side_blind(
+    cells: &[&Measured<'_>],
+    on_host: bool,
+    question: Question,
+    sight: &Sight,
+) -> bool {
+    let of_side = || {
+        let returned = cells.iter().filter(|cell| cell.tally.returned_calls() > 0);
+        returned.filter(|cell| cell.cell().is_baseline() == on_host)
+    };
+    of_side().next().is_some() && of_side().all(|cell| sight.blind_for(cell, question).is_some())
 }
 
 /// The cells whose sentences stand for the run: the base program's, or every plain cell where none plays it.
@@ -102,6 +117,9 @@ pub(super) fn judge(
         let places = places(&base, question, sight);
         let told = |cells: &Vec<&Measured<'_>>| rate(pool(cells, question), rules);
         let host = places.get(&HostOrGuests::Host);
+        let no_guest = places.keys().all(|place| *place == HostOrGuests::Host);
+        let is_blind = (host.is_none() && is_side_blind(&base, true, question, sight))
+            || (no_guest && is_side_blind(&base, false, question, sight));
         let unknown = Headline {
             errno: question,
             scenarios: scenarios.clone(),
@@ -113,9 +131,8 @@ pub(super) fn judge(
             high: 1.0,
             p_adjusted: 1.0,
             margin: rules.margin_of(question),
-            verdict: if places.is_empty() { ComparisonVerdict::Blind } else { ComparisonVerdict::NotRun },
+            verdict: if is_blind { ComparisonVerdict::Blind } else { ComparisonVerdict::NotRun },
             trials_needed: None,
-            alert: true,
         };
         let before = headlines.len();
         for (place, cells) in &places {
@@ -151,7 +168,6 @@ fn compared(headline: Headline, host: &[&Measured<'_>], guests: &[&Measured<'_>]
         p_adjusted: pooled.p_adjusted,
         verdict: pooled.judgement.into(),
         trials_needed: pooled.trials_needed.filter(|_| pooled.judgement == Judgement::Undecided),
-        alert: guests.iter().all(|cell| cell.cell().alert),
         ..headline
     }
 }

@@ -15,6 +15,7 @@ mod groups;
 mod headline;
 mod hypotheses;
 mod judges;
+mod labels;
 mod machines;
 mod measured;
 pub mod model;
@@ -111,7 +112,7 @@ pub enum Conclusion {
 /// Skipped cells are no shortage by themselves; who denies skips looks at the cells' status.
 pub fn conclusion(model: &ReportModel) -> Conclusion {
     if !model.alerts.is_empty()
-        || model.headlines.iter().any(|headline| headline.alert && headline.verdict.is_difference())
+        || model.headlines.iter().any(|headline| headline.verdict.is_difference())
         || model.comparisons.iter().any(|comparison| comparison.alert && comparison.verdict.is_difference())
         || model.outcome_comparisons.iter().any(OutcomeComparison::is_news)
         || model.cells.iter().any(CellSummary::is_unexpected)

@@ -4,19 +4,19 @@
 //! Units: shares of 1; a difference is virtual minus bare metal. Errors: none.
 //! Tests: `tests/golden/outcomes.rs`; the arithmetic in `rig-stats`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use rig_protocol::Tally;
 use rig_stats::{Count, Interval, Probability, difference, enough_trials, fisher, holm, judge, relabel};
 use sha2::{Digest, Sha256};
 
 use crate::record::Run;
 
 use super::comparisons::{Pair, not_run, pairs};
+use super::labels::Columns;
 use super::measured::Measured;
 use super::model::{
-    AaPair, BlockTest, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison, OutcomeDifference,
-    Question,
+    AaPair, BlockTest, ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison,
+    OutcomeDifference, Question,
 };
 use super::rules::Rules;
 use super::sentences::shift;
@@ -30,22 +30,29 @@ pub(super) fn compare(
     rules: Rules,
 ) -> Vec<OutcomeComparison> {
     let mut tests = Tests { rules, of: HashMap::new(), needed: HashMap::new() };
-    let mut compared: Vec<OutcomeComparison> = pairs(measured)
+    let opened: Vec<Opened> = pairs(measured)
         .into_iter()
         .map(|pair| compare_one(run.record.seed, pair, again, &mut tests))
         .collect();
-    let all = || compared.iter().flat_map(|one| &one.outcomes);
+    let all = || opened.iter().flat_map(|one| &one.compared.outcomes);
     let adjusted = holm(&all().map(|one| one.p_value).collect::<Vec<f64>>());
     let family = adjusted.len() as u64;
     let mut adjusted = adjusted.into_iter();
-    for one in &mut compared {
-        for (outcome, p_adjusted) in one.outcomes.iter_mut().zip(&mut adjusted) {
+    let conclude = |mut one: Opened| {
+        for (outcome, p_adjusted) in one.compared.outcomes.iter_mut().zip(&mut adjusted) {
             outcome.p_adjusted = p_adjusted;
         }
-        one.family = family;
-        conclude(one, &mut tests);
-    }
-    compared
+        one.compared.family = family;
+        conclude(one, &mut tests)
+    };
+    opened.into_iter().map(conclude).collect()
+}
+
+/// A pair whose verdict is still open.
+struct Opened {
+    compared: OutcomeComparison,
+    /// For each of its outcomes, in their order: where all that makes its difference is in one block of several.
+    events: Vec<Option<ComparisonReason>>,
 }
 
 /// Before the verdicts, which follow once all p-values are known.
@@ -54,11 +61,43 @@ fn compare_one(
     (cell, baseline): Pair<'_, '_>,
     again: Option<&AaPair>,
     tests: &mut Tests,
-) -> OutcomeComparison {
+) -> Opened {
+    let mut compared = unknown((cell, baseline), tests.rules);
+    let (None, Some(baseline)) = (&compared.reason, baseline) else {
+        return Opened { compared, events: Vec::new() };
+    };
+    // No control proves more of an outcome than the outcome itself shows.
+    compared.reason = again.is_some_and(AaPair::differs).then_some(ComparisonReason::PairDiffers);
+    compared.verdict = match compared.reason {
+        Some(_) => ComparisonVerdict::Blind,
+        None => ComparisonVerdict::NotEnoughTrials,
+    };
+    let table = Table::of(baseline, cell);
+    let mut rows: Vec<_> = differences(&table, (compared.n1, compared.n2), tests)
+        .into_iter()
+        .enumerate()
+        .map(|(place, one)| (table.event(place, &one), one))
+        .collect();
+    rows.sort_by(|(_, a), (_, b)| {
+        // Rounding must not decide which of two outcomes that share a difference comes first.
+        let size = |one: &OutcomeDifference| (one.difference.abs() * 1e12).round();
+        size(b)
+            .total_cmp(&size(a))
+            .then(b.difference.total_cmp(&a.difference))
+            .then(a.outcome.cmp(&b.outcome))
+    });
+    let events;
+    (events, compared.outcomes) = rows.into_iter().unzip();
+    compared.blocks = table.test(seed_of(seed, &compared.cell), tests.rules);
+    Opened { compared, events }
+}
+
+/// What is known before a single trial is looked at.
+fn unknown((cell, baseline): Pair<'_, '_>, rules: Rules) -> OutcomeComparison {
     let subject = &cell.cell().subject;
     let known = |cell: &Measured<'_>| cell.cell().known.clone();
     let known = known(cell).or_else(|| baseline.and_then(known));
-    let mut compared = OutcomeComparison {
+    OutcomeComparison {
         scenario: subject.scenario.clone(),
         path: subject.path.name.clone(),
         parameters: subject.parameters.clone(),
@@ -74,36 +113,76 @@ fn compare_one(
         family: 0,
         blocks: None,
         leading: None,
-        margin: tests.rules.margin,
+        margin: rules.margin,
         alert: cell.cell().alert && known.is_none(),
         known,
         verdict: ComparisonVerdict::NotRun,
         trials_needed: None,
         reason: not_run(cell, baseline),
-    };
-    let (None, Some(baseline)) = (&compared.reason, baseline) else { return compared };
-    // No control proves more of an outcome than the outcome itself shows.
-    compared.reason = again.is_some_and(AaPair::differs).then_some(ComparisonReason::PairDiffers);
-    compared.verdict = match compared.reason {
-        Some(_) => ComparisonVerdict::Blind,
-        None => ComparisonVerdict::NotEnoughTrials,
-    };
-    compared.outcomes = differences(&baseline.tally, &cell.tally, tests);
-    compared.blocks = block_test(seed, cell, baseline, tests.rules);
-    compared
+    }
 }
 
-/// Every outcome of both, the largest difference first; of equal ones that which is more frequent in the guest.
-fn differences(metal: &Tally, virtual_: &Tally, tests: &mut Tests) -> Vec<OutcomeDifference> {
-    let labels: BTreeSet<&String> = metal.outcomes.keys().chain(virtual_.outcomes.keys()).collect();
-    let hits = |tally: &Tally, label: &String| tally.outcomes.get(label).copied().unwrap_or(0);
-    let of =
-        |tally: &Tally, label: &String| Count::new(hits(tally, label), tally.trials).unwrap_or(Count::NONE);
-    let one = |label: &String| {
-        let (first, second) = (of(metal, label), of(virtual_, label));
+/// Trials by outcome in each block of a pair: a row for each block with a trial, a column for each outcome.
+struct Table<'a> {
+    columns: Columns<'a>,
+    metal: Vec<Vec<u64>>,
+    virtual_: Vec<Vec<u64>>,
+}
+
+impl<'a> Table<'a> {
+    fn of(metal: &'a Measured<'_>, virtual_: &'a Measured<'_>) -> Self {
+        let columns = Columns::of(&metal.tally, &virtual_.tally);
+        let rows = |side: &Measured<'_>| {
+            let rows = side.blocks.iter().map(|block| columns.row(&block.tally));
+            rows.filter(|row| row.iter().any(|n| *n > 0)).collect()
+        };
+        Self { metal: rows(metal), virtual_: rows(virtual_), columns }
+    }
+
+    /// Whether all that makes the difference of this outcome lies in one block of several: all of its trials on the side that has more of them, or all
+    /// trials with another outcome on the side that has less.
+    fn event(&self, column: usize, one: &OutcomeDifference) -> Option<ComparisonReason> {
+        let has =
+            |row: &[u64], it: bool| row.iter().enumerate().any(|(at, n)| (at == column) == it && *n > 0);
+        let more = one.difference > 0.0;
+        let sides =
+            [(ComparedCell::Virtual, &self.virtual_, more), (ComparedCell::BareMetal, &self.metal, !more)];
+        sides.into_iter().find_map(|(of, rows, it)| {
+            let hit = rows.iter().filter(|row| has(row, it)).count();
+            let blocks = rows.len() as u64;
+            (blocks > 1 && hit == 1).then_some(ComparisonReason::OneBlock { blocks, of })
+        })
+    }
+
+    /// Whole blocks against whole blocks.
+    fn test(&self, seed: u64, rules: Rules) -> Option<BlockTest> {
+        let found = relabel(&self.metal, &self.virtual_, seed)?;
+        Some(BlockTest {
+            blocks1: self.metal.len() as u64,
+            blocks2: self.virtual_.len() as u64,
+            statistic: found.statistic,
+            p_value: found.p_value,
+            smallest_p: found.smallest_p,
+            too_few: found.smallest_p > rules.alpha(),
+            labellings: found.labellings,
+            seed: (!found.all).then_some(seed),
+            level: "block",
+            method: "likelihood-ratio-permutation",
+        })
+    }
+}
+
+/// Every outcome of both, in the order of the table.
+fn differences(table: &Table<'_>, (n1, n2): (u64, u64), tests: &mut Tests) -> Vec<OutcomeDifference> {
+    let sum = |rows: &[Vec<u64>], place: usize| {
+        rows.iter().filter_map(|row| row.get(place)).fold(0_u64, |sum, n| sum.saturating_add(*n))
+    };
+    let one = |(place, label): (usize, &&str)| {
+        let of = |rows, n| Count::new(sum(rows, place), n).unwrap_or(Count::NONE);
+        let (first, second) = (of(&table.metal, n1), of(&table.virtual_, n2));
         let (interval, p_value) = tests.of(first, second);
         OutcomeDifference {
-            outcome: label.clone(),
+            outcome: (*label).to_owned(),
             x1: first.hits(),
             x2: second.hits(),
             difference: second.share() - first.share(),
@@ -114,62 +193,7 @@ fn differences(metal: &Tally, virtual_: &Tally, tests: &mut Tests) -> Vec<Outcom
             verdict: ComparisonVerdict::NotEnoughTrials,
         }
     };
-    let mut all: Vec<OutcomeDifference> = labels.into_iter().map(one).collect();
-    all.sort_by(|a, b| {
-        // Rounding must not decide which of two outcomes that share a difference comes first.
-        let size = |one: &OutcomeDifference| (one.difference.abs() * 1e12).round();
-        size(b)
-            .total_cmp(&size(a))
-            .then(b.difference.total_cmp(&a.difference))
-            .then(a.outcome.cmp(&b.outcome))
-    });
-    all
-}
-
-/// A test of whole blocks looks at so many outcomes, the most frequent of both cells together; all others are one more. Which these are does not depend
-/// on the side of a block, so the test stays valid; and a guest that makes up an outcome for each trial cannot make it slow.
-const COLUMNS: usize = 64;
-
-/// Whole blocks against whole blocks.
-fn block_test(seed: u64, cell: &Measured<'_>, baseline: &Measured<'_>, rules: Rules) -> Option<BlockTest> {
-    let mut both: BTreeMap<&str, u64> = BTreeMap::new();
-    for (outcome, n) in [baseline, cell].into_iter().flat_map(|side| &side.tally.outcomes) {
-        let sum = both.entry(outcome).or_default();
-        *sum = sum.saturating_add(*n);
-    }
-    let mut labels: Vec<(&str, u64)> = both.into_iter().collect();
-    labels.sort_by_key(|(outcome, n)| (std::cmp::Reverse(*n), *outcome));
-    let columns: HashMap<&str, usize> =
-        labels.iter().enumerate().map(|(place, (outcome, _))| (*outcome, place.min(COLUMNS))).collect();
-    let width = labels.len().min(COLUMNS + 1);
-    let rows = |side: &Measured<'_>| -> Vec<Vec<u64>> {
-        let row = |tally: &Tally| {
-            let mut row = vec![0_u64; width];
-            for (outcome, n) in &tally.outcomes {
-                if let Some(sum) = columns.get(outcome.as_str()).and_then(|place| row.get_mut(*place)) {
-                    *sum = sum.saturating_add(*n);
-                }
-            }
-            row
-        };
-        side.blocks.iter().map(|block| row(&block.tally)).collect()
-    };
-    let (first, second) = (rows(baseline), rows(cell));
-    let played = |rows: &[Vec<u64>]| rows.iter().filter(|row| row.iter().any(|n| *n > 0)).count() as u64;
-    let seed = seed_of(seed, &cell.cell().id.0);
-    let found = relabel(&first, &second, seed)?;
-    Some(BlockTest {
-        blocks1: played(&first),
-        blocks2: played(&second),
-        statistic: found.statistic,
-        p_value: found.p_value,
-        smallest_p: found.smallest_p,
-        too_few: found.smallest_p > rules.alpha(),
-        labellings: found.labellings,
-        seed: (!found.all).then_some(seed),
-        level: "block",
-        method: "likelihood-ratio-permutation",
-    })
+    table.columns.names().iter().enumerate().map(one).collect()
 }
 
 /// Of the run's seed and the cell: whatever else the run has does not change it. Below 2^53, which every reader of JSON holds exactly.
@@ -178,32 +202,60 @@ fn seed_of(run: u64, cell: &str) -> u64 {
     digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)) >> 11
 }
 
-/// Judges every outcome; the pair is judged by the one that leads: the gravest verdict, then the largest difference.
-fn conclude(compared: &mut OutcomeComparison, tests: &mut Tests) {
-    let rules = tests.rules;
-    for one in &mut compared.outcomes {
+/// Judges every outcome; the pair is judged by the one that leads: the gravest verdict, then one that blocks do not bear out, then the largest
+/// difference.
+fn conclude(opened: Opened, tests: &mut Tests) -> OutcomeComparison {
+    let (Opened { mut compared, mut events }, rules) = (opened, tests.rules);
+    let is_blind = compared.verdict == ComparisonVerdict::Blind;
+    for (one, event) in compared.outcomes.iter_mut().zip(&mut events) {
         let interval = Interval { low: one.low, high: one.high };
-        one.verdict = if compared.verdict == ComparisonVerdict::Blind {
+        one.verdict = if is_blind {
             ComparisonVerdict::Blind
         } else {
             judge(interval, one.p_adjusted, rules.alpha(), compared.margin).into()
         };
+        let in_one_block = event.take();
+        if one.verdict.is_difference() {
+            *event = not_borne_out(compared.blocks.as_ref(), in_one_block, rules);
+        }
+        if event.is_some() {
+            one.verdict = ComparisonVerdict::NotEnoughTrials;
+        }
     }
-    let gravity = |one: &&OutcomeDifference| match one.verdict {
-        ComparisonVerdict::Differs => 3,
-        ComparisonVerdict::DiffersWithinTheMargin => 2,
-        ComparisonVerdict::NotEnoughTrials => 1,
+    let gravity = |(one, event): &(&OutcomeDifference, &Option<ComparisonReason>)| match one.verdict {
+        ComparisonVerdict::Differs => 4,
+        ComparisonVerdict::DiffersWithinTheMargin => 3,
+        ComparisonVerdict::NotEnoughTrials => 1 + u8::from(event.is_some()),
         ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun => 0,
     };
     // They are in the order of their differences, and the last of equal ones would win.
-    let Some(leader) = compared.outcomes.iter().rev().max_by_key(gravity) else { return };
+    let leader = compared.outcomes.iter().zip(&events).rev().max_by_key(gravity);
+    let Some((leader, event)) = leader else { return compared };
     compared.leading = Some(leader.outcome.clone());
     compared.verdict = leader.verdict;
     if leader.verdict == ComparisonVerdict::NotEnoughTrials {
+        compared.reason.clone_from(event);
+    }
+    if leader.verdict == ComparisonVerdict::NotEnoughTrials && event.is_none() {
         let of = |hits, trials| Count::new(hits, trials).unwrap_or(Count::NONE);
         let (first, second) = (of(leader.x1, compared.n1), of(leader.x2, compared.n2));
         compared.trials_needed = tests.needed(first.plus(second).unwrap_or(first));
     }
+    compared
+}
+
+/// Why a difference of single trials is none of whole blocks. Where there are too few blocks to test them, only what lies in one block of several is told
+/// apart: trials of one block may depend on each other, and one event hits many.
+fn not_borne_out(
+    blocks: Option<&BlockTest>,
+    event: Option<ComparisonReason>,
+    rules: Rules,
+) -> Option<ComparisonReason> {
+    let blocks = blocks?;
+    if blocks.too_few {
+        return event;
+    }
+    (blocks.p_value > rules.alpha()).then_some(ComparisonReason::BlocksDifferToo { p_value: blocks.p_value })
 }
 
 /// What two counts say, each pair asked once: most cells end alike.
@@ -282,6 +334,12 @@ fn sentence(one: &OutcomeComparison, leader: &OutcomeDifference, more: usize) ->
     );
     if leader.verdict == ComparisonVerdict::DiffersWithinTheMargin {
         text.push_str(&format!(", less than the margin of {}", percent(one.margin, Rounding::Nearest)));
+    }
+    if let Some(blocks) = one.blocks.as_ref().filter(|blocks| blocks.too_few) {
+        text.push_str(&format!(
+            ", with too few blocks ({} beside {}) to test whole blocks",
+            blocks.blocks2, blocks.blocks1
+        ));
     }
     match &one.known {
         Some(reason) => text.push_str(&format!("; it is known why: {}", reason.trim_end_matches('.'))),

@@ -11,7 +11,7 @@ use rig_stats::{Interval, Judgement, clopper_pearson};
 use crate::record::Run;
 
 use super::controls::Sight;
-use super::headline::{HostOrGuests, base, places};
+use super::headline::{HostOrGuests, base, is_side_blind, places};
 use super::measured::Measured;
 use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question};
 use super::pooled::{self, pool};
@@ -102,8 +102,14 @@ impl Telling<'_> {
             Question::AnyError => "Any -1",
         };
         let mut text = format!("{name} ({scope}): ");
+        let is_blind = |on_host| is_side_blind(cells, on_host, self.question, self.sight);
         if places.is_empty() {
-            text.push_str("nothing can be said, every cell is blind for it");
+            let why = if is_blind(true) || is_blind(false) {
+                "every cell is blind for it"
+            } else {
+                "no measured call has returned"
+            };
+            text.push_str(&format!("nothing can be said, {why}"));
         }
         let seen: Vec<String> = places
             .iter()
@@ -114,9 +120,11 @@ impl Telling<'_> {
         let baseline = places.get(&HostOrGuests::Host);
         let guests: Vec<_> = places.iter().filter(|(place, _)| **place != HostOrGuests::Host).collect();
         match (baseline, guests.as_slice()) {
+            (Some(_), []) if is_blind(false) => text.push_str("; every guest cell is blind for it"),
             (_, []) if !places.is_empty() => {
                 text.push_str("; no guest was measured, so this says nothing of virtualization")
             }
+            (None, [_, ..]) if is_blind(true) => text.push_str("; every bare-metal cell is blind for it"),
             (None, [_, ..]) => text.push_str("; no bare-metal cell was measured to compare with"),
             (Some(baseline), [(_, one)]) => text.push_str(&format!("; {}", self.relation(baseline, one))),
             (Some(baseline), several) => {

@@ -30,8 +30,10 @@ pub struct Sightings {
     pub places: Vec<Sighting>,
     /// How often the verdict calls of all plain places that are not blind returned it; null where there is no such place.
     pub returned: Option<Rate>,
-    /// What localtime() left in errno there, by whether /etc/localtime was there: `present`, `absent`, `unknown`.
+    /// What localtime() left in errno there where TZ was unset, by whether /etc/localtime was there: `present`, `absent`, `unknown`.
     pub after_localtime: BTreeMap<LocaltimeFile, Counted>,
+    /// The same where TZ was set.
+    pub after_localtime_with_timezone: Counted,
     /// In how many trials of all plain places a later call of the outcome (a read, a write, SO_ERROR) gave it.
     pub later: Counted,
     /// Number of calls that returned it in attempts at blocks that count for nothing (void, stopped), and are in no other figure.
@@ -57,6 +59,8 @@ pub struct Sighting {
     pub calls: Vec<String>,
     /// Whether /etc/localtime was there.
     pub localtime_file: LocaltimeFile,
+    /// The environment variable TZ of the targets; null where it was unset. With it localtime() does not look for /etc/localtime.
+    pub timezone: Option<String>,
     /// How often the verdict call returned -1 with it.
     pub returned: Rate,
     /// In how many trials a seccomp filter injected it, of those in `returned`.
@@ -100,10 +104,13 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
         groups::of(&measured).iter().map(|group| group.sighting(errno, &sight, rules)).collect();
     let plain = || places.iter().filter(|place| place.kind == SightingKind::Plain);
     let mut after_localtime: BTreeMap<LocaltimeFile, Counted> = BTreeMap::new();
-    for place in plain().filter(|place| place.after_localtime.n > 0) {
+    let (set, unset): (Vec<&Sighting>, Vec<&Sighting>) = plain().partition(|place| place.timezone.is_some());
+    for place in unset.into_iter().filter(|place| place.after_localtime.n > 0) {
         let sum = after_localtime.entry(place.localtime_file).or_default();
         *sum = sum.plus(place.after_localtime);
     }
+    let with_timezone =
+        set.into_iter().map(|place| place.after_localtime).fold(Counted::default(), Counted::plus);
     let seeing = plain().filter(|place| place.blind.is_empty());
     let returned = seeing
         .filter_map(|place| Count::new(place.returned.count, place.returned.n))
@@ -117,6 +124,7 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
         places,
         returned,
         after_localtime,
+        after_localtime_with_timezone: with_timezone,
         later,
         not_counted: nothing.map(|block| block.tally.returned(errno)).sum(),
     }
@@ -145,7 +153,11 @@ impl Group<'_> {
             name: self.key.name.to_owned(),
             calls,
             localtime_file: self.key.localtime_file,
-            returned: rate(Count::new(tally.returned(errno), tally.trials).unwrap_or(Count::NONE), rules),
+            timezone: self.key.arm.timezone.clone(),
+            returned: rate(
+                Count::new(tally.returned(errno), tally.returned_calls()).unwrap_or(Count::NONE),
+                rules,
+            ),
             injected: tally.injected.get(&errno).copied().unwrap_or(0),
             stale: Counted::of(errno, &tally.stale_errno),
             after_localtime: Counted::of(errno, &tally.errno_after_localtime),

@@ -27,6 +27,7 @@ fn row(group: &Group<'_>) -> ErrnoSource {
         name: group.key.name.to_owned(),
         on_host: group.is_of_the_host(),
         localtime_file: group.key.localtime_file,
+        timezone: group.key.arm.timezone.clone(),
         calls: calls(&tally),
         failed: all(&tally.errno_after_failure),
         succeeded: all(&tally.stale_errno),
@@ -92,20 +93,26 @@ fn sentence(errno: &str, plain: &[&ErrnoSource]) -> String {
     format!("{}.", parts.join("; "))
 }
 
-/// `localtime() left it in errno in 400 of 400 trials where /etc/localtime is absent (200 of 200 on the host, ...)`
+/// `localtime() left it in errno in 400 of 400 trials where /etc/localtime is absent and TZ unset (200 of 200 on the host, ...)`
 fn after_localtime(errno: &str, plain: &[&ErrnoSource]) -> Option<String> {
     let held = |row: &ErrnoSource| row.seen.log_line.get(errno).copied().unwrap_or(0);
     if plain.iter().all(|row| held(row) == 0) {
         return None;
     }
-    let files = [
-        (LocaltimeFile::Absent, "where /etc/localtime is absent"),
-        (LocaltimeFile::Present, "where it is there"),
-        (LocaltimeFile::Unknown, "where nobody looked whether it is there"),
+    // With TZ set localtime() does not look for the file: whether it is there says nothing of those trials.
+    let places = [
+        (Some(LocaltimeFile::Absent), "where /etc/localtime is absent and TZ unset"),
+        (Some(LocaltimeFile::Present), "where /etc/localtime is there and TZ unset"),
+        (Some(LocaltimeFile::Unknown), "where nobody looked whether /etc/localtime is there"),
+        (None, "with TZ set"),
     ];
     let mut said = Vec::new();
-    for (file, place) in files {
-        let of_file = || plain.iter().filter(|row| row.localtime_file == file && row.log_lines > 0);
+    for (file, place) in places {
+        let here = |row: &&&ErrnoSource| match &row.timezone {
+            None => file == Some(row.localtime_file),
+            Some(_) => file.is_none(),
+        };
+        let of_file = || plain.iter().filter(here).filter(|row| row.log_lines > 0);
         let share = |on_host: Option<bool>| {
             let rows = of_file().filter(|row| on_host.is_none_or(|wanted| row.on_host == wanted));
             rows.fold((0, 0), |(held_in, of), row| (held_in + held(row), of + row.log_lines))

@@ -3,10 +3,9 @@
 //! Holds the comparison of the two, and what follows for the others where they differ. Must not know how the pair was planned.
 //! Units: shares of 1. Errors: none. Tests: `tests/golden/twins.rs`.
 
-use std::collections::BTreeSet;
-
 use rig_stats::{Count, fisher, holm};
 
+use super::labels::Columns;
 use super::measured::Measured;
 use super::model::{AaPair, Comparison, ComparisonReason, ComparisonVerdict, PairVerdict, Question};
 
@@ -51,15 +50,15 @@ fn questions(first: &Measured<'_>, second: &Measured<'_>) -> Vec<(String, f64)> 
     let of_errnos = Question::ALL.map(|question| {
         (question.key().to_owned(), fisher(question.count(&first.tally), question.count(&second.tally)))
     });
-    let labels: BTreeSet<&String> = first.tally.outcomes.keys().chain(second.tally.outcomes.keys()).collect();
-    let of_label = |label: &String| {
-        let count = |cell: &Measured<'_>| {
-            let hits = cell.tally.outcomes.get(label).copied().unwrap_or(0);
-            Count::new(hits, cell.tally.trials).unwrap_or(Count::NONE)
-        };
-        (label.clone(), fisher(count(first), count(second)))
+    let columns = Columns::of(&first.tally, &second.tally);
+    let counts = |cell: &Measured<'_>| {
+        let of = |hits| Count::new(hits, cell.tally.trials).unwrap_or(Count::NONE);
+        columns.row(&cell.tally).into_iter().map(of).collect::<Vec<Count>>()
     };
-    of_errnos.into_iter().chain(labels.into_iter().map(of_label)).collect()
+    let pairs = counts(first).into_iter().zip(counts(second));
+    let of_outcomes =
+        columns.names().iter().zip(pairs).map(|(name, (a, b))| ((*name).to_owned(), fisher(a, b)));
+    of_errnos.into_iter().chain(of_outcomes).collect()
 }
 
 /// Where the pair differs, no comparison counts.

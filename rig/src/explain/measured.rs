@@ -85,7 +85,7 @@ fn rows(plain: &[&Sighting]) -> Vec<Vec<String>> {
             format!("{} of {}{bound}", count(rate.count), count(rate.n)),
             share(place.stale),
             share(place.after_localtime),
-            file.to_owned(),
+            if place.timezone.is_some() { format!("{file}, TZ set") } else { file.to_owned() },
         ]
     };
     std::iter::once(heading).chain(plain.iter().take(MOST_PLACES).map(row)).collect()
@@ -113,11 +113,14 @@ fn over_all(name: &str, seen: &Sightings, plain: &[&Sighting]) -> String {
             format!("{name}: {calls} returned it in {} at {level})", bounded(rate))
         }
     };
-    let files: Vec<String> = seen
+    let mut files: Vec<String> = seen
         .after_localtime
         .iter()
         .map(|(file, counted)| format!("{}{}", of_n(*counted, "trial"), place_of(*file)))
         .collect();
+    if seen.after_localtime_with_timezone.n > 0 {
+        files.push(format!("{} with TZ set", of_n(seen.after_localtime_with_timezone, "trial")));
+    }
     if !files.is_empty() {
         text.push_str(&format!("; after localtime() errno held it in {}", list(&files)));
     }
@@ -148,8 +151,8 @@ fn of_n(counted: Counted, noun: &str) -> String {
 
 fn place_of(file: LocaltimeFile) -> &'static str {
     match file {
-        LocaltimeFile::Present => " where /etc/localtime is there",
-        LocaltimeFile::Absent => " where /etc/localtime is absent",
+        LocaltimeFile::Present => " where /etc/localtime is there and TZ unset",
+        LocaltimeFile::Absent => " where /etc/localtime is absent and TZ unset",
         LocaltimeFile::Unknown => " where it is not known whether /etc/localtime is there",
     }
 }

@@ -1,4 +1,4 @@
-//! JUnit XML, for CI: cells, controls and comparisons as test cases.
+//! JUnit XML, for CI: cells, controls, comparisons and headlines as test cases.
 //!
 //! Holds which outcome of a cell is a failure there. Must not compute a number, nor print a time: nothing here is a duration.
 //! Units: none. Errors: none.
@@ -10,9 +10,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::analysis::model::{
     AaPair, Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
-    ExpectationStatus, OutcomeComparison, PairVerdict, ReportModel, told,
+    ExpectationStatus, Headline, OutcomeComparison, PairVerdict, Rate, ReportModel, told,
 };
-use crate::analysis::words::{Rounding, count, enough, p_value, percent};
+use crate::analysis::words::{Rounding, count, enough, list, p_value, percent};
 
 use super::outcomes::{expectation_word, in_words, surprises, unreturned};
 
@@ -29,7 +29,9 @@ pub(super) fn render(model: &ReportModel) -> String {
     outcomes.add_test_cases(model.outcome_comparisons.iter().map(outcome_comparison));
     let mut alerts = TestSuite::new("alerts");
     alerts.add_test_cases(model.alerts.iter().map(alert));
-    report.add_test_suites([cells, controls, comparisons, outcomes, alerts]);
+    let mut headlines = TestSuite::new("headlines");
+    headlines.add_test_cases(model.headlines.iter().map(headline));
+    report.add_test_suites([cells, controls, comparisons, outcomes, headlines, alerts]);
     let mut text = report.to_string().expect("a string takes all");
     if !text.ends_with('\n') {
         text.push('\n');
@@ -120,11 +122,7 @@ fn comparison(comparison: &Comparison) -> TestCase {
         | ComparisonVerdict::DiffersWithinTheMargin
         | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
         ComparisonVerdict::NotEnoughTrials => {
-            let needed = comparison.trials_needed.map(|n| format!("{} a side would do; ", enough(n)));
-            skipped(&format!(
-                "not enough trials for the margin of {margin}: {}{words}",
-                needed.unwrap_or_default()
-            ))
+            skipped(&not_enough(comparison.trials_needed, comparison.margin, &words))
         }
         ComparisonVerdict::Blind => skipped(&format!("blind: {}", told(&comparison.reason))),
         ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&comparison.reason))),
@@ -159,18 +157,62 @@ fn outcome_comparison(one: &OutcomeComparison) -> TestCase {
         ComparisonVerdict::Differs
         | ComparisonVerdict::DiffersWithinTheMargin
         | ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
-        ComparisonVerdict::NotEnoughTrials => {
-            let needed = one.trials_needed.map(|n| format!("{} a side would do; ", enough(n)));
-            skipped(&format!(
-                "not enough trials for the margin of {margin}: {}{words}",
-                needed.unwrap_or_default()
-            ))
-        }
+        ComparisonVerdict::NotEnoughTrials => match &one.reason {
+            Some(reason) => skipped(&format!("not enough blocks: {reason}; {words}")),
+            None => skipped(&not_enough(one.trials_needed, one.margin, &words)),
+        },
         ComparisonVerdict::Blind => skipped(&format!("blind: {}", told(&one.reason))),
         ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&one.reason))),
     };
     let subject = subject(&one.scenario, &one.parameters);
     named(format!("{subject} {} {} outcomes", one.kernel, one.path), &one.configuration, status)
+}
+
+/// One case for each errno and kind of guest, over all cells of the base program.
+fn headline(one: &Headline) -> TestCase {
+    let said = |rate: &Rate| format!("{} of {}", count(rate.count), count(rate.n));
+    let sides = [
+        one.guests.as_ref().map(|guests| (&guests.rate, "in guests")),
+        one.host.as_ref().map(|rate| (rate, "on the host")),
+    ];
+    let sides: Vec<String> =
+        sides.into_iter().flatten().map(|(rate, side)| format!("{} {side}", said(rate))).collect();
+    let words = format!(
+        "{}: difference {}, between {} and {}, corrected p {}",
+        sides.join(" and "),
+        percent(one.difference, Rounding::Nearest),
+        percent(one.low, Rounding::Down),
+        percent(one.high, Rounding::Up),
+        p_value(one.p_adjusted)
+    );
+    let status = match one.verdict {
+        ComparisonVerdict::Differs => failure(&words, "differs"),
+        ComparisonVerdict::DiffersWithinTheMargin => {
+            let margin = percent(one.margin, Rounding::Nearest);
+            failure(&format!("{words}, less than the margin of {margin}"), "differs")
+        }
+        ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
+        ComparisonVerdict::NotEnoughTrials => skipped(&not_enough(one.trials_needed, one.margin, &words)),
+        ComparisonVerdict::Blind if one.host.is_some() && one.guests.is_some() => {
+            skipped("blind: the A/A pair differs")
+        }
+        ComparisonVerdict::Blind => skipped("blind: every cell of one side is blind for it"),
+        ComparisonVerdict::NotRun => skipped("not run: one side has no trials"),
+    };
+    let place = one.guests.as_ref().map_or_else(
+        || "no guests".to_owned(),
+        |guests| {
+            let proxied = if guests.proxied { " (proxied)" } else { "" };
+            format!("{} guests{proxied}", list(&guests.accelerators))
+        },
+    );
+    named(format!("{} over {}", one.errno, list(&one.scenarios)), &place, status)
+}
+
+/// Why two rates are neither the same nor different.
+fn not_enough(needed: Option<u64>, margin: f64, words: &str) -> String {
+    let needed = needed.map(|n| format!("{} a side would do; ", enough(n))).unwrap_or_default();
+    format!("not enough trials for the margin of {}: {needed}{words}", percent(margin, Rounding::Nearest))
 }
 
 fn subject(scenario: &str, parameters: &BTreeMap<String, String>) -> String {

@@ -9,6 +9,8 @@ use rig::analysis::{Conclusion, conclusion};
 use rig::record::format::Witness;
 use rig_protocol::{Errno, Returned, Tally, TcpState};
 
+use rig::record::format::BlockRecord;
+
 use crate::fixture::{BLOCK, Play, sound, turn, unarmed, void};
 
 use Question::{AnyError, Ebadf, Enoent};
@@ -202,6 +204,101 @@ fn a_control_that_does_not_inject_fails_by_its_bounds() {
         let controls = bench.model().controls;
         let one = controls.iter().find(|c| c.control == "closed-descriptor" && c.kernel == "6.1");
         assert_eq!(one.expect("planned").status(), wanted, "{rate} {trials}");
+    }
+}
+
+/// Cuts `n` trials of a block that had returned this before their verdict call returns.
+fn cut(block: &mut BlockRecord, n: u64, returned: Returned) {
+    let tally = &mut block.tally;
+    let outcome = match returned.errno {
+        Some(errno) => errno.to_string(),
+        None => {
+            tally.outcomes.keys().find(|outcome| outcome.starts_with("readable")).cloned().expect("readable")
+        }
+    };
+    *tally.returns.get_mut(&returned).expect("it has these") -= n;
+    *tally.outcomes.get_mut(&outcome).expect("it has these") -= n;
+    *tally.outcomes.entry("connect:deadline".into()).or_default() += n;
+    tally.unreturned += n;
+}
+
+/// 600 of 2,000 trials have a return: they alone bound a rate. 1 - 0.025^(1/600) = 0.006129.
+#[test]
+fn a_trial_that_was_cut_is_in_no_rate() {
+    let mut bench = sound();
+    for index in 0..2 {
+        cut(bench.block(Play::Base, "virtio-tap", "6.1", index), 700, Returned::ONE);
+    }
+    let model = bench.model();
+    let summary = cell(&model, "reset-after-data", "virtio-tap", "6.1");
+    assert_eq!((summary.trials, summary.unreturned), (2_000, 1_400));
+    for question in Question::ALL {
+        let rate = &summary.rates[&question];
+        assert_eq!((rate.count, rate.n), (0, 600), "{question}");
+        assert!((rate.high - 0.006_129_27).abs() < 1e-7, "{rate:?}");
+    }
+    let guests = |errno| {
+        let of = |one: &&rig::analysis::model::Headline| one.errno == errno;
+        model.headlines.iter().find(of).expect("one").guests.clone().expect("played").rate.n
+    };
+    assert_eq!((guests(Enoent), guests(Ebadf)), (2_600, 2_600));
+    let seen = rig::analysis::sightings(&bench.run(), Errno::ENOENT);
+    let place = seen.places.iter().find(|place| place.kernel == "6.1" && place.name.is_empty());
+    assert_eq!(place.map(|place| (place.returned.n, place.later.n)), Some((600, 2_000)));
+    turn(bench.block(Play::Base, "virtio-tap", "6.1", 0), 2, Errno::ENOENT);
+    let alerts = bench.model().alerts;
+    let of = |one: &&rig::analysis::model::Alert| one.errno == "ENOENT" && one.counted;
+    assert_eq!(alerts.iter().find(of).map(|one| (one.count, one.n)), Some((2, 600)));
+}
+
+/// Of a side whose calls all were cut nothing is said, and nobody is called blind.
+#[test]
+fn a_place_without_a_return_says_nothing() {
+    let mut bench = sound();
+    for configuration in [("bare-metal", "host"), ("virtio-tap", "6.1"), ("virtio-tap", "6.12")] {
+        for index in 0..2 {
+            cut(bench.block(Play::Base, configuration.0, configuration.1, index), BLOCK, Returned::ONE);
+        }
+    }
+    let model = bench.model();
+    let said = "ENOENT (scenario reset-after-data): nothing can be said, no measured call has returned.";
+    assert_eq!(model.sentences[0], said);
+    assert_eq!(model.headlines[0].verdict, ComparisonVerdict::NotRun);
+}
+
+#[test]
+fn a_trial_that_was_cut_fails_no_control() {
+    let control = |model: &ReportModel, name: &str| {
+        let of = |one: &&rig::analysis::model::ControlSummary| one.control == name && one.kernel == "6.1";
+        let one = model.controls.iter().find(of).expect("planned");
+        (one.count, one.n, one.status())
+    };
+    let ebadf = Returned::failed(Errno::EBADF);
+    let mut bench = sound();
+    cut(bench.block(Play::ClosedDescriptor, "virtio-tap", "6.1", 0), 300, ebadf);
+    assert_eq!(control(&bench.model(), "closed-descriptor"), (1_700, 1_700, ControlStatus::Passed));
+    // One that returned something else is lost, whatever was cut.
+    let tally = &mut bench.block(Play::ClosedDescriptor, "virtio-tap", "6.1", 1).tally;
+    *tally.returns.get_mut(&ebadf).expect("all of them") -= 1;
+    tally.returns.insert(Returned::ONE, 1);
+    assert_eq!(control(&bench.model(), "closed-descriptor"), (1_699, 1_700, ControlStatus::Failed));
+
+    let enoent = Returned::failed(Errno::ENOENT);
+    for (cut_trials, injected, wanted) in [
+        // The filter was armed in 10, and 3 of these were cut behind that.
+        (3, 10, ControlStatus::Passed),
+        // They were cut before it: 7 of the 10 that were planned.
+        (3, 7, ControlStatus::Passed),
+        // More are missing than were cut.
+        (3, 11, ControlStatus::Failed),
+        (3, 6, ControlStatus::Failed),
+    ] {
+        let mut bench = sound();
+        let block = bench.block(Play::InjectedEnoent, "virtio-tap", "6.1", 0);
+        cut(block, cut_trials, enoent);
+        block.tally.injected.insert(Errno::ENOENT, injected);
+        let (count, n, status) = control(&bench.model(), "injected-enoent");
+        assert_eq!((count, n, status), (17, 1_997, wanted), "{cut_trials} {injected}");
     }
 }
 

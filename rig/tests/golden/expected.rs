@@ -1,7 +1,10 @@
 //! Outcomes that a scenario does not expect: told in every format, and an alert where there are surely more than are tolerated.
 
-use rig::analysis::model::{CellSummary, Expectation, ExpectationStatus, ReportModel};
+use std::collections::BTreeMap;
+
+use rig::analysis::model::{CellSummary, Expectation, ExpectationStatus, Question, ReportModel};
 use rig::analysis::{Conclusion, conclusion};
+use rig_protocol::{Errno, Returned};
 
 use crate::fixture::{BLOCK, Bench, Play, divert, sound};
 use crate::reports::{model, render};
@@ -199,6 +202,35 @@ fn controls_and_races_are_judged_too() {
     let model = bench.model();
     assert_eq!(expectation(&model, Play::Watcher).status, Unexpected, "what its own file does not expect");
     assert_eq!(conclusion(&model), Conclusion::Alert);
+}
+
+/// Its file expects `read:ECONNRESET,EBADF`: the verdict call's EBADF is expected by name, behind what failed before it.
+#[test]
+fn an_errno_that_a_shipped_scenario_expects_is_no_alert() {
+    let scenario = rig::script::Catalogue::embedded().get("double-close").expect("shipped").clone();
+    let script = scenario.resolve(&BTreeMap::new()).expect("its defaults").script;
+    assert_eq!(script.expect, ["read:ECONNRESET,EBADF"]);
+    let mut bench = sound();
+    for (configuration, kernel) in [("bare-metal", "host"), ("virtio-tap", "6.1"), ("virtio-tap", "6.12")] {
+        bench.cell(Play::Base, configuration, kernel).cell.subject.script = script.clone().into();
+        for index in 0..2 {
+            let tally = &mut bench.block(Play::Base, configuration, kernel, index).tally;
+            tally.returns = [(Returned::failed(Errno::EBADF), BLOCK)].into();
+            tally.outcomes = [("read:ECONNRESET,EBADF".to_owned(), BLOCK)].into();
+        }
+    }
+    let model = bench.model();
+    assert_eq!(model.alerts, []);
+    assert_eq!(expectation(&model, Play::Base).status, AsExpected);
+    assert_eq!(cell(&model, Play::Base).rates[&Question::Ebadf].count, 2 * BLOCK);
+    assert_eq!(conclusion(&model), Conclusion::Done);
+    // Another errno of the same call is one.
+    let tally = &mut bench.block(Play::Base, "virtio-tap", "6.12", 0).tally;
+    tally.returns =
+        [(Returned::failed(Errno::EBADF), BLOCK - 2), (Returned::failed(Errno::ENOENT), 2)].into();
+    let alerts = bench.model().alerts;
+    let told: Vec<_> = alerts.iter().map(|one| (one.errno.as_str(), one.count, one.n)).collect();
+    assert_eq!(told, [("ENOENT", 2, 2 * BLOCK)]);
 }
 
 #[test]

@@ -117,12 +117,26 @@ fn localtime_is_told_apart_by_whether_its_file_is_there() {
     assert_eq!(of(LocaltimeFile::Present), Counted { count: 0, n: 2 * BLOCK });
     let said = measured(Errno::ENOENT, &bench);
     let sentence = "ENOENT: select() returned it in 0 of 6,000 calls (at most 0.062 % at 95 %); after localtime() errno held it in 0 of 2,000 \
-                    trials where /etc/localtime is there and 4,000 of 4,000 trials where /etc/localtime is absent.";
+                    trials where /etc/localtime is there and TZ unset and 4,000 of 4,000 trials where /etc/localtime is absent and TZ unset.";
     assert!(said.contains(sentence), "{said}");
     // Where blocks of one cell differ, nothing is said of the file.
     bench.block(Play::Base, "bare-metal", "host", 1).target_hello.as_mut().expect("it spoke").localtime =
         false;
     assert!(sightings(&bench.run(), Errno::ENOENT).after_localtime.contains_key(&LocaltimeFile::Unknown));
+}
+
+#[test]
+fn localtime_with_tz_set_is_told_apart() {
+    let bench = crate::sources::with_timezone();
+    let seen = sightings(&bench.run(), Errno::ENOENT);
+    assert_eq!(seen.after_localtime[&LocaltimeFile::Absent], Counted { count: 2 * BLOCK, n: 2 * BLOCK });
+    assert_eq!(seen.after_localtime_with_timezone, Counted { count: 0, n: 2 * BLOCK });
+    let place = seen.places.iter().find(|place| place.configuration == "virtio-tap-tz").expect("played");
+    assert_eq!(place.timezone.as_deref(), Some("UTC"));
+    let said = measured(Errno::ENOENT, &bench);
+    let sentence = "errno held it in 2,000 of 2,000 trials where /etc/localtime is absent and TZ unset and 0 of 2,000 trials with TZ set.";
+    assert!(said.contains(sentence), "{said}");
+    assert!(said.contains("0 of 2,000 absent, TZ set"), "{said}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Where an errno came from: the kernel's return, errno after a failure, after a success, and after localtime().
 
 use rig::analysis::model::{ErrnoSource, LocaltimeFile, ReportModel, SightingKind};
+use rig::configuration::{Arm, Localtime};
 use rig_protocol::Errno;
 
-use crate::fixture::{BLOCK, Bench, ORDINARY, Play, sound, turn};
+use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, sound, turn};
 use crate::reports::{model, render};
 
 /// Sets what was in the C library's errno in the plain cells of a configuration.
@@ -40,8 +41,7 @@ fn the_four_are_apart_and_say_of_how_many() {
     assert_eq!((&row.seen.stale, &row.seen.log_line), (&named("EAGAIN", 20), &named("ENOENT", 2_000)));
     let text = render(&model, "text");
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line =
-        "virtio-tap 6.1 absent EBADF 30 of 2,000 EBADF 30 of 30 EAGAIN 20 of 1,970 ENOENT 2,000 of 2,000";
+    let line = "virtio-tap 6.1 absent EBADF 30 of 2,000 the same EAGAIN 20 of 1,970 ENOENT 2,000 of 2,000";
     assert!(words.contains(line), "{text}");
 }
 
@@ -57,9 +57,46 @@ fn one_sentence_says_who_set_it_in_how_many_trials() {
     assert_eq!(
         sentence,
         "ENOENT was never returned by the measured call (8,000 calls); localtime(), which a program calls for the time stamp of a log line, left it in errno in \
-         4,000 of 4,000 trials where /etc/localtime is absent (2,000 of 2,000 on the host, 2,000 of 2,000 in guests) and 0 of 2,000 trials where it is there: a log \
-         line with a time stamp then says \"No such file or directory\", whatever the call returned."
+         4,000 of 4,000 trials where /etc/localtime is absent and TZ unset (2,000 of 2,000 on the host, 2,000 of 2,000 in guests) and 0 of 2,000 trials where \
+         /etc/localtime is there and TZ unset: a log line with a time stamp then says \"No such file or directory\", whatever the call returned."
     );
+}
+
+/// Base programs of two guests without the file, the second with TZ set: it does not look for the file.
+pub(crate) fn with_timezone() -> Bench {
+    let mut bench = Bench::new("20261121-201950-1f3a", &ORDINARY[..2]);
+    let mut set = cell(Play::Base, "virtio-tap-tz", "6.1");
+    let target = &mut set.subject.configuration.target;
+    *target = target.in_arm(Arm { localtime: Localtime::Absent, timezone: Some("UTC".into()) });
+    set.id = set.subject.id();
+    bench.plan(set);
+    bench.play_all();
+    leave(&mut bench, "virtio-tap", "6.1", false, Errno::ENOENT);
+    leave(&mut bench, "virtio-tap-tz", "6.1", false, Errno(0));
+    bench
+}
+
+#[test]
+fn where_tz_is_set_the_file_says_nothing() {
+    let model = model(&with_timezone());
+    let timezone = |configuration: &str| row(&model, configuration, "6.1").timezone.as_deref();
+    assert_eq!((timezone("virtio-tap"), timezone("virtio-tap-tz")), (None, Some("UTC")));
+    let sentence = model.sentences.iter().find(|text| text.contains("localtime()")).expect("it is said");
+    let told = "left it in errno in 2,000 of 2,000 trials where /etc/localtime is absent and TZ unset and 0 of 2,000 trials with TZ set: a log";
+    assert!(sentence.contains(told), "{sentence}");
+}
+
+/// Cells of one configuration name and kernel are apart where their arm is another.
+#[test]
+fn arms_are_not_added_up() {
+    let mut bench = with_timezone();
+    for record in &mut bench.record.cells {
+        record.cell.subject.configuration.name = record.cell.subject.configuration.name.replace("-tz", "");
+    }
+    let rows = bench.model().errno_sources;
+    let plain = rows.iter().filter(|row| row.kind == SightingKind::Plain && !row.on_host);
+    let told: Vec<_> = plain.map(|row| (row.timezone.as_deref(), row.log_lines)).collect();
+    assert_eq!(told, [(None, 2_000), (Some("UTC"), 2_000)]);
 }
 
 #[test]

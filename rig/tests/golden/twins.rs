@@ -80,6 +80,20 @@ fn a_pair_fails_at_a_thousandth_over_all_its_questions_and_then_no_comparison_co
     assert!(junit.contains("A/A pair 6.1"), "{junit}");
 }
 
+/// A guest that makes up an outcome for each trial does not weaken the other questions.
+#[test]
+fn the_rarest_outcomes_are_one_question() {
+    let mut bench = with_pair(17);
+    let outcomes = &mut bench.blocks.last_mut().expect("its last block").0.tally.outcomes;
+    for trial in 0..500_u64 {
+        *outcomes.get_mut(LABEL).expect("the usual end") -= 1;
+        outcomes.insert(format!("readable,{trial}"), 1);
+    }
+    let pair = bench.model().again.expect("a pair");
+    // Three errnos, 64 outcomes, and all others together: 438 against 0.
+    assert_eq!((pair.tests, pair.verdict, pair.most.as_deref()), (68, PairVerdict::Failed, Some(LABEL)));
+}
+
 #[test]
 fn a_pair_without_trials_is_not_run_and_blinds_nothing() {
     let mut bench = with_pair(17);
@@ -125,4 +139,14 @@ fn a_guest_is_compared_with_the_host_of_its_arm_and_proven_by_the_controls_of_it
     }
     // Host and guest of one arm found the same.
     assert_eq!(model.cautions, sound().model().cautions);
+    // A guest whose arm the host has not played has nothing to be compared with.
+    bench.record.cells.retain(|record| record.cell.id.0 != ids[0]);
+    let model = bench.model();
+    let of = |c: &&rig::analysis::model::Comparison| c.cell == ids[1];
+    let one = model.comparisons.iter().find(of).expect("it is told");
+    assert_eq!((one.verdict, &one.reason), (ComparisonVerdict::NotRun, &Some(ComparisonReason::NoBaseline)));
+    assert_eq!(
+        rig::analysis::model::told(&one.reason),
+        "no bare-metal cell with this scenario, these parameters, this path, and the same /etc/localtime and TZ"
+    );
 }

@@ -30,7 +30,7 @@ pub struct ControlSummary {
     pub expected_rate: f64,
     /// Number of trials in which the verdict call returned -1 with it; for a negative control, with any errno.
     pub count: u64,
-    /// Number of trials that have an outcome.
+    /// Number of trials whose verdict call returned.
     pub n: u64,
     /// `count / n`, a share of 1; 0 where `n` is 0.
     #[schemars(range(min = 0, max = 1))]

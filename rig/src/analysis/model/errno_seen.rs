@@ -67,6 +67,8 @@ pub struct ErrnoSource {
     pub on_host: bool,
     /// Whether /etc/localtime was there.
     pub localtime_file: LocaltimeFile,
+    /// The environment variable TZ of the targets; null where it was unset. With it localtime() does not look for /etc/localtime.
+    pub timezone: Option<String>,
     /// Number of verdict calls that returned.
     pub calls: u64,
     /// Number of them that returned -1 and after which `errno` was looked at; 0 in records of a format before 2.1.

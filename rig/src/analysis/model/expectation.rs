@@ -32,7 +32,7 @@ pub struct Expectation {
     pub tolerance: Option<f64>,
     /// Why it is known that trials end so, as the matrix says it; null where it says nothing.
     pub known: Option<String>,
-    /// The most frequent of the unexpected outcomes, at most [`Expectation::MOST`], the most frequent first.
+    /// The 3 most frequent of the unexpected outcomes, the most frequent first.
     pub most: Vec<OutcomeCount>,
 }
 

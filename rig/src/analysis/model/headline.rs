@@ -34,12 +34,10 @@ pub struct Headline {
     pub p_adjusted: f64,
     /// The margin by which it is judged, a share of 1 (`run.margins`).
     pub margin: f64,
-    /// What can be said. `blind` where no cell sees it, or the A/A pair differs; `not_run` where one side has no trials.
+    /// What can be said. `blind` where one side has trials and none of its cells sees it, or the A/A pair differs; `not_run` where one side has no trials.
     pub verdict: ComparisonVerdict,
     /// Where there are not enough trials: how many a side would show that the two are the same; otherwise null, and where no number would.
     pub trials_needed: Option<u64>,
-    /// Whether a difference is news.
-    pub alert: bool,
 }
 
 /// How often guests of one kind returned it.

@@ -113,7 +113,7 @@ pub struct Alert {
     pub errno: String,
     /// Number of trials in which the verdict call returned -1 with it.
     pub count: u64,
-    /// Number of trials that have an outcome.
+    /// Number of trials whose verdict call returned.
     pub n: u64,
     /// Lower bound of `count / n`, a share of 1, at the confidence of the run.
     #[schemars(range(min = 0, max = 1))]
@@ -213,9 +213,10 @@ pub struct CellSummary {
     /// add up to `trials`.
     #[schemars(with = "BTreeMap<String, u64>")]
     pub returns: BTreeMap<Returned, u64>,
-    /// Number of trials that their deadline cut while the verdict call was under way: they have an outcome, and no return.
+    /// Number of trials that their deadline cut before the verdict call had returned: they have an outcome, and no return.
     pub unreturned: u64,
-    /// Number of trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas.
+    /// Number of trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas; `NAME:ERRNO` of a step before
+    /// the verdict call's return that failed.
     pub outcomes: BTreeMap<String, u64>,
     /// How many trials ended otherwise than the scenario expects; null where it expects nothing in particular.
     pub expectation: Option<Expectation>,
@@ -236,7 +237,7 @@ pub struct CellSummary {
     pub rates: BTreeMap<Question, Rate>,
     /// Quantiles of durations by what is timed: `call`, the verdict call, and `trial`, a whole trial; no keys for a rehearsed run, whose timings mean nothing.
     pub latency_ns: BTreeMap<String, Quantiles>,
-    /// Number of trials whose verdict call returned -1, or whose outcome the scenario does not expect.
+    /// Number of trials whose outcome the scenario does not expect, or whose verdict call returned a -1 that it does not expect by name.
     pub anomalies: u64,
     /// Number of RST segments, of both directions, that the packet socket next to the target saw; null where nobody watched.
     pub witness_rsts: Option<u64>,
@@ -283,7 +284,7 @@ pub struct OriginCounts {
 pub struct Rate {
     /// Number of trials in which it was so.
     pub count: u64,
-    /// Number of trials that have an outcome.
+    /// Number of trials whose verdict call returned.
     pub n: u64,
     /// Lower bound of `count / n`, a share of 1; 0 where `n` is 0.
     #[schemars(range(min = 0, max = 1))]
@@ -376,7 +377,7 @@ pub enum ComparisonVerdict {
     DiffersWithinTheMargin,
     /// Neither can be said: no difference is shown, and one larger than the margin is not excluded.
     NotEnoughTrials,
-    /// One of the two cells is blind for this errno.
+    /// One of the two cells is blind for this errno, or the A/A pair differs.
     Blind,
     /// One of the two cells has no trial, or there is no bare-metal cell.
     NotRun,

@@ -33,7 +33,8 @@ pub struct OutcomeComparison {
     pub n1: u64,
     /// Number of trials of the virtual cell that have an outcome.
     pub n2: u64,
-    /// Every outcome that was seen in one of the two, the largest difference first; empty where it was not run.
+    /// Every outcome that was seen in one of the two, the largest difference first; empty where it was not run. Beyond the 64 most frequent of both
+    /// they are taken together as `others`.
     pub outcomes: Vec<OutcomeDifference>,
     /// What the tests of `outcomes` take as independent: `trial`.
     pub level: &'static str,
@@ -52,12 +53,13 @@ pub struct OutcomeComparison {
     pub alert: bool,
     /// Why it is known that trials of one of the two cells end otherwise, as the matrix says it; null where it says nothing.
     pub known: Option<String>,
-    /// What can be said: the verdict on the leading outcome.
+    /// What can be said: the verdict on the leading outcome. A difference of single trials is not enough where whole blocks can be tested and show none,
+    /// or where all that makes it lies in one block of several (`not_enough_trials`, with a reason).
     pub verdict: ComparisonVerdict,
     /// Where there are not enough trials: how many a side would show that the leading outcome is as frequent in both; otherwise null, and where no
-    /// number would.
+    /// number would, or more blocks are needed (`reason`).
     pub trials_needed: Option<u64>,
-    /// Why nothing can be said, in words, where it was not run or is blind; otherwise empty.
+    /// Why nothing can be said, in words: where it was not run, is blind, or blocks do not bear out what single trials show; otherwise empty.
     #[serde(serialize_with = "as_words")]
     #[schemars(with = "String")]
     pub reason: Option<ComparisonReason>,
@@ -87,7 +89,7 @@ pub struct OutcomeDifference {
     /// The same, corrected over all outcomes of all comparisons of the report that were run (Holm).
     #[schemars(range(min = 0, max = 1))]
     pub p_adjusted: f64,
-    /// What can be said of this outcome.
+    /// What can be said of this outcome; the blocks have a say as in that of the comparison.
     pub verdict: ComparisonVerdict,
 }
 

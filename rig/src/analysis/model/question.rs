@@ -46,9 +46,9 @@ impl Question {
         }
     }
 
-    /// The same, of all trials.
+    /// The same, of all verdict calls that returned: a trial that was cut before has no answer.
     pub fn count(self, tally: &Tally) -> Count {
-        Count::new(self.hits(tally), tally.trials).unwrap_or(Count::NONE)
+        Count::new(self.hits(tally), tally.returned_calls()).unwrap_or(Count::NONE)
     }
 }
 
@@ -60,7 +60,18 @@ impl fmt::Display for Question {
 
 #[cfg(test)]
 mod tests {
+    use rig_protocol::Returned;
+
     use super::*;
+
+    #[test]
+    fn a_trial_that_was_cut_answers_nothing() {
+        let returns = [(Returned::ONE, 597), (Returned::failed(Errno::EBADF), 3)].into();
+        let tally = Tally { trials: 1_000, unreturned: 400, returns, ..Tally::default() };
+        let of = |question: Question| question.count(&tally);
+        assert_eq!(Question::ALL.map(|question| of(question).trials()), [600; 3]);
+        assert_eq!(Question::ALL.map(|question| of(question).hits()), [3, 0, 3]);
+    }
 
     #[test]
     fn a_question_is_written_as_its_key_and_stands_in_the_order_of_the_keys() {

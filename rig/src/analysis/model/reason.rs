@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use rig_protocol::Errno;
 
-use super::super::words::{Rounding, count, percent, several};
+use super::super::words::{Rounding, count, p_value, percent, several};
 
 /// Why a cell has fewer trials than were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -287,6 +287,18 @@ pub enum ComparisonReason {
     NotRun(ComparedCell, NotRun),
     /// One of the two would not have seen the errno.
     Blind(ComparedCell, Blindness),
+    /// A difference of single trials is shown, and whole blocks of one side differ as much among themselves.
+    BlocksDifferToo {
+        /// The p-value of the test of whole blocks.
+        p_value: f64,
+    },
+    /// A difference of single trials is shown, and all that makes it lies in one block of several: one event, however many trials it hit.
+    OneBlock {
+        /// Number of blocks of that side.
+        blocks: u64,
+        /// Which side it is.
+        of: ComparedCell,
+    },
     /// The two cells of the A/A pair differ, which are the same but for their name: no difference of this run means anything.
     PairDiffers,
 }
@@ -299,10 +311,16 @@ impl Display for ComparisonReason {
         };
         match self {
             Self::NoBaseline => {
-                f.write_str("no bare-metal cell with this scenario, these parameters and this path")
+                f.write_str("no bare-metal cell with this scenario, these parameters, this path, and the same /etc/localtime and TZ")
             }
             Self::NotRun(which, why) => write!(f, "{}{why}", at(which)),
             Self::Blind(which, why) => write!(f, "{}{why}", at(which)),
+            Self::BlocksDifferToo { p_value: p } => {
+                write!(f, "its blocks differ as much among themselves (whole blocks: p {})", p_value(*p))
+            }
+            Self::OneBlock { blocks, of } => {
+                write!(f, "{}all of them in one block of {}", at(of), count(*blocks))
+            }
             Self::PairDiffers => f.write_str("the A/A pair differs"),
         }
     }

@@ -68,7 +68,7 @@ fn unexpected(model: &ReportModel) -> Vec<Item> {
 
 /// Errnos that differ over all cells of the base program.
 fn headlines(model: &ReportModel) -> Vec<Item> {
-    let differ = model.headlines.iter().filter(|one| one.alert && one.verdict.is_difference());
+    let differ = model.headlines.iter().filter(|one| one.verdict.is_difference());
     let item = |one: &Headline| {
         let text = format!(
             "{} over all cells of the base program: {} points (p {})",

@@ -80,13 +80,18 @@ fn verdict_words(headline: &Headline) -> String {
         }
         ComparisonVerdict::NotRun if headline.guests.is_none() => "; no guest was measured".to_owned(),
         ComparisonVerdict::NotRun => "; nothing was measured to compare with".to_owned(),
+        ComparisonVerdict::Blind if headline.host.is_some() != headline.guests.is_some() => {
+            "; the other side is left out: no control proves that it would be seen there".to_owned()
+        }
         ComparisonVerdict::Blind => String::new(),
     }
 }
 
 /// What a log line with a time stamp would say, by whether /etc/localtime is there: one item for each errno.
 fn log_lines(sources: &[ErrnoSource]) -> Vec<Item> {
-    let plain: Vec<&ErrnoSource> = sources.iter().filter(|row| row.kind == SightingKind::Plain).collect();
+    // With TZ set there is no look-up of the file.
+    let is_plain = |row: &&ErrnoSource| row.kind == SightingKind::Plain && row.timezone.is_none();
+    let plain: Vec<&ErrnoSource> = sources.iter().filter(is_plain).collect();
     let errnos: BTreeSet<&String> = plain.iter().flat_map(|row| row.seen.log_line.keys()).collect();
     errnos.into_iter().map(|errno| Item::new(Tone::Mind, "log line", log_line(errno, &plain))).collect()
 }

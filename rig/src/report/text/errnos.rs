@@ -57,11 +57,15 @@ fn add(table: &mut Table, row: &ErrnoSource) {
         LocaltimeFile::Absent => "absent",
         LocaltimeFile::Unknown => "not known",
     };
+    let file = match &row.timezone {
+        None => file.to_owned(),
+        Some(timezone) => format!("{file}, TZ={timezone}"),
+    };
     let name = if row.name.is_empty() { String::new() } else { format!(" ({})", row.name) };
     table.row([
         format!("{}{name}", row.configuration),
         row.kernel.clone(),
-        file.to_owned(),
+        file,
         share(&row.seen.kernel, row.calls),
         if row.seen.libc == row.seen.kernel { same(row.failed) } else { share(&row.seen.libc, row.failed) },
         share(&row.seen.stale, row.succeeded),

@@ -38,6 +38,7 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
     };
     wrap(out, "  ", &format!("{pairs} of cells: {}{tests}", words.join(", ")), 4);
     too_few(out, all);
+    not_shown(out, all);
     differing(out, all);
     blind(out, all);
 }
@@ -45,7 +46,9 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
 /// One line for each configuration and kernel that has too few trials.
 fn too_few(out: &mut String, all: &[OutcomeComparison]) {
     let mut places: BTreeMap<(&str, &str), (usize, Option<u64>)> = BTreeMap::new();
-    for one in all.iter().filter(|one| one.verdict == ComparisonVerdict::NotEnoughTrials) {
+    for one in
+        all.iter().filter(|one| one.verdict == ComparisonVerdict::NotEnoughTrials && one.reason.is_none())
+    {
         let first = (0, one.trials_needed);
         let (n, needed) = places.entry((&one.configuration, &one.kernel)).or_insert(first);
         *n += 1;
@@ -60,6 +63,25 @@ fn too_few(out: &mut String, all: &[OutcomeComparison]) {
             &format!("not enough trials: {configuration} {kernel}, {}; {needed}", several(n, "pair")),
             4,
         );
+    }
+}
+
+/// One line for each pair that differs by its trials, were they independent, and not by its blocks.
+fn not_shown(out: &mut String, all: &[OutcomeComparison]) {
+    for one in all.iter().filter(|one| one.verdict == ComparisonVerdict::NotEnoughTrials) {
+        let (Some(reason), Some(leader)) = (&one.reason, one.leader()) else { continue };
+        let text = format!(
+            "not shown to differ: {} in {} {}: {} in {} of {} trials, {} of {} on the host; {reason}",
+            title(&one.scenario, &one.parameters, &one.path),
+            one.configuration,
+            one.kernel,
+            leader.outcome,
+            count(leader.x2),
+            count(one.n2),
+            count(leader.x1),
+            count(one.n1)
+        );
+        wrap(out, "  ", &text, 4);
     }
 }
 
