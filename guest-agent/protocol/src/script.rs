@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pattern::without_numbers;
-use crate::{Call, Observed, Op, Tally, Timing, Wait, matches_outcome, own_labels};
+use crate::pattern::{DEADLINE, without_numbers};
+use crate::{Call, Observed, Op, Timing, Wait, matches_outcome, own_labels};
 
 /// Which end of the connection a lane runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -164,7 +164,7 @@ impl Script {
         };
         let steps = self.lanes.iter().flat_map(|lane| &lane.steps);
         let steps: usize = steps.map(|step| Self::MOST_STEP_BYTES + time(step)).sum();
-        Self::USUAL_LABEL_BYTES.max(steps + ",".len() + Tally::DEADLINE.len())
+        Self::USUAL_LABEL_BYTES.max(steps + ",".len() + DEADLINE.len())
     }
 
     /// What one step adds to an outcome, besides its word for a time: the longest is `,readable+writable+exceptional` or an operation's name
@@ -315,7 +315,7 @@ mod tests {
             let counted = longest(labels.counted).map(|word| word + "=".len() + u64::MAX.to_string().len());
             let several = "readable+writable+exceptional".len();
             let own = longest(labels.words).max(counted).unwrap_or(0).max(several);
-            let failed = schema.name.len() + ":".len() + errno.max(Tally::DEADLINE.len());
+            let failed = schema.name.len() + ":".len() + errno.max(DEADLINE.len());
             let most = ",".len() + own.max(failed) + ":".len();
             assert!(most <= Script::MOST_STEP_BYTES, "{}: {most}", schema.name);
         }

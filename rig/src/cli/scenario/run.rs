@@ -22,7 +22,7 @@ use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Settings, Subject};
 use crate::path::{PathCounter, PathSpec};
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock};
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, PathRecord, PlannedBlock};
 use crate::runner::Attempt;
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
 
@@ -173,21 +173,7 @@ fn describe(
     if let BlockStatus::Void { reason } = &record.status {
         out.push_str(&format!("VOID: {reason}\n"));
     }
-    if !record.path.mechanisms.is_empty() {
-        out.push_str(&format!("on the way: {}\n", record.path.mechanisms.join("; ")));
-        let acted = record.path.counters.iter().filter(|(name, n)| **n > 0 || PathCounter::is_of_rule(name));
-        for (name, n) in acted {
-            out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
-        }
-    }
-    let late = record.path.counters.iter().filter(|(name, n)| name.ends_with("late.over_10ms") && **n > 0);
-    let late: u64 = late.map(|(_, n)| *n).sum();
-    if late > 0 {
-        out.push_str(&format!(
-            "the path itself was late: {} frames left more than 10 ms after they should have; lower --in-flight, or free the host\n",
-            thousands(late)
-        ));
-    }
+    describe_path(&mut out, &record.path);
     let state = |(state, count): (&u8, &u64)| (rig_protocol::TcpState(*state).name().to_owned(), *count);
     let returned = |(returned, count): (&Returned, &u64)| (returned.to_string(), *count);
     for (title, counts) in [
@@ -216,6 +202,25 @@ fn describe(
     let lanes = &attempt.cell.subject.script.lanes;
     trials.iter().for_each(|trial| out.push_str(&describe_trial(attempt, lanes, trial)));
     out
+}
+
+/// What lay on the way, what it did, and whether it was late itself.
+fn describe_path(out: &mut String, path: &PathRecord) {
+    if !path.mechanisms.is_empty() {
+        out.push_str(&format!("on the way: {}\n", path.mechanisms.join("; ")));
+        let acted = path.counters.iter().filter(|(name, n)| **n > 0 || PathCounter::is_of_rule(name));
+        for (name, n) in acted {
+            out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
+        }
+    }
+    let late = path.counters.iter().filter(|(name, n)| name.ends_with("late.over_10ms") && **n > 0);
+    let late: u64 = late.map(|(_, n)| *n).sum();
+    if late > 0 {
+        out.push_str(&format!(
+            "the path itself was late: {} frames left more than 10 ms after they should have; lower --in-flight, or free the host\n",
+            thousands(late)
+        ));
+    }
 }
 
 fn describe_trial(attempt: &Attempt, lanes: &[Lane], trial: &TrialRecord) -> String {
