@@ -140,11 +140,11 @@ pub(crate) fn a_killed_guest_is_a_void_that_is_tried_again() {
     assert_eq!(second.status, BlockStatus::Complete);
     let cell = run.cells("virtio-tap").remove(0);
     assert_eq!(cell["status"], "complete");
-    assert_eq!((&cell["trials"], &cell["void"]), (&40.into(), &40.into()), "voids stand beside n: {cell}");
-    assert_eq!(cell["void_reasons"][format!("block: {reason}")], 40, "{cell}");
+    assert_eq!((&cell["trials"], &cell["void"]), (&150.into(), &150.into()), "voids stand beside n: {cell}");
+    assert_eq!(cell["void_reasons"][format!("block: {reason}")], 150, "{cell}");
     // The table breaks its lines.
     let text = run.read("report.txt").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains(&format!("void: 40 (block: {reason})")), "{text}");
+    assert!(text.contains(&format!("void: 150 (block: {reason})")), "{text}");
 }
 
 pub(crate) fn a_killed_guest_without_retries_leaves_the_cell_short() {
@@ -164,6 +164,6 @@ pub(crate) fn a_killed_guest_without_retries_leaves_the_cell_short() {
     let run = lab.only_run();
     assert_eq!(run.ended(), Some(true), "the run went on to its end");
     let cell = run.cells("virtio-tap").remove(0);
-    assert_eq!((&cell["status"], &cell["trials"], &cell["void"]), (&"short".into(), &0.into(), &40.into()));
+    assert_eq!((&cell["status"], &cell["trials"], &cell["void"]), (&"short".into(), &0.into(), &150.into()));
     assert!(cell["reason"].as_str().unwrap().contains("guest died"), "{cell}");
 }

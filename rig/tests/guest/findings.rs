@@ -211,7 +211,7 @@ fn every_format_is_one(run: &Recorded) {
     assert!(rows >= cells, "{rows} rows, {cells} cells");
     let junit = quick_junit::Report::deserialize_from_str(&run.read("report.xml")).unwrap();
     let suites: Vec<&str> = junit.test_suites.iter().map(|suite| suite.name.as_str()).collect();
-    assert_eq!(suites, ["cells", "controls", "comparisons", "alerts"]);
+    assert_eq!(suites, ["cells", "controls", "comparisons", "outcomes", "headlines", "alerts"]);
     assert_eq!(junit.test_suites[0].test_cases.len(), cells);
     assert_eq!(junit.failures, 0);
     let prose = run.read("report.txt");
