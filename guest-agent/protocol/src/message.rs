@@ -207,15 +207,7 @@ mod tests {
         };
         assert_eq!(progress.void(), 3);
         let tally = progress.clone().into_tally();
-        let script = Script {
-            name: "s".into(),
-            sockets: vec![],
-            marks: vec![],
-            lanes: vec![],
-            expect: vec![],
-            expect_peer: vec![],
-            deadline_ns: None,
-        };
+        let script = Script { name: "s".into(), ..Script::default() };
         assert_eq!(tally.inconsistency(&script), None);
         assert_eq!(progress.inconsistency(&script, 7), None);
         let changed = |change: fn(&mut Progress)| {

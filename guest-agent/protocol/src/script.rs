@@ -118,7 +118,7 @@ impl Lane {
 }
 
 /// A whole script, ready to be played.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Script {
     /// The scenario's name, for logs.
     pub name: String,

@@ -15,15 +15,7 @@ use crate::record::format::{CaptureWhen, CellRecord, Conduct, Judgement, RunReco
 
 /// A bare-metal cell of ten trials in two blocks, with an empty script.
 pub(super) fn cell(scenario: &str) -> Cell {
-    let script = Script {
-        name: scenario.into(),
-        sockets: vec![],
-        marks: vec![],
-        lanes: vec![],
-        expect: vec![],
-        expect_peer: vec![],
-        deadline_ns: None,
-    };
+    let script = Script { name: scenario.into(), ..Script::default() };
     let subject = Subject {
         scenario: scenario.into(),
         parameters: Default::default(),

@@ -27,15 +27,7 @@ fn hello() -> Hello {
 
 fn assignment(trials: u64) -> Assignment {
     Assignment {
-        script: Script {
-            name: "none".into(),
-            sockets: vec![],
-            marks: vec![],
-            lanes: vec![],
-            expect: vec![],
-            expect_peer: vec![],
-            deadline_ns: None,
-        },
+        script: Script { name: "none".into(), ..Script::default() },
         role: Role::Target { connect: String::new() },
         trials,
         in_flight: 1,
