@@ -4,9 +4,8 @@
 //! Errors: problems with places; they blame the matrix file. Tests: `tests.rs` of this room, `keys/tests.rs`, `tests/diagnostics.rs`.
 
 use super::keys::configuration::{self as keys, Kind};
-use super::read::{required_word, small_or_default, word_or_default};
+use super::read::{read_known, required_word, small_or_default, word_or_default};
 // For `path/`.
-use super::layer::read_known;
 pub(super) use super::read::{check_name, choice, optional};
 use crate::configuration::{Arm, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
 use crate::document::{Findings, Key, Node, Table};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Word};
 use super::keys::file as keys;
-use super::read::{check_errno, check_name, count, fraction, small};
+use super::read::{check_errno, check_name, count, fraction, read_known, small};
 use crate::document::{Findings, Key, Node, Table, Value};
 use crate::script::{self, parse_delay};
 
@@ -150,19 +150,6 @@ fn read_exclude(findings: &mut Findings, table: &Table) -> Option<Exclude> {
 /// What is none of the keys that every scenario or include can have.
 fn is_parameter(name: &str) -> bool {
     name != keys::KNOWN.name && !keys::SIZES.iter().any(|row| row.name == name)
-}
-
-/// `known`, in words.
-pub(super) fn read_known(findings: &mut Findings, table: &Table) -> Option<String> {
-    let node = table.get(keys::KNOWN.name)?;
-    let words = findings.string(node, &keys::KNOWN.quoted())?.trim();
-    if words.is_empty() {
-        findings
-            .report(node.span.clone(), "`known` is wrong", "no reason")
-            .help("it is shown in the report: say in a few words why trials end otherwise here");
-        return None;
-    }
-    Some(words.to_owned())
 }
 
 /// Reads the keys that say how much a cell is run.

@@ -3,6 +3,7 @@
 //! Must not know what a value is for. Units: as the rows say.
 //! Errors: problems at the value, or at the table's name where a key is missing. Tests: `keys/tests.rs`, `tests/diagnostics.rs`.
 
+use super::keys::file::KNOWN;
 use super::keys::{self, KeyRow};
 use crate::document::{Findings, Key, Node, Table, did_you_mean, hint};
 use crate::script;
@@ -125,4 +126,17 @@ pub(super) fn check_name(findings: &mut Findings, key: &Key, what: &str) {
                 "a name is made of letters, digits, `-`, `_` and `.`: it appears in filters and file names",
             );
     }
+}
+
+/// `known`, in words.
+pub(super) fn read_known(findings: &mut Findings, table: &Table) -> Option<String> {
+    let node = table.get(KNOWN.name)?;
+    let words = findings.string(node, &KNOWN.quoted())?.trim();
+    if words.is_empty() {
+        findings
+            .report(node.span.clone(), "`known` is wrong", "no reason")
+            .help("it is shown in the report: say in a few words why trials end otherwise here");
+        return None;
+    }
+    Some(words.to_owned())
 }

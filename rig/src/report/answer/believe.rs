@@ -71,16 +71,9 @@ fn witness(model: &ReportModel) -> Item {
     let watched = played().filter(|cell| cell.witness_rsts.is_some()).count();
     let all = played().count();
     let sum: u64 = played().filter_map(|cell| cell.witness_rsts).fold(0, u64::saturating_add);
+    let resets = several(usize::try_from(sum).unwrap_or(usize::MAX), "reset");
     let tone = if watched == 0 { Tone::Mind } else { Tone::Good };
-    Item::new(
-        tone,
-        "witness",
-        format!("{} on the wire, in {watched} of {}", resets(sum), several(all, "cell")),
-    )
-}
-
-fn resets(n: u64) -> String {
-    if n == 1 { "1 reset".to_owned() } else { format!("{} resets", count(n)) }
+    Item::new(tone, "witness", format!("{resets} on the wire, in {watched} of {}", several(all, "cell")))
 }
 
 /// Trials, those that are void, and cells that are not there.

@@ -4,20 +4,18 @@
 
 use crate::analysis::model::{
     Alert, CellSummary, Comparison, ComparisonVerdict, Expectation, Headline, OutcomeComparison,
-    OutcomeDifference, ReportModel,
+    OutcomeDifference, Question, ReportModel,
 };
 use crate::analysis::words::{Rounding, count, list, p_value, percent_number, several};
 
 use super::screen::{Item, Tone};
 
-const ANY: &str = "any_error";
-
 pub(super) fn items(model: &ReportModel) -> Vec<Item> {
-    let named = |one: &Alert, other: &Alert| {
-        other.errno != ANY && other.cell == one.cell && other.counted == one.counted
-    };
+    let is_any = |one: &Alert| one.errno == Question::AnyError.key();
+    let named =
+        |one: &Alert, other: &Alert| !is_any(other) && other.cell == one.cell && other.counted == one.counted;
     // Any errno, where one is named already, says nothing more.
-    let says_more = |one: &&Alert| one.errno != ANY || !model.alerts.iter().any(|other| named(one, other));
+    let says_more = |one: &&Alert| !is_any(one) || !model.alerts.iter().any(|other| named(one, other));
     let mut items: Vec<Item> = model.alerts.iter().filter(says_more).map(alert).collect();
     items.extend(headlines(model));
     items.extend(outcomes(model));
@@ -50,9 +48,11 @@ fn unexpected(model: &ReportModel) -> Vec<Item> {
     }
     cells.sort_by(|(_, a), (_, b)| b.share.total_cmp(&a.share));
     let mut told: Vec<(&CellSummary, &Expectation, usize)> = Vec::new();
-    let place = |cell: &CellSummary| (cell.scenario.clone(), cell.configuration.clone(), cell.kernel.clone());
+    let same_place = |a: &CellSummary, b: &CellSummary| {
+        (&a.scenario, &a.configuration, &a.kernel) == (&b.scenario, &b.configuration, &b.kernel)
+    };
     for (cell, of) in cells {
-        match told.iter_mut().find(|(known, _, _)| place(known) == place(cell)) {
+        match told.iter_mut().find(|(known, _, _)| same_place(known, cell)) {
             Some((_, _, more)) => *more += 1,
             None => told.push((cell, of, 0)),
         }
