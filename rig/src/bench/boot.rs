@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::network::{self, MTU_BYTES};
 use crate::clock;
 use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
-use crate::image::{GuestKeys, Image, Overlay};
+use crate::image::{GuestKeys, Loaded, Overlay};
 use crate::machine::qemu::argv::DATA_MAC;
 use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan};
 use crate::path::{Addressing, TargetLink};
@@ -30,7 +30,7 @@ pub struct BootKit {
     /// `qemu-system-x86_64`
     pub qemu: PathBuf,
     /// Its kernel and initramfs.
-    pub image: Image,
+    pub loaded: Loaded,
     /// What executes it.
     pub accelerator: Resolved,
 }
@@ -55,7 +55,7 @@ pub(super) fn measure(pace: Pace, kit: &BootKit) -> Result<Findings, BenchError>
     findings.ratio("pc: ready", "q35", pc, q35);
     findings.notes.push(format!(
         "{}, accelerator {} ({}), 1 vCPU, 256 MiB, user networking",
-        kit.image.package,
+        kit.loaded.image.package,
         kit.accelerator.engine.word(),
         kit.accelerator.reason
     ));
@@ -83,8 +83,9 @@ fn plan(
         spec: spec(machine),
         engine: kit.accelerator.engine,
         qemu: kit.qemu.clone(),
-        kernel: kit.image.kernel.clone(),
-        initramfs: kit.image.initramfs.clone(),
+        kernel: kit.loaded.kernel.clone(),
+        release: Some(kit.loaded.image.release.clone()),
+        initramfs: kit.loaded.initramfs.clone(),
         overlay: overlay.to_vec(),
         extra_cmdline: vec![],
         net: GuestNet {
@@ -97,6 +98,7 @@ fn plan(
         taps: vec![],
         socket: None,
         namespace: Some(namespace.map_err(|source| TestbedError::Enter { source })?),
+        life: Some(BOOT_DEADLINE * clock::patience()),
         console_log: logs.join("console.log"),
         qmp_log: logs.join("qmp.jsonl"),
     })

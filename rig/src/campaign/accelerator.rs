@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::configuration::{Accelerator, Engine, Localtime, Resolved};
-use crate::image::{Cache, GuestKeys, Image, Overlay, Recipes, any_built};
+use crate::image::{Cache, GuestKeys, Loaded, Overlay, Recipes, any_built};
 use crate::machine::qemu::ProbeError;
 use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
 use crate::process::QEMU;
@@ -17,7 +17,7 @@ use crate::process::QEMU;
 const REHEARSED_PROBE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// What `auto` stands for, by booting a guest of this image (or from the kept answer of such a boot).
-pub(super) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
+pub(super) async fn accelerator(image: Option<&Loaded>, keys: &GuestKeys) -> Result<Resolved, ProbeError> {
     let Some(image) = image else {
         return Ok(Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() });
     };
@@ -33,10 +33,10 @@ pub(super) async fn accelerator(image: Option<&Image>, keys: &GuestKeys) -> Resu
 pub fn known_accelerator() -> Option<Resolved> {
     let cache = Cache::of_user().ok()?;
     let image = any_built(&cache, &Recipes::default())?;
-    probe::known(&probe_kit(&image, &cache, vec![]))
+    probe::known(&probe_kit(&image.load().ok()?, &cache, vec![]))
 }
 
-fn probe_kit(image: &Image, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
+fn probe_kit(image: &Loaded, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
     ProbeKit {
         qemu: PathBuf::from(QEMU),
         kernel: image.kernel.clone(),

@@ -38,7 +38,8 @@ fn an_image() -> Option<Image> {
 /// The functional probe (or the answer that was kept of it).
 fn boots_under_kvm(image: &Image) -> Result<String, String> {
     let runtime = process::start_runtime().map_err(|error| error.to_string())?;
-    let resolved = runtime.block_on(accelerator(Some(image), &GuestKeys::generate()));
+    let loaded = image.load().map_err(|error| error.to_string())?;
+    let resolved = runtime.block_on(accelerator(Some(&loaded), &GuestKeys::generate()));
     let resolved = resolved.map_err(|error| error.to_string())?;
     match resolved.engine {
         Engine::Kvm => Ok(resolved.reason),

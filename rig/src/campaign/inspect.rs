@@ -16,7 +16,7 @@ use crate::runner::{Inspection, Laboratory};
 use super::accelerator::accelerator;
 use super::error::CampaignError;
 use super::host::{abilities_for, lack};
-use super::laboratory::laboratory;
+use super::laboratory::{laboratory, loaded};
 use super::prepare::images_for;
 
 /// Where the logs of such guests lie, in the cache.
@@ -68,7 +68,8 @@ impl Site {
     /// Nothing executes it, there is no place for its logs, or it does not come up.
     pub async fn boot(self, stop: impl Future<Output = ()>) -> Result<Option<Inspected>, CampaignError> {
         let keys = GuestKeys::generate();
-        let accelerator = accelerator(self.images.values().next(), &keys).await?;
+        let images = loaded(&self.images)?;
+        let accelerator = accelerator(images.values().next(), &keys).await?;
         let unwritable = |cause| CampaignError::LogsUnwritable { folder: self.logs.clone(), cause };
         std::fs::create_dir_all(&self.logs).map_err(unwritable)?;
         let conduct = Conduct {
@@ -78,7 +79,7 @@ impl Site {
             keep_anomalies: 0,
             capture: CaptureWhen::Never,
         };
-        let laboratory = laboratory(&conduct, &self.logs, self.images, accelerator, self.mechanisms, keys)?;
+        let laboratory = laboratory(&conduct, &self.logs, images, accelerator, self.mechanisms, keys)?;
         let inspection = Inspection::begin(&laboratory, &self.cell, stop).await?;
         Ok(inspection.map(|inspection| Inspected { laboratory, inspection }))
     }

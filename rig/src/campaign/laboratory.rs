@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::configuration::Resolved;
-use crate::image::{GuestKeys, Image};
+use crate::image::{GuestKeys, Image, Loaded};
 use crate::path::Mechanisms;
 use crate::process::{self, QEMU};
 use crate::record::format::Conduct;
@@ -23,11 +23,19 @@ fn boot_deadline() -> Duration {
     Duration::from_secs(if clock::is_rehearsed() { 180 } else { 90 })
 }
 
+/// The bytes of these images, each read once.
+///
+/// # Errors
+/// [`CampaignError::Image`]
+pub(super) fn loaded(images: &HashMap<String, Image>) -> Result<HashMap<String, Loaded>, CampaignError> {
+    images.iter().map(|(name, image)| Ok((name.clone(), image.load()?))).collect()
+}
+
 /// Everything that blocks share.
 pub(super) fn laboratory(
     conduct: &Conduct,
     run_dir: &Path,
-    images: HashMap<String, Image>,
+    images: HashMap<String, Loaded>,
     accelerator: Resolved,
     mechanisms: Mechanisms,
     keys: GuestKeys,

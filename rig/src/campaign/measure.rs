@@ -52,7 +52,7 @@ fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Campaign
         Ok(image) => image,
         Err(reason) => return Ok(Err(reason)),
     };
-    let keys = GuestKeys::generate();
-    let accelerator = process::start_runtime()?.block_on(accelerator(Some(&image), &keys))?;
-    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), image, accelerator }))
+    let (keys, loaded) = (GuestKeys::generate(), image.load()?);
+    let accelerator = process::start_runtime()?.block_on(accelerator(Some(&loaded), &keys))?;
+    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), loaded, accelerator }))
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::configuration::{Abilities, Resolved};
 use crate::document::Problems;
-use crate::image::{GuestKeys, Image};
+use crate::image::{GuestKeys, Image, Loaded};
 use crate::matrix::{Matrix, Plan, Selected};
 use crate::record::Writer;
 use crate::record::format::{
@@ -20,7 +20,7 @@ use crate::{agent, clock};
 use super::accelerator::accelerator;
 use super::error::CampaignError;
 use super::host::{lack, lacks};
-use super::laboratory::laboratory;
+use super::laboratory::{laboratory, loaded};
 use super::prepare::{Begin, Prepared};
 
 /// Kept whole of each outcome: so many examples, so many anomalies. Of a block's anomalies the agent keeps no more than
@@ -42,7 +42,8 @@ pub(super) struct Opened {
 pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, CampaignError> {
     let Prepared { run, mut abilities, images } = prepared;
     let keys = GuestKeys::generate();
-    let by_name: BTreeMap<&String, &Image> = images.iter().collect();
+    let loaded = loaded(&images)?;
+    let by_name: BTreeMap<&String, &Loaded> = loaded.iter().collect();
     let accelerator = accelerator(by_name.into_values().next(), &keys).await?;
     abilities.accelerator = Some(accelerator.clone());
     let explain = |cells: &[CellRecord]| match &run.matrix {
@@ -66,7 +67,7 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     };
     let unmet = explain(&record.cells);
     let laboratory =
-        laboratory(&record.conduct, writer.dir(), images, accelerator, abilities.mechanisms, keys)?;
+        laboratory(&record.conduct, writer.dir(), loaded, accelerator, abilities.mechanisms, keys)?;
     Ok(Opened { laboratory, writer, run: record, done, unmet })
 }
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::ImageError;
+use super::loaded::digest_of;
 use super::supply::{PackageId, Step};
 
 /// An image.json of another form is none of ours.
@@ -315,8 +316,7 @@ impl Cache {
 
 /// What identifies an image: the bytes that boot.
 fn digest(manifest: &Manifest) -> String {
-    let both = format!("{} {}", manifest.kernel_sha256, manifest.initramfs_sha256);
-    format!("{:.16x}", Sha256::digest(both))
+    digest_of(&manifest.kernel_sha256, &manifest.initramfs_sha256)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {

@@ -94,6 +94,15 @@ pub enum ImageError {
         /// The package file.
         path: PathBuf,
     },
+    /// The files in the cache are not those that were checked a moment ago.
+    #[error("the image {image} in the cache has changed since it was checked: it is not {digest} any more")]
+    #[diagnostic(help("another program writes in the cache: end it, then `rig image build {image}`"))]
+    Changed {
+        /// Its name.
+        image: String,
+        /// What it was.
+        digest: String,
+    },
     /// A tool of the host is missing or does not start.
     #[error("cannot run {tool}")]
     #[diagnostic(help(
@@ -183,6 +192,7 @@ impl ImageError {
             | Self::NoArchive { .. }
             | Self::Mirror { .. }
             | Self::Corrupt { .. }
+            | Self::Changed { .. }
             | Self::Tool { .. }
             | Self::Deadline { .. }
             | Self::Package(_)
@@ -205,8 +215,9 @@ impl ImageError {
     }
 
     /// For `map_err` on file operations.
-    pub(super) fn disk(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Disk { doing: doing.to_owned(), source }
+    pub(super) fn disk(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Disk { doing, source }
     }
 }
 

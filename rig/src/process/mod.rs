@@ -13,6 +13,7 @@ mod lock;
 mod outer;
 mod program;
 mod runtime;
+mod sealed;
 mod signals;
 mod tail;
 
@@ -23,4 +24,5 @@ pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_ho
 pub use lock::lock;
 pub use program::{NoAnswer, QEMU, find_in_path, find_program, first_line};
 pub use runtime::{RuntimeError, start_runtime};
+pub use sealed::Sealed;
 pub use tail::Tail;

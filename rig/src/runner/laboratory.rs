@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::patience::GRACE;
 use crate::configuration::{Accelerator, Engine, Resolved};
-use crate::image::{GuestKeys, Image};
+use crate::image::{GuestKeys, Loaded};
 use crate::machine::launch_ssh::SshPlan;
 use crate::machine::qemu::{Guest, ProbeError};
 use crate::path::Mechanisms;
@@ -19,8 +20,8 @@ use crate::record::format::CaptureWhen;
 /// What all blocks of a run share.
 #[derive(Debug)]
 pub struct Laboratory {
-    /// Guest images by kernel name.
-    pub images: HashMap<String, Image>,
+    /// Guest images by kernel name, their bytes in hand.
+    pub images: HashMap<String, Loaded>,
     /// What `auto` stands for on this host.
     pub accelerator: Resolved,
     /// What paths can be made with on this host.
@@ -56,6 +57,11 @@ impl Laboratory {
             host_key: self.keys.host_key_blob(),
             private_key: self.keys.user_private_key(),
         }
+    }
+
+    /// How long a guest of a block lives at most; none where there is no block, and a person looks at it.
+    pub(super) fn guest_life(&self) -> Option<Duration> {
+        (!self.block_deadline.is_zero()).then(|| self.boot_deadline + self.block_deadline + GRACE)
     }
 
     /// What executes a guest that asks for `accelerator`.

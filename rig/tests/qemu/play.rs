@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rig::event::Event;
-use rig::image::Image;
 use rig::image::cpio::Archive;
 use rig::machine::launch_ssh::{Abandon, SshPlan, SshSession};
 use rig::matrix::{Cell, Filter, Matrix, Selection};
+use rig::process::Sealed;
 use rig::record::format::{BlockRecord, BlockStatus};
 use rig::runner::{Laboratory, Player, Stopper};
 use tempfile::TempDir;
@@ -49,7 +49,7 @@ impl Scene {
         let qemu = common.private.path().join(QEMU);
         fs_err::os::unix::fs::symlink(program(QEMU), &qemu).unwrap();
         let kernel = image.image.name.clone();
-        let images = HashMap::from([(kernel.clone(), image.image)]);
+        let images = HashMap::from([(kernel.clone(), image.image.load().unwrap())]);
         let laboratory = Laboratory { images, qemu, keys: image.keys, ..common };
         let kernel = format!("kernel={kernel}");
         let words = words.iter().copied().chain([kernel.as_str()]);
@@ -180,10 +180,10 @@ async fn a_nic_lost_in_mid_play_is_the_voids_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_hangs_in_its_boot_is_the_voids_reason() {
-    let mut image = image_or_return!("6.1");
-    let folder = tempfile::tempdir().unwrap();
-    image.image = with_init(&image.image, folder.path(), b"#!/bin/sh\nexec /bin/busybox sleep 1000\n");
-    let mut scene = Scene::new(image);
+    let mut scene = Scene::new(image_or_return!("6.1"));
+    for loaded in scene.laboratory.images.values_mut() {
+        loaded.initramfs = with_init(&loaded.initramfs, b"#!/bin/sh\nexec /bin/busybox sleep 1000\n");
+    }
     scene.laboratory.boot_deadline = Duration::from_secs(5);
     let record = scene.play(MANY, async |_| panic!("no trial is played")).await;
     let reason = reason(&record);
@@ -192,13 +192,12 @@ async fn a_guest_that_hangs_in_its_boot_is_the_voids_reason() {
     support::say(&reason);
 }
 
-/// The image with another init: what comes later in an initramfs replaces what came before.
-fn with_init(image: &Image, folder: &std::path::Path, init: &[u8]) -> Image {
+/// An initramfs with another init: what comes later in one replaces what came before.
+fn with_init(initramfs: &Sealed, init: &[u8]) -> Sealed {
     let mut over = Archive::default();
     over.file("init", 0o755, init);
-    let mut bytes = fs_err::read(&image.initramfs).unwrap();
+    let mut bytes = Vec::new();
+    initramfs.copy_to(&mut bytes).unwrap();
     bytes.extend(over.to_bytes());
-    let initramfs = folder.join("initramfs");
-    fs_err::write(&initramfs, bytes).unwrap();
-    Image { initramfs, ..image.clone() }
+    Sealed::of(bytes.as_slice()).unwrap()
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rig::configuration::Engine;
 use rig::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec};
@@ -61,6 +62,9 @@ pub(crate) struct Bench {
 
 const PORT: u16 = 2222;
 
+/// No test plays with a guest for so long.
+const LIFE: Duration = Duration::from_secs(600);
+
 /// The program that guests run in.
 pub(crate) const QEMU: &str = "qemu-system-x86_64";
 
@@ -94,6 +98,7 @@ impl Bench {
             NicBackend::Tap | NicBackend::TapVhost => self.open_tap(),
             NicBackend::User | NicBackend::Socket => Vec::new(),
         };
+        let loaded = self.image.image.load().unwrap();
         GuestPlan {
             spec: QemuSpec {
                 accelerator: Accelerator::Tcg,
@@ -106,8 +111,9 @@ impl Bench {
             },
             engine: Engine::Tcg,
             qemu: QEMU.into(),
-            kernel: self.image.image.kernel.clone(),
-            initramfs: self.image.image.initramfs.clone(),
+            kernel: loaded.kernel,
+            release: Some(loaded.image.release),
+            initramfs: loaded.initramfs,
             overlay: Overlay::new(&self.image.keys, Localtime::Absent).to_cpio(),
             extra_cmdline: Vec::new(),
             net: GuestNet {
@@ -120,6 +126,7 @@ impl Bench {
             taps,
             socket: None,
             namespace: Some(self.namespace.try_clone().unwrap()),
+            life: Some(LIFE),
             console_log: self.folder.path().join("console.log"),
             qmp_log: self.folder.path().join("qmp.jsonl"),
         }

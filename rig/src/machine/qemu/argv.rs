@@ -8,7 +8,6 @@
 use std::fmt::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
-use std::path::Path;
 
 use crate::configuration::{
     Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,
@@ -63,6 +62,8 @@ pub struct Wiring<'a> {
     pub qmp: RawFd,
     /// One end of a connected stream socket: the first serial port.
     pub console: RawFd,
+    /// A file with the kernel.
+    pub kernel: RawFd,
     /// A file with the whole initramfs.
     pub initramfs: RawFd,
     /// One open tap queue for each queue pair; empty without a tap.
@@ -103,7 +104,6 @@ pub fn kernel_command_line(spec: &QemuSpec, engine: Engine, net: &GuestNet, extr
 pub fn compose(
     spec: &QemuSpec,
     engine: Engine,
-    kernel: &Path,
     net: &GuestNet,
     extra: &[String],
     wiring: &Wiring<'_>,
@@ -132,7 +132,8 @@ pub fn compose(
         Engine::Tcg => argv.option("-accel", "tcg,thread=multi").option("-cpu", "max,la57=off,cx16=off"),
     };
     argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
-    argv.option("-kernel", escaped(kernel));
+    // Both by descriptor: what was checked is what boots. QEMU knows files by names only.
+    argv.option("-kernel", format_args!("/proc/self/fd/{}", wiring.kernel));
     argv.option("-initrd", format_args!("/proc/self/fd/{}", wiring.initramfs));
     argv.option("-append", kernel_command_line(spec, engine, net, extra));
     argv.option("-chardev", format_args!("socket,id=qmp,fd={}", wiring.qmp));
@@ -194,11 +195,6 @@ fn descriptors(name: &str, numbers: &[RawFd]) -> String {
 
 /// QEMU's name of the measured NIC, for `set_link` and for queries.
 pub const DATA_NIC: &str = "data-nic";
-
-/// `-kernel` takes its argument as it is; a path that is not UTF-8 shows its loss in QEMU's own "could not load kernel".
-fn escaped(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
 
 #[derive(Debug, Default)]
 struct Argv(Vec<String>);

@@ -24,9 +24,8 @@ fn net() -> GuestNet {
 fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
     let vhosts: Vec<RawFd> = (30..).take(vhost_descriptors(spec)).collect();
     let socket = (socket_ends(spec) > 0).then_some(25);
-    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, socket, vhosts: &vhosts };
-    let argv =
-        compose(spec, engine, Path::new("/cache/6.1/kernel, with a comma"), &net(), &[], &wiring).unwrap();
+    let wiring = Wiring { qmp: 10, console: 11, kernel: 13, initramfs: 12, taps, socket, vhosts: &vhosts };
+    let argv = compose(spec, engine, &net(), &[], &wiring).unwrap();
     let mut text = String::new();
     for (index, word) in argv.iter().enumerate() {
         let begins = word.starts_with('-');
@@ -74,8 +73,9 @@ fn only_what_differs_differs() {
 fn a_peer_has_a_mac_address_of_its_own() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Socket, 1);
     let net = GuestNet { mac: PEER_MAC, address: Ipv4Addr::new(192, 0, 2, 1), ..net() };
-    let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps: &[], socket: Some(25), vhosts: &[] };
-    let argv = compose(&spec, Engine::Tcg, Path::new("kernel"), &net, &[], &wiring).unwrap().join(" ");
+    let wiring =
+        Wiring { qmp: 10, console: 11, kernel: 13, initramfs: 12, taps: &[], socket: Some(25), vhosts: &[] };
+    let argv = compose(&spec, Engine::Tcg, &net, &[], &wiring).unwrap().join(" ");
     assert!(argv.contains(&format!("rig.data={PEER_MAC},192.0.2.1/24,1500")), "{argv}");
     assert!(argv.contains(&format!("mac={PEER_MAC},romfile=")) && !argv.contains(DATA_MAC), "{argv}");
 }
@@ -124,8 +124,8 @@ fn what_cannot_be_is_refused_before_anything_starts() {
 #[test]
 fn another_number_of_descriptors_is_refused() {
     let refused = |spec: &QemuSpec, taps: &[RawFd], vhosts: &[RawFd]| {
-        let wiring = Wiring { qmp: 10, console: 11, initramfs: 12, taps, socket: None, vhosts };
-        compose(spec, Engine::Tcg, Path::new("kernel"), &net(), &[], &wiring).unwrap_err()
+        let wiring = Wiring { qmp: 10, console: 11, kernel: 13, initramfs: 12, taps, socket: None, vhosts };
+        compose(spec, Engine::Tcg, &net(), &[], &wiring).unwrap_err()
     };
     let mq = spec(NicModel::VirtioNet, NicBackend::Tap, 2);
     assert_eq!(refused(&mq, &[20], &[]), Unsupported::Descriptors { what: "tap", given: 1, wanted: 2 });

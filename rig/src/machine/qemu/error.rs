@@ -152,7 +152,10 @@ pub(super) fn advise(stderr: &str) -> &'static str {
             "Cannot allocate memory",
             "there is less free memory than memory_mib; lower it or run fewer guests at once",
         ),
-        ("could not open kernel file", "`rig image build` makes the image anew"),
+        (
+            "kernel too old",
+            "the image's kernel is none for this machine: `rig image build` makes the image anew",
+        ),
         ("could not load kernel", "`rig image build` makes the image anew"),
         ("could not load initrd", "`rig image build` makes the image anew"),
         ("seccomp", "this qemu is built without its sandbox; use the distribution's"),
@@ -177,7 +180,7 @@ mod tests {
     fn qemus_complaints_have_their_advice() {
         let kvm = "error: failed to set MSR 0x10a to 0xc\nqemu: kvm_buf_set_msrs: Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.";
         assert!(advise(kvm).contains("does not function"));
-        assert!(advise("qemu: could not open kernel file 'x': No such file").contains("image build"));
+        assert!(advise("qemu: linux kernel too old to load a ram disk").contains("image build"));
         assert!(advise("something new").contains("by hand"));
     }
 }

@@ -14,7 +14,7 @@ use std::process::ChildStderr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fs_err::{File, OpenOptions};
+use fs_err::OpenOptions;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use qapi::qmp;
 use serde_json::json;
@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::argv::{self, GuestNet, Wiring};
+use super::confine::{Confinement, Lack, Limits};
 use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
 use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
@@ -33,6 +34,7 @@ use super::spawn::{Launch, Process, send_kill};
 use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
 use super::writer::attach_writers;
 use crate::configuration::{Engine, QemuSpec, check, vhost_descriptors};
+use crate::process::{self, Sealed};
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
 pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
@@ -46,12 +48,14 @@ pub struct GuestPlan {
     pub spec: QemuSpec,
     /// Its accelerator, resolved.
     pub engine: Engine,
-    /// `qemu-system-x86_64`, looked for in PATH if it is no path.
+    /// `qemu-system-x86_64`, looked for if it is no path ([`crate::process::find_program`]).
     pub qemu: PathBuf,
     /// The kernel (bzImage).
-    pub kernel: PathBuf,
+    pub kernel: Sealed,
+    /// What `uname -r` must say in it.
+    pub release: Option<String>,
     /// The image's initramfs.
-    pub initramfs: PathBuf,
+    pub initramfs: Sealed,
     /// A cpio archive (newc, not compressed) that is unpacked over it: this run's keys. May be empty.
     pub overlay: Vec<u8>,
     /// Words to add to the kernel's command line.
@@ -64,6 +68,8 @@ pub struct GuestPlan {
     pub socket: Option<OwnedFd>,
     /// The network namespace in which QEMU runs; none: rig's own.
     pub namespace: Option<OwnedFd>,
+    /// How long it lives at most, its boot included; none: as long as somebody looks at it.
+    pub life: Option<Duration>,
     /// Where the console goes.
     pub console_log: PathBuf,
     /// Where everything said on QMP goes.
@@ -103,6 +109,7 @@ pub struct Guest {
     logs: [LogEnd; 2],
     control_port: u16,
     namespace: Option<Arc<OwnedFd>>,
+    asked_release: Option<String>,
     release: String,
     ready_after: Duration,
     qmp: Option<Qmp>,
@@ -149,7 +156,7 @@ impl Guest {
         let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
             .map_err(GuestError::prepare("the log of the console"))?;
         let logs = [console_log.ender(), qmp_log.ender()];
-        let Fresh { process, stderr, command_line, qmp, console } = Fresh::start(&plan)?;
+        let Fresh { process, stderr, command_line, confined, qmp, console } = Fresh::start(&plan)?;
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
         let killer = process.killer().map_err(spawn_error)?;
         let pid = process.pid();
@@ -179,6 +186,7 @@ impl Guest {
             control_port: plan.net.control_port,
             namespace: plan.namespace.map(Arc::new),
             spec: plan.spec,
+            asked_release: plan.release,
             release: String::new(),
             ready_after: Duration::ZERO,
             qmp: None,
@@ -188,13 +196,13 @@ impl Guest {
             intent,
             supervisor: Some(tokio::spawn(supervise(watched))),
         };
-        Ok((guest, Wires { qmp, qmp_log, events, stderr: hear }))
+        Ok((guest, Wires { qmp, qmp_log, confined, events, stderr: hear }))
     }
 
     /// Speaks to QEMU, then waits for the guest.
     async fn come_up(&mut self, mut wires: Wires) -> Result<String, GuestError> {
         let death = self.death.clone();
-        wires.qmp_log.write("note", &json!({ "command_line": self.command_line }));
+        wires.qmp_log.write("note", &json!({ "command_line": self.command_line, "runs_as": wires.confined }));
         let connect = Qmp::connect(wires.qmp, wires.qmp_log, wires.events, QMP_DEADLINE);
         let qmp = match connect.await {
             Ok(qmp) => qmp,
@@ -242,6 +250,9 @@ impl Guest {
                 "running": running.executable.path.to_string_lossy(),
                 "sha256": running.executable.sha256,
                 "command_line": running.command_line,
+                "uid": running.credentials.uid,
+                "capabilities": running.credentials.capabilities,
+                "environment_bytes": running.credentials.environment_bytes,
             }),
             Err(reason) => json!({ "running": null, "reason": reason }),
         });
@@ -294,6 +305,11 @@ impl Guest {
     /// `uname -r`, as the guest said it.
     pub fn release(&self) -> &str {
         &self.release
+    }
+
+    /// What it must be, as the plan had it.
+    pub fn asked_release(&self) -> Option<&str> {
+        self.asked_release.as_deref()
     }
 
     /// From QEMU's start to the guest's mark.
@@ -457,14 +473,16 @@ struct Fresh {
     process: Process,
     stderr: ChildStderr,
     command_line: Vec<String>,
+    /// As what it runs, in words, and what could not be taken from it.
+    confined: Vec<String>,
     qmp: UnixStream,
     console: UnixStream,
 }
 
 impl Fresh {
     fn start(plan: &GuestPlan) -> Result<Self, GuestError> {
-        let what = format!("the guest's initramfs from {}", plan.initramfs.display());
-        let initramfs = join_initramfs(&plan.initramfs, &plan.overlay).map_err(GuestError::prepare(what))?;
+        let initramfs = join_initramfs(&plan.initramfs, &plan.overlay)
+            .map_err(GuestError::prepare("the guest's initramfs in memory"))?;
         let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
         attach_writers(&qmp).map_err(GuestError::prepare("the socket for qmp"))?;
         let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
@@ -474,24 +492,31 @@ impl Fresh {
         let wiring = Wiring {
             qmp: qmp_far.as_raw_fd(),
             console: console_far.as_raw_fd(),
+            kernel: plan.kernel.as_fd().as_raw_fd(),
             initramfs: initramfs.as_raw_fd(),
             taps: &taps,
             socket: plan.socket.as_ref().map(AsRawFd::as_raw_fd),
             vhosts: &vhost_numbers,
         };
-        let arguments =
-            argv::compose(&plan.spec, plan.engine, &plan.kernel, &plan.net, &plan.extra_cmdline, &wiring)?;
+        let arguments = argv::compose(&plan.spec, plan.engine, &plan.net, &plan.extra_cmdline, &wiring)?;
         let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
         command_line.extend(arguments.iter().cloned());
 
-        let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd(), initramfs.as_fd()];
+        let mut keep: Vec<BorrowedFd<'_>> =
+            vec![qmp_far.as_fd(), console_far.as_fd(), plan.kernel.as_fd(), initramfs.as_fd()];
         keep.extend(plan.taps.iter().chain(&plan.socket).chain(&vhosts).map(AsFd::as_fd));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
-        let launch = Launch { program: plan.qemu.clone().into(), arguments, namespace, keep: &keep };
+        let program = find(&plan.qemu);
+        let (confinement, lacks) = Confinement::of(&program);
+        let mut confined = vec![confinement.describe()];
+        confined.extend(lacks.iter().map(Lack::to_string));
+        let limits = Limits::of(plan.spec.memory_mib, plan.spec.vcpus, plan.life);
+        let launch =
+            Launch { program: program.into(), arguments, namespace, keep: &keep, confinement, limits };
         let (process, stderr) = Process::start(launch)
             .map_err(|source| GuestError::Spawn { program: plan.qemu.display().to_string(), source })?;
         // QEMU's ends are closed here when this returns: it is their only owner, and when it dies the streams end.
-        Ok(Self { process, stderr, command_line, qmp, console })
+        Ok(Self { process, stderr, command_line, confined, qmp, console })
     }
 }
 
@@ -500,8 +525,17 @@ impl Fresh {
 struct Wires {
     qmp: UnixStream,
     qmp_log: JsonLog,
+    confined: Vec<String>,
     events: mpsc::UnboundedSender<super::qmp::QmpEvent>,
     stderr: mpsc::UnboundedReceiver<String>,
+}
+
+/// The program's file, links followed: where it lies decides what can be taken from it. One that is nowhere stays what it is, and its start will say so.
+fn find(program: &Path) -> PathBuf {
+    let named = program.components().count() == 1;
+    let found = program.to_str().filter(|_| named).and_then(process::find_program);
+    let path = found.unwrap_or_else(|| program.to_owned());
+    fs_err::canonicalize(&path).unwrap_or(path)
 }
 
 /// A connected pair: rig's end, and QEMU's.
@@ -531,11 +565,11 @@ fn open_vhosts(spec: &QemuSpec) -> Result<Vec<OwnedFd>, GuestError> {
 /// The image's initramfs with the overlay behind it, in memory: this run's keys never touch a disk.
 ///
 /// The kernel looks for a further archive at the next multiple of 4 bytes and skips zeros before it (init/initramfs.c).
-fn join_initramfs(base: &Path, overlay: &[u8]) -> io::Result<OwnedFd> {
+fn join_initramfs(base: &Sealed, overlay: &[u8]) -> io::Result<OwnedFd> {
     let memory = memfd_create("rig-initramfs", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?;
     let mut joined = std::fs::File::from(memory);
-    let bytes = io::copy(&mut File::open(base)?, &mut joined)?;
-    let padding = bytes.next_multiple_of(4) - bytes;
+    base.copy_to(&mut joined)?;
+    let padding = base.bytes().next_multiple_of(4) - base.bytes();
     joined.write_all(&[0; 4][..usize::try_from(padding).expect("padding is under 4")])?;
     joined.write_all(overlay)?;
     Ok(joined.into())
@@ -549,10 +583,8 @@ mod tests {
 
     #[test]
     fn the_overlay_begins_at_the_next_multiple_of_four() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path().join("base");
         for (bytes, joined) in [("", "over"), ("12345", "12345\0\0\0over"), ("12345678", "12345678over")] {
-            fs_err::write(&base, bytes).unwrap();
+            let base = Sealed::of(bytes.as_bytes()).unwrap();
             let mut file = std::fs::File::from(join_initramfs(&base, b"over").unwrap());
             let mut text = String::new();
             file.rewind().unwrap();

@@ -25,6 +25,35 @@ pub struct Running {
     pub executable: Executable,
     /// Its own name and its arguments, of /proc/PID/cmdline (proc_pid_cmdline(5)). Bytes that are not UTF-8 are replaced.
     pub command_line: Vec<String>,
+    /// What it may do.
+    pub credentials: Credentials,
+}
+
+/// What a process may do, as its /proc folder shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Its effective user, in rig's user namespace.
+    pub uid: u32,
+    /// Its effective capabilities, sixteen hexadecimal digits (proc_pid_status(5)).
+    pub capabilities: String,
+    /// Bytes of the environment that it was started with.
+    pub environment_bytes: usize,
+}
+
+impl Credentials {
+    fn read(folder: &Path) -> io::Result<Self> {
+        let status = fs_err::read_to_string(folder.join("status"))?;
+        let field = |name: &str, word: usize| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.split_whitespace().nth(word)).unwrap_or_default().to_owned()
+        };
+        let uid = field("Uid:", 1).parse();
+        Ok(Self {
+            uid: uid.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+            capabilities: field("CapEff:", 0),
+            environment_bytes: fs_err::read(folder.join("environ"))?.len(),
+        })
+    }
 }
 
 impl Executable {
@@ -54,7 +83,8 @@ impl Running {
         let words = words.strip_suffix(b"\0").unwrap_or(&words);
         let command_line =
             words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        Ok(Self { executable: Executable { path, sha256 }, command_line })
+        let credentials = Credentials::read(&folder)?;
+        Ok(Self { executable: Executable { path, sha256 }, command_line, credentials })
     }
 
     /// Of the process that was found to speak QMP, if one was.
@@ -204,6 +234,8 @@ mod tests {
         assert_eq!(running.command_line[1..], words);
         assert_eq!(running.executable.path, Path::new(&format!("{} (deleted)", program.display())));
         assert_eq!(running.executable.sha256, Executable::of(&real).unwrap().sha256);
+        assert_eq!(running.credentials.uid, nix::unistd::geteuid().as_raw());
+        assert!(running.credentials.environment_bytes > 0 && running.credentials.capabilities.len() == 16);
 
         let gone = Running::of_speaker(Ok(child.id())).await.unwrap_err();
         assert!(gone.contains("cannot be looked at") && gone.contains("exe"), "{gone}");

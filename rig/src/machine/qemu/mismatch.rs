@@ -20,6 +20,14 @@ pub enum Mismatch {
         /// What should.
         asked: Engine,
     },
+    /// Another kernel runs in it.
+    #[error("its console says kernel {found:?}, and the image has {asked:?}")]
+    Release {
+        /// What the console says.
+        found: String,
+        /// What the image's kernel is.
+        asked: String,
+    },
     /// It has another number of processors.
     #[error("it has {found} vcpus, not {asked}")]
     Vcpus {

@@ -7,6 +7,7 @@
 //! Tests: beside the modules; real guests in `tests/qemu.rs`.
 
 pub mod argv;
+mod confine;
 pub mod console;
 mod death;
 mod error;
@@ -23,11 +24,12 @@ pub mod verify;
 mod writer;
 
 pub use argv::GuestNet;
+pub use confine::{Lack, lacks};
 pub use console::ConsoleState;
 pub use death::{Death, DeathKind};
 pub use error::GuestError;
 pub use guest::{Ended, Guest, GuestPlan, LinkState};
-pub use identity::Running;
+pub use identity::{Credentials, Running};
 pub use mismatch::{Mismatch, VhostLack, VhostSigns};
 pub use probe::{ProbeError, ProbeKit};
 pub use program::program;

@@ -22,7 +22,7 @@ use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
 use crate::configuration::{Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
-use crate::process::find_in_path;
+use crate::process::{Sealed, find_in_path};
 
 /// What a probe needs.
 #[derive(Debug, Clone)]
@@ -30,9 +30,9 @@ pub struct ProbeKit {
     /// `qemu-system-x86_64`
     pub qemu: PathBuf,
     /// A kernel that guests really use.
-    pub kernel: PathBuf,
+    pub kernel: Sealed,
     /// Its initramfs; that its init speaks (`rig: ready` or `rig: failed`) is the proof.
-    pub initramfs: PathBuf,
+    pub initramfs: Sealed,
     /// A cpio archive over it; may be empty.
     pub overlay: Vec<u8>,
     /// Where answers are kept (rig's cache).
@@ -233,6 +233,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         engine: Engine::Kvm,
         qemu: kit.qemu.clone(),
         kernel: kit.kernel.clone(),
+        release: None,
         initramfs: kit.initramfs.clone(),
         overlay: kit.overlay.clone(),
         extra_cmdline: match kit.lateness {
@@ -245,6 +246,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         taps: Vec::new(),
         socket: None,
         namespace: None,
+        life: Some(kit.within),
         console_log: logs.join("console.log"),
         qmp_log: logs.join("qmp.jsonl"),
     };
@@ -313,7 +315,10 @@ fn identify(kit: &ProbeKit) -> io::Result<String> {
     let cpu = fs_err::read_to_string("/proc/cpuinfo")?;
     let model = cpu.lines().find(|line| line.starts_with("model name")).unwrap_or("unknown");
     add(model.as_bytes());
-    for file in [&kit.device, &find_program(&kit.qemu), &kit.kernel, &kit.initramfs] {
+    for bytes in [&kit.kernel, &kit.initramfs] {
+        add(bytes.sha256().as_bytes());
+    }
+    for file in [&kit.device, &find_program(&kit.qemu)] {
         let meta = fs_err::metadata(file)?;
         add(file.as_os_str().as_encoded_bytes());
         for number in [meta.ino(), meta.rdev(), meta.len()] {
@@ -346,8 +351,8 @@ mod tests {
         };
         ProbeKit {
             qemu: file("qemu"),
-            kernel: file("kernel"),
-            initramfs: file("initramfs"),
+            kernel: Sealed::of(&b"kernel"[..]).unwrap(),
+            initramfs: Sealed::of(&b"initramfs"[..]).unwrap(),
             overlay: Vec::new(),
             cache: folder.join("cache"),
             within: Duration::from_secs(60),
@@ -412,10 +417,10 @@ mod tests {
     #[test]
     fn another_kernel_is_another_question() {
         let folder = tempfile::tempdir().unwrap();
-        let kit = kit(folder.path(), "/dev/null");
+        let mut kit = kit(folder.path(), "/dev/null");
         let before = identify(&kit).unwrap();
         assert_eq!(identify(&kit).unwrap(), before);
-        fs_err::write(&kit.kernel, "a newer one").unwrap();
+        kit.kernel = Sealed::of(&b"a newer one"[..]).unwrap();
         assert_ne!(identify(&kit).unwrap(), before);
     }
 
@@ -423,7 +428,8 @@ mod tests {
     async fn a_probe_that_cannot_be_made_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let mut kit = kit(folder.path(), "/dev/null");
-        kit.qemu = folder.path().join("kernel");
+        kit.qemu = folder.path().join("no-program");
+        fs_err::write(&kit.qemu, "no program").unwrap();
         let resolved = resolve_by_guest(&kit).await.unwrap();
         assert_eq!(resolved.engine, Engine::Tcg);
         assert!(resolved.reason.starts_with("KVM could not be tried: cannot start"), "{}", resolved.reason);

@@ -19,6 +19,7 @@ use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::confine::{Confinement, Limits};
 use crate::process;
 
 /// What to start.
@@ -30,6 +31,25 @@ pub(super) struct Launch<'a> {
     pub(super) namespace: Option<BorrowedFd<'a>>,
     /// The descriptors that it keeps, under the same numbers.
     pub(super) keep: &'a [BorrowedFd<'a>],
+    /// What is taken from it before it runs.
+    pub(super) confinement: Confinement,
+    /// How much it may take.
+    pub(super) limits: Limits,
+}
+
+#[cfg(test)]
+impl Launch<'_> {
+    /// Another program in QEMU's place, that may take little.
+    pub(super) fn in_qemus_place(program: &str, arguments: &[&str]) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            namespace: None,
+            keep: &[],
+            confinement: Confinement::of(std::path::Path::new(program)).0,
+            limits: Limits { memory_bytes: 64 << 20, cpu_seconds: Some(60) },
+        }
+    }
 }
 
 /// A running process. Dropping it kills it and waits for its end.
@@ -45,11 +65,17 @@ impl Process {
     pub(super) fn start(launch: Launch<'_>) -> io::Result<(Self, ChildStderr)> {
         let mut command = Command::new(&launch.program);
         command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.env_clear().current_dir("/");
         let keep: Vec<RawFd> = launch.keep.iter().map(AsRawFd::as_raw_fd).collect();
         let namespace = launch.namespace.map(|namespace| namespace.as_raw_fd());
+        let Launch { confinement, limits, .. } = launch;
         // SAFETY: the closure runs between fork and exec and makes system calls only: no allocation, no lock. The descriptors are
         // borrowed for `launch`, which outlives the spawn.
-        unsafe { command.pre_exec(move || before_exec(namespace, &keep)) };
+        unsafe {
+            command.pre_exec(move || {
+                before_exec(namespace, &keep).and_then(|()| confinement.enter(Some(limits)))
+            })
+        };
         let mut child = process::spawn(command)?;
         let stderr = child.stderr.take().expect("standard error was asked to be a pipe");
         match process::open_pidfd(child.id()).and_then(watch_pidfd) {
@@ -150,12 +176,17 @@ mod tests {
     use std::os::fd::{AsFd, FromRawFd};
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
     use std::thread;
 
     use super::*;
 
+    fn launch<'a>(program: &str, arguments: &[&str], keep: &'a [BorrowedFd<'a>]) -> Launch<'a> {
+        Launch { keep, ..Launch::in_qemus_place(program, arguments) }
+    }
+
     fn shell<'a>(script: &str, keep: &'a [BorrowedFd<'a>]) -> Launch<'a> {
-        Launch { program: "sh".into(), arguments: vec!["-c".into(), script.into()], namespace: None, keep }
+        launch("/bin/sh", &["-c", script], keep)
     }
 
     #[tokio::test]
@@ -186,6 +217,85 @@ mod tests {
         assert!(fd >= 0);
         // SAFETY: as above.
         unsafe { OwnedFd::from_raw_fd(fd) }
+    }
+
+    /// What a script says on standard error, and how it ends.
+    async fn said(script: &str) -> (ExitStatus, String) {
+        let (mut process, mut stderr) = Process::start(shell(script, &[])).unwrap();
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        (process.ended().await.unwrap(), text)
+    }
+
+    #[tokio::test]
+    async fn it_is_nobody_without_capabilities_and_without_an_environment() {
+        let (_, text) = said("exec >&2; cat /proc/self/status; wc -c </proc/$$/environ; pwd").await;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        for set in ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:", "CapBnd:"] {
+            assert_eq!(field(set), ["0000000000000000"], "{set} of {text}");
+        }
+        assert_eq!(field("NoNewPrivs:"), ["1"]);
+        if nix::unistd::geteuid().is_root() {
+            let ids = [field("Uid:"), field("Gid:")].concat();
+            assert!(ids.iter().all(|id| (65_000..65_534).contains(&id.parse::<u32>().unwrap())), "{text}");
+        }
+        assert!(text.ends_with("\n0\n/\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn it_writes_to_no_file_system_and_has_three_devices() {
+        let (_, text) = said(
+            "exec >&2; for at in /var/tmp /tmp /run /dev; do touch $at/rig-was-here; done; echo /dev/*; echo >/dev/null && echo on",
+        )
+        .await;
+        let refused = ["Permission denied", "Read-only file system"].map(|why| text.matches(why).count());
+        assert_eq!(refused.iter().sum::<usize>(), 4, "{text}");
+        assert!(!Path::new("/var/tmp/rig-was-here").exists());
+        let devices: Vec<&str> =
+            text.lines().find(|line| line.starts_with("/dev/")).unwrap().split(' ').collect();
+        assert!(
+            devices.iter().all(|device| ["/dev/kvm", "/dev/null", "/dev/urandom"].contains(device)),
+            "{text}"
+        );
+        assert!(text.ends_with("\non\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn memory_over_its_limit_ends_it_and_nobody_else() {
+        // One endless line, which tail keeps.
+        let (status, text) = said("exec >&2; yes | tr -d '\\n' | tail -c +1 | tail; exit $?").await;
+        assert!(!status.success() && text.contains("memory exhausted"), "{status} {text}");
+    }
+
+    #[tokio::test]
+    async fn processor_time_has_an_end() {
+        let limits = Limits { memory_bytes: 64 << 20, cpu_seconds: Some(1) };
+        let (mut process, _stderr) =
+            Process::start(Launch { limits, ..shell("while :; do :; done", &[]) }).unwrap();
+        // The soft limit is the hard one: setrlimit(2).
+        assert_eq!(process.ended().await.unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[tokio::test]
+    async fn a_program_in_a_closed_folder_runs_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = fs_err::canonicalize(folder.path()).unwrap();
+        fs_err::create_dir(folder.join("open")).unwrap();
+        fs_err::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        fs_err::write(folder.join("secret"), "").unwrap();
+        for place in [folder.join("program"), folder.join("open/program")] {
+            fs_err::write(&place, "#!/bin/sh\nls \"${0%/*}\" >&2\n").unwrap();
+            fs_err::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            let (mut process, mut stderr) =
+                Process::start(launch(place.to_str().unwrap(), &[], &[])).unwrap();
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            assert!(process.ended().await.unwrap().success());
+            assert_eq!(text, "program\n", "{}", place.display());
+        }
     }
 
     #[tokio::test]
@@ -252,8 +362,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_program_is_an_error() {
-        let launch =
-            Launch { program: "/nonexistent/qemu".into(), arguments: vec![], namespace: None, keep: &[] };
-        assert_eq!(Process::start(launch).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            Process::start(launch("/nonexistent/qemu", &[], &[])).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

@@ -149,12 +149,7 @@ mod tests {
     }
 
     fn start(script: &str) -> Scene {
-        let launch = Launch {
-            program: "sh".into(),
-            arguments: vec!["-c".into(), script.into()],
-            namespace: None,
-            keep: &[],
-        };
+        let launch = Launch::in_qemus_place("/bin/sh", &["-c", script]);
         let (process, stderr) = Process::start(launch).unwrap();
         let killer = process.killer().unwrap();
         let (events, event_receiver) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! The proof that a guest is what was asked for: its accelerator, its processors, and who really carries its packets.
+//! The proof that a guest is what was asked for: its kernel, its accelerator, its processors, and who really carries its packets.
 //!
 //! vhost-net is believed only on three grounds at once: QEMU holds /dev/vhost-net, QEMU says that vhost is started, and the kernel's
 //! worker for this QEMU exists wherever rig can see one. Must not change anything. Units: counts.
@@ -36,6 +36,12 @@ impl Guest {
     /// # Errors
     /// [`GuestError::NotAsAsked`], [`GuestError::Qmp`]
     pub async fn verify(&self) -> Result<Verified, GuestError> {
+        if let Some(asked) = self.asked_release()
+            && asked != self.release()
+        {
+            let (found, asked) = (self.release().to_owned(), asked.to_owned());
+            return Err(Mismatch::Release { found, asked }.into());
+        }
         let kvm = self.qmp().execute(qmp::query_kvm {}, QMP_DEADLINE).await?;
         let engine = if kvm.enabled { Engine::Kvm } else { Engine::Tcg };
         if engine != self.engine() {

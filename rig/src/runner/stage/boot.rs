@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::error::StageError;
 use crate::configuration::QemuSpec;
-use crate::image::{Image, Overlay};
+use crate::image::{Loaded, Overlay};
 use crate::machine::qemu::argv::{DATA_MAC, PEER_MAC};
 use crate::machine::qemu::{Guest, GuestNet, GuestPlan, Running};
 use crate::path::Addressing;
@@ -88,9 +88,9 @@ pub(super) async fn boot(
     attachment: Attachment,
     record: &mut TargetRecord,
 ) -> Result<Guest, StageError> {
-    let kernel = &attempt.cell.subject.kernel;
-    let image: &Image =
-        laboratory.images.get(kernel).ok_or_else(|| VoidReason::NoImage { kernel: kernel.clone() })?;
+    let name = &attempt.cell.subject.kernel;
+    let Loaded { image, kernel, initramfs } =
+        laboratory.images.get(name).ok_or_else(|| VoidReason::NoImage { kernel: name.clone() })?;
     let engine = laboratory.engine(spec.accelerator)?;
     record.kernel_package.clone_from(&image.package);
     record.console.clone_from(&attachment.console);
@@ -99,8 +99,9 @@ pub(super) async fn boot(
         spec: spec.clone(),
         engine,
         qemu: laboratory.qemu.clone(),
-        kernel: image.kernel.clone(),
-        initramfs: image.initramfs.clone(),
+        kernel: kernel.clone(),
+        release: Some(image.release.clone()),
+        initramfs: initramfs.clone(),
         overlay: Overlay::new(&laboratory.keys, spec.localtime).to_cpio(),
         extra_cmdline: vec![],
         net: GuestNet {
@@ -113,6 +114,7 @@ pub(super) async fn boot(
         taps: attachment.taps,
         socket: attachment.socket,
         namespace: Some(attachment.namespace),
+        life: laboratory.guest_life(),
         console_log: laboratory.results.join(&attachment.console),
         qmp_log: laboratory.results.join(&attachment.qmp),
     };

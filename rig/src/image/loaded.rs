@@ -1,0 +1,75 @@
+//! An image's bytes, read once: what was checked is what boots, whatever becomes of the cache's files meanwhile.
+//!
+//! Must not know who boots them. Units: none. Errors: [`ImageError`], which blames the cache's disk, or whoever writes in it.
+//! Tests: below; booted in `tests/qemu.rs`.
+
+use sha2::{Digest, Sha256};
+
+use super::cache::Image;
+use super::error::ImageError;
+use crate::process::Sealed;
+
+/// An image, and the bytes that every guest of it boots.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it is.
+    pub image: Image,
+    /// Its kernel.
+    pub kernel: Sealed,
+    /// Its base initramfs; an [`Overlay`](super::Overlay) goes behind it.
+    pub initramfs: Sealed,
+}
+
+impl Image {
+    /// Reads both files, each once, and holds what was read against the image's digest.
+    ///
+    /// # Errors
+    /// [`ImageError::Disk`], [`ImageError::Changed`]
+    pub fn load(&self) -> Result<Loaded, ImageError> {
+        let read = |path| {
+            Sealed::read(path).map_err(ImageError::disk(format!("cannot read the image {}", self.name)))
+        };
+        let (kernel, initramfs) = (read(&self.kernel)?, read(&self.initramfs)?);
+        if digest_of(kernel.sha256(), initramfs.sha256()) != self.digest {
+            return Err(ImageError::Changed { image: self.name.clone(), digest: self.digest.clone() });
+        }
+        Ok(Loaded { image: self.clone(), kernel, initramfs })
+    }
+}
+
+/// What identifies an image: the bytes that boot. Of both files' SHA-256.
+pub(super) fn digest_of(kernel_sha256: &str, initramfs_sha256: &str) -> String {
+    format!("{:.16x}", Sha256::digest(format!("{kernel_sha256} {initramfs_sha256}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_changed_since_the_check_is_not_booted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            fs_err::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        let sha256 = |text: &str| format!("{:x}", Sha256::digest(text));
+        let image = Image {
+            name: "6.1".to_owned(),
+            kernel: file("vmlinuz", "kernel"),
+            initramfs: file("initramfs", "files"),
+            release: "6.1.0".to_owned(),
+            package: "linux 6.1".to_owned(),
+            digest: digest_of(&sha256("kernel"), &sha256("files")),
+            bytes: 11,
+            packages: vec![],
+            modules: vec![],
+        };
+        let loaded = image.load().unwrap();
+        assert_eq!(loaded.kernel.sha256(), sha256("kernel"));
+        file("initramfs", "filez");
+        let error = image.load().unwrap_err();
+        assert!(matches!(error, ImageError::Changed { .. }), "{error}");
+        assert_eq!(loaded.initramfs.sha256(), sha256("files"), "what was read before is as it was");
+    }
+}
