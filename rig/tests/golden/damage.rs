@@ -47,7 +47,7 @@ fn finished() -> Finished {
         }
         writer.block(block, trials).expect("written");
     }
-    writer.end(true).expect("ended");
+    writer.end(None).expect("ended");
     let files = files_below(&dir);
     for folder in Layout::FOLDERS {
         assert!(files.iter().any(|file| file.starts_with(folder)), "there is a file in {folder}/");
