@@ -114,7 +114,7 @@ mod tests {
         let id = BlockId("0a1b2c3d4e5f-3".into());
         let mut names = BTreeSet::from_iter(Layout::companions(&id, 1));
         names.insert(Layout::block(&id, 1));
-        assert_eq!(names.len(), 7);
+        assert_eq!(names.len(), 9);
         for name in names {
             assert!(Layout::FOLDERS.iter().any(|folder| name.starts_with(&format!("{folder}/"))), "{name}");
         }

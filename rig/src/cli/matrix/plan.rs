@@ -271,7 +271,7 @@ mod tests {
         let lack = Lack::Tap(Unable::Tap("no such device".to_owned()));
         let reason = |cell: &Cell| (!cell.is_baseline()).then(|| lack.clone());
         let abilities = Host { reason: &reason, auto: Accelerator::Tcg };
-        let text = render(&matrix, selected.clone(), &abilities, Format::Text);
+        let text = render(&matrix, selected.clone(), &abilities, Format::Text, None);
         assert!(
             text.contains(
                 "skipped: virtio-tap (17 cells): no tap: /dev/net/tun cannot make a tap: no such device"
@@ -279,7 +279,8 @@ mod tests {
             "{text}"
         );
         let json: Json =
-            serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
+            serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json, "2/3".parse().ok()))
+                .expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
         assert_eq!(cells.len(), all + 1, "and the second cell of the A/A pair");
         let again = cells.last().expect("some");

@@ -112,7 +112,7 @@ async fn an_interrupted_block_leaves_no_record_and_resume_plays_exactly_the_rest
     let first = drive(&run, &[], false, |a| (a.block.id != third).then_some(BlockStatus::Complete)).await;
     assert_eq!(first.why, Some(Why::Interrupted));
     assert_eq!(first.finished.len(), 2);
-    assert_eq!(first.ended, [false]);
+    assert_eq!(first.ended, [Some("interrupted")]);
     let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(rest.played, run.blocks[2..].iter().map(|b| (b.id.clone(), 1)).collect::<Vec<_>>());
 }
@@ -126,7 +126,7 @@ async fn what_was_seen_of_a_block_that_was_stopped_is_on_the_record_and_resume_p
     let first = drive(&run, &[], true, rule).await;
     assert_eq!(first.why, Some(Why::Deadline), "and not because a block failed");
     assert_eq!(first.finished.last().map(|record| &record.status), Some(&aborted()));
-    assert_eq!((first.finished.len(), first.ended), (2, vec![false]));
+    assert_eq!((first.finished.len(), first.ended), (2, vec![Some("interrupted")]));
     let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(rest.played[0], (second, 2), "an attempt of its own");
     assert_eq!(rest.played.len(), run.blocks.len() - 1);
