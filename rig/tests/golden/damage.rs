@@ -42,7 +42,7 @@ fn finished() -> Finished {
             }
         }
         if place % 3 == 0 {
-            block.captures = vec![Layout::capture(id, attempt)];
+            block.captures = vec![Layout::target_capture(id, attempt)];
             writer.capture(&block.captures[0], b"packets").expect("written");
         }
         writer.block(block, trials).expect("written");

@@ -52,7 +52,7 @@ fn packets_are_written_before_their_block_and_missed_where_they_are_gone() {
     let (block, trials) = (block.clone(), trials.clone());
     let results = tempfile::tempdir().expect("a folder");
     let dir = bench.write(results.path());
-    let file = Layout::capture(&block.id, block.attempt + 1);
+    let file = Layout::target_capture(&block.id, block.attempt + 1);
     let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");
     writer.capture(&file, b"packets").expect("written");
     let attempt = block.attempt + 1;
@@ -69,7 +69,7 @@ fn packets_are_written_before_their_block_and_missed_where_they_are_gone() {
 
     // Written, and never named: the attempt that takes its place has nothing worth keeping.
     let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");
-    let stale = Layout::capture(&block.id, attempt + 1);
+    let stale = Layout::target_capture(&block.id, attempt + 1);
     writer.capture(&stale, b"of an attempt that was cut off").expect("written");
     writer.block(&attempt_at(&block, attempt + 1), &trials).expect("written");
     assert!(!dir.join(&stale).exists());
