@@ -281,7 +281,7 @@ mod tests {
         let controls = cells("quick", &["control=*"]);
         assert!(controls.iter().all(|cell| cell.control.is_some()));
         let parts = parts(&controls, 3);
-        let mut together: Vec<&CellId> = parts.iter().flat_map(|part| ids(part)).collect();
+        let mut together: Vec<&CellId> = parts.iter().flat_map(ids).collect();
         together.sort();
         together.dedup();
         assert_eq!(together, ids(&controls));

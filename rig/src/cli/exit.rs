@@ -39,9 +39,7 @@ impl Exit {
             Self::Done => "done",
             Self::Bug => "a bug in rig",
             Self::Input => "the input is wrong: a file, a flag, a filter, the name of a run",
-            Self::Short => {
-                "something is missing: trials, a control, or a cell that had to be skipped (--deny-skips); or stopped early"
-            }
+            Self::Short => "short: trials, a control or a denied cell are missing, or it was stopped early",
             Self::Testbed => "this machine cannot do it: `rig doctor` says why",
             Self::Alert => "news: an alert, a difference, or outcomes that a scenario does not expect",
             Self::Interrupted => "interrupted; what is recorded is complete up to there",
