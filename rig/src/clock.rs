@@ -4,16 +4,19 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// Now, to the millisecond: `2026-11-21T20:19:50.123Z`.
 pub fn now() -> String {
     format!("{:.3}", Timestamp::now())
 }
 
-/// The id of a run that starts now: `20261121-201950-1f3a`, where the last part comes from its seed.
-pub fn run_id(seed: u64) -> String {
+/// An id for a run that starts now: `20261121-201950-1f3a09c4`. The last part is drawn from the system's randomness and from nothing else: runs that
+/// start in one second on several machines, with one seed, have ids of their own.
+pub fn run_id() -> String {
     let now = Timestamp::now().to_zoned(TimeZone::UTC);
-    format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), seed & 0xffff)
+    format!("{}-{:08x}", now.strftime("%Y%m%d-%H%M%S"), ChaCha8Rng::from_os_rng().next_u32())
 }
 
 /// Set by `rig rehearse` for what runs inside the emulated host.
@@ -33,10 +36,14 @@ pub fn patience() -> u32 {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_run_id_sorts_by_time_and_ends_in_its_seed() {
-        let id = super::run_id(0xdead_1f3a);
-        assert_eq!(id.len(), "20261121-201950-1f3a".len());
-        assert!(id.ends_with("-1f3a"), "{id}");
+    fn ids_of_one_second_differ_and_sort_by_time() {
+        // By chance alone two of them are alike in one of two million such tests.
+        let ids: Vec<String> = (0..64).map(|_| super::run_id()).collect();
+        let different: std::collections::BTreeSet<&String> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.len() == "20261121-201950-1f3a09c4".len()), "{ids:?}");
+        let seconds = |id: &String| id["20261121-".len().."20261121-201950".len()].to_owned();
+        assert!(ids.iter().all(|id| seconds(id).bytes().all(|byte| byte.is_ascii_digit())), "{ids:?}");
         let now = super::now();
         assert!(now.ends_with('Z') && now.contains('T'), "{now}");
     }

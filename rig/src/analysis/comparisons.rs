@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rig_stats::{Count, Probability, detectable, difference, enough_trials, fisher, holm, judge};
 
-use crate::configuration::Arm;
+use crate::matrix::Stratum;
 
 use super::controls::Sight;
 use super::measured::Measured;
@@ -41,13 +41,12 @@ pub(super) fn pairs<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<Pair<'m, 'a>> {
     of_question().filter(|cell| !cell.cell().is_baseline()).map(with_baseline).collect()
 }
 
-/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm.
-pub(super) type Subject<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm);
+/// What a virtual cell shares with its bare-metal cell.
+pub(super) type Subject<'a> = Stratum<'a>;
 
-/// The only place that says which cells belong together.
+/// Cells of one subject belong together.
 pub(super) fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
-    let subject = &cell.cell().subject;
-    (&subject.scenario, &subject.parameters, &subject.path.name, subject.configuration.target.arm())
+    cell.cell().stratum()
 }
 
 /// Before the verdict, which follows once all p-values are known.

@@ -55,6 +55,7 @@ pub(super) fn summarise(
         proxied: subject.configuration.target.proxied(),
         status,
         reason,
+        lack: measured.record.lack.clone(),
         trials: tally.trials,
         trials_wanted: cell.trials,
         void: measured.void(),

@@ -82,6 +82,22 @@ pub fn errno_text(errno: Errno) -> String {
     said.rsplit_once(" (os error").map_or(said.as_str(), |(text, _)| text).to_owned()
 }
 
+/// `130 ms`: a time from a histogram, two digits, as its classes are a sixteenth wide.
+pub fn about_time(ns: u64) -> String {
+    let (unit, value) = match ns {
+        0..1_000 => ("ns", ns as f64),
+        1_000..1_000_000 => ("us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => ("ms", ns as f64 / 1e6),
+        _ => ("s", ns as f64 / 1e9),
+    };
+    if value < 10.0 {
+        let text = format!("{value:.1}");
+        return format!("{} {unit}", text.trim_end_matches(".0"));
+    }
+    let step = 10f64.powi(value.log10().floor() as i32 - 1);
+    format!("{} {unit}", (value / step).round() * step)
+}
+
 /// `1 cell`, `2 cells`
 pub fn several(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n as u64)) }
@@ -112,6 +128,22 @@ pub fn p_value(p: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_a_histogram_has_two_digits() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (7, "7 ns"),
+            (1_534, "1.5 us"),
+            (131_839_000, "130 ms"),
+            (44_600_000, "45 ms"),
+            (996_000_000, "1000 ms"),
+            (3_005_610_000, "3 s"),
+            (127_000_000_000, "130 s"),
+        ] {
+            assert_eq!(about_time(ns), text, "{ns}");
+        }
+    }
 
     #[test]
     fn bounds_are_cut_to_the_side_that_promises_less() {

@@ -19,7 +19,7 @@ pub(super) async fn conduct(
     opened: Opened,
     order: &Order,
     watcher: &mut impl Watcher,
-) -> Result<Option<Why>, CampaignError> {
+) -> Result<(), CampaignError> {
     let Opened { laboratory, writer, run, done, .. } = opened;
     let (events, spine) = unbounded_channel();
     let (stopper, stop) = Stopper::new();
@@ -36,11 +36,10 @@ pub(super) async fn conduct(
     let attempts = run.conduct.retries.saturating_add(1);
     let fail_fast = order.after_void == AfterVoid::Stop;
     let dispatcher = Dispatcher::new(laboratory, events, (stopper.clone(), stop), attempts, fail_fast);
-    let playing = tokio::spawn(async move { dispatcher.run(&run, &done).await });
+    let playing = tokio::spawn(async move { _ = dispatcher.run(&run, &done).await });
     let recorded = consume(spine, writer, &stopper, watcher).await;
-    let why = playing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    recorded?;
-    Ok(why)
+    playing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    Ok(recorded?)
 }
 
 async fn consume(
@@ -66,7 +65,7 @@ fn record(writer: &mut Writer, event: &Event) -> Result<(), RecordError> {
     match event {
         Event::PacketsCaptured { file, bytes, .. } => writer.capture(file, bytes),
         Event::BlockFinished { record, trials, .. } => writer.block(record, trials),
-        Event::RunEnded { complete } => writer.end(*complete),
+        Event::RunEnded { stopped } => writer.end(*stopped),
         Event::RunStarted { .. }
         | Event::BlockStarted { .. }
         | Event::BlockPhase { .. }

@@ -10,10 +10,10 @@ use crate::configuration::{Abilities, Resolved};
 use crate::document::Problems;
 use crate::image::{GuestKeys, Image, Loaded};
 use crate::matrix::{Matrix, Plan, Selected};
-use crate::record::Writer;
 use crate::record::format::{
-    BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, ImageRecord, Judgement, RunRecord,
+    BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, ImageRecord, Judgement, RunRecord, Shard,
 };
+use crate::record::{RecordError, Writer};
 use crate::runner::{Laboratory, environment, schedule};
 use crate::{agent, clock};
 
@@ -51,17 +51,18 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
         None => Problems::default(),
     };
     let (writer, record, done) = match run.begin {
-        Begin::Anew { selected, seed, capture } => {
+        Begin::Anew { selected, seed, capture, shard } => {
             let matrix = run.matrix.as_ref().expect("a new run has its file");
             let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
             let made = Plan::make(cells, &|cell| lack(&abilities, cell));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
-            let draft = draft(matrix, selected, seed, capture, &images);
-            let record = plan(draft, made, &abilities, &accelerator);
+            let shard = shard.map(Shard::from);
+            let draft = RunRecord { shard, ..draft(matrix, selected, seed, capture, &images) };
+            let mut record = plan(draft, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));
             }
-            (Writer::create(results, &record)?, record, vec![])
+            (create(results, &mut record)?, record, vec![])
         }
         Begin::Again { run_dir, .. } => Writer::resume(&run_dir)?,
     };
@@ -69,6 +70,20 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     let laboratory =
         laboratory(&record.conduct, writer.dir(), loaded, accelerator, abilities.mechanisms, keys)?;
     Ok(Opened { laboratory, writer, run: record, done, unmet })
+}
+
+/// A record of its own for the run, whatever else is begun in this second: an id that is taken is not ours.
+fn create(results: &Path, record: &mut RunRecord) -> Result<Writer, RecordError> {
+    const DRAWS: u32 = 8;
+    let mut created = Writer::create(results, record);
+    for _ in 1..DRAWS {
+        if !matches!(created, Err(RecordError::Exists { .. })) {
+            break;
+        }
+        record.id = clock::run_id();
+        created = Writer::create(results, record);
+    }
+    created
 }
 
 /// What is known of a new run before its plan.
@@ -103,7 +118,7 @@ fn draft(
             capture,
         },
         images: images.iter().map(|(name, image)| (name.clone(), image_record(image))).collect(),
-        ..RunRecord::new(clock::run_id(seed))
+        ..RunRecord::new(clock::run_id())
     }
 }
 
@@ -117,9 +132,10 @@ fn image_record(image: &Image) -> ImageRecord {
 
 /// Ready and skipped cells, and the blocks of the ready ones.
 fn plan(draft: RunRecord, plan: Plan, abilities: &Abilities, accelerator: &Resolved) -> RunRecord {
-    let blocks = schedule(plan.ready(), draft.seed);
+    let blocks = schedule(plan.ready(), draft.seed, draft.shard);
     let cells = plan.cells.into_iter().map(|planned| CellRecord {
         cell: planned.cell,
+        lack: planned.skipped.as_ref().map(|lack| lack.word().to_owned()),
         skipped: planned.skipped.map(|lack| lack.to_string()),
     });
     let qemu = abilities.qemu.as_ref().ok();

@@ -20,6 +20,7 @@ use crate::record::{self, Reader};
 use super::error::CampaignError;
 use super::host::{abilities_for, lack};
 use super::order::{NewRun, Order, Work};
+use super::shard::Shard;
 
 /// What an order names, read from disk.
 pub(super) enum Source {
@@ -52,7 +53,7 @@ impl Expanded {
 /// How a run begins.
 pub(super) enum Begin {
     /// From its first block.
-    Anew { selected: Selected, seed: u64, capture: CaptureWhen },
+    Anew { selected: Selected, seed: u64, capture: CaptureWhen, shard: Option<Shard> },
     /// Where it was left.
     Again { run_dir: PathBuf, old: Box<RunRecord> },
 }
@@ -89,12 +90,13 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
             let mut selected = asked.asked.expand(&matrix, filters)?;
             let cells = std::mem::take(&mut selected.cells);
             let cells = match asked.shard {
-                Some(shard) => shard.take(cells),
+                Some(shard) => shard.take(cells).map_err(CampaignError::Input)?,
                 None => cells,
             };
-            let cells = cells.into_iter().map(|cell| CellRecord { cell, skipped: None }).collect();
+            let cells =
+                cells.into_iter().map(|cell| CellRecord { cell, skipped: None, lack: None }).collect();
             let seed = asked.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
-            let begin = Begin::Anew { selected, seed, capture: asked.capture };
+            let begin = Begin::Anew { selected, seed, capture: asked.capture, shard: asked.shard };
             Ok(Expanded { cells, matrix: Some(*matrix), begin })
         }
         Source::Run { run_dir, old } => {

@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 
 use crate::analysis::model::ReportModel;
-use crate::runner::Why;
 
 use super::conduct::conduct;
 use super::enclosed::enclosed_runtime;
@@ -24,8 +23,6 @@ pub struct Ended {
     pub run_dir: PathBuf,
     /// What its report says.
     pub model: ReportModel,
-    /// What ended it before its last block.
-    pub why: Option<Why>,
 }
 
 /// Runs a campaign from its order to the report on disk.
@@ -45,12 +42,12 @@ pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignE
         let mut opened = open(prepared, &order.results).await?;
         watcher.unmet(std::mem::take(&mut opened.unmet));
         let run_dir = opened.writer.dir().to_owned();
-        let why = conduct(opened, order, watcher).await?;
-        Ok::<_, CampaignError>((run_dir, why))
+        conduct(opened, order, watcher).await?;
+        Ok::<_, CampaignError>(run_dir)
     });
     // Blocking threads that still wait for a dead guest must not hold the end up: the enclosure ends them.
     runtime.shutdown_background();
-    let (run_dir, why) = conducted?;
+    let run_dir = conducted?;
     let model = report(&run_dir)?;
-    Ok(Ended { run_dir, model, why })
+    Ok(Ended { run_dir, model })
 }

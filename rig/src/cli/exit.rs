@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use miette::{Diagnostic, Report};
 
+use super::failed_json::{self, Said};
 use super::streams::tell;
 use crate::campaign::{Blame, CampaignError};
 use crate::document::Problems;
 use crate::image::ImageError;
 use crate::record::RecordError;
 
-/// What a script can rely on.
+/// What a script can rely on. The words of a command's help: [`Exit::meaning`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// All asked cells have their trials.
@@ -29,6 +30,21 @@ pub enum Exit {
     Alert = 5,
     /// Interrupted; the record is complete up to there.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// For a command's help.
+    pub(super) fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Bug => "a bug in rig",
+            Self::Input => "the input is wrong: a file, a flag, a filter, the name of a run",
+            Self::Short => "short: trials, a control or a denied cell are missing, or it was stopped early",
+            Self::Testbed => "this machine cannot do it: `rig doctor` says why",
+            Self::Alert => "news: an alert, a difference, or outcomes that a scenario does not expect",
+            Self::Interrupted => "interrupted; what is recorded is complete up to there",
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -85,8 +101,16 @@ impl Failure {
         }
     }
 
-    /// Prints it to standard error and gives the exit code.
+    /// Prints it to standard error, and to standard output as JSON where that was asked for; gives the exit code.
     pub fn print(self) -> ExitCode {
+        if failed_json::is_asked(std::env::args_os()) {
+            let said = |report: &Report| Said {
+                error: report.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "),
+                help: report.help().map(|help| help.to_string()).unwrap_or_default(),
+            };
+            let problems: Vec<Said> = self.reports.iter().map(said).collect();
+            failed_json::print(self.exit as u8, &problems);
+        }
         self.show();
         self.exit.into()
     }

@@ -10,7 +10,9 @@ mod clean;
 mod completions;
 mod doctor;
 mod exit;
+mod exit_codes;
 mod explain;
+mod failed_json;
 mod guest;
 mod image;
 mod matrix;
@@ -21,11 +23,12 @@ mod scenario;
 mod screen;
 mod setup;
 mod signals;
+mod skips;
 mod streams;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
 
@@ -69,17 +72,31 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+/// Help and version are not failures; everything else is wrong input (exit code 2, as clap itself has it).
+fn refuse(error: &clap::Error) -> ExitCode {
+    let code = if error.use_stderr() { Exit::Input } else { Exit::Done };
+    if code == Exit::Input && failed_json::is_asked(std::env::args_os()) {
+        let text = error.render().to_string();
+        let (what, help) = text.trim_end().split_once("\n\n").unwrap_or((text.trim_end(), ""));
+        let what = what.strip_prefix("error: ").unwrap_or(what);
+        failed_json::print(
+            code as u8,
+            &[failed_json::Said { error: what.to_owned(), help: help.to_owned() }],
+        );
+    }
+    // Nothing can be done for a user whose terminal is gone.
+    let _ = error.print();
+    code.into()
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut program = exit_codes::explained(Arguments::command());
+    let matches = program.try_get_matches_from_mut(std::env::args_os());
+    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match arguments.map_err(|error| error.format(&mut program)) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are not failures; everything else is wrong input (exit code 2, as clap itself has it).
-            let code = if error.use_stderr() { Exit::Input } else { Exit::Done };
-            // Nothing can be done for a user whose terminal is gone.
-            let _ = error.print();
-            return code.into();
-        }
+        Err(error) => return refuse(&error),
     };
     let result = match arguments.command {
         Command::Setup(arguments) => setup::run(arguments),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 
 use super::output::print;
+use super::skips::DeniedSkips;
 use super::{Exit, Failure, screen};
-use crate::analysis::model::ReportModel;
+use crate::analysis::model::{ReportModel, Stopped};
 use crate::analysis::{self, Conclusion};
 use crate::campaign::{read_report, write_reports};
 use crate::record;
@@ -32,6 +33,19 @@ pub(super) struct Arguments {
     results: PathBuf,
     #[arg(long, value_name = "DIR", help = about_output())]
     output: Option<PathBuf>,
+    /// End with the exit code that the run itself has: 0, 3, 5 or 130
+    #[arg(long)]
+    exit_code: bool,
+    /// With --exit-code: 3 where a cell was skipped, as `rig matrix run --deny-skips` has it
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = DeniedSkips::ALL,
+        requires = "exit_code"
+    )]
+    deny_skips: Option<DeniedSkips>,
     /// Print the JSON Schema of report.json, or of another file of a run; needs no run
     #[arg(
         long,
@@ -40,7 +54,7 @@ pub(super) struct Arguments {
         require_equals = true,
         default_missing_value = FileSchema::REPORT.name,
         value_parser = PossibleValuesParser::new(FileSchema::ALL.iter().map(|schema| schema.name)),
-        conflicts_with_all = ["run", "format", "results", "output"]
+        conflicts_with_all = ["run", "format", "results", "output", "exit_code"]
     )]
     schema: Option<String>,
 }
@@ -78,14 +92,21 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             print(&written.iter().map(|path| format!("{}\n", path.display())).collect::<String>())?;
         }
     }
-    Ok(Exit::Done)
+    Ok(if arguments.exit_code { exit_of(&model, arguments.deny_skips.as_ref()) } else { Exit::Done })
 }
 
-/// The exit code of a run that ended by itself and says this. Skipped cells are for the caller (`--deny-skips`).
-pub(in crate::cli) fn exit_of(model: &ReportModel) -> Exit {
-    match analysis::conclusion(model) {
-        Conclusion::Done => Exit::Done,
-        Conclusion::Short => Exit::Short,
-        Conclusion::Alert => Exit::Alert,
+/// The exit code of a run: of what it says, how it ended, and which skipped cells are denied.
+pub(in crate::cli) fn exit_of(model: &ReportModel, denied: Option<&DeniedSkips>) -> Exit {
+    match (model.run.stopped.as_deref().map(Stopped::of), analysis::conclusion(model)) {
+        (Some(Stopped::Interrupted), _) => Exit::Interrupted,
+        (Some(Stopped::Deadline | Stopped::FailFast | Stopped::RecordFailed | Stopped::Other(_)), _) => {
+            Exit::Short
+        }
+        (None, Conclusion::Done | Conclusion::Alert) if denied.is_some_and(|denied| denied.fires(model)) => {
+            Exit::Short
+        }
+        (None, Conclusion::Done) => Exit::Done,
+        (None, Conclusion::Short) => Exit::Short,
+        (None, Conclusion::Alert) => Exit::Alert,
     }
 }

@@ -147,6 +147,45 @@ pub enum AskedBy<'l> {
 }
 
 impl Lack {
+    /// Every word of [`Lack::word`].
+    pub const WORDS: [&'static str; 15] = [
+        "namespaces",
+        "private-etc",
+        "qemu",
+        "unsupported",
+        "qemu-version",
+        "kvm",
+        "tap",
+        "vhost-net",
+        "loopback-of-pair",
+        "path-of-pair",
+        "user-network",
+        "pause-of-host",
+        "haproxy",
+        "nft",
+        "netem",
+    ];
+
+    /// What is lacking, in one word for scripts: it stays the same where the sentence is worded anew.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Namespaces(_) => "namespaces",
+            Self::PrivateEtc(_) => "private-etc",
+            Self::Qemu(_) => "qemu",
+            Self::Unsupported(_) => "unsupported",
+            Self::Datagrams { .. } => "qemu-version",
+            Self::Kvm { .. } => "kvm",
+            Self::Tap(_) => "tap",
+            Self::VhostNet(_) => "vhost-net",
+            Self::LoopbackBetweenGuests { .. } => "loopback-of-pair",
+            Self::NotPlainBetweenGuests { .. } => "path-of-pair",
+            Self::UserNetworking { .. } => "user-network",
+            Self::Pause { .. } => "pause-of-host",
+            Self::HaProxy(_) => "haproxy",
+            Self::Nft { .. } | Self::BridgeConntrack { .. } => "nft",
+            Self::Netem(_) | Self::Bridge { .. } => "netem",
+        }
+    }
     /// What in the matrix file asks for it.
     pub fn asked_by(&self) -> AskedBy<'_> {
         match self {
@@ -168,5 +207,39 @@ impl Lack {
             }
             Self::Netem(_) => AskedBy::Mechanism,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_word_of_the_list_and_every_word_a_reason() {
+        let unable = || Unable::NotAsked;
+        let text = || "x".to_owned();
+        let all = [
+            Lack::Namespaces(unable()),
+            Lack::PrivateEtc(unable()),
+            Lack::Qemu(unable()),
+            Lack::Unsupported(Unsupported::Machine { machine: text() }),
+            Lack::Kvm { reason: text() },
+            Lack::Tap(unable()),
+            Lack::VhostNet(unable()),
+            Lack::Datagrams { version: text() },
+            Lack::LoopbackBetweenGuests { path: text() },
+            Lack::NotPlainBetweenGuests { path: text() },
+            Lack::UserNetworking { part: PathPart::HaProxy, path: text() },
+            Lack::Pause { fault: text() },
+            Lack::HaProxy(unable()),
+            Lack::Nft { rule: text(), why: unable() },
+            Lack::BridgeConntrack { rule: text(), why: unable() },
+            Lack::Netem(unable()),
+            Lack::Bridge { rule: text(), why: unable() },
+        ];
+        let words: BTreeSet<&str> = all.iter().map(Lack::word).collect();
+        assert_eq!(words, BTreeSet::from(Lack::WORDS));
     }
 }

@@ -61,8 +61,8 @@ pub enum Event {
     Interrupted,
     /// Nothing more will come.
     RunEnded {
-        /// Whether all blocks of the plan were played.
-        complete: bool,
+        /// Why before all blocks of the plan were played, as the record says it (`deadline`); none where all were.
+        stopped: Option<&'static str>,
     },
 }
 

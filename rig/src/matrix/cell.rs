@@ -10,7 +10,7 @@ use rig_protocol::{Errno, Op, Script, Side};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Arm, Configuration};
 use crate::path::PathSpec;
 
 /// Hash of a resolved cell: stable when the matrix file is re-ordered, changed when anything that the cell measures changes.
@@ -129,7 +129,16 @@ fn yes() -> bool {
     true
 }
 
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm.
+pub type Stratum<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm);
+
 impl Cell {
+    /// The only place that says which cells are compared: those of one stratum.
+    pub fn stratum(&self) -> Stratum<'_> {
+        let Subject { scenario, parameters, path, configuration, .. } = &self.subject;
+        (scenario, parameters, &path.name, configuration.target.arm())
+    }
+
     /// The smallest cell that measures this: one trial in one block, and nothing known of its scenario but the script.
     pub fn of(subject: Subject) -> Self {
         Self::identified(subject.id(), subject)

@@ -38,20 +38,8 @@ impl Matrix {
     /// The file cannot be read; or all its problems at once, those of the scenario files that it names included.
     pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
         let path = path.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
-        match fs::exists(&path) {
-            Ok(false) if path.as_os_str() == DEFAULT_FILE => {
-                Self::parse("matrix.toml (part of rig)", EMBEDDED, Path::new("."))
-            }
-            Ok(_) | Err(_) => {
-                let text = fs::read_to_string(&path).map_err(|error| {
-                    let mut problem = Problem::new(format!("cannot read {}: {error}", path.display()));
-                    problem.help("--matrix takes the path of a matrix file; without it, ./matrix.toml or rig's own is used");
-                    Problems::from(problem)
-                })?;
-                let folder = path.parent().unwrap_or(Path::new("."));
-                Self::parse(&path.display().to_string(), &text, folder)
-            }
-        }
+        let (name, text) = read(&path)?;
+        Self::parse(&name, &text, path.parent().unwrap_or(Path::new(".")))
     }
 
     /// Verifies the text of a matrix file. Paths of scenario files in it are seen from `folder`.
@@ -98,6 +86,46 @@ impl Matrix {
             verify_crossed(&matrix, &mut findings, root);
         }
         findings.finish(Some(matrix))
+    }
+}
+
+/// The paths of a matrix file, whatever else it holds or lacks: for who wants only a path of it.
+#[derive(Debug)]
+pub struct DeclaredPaths {
+    /// The file's name, for people.
+    pub file: String,
+    /// In the order of the file.
+    pub paths: Vec<PathSpec>,
+}
+
+impl DeclaredPaths {
+    /// Reads them: of `path`, or ./matrix.toml where there is one, or the one that is part of the program.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or has a path that is wrong.
+    pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
+        let (file, text) = read(path.unwrap_or(Path::new(DEFAULT_FILE)))?;
+        let (document, mut findings) = Document::parse(&file, &text)?;
+        findings.refuse_unknown_keys(&document.root, keys::FILE.head, &keys::FILE.names());
+        let paths = named(&mut findings, &document.root, "path", read_path);
+        findings.finish(Some(Self { file, paths: paths.into_iter().map(|path| path.spec).collect() }))
+    }
+}
+
+/// The name and the text of a matrix file: of the program's own where there is none of the usual name.
+fn read(path: &Path) -> Result<(String, String), Problems> {
+    match fs::exists(path) {
+        Ok(false) if path.as_os_str() == DEFAULT_FILE => {
+            Ok(("matrix.toml (part of rig)".to_owned(), EMBEDDED.to_owned()))
+        }
+        Ok(_) | Err(_) => {
+            let text = fs::read_to_string(path).map_err(|error| {
+                let mut problem = Problem::new(format!("cannot read {}: {error}", path.display()));
+                problem.help("--matrix takes the path of a matrix file; without it, ./matrix.toml or rig's own is used");
+                Problems::from(problem)
+            })?;
+            Ok((path.display().to_string(), text))
+        }
     }
 }
 

@@ -26,11 +26,13 @@ mod select;
 mod settings;
 mod verify;
 
-pub use cell::{Cell, CellId, Control, HOST_KERNEL, Subject};
+pub use cell::{Cell, CellId, Control, HOST_KERNEL, Stratum, Subject};
 pub use declared::Matrix;
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
-pub use load::DEFAULT_FILE;
+pub use keys::file::MOST_TRIALS;
+pub use load::{DEFAULT_FILE, DeclaredPaths};
+pub use pace::own_pace;
 pub use path::reference as path_reference;
 pub use plan::{Cost, Plan, PlannedCell, cost_of};
 pub use power::WeakControl;

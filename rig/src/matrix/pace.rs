@@ -13,7 +13,7 @@ const BEGINNING_PER_SECOND: f64 = 200.0;
 /// How many trials of a script are under way at once where nobody says so: [`BEGINNING_PER_SECOND`] for as long as one waits,
 /// at least 8 (a closed loop that small cannot overload anything), at most 1,000. A scenario that names a deadline says that its trials may
 /// wait for as long, whatever it is that they wait for (a connect to nobody takes two minutes), so that counts as their wait.
-pub(super) fn own_pace(script: &Script) -> u32 {
+pub fn own_pace(script: &Script) -> u32 {
     let declared = script.deadline_ns.map_or(Duration::ZERO, Duration::from_nanos);
     let waits = typical_wait(script).max(declared);
     (waits.as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32

@@ -83,9 +83,9 @@ impl Plan {
     /// this machine.
     pub fn cost(&self, auto: Accelerator) -> Cost {
         self.ready().fold(Cost::default(), |mut sum, cell| {
-            sum.blocks += u64::from(cell.blocks);
-            sum.trials += cell.trials;
-            sum.time += cost_of(cell, auto);
+            sum.blocks = sum.blocks.saturating_add(cell.blocks.into());
+            sum.trials = sum.trials.saturating_add(cell.trials);
+            sum.time = sum.time.saturating_add(cost_of(cell, auto));
             sum
         })
     }

@@ -59,6 +59,9 @@ pub enum JournalEntry {
         at: String,
         /// Whether all blocks of the plan were played.
         complete: bool,
+        /// Why it ended before: `interrupted`, `deadline`, `fail_fast`, `record_failed`; null where all blocks were played, and in lines of formats before 2.2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stopped: Option<String>,
     },
 }
 
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_line_is_sealed_as_the_head_of_this_file_says() {
-        let entry = JournalEntry::Ended { at: "t".into(), complete: true };
+        let entry = JournalEntry::Ended { at: "t".into(), complete: true, stopped: None };
         let first = seal(&entry, "");
         let own = br#"{"entry":"ended","at":"t","complete":true}"#;
         assert_eq!(first.sha256, format!("{:x}", Sha256::digest(own)));
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_is_not_sealed_is_told_apart() {
-        let line = seal(&JournalEntry::Ended { at: "t".into(), complete: true }, "").line;
+        let line = seal(&JournalEntry::Ended { at: "t".into(), complete: true, stopped: None }, "").line;
         assert!(unseal(&line[..line.len() - 1]).is_none(), "no line feed");
         assert!(unseal(&line[line.len() - 60..]).is_none(), "too short");
         assert!(unseal(b"").is_none());

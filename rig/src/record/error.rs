@@ -31,7 +31,7 @@ pub enum RecordError {
     /// There is a run of this id already.
     #[error("{} exists already", .dir.display())]
     #[diagnostic(help(
-        "go on with it by `--resume`, or start another run: its id comes from the time and the seed"
+        "it is another run's, and is left alone: start again, or give another folder with --results"
     ))]
     Exists {
         /// The run's folder.

@@ -11,15 +11,18 @@ use crate::matrix::CellId;
 /// The longest name.
 const MOST_BYTES: usize = 64;
 
-/// Name of a block: `<cell id>-<index>`.
+/// Name of a block: `<cell id>-<index>`; of the second shard of a run `<cell id>-s2.<index>`, so that blocks of several shards stay apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct BlockId(pub String);
 
 impl BlockId {
-    /// The name of the `index`-th block of a cell, from 0.
-    pub fn of(cell: &CellId, index: u32) -> Self {
-        Self(format!("{cell}-{index}"))
+    /// The name of the `index`-th block (from 0) that this shard (from 1; none where the run is whole) plays of a cell.
+    pub fn of(cell: &CellId, shard: Option<u32>, index: u32) -> Self {
+        match shard {
+            Some(shard) => Self(format!("{cell}-s{shard}.{index}")),
+            None => Self(format!("{cell}-{index}")),
+        }
     }
 }
 
@@ -57,7 +60,9 @@ mod tests {
     }
 
     #[test]
-    fn a_block_has_its_cells_name_and_a_number() {
-        assert_eq!(BlockId::of(&CellId("0a1b2c3d4e5f".into()), 3).to_string(), "0a1b2c3d4e5f-3");
+    fn a_block_has_its_cells_name_its_shard_and_a_number() {
+        let cell = CellId("0a1b2c3d4e5f".into());
+        assert_eq!(BlockId::of(&cell, None, 3).to_string(), "0a1b2c3d4e5f-3");
+        assert_eq!(BlockId::of(&cell, Some(2), 3).to_string(), "0a1b2c3d4e5f-s2.3");
     }
 }

@@ -86,6 +86,14 @@ impl Journal {
         matches!(self.entries.last(), Some(JournalEntry::Ended { complete: true, .. }))
     }
 
+    /// Why the run ended before all its blocks were played, where it says so.
+    pub(super) fn stopped(&self) -> Option<String> {
+        match self.entries.last() {
+            Some(JournalEntry::Ended { complete: false, stopped, .. }) => stopped.clone(),
+            Some(_) | None => None,
+        }
+    }
+
     /// Where its lines end too early, in words.
     pub(super) fn missing_end(&self) -> Option<String> {
         let what = match self.entries.last() {
@@ -171,6 +179,6 @@ fn read_format_1(line: &[u8]) -> Result<JournalEntry, &'static str> {
         EntryOfFormat1::Block { at, id, attempt, status, file, sha256 } => {
             JournalEntry::Block { at, id, attempt, status, files: BTreeMap::from([(file, sha256)]) }
         }
-        EntryOfFormat1::Ended { at, complete } => JournalEntry::Ended { at, complete },
+        EntryOfFormat1::Ended { at, complete } => JournalEntry::Ended { at, complete, stopped: None },
     })
 }

@@ -64,15 +64,29 @@ impl Layout {
         format!("{}/{id}.{attempt}.jsonl", Self::QMP)
     }
 
-    /// Its packets.
-    pub fn capture(id: &BlockId, attempt: u32) -> String {
+    /// Its packets, next to the target.
+    pub fn target_capture(id: &BlockId, attempt: u32) -> String {
+        format!("{}/{id}.{attempt}.target.pcapng", Self::CAPTURE)
+    }
+
+    /// Its packets, next to the peer.
+    pub fn peer_capture(id: &BlockId, attempt: u32) -> String {
+        format!("{}/{id}.{attempt}.peer.pcapng", Self::CAPTURE)
+    }
+
+    /// Its packets, of both ends in one file: so until format 2.1.
+    pub fn capture_of_both(id: &BlockId, attempt: u32) -> String {
         format!("{}/{id}.{attempt}.pcapng", Self::CAPTURE)
     }
 
+    /// All names that a file of packets can have.
+    pub const CAPTURES: [fn(&BlockId, u32) -> String; 3] =
+        [Self::target_capture, Self::peer_capture, Self::capture_of_both];
+
     /// All files that an attempt can have beside its sums.
-    pub fn companions(id: &BlockId, attempt: u32) -> [String; 6] {
-        [Self::anomalies, Self::capture, Self::console, Self::qmp, Self::peer_console, Self::peer_qmp]
-            .map(|name| name(id, attempt))
+    pub fn companions(id: &BlockId, attempt: u32) -> Vec<String> {
+        let others = [Self::anomalies, Self::console, Self::qmp, Self::peer_console, Self::peer_qmp];
+        Self::CAPTURES.into_iter().chain(others).map(|name| name(id, attempt)).collect()
     }
 }
 
@@ -89,16 +103,18 @@ mod tests {
         assert_eq!(Layout::anomalies(&id, 2), "anomalies/0a1b2c3d4e5f-3.2.jsonl");
         assert_eq!(Layout::peer_console(&id, 2), "console/0a1b2c3d4e5f-3.2.peer.log");
         assert_eq!(Layout::peer_qmp(&id, 2), "qmp/0a1b2c3d4e5f-3.2.peer.jsonl");
-        assert_eq!(Layout::capture(&id, 2), "capture/0a1b2c3d4e5f-3.2.pcapng");
+        assert_eq!(Layout::target_capture(&id, 2), "capture/0a1b2c3d4e5f-3.2.target.pcapng");
+        assert_eq!(Layout::peer_capture(&id, 2), "capture/0a1b2c3d4e5f-3.2.peer.pcapng");
+        assert_eq!(Layout::capture_of_both(&id, 2), "capture/0a1b2c3d4e5f-3.2.pcapng");
         assert_eq!(Layout::report("json"), "report.json");
     }
 
     #[test]
     fn every_file_has_a_name_of_its_own_in_one_of_the_folders() {
         let id = BlockId("0a1b2c3d4e5f-3".into());
-        let mut names = BTreeSet::from(Layout::companions(&id, 1));
+        let mut names = BTreeSet::from_iter(Layout::companions(&id, 1));
         names.insert(Layout::block(&id, 1));
-        assert_eq!(names.len(), 7);
+        assert_eq!(names.len(), 9);
         for name in names {
             assert!(Layout::FOLDERS.iter().any(|folder| name.starts_with(&format!("{folder}/"))), "{name}");
         }

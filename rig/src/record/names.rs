@@ -25,12 +25,13 @@ pub(super) fn wrong_name(run: &RunRecord) -> Option<String> {
             return Some(format!("cells[{place}].id is {:?}, as that of a cell before it", id.0));
         }
     }
+    let shard = run.shard.map(|shard| shard.index);
     let mut blocks: HashSet<&BlockId> = HashSet::new();
     for (place, block) in run.blocks.iter().enumerate() {
         if !cells.contains(&block.cell) {
             return Some(format!("blocks[{place}].cell is {:?}, which is none of its cells", block.cell.0));
         }
-        let right = BlockId::of(&block.cell, block.index);
+        let right = BlockId::of(&block.cell, shard, block.index);
         if block.id != right {
             return Some(format!("blocks[{place}].id is {:?} and not {:?}", block.id.0, right.0));
         }
@@ -63,13 +64,14 @@ pub(super) fn files_named(block: &BlockRecord) -> Vec<(String, &str)> {
 /// The first file in the record of a block that is not what a writer would have named so, in words.
 pub(super) fn wrong_file(block: &BlockRecord) -> Option<String> {
     let (id, attempt) = (&block.id, block.attempt);
+    let captures = Layout::CAPTURES.map(|name| name(id, attempt));
     files_named(block).into_iter().find_map(|(field, file)| {
         let right = match field.as_str() {
             "target.console" => Layout::console(id, attempt),
             "target.qmp" => Layout::qmp(id, attempt),
             "peer.console" => Layout::peer_console(id, attempt),
             "peer.qmp" => Layout::peer_qmp(id, attempt),
-            _ => Layout::capture(id, attempt),
+            _ => captures.iter().find(|name| *name == file).unwrap_or(&captures[0]).clone(),
         };
         (file != right).then(|| format!("{field} is {file:?} and not {right:?}"))
     })

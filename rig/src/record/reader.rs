@@ -33,6 +33,8 @@ pub struct Run {
     pub blocks: Vec<BlockRecord>,
     /// Whether all blocks of the plan were played.
     pub complete: bool,
+    /// Why it ended before, where the journal says it: the words of [`super::JournalEntry::Ended`].
+    pub stopped: Option<String>,
     /// What is damaged or missing, one sentence each, with file names relative to the folder.
     pub cautions: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl Reader {
             record: file.record,
             blocks: counted.into_iter().map(|counted| counted.record).collect(),
             complete: journal.complete(),
+            stopped: journal.stopped(),
             cautions,
         })
     }

@@ -141,7 +141,7 @@ impl Check<'_> {
 
 /// Takes out what a newer version may have added to lists and maps that are checked against what is known.
 fn forget_unknown(block: &mut BlockRecord) {
-    let captures = [Layout::capture(&block.id, block.attempt)];
+    let captures = Layout::CAPTURES.map(|name| name(&block.id, block.attempt));
     block.captures.retain(|file| captures.contains(file));
     for tally in [&mut block.tally, &mut block.peer_tally] {
         tally.latency.retain(|name, _| Tally::LATENCIES.contains(&name.as_str()));

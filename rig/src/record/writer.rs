@@ -123,7 +123,9 @@ impl Writer {
             files.insert(anomalies, sha256_hex(&lines));
         }
         if record.captures.is_empty() {
-            self.folder.remove(&Layout::capture(&record.id, record.attempt))?;
+            for name in Layout::CAPTURES {
+                self.folder.remove(&name(&record.id, record.attempt))?;
+            }
         }
         let file = Layout::block(&record.id, record.attempt);
         let bytes = to_json(record);
@@ -139,12 +141,13 @@ impl Writer {
         })
     }
 
-    /// Records the end of the run. `complete`: whether all blocks of the plan were played.
+    /// Records the end of the run: `stopped` says in a word why its plan is not done; none where all blocks were played.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn end(&mut self, complete: bool) -> Result<(), RecordError> {
-        self.append(&JournalEntry::Ended { at: clock::now(), complete })
+    pub fn end(&mut self, stopped: Option<&str>) -> Result<(), RecordError> {
+        let complete = stopped.is_none();
+        self.append(&JournalEntry::Ended { at: clock::now(), complete, stopped: stopped.map(str::to_owned) })
     }
 
     /// `results/<run-id>`

@@ -8,6 +8,7 @@ mod answer;
 mod csv;
 mod json;
 mod junit;
+mod no_packets;
 mod outcomes;
 mod schema;
 mod status;

@@ -23,7 +23,7 @@ use crate::record::format::{BlockRecord, CaptureWhen};
 use crate::testbed::CapturedPackets;
 use crate::testbed::pcapng::{self, Heading};
 
-/// Hands the packets of a finished block over to the record, if they are worth keeping, and names the file in the block.
+/// Hands the packets of a finished block over to the record, if they are worth keeping, a file for each end, and names the files in the block.
 pub(super) async fn keep(
     laboratory: &Laboratory,
     packets: CapturedPackets,
@@ -37,16 +37,19 @@ pub(super) async fn keep(
     }
     let run = laboratory.results.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (attempt, trials) = (attempt.clone(), trials.to_vec());
+    // As the testbed captures: next to the target, then next to the peer.
+    let ends = [Layout::target_capture, Layout::peer_capture].map(|name| name(&record.id, record.attempt));
     let encode = move || {
         let names = name_trials(&packets, &attempt, &trials);
         let heading = heading(&run, &attempt, &names);
-        pcapng::encode(&packets, &heading, |packet| names.of_packet(packet))
+        let of_point = |point| pcapng::encode(&packets, point, &heading, |packet| names.of_packet(packet));
+        ends.into_iter().enumerate().map(|(point, file)| (file, of_point(point))).collect::<Vec<_>>()
     };
-    let bytes = joined(spawn_blocking(encode).await);
-    let file = Layout::capture(&record.id, record.attempt);
-    record.captures.push(file.clone());
-    // A spine without listeners is a run whose record has failed already.
-    let _ = events.send(Event::PacketsCaptured { block: record.id.clone(), file, bytes });
+    for (file, bytes) in joined(spawn_blocking(encode).await) {
+        record.captures.push(file.clone());
+        // A spine without listeners is a run whose record has failed already.
+        let _ = events.send(Event::PacketsCaptured { block: record.id.clone(), file, bytes });
+    }
 }
 
 fn is_worth_keeping(when: CaptureWhen, control: bool, record: &BlockRecord) -> bool {

@@ -100,7 +100,7 @@ impl<P: Player> Dispatcher<P> {
         if why == Some(Why::Interrupted) {
             self.say(Event::Interrupted);
         }
-        self.say(Event::RunEnded { complete: why.is_none() });
+        self.say(Event::RunEnded { stopped: why.map(Why::word) });
         why
     }
 

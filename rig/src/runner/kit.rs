@@ -43,7 +43,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
 /// The first try at a block of [`cell`].
 pub(super) fn attempt(scenario: &str) -> Attempt {
     let cell = cell(scenario);
-    let block = schedule([&cell], 7).remove(0);
+    let block = schedule([&cell], 7, None).remove(0);
     Attempt { cell, block, attempt: 1 }
 }
 
@@ -60,8 +60,11 @@ pub(super) fn run(cells: &[Cell]) -> RunRecord {
             keep_anomalies: 1,
             capture: CaptureWhen::Never,
         },
-        cells: cells.iter().map(|cell| CellRecord { cell: cell.clone(), skipped: None }).collect(),
-        blocks: schedule(cells, 7),
+        cells: cells
+            .iter()
+            .map(|cell| CellRecord { cell: cell.clone(), skipped: None, lack: None })
+            .collect(),
+        blocks: schedule(cells, 7, None),
         ..RunRecord::new("run".into())
     }
 }

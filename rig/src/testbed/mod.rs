@@ -149,6 +149,8 @@ impl Testbed {
 
     /// Starts to capture packets at both ends: next to the target, and at the peer.
     ///
+    /// Its points are the end next to the target, then the one next to the peer.
+    ///
     /// # Errors
     /// [`TestbedError::Capture`]
     pub fn start_capture(&self) -> Result<Capture, TestbedError> {

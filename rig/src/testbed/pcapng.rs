@@ -16,7 +16,7 @@ use pcap_file::pcapng::blocks::interface_statistics::{InterfaceStatisticsBlock, 
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness};
 
-use super::capture::{CapturedPackets, SNAP_BYTES};
+use super::capture::{CapturedAt, CapturedPackets, SNAP_BYTES};
 use super::packet::{Packet, PacketDirection};
 
 /// What is said of a whole file.
@@ -38,47 +38,54 @@ const RESOLUTION: u8 = 9;
 /// An option's length is a 16-bit number; what is longer than this helps nobody who looks at packets.
 const LONGEST_COMMENT: usize = 1000;
 
-/// The file: heading, interfaces, packets in the order of their times, each with its comment, then each interface's counts.
+/// The file of one point: heading, interface, its packets in the order of their times, each with its comment (by its place among all packets), then the interface's
+/// counts. One interface for each file: programs that follow TCP take a segment that they see at two of them for a retransmission.
 pub fn encode<'a>(
     captured: &CapturedPackets,
+    number: usize,
     heading: &Heading,
     comment: impl Fn(usize) -> Option<&'a str>,
 ) -> Vec<u8> {
     const TAKES_ALL: &str = "a vector takes all, and interfaces come before their packets";
     let mut writer = PcapNgWriter::with_section_header(Vec::new(), section_header(heading)).expect(TAKES_ALL);
-    for point in &captured.points {
-        let options = vec![
-            InterfaceDescriptionOption::IfName(cut(&point.name)),
-            InterfaceDescriptionOption::IfDescription(cut(&point.description)),
-            InterfaceDescriptionOption::IfTsResol(RESOLUTION),
-        ];
-        let block = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: SNAP_BYTES, options };
-        writer.write_pcapng_block(block).expect(TAKES_ALL);
+    let point = &captured.points[number];
+    let options = vec![
+        InterfaceDescriptionOption::IfName(cut(&point.name)),
+        InterfaceDescriptionOption::IfDescription(cut(&point.description)),
+        InterfaceDescriptionOption::IfTsResol(RESOLUTION),
+    ];
+    let block = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen: SNAP_BYTES, options };
+    writer.write_pcapng_block(block).expect(TAKES_ALL);
+    let mut here = 0_u64;
+    for (place, packet) in captured.packets.iter().enumerate().filter(|(_, packet)| packet.point == number) {
+        writer.write_pcapng_block(packet_block(packet, comment(place))).expect(TAKES_ALL);
+        here += 1;
     }
-    for (number, packet) in captured.packets.iter().enumerate() {
-        writer.write_pcapng_block(packet_block(packet, comment(number))).expect(TAKES_ALL);
-    }
-    for (number, point) in captured.points.iter().enumerate() {
-        let here = captured.packets.iter().filter(|packet| packet.point == number).count();
-        let mut options = vec![
-            InterfaceStatisticsOption::IsbStartTime(captured.began_ns),
-            InterfaceStatisticsOption::IsbEndTime(captured.ended_ns),
-            InterfaceStatisticsOption::IsbIfRecv(point.received),
-            InterfaceStatisticsOption::IsbOsDrop(point.dropped + point.given_up),
-            InterfaceStatisticsOption::IsbUsrDeliv(here as u64),
-        ];
-        if point.dropped + point.given_up > 0 {
-            let said = format!(
-                "not here: {} packets for which the kernel had no room, and the first {}, which made room for later ones",
-                point.dropped, point.given_up
-            );
-            options.push(InterfaceStatisticsOption::Comment(said.into()));
-        }
-        let block =
-            InterfaceStatisticsBlock { interface_id: number as u32, timestamp: captured.ended_ns, options };
-        writer.write_pcapng_block(block).expect(TAKES_ALL);
-    }
+    writer.write_pcapng_block(statistics(captured, point, here)).expect(TAKES_ALL);
     writer.into_inner()
+}
+
+/// The counts of a point, of which `here` packets are in the file.
+fn statistics(
+    captured: &CapturedPackets,
+    point: &CapturedAt,
+    here: u64,
+) -> InterfaceStatisticsBlock<'static> {
+    let mut options = vec![
+        InterfaceStatisticsOption::IsbStartTime(captured.began_ns),
+        InterfaceStatisticsOption::IsbEndTime(captured.ended_ns),
+        InterfaceStatisticsOption::IsbIfRecv(point.received),
+        InterfaceStatisticsOption::IsbOsDrop(point.dropped + point.given_up),
+        InterfaceStatisticsOption::IsbUsrDeliv(here),
+    ];
+    if point.dropped + point.given_up > 0 {
+        let said = format!(
+            "not here: {} packets for which the kernel had no room, and the first {}, which made room for later ones",
+            point.dropped, point.given_up
+        );
+        options.push(InterfaceStatisticsOption::Comment(said.into()));
+    }
+    InterfaceStatisticsBlock { interface_id: 0, timestamp: captured.ended_ns, options }
 }
 
 fn section_header(heading: &Heading) -> SectionHeaderBlock<'static> {
@@ -103,7 +110,7 @@ fn packet_block<'a>(packet: &'a Packet, comment: Option<&'a str>) -> EnhancedPac
     let mut options = vec![EnhancedPacketOption::Flags(flags)];
     options.extend(comment.map(|comment| EnhancedPacketOption::Comment(cut(comment))));
     EnhancedPacketBlock {
-        interface_id: packet.point as u32,
+        interface_id: 0,
         timestamp: Duration::from_nanos(packet.time_ns),
         original_len: packet.original_bytes,
         data: Cow::Borrowed(&packet.bytes),
@@ -122,7 +129,6 @@ fn cut(text: &str) -> Cow<'_, str> {
 mod tests {
     use pcap_file::pcapng::{Block, PcapNgReader};
 
-    use super::super::capture::CapturedAt;
     use super::*;
 
     fn captured() -> CapturedPackets {
@@ -161,7 +167,14 @@ mod tests {
             application: "rig 0.1.0".into(),
             comments: vec!["run r".into(), "seed 7".into()],
         };
-        let file = encode(&captured, &heading, |n| (n == 1).then_some("trial 17 (anomaly): readable"));
+        for point in 0..2 {
+            read_back(&captured, point, &heading);
+        }
+    }
+
+    /// The file of a point has its packets, and only those.
+    fn read_back(captured: &CapturedPackets, point: usize, heading: &Heading) {
+        let file = encode(captured, point, heading, |n| (n == 1).then_some("trial 17 (anomaly): readable"));
         let mut reader = PcapNgReader::new(&file[..]).unwrap();
         assert_eq!(
             reader.section().options,
@@ -177,64 +190,67 @@ mod tests {
         while let Some(block) = reader.next_block() {
             blocks.push(block.unwrap().into_owned());
         }
-        let [Block::InterfaceDescription(one), Block::InterfaceDescription(_), rest @ ..] = &blocks[..]
+        let [Block::InterfaceDescription(one), rest @ .., Block::InterfaceStatistics(counts)] = &blocks[..]
         else {
-            panic!("interfaces come first: {blocks:?}")
+            panic!("one interface first, its counts last: {blocks:?}")
         };
+        let name = &captured.points[point].name;
         assert_eq!((one.linktype, one.snaplen), (DataLink::ETHERNET, 256));
         assert_eq!(
             one.options,
             [
-                InterfaceDescriptionOption::IfName("target:tap0".into()),
-                InterfaceDescriptionOption::IfDescription("target:tap0 of a test".into()),
+                InterfaceDescriptionOption::IfName(name.into()),
+                InterfaceDescriptionOption::IfDescription(format!("{name} of a test").into()),
                 InterfaceDescriptionOption::IfTsResol(9),
             ]
         );
-        for (number, (block, packet)) in rest.iter().zip(&captured.packets).enumerate() {
+        let here: Vec<(usize, &Packet)> =
+            captured.packets.iter().enumerate().filter(|(_, packet)| packet.point == point).collect();
+        assert_eq!(rest.len(), here.len());
+        for (block, (number, packet)) in rest.iter().zip(&here) {
             let Block::EnhancedPacket(block) = block else { panic!("no packet: {block:?}") };
-            assert_eq!(block.interface_id as usize, packet.point);
+            assert_eq!(block.interface_id, 0);
             assert_eq!(block.timestamp, Duration::from_nanos(packet.time_ns));
             assert_eq!((&block.data[..], block.original_len), (&packet.bytes[..], 1514));
             let flags = if packet.direction == PacketDirection::In { 1 } else { 2 };
             let mut options = vec![EnhancedPacketOption::Flags(flags)];
-            if number == 1 {
+            if *number == 1 {
                 options.push(EnhancedPacketOption::Comment("trial 17 (anomaly): readable".into()));
             }
             assert_eq!(block.options, options);
         }
-        let [Block::InterfaceStatistics(first), Block::InterfaceStatistics(second)] = &rest[3..] else {
-            panic!("statistics come last: {rest:?}")
-        };
-        assert_eq!((first.interface_id, second.interface_id), (0, 1));
+        let missing = 1 + captured.points[point].given_up;
+        assert_eq!(counts.interface_id, 0);
         assert_eq!(
-            first.options[..5],
+            counts.options[..5],
             [
                 InterfaceStatisticsOption::IsbStartTime(captured.began_ns),
                 InterfaceStatisticsOption::IsbEndTime(captured.ended_ns),
                 InterfaceStatisticsOption::IsbIfRecv(100),
-                InterfaceStatisticsOption::IsbOsDrop(97),
-                InterfaceStatisticsOption::IsbUsrDeliv(2),
+                InterfaceStatisticsOption::IsbOsDrop(missing),
+                InterfaceStatisticsOption::IsbUsrDeliv(here.len() as u64),
             ]
         );
+        let first = format!("first {}", missing - 1);
         assert!(
-            matches!(&first.options[5], InterfaceStatisticsOption::Comment(said) if said.contains("first 96"))
+            matches!(&counts.options[5], InterfaceStatisticsOption::Comment(said) if said.contains(&first))
         );
     }
 
     #[test]
     fn times_of_statistics_have_their_high_word_first() {
-        let file = encode(&captured(), &Heading::default(), |_| None);
+        let file = encode(&captured(), 0, &Heading::default(), |_| None);
         let high = (1_763_000_009_000_000_002_u64 >> 32) as u32;
         let low = 1_763_000_009_000_000_002_u64 as u32;
         let words = [high.to_be_bytes(), low.to_be_bytes()].concat();
-        // Twice for each interface: the time of the block, and the end.
-        assert_eq!(file.windows(8).filter(|window| *window == words).count(), 4);
+        // The time of the block, and the end.
+        assert_eq!(file.windows(8).filter(|window| *window == words).count(), 2);
     }
 
     #[test]
     fn a_comment_of_any_length_leaves_the_file_readable() {
         let long = "é".repeat(70_000);
-        let file = encode(&captured(), &Heading::default(), |_| Some(&long));
+        let file = encode(&captured(), 0, &Heading::default(), |_| Some(&long));
         let mut reader = PcapNgReader::new(&file[..]).unwrap();
         let mut packets = 0;
         while let Some(block) = reader.next_block() {
@@ -246,6 +262,6 @@ mod tests {
                 packets += 1;
             }
         }
-        assert_eq!(packets, 3);
+        assert_eq!(packets, 2);
     }
 }

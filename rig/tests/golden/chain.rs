@@ -38,7 +38,7 @@ fn an_outsider_can_compute_every_digest_of_a_run() {
     let dir = Bench { complete: false, ..sound() }.write(results.path());
     // Gone on with: the chain goes on as well.
     let (mut writer, _, blocks) = Writer::resume(&dir).expect("it can go on");
-    writer.end(true).expect("ended");
+    writer.end(None).expect("ended");
     let entries = check_chain(&dir);
     let of_kind = |kind: &str| entries.iter().filter(|entry| entry["entry"] == kind).collect::<Vec<_>>();
     let run = sha256(&fs::read(dir.join("run.json")).expect("there"));

@@ -152,7 +152,7 @@ fn a_block_that_contradicts_itself_is_played_again() {
         assert_eq!(done.len(), good.blocks.len() - 2, "{name}");
         let again = good.blocks.iter().filter(|(block, _)| !done.iter().any(|played| played.id == block.id));
         again.for_each(|(block, trials)| writer.block(block, trials).expect("played again"));
-        writer.end(true).expect("ended");
+        writer.end(None).expect("ended");
         drop(writer);
         let run = Reader::open(&dir).expect(name);
         assert_eq!(run.blocks.len(), good.blocks.len(), "{name}");

@@ -42,12 +42,12 @@ fn finished() -> Finished {
             }
         }
         if place % 3 == 0 {
-            block.captures = vec![Layout::capture(id, attempt)];
+            block.captures = vec![Layout::target_capture(id, attempt)];
             writer.capture(&block.captures[0], b"packets").expect("written");
         }
         writer.block(block, trials).expect("written");
     }
-    writer.end(true).expect("ended");
+    writer.end(None).expect("ended");
     let files = files_below(&dir);
     for folder in Layout::FOLDERS {
         assert!(files.iter().any(|file| file.starts_with(folder)), "there is a file in {folder}/");

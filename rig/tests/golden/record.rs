@@ -52,13 +52,13 @@ fn packets_are_written_before_their_block_and_missed_where_they_are_gone() {
     let (block, trials) = (block.clone(), trials.clone());
     let results = tempfile::tempdir().expect("a folder");
     let dir = bench.write(results.path());
-    let file = Layout::capture(&block.id, block.attempt + 1);
+    let file = Layout::target_capture(&block.id, block.attempt + 1);
     let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");
     writer.capture(&file, b"packets").expect("written");
     let attempt = block.attempt + 1;
     let named = BlockRecord { captures: vec![file.clone()], ..attempt_at(&block, attempt) };
     writer.block(&named, &trials).expect("written");
-    writer.end(true).expect("written");
+    writer.end(None).expect("written");
     drop(writer);
     let run = Reader::open(&dir).expect("readable");
     assert_eq!(run.blocks.last(), Some(&named));
@@ -69,7 +69,7 @@ fn packets_are_written_before_their_block_and_missed_where_they_are_gone() {
 
     // Written, and never named: the attempt that takes its place has nothing worth keeping.
     let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");
-    let stale = Layout::capture(&block.id, attempt + 1);
+    let stale = Layout::target_capture(&block.id, attempt + 1);
     writer.capture(&stale, b"of an attempt that was cut off").expect("written");
     writer.block(&attempt_at(&block, attempt + 1), &trials).expect("written");
     assert!(!dir.join(&stale).exists());
@@ -86,7 +86,7 @@ fn every_journal_entry_survives_its_line() {
             status: BlockStatus::Void { reason: "guest \"panicked\"\n".into() },
             files: [("blocks/a-0.3.json".into(), "00".into())].into(),
         },
-        JournalEntry::Ended { at: "t".into(), complete: false },
+        JournalEntry::Ended { at: "t".into(), complete: false, stopped: None },
     ];
     for entry in entries {
         let line = serde_json::to_string(&entry).expect("plain data");
@@ -171,7 +171,7 @@ fn damaged_and_missing_blocks_count_as_not_played_until_they_are_played_again() 
             writer.block(block, trials).expect("played again");
         }
     }
-    writer.end(true).expect("ended");
+    writer.end(None).expect("ended");
     drop(writer);
     let run = Reader::open(&dir).expect("whole again");
     assert_eq!(run.blocks.len(), bench.blocks.len());

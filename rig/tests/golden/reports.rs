@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rig::analysis::model::ReportModel;
 use rig::analysis::{Conclusion, analyse, conclusion};
-use rig::record::format::BlockStatus;
+use rig::record::format::{BlockId, BlockStatus, CaptureWhen, Shard};
 use rig::record::{Layout, Reader};
 use rig::report::{FileSchema, Format};
 use rig_protocol::{Errno, Histogram, Returned};
@@ -56,17 +56,61 @@ fn packets_that_were_kept_are_told_of_where_something_is_odd() {
     let mut bench = sound();
     for index in 0..2 {
         let block = bench.block(Play::Base, "virtio-tap", "6.1", index);
-        block.captures = vec![Layout::capture(&block.id, 1)];
+        block.captures = vec![Layout::target_capture(&block.id, 1), Layout::peer_capture(&block.id, 1)];
     }
     let id = bench.cell(Play::Base, "virtio-tap", "6.1").cell.id.0.clone();
     let summary = model(&bench).cells.into_iter().find(|cell| cell.id == id).expect("planned");
-    let file = |index| format!("capture/{id}-{index}.1.pcapng");
-    assert_eq!(summary.captures, [file(0), file(1)]);
+    let file = |index, end: &str| format!("capture/{id}-{index}.1.{end}.pcapng");
+    assert_eq!(summary.captures, [file(0, "target"), file(0, "peer"), file(1, "target"), file(1, "peer")]);
     // Where all is as expected there is nothing to look for in them.
     assert!(!text(&bench).contains("packets, with"));
     turn(bench.block(Play::Base, "virtio-tap", "6.1", 1), 1, Errno::EBADF);
-    let said = format!("packets, with the trials' names on them: {} and 1 more", file(0));
+    let said = format!("packets, with the trials' names on them: {} and 3 more", file(0, "target"));
     assert!(text(&bench).contains(&said));
+}
+
+#[test]
+fn a_run_that_kept_no_packets_says_why() {
+    let mut bench = sound();
+    let said = |bench: &Bench| (text(bench).replace("\n           ", " "), render(&model(bench), "answer"));
+    let (report, _) = said(&bench);
+    assert!(!report.contains("packets"), "nobody asked for them: {report}");
+    bench.record.conduct.capture = CaptureWhen::Anomaly;
+    let (report, screen) = said(&bench);
+    assert!(report.contains("packets  none kept: no block had an anomaly"), "{report}");
+    assert!(screen.contains("packets   none kept: no block had an anomaly"), "{screen}");
+    bench.record.conduct.capture = CaptureWhen::Always;
+    assert!(said(&bench).0.contains("over an interface of this host"));
+    let block = bench.block(Play::Base, "virtio-tap", "6.1", 0);
+    block.captures = vec![Layout::target_capture(&block.id, 1)];
+    assert!(!said(&bench).0.contains("none kept"));
+}
+
+#[test]
+fn a_part_of_a_matrix_and_an_early_end_are_named() {
+    let mut bench = sound();
+    bench.record.shard = Some(Shard { index: 2, of: 3 });
+    for (block, planned) in bench.blocks.iter_mut().map(|(block, _)| block).zip(&mut bench.record.blocks) {
+        assert_eq!(block.id, planned.id);
+        planned.id = BlockId::of(&planned.cell, Some(2), planned.index);
+        block.id = planned.id.clone();
+        // Logs are named after their block.
+        (block.target.console, block.target.qmp) = (String::new(), String::new());
+    }
+    assert_eq!(conclusion(&model(&bench)), Conclusion::Done, "its blocks are its own");
+    assert!(text(&bench).contains(", shard 2 of 3, seed "));
+    assert!(render(&model(&bench), "answer").contains("shard     2 of 3"));
+    assert!(render(&model(&bench), "json").contains(r#""shard": {"#));
+    bench.complete = false;
+    let stopped = model(&bench);
+    assert_eq!(stopped.run.stopped.as_deref(), Some("interrupted"));
+    assert!(text(&bench).contains("ended    interrupted before all blocks were played"));
+    let mut late = stopped;
+    late.run.stopped = Some("deadline".into());
+    for format in ["text", "answer"] {
+        let said = render(&late, format);
+        assert!(said.contains("the time of --deadline was over"), "{said}");
+    }
 }
 
 #[test]
@@ -239,7 +283,7 @@ fn the_command_prints_schemas() {
     }
     let conflicts = [
         &["report", "--schema", "latest"][..],
-        &["report", "--schema", "--format", "json"],
+        &["report", "--schema", "--format", "csv"],
         &["report", "--schema", "--output", "there"],
         &["report", "--schema", "--results", "there"],
         &["report", "--schema=raport"],

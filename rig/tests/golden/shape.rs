@@ -127,7 +127,7 @@ fn eventful() -> Bench {
     turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 23, Errno::EBADF);
     void(bench.block(Play::Base, "virtio-tap", "6.1", 0), "guest panicked during boot");
     let block = bench.block(Play::Base, "virtio-tap", "6.12", 1);
-    block.captures = vec![Layout::capture(&block.id, 1)];
+    block.captures = vec![Layout::target_capture(&block.id, 1)];
     block.path.mechanisms = vec!["delay to_target: netem".into()];
     block.path.counters.insert("rule.reject".into(), 7);
     bench

@@ -38,8 +38,8 @@ mtu_bytes = 1500
     lab.run("matrix run --seed 7 --capture always");
     let run = lab.only_run();
     let block = run.played().pop().expect("one block");
-    let [file] = &block.captures[..] else { panic!("one file: {:?}", block.captures) };
-    let shown = segments(&run.folder.join(file));
+    assert_eq!(block.captures.len(), 2, "one for each end: {:?}", block.captures);
+    let shown: Vec<_> = block.captures.iter().flat_map(|file| segments(&run.folder.join(file))).collect();
     for interface in ["target:tap0", "peer:peer0"] {
         let here: Vec<_> = shown.iter().filter(|one| one.interface == interface).collect();
         let openings = here.iter().filter(|one| one.syn && !one.from_peer);

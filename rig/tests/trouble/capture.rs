@@ -83,7 +83,7 @@ fn packets_of_an_anomaly_show_what_the_trial_says() {
     let unexpected = blocks(&run, "unexpected");
     let named: Vec<&String> = unexpected.iter().flat_map(|block| &block.captures).collect();
     assert_eq!(unexpected.len(), 2);
-    assert_eq!(named.len(), 2);
+    assert_eq!(named.len(), 2 * 2, "a file for each end");
     let injected = |block: &BlockRecord| block.tally.returned(Errno::ENOENT) > 0;
     assert!(blocks(&run, "control-inject-enoent").iter().any(injected));
     let mut wanted: Vec<PathBuf> = named.iter().map(|file| run.folder.join(file)).collect();
@@ -93,7 +93,7 @@ fn packets_of_an_anomaly_show_what_the_trial_says() {
     for block in &unexpected {
         let trials = run.kept(block);
         assert_eq!(trials.len(), TRIALS / 2);
-        let shown = segments(&run.folder.join(&block.captures[0]));
+        let shown = of_both_ends(&run, block);
         let mut by_comment: BTreeMap<&str, Vec<&Shown>> = BTreeMap::new();
         shown.iter().for_each(|one| by_comment.entry(&one.comment).or_default().push(one));
         for trial in &trials {
@@ -102,8 +102,13 @@ fn packets_of_an_anomaly_show_what_the_trial_says() {
         assert_eq!(by_comment.len(), TRIALS / 2, "every packet belongs to one of them: {by_comment:#?}");
     }
     // One line under the cell tells where they are.
-    let mention = format!("packets, with the trials' names on them: {} and 1 more", named[0]);
+    let mention = format!("packets, with the trials' names on them: {} and 3 more", named[0]);
     ended.says(&[&mention]);
+}
+
+/// The segments next to the target, then those next to the peer.
+fn of_both_ends(run: &Recorded, block: &BlockRecord) -> Vec<Shown> {
+    block.captures.iter().flat_map(|file| segments(&run.folder.join(file))).collect()
 }
 
 /// What the trial's reads returned, and what its connection's packets are at each interface: the same, in the same order.
@@ -155,9 +160,10 @@ fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
     let run = lab.only_run();
     let played = run.played();
     for block in &played {
-        assert_eq!(block.captures, [format!("capture/{}.1.pcapng", block.id)]);
+        let named = ["target", "peer"].map(|end| format!("capture/{}.1.{end}.pcapng", block.id));
+        assert_eq!(block.captures, named);
     }
-    assert_eq!(files(&run).len(), played.len());
+    assert_eq!(files(&run).len(), 2 * played.len());
 
     // As if the power had gone before the last block was in the journal: its packets are there, and nobody vouches for them.
     let journal = run.read("journal.jsonl");
@@ -169,12 +175,12 @@ fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
     fs::write(run.folder.join("capture/other.1.pcapng.unfinished"), "x").unwrap();
     lab.run("matrix run --resume latest --capture never").expect(2).says(&["cannot be used with"]);
     lab.run("matrix run --resume latest").expect(5);
-    assert_eq!(files(&run).len(), played.len());
-    let interfaces: Vec<String> = segments(&last).into_iter().map(|one| one.interface).collect();
-    for wanted in ["target:to-target", "peer:peer0"] {
-        assert!(interfaces.iter().any(|interface| interface == wanted), "{wanted}");
-    }
+    assert_eq!(files(&run).len(), 2 * played.len());
     let block = run.played().pop().unwrap();
+    for (file, wanted) in block.captures.iter().zip(["target:to-target", "peer:peer0"]) {
+        let shown = segments(&run.folder.join(file));
+        assert!(!shown.is_empty() && shown.iter().all(|one| one.interface == wanted), "{file}");
+    }
     assert_eq!(run.folder.join(&block.captures[0]), last);
 
     // A file that went is told of, and counts for nothing.
@@ -192,6 +198,10 @@ fn a_file_says_what_it_is_about() {
     lab.run("matrix run --seed 7 --capture always scenario=rst").expect(0);
     let run = lab.only_run();
     for block in blocks(&run, "rst") {
+        for file in &block.captures {
+            let again = tshark(&run.folder.join(file), &["-Y", "tcp.analysis.retransmission"]);
+            assert_eq!(again, "", "nothing was lost on this link, so nothing was sent again");
+        }
         let file = run.folder.join(&block.captures[0]);
         let section = tshark(&file, &["-q", "-z", "io,stat,0"]);
         assert!(section.contains("IO Statistics"), "{section}");
@@ -234,6 +244,6 @@ fn a_disk_that_cannot_take_the_packets_stops_the_run() {
         assert_eq!(files(&run), [] as [PathBuf; 0], "half a file is removed");
         mount(None::<&str>, &lab.results(), None::<&str>, MsFlags::MS_REMOUNT, Some("size=64m")).unwrap();
         lab.run("matrix run --resume latest").expect(5);
-        assert_eq!(files(&run).len(), 1);
+        assert_eq!(files(&run).len(), 2);
     });
 }

@@ -34,7 +34,6 @@ fn last(lab: &Lab) -> Recorded {
     Recorded::new(lab.runs().last().unwrap())
 }
 
-/// Run ids count seconds and hold a part of the seed: runs of the same seed need different folders.
 fn run_in(lab: &Lab, results: &str, arguments: &str) -> Recorded {
     lab.run(&format!("matrix run --results {results} {arguments}")).expect(0);
     let mut runs = std::fs::read_dir(lab.path().join(results)).unwrap();
@@ -76,23 +75,63 @@ fn a_seed_repeats_the_order_and_the_draws() {
 }
 
 #[test]
-fn shards_are_disjoint_and_make_up_the_whole() {
+fn shards_are_whole_each_by_itself_and_all_together() {
     if !is_root("netns") {
         return;
     }
     let lab = lab("1ms");
     // So many that 20 % of a control are enough to prove something.
-    let whole = cells(&run_in(&lab, "whole", "--seed 7 --trials 40"));
-    // Each part has only some of the controls, so that what it finds may be blind: the exit code is not the point here.
-    let part = |name: &str, shard: &str| {
-        let ended = lab.run(&format!("matrix run --results {name} --seed 7 --trials 40 --shard {shard}"));
-        assert!(matches!(ended.status.code(), Some(0 | 3)), "{ended:?}");
-        let mut runs = std::fs::read_dir(lab.path().join(name)).unwrap();
-        cells(&Recorded::new(&runs.next().unwrap().unwrap().path()))
+    let whole = run_in(&lab, "whole", "--seed 7 --trials 40");
+    // Into one folder, with one seed, begun together: each has an id of its own, its controls, and blocks that no other has.
+    let start = |index| {
+        let line = format!("matrix run --results parts --seed 7 --trials 40 --shard {index}/3");
+        lab.start(lab.rig(&line))
     };
-    let (one, two) = (part("one", "1/2"), part("two", "2/2"));
-    assert!(one.is_disjoint(&two) && !one.is_empty() && !two.is_empty());
-    assert_eq!(one.union(&two).cloned().collect::<BTreeSet<_>>(), whole);
+    let running: Vec<Running> = (1..=3).map(start).collect();
+    for one in running {
+        one.end().expect(0).says(&["of 3: the other cells are in other runs"]);
+    }
+    let runs = std::fs::read_dir(lab.path().join("parts")).unwrap();
+    let parts: Vec<Recorded> = runs.map(|run| Recorded::new(&run.unwrap().path())).collect();
+    assert_eq!(parts.len(), 3);
+    let controls = |run: &Recorded| {
+        let record = run.record();
+        let controls = record.cells.iter().filter(|cell| cell.cell.control.is_some());
+        controls.map(|cell| cell.cell.id.0.clone()).collect::<BTreeSet<String>>()
+    };
+    let (mut plain, mut blocks) = (Vec::new(), Vec::new());
+    for part in &parts {
+        assert_eq!(controls(part), controls(&whole), "all cells are of one machine");
+        plain.extend(cells(part).difference(&controls(part)).cloned());
+        blocks.extend(part.played().into_iter().map(|block| block.id));
+    }
+    assert_eq!(plain.len(), plain.iter().collect::<BTreeSet<_>>().len(), "no cell is in two parts");
+    assert_eq!(BTreeSet::from_iter(plain), cells(&whole).difference(&controls(&whole)).cloned().collect());
+    assert_eq!(blocks.len(), blocks.iter().collect::<BTreeSet<_>>().len(), "no block is in two parts");
+    // More parts than cells.
+    lab.run("matrix plan --shard 1/9").expect(2).says(&["there are 3 cells to deal out", "at most 3 parts"]);
+}
+
+/// A second stage of a pipeline ends as the run did.
+#[test]
+fn a_report_ends_as_its_run_did() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1500ms");
+    let ended = lab.run("matrix run --seed 7 --deadline 2s").expect(3);
+    ended.says(&["the time of --deadline was over"]);
+    lab.run("report --exit-code").expect(3).says(&["the time of --deadline was over"]);
+    lab.run("report").expect(0);
+    assert_eq!(lab.only_run().report()["run"]["stopped"], "deadline");
+    let before = lab.only_run().played().len();
+    let mut running = lab.start(lab.rig("matrix run --resume latest"));
+    running.await_that("a block more", || (lab.only_run().played().len() > before).then_some(()));
+    running.signal(Signal::SIGINT);
+    running.end().expect(130);
+    lab.run("report --exit-code").expect(130);
+    lab.run("matrix run --resume latest").expect(0);
+    lab.run("report --exit-code --deny-skips").expect(0);
 }
 
 #[test]

@@ -38,6 +38,11 @@ fn a_scenario_is_played_over_a_path_that_the_matrix_declares() {
     ]);
     play("overtakes").expect(2).says(&["declares no path `overtakes`", "did you mean `overtake`"]);
     play("pause").expect(4).says(&["a host cannot be paused"]);
+    // Of a file only the path is wanted; and without --in-flight a scenario has the pace that it has in a matrix.
+    fs::write(lab.path().join("paths.toml"), "[path.slow]\nmtu_bytes = 1400\n").unwrap();
+    let alone = lab.run("scenario run rst client_delay=5ms --trials 50 --matrix paths.toml --path slow");
+    alone.expect(0).says(&["50 trials, 0 void", "median about ", "99 % within about "]);
+    lab.run("scenario run rst --matrix paths.toml --path fast").expect(2).says(&["declares no path `fast`"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod outcomes;
 mod place;
 mod question;
 mod reason;
+mod stopped;
 mod twin;
 mod written;
 
@@ -27,7 +28,7 @@ use rig_stats::Judgement;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::record::format::Environment;
+use crate::record::format::{CaptureWhen, Environment, Shard};
 
 pub use because::{Because, Missing};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
@@ -43,6 +44,7 @@ pub use question::Question;
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
+pub use stopped::Stopped;
 pub use twin::{AaPair, PairVerdict};
 use written::{as_name, as_sentences, as_words};
 
@@ -52,7 +54,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 2;
+pub const REPORT_FORMAT_MINOR: u32 = 3;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -127,7 +129,7 @@ pub struct Alert {
 /// Which run it was, and by what it is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunSummary {
-    /// Name of the run and of its folder: UTC date, UTC time and four hex digits of the seed.
+    /// Name of the run and of its folder: UTC date, UTC time and eight hex digits that were drawn.
     pub id: String,
     /// Seed of the order of the blocks and of every block's own seed.
     pub seed: u64,
@@ -137,6 +139,13 @@ pub struct RunSummary {
     pub rig_version: String,
     /// Whether all blocks of the plan were played.
     pub complete: bool,
+    /// Why it ended before they were: `interrupted`, `deadline`, `fail_fast`, `record_failed`; null where they were, and where the record does not say it (it was killed, still
+    /// goes on, or has a format older than 2.2).
+    pub stopped: Option<String>,
+    /// Which part of its matrix it is (`--shard`); null for all of it.
+    pub shard: Option<Shard>,
+    /// Which blocks' packets were to be kept (`--capture`).
+    pub capture: CaptureWhen,
     /// Name of the profile of the matrix; empty where there was none.
     pub profile: String,
     /// The command that began the run, word by word.
@@ -197,6 +206,9 @@ pub struct CellSummary {
     #[serde(serialize_with = "as_words")]
     #[schemars(with = "String")]
     pub reason: Option<CellReason>,
+    /// What the host lacks for a skipped cell, in one word of `--deny-skips` (`vhost-net`); null for other cells, and where the record does not say it (formats before
+    /// 2.2).
+    pub lack: Option<String>,
     /// Number of trials that have an outcome.
     pub trials: u64,
     /// Number of trials that were asked for.

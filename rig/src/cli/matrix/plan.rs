@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::analysis::words::count as thousands;
-use crate::campaign::{Asked, abilities_for, known_accelerator, lack};
+use crate::campaign::{Asked, Shard, abilities_for, known_accelerator, lack};
 use crate::cli::output::{columns, print};
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
+use crate::record;
 
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -56,6 +57,9 @@ pub(in crate::cli) struct Arguments {
     /// How to show it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Only the I-th of N parts of the cells, as `rig matrix run --shard` plays them
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Plan for a host that can do everything, instead of for this one
     #[arg(long)]
     any_host: bool,
@@ -70,9 +74,13 @@ pub(in crate::cli) struct Host<'a> {
 }
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (matrix, selected) = Asked::from(arguments.which).select()?;
+    let (matrix, mut selected) = Asked::from(arguments.which).select()?;
+    if let Some(shard) = arguments.shard {
+        selected.cells = shard.take(selected.cells).map_err(Failure::input)?;
+    }
+    let (format, shard) = (arguments.format, arguments.shard);
     let text = if arguments.any_host {
-        render(&matrix, selected, &Host { reason: &|_| None, auto: Accelerator::Kvm }, arguments.format)
+        render(&matrix, selected, &Host { reason: &|_| None, auto: Accelerator::Kvm }, format, shard)
     } else {
         let host = Abilities { accelerator: known_accelerator(), ..abilities_for(&selected.cells) };
         let auto = match host.accelerator {
@@ -80,23 +88,34 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,
         };
         let reason = |cell: &Cell| lack(&host, cell);
-        render(&matrix, selected, &Host { reason: &reason, auto }, arguments.format)
+        render(&matrix, selected, &Host { reason: &reason, auto }, format, shard)
     };
     print(&text)
 }
 
-fn render(matrix: &Matrix, selected: Selected, host: &Host<'_>, format: Format) -> String {
+fn render(
+    matrix: &Matrix,
+    selected: Selected,
+    host: &Host<'_>,
+    format: Format,
+    shard: Option<Shard>,
+) -> String {
     let profile = selected.profile.clone();
     let plan = Plan::make(selected.cells, host.reason);
     let plan = if selected.settings.aa_pair { plan.with_again() } else { plan };
     match format {
         Format::Text => {
             let mut text = render_text(matrix, &profile, &plan, host.auto);
+            let part = shard.map(|shard| {
+                format!("shard {shard}: with the bare-metal cells and the controls that its cells need, which other shards may have too\n")
+            });
+            text.push_str(&part.unwrap_or_default());
             selected.weak_controls.iter().for_each(|weak| text.push_str(&format!("{weak}\n")));
             text
         }
         Format::Json => {
-            let json = render_json(matrix, &profile, &plan, host.auto);
+            let mut json = render_json(matrix, &profile, &plan, host.auto);
+            json["shard"] = json!(shard.map(record::format::Shard::from));
             format!("{json:#}\n")
         }
     }
@@ -252,7 +271,7 @@ mod tests {
         let lack = Lack::Tap(Unable::Tap("no such device".to_owned()));
         let reason = |cell: &Cell| (!cell.is_baseline()).then(|| lack.clone());
         let abilities = Host { reason: &reason, auto: Accelerator::Tcg };
-        let text = render(&matrix, selected.clone(), &abilities, Format::Text);
+        let text = render(&matrix, selected.clone(), &abilities, Format::Text, None);
         assert!(
             text.contains(
                 "skipped: virtio-tap (17 cells): no tap: /dev/net/tun cannot make a tap: no such device"
@@ -260,7 +279,8 @@ mod tests {
             "{text}"
         );
         let json: Json =
-            serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json)).expect("valid JSON");
+            serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json, "2/3".parse().ok()))
+                .expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
         assert_eq!(cells.len(), all + 1, "and the second cell of the A/A pair");
         let again = cells.last().expect("some");

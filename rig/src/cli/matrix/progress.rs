@@ -45,12 +45,30 @@ struct State {
     phase: Option<Phase>,
     under_way: Progress,
     block_trials: u64,
-    /// Wall time of finished blocks by kind (guest or host): what the estimate of the rest is made of.
-    spent: HashMap<bool, (Duration, u32)>,
-    /// What `auto` stands for: for the estimate of kinds of which no block has finished yet.
+    /// Finished blocks by kind (guest or host): how long they took, and how long the plan thought. It corrects the plan's estimate of the rest.
+    spent: HashMap<bool, Spent>,
+    /// What `auto` stands for in the plan's estimate.
     accelerator: Option<Accelerator>,
     block_began: Option<Instant>,
     play_began: Option<Instant>,
+}
+
+/// What finished blocks took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    really: Duration,
+    by_plan: Duration,
+}
+
+impl Spent {
+    /// Counts for the plan's estimate, whatever the first blocks say: one odd block at the beginning must not move the whole estimate.
+    const TRUST: Duration = Duration::from_secs(20);
+
+    /// What the plan's estimate is to be multiplied by.
+    fn factor(self) -> f64 {
+        let trust = Self::TRUST.as_secs_f64();
+        (self.really.as_secs_f64() + trust) / (self.by_plan.as_secs_f64() + trust)
+    }
 }
 
 impl ProgressTable {
@@ -185,8 +203,10 @@ impl State {
     fn finish(&mut self, record: &BlockRecord, again: bool) -> String {
         let what = self.cells.get(&record.cell).map_or_else(|| record.cell.to_string(), Cell::describe);
         let took = self.block_began.map(|began| began.elapsed()).unwrap_or_default();
+        let by_plan = self.planned(&record.cell).unwrap_or_default();
         let spent = self.spent.entry(self.is_guest(&record.cell)).or_default();
-        *spent = (spent.0 + took, spent.1 + 1);
+        spent.really = spent.really.saturating_add(took);
+        spent.by_plan = spent.by_plan.saturating_add(by_plan);
         self.block = None;
         self.phase = None;
         self.under_way = Progress::default();
@@ -265,21 +285,29 @@ impl State {
         format!("verdict returns so far: {}; void {void}", returns(&sums))
     }
 
-    /// The rest, at the mean pace of the blocks of the same kind (guest or host) so far, or as the plan estimates it.
+    /// What the plan thinks that a block of this cell takes.
+    fn planned(&self, cell: &CellId) -> Option<Duration> {
+        let cell = self.cells.get(cell)?;
+        Some(cost_of(cell, self.accelerator?) / cell.blocks.max(1))
+    }
+
+    /// The rest as the plan estimates it, corrected by how long finished blocks of the same kind really took.
     fn eta(&self) -> Option<Duration> {
-        let mut rest = Duration::ZERO;
-        for (id, blocks) in self.open.iter().filter(|(_, blocks)| !blocks.is_empty()) {
-            let each = match self.spent.get(&self.is_guest(id)) {
-                Some((time, count)) if *count > 0 => *time / *count,
-                Some(_) | None => {
-                    let cell = self.cells.get(id)?;
-                    cost_of(cell, self.accelerator?) / cell.blocks.max(1)
-                }
-            };
-            rest = rest.saturating_add(each.saturating_mul(u32::try_from(blocks.len()).unwrap_or(u32::MAX)));
+        let corrected = |cell: &CellId| {
+            let factor = self.spent.get(&self.is_guest(cell)).copied().unwrap_or_default().factor();
+            Some(self.planned(cell)?.as_secs_f64() * factor)
+        };
+        let mut rest = 0.0;
+        for (cell, blocks) in self.open.iter().filter(|(_, blocks)| !blocks.is_empty()) {
+            rest += corrected(cell)? * blocks.len() as f64;
         }
-        let under_way = self.block_began.filter(|_| self.block.is_some()).map(|began| began.elapsed());
-        Some(rest.saturating_sub(under_way.unwrap_or_default()))
+        // A block that takes longer than it should does not eat up what the others need.
+        let under_way = self
+            .block
+            .as_ref()
+            .zip(self.block_began)
+            .and_then(|((_, cell, _), began)| Some(began.elapsed().as_secs_f64().min(corrected(cell)?)));
+        Some(Duration::from_secs_f64((rest - under_way.unwrap_or(0.0)).clamp(0.0, 1e9)))
     }
 }
 
@@ -372,6 +400,31 @@ mod tests {
             state.counts_line(),
             format!("verdict returns so far: 1 x {most}; void 18446744073709551615")
         );
+    }
+
+    #[test]
+    fn the_estimate_is_the_plans_and_one_odd_block_moves_it_little() {
+        let (mut state, block) = under_way();
+        let whole = |state: &State| state.eta().expect("planned").as_secs_f64();
+        let by_plan = cost_of(&state.cells[&block.cell], Accelerator::Tcg).as_secs_f64();
+        let each = by_plan / f64::from(state.cells[&block.cell].blocks);
+        assert!((whole(&state) - 2.0 * each).abs() < 0.01, "{} {each}", whole(&state));
+        // The first block took no time at all; the second is still to come.
+        state.consume(&Event::BlockStarted { block: block.clone(), attempt: 1 });
+        let record = BlockRecord::new(block.id.clone(), block.cell.clone(), 1);
+        state.consume(&Event::BlockFinished { record: Box::new(record), trials: vec![], again: false });
+        assert!(whole(&state) > 0.5 * each && whole(&state) < each, "{} {each}", whole(&state));
+        // So many blocks that nothing is left of the plan's word.
+        state.spent.insert(
+            true,
+            Spent { really: Duration::from_secs(3_000_000), by_plan: Duration::from_secs(1_000_000) },
+        );
+        assert!((whole(&state) / each - 3.0).abs() < 0.01, "{}", whole(&state));
+        // A block that takes too long takes nothing from the others.
+        state.block = Some((block.id.clone(), block.cell.clone(), 1));
+        state.block_began = Instant::now().checked_sub(Duration::from_secs(3_600));
+        state.open.entry(block.cell.clone()).or_default().insert(BlockId("b-2".into()));
+        assert!((whole(&state) / each - 3.0).abs() < 0.01, "{}", whole(&state));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::plan::Which;
 use super::progress::ProgressTable;
-use crate::analysis::model::{CellStatus, ReportModel};
 use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
 use crate::cli::image::tell_step;
 use crate::cli::output::print;
+use crate::cli::skips::DeniedSkips;
 use crate::cli::{Exit, Failure, report, screen, setup, signals, streams};
 use crate::document::Problems;
 use crate::event::Event;
@@ -17,7 +17,7 @@ use crate::image::Step;
 use crate::matrix::WeakControl;
 use crate::record::format::CaptureWhen;
 use crate::report::{Format, answer};
-use crate::runner::{Stopper, Why};
+use crate::runner::Stopper;
 
 /// Arguments of `rig matrix run`.
 #[derive(Debug, clap::Args)]
@@ -30,13 +30,13 @@ pub(in crate::cli) struct Arguments {
     /// Seed of the order of blocks and of every draw (default: drawn anew)
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Only the I-th of N parts of the cells
+    /// Only the I-th of N parts of the cells, with the bare-metal cells and controls that they need
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Go on with a run: its id, a unique part of it, or `latest`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard"])]
     resume: Option<String>,
-    /// Keep the packets of blocks, at both ends, as pcapng files for Wireshark and tshark (default: never)
+    /// Keep the packets of blocks, a pcapng file for each end, for Wireshark and tshark (default: never)
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]
     capture: Option<Capture>,
     /// Stop after this long (`90m`, `2h`); the record is complete up to there
@@ -45,9 +45,16 @@ pub(in crate::cli) struct Arguments {
     /// Install first what this host lacks, as `rig setup --yes` does
     #[arg(long)]
     setup: bool,
-    /// Exit with 3 where a cell had to be skipped; shows what in the matrix file asks for what its path cannot have here
-    #[arg(long)]
-    deny_skips: bool,
+    /// Exit with 3 where a cell had to be skipped; shows what in the matrix file asks for what its path cannot have here.
+    /// `--deny-skips=all-but:vhost-net,kvm` lets cells be skipped for these reasons
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = DeniedSkips::ALL
+    )]
+    deny_skips: Option<DeniedSkips>,
     /// Stop after the first block that stays void
     #[arg(long)]
     fail_fast: bool,
@@ -94,9 +101,9 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if arguments.setup {
         setup::run_unasked()?;
     }
-    let skips = if arguments.deny_skips { Skips::Denied } else { Skips::Fine };
-    let mut person = Person { skips, progress: None };
-    let Ended { run_dir, model, why } = campaign::run(&arguments.order(), &mut person)?;
+    let denied = arguments.deny_skips.clone();
+    let mut person = Person { shows_unmet: denied.is_some(), progress: None };
+    let Ended { run_dir, model } = campaign::run(&arguments.order(), &mut person)?;
     let folder = run_dir.display().to_string();
     let last_screen = screen::coloured(&answer(&model, &folder));
     if io::stdout().is_terminal() {
@@ -105,19 +112,13 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     } else {
         print(&format!("{}\nrecorded in {folder}\n\n{last_screen}", Format::TEXT.render(&model)))?;
     }
-    Ok(conclude(&model, why, skips))
-}
-
-/// What `--deny-skips` says of cells that cannot be run here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Skips {
-    Fine,
-    Denied,
+    Ok(report::exit_of(&model, denied.as_ref()))
 }
 
 /// The person at the terminal, who is told what goes on and may stop it.
 struct Person {
-    skips: Skips,
+    /// Whether they deny skips.
+    shows_unmet: bool,
     /// Made with the first event: it has a thread of its own on a terminal, and the enclosure comes before all threads.
     progress: Option<ProgressTable>,
 }
@@ -132,7 +133,7 @@ impl Watcher for Person {
     }
 
     fn unmet(&mut self, problems: Problems) {
-        if self.skips == Skips::Denied {
+        if self.shows_unmet {
             // Now, not at the end: who denies skips may want to stop here.
             Failure::input(problems).show();
         }
@@ -148,17 +149,6 @@ impl Watcher for Person {
             // Its thread would go on to draw into the report.
             self.progress = None;
         }
-    }
-}
-
-/// The exit code of what a run says and how it ended.
-fn conclude(model: &ReportModel, why: Option<Why>, skips: Skips) -> Exit {
-    let skipped = model.cells.iter().any(|cell| cell.status == CellStatus::Skipped);
-    match (why, report::exit_of(model)) {
-        (Some(Why::Interrupted), _) => Exit::Interrupted,
-        (Some(Why::Deadline | Why::FailFast | Why::RecordFailed), _) => Exit::Short,
-        (None, Exit::Done | Exit::Alert) if skipped && skips == Skips::Denied => Exit::Short,
-        (None, exit) => exit,
     }
 }
 

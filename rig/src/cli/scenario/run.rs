@@ -14,13 +14,13 @@ use rig_stats::Confidence;
 use super::parameters::resolve;
 use crate::analysis::judge_outcomes;
 use crate::analysis::model::Expectation;
-use crate::analysis::words::{Rounding, count as thousands, percent};
+use crate::analysis::words::{Rounding, about_time, count as thousands, percent};
 use crate::campaign::{Once, play_once};
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
-use crate::matrix::{Cell, HOST_KERNEL, Matrix, Settings, Subject};
+use crate::matrix::{Cell, DeclaredPaths, HOST_KERNEL, MOST_TRIALS, Settings, Subject, own_pace};
 use crate::path::{PathCounter, PathSpec};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PathRecord, PlannedBlock};
 use crate::runner::Attempt;
@@ -41,11 +41,11 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "path")]
     matrix: Option<PathBuf>,
     /// How many trials
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=MOST_TRIALS))]
     trials: u64,
-    /// How many at once
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    in_flight: u32,
+    /// How many at once [default: as many as in a matrix: what the scenario's own waits call for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    in_flight: Option<u32>,
     /// Seed of every draw (default: drawn anew)
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -110,11 +110,11 @@ fn describe_expectation(who: &str, of: &Expectation) -> String {
 }
 
 fn named_path(name: &str, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
-    let matrix = Matrix::load(matrix).map_err(Failure::input)?;
-    let found = matrix.paths().find(|path| path.name == name).cloned();
+    let DeclaredPaths { file, paths } = DeclaredPaths::load(matrix).map_err(Failure::input)?;
+    let found = paths.iter().find(|path| path.name == name).cloned();
     found.ok_or_else(|| {
-        let help = hint(name, matrix.paths().map(|path| path.name.as_str()), "the paths of that file");
-        Failure::say(Exit::Input, format!("{} declares no path `{name}`", matrix.name()), help)
+        let help = hint(name, paths.iter().map(|path| path.name.as_str()), "the paths of that file");
+        Failure::say(Exit::Input, format!("{file} declares no path `{name}`"), help)
     })
 }
 
@@ -126,6 +126,7 @@ fn attempt(
     resolved: ResolvedScript,
     seed: u64,
 ) -> Attempt {
+    let in_flight = arguments.in_flight.unwrap_or_else(|| own_pace(&resolved.script));
     let subject = Subject {
         scenario: scenario.name.clone(),
         parameters,
@@ -139,12 +140,12 @@ fn attempt(
         claims: scenario.claims.clone(),
         alert: false,
         trials: arguments.trials,
-        in_flight: arguments.in_flight,
+        in_flight,
         proof: scenario.proof.clone(),
         ..Cell::of(subject)
     };
     let block = PlannedBlock {
-        id: BlockId(format!("{}-0", cell.id)),
+        id: BlockId::of(&cell.id, None, 0),
         cell: cell.id.clone(),
         index: 0,
         seed,
@@ -191,9 +192,9 @@ fn describe(
     }
     judged.iter().for_each(|(who, of)| out.push_str(&describe_expectation(who, of)));
     for (name, histogram) in &tally.latency {
-        let quantile = |q: f64| histogram.quantile(q) as f64 / 1e6;
+        let quantile = |q: f64| about_time(histogram.quantile(q));
         out.push_str(&format!(
-            "{name}: median {:.3} ms, 99 % {:.3} ms, longest {:.3} ms\n",
+            "{name}: median about {}, 99 % within about {}, longest {:.3} ms\n",
             quantile(0.5),
             quantile(0.99),
             histogram.max as f64 / 1e6

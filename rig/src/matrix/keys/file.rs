@@ -6,7 +6,7 @@
 use super::row::{KeyRow, KeyTable, Unsaid, ValueKind};
 
 /// A cell has at most this many trials: the counts of a run stay far from 64 bits, and a slip of a digit is seen.
-const MOST_TRIALS: u64 = 100_000_000;
+pub const MOST_TRIALS: u64 = 100_000_000;
 
 /// The count of trials of a cell or of a control.
 const TRIAL_COUNT: ValueKind = ValueKind::Count { least: 1, most: MOST_TRIALS, unit: "trials" };

@@ -67,7 +67,8 @@ pub struct BlockRecord {
     /// What lay between the two ends, and what it did.
     #[serde(default, skip_serializing_if = "PathRecord::is_empty")]
     pub path: PathRecord,
-    /// Files under the run's folder with the packets of this block (pcapng); empty where nothing was captured, or nothing worth keeping.
+    /// Files under the run's folder with the packets of this block (pcapng), one for each end of the path: next to the target, next to the peer (until format 2.1: one
+    /// for both); empty where nothing was captured, or nothing worth keeping.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captures: Vec<String>,
     /// `anomalies/<block>.<attempt>.jsonl` holds this many trials kept whole.

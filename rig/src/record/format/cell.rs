@@ -23,6 +23,8 @@ pub struct CellRecord {
     pub cell: Cell,
     /// Why it is not run, if it is not.
     pub skipped: Option<String>,
+    /// What this host lacks for it, in one word (`vhost-net`), if it is not run.
+    pub lack: Option<String>,
 }
 
 /// A cell of the plan: one point of the matrix, with everything that a block of it needs to know.
@@ -77,6 +79,9 @@ pub(super) struct PlannedCell {
     /// Why it is not run; null where it is.
     #[serde(default)]
     skipped: Option<String>,
+    /// What the host lacks for it, in one word (`vhost-net`, `nft`): the words of `--deny-skips`. Null where it is run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lack: Option<String>,
 }
 
 fn yes() -> bool {
@@ -246,7 +251,7 @@ impl JsonSchema for CellRecord {
 
 impl From<&CellRecord> for PlannedCell {
     fn from(record: &CellRecord) -> Self {
-        let CellRecord { cell, skipped } = record;
+        let CellRecord { cell, skipped, lack } = record;
         let subject = &cell.subject;
         let control = |control: &Control| PlannedControl {
             name: control.name.clone(),
@@ -272,6 +277,7 @@ impl From<&CellRecord> for PlannedCell {
             in_flight: cell.in_flight,
             proof: cell.proof.clone(),
             skipped: skipped.clone(),
+            lack: lack.clone(),
         }
     }
 }
@@ -386,7 +392,7 @@ impl TryFrom<PlannedCell> for CellRecord {
             in_flight: planned.in_flight,
             proof: planned.proof,
         };
-        Ok(Self { cell, skipped: planned.skipped })
+        Ok(Self { cell, skipped: planned.skipped, lack: planned.lack })
     }
 }
 
@@ -439,7 +445,7 @@ mod tests {
     fn shipped() -> Vec<CellRecord> {
         let matrix = Matrix::load(None).expect("the shipped matrix is valid");
         let cells = matrix.cells(&Selection::default()).expect("valid");
-        cells.into_iter().map(|cell| CellRecord { cell, skipped: None }).collect()
+        cells.into_iter().map(|cell| CellRecord { cell, skipped: None, lack: None }).collect()
     }
 
     #[test]

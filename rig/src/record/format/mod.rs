@@ -25,7 +25,9 @@ pub use agent::{AgentRecord, InterfaceRecord};
 pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, RunningQemu, TargetRecord, Witness};
 pub use cell::CellRecord;
 pub use placement::{Order, Places};
-pub use run::{CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord};
+pub use run::{
+    CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord, Shard,
+};
 pub use sums::{Bucket, ReturnCount, Sums, Times};
 pub use trial::{KeptStep, KeptTrial, Ready};
 pub use version::{FORMAT, FORMAT_MINOR, Unreadable, Version};

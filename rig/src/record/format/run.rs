@@ -21,7 +21,7 @@ pub struct RunRecord {
     /// Minor version of the stored format.
     #[serde(default)]
     pub format_minor: u32,
-    /// `20261121-201950-1f3a`: UTC time of start and four hex digits of the seed.
+    /// `20261121-201950-1f3a09c4`: UTC time of start and eight hex digits that were drawn, so that no two runs share it.
     pub id: String,
     /// Seed of block order and of every block's own seed.
     #[serde(default)]
@@ -41,6 +41,9 @@ pub struct RunRecord {
     /// Profile name.
     #[serde(default)]
     pub profile: String,
+    /// Which part of the matrix it is, where several runs share one; null for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The whole matrix file.
     #[serde(default)]
     pub matrix: String,
@@ -75,6 +78,7 @@ impl RunRecord {
             agent_build_id: String::new(),
             command_line: vec![],
             profile: String::new(),
+            shard: None,
             matrix: String::new(),
             judgement: Judgement::default(),
             conduct: Conduct::default(),
@@ -84,6 +88,15 @@ impl RunRecord {
             blocks: vec![],
         }
     }
+}
+
+/// A part of a matrix, played as a run of its own: `rig matrix run --shard 2/3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub index: u32,
+    /// How many parts there are.
+    pub of: u32,
 }
 
 /// How the numbers are judged: declared before the run.

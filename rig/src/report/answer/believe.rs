@@ -4,16 +4,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::analysis::model::{AaPair, CellStatus, ControlStatus, PairVerdict, ReportModel, told};
+use crate::analysis::model::{AaPair, CellStatus, ControlStatus, PairVerdict, ReportModel, Stopped, told};
 use crate::analysis::words::{count, several};
 
+use super::super::no_packets::no_packets;
 use super::screen::{Item, Tone};
+use crate::record::format::Shard;
 
 pub(super) fn items(model: &ReportModel) -> Vec<Item> {
-    let mut items = vec![controls(model)];
+    let mut items: Vec<Item> = model.run.stopped.iter().map(|word| stopped(word)).collect();
+    items.extend(model.run.shard.map(shard));
+    items.push(controls(model));
     items.extend(model.again.as_ref().map(|pair| again(pair, model)));
     items.push(witness(model));
     items.push(trials(model));
+    items.extend(no_packets(model).map(|why| Item::new(Tone::Plain, "packets", why)));
     items.extend(model.cautions.iter().map(|caution| {
         // The fact is enough here; the advice is in the report.
         let fact = caution.to_string();
@@ -21,6 +26,14 @@ pub(super) fn items(model: &ReportModel) -> Vec<Item> {
         Item::new(Tone::Mind, "mind", fact)
     }));
     items
+}
+
+fn stopped(word: &str) -> Item {
+    Item::new(Tone::Bad, "ended", Stopped::of(word).to_string())
+}
+
+fn shard(Shard { index, of }: Shard) -> Item {
+    Item::new(Tone::Plain, "shard", format!("{index} of {of}: the other cells are in other runs"))
 }
 
 fn controls(model: &ReportModel) -> Item {

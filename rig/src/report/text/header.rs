@@ -2,10 +2,11 @@
 //!
 //! Must not know what was found. Units: per cent, MiB. Errors: none. Tests: golden reports.
 
-use crate::analysis::model::{Ground, Question, RanOn, ReportModel, RunSummary};
+use crate::analysis::model::{Ground, Question, RanOn, ReportModel, RunSummary, Stopped};
 use crate::analysis::words::{Rounding, count, list, percent, several};
-use crate::record::format::{Environment, Host};
+use crate::record::format::{Environment, Host, Shard};
 
+use super::super::no_packets::no_packets;
 use super::super::table::wrap;
 
 pub(super) fn write(out: &mut String, model: &ReportModel) {
@@ -15,7 +16,10 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
     out.push_str(&format!("rig run {} ({complete})\n", run.id));
     let mut line = |name: &str, text: String| wrap(out, &format!("  {name:<8} "), &text, 11);
     let profile = if run.profile.is_empty() { String::new() } else { format!(", profile {}", run.profile) };
-    line("started", format!("{}{profile}, seed {}, rig {}", run.started, run.seed, run.rig_version));
+    let shard = run.shard.map(|Shard { index, of }| format!(", shard {index} of {of}")).unwrap_or_default();
+    line("started", format!("{}{profile}{shard}, seed {}, rig {}", run.started, run.seed, run.rig_version));
+    run.stopped.iter().for_each(|word| line("ended", Stopped::of(word).to_string()));
+    no_packets(model).iter().for_each(|why| line("packets", (*why).to_owned()));
     let (cpus, memory) = (several(host.cpus as usize, "CPU"), count(host.memory_mib));
     let (kernel, cpu) = (&host.kernel, &host.cpu);
     line("host", format!("{}; Linux {kernel}, {cpu}, {cpus}, {memory} MiB", ground(host)));

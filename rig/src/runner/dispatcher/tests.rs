@@ -39,7 +39,7 @@ struct Seen {
     why: Option<Why>,
     played: Vec<(BlockId, u32)>,
     finished: Vec<BlockRecord>,
-    ended: Vec<bool>,
+    ended: Vec<Option<&'static str>>,
 }
 
 async fn drive(
@@ -56,7 +56,7 @@ async fn drive(
     while let Ok(event) = receiver.try_recv() {
         match event {
             Event::BlockFinished { record, .. } => finished.push(*record),
-            Event::RunEnded { complete } => ended.push(complete),
+            Event::RunEnded { stopped } => ended.push(stopped),
             Event::RunStarted { .. }
             | Event::BlockStarted { .. }
             | Event::BlockPhase { .. }
@@ -77,7 +77,7 @@ async fn all_blocks_are_played_once_in_the_recorded_order() {
     let run = run(&[cell("a"), cell("b"), cell("c")]);
     let seen = drive(&run, &[], false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(seen.why, None);
-    assert_eq!(seen.ended, [true]);
+    assert_eq!(seen.ended, [None]);
     assert_eq!(seen.played, run.blocks.iter().map(|b| (b.id.clone(), 1)).collect::<Vec<_>>());
 }
 
@@ -93,7 +93,7 @@ async fn a_void_block_is_tried_again_after_the_others_and_then_left() {
     assert_eq!(tries, [1, 2, 3]);
     assert_eq!(seen.played.last(), Some(&(bad.clone(), 3)));
     assert_eq!(seen.finished.iter().filter(|r| r.id == bad).count(), 3, "every attempt is on the record");
-    assert_eq!(seen.ended, [true], "the plan was played; the cell is short");
+    assert_eq!(seen.ended, [None], "the plan was played; the cell is short");
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn fail_fast_stops_after_the_last_attempt_of_a_void_block() {
     let run = run(&[cell("a")]);
     let seen = drive(&run, &[], true, |_| Some(void())).await;
     assert_eq!(seen.why, Some(Why::FailFast));
-    assert_eq!(seen.ended, [false]);
+    assert_eq!(seen.ended, [Some("fail_fast")]);
     assert_eq!(seen.played.iter().filter(|(_, n)| *n == 3).count(), 1);
 }
 
@@ -112,7 +112,7 @@ async fn an_interrupted_block_leaves_no_record_and_resume_plays_exactly_the_rest
     let first = drive(&run, &[], false, |a| (a.block.id != third).then_some(BlockStatus::Complete)).await;
     assert_eq!(first.why, Some(Why::Interrupted));
     assert_eq!(first.finished.len(), 2);
-    assert_eq!(first.ended, [false]);
+    assert_eq!(first.ended, [Some("interrupted")]);
     let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(rest.played, run.blocks[2..].iter().map(|b| (b.id.clone(), 1)).collect::<Vec<_>>());
 }
@@ -126,7 +126,7 @@ async fn what_was_seen_of_a_block_that_was_stopped_is_on_the_record_and_resume_p
     let first = drive(&run, &[], true, rule).await;
     assert_eq!(first.why, Some(Why::Deadline), "and not because a block failed");
     assert_eq!(first.finished.last().map(|record| &record.status), Some(&aborted()));
-    assert_eq!((first.finished.len(), first.ended), (2, vec![false]));
+    assert_eq!((first.finished.len(), first.ended), (2, vec![Some("interrupted")]));
     let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(rest.played[0], (second, 2), "an attempt of its own");
     assert_eq!(rest.played.len(), run.blocks.len() - 1);
