@@ -140,6 +140,7 @@ impl CampaignError {
             Self::Input(_) | Self::OtherAgent { .. } | Self::OtherImage { .. } => Blame::Input,
             Self::Image(error) if error.blames_input() => Blame::Input,
             Self::Record(error) if error.blames_the_input() => Blame::Input,
+            Self::Image(ImageError::Interrupted) | Self::Interrupted => Blame::User,
             Self::Image(_)
             | Self::Record(_)
             | Self::Enclosure(_)
@@ -152,7 +153,6 @@ impl CampaignError {
             | Self::NothingReady { .. }
             | Self::CannotRun { .. }
             | Self::ReportUnwritable { .. } => Blame::Testbed,
-            Self::Interrupted => Blame::User,
         }
     }
 }
