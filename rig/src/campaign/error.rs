@@ -98,7 +98,10 @@ pub enum CampaignError {
     },
     /// A run goes on only with the images that it began with.
     #[error("run {run} was begun with another image {image} ({package})")]
-    #[diagnostic(help("begin a new run: two kernels under one name are no fair comparison"))]
+    #[diagnostic(help(
+        "the image that it began with is no longer in the cache, and its recipe comes to another one now. Begin a new run: two kernels \
+         under one name are no fair comparison"
+    ))]
     OtherImage {
         /// The run's id.
         run: String,

@@ -40,9 +40,9 @@ pub(super) struct Opened {
 
 /// Finds out what executes guests, makes the plan and opens the record.
 pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, CampaignError> {
-    let Prepared { run, mut abilities, images } = prepared;
+    let Prepared { run, mut abilities, kernels } = prepared;
     let keys = GuestKeys::generate();
-    let by_name: BTreeMap<&String, &Image> = images.iter().collect();
+    let by_name: BTreeMap<&String, &Image> = kernels.images.iter().collect();
     let accelerator = accelerator(by_name.into_values().next(), &keys).await?;
     abilities.accelerator = Some(accelerator.clone());
     let explain = |cells: &[CellRecord]| match &run.matrix {
@@ -53,9 +53,9 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
         Begin::Anew { selected, seed, capture } => {
             let matrix = run.matrix.as_ref().expect("a new run has its file");
             let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
-            let made = Plan::make(cells, &|cell| lack(&abilities, cell));
+            let made = Plan::make(cells, &|cell| lack(&abilities, cell).or_else(|| kernels.lack(cell)));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
-            let draft = draft(matrix, selected, seed, capture, &images);
+            let draft = draft(matrix, selected, seed, capture, &kernels.images);
             let record = plan(draft, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));
@@ -66,7 +66,7 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     };
     let unmet = explain(&record.cells);
     let laboratory =
-        laboratory(&record.conduct, writer.dir(), images, accelerator, abilities.mechanisms, keys)?;
+        laboratory(&record.conduct, writer.dir(), kernels.images, accelerator, abilities.mechanisms, keys)?;
     Ok(Opened { laboratory, writer, run: record, done, unmet })
 }
 

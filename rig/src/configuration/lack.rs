@@ -31,6 +31,22 @@ pub enum Lack {
         /// As the probe tells it.
         reason: String,
     },
+    /// The archive has it no more.
+    #[error("no kernel {kernel}: {why}")]
+    Kernel {
+        /// As the matrix names it.
+        kernel: String,
+        /// What the archive lacks.
+        why: String,
+    },
+    /// The kernel has not got what the configuration or a rule in the guest needs.
+    #[error("kernel {kernel} has no module {module}")]
+    Module {
+        /// As the matrix names it.
+        kernel: String,
+        /// Which one.
+        module: String,
+    },
     /// A tap, or one with several queues.
     #[error("no tap: {0}")]
     Tap(Unable),
@@ -155,6 +171,8 @@ impl Lack {
             | Self::Qemu(_)
             | Self::Unsupported(_)
             | Self::Kvm { .. }
+            | Self::Kernel { .. }
+            | Self::Module { .. }
             | Self::Tap(_)
             | Self::VhostNet(_)
             | Self::Datagrams { .. } => AskedBy::Configuration,
