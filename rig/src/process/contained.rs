@@ -244,7 +244,7 @@ fn is_ignored(signal: Signal) -> bool {
 #[cfg(test)]
 mod tests {
     use std::process::Stdio;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
     use crate::process::{open_pidfd, wait_exit};
@@ -309,9 +309,7 @@ mod tests {
         assert_eq!(unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGTERM) }, 0);
         assert!(is_asked_to_end());
         // A tool begins without what is held here.
-        let began = Instant::now();
         assert!(shell("grep -q 'SigBlk:.0*$' /proc/thread-self/status").status().unwrap().success());
-        assert!(began.elapsed() < Duration::from_secs(60));
         drop(held);
         assert!(!is_asked_to_end());
     }
