@@ -6,8 +6,7 @@
 
 use std::io::{self, IsTerminal};
 
-use super::image::size;
-use super::output::columns;
+use super::output::{columns, size};
 use super::streams::{say, tell};
 use super::{Exit, Failure};
 use crate::image::{Cache, Doomed, What};

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::clean::{Consent, carry_out};
+use super::output::size;
 use super::streams::{self, say};
 use super::{Exit, Failure};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
@@ -194,20 +195,6 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         }
     };
     carry_out(cache, &cache.superfluous(&keep)?, arguments.consent)
-}
-
-/// `12.3 MiB`
-pub(super) fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for next in ["KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
 }
 
 /// `200M`, `1GiB`: powers of 1024. Without a unit it may mean anything, and what it means is deleted.

@@ -18,12 +18,9 @@ use super::listed::Listed;
 use super::package::{self, Files};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
 use super::sources::{self, Source};
-use super::state::State;
+use super::state::{ARCHITECTURE, State};
 use super::supply::{Freshness, PackageId, Step, Supplies, Supply, kernel_release};
 use super::tool::{go_on, run};
-
-/// The guests' architecture, as Debian calls it.
-pub(super) const ARCHITECTURE: &str = "amd64";
 
 /// Fetches through the host's apt.
 #[derive(Debug)]

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use super::apt::ARCHITECTURE;
 use super::error::ImageError;
 use super::listed::{Listed, parse_depends, parse_show, parse_versions};
 use super::tool::{Output, run};
 use crate::document::did_you_mean;
+
+/// The guests' architecture, as Debian calls it.
+pub(super) const ARCHITECTURE: &str = "amd64";
 
 /// For the apt of a rig that was killed to end: at once where it had a namespace of its own, else after its own timeouts.
 const ORPHAN_DEADLINE: Duration = Duration::from_secs(60);
