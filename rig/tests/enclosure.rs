@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "enclosure/fetching.rs"]
+mod fetching;
 #[path = "enclosure/harness.rs"]
 mod harness;
 #[path = "enclosure/life.rs"]
@@ -22,6 +24,8 @@ fn main() -> ExitCode {
         ("orphans_are_reaped", life::orphans_are_reaped),
         ("the_body_has_its_own_proc_network_and_room", life::the_body_has_its_own_proc_network_and_room),
         ("an_enclosure_in_an_enclosure_sees_the_outermost_host", life::nested),
+        ("sigkill_leaves_nothing_that_fetches", fetching::sigkill_leaves_nothing),
+        ("what_asks_rig_to_end_while_it_fetches_is_obeyed", fetching::what_asks_it_to_end_is_obeyed),
         ("who_may_not_enclose_is_told_why", life::who_may_not_enclose_is_told_why),
         ("a_signal_to_the_outer_process_reaches_the_body_once", signals::to_the_outer_process),
         ("a_signal_to_the_group_reaches_the_body_once", signals::to_the_group),

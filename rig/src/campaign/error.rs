@@ -98,7 +98,10 @@ pub enum CampaignError {
     },
     /// A run goes on only with the images that it began with.
     #[error("run {run} was begun with another image {image} ({package})")]
-    #[diagnostic(help("begin a new run: two kernels under one name are no fair comparison"))]
+    #[diagnostic(help(
+        "the image that it began with is no longer in the cache, and its recipe comes to another one now. Begin a new run: two kernels \
+         under one name are no fair comparison"
+    ))]
     OtherImage {
         /// The run's id.
         run: String,
@@ -140,6 +143,7 @@ impl CampaignError {
             Self::Input(_) | Self::OtherAgent { .. } | Self::OtherImage { .. } => Blame::Input,
             Self::Image(error) if error.blames_input() => Blame::Input,
             Self::Record(error) if error.blames_the_input() => Blame::Input,
+            Self::Image(ImageError::Interrupted) | Self::Interrupted => Blame::User,
             Self::Image(_)
             | Self::Record(_)
             | Self::Enclosure(_)
@@ -152,7 +156,6 @@ impl CampaignError {
             | Self::NothingReady { .. }
             | Self::CannotRun { .. }
             | Self::ReportUnwritable { .. } => Blame::Testbed,
-            Self::Interrupted => Blame::User,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::runner::{Inspection, Laboratory};
 use super::accelerator::accelerator;
 use super::error::CampaignError;
 use super::host::{abilities_for, lack};
+use super::kernels::{Kernels, kernels_of};
 use super::laboratory::{laboratory, loaded};
-use super::prepare::images_for;
 
 /// Where the logs of such guests lie, in the cache.
 const LOGS: &str = "visits";
@@ -52,9 +52,12 @@ impl Site {
         if let Some(reason) = lack(&abilities, &cell) {
             return Err(CampaignError::CannotRun { what: describe(&cell), reason });
         }
-        let images = images_for(std::iter::once(&cell), &abilities, tell)?;
+        let kernels = Kernels::supply(kernels_of(std::iter::once(&cell), &abilities), tell)?;
+        if let Some(reason) = kernels.lack(&cell) {
+            return Err(CampaignError::CannotRun { what: describe(&cell), reason });
+        }
         let logs = Cache::of_user()?.root().join(LOGS);
-        Ok(Self { cell, images, mechanisms: abilities.mechanisms, logs })
+        Ok(Self { cell, images: kernels.images, mechanisms: abilities.mechanisms, logs })
     }
 
     /// Whose guest it is.

@@ -11,6 +11,7 @@ mod error;
 mod examine;
 mod host;
 mod inspect;
+mod kernels;
 mod laboratory;
 mod measure;
 mod once;

@@ -40,9 +40,9 @@ pub(super) struct Opened {
 
 /// Finds out what executes guests, makes the plan and opens the record.
 pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, CampaignError> {
-    let Prepared { run, mut abilities, images } = prepared;
+    let Prepared { run, mut abilities, kernels } = prepared;
     let keys = GuestKeys::generate();
-    let loaded = loaded(&images)?;
+    let loaded = loaded(&kernels.images)?;
     let by_name: BTreeMap<&String, &Loaded> = loaded.iter().collect();
     let accelerator = accelerator(by_name.into_values().next(), &keys).await?;
     abilities.accelerator = Some(accelerator.clone());
@@ -54,11 +54,11 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
         Begin::Anew { selected, seed, capture, shard } => {
             let matrix = run.matrix.as_ref().expect("a new run has its file");
             let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
-            let made = Plan::make(cells, &|cell| lack(&abilities, cell));
+            let made = Plan::make(cells, &|cell| lack(&abilities, cell).or_else(|| kernels.lack(cell)));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
             let shard = shard.map(Shard::from);
-            let draft = RunRecord { shard, ..draft(matrix, selected, seed, capture, &images) };
-            let mut record = plan(draft, made, &abilities, &accelerator);
+            let draft = draft(matrix, selected, seed, capture, &kernels.images);
+            let mut record = plan(RunRecord { shard, ..draft }, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));
             }

@@ -4,7 +4,6 @@
 //! Units: none. Errors: [`CampaignError`]: the input is wrong, a run cannot be resumed, an image cannot be had.
 //! Tests: `tests/cli_input.rs`, `tests/netns.rs`.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rand::{RngCore, SeedableRng};
@@ -12,13 +11,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::agent;
 use crate::configuration::Abilities;
-use crate::image::{Image, Step, ensure_image, narrate};
-use crate::matrix::{Cell, Filter, HOST_KERNEL, Matrix, Selected, WeakControl};
+use crate::image::Step;
+use crate::matrix::{Filter, Matrix, Selected, WeakControl};
 use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
 use crate::record::{self, Reader};
 
 use super::error::CampaignError;
-use super::host::{abilities_for, lack};
+use super::host::abilities_for;
+use super::kernels::{Kernels, kernels_of};
 use super::order::{NewRun, Order, Work};
 use super::shard::Shard;
 
@@ -62,7 +62,7 @@ pub(super) enum Begin {
 pub(super) struct Prepared {
     pub(super) run: Expanded,
     pub(super) abilities: Abilities,
-    pub(super) images: HashMap<String, Image>,
+    pub(super) kernels: Kernels,
 }
 
 /// Reads what the order names.
@@ -111,44 +111,10 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
 pub(super) fn look(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<Prepared, CampaignError> {
     let abilities = abilities_for(run.cells.iter().map(|cell| &cell.cell));
     let wanted = run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
-    let images = images_for(wanted, &abilities, tell)?;
-    if let Begin::Again { old, .. } = &run.begin {
-        refuse_other_images(old, &images)?;
-    }
-    Ok(Prepared { run, abilities, images })
-}
-
-/// The images of the kernels of these cells, built where they are missing; on the host's network.
-///
-/// # Errors
-/// [`CampaignError::Image`]
-pub(super) fn images_for<'a>(
-    cells: impl Iterator<Item = &'a Cell>,
-    abilities: &Abilities,
-    tell: &mut dyn FnMut(&str, &Step),
-) -> Result<HashMap<String, Image>, CampaignError> {
-    let kernels: BTreeSet<&str> = cells
-        .filter(|cell| lack(abilities, cell).is_none())
-        .map(|cell| cell.subject.kernel.as_str())
-        .filter(|kernel| *kernel != HOST_KERNEL)
-        .collect();
-    let mut images = HashMap::new();
-    for kernel in kernels {
-        let image = ensure_image(kernel, &mut narrate(|step| tell(kernel, step)))?;
-        images.insert(kernel.to_owned(), image);
-    }
-    Ok(images)
-}
-
-fn refuse_other_images(old: &RunRecord, images: &HashMap<String, Image>) -> Result<(), CampaignError> {
-    for (name, image) in images {
-        if old.images.get(name).is_none_or(|then| then.digest != image.digest) {
-            return Err(CampaignError::OtherImage {
-                run: old.id.clone(),
-                image: name.clone(),
-                package: image.package.clone(),
-            });
-        }
-    }
-    Ok(())
+    let wanted = kernels_of(wanted, &abilities);
+    let kernels = match &run.begin {
+        Begin::Anew { .. } => Kernels::supply(wanted, tell)?,
+        Begin::Again { old, .. } => Kernels::of_run(old, wanted, tell)?,
+    };
+    Ok(Prepared { run, abilities, kernels })
 }

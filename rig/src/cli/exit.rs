@@ -139,6 +139,7 @@ impl From<ImageError> for Failure {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Recipe { problems, .. } => Self::input(problems),
+            ImageError::Interrupted => Self { exit: Exit::Interrupted, reports: vec![Report::new(error)] },
             error if error.blames_input() => Self::input([error]),
             error => Self::testbed(error),
         }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::clean::{Consent, carry_out};
+use super::output::size;
 use super::streams::{self, say};
 use super::{Exit, Failure};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
@@ -16,9 +18,14 @@ pub(super) enum Command {
     List(List),
     /// Build images: fetch a kernel and the guest's programs, and put an initramfs together
     Build(Build),
-    /// Remove what fetching left, and images that no recipe needs
+    /// Remove what fetching left, and images that no recipe comes to any more
+    #[command(after_help = AFTER_CLEAN)]
     Clean(Clean),
 }
+
+/// What is not told by any folder of results, so that the cache cannot know it.
+const AFTER_CLEAN: &str = "Each image that goes is shown first. A run that was not finished goes on only with the images that it began with: \
+    one that was removed is built again only while the archive still has its packages.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -47,12 +54,14 @@ pub(super) struct Build {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Clean {
-    /// Keep at most this much, the images used last: `200M`, `1G`
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "all")]
-    keep_bytes: Option<u64>,
+    /// Keep at most this much, the images used last: `200MiB`, `2GiB`
+    #[arg(long, alias = "keep-bytes", value_name = "SIZE", value_parser = parse_size, conflicts_with = "all")]
+    keep: Option<u64>,
     /// Remove every image too
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
@@ -80,12 +89,23 @@ struct Row {
     bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<PathBuf>,
+    /// Modules that the recipe names and the kernel has not got.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lacks: Vec<String>,
 }
 
 impl Row {
     fn new(name: String, status: String, image: Option<Image>) -> Self {
-        let empty =
-            Self { name, status, kernel: None, package: None, digest: None, bytes: None, folder: None };
+        let empty = Self {
+            name,
+            status,
+            kernel: None,
+            package: None,
+            digest: None,
+            bytes: None,
+            folder: None,
+            lacks: vec![],
+        };
         match image {
             None => empty,
             Some(image) => Self {
@@ -94,6 +114,7 @@ impl Row {
                 digest: Some(image.digest),
                 bytes: Some(image.bytes),
                 folder: image.kernel.parent().map(Into::into),
+                lacks: image.lacks,
                 ..empty
             },
         }
@@ -119,10 +140,10 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
         }
         Format::Text => {
             for row in rows {
-                let Row { name, status, package, bytes, digest, .. } = row;
+                let Row { name, status, package, bytes, digest, lacks, .. } = row;
                 let details = match (package, bytes, digest) {
                     (Some(package), Some(bytes), Some(digest)) => {
-                        format!("{package} · {} · {digest}", size(bytes))
+                        format!("{package} · {} · {digest}{}", size(bytes), without(&lacks))
                     }
                     _ => String::new(),
                 };
@@ -142,9 +163,15 @@ fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
     let apt = Apt::new(cache.root());
     for recipe in &loaded {
         let image = build::ensure_with(recipe, cache, fetch, &apt, &mut tell(&recipe.name))?;
-        say(&format!("{}: {} · {} · {}", image.name, image.package, size(image.bytes), image.digest));
+        let Image { name, package, bytes, digest, lacks, .. } = image;
+        say(&format!("{name}: {package} · {} · {digest}{}", size(bytes), without(&lacks)));
     }
     Ok(Exit::Done)
+}
+
+/// What the image has not got of its recipe.
+fn without(lacks: &[String]) -> String {
+    if lacks.is_empty() { String::new() } else { format!(" · without {}", lacks.join(", ")) }
 }
 
 /// Tells each step once, on standard error.
@@ -158,7 +185,7 @@ pub(super) fn tell_step(name: &str, step: &Step) {
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
-    let keep = match (arguments.keep_bytes, arguments.all) {
+    let keep = match (arguments.keep, arguments.all) {
         (Some(bytes), _) => Keep::Bytes(bytes),
         (None, true) => Keep::Nothing,
         (None, false) => {
@@ -167,42 +194,21 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
             Keep::Recipes(keys.map(|recipe| recipe_key(&recipe)).collect())
         }
     };
-    let freed = cache.clean(&keep)?;
-    say(&format!(
-        "{} freed, {} image{} removed",
-        size(freed.bytes),
-        freed.images,
-        if freed.images == 1 { "" } else { "s" }
-    ));
-    Ok(Exit::Done)
+    carry_out(cache, &cache.superfluous(&keep)?, arguments.consent)
 }
 
-/// `12.3 MiB`
-pub(super) fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for next in ["KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
-}
-
-/// `1024`, `200M`, `1GiB`: powers of 1024.
+/// `200M`, `1GiB`: powers of 1024. Without a unit it may mean anything, and what it means is deleted.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 =
-        text[..digits].parse().map_err(|_| "a size is a number with a unit: `200M`, `1G`".to_owned())?;
-    let shift = match text[digits..].to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        unit => return Err(format!("{unit:?} is no unit of size: use K, M, G or T")),
+        text[..digits].parse().map_err(|_| "a size is a number with a unit: `200MiB`, `2GiB`".to_owned())?;
+    let shift = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" => return Err(format!("a size needs a unit: write `{number}MiB` or `{number}GiB`")),
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
+        unit => return Err(format!("{unit:?} is no unit of size: use KiB, MiB, GiB or TiB")),
     };
     number.checked_mul(1 << shift).ok_or_else(|| "that is more than any disk holds".to_owned())
 }
@@ -212,12 +218,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
-        assert_eq!(parse_size("0"), Ok(0));
-        assert_eq!(parse_size("200M"), Ok(200 << 20));
-        assert_eq!(parse_size("1GiB"), Ok(1 << 30));
-        assert_eq!(parse_size("3kb"), Ok(3 << 10));
-        for wrong in ["", "M", "-1", "5X", "99999999999T"] {
+    fn sizes_need_a_unit() {
+        for (text, bytes) in
+            [("0M", 0), ("200M", 200 << 20), ("1GiB", 1 << 30), ("3kb", 3 << 10), ("2 TiB", 2 << 40)]
+        {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        assert_eq!(parse_size("2").unwrap_err(), "a size needs a unit: write `2MiB` or `2GiB`");
+        for wrong in ["", "M", "-1", "0", "5X", "5ib", "5b", "99999999999T"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(size(12), "12 B");

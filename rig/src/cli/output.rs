@@ -1,7 +1,7 @@
 //! A command's answer on standard output.
 //!
 //! Holds how it is written, and columns of text. Must not know what is written; lines beside the answer are in `streams.rs`.
-//! Units: characters. Errors: [`Failure`], for an answer that a full disk cuts short. Tests: below, and `tests/trouble/deaf.rs` (root).
+//! Units: characters, bytes. Errors: [`Failure`], for an answer that a full disk cuts short. Tests: below, and `tests/trouble/deaf.rs` (root).
 
 use std::io;
 
@@ -44,6 +44,20 @@ pub(super) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
         out.push('\n');
     }
     out
+}
+
+/// `12.3 MiB`
+pub(super) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::image::tell;
 use super::streams::say;
 use super::{Exit, Failure};
 use crate::capability::tool::{self, Purpose, Tool};
-use crate::image::{Cache, Fetch, Recipes, apt::Apt, build};
+use crate::image::{Cache, Fetch, ImageError, Recipes, apt::Apt, build};
 use crate::process;
 
 /// Arguments of `rig setup`.
@@ -132,7 +132,9 @@ fn fetch_images() -> Result<(), Failure> {
         let recipe = recipes.load(&name)?;
         match build::ensure_with(&recipe, &cache, Fetch::IfMissing, &apt, &mut tell(&name)) {
             Ok(image) => say(&format!("image {}: {}", image.name, image.package)),
-            Err(error) if error.blames_input() => return Err(error.into()),
+            Err(error) if error.blames_input() || matches!(error, ImageError::Interrupted) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 say(&format!("image {name} is not built yet: {error}; `rig matrix run` will try again"))
             }

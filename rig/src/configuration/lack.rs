@@ -31,6 +31,22 @@ pub enum Lack {
         /// As the probe tells it.
         reason: String,
     },
+    /// The archive has it no more.
+    #[error("no kernel {kernel}: {why}")]
+    Kernel {
+        /// As the matrix names it.
+        kernel: String,
+        /// What the archive lacks.
+        why: String,
+    },
+    /// The kernel has not got what the configuration or a rule in the guest needs.
+    #[error("kernel {kernel} has no module {module}")]
+    Module {
+        /// As the matrix names it.
+        kernel: String,
+        /// Which one.
+        module: String,
+    },
     /// A tap, or one with several queues.
     #[error("no tap: {0}")]
     Tap(Unable),
@@ -148,13 +164,15 @@ pub enum AskedBy<'l> {
 
 impl Lack {
     /// Every word of [`Lack::word`].
-    pub const WORDS: [&'static str; 15] = [
+    pub const WORDS: [&'static str; 17] = [
         "namespaces",
         "private-etc",
         "qemu",
         "unsupported",
         "qemu-version",
         "kvm",
+        "kernel",
+        "module",
         "tap",
         "vhost-net",
         "loopback-of-pair",
@@ -175,6 +193,8 @@ impl Lack {
             Self::Unsupported(_) => "unsupported",
             Self::Datagrams { .. } => "qemu-version",
             Self::Kvm { .. } => "kvm",
+            Self::Kernel { .. } => "kernel",
+            Self::Module { .. } => "module",
             Self::Tap(_) => "tap",
             Self::VhostNet(_) => "vhost-net",
             Self::LoopbackBetweenGuests { .. } => "loopback-of-pair",
@@ -186,6 +206,7 @@ impl Lack {
             Self::Netem(_) | Self::Bridge { .. } => "netem",
         }
     }
+
     /// What in the matrix file asks for it.
     pub fn asked_by(&self) -> AskedBy<'_> {
         match self {
@@ -194,6 +215,8 @@ impl Lack {
             | Self::Qemu(_)
             | Self::Unsupported(_)
             | Self::Kvm { .. }
+            | Self::Kernel { .. }
+            | Self::Module { .. }
             | Self::Tap(_)
             | Self::VhostNet(_)
             | Self::Datagrams { .. } => AskedBy::Configuration,
@@ -226,6 +249,8 @@ mod tests {
             Lack::Qemu(unable()),
             Lack::Unsupported(Unsupported::Machine { machine: text() }),
             Lack::Kvm { reason: text() },
+            Lack::Kernel { kernel: text(), why: text() },
+            Lack::Module { kernel: text(), module: text() },
             Lack::Tap(unable()),
             Lack::VhostNet(unable()),
             Lack::Datagrams { version: text() },

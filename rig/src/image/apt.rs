@@ -1,35 +1,26 @@
 //! Packages through apt, with a state directory of its own: signatures are checked, the host's package state stays untouched.
 //!
 //! Lists of each release lie in a folder of their own, so that no pinning is needed: the newest version of that release is taken.
-//! Must not know what an image is. Units: seconds in deadlines.
-//! Errors: `ImageError`; they blame the mirror, the recipe's names or the host's tools. Reference: apt.conf(5), apt-get(8), apt-cache(8).
-//! Tests: the parsers below; the whole against a mirror in `tests/qemu.rs`.
+//! What lies in the cache is checked against apt's signed lists, and what is damaged there (a package, a list) is fetched once more. That is
+//! against damage, not against malice: who may write the cache may forge a package and its line in the list.
+//! Must not know what an image is. Units: bytes. Errors: `ImageError`; they blame the mirror, the recipe's names or the host's tools.
+//! Tests: below; `tests/enclosure/fetching.rs` (root, no mirror), `tests/qemu.rs` (the whole against a mirror).
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::io::{Read, Seek};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::error::ImageError;
+use super::listed::Listed;
 use super::package::{self, Files};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
 use super::sources::{self, Source};
-use super::supply::{Freshness, PackageId, Step, Supplies, Supply};
-use crate::document::did_you_mean;
-
-/// The guests' architecture, as Debian calls it.
-const ARCHITECTURE: &str = "amd64";
-
-/// For one run of apt. Lists are 10 MB and packages 60 MB: minutes only on a slow line.
-const DEADLINE: Duration = Duration::from_secs(600);
-
-/// For the apt of a rig that was killed to end by itself.
-const ORPHAN_DEADLINE: Duration = Duration::from_secs(60);
+use super::state::{ARCHITECTURE, State};
+use super::supply::{Freshness, PackageId, Step, Supplies, Supply, kernel_release};
+use super::tool::{go_on, run};
 
 /// Fetches through the host's apt.
 #[derive(Debug)]
@@ -40,27 +31,17 @@ pub struct Apt {
     etc_apt: PathBuf,
     /// `/etc/os-release`
     os_release: PathBuf,
-    /// State folders whose lists were fetched by this process: two recipes share a release.
-    current: RefCell<BTreeSet<PathBuf>>,
+    /// State folders whose lists this process has asked the mirror for: two recipes share a release.
+    current: RefCell<BTreeMap<PathBuf, Lists>>,
 }
 
-/// One package, as the lists have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Listed {
-    id: PackageId,
-    architecture: String,
-    depends: String,
-}
-
-impl Listed {
-    /// As apt-get names the download (apt-pkg: the epoch's colon is quoted).
-    fn file_name(&self) -> String {
-        format!("{}_{}_{}.deb", self.id.name, self.id.version.replace(':', "%3a"), self.architecture)
-    }
-
-    fn exact(&self) -> String {
-        format!("{}={}", self.id.name, self.id.version)
-    }
+/// Where package lists are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    /// Some may be older than this process: only their names and sizes were compared with the mirror's.
+    Kept,
+    /// Every byte was fetched, and checked by apt, in this process.
+    New,
 }
 
 impl Apt {
@@ -87,10 +68,11 @@ impl Apt {
         let folder = self.root.join("apt").join(format!("{release}-{:.8x}", Sha256::digest(&text)));
         let state = State { folder, release: release.to_owned() };
         state.create(&text).map_err(ImageError::disk("cannot write apt's private state"))?;
-        if self.current.borrow().contains(&state.folder) {
+        if self.current.borrow().contains_key(&state.folder) {
             return Ok(state);
         }
         tell(Step::Lists { release: release.to_owned() });
+        let lists = if state.has_lists() { Lists::Kept } else { Lists::New };
         match state.update() {
             Ok(()) => {}
             Err(ImageError::Mirror { said, .. }) if freshness == Freshness::AnyKnown && state.has_lists() => {
@@ -98,7 +80,7 @@ impl Apt {
             }
             Err(error) => return Err(error),
         }
-        self.current.borrow_mut().insert(state.folder.clone());
+        self.current.borrow_mut().insert(state.folder.clone(), lists);
         Ok(state)
     }
 
@@ -121,7 +103,7 @@ impl Apt {
         command.args(["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=5", "download-file", uri]);
         command.arg(folder.path().join("InRelease"));
         let output = run(command, "apt-helper", "the index of a release")?;
-        if output.success { Ok(release) } else { Err(state.unreachable("the index", &output)) }
+        if output.success() { Ok(release) } else { Err(state.unreachable("the index", &output)) }
     }
 
     fn sources(&self, release: &str, mirror: Option<&Mirror>) -> Result<Vec<Source>, ImageError> {
@@ -167,13 +149,14 @@ impl Apt {
             if found.iter().any(|other| other.id == package.id) {
                 continue;
             }
-            open.extend(exact_kernel_dependencies(&package.depends));
+            open.extend(package.kernel_dependencies());
             found.push(package);
         }
+        found.retain(|package| !package.only_names_others());
         Ok(found)
     }
 
-    /// The packages' files, from disk where they lie there already.
+    /// The packages' files, from disk where they lie there whole. What is damaged is fetched once more.
     fn download(
         &self,
         state: &State,
@@ -182,35 +165,27 @@ impl Apt {
     ) -> Result<Vec<PathBuf>, ImageError> {
         let folder = self.downloads();
         fs::create_dir_all(&folder).map_err(ImageError::disk("cannot make the folder for packages"))?;
-        let missing: Vec<&Listed> = packages
-            .iter()
-            .filter(|package| !has_digest(&folder.join(package.file_name()), &package.id.sha256))
-            .collect();
-        if !missing.is_empty() {
+        for _ in 0..2 {
+            let missing = missing(&folder, packages)?;
+            if missing.is_empty() {
+                break;
+            }
             tell(Step::Packages { names: missing.iter().map(|package| package.id.name.clone()).collect() });
             let mut command = state.command("apt-get");
             command.arg("download").args(missing.iter().map(|package| package.exact())).current_dir(&folder);
             let output = run(command, "apt-get", "packages")?;
-            if !output.success {
+            if !output.success() {
                 return Err(state.unreachable("packages", &output));
             }
         }
-        let mut files = Vec::new();
-        for package in packages {
-            let path = folder.join(package.file_name());
-            if !has_digest(&path, &package.id.sha256) {
-                // It must not be taken for a good one by whoever looks at names only.
-                let _ = fs::remove_file(&path);
-                return Err(ImageError::Corrupt { path });
-            }
-            files.push(path);
+        match missing(&folder, packages)?.first() {
+            Some(package) => Err(ImageError::Corrupt { path: folder.join(package.file_name()) }),
+            None => Ok(packages.iter().map(|package| folder.join(package.file_name())).collect()),
         }
-        Ok(files)
     }
-}
 
-impl Supply for Apt {
-    fn supply(
+    /// What a recipe asks for, by the lists that there are.
+    fn gather(
         &self,
         recipe: &Recipe,
         freshness: Freshness,
@@ -223,10 +198,11 @@ impl Supply for Apt {
         let mut kernel = Files::new();
         for (listed, path) in kernel_packages.iter().zip(self.download(&state, &kernel_packages, tell)?) {
             let files = package::read(&path, is_kernel_file)?;
-            if files.keys().any(|path| path.starts_with("boot/vmlinuz-")) {
+            if files.keys().any(|path| kernel_release(path).is_some()) {
                 kernel_package = Some(listed.id.clone());
             }
             kernel.extend(files);
+            go_on()?;
         }
         let Some(kernel_package) = kernel_package else {
             return Err(ImageError::NoKernel {
@@ -239,6 +215,7 @@ impl Supply for Apt {
         let mut programs = Files::new();
         for path in self.download(&state, &program_packages, tell)? {
             programs.extend(package::read(&path, |_| true)?);
+            go_on()?;
         }
         let mut packages: Vec<PackageId> =
             kernel_packages.into_iter().chain(program_packages).map(|listed| listed.id).collect();
@@ -246,193 +223,66 @@ impl Supply for Apt {
         packages.dedup();
         Ok(Supplies { kernel_package, kernel, programs, packages })
     }
+
+    /// Fetches anew what lists of this recipe were there before this process; whether there were any.
+    fn renew_lists(&self, recipe: &Recipe, tell: &mut dyn FnMut(Step)) -> Result<bool, ImageError> {
+        let mut any = false;
+        for release in [&recipe.kernel.release, &recipe.initramfs.release] {
+            let state = self.open(release, recipe.mirror.as_ref(), Freshness::AnyKnown, tell)?;
+            let lists = self.current.borrow().get(&state.folder).copied();
+            if lists == Some(Lists::Kept) {
+                tell(Step::Renewal { release: release.clone() });
+                state.renew()?;
+                self.current.borrow_mut().insert(state.folder, Lists::New);
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+}
+
+impl Supply for Apt {
+    fn supply(
+        &self,
+        recipe: &Recipe,
+        freshness: Freshness,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<Supplies, ImageError> {
+        match self.gather(recipe, freshness, tell) {
+            // Where the mirror cannot be reached the first error is the one to tell.
+            Err(error) if error.may_come_of_damaged_lists() => match self.renew_lists(recipe, tell) {
+                Ok(true) => self.gather(recipe, freshness, tell),
+                Err(ImageError::Interrupted) => Err(ImageError::Interrupted),
+                Ok(false) | Err(_) => Err(error),
+            },
+            result => result,
+        }
+    }
+}
+
+/// The packages that are not there whole; what lies there damaged is removed, because apt takes a file of the right size for a good one.
+fn missing<'a>(folder: &Path, packages: &'a [Listed]) -> Result<Vec<&'a Listed>, ImageError> {
+    let mut missing = Vec::new();
+    for package in packages {
+        let path = folder.join(package.file_name());
+        if has_digest(&path, &package.id.sha256) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ImageError::disk("cannot remove a damaged package")(error));
+            }
+            _ => missing.push(package),
+        }
+    }
+    Ok(missing)
 }
 
 fn is_kernel_file(path: &str) -> bool {
-    path.starts_with("boot/vmlinuz-")
+    kernel_release(path).is_some()
         || path.ends_with(".ko")
         || path.ends_with(".ko.xz")
         || path.ends_with("/modules.builtin")
-}
-
-/// apt's files of one release.
-#[derive(Debug)]
-struct State {
-    folder: PathBuf,
-    release: String,
-}
-
-impl State {
-    fn create(&self, sources: &str) -> std::io::Result<()> {
-        for folder in ["lists/partial", "cache/archives/partial", "sources"] {
-            fs::create_dir_all(self.folder.join(folder))?;
-        }
-        fs::write(self.folder.join("status"), "")?;
-        fs::write(self.folder.join("apt.conf"), self.configuration())?;
-        fs::write(self.folder.join("sources/debian.sources"), sources)
-    }
-
-    fn has_lists(&self) -> bool {
-        fs::read_dir(self.folder.join("lists")).is_ok_and(|entries| {
-            entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
-        })
-    }
-
-    /// A run of an apt tool that reads and writes below our folder alone. The host's proxy and certificate settings stay in force.
-    fn command(&self, tool: &str) -> Command {
-        let mut command = Command::new(tool);
-        command.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
-        command.arg("-c").arg(self.folder.join("apt.conf"));
-        command
-    }
-
-    /// apt.conf(5)
-    fn configuration(&self) -> String {
-        let at = |name: &str| self.folder.join(name).display().to_string();
-        let settings = [
-            ("Dir::State", at("")),
-            ("Dir::State::lists", at("lists")),
-            ("Dir::State::status", at("status")),
-            ("Dir::Cache", at("cache")),
-            ("Dir::Cache::archives", at("cache/archives")),
-            // Some hosts switch these caches off; without them every look-up reads all lists.
-            ("Dir::Cache::pkgcache", "pkgcache.bin".to_owned()),
-            ("Dir::Cache::srcpkgcache", String::new()),
-            ("Dir::Etc::sourcelist", "/dev/null".to_owned()),
-            ("Dir::Etc::sourceparts", at("sources")),
-            ("Dir::Etc::preferences", "/dev/null".to_owned()),
-            ("Dir::Etc::preferencesparts", "/dev/null".to_owned()),
-            ("APT::Architecture", ARCHITECTURE.to_owned()),
-            ("APT::Default-Release", String::new()),
-            ("APT::Get::AllowUnauthenticated", "false".to_owned()),
-            ("Acquire::AllowInsecureRepositories", "false".to_owned()),
-            ("Acquire::Languages", "none".to_owned()),
-            ("Acquire::Retries", "2".to_owned()),
-            ("Acquire::http::Timeout", "20".to_owned()),
-            ("Acquire::https::Timeout", "20".to_owned()),
-            // A list that is missing is an error, not a warning: half a release would resolve to wrong versions.
-            ("APT::Update::Error-Mode", "any".to_owned()),
-        ];
-        // The host's hooks are about the host's own lists and archives.
-        let hooks = ["Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"];
-        let cleared = hooks.iter().map(|hook| format!("#clear APT::Update::{hook};\n"));
-        let set = settings.iter().map(|(key, value)| format!("{key} \"{value}\";\n"));
-        cleared.chain(set).collect()
-    }
-
-    fn update(&self) -> Result<(), ImageError> {
-        let started = Instant::now();
-        loop {
-            let mut command = self.command("apt-get");
-            command.arg("update");
-            let output = run(command, "apt-get", "package lists")?;
-            if output.success {
-                return Ok(());
-            }
-            // The apt of a rig that was killed goes on for a while. (A parent-death signal does not reach it: apt changes its
-            // credentials, which clears the signal; prctl(2).)
-            if !output.stderr.contains("Could not get lock") || started.elapsed() > ORPHAN_DEADLINE {
-                return Err(self.unreachable("package lists", &output));
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    fn unreachable(&self, what: &str, output: &Output) -> ImageError {
-        ImageError::mirror(what, &self.release, complaint(&output.stderr))
-    }
-
-    /// The newest version of `package` (`name` or `name=version`).
-    fn show(&self, package: &str) -> Result<Listed, ImageError> {
-        let mut command = self.command("apt-cache");
-        command.args(["show", "--no-all-versions", package]);
-        let output = run(command, "apt-cache", package)?;
-        match parse_show(&output.stdout).into_iter().next() {
-            Some(listed) => Ok(listed),
-            None => Err(self.unknown(package)),
-        }
-    }
-
-    fn unknown(&self, package: &str) -> ImageError {
-        let name = package.split('=').next().unwrap_or(package);
-        let mut command = self.command("apt-cache");
-        command.arg("pkgnames");
-        let names =
-            run(command, "apt-cache", "package names").map(|output| output.stdout).unwrap_or_default();
-        let help = if names.lines().any(|known| known == name) && name != package {
-            format!("{name} has another version there: leave `version` out to take the newest")
-        } else {
-            did_you_mean(name, names.lines())
-                .unwrap_or_else(|| "look for it with `apt-cache search`".to_owned())
-        };
-        ImageError::UnknownPackage { package: package.to_owned(), release: self.release.clone(), help }
-    }
-
-    /// `names` and everything that they depend on.
-    fn with_dependencies(&self, names: &[String]) -> Result<Vec<Listed>, ImageError> {
-        for name in names {
-            self.show(name)?;
-        }
-        let mut command = self.command("apt-cache");
-        command.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts"]);
-        command.args(["--no-breaks", "--no-replaces", "--no-enhances"]).args(names);
-        let all = parse_depends(&run(command, "apt-cache", "dependencies")?.stdout);
-        let mut command = self.command("apt-cache");
-        command.args(["show", "--no-all-versions"]).args(&all);
-        let mut listed = parse_show(&run(command, "apt-cache", "dependencies")?.stdout);
-        listed.sort_by(|one, other| one.id.cmp(&other.id));
-        listed.dedup();
-        Ok(listed)
-    }
-}
-
-#[derive(Debug)]
-struct Output {
-    success: bool,
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs a tool to its end or to the deadline. Its output goes to files: no pipe that could fill up.
-fn run(mut command: Command, tool: &str, what: &str) -> Result<Output, ImageError> {
-    let failed = |source| ImageError::Tool { tool: tool.to_owned(), source };
-    let (mut stdout, mut stderr) =
-        (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
-    command.stdin(Stdio::null());
-    command.stdout(stdout.try_clone().map_err(failed)?).stderr(stderr.try_clone().map_err(failed)?);
-    let mut child = command.spawn().map_err(failed)?;
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            break status;
-        }
-        if started.elapsed() > DEADLINE {
-            child.kill().and_then(|()| child.wait()).map_err(failed)?;
-            return Err(ImageError::Deadline {
-                tool: tool.to_owned(),
-                what: what.to_owned(),
-                seconds: DEADLINE.as_secs(),
-            });
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    let text = |file: &mut std::fs::File| {
-        let mut bytes = Vec::new();
-        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(failed)?;
-        Ok::<_, ImageError>(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    Ok(Output { success: status.success(), stdout: text(&mut stdout)?, stderr: text(&mut stderr)? })
-}
-
-/// What apt complains of: its error lines, without the repetition.
-fn complaint(stderr: &str) -> String {
-    let mut lines: Vec<&str> = stderr
-        .lines()
-        .filter_map(|line| line.strip_prefix("E: ").or_else(|| line.strip_prefix("W: ")))
-        .filter(|line| !line.contains("have been ignored, or old ones used"))
-        .collect();
-    lines.dedup();
-    if lines.is_empty() { stderr.trim().to_owned() } else { lines.join("; ") }
 }
 
 fn has_digest(path: &Path, sha256: &str) -> bool {
@@ -449,81 +299,9 @@ fn codename(os_release: &str) -> &str {
         .map_or("stable", |name| name.trim_matches('"'))
 }
 
-/// The stanzas of `apt-cache show`.
-fn parse_show(text: &str) -> Vec<Listed> {
-    text.split("\n\n")
-        .filter_map(|stanza| {
-            let field = |name: &str| {
-                stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned)
-            };
-            let id =
-                PackageId { name: field("Package")?, version: field("Version")?, sha256: field("SHA256")? };
-            Some(Listed {
-                id,
-                architecture: field("Architecture")?,
-                depends: field("Depends").unwrap_or_default(),
-            })
-        })
-        .collect()
-}
-
-/// The package names of `apt-cache depends --recurse`: those at the line's start. `<name>` is a virtual one, `name:arch` foreign.
-fn parse_depends(text: &str) -> Vec<String> {
-    text.lines()
-        .filter(|line| !line.starts_with([' ', '|', '<']) && !line.is_empty() && !line.contains(':'))
-        .map(str::to_owned)
-        .collect()
-}
-
-/// `linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1)` and the like: what a meta package stands for, or a kernel is split into.
-fn exact_kernel_dependencies(depends: &str) -> Vec<String> {
-    depends
-        .split(',')
-        .filter_map(|dependency| {
-            let (name, rest) = dependency.trim().split_once(" (= ")?;
-            let version = rest.strip_suffix(')')?;
-            name.starts_with("linux-").then(|| format!("{name}={version}"))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_what_apt_cache_shows() {
-        let text = "Package: linux-image-cloud-amd64\nSource: linux-signed-amd64 (6.1.176+1)\nVersion: 6.1.176-1\n\
-                    Architecture: amd64\nDepends: linux-image-6.1.0-50-cloud-amd64 (= 6.1.176-1)\nDescription: Linux\n text\n\
-                    SHA256: 6f32\n\nPackage: busybox-static\nVersion: 1:1.35.0-4\nArchitecture: amd64\nSHA256: 3d3f\n\n";
-        let listed = parse_show(text);
-        assert_eq!(listed.len(), 2);
-        assert_eq!(
-            exact_kernel_dependencies(&listed[0].depends),
-            ["linux-image-6.1.0-50-cloud-amd64=6.1.176-1"]
-        );
-        assert_eq!(listed[1].file_name(), "busybox-static_1%3a1.35.0-4_amd64.deb");
-        assert_eq!(listed[1].exact(), "busybox-static=1:1.35.0-4");
-        assert_eq!(listed[1].depends, "");
-        assert_eq!(
-            exact_kernel_dependencies("kmod, linux-base (>= 4.3), initramfs-tools | linux-initramfs-tool"),
-            Vec::<String>::new()
-        );
-    }
-
-    #[test]
-    fn reads_what_apt_cache_depends_prints() {
-        let text = "dropbear-bin\n  Depends: libc6\n |Depends: debconf\n    cdebconf\n<debconf-2.0>\nlibc6\nlibc6:i386\n";
-        assert_eq!(parse_depends(text), ["dropbear-bin", "libc6"]);
-    }
-
-    #[test]
-    fn complaints_are_short() {
-        let text = "W: Failed to fetch http://m.test/InRelease  Unable to connect\n\
-                    E: Some index files failed to download. They have been ignored, or old ones used instead.\n";
-        assert_eq!(complaint(text), "Failed to fetch http://m.test/InRelease  Unable to connect");
-        assert_eq!(complaint("odd\n"), "odd");
-    }
 
     #[test]
     fn codenames() {

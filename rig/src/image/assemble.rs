@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 use super::cache::Built;
 use super::error::ImageError;
 use super::initramfs;
-use super::modules::ModuleTree;
+use super::modules::{ModuleTree, normal};
 use super::package::{Files, Node};
 use super::recipe::Recipe;
-use super::supply::Supplies;
+use super::supply::{Supplies, kernel_release};
 
 /// The code that an image's content depends on: another builder never meets its predecessor's images.
-const BUILDER: [&str; 9] = [
+const BUILDER: [&str; 12] = [
     include_str!("assemble.rs"),
     include_str!("cpio.rs"),
     include_str!("depmod.rs"),
@@ -24,6 +24,9 @@ const BUILDER: [&str; 9] = [
     include_str!("modules.rs"),
     include_str!("package.rs"),
     include_str!("apt.rs"),
+    include_str!("listed.rs"),
+    include_str!("state.rs"),
+    include_str!("supply.rs"),
 ];
 
 /// Hash of everything but the packages that an image depends on.
@@ -42,12 +45,13 @@ pub(super) fn assemble(recipe: &Recipe, supplies: Supplies) -> Result<Built, Ima
         package: recipe.kernel.package.clone(),
         release: recipe.kernel.release.clone(),
     };
-    let path = files.keys().find(|path| path.starts_with("boot/vmlinuz-")).cloned().ok_or_else(no_kernel)?;
-    let release = path.trim_start_matches("boot/vmlinuz-").to_owned();
+    let found = files.keys().find_map(|path| Some((path.clone(), kernel_release(path)?.to_owned())));
+    let (path, release) = found.ok_or_else(no_kernel)?;
     let Some(Node::File(kernel)) = files.remove(&path) else { return Err(no_kernel()) };
     let tree = module_tree(&release, files);
-    let modules = tree.closure(&recipe.initramfs.modules)?;
-    let mut available = tree.closure(&recipe.initramfs.available)?;
+    let mut lacks = Vec::new();
+    let modules = tree.closure(&there(&tree, &recipe.initramfs.modules, &mut lacks))?;
+    let mut available = tree.closure(&there(&tree, &recipe.initramfs.available, &mut lacks))?;
     available.retain(|module| !modules.contains(module));
     let mut archive = initramfs::assemble(&programs, &recipe.initramfs.commands, &modules)?;
     initramfs::add_available(&mut archive, &release, &available);
@@ -57,9 +61,36 @@ pub(super) fn assemble(recipe: &Recipe, supplies: Supplies) -> Result<Built, Ima
         kernel_package,
         packages,
         modules: modules.into_iter().map(|module| module.name).collect(),
+        lacks,
         kernel,
         initramfs: archive.to_bytes(),
     })
+}
+
+/// Modules without which a guest boots, and its /init does all of its work: a kernel that has not got them (they are newer, or became a part
+/// of another) makes an image that says so. Any other name that a kernel has not got is an error of the recipe.
+const DISPENSABLE: [&str; 8] = [
+    // What a panic is told with, beside the console: since 5.13.
+    "pvpanic_pci",
+    // The NIC of some configurations only.
+    "vmxnet3",
+    // The packet filter of paths that have rules in the guest. nft_objref is a part of nf_tables since 6.2.
+    "nf_tables",
+    "nft_objref",
+    "nft_reject_inet",
+    "nft_reject_ipv4",
+    "nft_reject_ipv6",
+    "nft_ct",
+];
+
+/// Of the `wanted` modules those that must be there or are; the others are added to `lacks`.
+fn there(tree: &ModuleTree, wanted: &[String], lacks: &mut Vec<String>) -> Vec<String> {
+    let (there, absent): (Vec<String>, Vec<String>) = wanted
+        .iter()
+        .cloned()
+        .partition(|module| tree.has(module) || !DISPENSABLE.contains(&normal(module).as_str()));
+    lacks.extend(absent.iter().map(|module| normal(module)));
+    there
 }
 
 fn module_tree(release: &str, files: Files) -> ModuleTree {

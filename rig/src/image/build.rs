@@ -11,6 +11,8 @@ use super::error::ImageError;
 use super::recipe::Recipe;
 use super::recipes::Recipes;
 use super::supply::{Freshness, Step, Supply};
+use super::tool::go_on;
+use crate::process;
 
 /// Whether and when packages may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub fn ensure_with(
         (Fetch::Never, None) => return Err(ImageError::NotBuilt { name: recipe.name.clone() }),
         (Fetch::IfMissing, None) | (Fetch::Refresh, _) => {}
     }
+    // From here on work may take minutes: whoever asks rig to end is heard between its steps.
+    let _held = process::HeldSignals::hold();
     let lock = cache.lock(tell)?;
     let freshness = match fetch {
         Fetch::Refresh => Freshness::Current,
@@ -74,7 +78,11 @@ pub fn ensure_with(
     let supplies = supply.supply(recipe, freshness, tell)?;
     let kernel = &supplies.kernel_package;
     tell(Step::Assembly { kernel: format!("{} {}", kernel.name, kernel.version) });
-    cache.store(&lock, &key, &assemble(recipe, supplies)?)
+    let built = assemble(recipe, supplies)?;
+    go_on()?;
+    let image = cache.store(&lock, &key, &built)?;
+    go_on()?;
+    Ok(image)
 }
 
 /// The built image of a recipe, without lock, network or building.

@@ -1,34 +1,33 @@
 //! Built images on disk, below the user's cache folder.
 //!
 //! ```text
-//! <root>/lock                     held while something is built or removed
+//! <root>/CACHEDIR.TAG             says that it is rig's (`clean.rs`)
+//! <root>/lock in-use              who builds, and who uses images (`held.rs`)
 //! <root>/images/<digest>/         image.json  vmlinuz  initramfs.cpio
 //! <root>/recipes/<key>.json       which image a recipe came to
 //! <root>/apt/ packages/           what fetching left; may go at any time
 //! ```
-//! A folder of an image appears by a rename, complete or not at all, and is checked against its digests before use.
+//! A folder of an image appears by a rename, complete or not at all, and is checked against its digests before use: against damage, not
+//! against malice, for whoever may write the cache may write the digests too.
 //! Must not know how images are made. Units: bytes. Errors: `ImageError`; they blame the disk. Tests: below and in `build.rs`.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use fs_err as fs;
-use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::ImageError;
 use super::loaded::digest_of;
+use super::held::{self, Held, Lock};
 use super::supply::{PackageId, Step};
 
 /// An image.json of another form is none of ours.
 const FORMAT: u32 = 1;
 
-/// Building takes half a minute with a warm cache; a cold one may sit on a slow line.
-const LOCK_DEADLINE: Duration = Duration::from_secs(900);
-
-const MANIFEST: &str = "image.json";
+pub(super) const MANIFEST: &str = "image.json";
 const KERNEL: &str = "vmlinuz";
 const INITRAMFS: &str = "initramfs.cpio";
 
@@ -59,6 +58,10 @@ pub struct Image {
     pub packages: Vec<PackageId>,
     /// Kernel modules in the order in which they are loaded.
     pub modules: Vec<String>,
+    /// Modules that its recipe names and its kernel has not got; the guest boots without them.
+    pub lacks: Vec<String>,
+    /// It is not removed while it is in hand.
+    pub held: Held,
 }
 
 /// image.json
@@ -70,15 +73,18 @@ struct Manifest {
     kernel_package: PackageId,
     packages: Vec<PackageId>,
     modules: Vec<String>,
+    /// Modules that the recipe names and the kernel has not got.
+    #[serde(default)]
+    lacks: Vec<String>,
     kernel_sha256: String,
     initramfs_sha256: String,
 }
 
 /// recipes/<key>.json
 #[derive(Debug, Serialize, Deserialize)]
-struct Resolution {
+pub(super) struct Resolution {
     name: String,
-    digest: String,
+    pub(super) digest: String,
 }
 
 /// An image that is not on disk yet.
@@ -89,34 +95,9 @@ pub(super) struct Built {
     pub(super) kernel_package: PackageId,
     pub(super) packages: Vec<PackageId>,
     pub(super) modules: Vec<String>,
+    pub(super) lacks: Vec<String>,
     pub(super) kernel: Vec<u8>,
     pub(super) initramfs: Vec<u8>,
-}
-
-/// What `clean` removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Freed {
-    /// Of files.
-    pub bytes: u64,
-    /// Folders of images.
-    pub images: u64,
-}
-
-/// What may stay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keep {
-    /// The images that these recipe keys came to: enough to work offline.
-    Recipes(Vec<String>),
-    /// At most so many bytes: fetched packages go first, then the images that were used longest ago.
-    Bytes(u64),
-    /// Nothing.
-    Nothing,
-}
-
-/// Held while something in the cache is made or removed; ends with the process at the latest.
-#[derive(Debug)]
-pub(super) struct Lock {
-    _file: Flock<std::fs::File>,
 }
 
 impl Cache {
@@ -140,11 +121,21 @@ impl Cache {
 
     /// The image that the recipe with this key came to, if it is there whole. Touches neither lock nor network.
     pub(super) fn find(&self, key: &str) -> Option<Image> {
-        let resolution: Resolution = read_json(&self.resolution_path(key))?;
-        let image = self.open(&self.images().join(&resolution.digest))?;
+        let resolution = self.resolution(key)?;
+        self.find_digest(&resolution.name, &resolution.digest)
+    }
+
+    /// The image with this digest, if it is there whole, as what a recipe called `name` came to: for a run that goes on with what it began with.
+    pub fn find_digest(&self, name: &str, digest: &str) -> Option<Image> {
+        let folder = self.images().join(digest);
+        let image = self.open(&folder).filter(|image| image.digest == digest)?;
         // For `Keep::Bytes`; a read-only cache serves all the same.
-        let _ = touch(&self.images().join(&resolution.digest).join(MANIFEST));
-        Some(Image { name: resolution.name, ..image })
+        let _ = touch(&folder.join(MANIFEST));
+        Some(Image { name: name.to_owned(), ..image })
+    }
+
+    pub(super) fn resolution(&self, key: &str) -> Option<Resolution> {
+        read_json(&self.resolution_path(key))
     }
 
     /// All whole images, by name.
@@ -172,6 +163,7 @@ impl Cache {
             kernel_package: built.kernel_package.clone(),
             packages: built.packages.clone(),
             modules: built.modules.clone(),
+            lacks: built.lacks.clone(),
             kernel_sha256: format!("{:x}", Sha256::digest(&built.kernel)),
             initramfs_sha256: format!("{:x}", Sha256::digest(&built.initramfs)),
         };
@@ -205,6 +197,11 @@ impl Cache {
 
     /// The image in this folder, if it is whole.
     fn open(&self, folder: &Path) -> Option<Image> {
+        if !folder.join(MANIFEST).is_file() {
+            return None;
+        }
+        // Before it is looked at: what is whole now must be so later.
+        let held = Held::take(&self.root);
         let manifest: Manifest = read_json(&folder.join(MANIFEST))?;
         let digest = digest(&manifest);
         let (kernel, initramfs) = (folder.join(KERNEL), folder.join(INITRAMFS));
@@ -222,82 +219,29 @@ impl Cache {
             digest,
             packages: manifest.packages,
             modules: manifest.modules,
+            lacks: manifest.lacks,
+            held,
         })
     }
 
-    /// Waits until no other rig builds or cleans.
+    /// Waits until no other rig builds.
     pub(super) fn lock(&self, tell: &mut dyn FnMut(Step)) -> Result<Lock, ImageError> {
         fs::create_dir_all(&self.root).map_err(ImageError::disk("cannot make the cache folder"))?;
-        let path = self.root.join("lock");
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(ImageError::disk("cannot open the cache's lock"))?
-            .into_parts()
-            .0;
-        let started = Instant::now();
-        loop {
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Lock { _file: lock }),
-                Err((file, nix::errno::Errno::EWOULDBLOCK | nix::errno::Errno::EINTR)) => file,
-                Err((_, errno)) => return Err(ImageError::disk("cannot lock the image cache")(errno.into())),
-            };
-            if started.elapsed() > LOCK_DEADLINE {
-                return Err(ImageError::Busy { path, seconds: LOCK_DEADLINE.as_secs() });
-            }
-            tell(Step::OtherRig);
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// Removes what need not stay.
-    pub fn clean(&self, keep: &Keep) -> Result<Freed, ImageError> {
-        let _lock = self.lock(&mut |_| {})?;
-        self.remove(keep).map_err(ImageError::disk("cannot clean the cache"))
-    }
-
-    fn remove(&self, keep: &Keep) -> io::Result<Freed> {
-        let mut freed = Freed::default();
-        let total = || {
-            size_of(&self.images()) + size_of(&self.root.join("packages")) + size_of(&self.root.join("apt"))
-        };
-        let (limit, keys): (u64, &[String]) = match keep {
-            Keep::Recipes(keys) => (0, keys),
-            Keep::Bytes(limit) => (*limit, &[]),
-            Keep::Nothing => (0, &[]),
-        };
-        let kept: Vec<String> = keys
-            .iter()
-            .filter_map(|key| read_json::<Resolution>(&self.resolution_path(key)))
-            .map(|resolution| resolution.digest)
-            .collect();
-        for fetched in ["packages", "apt"] {
-            if total() > limit {
-                freed.bytes += remove_folder(&self.root.join(fetched))?;
-            }
-        }
-        let mut folders = folders(&self.images());
-        folders.sort_by_key(|folder| last_use(folder));
-        for folder in folders {
-            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !kept.iter().any(|digest| digest == name) && total() > limit {
-                freed.bytes += remove_folder(&folder)?;
-                freed.images += 1;
-            }
-        }
-        self.forget_unresolved()?;
-        Ok(freed)
+        let lock = held::lock(&self.root, tell)?;
+        self.mark().map_err(ImageError::disk("cannot mark the cache as rig's"))?;
+        Ok(lock)
     }
 
     /// Removes resolutions whose image is gone.
-    fn forget_unresolved(&self) -> io::Result<()> {
+    pub(super) fn forget_unresolved(&self) -> io::Result<()> {
         let Ok(entries) = fs::read_dir(self.root.join("recipes")) else { return Ok(()) };
         for entry in entries {
             let path = entry?.path();
-            let there = read_json::<Resolution>(&path)
-                .is_some_and(|resolution| self.images().join(resolution.digest).exists());
+            // What has another name is not ours.
+            let is_ours = path.extension().is_some_and(|extension| extension == "json") && path.is_file();
+            let there = !is_ours
+                || read_json::<Resolution>(&path)
+                    .is_some_and(|resolution| self.images().join(resolution.digest).exists());
             if !there {
                 fs::remove_file(path)?;
             }
@@ -305,7 +249,7 @@ impl Cache {
         Ok(())
     }
 
-    fn images(&self) -> PathBuf {
+    pub(super) fn images(&self) -> PathBuf {
         self.root.join("images")
     }
 
@@ -343,39 +287,16 @@ fn touch(path: &Path) -> io::Result<()> {
     fs::OpenOptions::new().append(true).open(path)?.file().set_modified(SystemTime::now())
 }
 
-fn last_use(folder: &Path) -> SystemTime {
-    let manifest = fs::metadata(folder.join(MANIFEST)).and_then(|metadata| metadata.modified());
-    // Torn ones go first.
-    manifest.unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-fn size_of(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
-    if !metadata.is_dir() {
-        return metadata.len();
-    }
-    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| size_of(&entry.path())).sum()
-}
-
-/// The bytes that it held.
-fn remove_folder(path: &Path) -> io::Result<u64> {
-    let bytes = size_of(path);
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(bytes),
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn built(name: &str, kernel: &str) -> Built {
+    pub(in crate::image) fn built(name: &str, kernel: &str) -> Built {
         let package = PackageId {
             name: "linux-image-1".to_owned(),
             version: "1-1".to_owned(),
@@ -387,18 +308,19 @@ mod tests {
             kernel_package: package.clone(),
             packages: vec![package],
             modules: Vec::new(),
+            lacks: vec!["pvpanic_pci".to_owned()],
             kernel: kernel.as_bytes().to_vec(),
             initramfs: vec![0; 512],
         }
     }
 
-    fn cache() -> (tempfile::TempDir, Cache) {
+    pub(in crate::image) fn cache() -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path().join("rig"));
         (folder, cache)
     }
 
-    fn put(cache: &Cache, key: &str, built: &Built) -> Image {
+    pub(in crate::image) fn put(cache: &Cache, key: &str, built: &Built) -> Image {
         let lock = cache.lock(&mut |_| {}).unwrap();
         cache.store(&lock, key, built).unwrap()
     }
@@ -439,38 +361,16 @@ mod tests {
     }
 
     #[test]
-    fn only_one_builds_at_a_time() {
-        let (_folder, cache) = cache();
-        let lock = cache.lock(&mut |_| {}).unwrap();
-        let (sender, told) = std::sync::mpsc::channel();
-        let other = cache.clone();
-        let second = std::thread::spawn(move || other.lock(&mut |step| sender.send(step).unwrap()).is_ok());
-        assert_eq!(told.recv().unwrap(), Step::OtherRig);
-        drop(lock);
-        assert!(second.join().unwrap());
-    }
-
-    #[test]
-    fn cleaning_bounds_the_size_and_spares_what_is_needed() {
+    fn an_image_is_found_by_its_digest_whatever_its_recipe_comes_to_now() {
         let (_folder, cache) = cache();
         let old = put(&cache, "k", &built("6.1", "kernel"));
-        let new = put(&cache, "l", &built("6.12", "other kernel"));
-        let before = SystemTime::now() - Duration::from_secs(3600);
-        let manifest = old.kernel.with_file_name(MANIFEST);
-        fs::OpenOptions::new().append(true).open(manifest).unwrap().file().set_modified(before).unwrap();
-        fs::create_dir_all(cache.root.join("packages")).unwrap();
-        fs::write(cache.root.join("packages/p.deb"), [0; 100]).unwrap();
-
-        let freed = cache.clean(&Keep::Bytes(u64::MAX)).unwrap();
-        assert_eq!(freed, Freed::default());
-        let all = size_of(&cache.images());
-        assert_eq!(cache.clean(&Keep::Bytes(all)).unwrap(), Freed { bytes: 100, images: 0 });
-        let freed = cache.clean(&Keep::Bytes(all - 1)).unwrap();
-        assert_eq!((freed.images, cache.list()), (1, vec![new.clone()]));
-        assert_eq!((cache.find("k"), cache.find("l")), (None, Some(new.clone())));
-        assert_eq!(cache.clean(&Keep::Recipes(vec!["l".to_owned()])).unwrap().images, 0);
-        assert_eq!(cache.list(), [new]);
-        assert_eq!(cache.clean(&Keep::Nothing).unwrap().images, 1);
-        assert_eq!(cache.list(), []);
+        let new = put(&cache, "k", &built("6.1", "newer kernel"));
+        assert_eq!(cache.find("k"), Some(new));
+        assert_eq!(cache.find_digest("6.1", &old.digest), Some(old.clone()));
+        assert_eq!(cache.find_digest("mine", &old.digest).map(|image| image.name).as_deref(), Some("mine"));
+        fs::write(&old.kernel, "kerneL").unwrap();
+        for digest in [old.digest.as_str(), "0123456789abcdef", "", "..", "../images"] {
+            assert_eq!(cache.find_digest("6.1", digest), None, "{digest}");
+        }
     }
 }

@@ -65,6 +65,41 @@ pub enum ImageError {
         #[help]
         help: String,
     },
+    /// The lists name a file that the archive does not have.
+    #[error("the archive of {release} no longer has {file} (404 Not Found)")]
+    #[diagnostic(help(
+        "its package lists name the file, and it is gone: fetch newer lists with `rig image build NAME --refresh`, or name another `version` in the recipe"
+    ))]
+    Gone {
+        /// Name of the package file.
+        file: String,
+        /// Debian release.
+        release: String,
+    },
+    /// The package lists cannot be read.
+    #[error("the package lists of {release} cannot be read: {said}")]
+    #[diagnostic(help("`rig image clean` removes what was fetched; then try again"))]
+    Lists {
+        /// Debian release.
+        release: String,
+        /// apt's words.
+        said: String,
+    },
+    /// The release has the package, but not in the version that the recipe names.
+    #[error("{release} has no version {version} of {package}")]
+    #[diagnostic(help(
+        "it has {there}: name one of these as `version` in the recipe, or none to take the newest"
+    ))]
+    NoVersion {
+        /// Its name.
+        package: String,
+        /// What was asked for.
+        version: String,
+        /// Debian release.
+        release: String,
+        /// The versions that it has.
+        there: String,
+    },
     /// The release has no such package.
     #[error("{release} has no package {package}")]
     UnknownPackage {
@@ -86,10 +121,8 @@ pub enum ImageError {
         release: String,
     },
     /// A download that is not what the signed list says.
-    #[error("{} is not what the signed package list says", .path.display())]
-    #[diagnostic(help(
-        "the file was removed; try again, and look at the mirror or the disk if it happens again"
-    ))]
+    #[error("{} is not what the signed package list says, though it was fetched twice", .path.display())]
+    #[diagnostic(help("the mirror or this disk damages it: look at both (`dmesg`), then try again"))]
     Corrupt {
         /// The package file.
         path: PathBuf,
@@ -148,6 +181,10 @@ pub enum ImageError {
         #[help]
         help: Option<String>,
     },
+    /// The user stopped it.
+    #[error("interrupted")]
+    #[diagnostic(help("what was fetched is kept: the same command goes on from there"))]
+    Interrupted,
     /// Another rig is building for too long.
     #[error("another rig holds the image cache {} for more than {seconds} s", .path.display())]
     #[diagnostic(help("wait for it, or end it"))]
@@ -156,6 +193,24 @@ pub enum ImageError {
         path: PathBuf,
         /// The bound.
         seconds: u64,
+    },
+    /// What is to be removed is in use.
+    #[error("the images in {} are in use by {holder}: nothing was removed", .root.display())]
+    #[diagnostic(help("clean when it has ended"))]
+    InUse {
+        /// The cache.
+        root: PathBuf,
+        /// Who holds it.
+        holder: String,
+    },
+    /// Not to be cleaned: it is not known to be rig's.
+    #[error("{} is not cleaned: {why}", .path.display())]
+    #[diagnostic(help("rig removes only what it has made; look at that folder, and at XDG_CACHE_HOME"))]
+    NotOfRig {
+        /// Which folder.
+        path: PathBuf,
+        /// What is odd about it.
+        why: String,
     },
     /// Neither XDG_CACHE_HOME nor HOME says where caches belong.
     #[error("no folder for caches: neither XDG_CACHE_HOME nor HOME is set")]
@@ -180,6 +235,7 @@ impl ImageError {
             Self::UnknownRecipe { .. }
             | Self::Recipe { .. }
             | Self::UnknownPackage { .. }
+            | Self::NoVersion { .. }
             | Self::NoKernel { .. } => true,
             Self::Module { source, .. } => {
                 matches!(source, ModuleError::Unknown { needed_by: None, .. })
@@ -191,12 +247,53 @@ impl ImageError {
             Self::NotBuilt { .. }
             | Self::NoArchive { .. }
             | Self::Mirror { .. }
+            | Self::Gone { .. }
+            | Self::Lists { .. }
             | Self::Corrupt { .. }
             | Self::Changed { .. }
+            | Self::Interrupted
             | Self::Tool { .. }
             | Self::Deadline { .. }
             | Self::Package(_)
             | Self::Busy { .. }
+            | Self::InUse { .. }
+            | Self::NotOfRig { .. }
+            | Self::NoCacheFolder
+            | Self::Disk { .. } => false,
+        }
+    }
+
+    /// Whether the kernel that a recipe asks for exactly is in the archive no more: nothing that this host or its user has done wrong.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone { .. } | Self::NoVersion { .. })
+    }
+
+    /// Whether lists with a wrong bit in them lead here: fetched anew they may lead elsewhere.
+    pub(super) fn may_come_of_damaged_lists(&self) -> bool {
+        match self {
+            Self::Corrupt { .. }
+            | Self::Lists { .. }
+            | Self::NoVersion { .. }
+            | Self::UnknownPackage { .. }
+            | Self::NoKernel { .. } => true,
+            Self::Mirror { said, .. } => {
+                said.contains("Hash Sum mismatch") || said.contains("unexpected size")
+            }
+            Self::UnknownRecipe { .. }
+            | Self::Recipe { .. }
+            | Self::NotBuilt { .. }
+            | Self::NoArchive { .. }
+            | Self::Gone { .. }
+            | Self::Changed { .. }
+            | Self::Tool { .. }
+            | Self::Deadline { .. }
+            | Self::Package(_)
+            | Self::Module { .. }
+            | Self::Initramfs { .. }
+            | Self::Interrupted
+            | Self::Busy { .. }
+            | Self::InUse { .. }
+            | Self::NotOfRig { .. }
             | Self::NoCacheFolder
             | Self::Disk { .. } => false,
         }
@@ -204,9 +301,17 @@ impl ImageError {
 
     /// apt could not fetch `what`, and `said` why.
     pub(super) fn mirror(what: &str, release: &str, said: String) -> Self {
+        if let Some(file) = gone(&said) {
+            return Self::Gone { file, release: release.to_owned() };
+        }
         let help = if said.contains("GPG error") || said.contains("is not signed") {
             "the archive is signed with keys that the keyring does not have: install a newer debian-archive-keyring, or name the \
              right keyring (`signed_by`)"
+        } else if said.contains("does not have a Release file") {
+            "the archive has no such release: look at `release` in the recipe (`bookworm`, `trixie-backports`), and at the address of \
+             the archive"
+        } else if said.contains("No space left") || said.contains("temporary file") {
+            "the disk of the cache or of TMPDIR is full: make room, or set TMPDIR or XDG_CACHE_HOME to a folder with space"
         } else {
             "the package mirror of this host's apt sources must be reachable once per image: try `apt-get update`, or copy \
              the cache folder from a machine that has the image"
@@ -219,6 +324,14 @@ impl ImageError {
         let doing = doing.into();
         move |source| Self::Disk { doing, source }
     }
+}
+
+/// The package file that the archive answers 404 for, where apt says so.
+fn gone(said: &str) -> Option<String> {
+    let line = said.split("; ").find(|line| line.contains(".deb  404 "))?;
+    let address = line.split_whitespace().find(|word| word.ends_with(".deb"))?;
+    // The epoch's colon is quoted in addresses.
+    address.rsplit('/').next().map(|file| file.replace("%3a", ":"))
 }
 
 impl From<ModuleError> for ImageError {
@@ -239,5 +352,41 @@ impl From<InitramfsError> for ImageError {
             InitramfsError::Elf { .. } => None,
         };
         Self::Initramfs { source, help }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_archive_has_no_more_is_named() {
+        let said = "Failed to fetch http://m.test/pool/main/l/linux-image-5.10.0-32-cloud-amd64_5.10.223-1_amd64.deb  404  Not Found [IP: 192.0.2.1 80]";
+        let error = ImageError::mirror("packages", "bullseye", said.to_owned());
+        assert!(error.is_gone() && !error.blames_input(), "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            "the archive of bullseye no longer has linux-image-5.10.0-32-cloud-amd64_5.10.223-1_amd64.deb (404 Not Found)"
+        );
+        let said = "Failed to fetch http://m.test/dists/bookworm/InRelease  404  Not Found";
+        assert!(matches!(
+            ImageError::mirror("package lists", "bookworm", said.to_owned()),
+            ImageError::Mirror { .. }
+        ));
+    }
+
+    #[test]
+    fn help_follows_what_apt_says() {
+        let help = |said: &str| {
+            let error = ImageError::mirror("package lists", "bookworm", said.to_owned());
+            miette::Diagnostic::help(&error).unwrap().to_string()
+        };
+        assert!(help("Couldn't create temporary file /tmp/apt.conf.x").contains("TMPDIR"));
+        assert!(
+            help("The repository 'http://m.test x Release' does not have a Release file.")
+                .contains("`release`")
+        );
+        assert!(help("GPG error: no key").contains("keyring"));
+        assert!(help("Unable to connect").contains("apt-get update"));
     }
 }

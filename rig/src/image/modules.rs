@@ -94,6 +94,12 @@ impl ModuleTree {
         Ok(walk.order)
     }
 
+    /// Whether the kernel has this module, as a file or built in.
+    pub fn has(&self, module: &str) -> bool {
+        let name = normal(module);
+        self.files.contains_key(&name) || self.builtin.contains(&name)
+    }
+
     fn unknown(&self, module: &str, needed_by: Option<&String>) -> ModuleError {
         let known = self.files.keys().chain(&self.builtin);
         ModuleError::Unknown {

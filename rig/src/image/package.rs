@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 use thiserror::Error;
 
+use crate::process;
+
 /// Why a package cannot be read.
 #[derive(Debug, Error)]
 pub enum PackageError {
@@ -50,14 +52,10 @@ pub type Files = BTreeMap<String, Node>;
 
 /// The files of the package at `path` that `keep` wants. Directories and devices are left out.
 pub fn read(path: &Path, keep: impl Fn(&str) -> bool) -> Result<Files, PackageError> {
-    let mut child = Command::new("dpkg-deb")
-        .arg("--fsys-tarfile")
-        .arg(path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(PackageError::Tool)?;
+    let mut command = Command::new("dpkg-deb");
+    command.arg("--fsys-tarfile").arg(path);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = process::contain(&mut command).spawn().map_err(PackageError::Tool)?;
     let stdout = child.stdout.take().expect("its standard output is a pipe");
     let files = unpack(stdout, &keep);
     let said =

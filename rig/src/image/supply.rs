@@ -27,7 +27,7 @@ pub struct PackageId {
 pub struct Supplies {
     /// The package that holds the kernel.
     pub kernel_package: PackageId,
-    /// Of the kernel packages: `boot/vmlinuz-*`, modules and `modules.builtin`.
+    /// Of the kernel packages: the kernel ([`kernel_release`]), modules and `modules.builtin`.
     pub kernel: Files,
     /// Of the initramfs packages and what they depend on: everything.
     pub programs: Files,
@@ -59,6 +59,11 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// What the package lists say does not fit together; they are fetched anew.
+    Renewal {
+        /// Debian release.
+        release: String,
+    },
     /// Packages are being fetched.
     Packages {
         /// Their names.
@@ -73,6 +78,14 @@ pub enum Step {
     OtherRig,
 }
 
+/// The release of the kernel that lies at this path of a package; none where no kernel does. Debian's kernels have it in /boot, those since 7.2
+/// beside their modules.
+pub(super) fn kernel_release(path: &str) -> Option<&str> {
+    let beside = || path.strip_prefix("usr/lib/modules/")?.strip_suffix("/vmlinuz");
+    let release = path.strip_prefix("boot/vmlinuz-").or_else(beside)?;
+    (!release.is_empty() && !release.contains('/')).then_some(release)
+}
+
 /// One line for a person.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,6 +93,9 @@ impl fmt::Display for Step {
             Self::Lists { release } => write!(f, "fetching the package lists of {release}"),
             Self::OldLists { release, reason } => {
                 write!(f, "the mirror is unreachable ({reason}): using the cached package lists of {release}")
+            }
+            Self::Renewal { release } => {
+                write!(f, "the cached package lists of {release} may be damaged: fetching them anew")
             }
             Self::Packages { names } => write!(f, "fetching {}", names.join(", ")),
             Self::Assembly { kernel } => write!(f, "building the image with {kernel}"),
@@ -113,6 +129,17 @@ pub trait Supply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_is_known_by_its_place() {
+        assert_eq!(kernel_release("boot/vmlinuz-6.1.0-50-cloud-amd64"), Some("6.1.0-50-cloud-amd64"));
+        assert_eq!(kernel_release("usr/lib/modules/7.3.4+deb13/vmlinuz"), Some("7.3.4+deb13"));
+        for other in
+            ["boot/vmlinuz-", "boot/config-6.1", "usr/lib/modules/7.3/a/vmlinuz", "usr/lib/modules/vmlinuz"]
+        {
+            assert_eq!(kernel_release(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_step_that_repeats_is_said_once() {

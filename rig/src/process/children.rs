@@ -65,7 +65,8 @@ pub fn bind(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(move || tie(parent)) }
 }
 
-fn tie(parent: Pid) -> io::Result<()> {
+/// In a child, before exec: it dies with the thread that forked it, and at once where `parent` is gone already.
+pub(super) fn tie(parent: Pid) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // Died before prctl: the signal will not come any more.
     if getppid() != parent {

@@ -5,6 +5,7 @@
 //! Tests: beside `init` (pure); `tests/enclosure.rs` (root).
 
 mod children;
+mod contained;
 mod enclosure;
 mod error;
 mod host;
@@ -18,6 +19,7 @@ mod signals;
 mod tail;
 
 pub use children::{bind, on_spawner, seal_descriptors, spawn, wait_exit};
+pub use contained::{HeldSignals, contain, is_asked_to_end};
 pub use enclosure::enclose;
 pub use error::EnclosureError;
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};
