@@ -99,7 +99,10 @@ impl TrialRecord {
             lanes.get(usize::from(step.lane)).is_some_and(|lane| usize::from(step.step) < lane.steps.len())
         };
         let strange = self.steps.iter().find(|step| !is_planned(step))?;
-        Some(format!("a record with step {} of lane {}, which the script does not have", strange.step, strange.lane))
+        Some(format!(
+            "a record with step {} of lane {}, which the script does not have",
+            strange.step, strange.lane
+        ))
     }
 
     /// With what its steps read as [`plain`] text: nothing of it paints a terminal or fills the memory.

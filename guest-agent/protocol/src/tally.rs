@@ -269,7 +269,11 @@ impl Tally {
 
     fn check_counters(&self) -> Result<(), String> {
         if self.counters.len() > Self::MOST_COUNTERS {
-            return Err(format!("{} kernel counters, where {} are possible", self.counters.len(), Self::MOST_COUNTERS));
+            return Err(format!(
+                "{} kernel counters, where {} are possible",
+                self.counters.len(),
+                Self::MOST_COUNTERS
+            ));
         }
         if !self.counters.keys().all(|name| name.len() <= MOST_TEXT_BYTES && is_printable_ascii(name)) {
             return Err("a kernel counter whose name is none".to_owned());

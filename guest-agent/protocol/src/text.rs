@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn what_paints_a_terminal_is_one_harmless_line() {
         let paints = "\u{1b}]0;TITLE\u{7}\u{1b}[31mred\u{1b}[2J\nrun 1: all cells complete\r=1+1";
-        assert_eq!(plain(paints), "\u{fffd}]0;TITLE\u{fffd}\u{fffd}[31mred\u{fffd}[2J run 1: all cells complete =1+1");
+        assert_eq!(
+            plain(paints),
+            "\u{fffd}]0;TITLE\u{fffd}\u{fffd}[31mred\u{fffd}[2J run 1: all cells complete =1+1"
+        );
         // C1 controls, bidirectional marks, zero widths, a byte order mark, no characters, private use, a combining mark.
         for hidden in "\u{9b}\u{7f}\u{ad}\u{200b}\u{200e}\u{202e}\u{2066}\u{feff}\u{fffe}\u{ffff}\u{e000}\u{e0041}\u{301}".chars() {
             assert_eq!(plain(&format!("a{hidden}b")), "a\u{fffd}b", "{hidden:?}");

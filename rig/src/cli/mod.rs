@@ -6,6 +6,7 @@
 //! Tests: `tests/cli_input.rs` (trycmd).
 
 mod bench;
+mod bug;
 mod clean;
 mod completions;
 mod doctor;
@@ -69,8 +70,12 @@ enum Command {
     Completions(completions::Arguments),
 }
 
-/// Runs the program.
+/// Runs the program. A panic in it is told as the bug that it is.
 pub fn main() -> ExitCode {
+    bug::guarded(command)
+}
+
+fn command() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
