@@ -22,6 +22,8 @@ mod expected;
 mod explained;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
+#[path = "golden/foreign.rs"]
+mod foreign;
 #[path = "golden/headline.rs"]
 mod headline;
 #[path = "golden/hostile.rs"]

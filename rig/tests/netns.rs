@@ -448,3 +448,31 @@ fn a_dropped_agent_is_dead_and_a_missing_one_is_named() {
     let error = launch_agent(&namespace, &missing).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot start the agent {}", missing.display()));
 }
+
+/// The child holds all three streams of the agent, and lives on.
+#[test]
+fn an_agent_that_leaves_a_child_behind_is_not_waited_for() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::new().unwrap();
+    for (end, is_over) in [("exit 7", true), ("wait", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("left");
+        let text = format!(
+            "sleep 1000 & echo $! > {0}.part; mv {0}.part {0}; echo complaint >&2; {end}\n",
+            left.display()
+        );
+        let mut running = launch_agent(&namespace, &script(&folder, &text)).unwrap();
+        await_that("the child is there", || left.exists());
+        let pid: i32 = fs::read_to_string(&left).unwrap().trim().parse().unwrap();
+        let child = PathBuf::from(format!("/proc/{pid}"));
+        if is_over {
+            assert_eq!(running.exited(PATIENCE).unwrap().unwrap().code(), Some(7));
+            assert_eq!(running.stderr_tail(), "complaint\n", "what the agent itself said is all there");
+        }
+        drop(running);
+        assert!(child.exists(), "it was the child that held the streams");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+}

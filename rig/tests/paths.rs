@@ -4,6 +4,8 @@
 
 #[path = "paths/cases.rs"]
 mod cases;
+#[path = "paths/hostile.rs"]
+mod hostile;
 #[path = "support/laboratory.rs"]
 mod laboratory;
 #[path = "paths/lying.rs"]

@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::plain;
+
 /// Larger frames are refused by the reader and by the writer.
 pub const MAX_FRAME_BYTES: usize = 4 << 20;
 
@@ -105,7 +107,8 @@ impl<R: Read, T: DeserializeOwned> FrameReader<R, T> {
         let mut body = vec![0; bytes];
         self.stream.read_exact(&mut body).map_err(FrameError::Io)?;
         serde_json::from_slice(&body).map_err(|error| FrameError::Garbage {
-            reason: error.to_string(),
+            // It may repeat what the other end said.
+            reason: plain(&error.to_string()),
             head: String::from_utf8_lossy(&body[..body.len().min(64)]).into_owned(),
         })
     }

@@ -22,6 +22,7 @@ mod schema;
 mod script;
 mod state;
 mod tally;
+mod text;
 mod value;
 
 pub use errno::Errno;
@@ -39,4 +40,5 @@ pub use schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player
 pub use script::{Lane, Script, Side, Step, UnreachableInjection};
 pub use state::TcpState;
 pub use tally::Tally;
+pub use text::{MOST_TEXT_BYTES, plain, plain_lines, plain_within};
 pub use value::{Delay, Mark, Slot, TimeClass, TimeRange};

@@ -1,12 +1,14 @@
 //! What one trial records.
 //!
-//! Holds the step log and the whole record of a trial; no counting (that is [`crate::Tally`]).
+//! Holds the step log and the whole record of a trial, and what cannot be true of one ([`TrialRecord::inconsistency`]); no counting (that is
+//! [`crate::Tally`]).
 //! Units: nanoseconds on the recording kernel's `CLOCK_MONOTONIC`; never subtract times of two machines.
-//! Errors: none; an errno is a value.
+//! Errors: none; an errno is a value. Tests: below.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Readiness, Tally};
+use crate::tally::is_printable_ascii;
+use crate::{Errno, Readiness, Script, Tally, plain};
 
 /// What one step saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,5 +80,111 @@ impl TrialRecord {
     /// A short key under which records are counted: the outcome, or `void: reason`.
     pub fn key(&self) -> String {
         if self.void { format!("{}{}", Tally::VOID_PREFIX, self.outcome) } else { self.outcome.clone() }
+    }
+    /// Why no trial of `script` leaves this, if none does: the guest is not trusted. Names nothing that the guest named.
+    pub fn inconsistency(&self, script: &Script) -> Option<String> {
+        let most = script.most_label_bytes();
+        if self.outcome.len() > most {
+            return Some(format!("a record's outcome of more than {most} bytes"));
+        }
+        if !is_printable_ascii(&self.outcome) {
+            return Some("a record's outcome with something else than printable ASCII".to_owned());
+        }
+        let lanes = &script.lanes;
+        let most: usize = lanes.iter().map(|lane| lane.steps.len()).sum();
+        if self.steps.len() > most {
+            return Some(format!("a record of {} steps, where {most} are possible", self.steps.len()));
+        }
+        let is_planned = |step: &StepLog| {
+            lanes.get(usize::from(step.lane)).is_some_and(|lane| usize::from(step.step) < lane.steps.len())
+        };
+        let strange = self.steps.iter().find(|step| !is_planned(step))?;
+        Some(format!(
+            "a record with step {} of lane {}, which the script does not have",
+            strange.step, strange.lane
+        ))
+    }
+
+    /// With what its steps read as [`plain`] text: nothing of it paints a terminal or fills the memory.
+    pub fn with_plain_data(mut self) -> Self {
+        for step in &mut self.steps {
+            step.data = step.data.take().map(|data| plain(&data));
+        }
+        self
+    }
+
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let data: usize = self.steps.iter().filter_map(|step| step.data.as_ref()).map(String::len).sum();
+        size_of::<Self>() + self.outcome.len() + self.steps.len() * size_of::<StepLog>() + data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Lane, Op, Side, Step};
+
+    fn script() -> Script {
+        let steps = vec![Step::of(Op::Localtime {}); 2];
+        let lane = Lane { name: "client".into(), side: Side::Target, steps };
+        Script { name: "s".into(), lanes: vec![lane], ..Script::default() }
+    }
+
+    fn step(lane: u16, step: u16) -> StepLog {
+        StepLog {
+            lane,
+            step,
+            begin_ns: 1,
+            end_ns: 2,
+            returned: 4,
+            errno_after: Errno(0),
+            ready: None,
+            data: None,
+            state_before: None,
+            cut: false,
+        }
+    }
+
+    fn record(outcome: &str, steps: Vec<StepLog>) -> TrialRecord {
+        TrialRecord {
+            trial: 0,
+            outcome: outcome.into(),
+            anomaly: false,
+            void: false,
+            local_port: 1,
+            descriptor: -1,
+            steps,
+        }
+    }
+
+    #[test]
+    fn a_record_that_no_trial_of_the_script_leaves_is_told() {
+        let wrong = |outcome: &str, steps: Vec<StepLog>| record(outcome, steps).inconsistency(&script());
+        assert_eq!(wrong("readable", vec![step(0, 0), step(0, 1)]), None);
+        let said = |words: &str| Some(words.to_owned());
+        assert_eq!(wrong(&"x".repeat(513), vec![]), said("a record's outcome of more than 512 bytes"));
+        assert_eq!(
+            wrong("a\u{1b}[2J", vec![]),
+            said("a record's outcome with something else than printable ASCII")
+        );
+        assert_eq!(wrong("x", vec![step(0, 0); 3]), said("a record of 3 steps, where 2 are possible"));
+        assert_eq!(
+            wrong("x", vec![step(0, 0), step(0, 2)]),
+            said("a record with step 2 of lane 0, which the script does not have")
+        );
+        assert_eq!(
+            wrong("x", vec![step(1, 0)]),
+            said("a record with step 0 of lane 1, which the script does not have")
+        );
+    }
+
+    #[test]
+    fn what_a_step_read_is_one_short_line() {
+        let data = format!("\u{1b}[2Jpong\n{}", "x".repeat(4 << 20));
+        let read = record("data", vec![StepLog { data: Some(data), ..step(0, 0) }]).with_plain_data();
+        let kept = read.steps[0].data.as_ref().expect("still there");
+        assert!(kept.starts_with("\u{fffd}[2Jpong xxx") && kept.len() == crate::MOST_TEXT_BYTES, "{kept}");
+        assert!(read.bytes() < 1_000, "{}", read.bytes());
     }
 }

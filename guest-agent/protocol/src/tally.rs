@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram, Op, Placed, Placements, Returned, Script, TcpState};
+use crate::{Errno, Histogram, MOST_TEXT_BYTES, Op, Placed, Placements, Returned, Script, TcpState};
 
 /// The sums of one side's trials in one block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,9 @@ impl Tally {
     /// No block has more different outcomes, and not more reasons of void trials. The agent's share of it is divided among its workers' sums:
     /// see [`Script::MOST_OUTCOMES`] for what they do long before. A guest that makes them up would make the tests of a report many.
     pub const MOST_KINDS: usize = 1 << 16;
+
+    /// No kernel has more counters: /proc/net/snmp and /proc/net/netstat of Linux 6.18 have less than 300.
+    pub const MOST_COUNTERS: usize = 1 << 12;
 
     /// All void trials.
     pub fn void(&self) -> u64 {
@@ -265,6 +268,16 @@ impl Tally {
     }
 
     fn check_counters(&self) -> Result<(), String> {
+        if self.counters.len() > Self::MOST_COUNTERS {
+            return Err(format!(
+                "{} kernel counters, where {} are possible",
+                self.counters.len(),
+                Self::MOST_COUNTERS
+            ));
+        }
+        if !self.counters.keys().all(|name| name.len() <= MOST_TEXT_BYTES && is_printable_ascii(name)) {
+            return Err("a kernel counter whose name is none".to_owned());
+        }
         match self.counters.values().find(|risen| risen.unsigned_abs() > Self::MOST) {
             Some(risen) => Err(format!("a kernel counter that rose by {risen}")),
             None => Ok(()),
@@ -300,10 +313,15 @@ pub(crate) fn check_labels(
     if counts.keys().any(|label| label.len() > most) {
         return Err(format!("{what} of more than {most} bytes"));
     }
-    match counts.keys().all(|label| label.bytes().all(|byte| matches!(byte, b' '..=b'~'))) {
+    match counts.keys().all(|label| is_printable_ascii(label)) {
         true => Ok(()),
         false => Err(format!("{what} with something else than printable ASCII")),
     }
+}
+
+/// What labels, reasons and names of counters are made of.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// The sum of counts, unless it is too large.

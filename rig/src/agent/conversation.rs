@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use rig_protocol::{
     Assignment, Fin, FrameError, FrameReader, FrameWriter, Hello, PROTOCOL_VERSION, Progress, Reply, Request,
-    Role, Tally, TrialRecord,
+    Role, Tally, TrialRecord, plain,
 };
+
+use super::hello;
+use super::kept::Kept;
 
 /// Why a conversation cannot go on. Its text is the void's reason.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -109,7 +112,7 @@ pub struct Waits {
 pub struct Played {
     /// The sums.
     pub tally: Tally,
-    /// Trials kept whole.
+    /// Trials kept whole, as many as [`MOST_HELD_BYTES`](super::MOST_HELD_BYTES) hold.
     pub records: Vec<TrialRecord>,
 }
 
@@ -140,7 +143,7 @@ impl Conversation {
             frames: 0,
         };
         conversation.hello = match conversation.next("hello", wait, wait)? {
-            Reply::Hello(hello) => hello,
+            Reply::Hello(hello) => hello::plain(hello),
             other => return Err(AgentError::Order { wait: "hello", found: kind(&other) }),
         };
         let hello = &conversation.hello;
@@ -151,7 +154,7 @@ impl Conversation {
             let head = |id: &str| id.chars().take(12).collect();
             return Err(AgentError::Build { found: head(&hello.build_id), expected: head(expected) });
         }
-        match wordy(hello) {
+        match hello::too_much(hello) {
             Some(what) => Err(AgentError::Totals { what }),
             None => Ok(conversation),
         }
@@ -170,8 +173,8 @@ impl Conversation {
         self.frames = 0;
         self.send(&Request::Play(Box::new(assignment.clone())), "assignment")?;
         match self.next("ready", wait, wait)? {
-            Reply::Ready { listening } => Ok(listening),
-            Reply::Refused { reason } => Err(AgentError::Refused { reason }),
+            Reply::Ready { listening } => Ok(plain(&listening)),
+            Reply::Refused { reason } => Err(refused(&reason)),
             other => Err(AgentError::Order { wait: "ready", found: kind(&other) }),
         }
     }
@@ -195,7 +198,7 @@ impl Conversation {
         mut on_progress: impl FnMut(Progress),
     ) -> Result<Played, AgentError> {
         let begin = Instant::now();
-        let mut records = Vec::new();
+        let mut kept = Kept::new(assignment);
         let mut tally = None;
         loop {
             let left = waits.total.saturating_sub(begin.elapsed());
@@ -205,11 +208,7 @@ impl Conversation {
                     on_progress(progress);
                 }
                 Reply::Example(record) => {
-                    let cap = most_records(assignment);
-                    if records.len() as u64 >= cap {
-                        return Err(AgentError::Totals { what: format!("more than {cap} records") });
-                    }
-                    records.push(record);
+                    kept.take(record).map_err(|what| AgentError::Totals { what })?;
                 }
                 Reply::Tally(sums) => {
                     if tally.replace(*sums).is_some() {
@@ -220,10 +219,10 @@ impl Conversation {
                     let Some(tally) = tally else {
                         return Err(AgentError::Order { wait: "tally", found: "fin" });
                     };
-                    check_totals(assignment, &tally, &records, fin, self.frames)?;
-                    return Ok(Played { tally, records });
+                    check_totals(assignment, &tally, kept.received(), fin, self.frames)?;
+                    return Ok(Played { tally, records: kept.into_records() });
                 }
-                Reply::Refused { reason } => return Err(AgentError::Refused { reason }),
+                Reply::Refused { reason } => return Err(refused(&reason)),
                 other @ (Reply::Hello(_) | Reply::Ready { .. }) => {
                     return Err(AgentError::Order { wait: "the end of play", found: kind(&other) });
                 }
@@ -284,7 +283,7 @@ impl Breaker {
 fn check_totals(
     assignment: &Assignment,
     tally: &Tally,
-    records: &[TrialRecord],
+    records: u64,
     fin: Fin,
     frames: u64,
 ) -> Result<(), AgentError> {
@@ -300,8 +299,8 @@ fn check_totals(
             tally.trials,
             tally.void()
         ))
-    } else if fin.records != records.len() as u64 {
-        Some(format!("FIN counts {} records, {} came", fin.records, records.len()))
+    } else if fin.records != records {
+        Some(format!("FIN counts {} records, {records} came", fin.records))
     } else {
         let asked = assignment.trials;
         // Neither is so large that the sum is not one: the tally is sound.
@@ -316,10 +315,8 @@ fn check_totals(
     contradiction.map_or(Ok(()), |what| Err(AgentError::Totals { what }))
 }
 
-/// More records than that no agent keeps: examples of each outcome and of each reason of a void trial, and anomalies.
-fn most_records(assignment: &Assignment) -> u64 {
-    let kinds = 2 * Tally::MOST_KINDS as u64;
-    u64::from(assignment.keep_examples) * kinds + assignment.most_anomalies()
+fn refused(reason: &str) -> AgentError {
+    AgentError::Refused { reason: plain(reason) }
 }
 
 /// A sign of life is shown to a person and not recorded, but an agent that counts more than it was asked for does not count right at the
@@ -331,20 +328,6 @@ fn check_progress(assignment: &Assignment, progress: &Progress) -> Result<(), Ag
         Role::Peer { .. } => Tally::MOST,
     };
     progress.inconsistency(&assignment.script, most).map_or(Ok(()), |what| Err(AgentError::Totals { what }))
-}
-
-/// What a hello has too much of, if it does: it is kept with every block, and a guest is not trusted. An honest agent stays below.
-fn wordy(hello: &Hello) -> Option<String> {
-    const MOST_INTERFACES: usize = 64;
-    const MOST_NAMES: usize = 256;
-    let interfaces = hello.interfaces.len();
-    if interfaces > MOST_INTERFACES {
-        return Some(format!("a hello with {interfaces} interfaces"));
-    }
-    let names =
-        hello.interfaces.iter().map(|interface| interface.offloads.len()).chain([hello.sysctls.len()]);
-    let names = names.max().unwrap_or(0);
-    (names > MOST_NAMES).then(|| format!("a hello with {names} offloads of an interface, or sysctls"))
 }
 
 fn kind(reply: &Reply) -> &'static str {

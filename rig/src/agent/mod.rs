@@ -1,11 +1,14 @@
 //! The controller's end of the conversation with a guest agent.
 //!
-//! Holds the agent's bytes, the handshake, assignments and every reason for which a conversation ends badly; works over any stream.
+//! Holds the agent's bytes, the handshake, assignments and every reason for which a conversation ends badly; works over any stream. The agent may be
+//! a guest's, so nothing that it says is trusted: numbers must add up, texts are plain and short, and what is held of it has a limit in bytes.
 //! Must not know SSH, QEMU or namespaces. Units: `Duration`.
 //! Errors: [`AgentError`]; it blames the agent or its guest and makes a block void, never an outcome.
 //! Tests: beside the module, against scripted agents.
 
 mod conversation;
+mod hello;
+mod kept;
 
 use std::fs;
 use std::io;
@@ -16,6 +19,7 @@ use std::sync::LazyLock;
 use sha2::{Digest, Sha256};
 
 pub use conversation::{AgentError, Breaker, Conversation, Played, Waits};
+pub use kept::MOST_HELD_BYTES;
 
 /// The static agent, as it is pushed into guests and started on the host: the same bytes in both.
 pub const BYTES: &[u8] = include_bytes!(env!("RIG_AGENT"));

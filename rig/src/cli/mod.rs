@@ -6,6 +6,7 @@
 //! Tests: `tests/cli_input.rs` (trycmd).
 
 mod bench;
+mod bug;
 mod clean;
 mod completions;
 mod doctor;
@@ -89,8 +90,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
     code.into()
 }
 
-/// Runs the program.
+/// Runs the program. A panic in it is told as the bug that it is.
 pub fn main() -> ExitCode {
+    bug::guarded(command)
+}
+
+fn command() -> ExitCode {
     let mut program = exit_codes::explained(Arguments::command());
     let matches = program.try_get_matches_from_mut(std::env::args_os());
     let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));

@@ -5,12 +5,13 @@
 //! Tests: below; `tests/netns.rs`.
 
 use console::Style;
+use rig_protocol::plain_lines;
 
 use crate::report::{Line, Tone};
 
 /// The lines, each with its newline.
 pub(super) fn coloured(lines: &[Line]) -> String {
-    lines.iter().map(|line| format!("{}\n", style(line.tone).apply_to(&line.text))).collect()
+    lines.iter().map(|line| format!("{}\n", style(line.tone).apply_to(plain_lines(&line.text)))).collect()
 }
 
 fn style(tone: Tone) -> Style {

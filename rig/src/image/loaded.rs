@@ -44,6 +44,7 @@ pub(super) fn digest_of(kernel_sha256: &str, initramfs_sha256: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::held::Held;
     use super::*;
 
     #[test]
@@ -64,6 +65,8 @@ mod tests {
             bytes: 11,
             packages: vec![],
             modules: vec![],
+            lacks: vec![],
+            held: Held::take(folder.path()),
         };
         let loaded = image.load().unwrap();
         assert_eq!(loaded.kernel.sha256(), sha256("kernel"));

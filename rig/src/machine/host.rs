@@ -9,7 +9,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
@@ -20,8 +20,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use miette::Diagnostic;
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
@@ -70,7 +72,15 @@ pub struct HostAgent {
     stream: UnixStream,
     child: Child,
     stderr: Arc<Mutex<Tail>>,
-    reader: Option<JoinHandle<()>>,
+    listener: Option<Listener>,
+}
+
+/// The thread that takes what an agent writes to standard error.
+#[derive(Debug)]
+struct Listener {
+    /// Closed to tell it that the agent has ended.
+    until: UnixStream,
+    thread: JoinHandle<()>,
 }
 
 /// What the target's program finds around localtime(), as its configuration says it.
@@ -166,12 +176,13 @@ fn launch(
         process::spawn(command).map_err(|source| HostError::Start { agent: agent.to_owned(), source })?;
     let pipe = child.stderr.take().expect("stderr was piped above");
     let stderr = Arc::new(Mutex::new(Tail::default()));
-    let mut running = HostAgent { stream, child, stderr: Arc::clone(&stderr), reader: None };
-    let reader = thread::Builder::new()
+    let mut running = HostAgent { stream, child, stderr: Arc::clone(&stderr), listener: None };
+    let (until, ended) = UnixStream::pair().map_err(prepare("make a socket pair"))?;
+    let thread = thread::Builder::new()
         .name("rig-agent-stderr".into())
-        .spawn(move || keep_tail(pipe, &stderr))
+        .spawn(move || keep_tail(pipe, &ended, &stderr))
         .map_err(prepare("start a thread"))?;
-    running.reader = Some(reader);
+    running.listener = Some(Listener { until, thread });
     Ok(running)
 }
 
@@ -199,15 +210,16 @@ impl HostAgent {
         Ok(status)
     }
 
-    /// The last that it wrote to standard error; complete after its end.
+    /// The last that it wrote to standard error; complete after its end. Not made plain: whoever shows it does that.
     pub fn stderr_tail(&self) -> String {
         process::lock(&self.stderr).text()
     }
 
     fn finish_reading(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            // Ends with the pipe, which ends with the agent: it starts no processes that could keep it open.
-            let _ = reader.join();
+        if let Some(Listener { until, thread }) = self.listener.take() {
+            drop(until);
+            // It takes what is there and ends, although a child that the agent left behind may keep the pipe open for ever.
+            let _ = thread.join();
         }
     }
 }
@@ -221,14 +233,45 @@ impl Drop for HostAgent {
     }
 }
 
-fn keep_tail(mut pipe: ChildStderr, tail: &Mutex<Tail>) {
+/// What the agent had written when it ended fits into a pipe (pipe(7)); a child that it left behind may write for ever.
+const MOST_LAST_WORDS: usize = 1 << 20;
+
+/// Reads until the pipe ends, or until `ended` is closed and what was there by then is read.
+fn keep_tail(mut pipe: ChildStderr, ended: &UnixStream, tail: &Mutex<Tail>) {
     let mut buffer = [0; 4096];
+    let mut last_words = None;
     loop {
+        let patience = if last_words.is_none() { PollTimeout::NONE } else { PollTimeout::ZERO };
+        let seen = {
+            let mut ends =
+                [PollFd::new(pipe.as_fd(), PollFlags::POLLIN), PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ends, patience) {
+                Ok(_) => ends.map(|end| end.any().unwrap_or(true)),
+                Err(Errno::EINTR) => continue,
+                Err(_) => return,
+            }
+        };
+        let [readable, ended] = seen;
+        if ended && last_words.is_none() {
+            last_words = Some(0);
+        }
+        if !readable {
+            if last_words.is_some() {
+                return;
+            }
+            continue;
+        }
         match pipe.read(&mut buffer) {
             Ok(0) => return,
-            Ok(count) => process::lock(tail).push(&buffer[..count]),
+            Ok(count) => {
+                process::lock(tail).push(&buffer[..count]);
+                last_words = last_words.map(|bytes| bytes + count);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
+        }
+        if last_words.is_some_and(|bytes| bytes >= MOST_LAST_WORDS) {
+            return;
         }
     }
 }

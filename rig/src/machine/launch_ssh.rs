@@ -11,6 +11,7 @@ mod exit;
 mod program;
 mod pump;
 mod session;
+mod watchdog;
 
 use std::io;
 use std::sync::Arc;

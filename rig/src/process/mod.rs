@@ -1,4 +1,4 @@
-//! Dying together: the enclosure in which everything that rig starts lives and dies, its private directories, its children.
+//! Dying together: the enclosure in which everything that rig starts lives and dies, its private directories, its children, its own panics.
 //!
 //! Must not know what is started, nor any namespace of a testbed. Units: none.
 //! Errors: [`EnclosureError`], which blames missing privileges or the host; plain `io::Error` where there is one call to blame.
@@ -12,6 +12,7 @@ mod host;
 mod init;
 mod lock;
 mod outer;
+mod panics;
 mod program;
 mod runtime;
 mod sealed;
@@ -24,6 +25,7 @@ pub use enclosure::enclose;
 pub use error::EnclosureError;
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};
 pub use lock::lock;
+pub use panics::{keep_panics, panicked, untold_panics};
 pub use program::{NoAnswer, QEMU, find_in_path, find_program, first_line};
 pub use runtime::{RuntimeError, start_runtime};
 pub use sealed::Sealed;

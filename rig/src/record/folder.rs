@@ -181,24 +181,8 @@ impl Folder {
     /// # Errors
     /// [`RecordError::InTheWay`] for anything in it that is no file, or what the disk says.
     pub fn list(&self, folder: &str) -> Result<Vec<String>, RecordError> {
-        let disk = |errno: Errno| RecordError::disk("read", &self.at(folder))(errno.into());
-        let mut dir = Dir::from_fd(self.subfolder("read", folder)?).map_err(disk)?;
-        let mut found = Vec::new();
-        for entry in dir.iter() {
-            let entry = entry.map_err(disk)?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                found.push(entry.file_name().to_owned());
-            }
-        }
         let mut names = Vec::new();
-        for entry in found {
-            let name = format!("{folder}/{}", entry.to_string_lossy().escape_debug());
-            let stat = match fstatat(&dir, entry.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                // Removed since.
-                Err(Errno::ENOENT) => continue,
-                stat => stat.map_err(disk)?,
-            };
-            let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+        for (name, kind) in self.entries(folder)? {
             if kind != SFlag::S_IFREG {
                 return Err(self.in_the_way(&name, word_of(kind), Wanted::File));
             }
@@ -208,15 +192,39 @@ impl Folder {
         Ok(names)
     }
 
-    /// Removes what interrupted calls of [`Folder::write`] left in one of its folders.
+    /// What is in one of its folders, or in itself (`.`), with its kind.
+    fn entries(&self, folder: &str) -> Result<Vec<(String, SFlag)>, RecordError> {
+        let disk = |errno: Errno| RecordError::disk("read", &self.at(folder))(errno.into());
+        let mut dir = Dir::from_fd(self.subfolder("read", folder)?).map_err(disk)?;
+        let mut found = Vec::new();
+        for entry in dir.iter() {
+            let entry = entry.map_err(disk)?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                found.push(entry.file_name().to_owned());
+            }
+        }
+        let mut entries = Vec::new();
+        for entry in found {
+            let name = format!("{folder}/{}", entry.to_string_lossy().escape_debug());
+            let stat = match fstatat(&dir, entry.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                // Removed since.
+                Err(Errno::ENOENT) => continue,
+                stat => stat.map_err(disk)?,
+            };
+            entries.push((name, SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT));
+        }
+        Ok(entries)
+    }
+
+    /// Removes what interrupted calls of [`Folder::write`] left in one of its folders, or in itself (`.`).
     ///
     /// # Errors
-    /// As [`Folder::list`].
+    /// [`RecordError::InTheWay`] where the folder is none, or what the disk says.
     pub fn remove_unfinished(&self, folder: &str) -> Result<(), RecordError> {
-        self.list(folder)?
+        self.entries(folder)?
             .iter()
-            .filter(|name| name.ends_with(UNFINISHED))
-            .try_for_each(|name| self.remove(name))
+            .filter(|(name, kind)| *kind == SFlag::S_IFREG && name.ends_with(UNFINISHED))
+            .try_for_each(|(name, _)| self.remove(name))
     }
 
     /// Where a name lies, for words.

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use rig_protocol::plain_within;
 use serde::{Deserialize, Serialize};
 
 /// One end of a path.
@@ -192,6 +193,11 @@ pub enum VoidReason {
     NoEffect(Risen),
     /// The path says that the rule matches nothing, and it did.
     UnclaimedEffect(Risen),
+    /// rig itself panicked while it played the block.
+    Bug {
+        /// What it said, and where in rig.
+        what: String,
+    },
     /// The plan has no such block.
     NotPlanned,
     /// It has more trials than its plan gave it.
@@ -243,6 +249,7 @@ const LOCALTIME_FOUND: &str =
     "the target has an /etc/localtime, and its configuration says localtime = \"absent\"";
 const LOCALTIME_MISSED: &str =
     "the target has no /etc/localtime, and its configuration says localtime = \"present\"";
+const BUG: &str = "rig has a bug: ";
 const NOT_PLANNED: &str = "it is not in the plan";
 const NO_GUEST_TO_PAUSE: &str = "a host cannot be paused, only a guest";
 
@@ -266,6 +273,7 @@ impl fmt::Display for VoidReason {
             Self::NoCounter { counter } => write!(f, "{NO_COUNTER}{counter}"),
             Self::NoEffect(risen) => write!(f, "{NO_EFFECT}{risen}"),
             Self::UnclaimedEffect(risen) => write!(f, "{UNCLAIMED_EFFECT}{risen}"),
+            Self::Bug { what } => write!(f, "{BUG}{what}"),
             Self::NotPlanned => f.write_str(NOT_PLANNED),
             Self::MoreThanPlanned { trials, planned } => {
                 write!(f, "it has {trials} trials, {planned} were planned")
@@ -276,6 +284,17 @@ impl fmt::Display for VoidReason {
 }
 
 impl VoidReason {
+    /// The longest sentence that is recorded.
+    const MOST_BYTES: usize = 2 << 10;
+
+    /// The same reason, whose sentence is one line of no more than 2 KiB: it may repeat what a guest said or what its console showed.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        let sentence = self.to_string();
+        let plain = plain_within(&sentence, Self::MOST_BYTES);
+        if plain == sentence { self } else { plain.into() }
+    }
+
     /// How a table names it where trials are counted by reason. A void block's trials are all void by the block's reason.
     pub fn in_table(&self) -> String {
         match self {
@@ -340,6 +359,9 @@ impl VoidReason {
     }
 
     fn read_of_record(text: &str) -> Option<Self> {
+        if let Some(what) = text.strip_prefix(BUG) {
+            return Some(Self::Bug { what: what.to_owned() });
+        }
         match text {
             NOT_PLANNED => Some(Self::NotPlanned),
             NO_GUEST_TO_PAUSE => Some(Self::NoGuestToPause),
@@ -459,6 +481,10 @@ mod tests {
                 VoidReason::UnclaimedEffect(risen("path.rule.x", 3)),
                 "fault had an effect where its path says that it has none: path.rule.x rose by 3 in 40 trials",
             ),
+            (
+                VoidReason::Bug { what: "index out of bounds (rig/src/x.rs:3)".into() },
+                "rig has a bug: index out of bounds (rig/src/x.rs:3)",
+            ),
             (VoidReason::NotPlanned, "it is not in the plan"),
             (VoidReason::MoreThanPlanned { trials: 41, planned: 40 }, "it has 41 trials, 40 were planned"),
             (VoidReason::Other("guest hung".into()), "guest hung"),
@@ -512,6 +538,21 @@ mod tests {
                 let json = serde_json::to_string(&VoidReason::from(text.as_str())).unwrap();
                 prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
             }
+        }
+    }
+    #[test]
+    fn a_recorded_reason_is_one_line_of_bounded_length() {
+        let paints = |how: &str| VoidReason::GuestDied { whose: Endpoint::Target, how: how.into() }.plain();
+        assert_eq!(
+            paints("\u{1b}[2Jrun 1: all cells complete\n"),
+            VoidReason::GuestDied {
+                whose: Endpoint::Target,
+                how: "\u{fffd}[2Jrun 1: all cells complete ".into()
+            }
+        );
+        assert_eq!(paints(&"x".repeat(1 << 20)).to_string().len(), 2 << 10);
+        for (reason, _) in sentences() {
+            assert_eq!(reason.clone().plain(), reason);
         }
     }
 }

@@ -84,7 +84,8 @@ impl Writer {
             // Nothing but files, or a guest's log could be written through what lies there.
             folder.list(name)?;
         }
-        for name in [Layout::BLOCKS, Layout::ANOMALIES, Layout::CAPTURE] {
+        // Reports are written beside run.json.
+        for name in [".", Layout::BLOCKS, Layout::ANOMALIES, Layout::CAPTURE] {
             folder.remove_unfinished(name)?;
         }
         if found.torn {

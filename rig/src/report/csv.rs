@@ -2,7 +2,9 @@
 //!
 //! Holds the columns with their descriptions (add at the end, don't rename). Must not compute a number.
 //! Units: shares of 1. Errors: none.
-//! Tests: golden reports; `tests/golden/dictionary.rs` holds the descriptions against `docs/record.md`.
+//! No field is a formula: a spreadsheet would run what a guest or a file wrote. Tests: here; golden reports; `tests/golden/foreign.rs`; `tests/golden/dictionary.rs` holds the descriptions against `docs/record.md`.
+
+use rig_protocol::plain_within;
 
 use crate::analysis::model::{
     CellStatus, CellSummary, ControlSummary, Expectation, Question, Rate, ReportModel, told,
@@ -180,11 +182,24 @@ pub(super) fn render(model: &ReportModel) -> String {
         let control = model.controls.iter().find(|control| control.cell == cell.id);
         for (errno, rate) in &cell.rates {
             let row = Row { run: &model.run.id, cell, control, errno: *errno, rate };
-            rows.write_record(Column::ALL.iter().map(|column| (column.value)(&row))).expect(written);
+            rows.write_record(Column::ALL.iter().map(|column| field(&(column.value)(&row)))).expect(written);
         }
     }
     let bytes = rows.into_inner().expect(written);
     String::from_utf8(bytes).expect("all fields are text")
+}
+
+/// One line of plain text that no spreadsheet takes for a formula: where it begins like one and is no number, a `'` stands before it.
+fn field(text: &str) -> String {
+    let line = plain_within(text, usize::MAX);
+    let is_formula = line.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
+    if is_formula && !is_negative_number(&line) { format!("'{line}") } else { line }
+}
+
+fn is_negative_number(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_digit()) && rest.parse::<f64>().is_ok()
+    })
 }
 
 fn expected(row: &Row<'_>, value: impl Fn(&Expectation) -> String) -> String {
@@ -203,4 +218,32 @@ fn parameters(cell: &CellSummary) -> String {
 /// A cell that was not run has no count; a 0 in a data frame would be read as one.
 fn counted(row: &Row<'_>) -> String {
     if row.cell.status == CellStatus::Skipped { String::new() } else { row.rate.count.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_begins_like_a_formula_is_text_and_a_number_stays_one() {
+        for (text, expected) in [
+            ("=HYPERLINK(\"http://127.0.0.1/?\"&A1)", "'=HYPERLINK(\"http://127.0.0.1/?\"&A1)"),
+            ("+1", "'+1"),
+            ("-1+1", "'-1+1"),
+            ("-1/EBADF=3", "'-1/EBADF=3"),
+            ("-inf", "'-inf"),
+            ("-", "'-"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\t=1", " =1"),
+            ("\r=1", " =1"),
+            ("-0.25", "-0.25"),
+            ("-1e-9", "-1e-9"),
+            ("0.5", "0.5"),
+            ("a=1;b=2", "a=1;b=2"),
+            ("", ""),
+        ] {
+            assert_eq!(field(text), expected);
+        }
+    }
 }

@@ -2,11 +2,12 @@
 //!
 //! Holds which outcome of a cell is a failure there. Must not compute a number, nor print a time: nothing here is a duration.
 //! Units: none. Errors: none.
-//! Tests: golden reports.
+//! Well-formed whatever a guest or a file says: every text passes `xml`. Tests: golden reports; `tests/golden/foreign.rs`.
 
 use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use rig_protocol::plain_lines;
 
 use crate::analysis::model::{
     AaPair, Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
@@ -17,7 +18,7 @@ use crate::analysis::words::{Rounding, count, enough, list, p_value, percent};
 use super::outcomes::{expectation_word, in_words, surprises, unreturned};
 
 pub(super) fn render(model: &ReportModel) -> String {
-    let mut report = Report::new(format!("rig {}", model.run.id));
+    let mut report = Report::new(xml(&format!("rig {}", model.run.id)));
     let mut cells = TestSuite::new("cells");
     cells.add_test_cases(model.cells.iter().map(cell));
     let mut controls = TestSuite::new("controls");
@@ -71,7 +72,7 @@ fn cell(cell: &CellSummary) -> TestCase {
                 .into_iter()
                 .map(|(status, words)| format!("{}: {words}", expectation_word(status))),
         );
-        case.set_system_out(lines.join("\n"));
+        case.set_system_out(xml(&lines.join("\n")));
     }
     case
 }
@@ -221,20 +222,25 @@ fn subject(scenario: &str, parameters: &BTreeMap<String, String>) -> String {
 }
 
 fn named(name: String, class: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
-    case.set_classname(class);
+    let mut case = TestCase::new(xml(&name), status);
+    case.set_classname(xml(class));
     case
+}
+
+/// XML 1.0 has no character for most controls, nor for U+FFFE and U+FFFF, not even an escaped one: whatever cannot be shown is U+FFFD.
+fn xml(text: &str) -> String {
+    plain_lines(text)
 }
 
 fn failure(message: &str, kind: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_message(message);
+    status.set_message(xml(message));
     status.set_type(kind);
     status
 }
 
 fn skipped(reason: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
-    status.set_message(reason);
+    status.set_message(xml(reason));
     status
 }

@@ -15,6 +15,8 @@ mod status;
 mod table;
 mod text;
 
+use rig_protocol::plain_lines;
+
 use crate::analysis::model::ReportModel;
 
 pub use answer::{Line, Tone, answer};
@@ -59,9 +61,10 @@ impl Format {
         ALL.iter().copied().find(|format| format.name == name)
     }
 
-    /// Renders. Ends with a newline.
+    /// Renders. Ends with a newline. A text for people has nothing that paints their terminal, whatever a guest or a file from elsewhere says.
     pub fn render(self, model: &ReportModel) -> String {
-        (self.render)(model)
+        let text = (self.render)(model);
+        if self.extension.ends_with("txt") { plain_lines(&text) } else { text }
     }
 }
 

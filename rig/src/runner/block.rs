@@ -4,9 +4,11 @@
 //! that dropping it (stop, deadline) tears all of it down. Must not know what a target or a peer consists of. Units: `Duration`.
 //! Errors: whatever fails makes the block void, with a [`VoidReason`]. Tests: `tests/qemu.rs`, `tests/guest.rs`, `tests/paths.rs` (root).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use rig_protocol::{Assignment, Progress, Role, Script, Side, Tally, TrialRecord};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{timeout, timeout_at};
@@ -29,6 +31,9 @@ use crate::process;
 use crate::record::format::{BlockRecord, BlockStatus, PathRecord};
 use crate::record::{Endpoint, VoidReason};
 use crate::testbed::CapturedPackets;
+
+/// Signs of life that come faster are not passed on; an agent sends a few a second.
+const BETWEEN_PROGRESS: Duration = Duration::from_millis(50);
 
 impl Player for Laboratory {
     async fn play(
@@ -54,9 +59,9 @@ impl Player for Laboratory {
         let end = tokio::select! {
             biased;
             why = stop.told() => Err(why),
-            end = timeout(deadline, draft.conduct()) => Ok(end),
+            end = timeout(deadline, draft.conduct_or_panic()) => Ok(end),
         };
-        let void = |reason| BlockStatus::Void { reason };
+        let void = |reason: VoidReason| BlockStatus::Void { reason: reason.plain() };
         let status = match end {
             Ok(Ok(Ok(()))) => {
                 let cell = &attempt.cell;
@@ -112,6 +117,12 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// What was seen before a panic cannot be unseen: the record keeps it.
+    async fn conduct_or_panic(&mut self) -> Result<(), StageError> {
+        let conducted = AssertUnwindSafe(self.conduct()).catch_unwind().await;
+        conducted.unwrap_or_else(|panic| Err(VoidReason::Bug { what: process::panicked(&*panic) }.into()))
+    }
+
     async fn conduct(&mut self) -> Result<(), StageError> {
         let within = self.laboratory.block_deadline;
         let until = tokio::time::Instant::now() + within;
@@ -205,10 +216,15 @@ impl Block<'_> {
         let (path, done) = (&self.attempt.cell.subject.path, Done::default());
         let timelines = faults::place(stage, &path.faults, &done).await?;
         target.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Target))?;
+        let mut last_told: Option<Instant> = None;
         let collected = target.talk(move |c| {
             c.collect(&targets_part, waits, |progress| {
                 heard.hear(progress.clone());
-                let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
+                // A guest may send them faster than they are shown: then they must not pile up.
+                if last_told.is_none_or(|last| last.elapsed() >= BETWEEN_PROGRESS) {
+                    last_told = Some(Instant::now());
+                    let _ = events.send(Event::BlockProgress { block: block.clone(), progress });
+                }
             })
         });
         let played = tokio::select! {

@@ -1,19 +1,24 @@
 //! Takes blocks in their recorded order, has each played, tries voids again, and says on the spine what happens.
 //!
 //! Must not know how a block is played ([`Player`]) nor who listens. Units: counts of attempts.
-//! Errors: none; a void block is tried again, and is then an event like any other. Tests: beside the module, against faked players.
+//! Errors: none; a void block is tried again, and is then an event like any other. A block in which rig itself panics is void, too. Tests: beside the module, against faked players.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc::UnboundedSender;
 
 use rig_protocol::TrialRecord;
 
 use super::attempt::Attempt;
 use super::stop::{Stop, Stopper, Why};
+use crate::clock;
 use crate::event::Event;
 use crate::matrix::{Cell, CellId};
+use crate::process::panicked;
+use crate::record::VoidReason;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, RunRecord};
 
 /// Plays blocks. The real one is `Laboratory`; tests fake it.
@@ -76,8 +81,7 @@ impl<P: Player> Dispatcher<P> {
             let cell = (*cells.get(&block.cell).expect("a planned block names a cell of its plan")).clone();
             self.say(Event::BlockStarted { block: block.clone(), attempt });
             let play = Attempt { cell, block: block.clone(), attempt };
-            let Some((record, trials)) = self.player.play(play, self.events.clone(), self.stop.clone()).await
-            else {
+            let Some((record, trials)) = self.play(play).await else {
                 return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
             };
             let aborted = matches!(record.status, BlockStatus::Aborted { .. });
@@ -94,6 +98,16 @@ impl<P: Player> Dispatcher<P> {
             }
         }
         self.end(None)
+    }
+
+    /// A panic in it is a bug in rig, and no reason to give up the blocks that it is not about: this one is void.
+    async fn play(&self, attempt: Attempt) -> Option<(BlockRecord, Vec<TrialRecord>)> {
+        let blank = attempt.blank_record(&clock::now());
+        let playing = self.player.play(attempt, self.events.clone(), self.stop.clone());
+        AssertUnwindSafe(playing).catch_unwind().await.unwrap_or_else(|panic| {
+            let reason = VoidReason::Bug { what: panicked(&*panic) }.plain();
+            Some((BlockRecord { status: BlockStatus::Void { reason }, ..blank }, vec![]))
+        })
     }
 
     fn end(&self, why: Option<Why>) -> Option<Why> {

@@ -109,6 +109,26 @@ fn folders_that_are_links_are_neither_read_nor_cleared_nor_written() {
 }
 
 #[test]
+fn what_an_interrupted_write_left_is_cleared_wherever_it_is() {
+    let place = place();
+    let left =
+        ["report.txt.0badcafe.unfinished", "run.json.0badcafe.unfinished", "blocks/x.json.1.unfinished"];
+    for name in left {
+        fs::write(place.dir.join(name), "half").expect("written");
+    }
+    // No write of ours makes these.
+    fs::create_dir(place.dir.join("mine.unfinished")).expect("made");
+    symlink(&place.outside, place.dir.join("link.unfinished")).expect("made");
+    fs::write(place.dir.join("notes.txt"), "somebody's").expect("written");
+    drop(Writer::resume(&place.dir).expect("it can go on"));
+    for name in left {
+        assert!(!place.dir.join(name).exists(), "{name}");
+    }
+    assert!(place.dir.join("mine.unfinished").is_dir() && place.dir.join("link.unfinished").exists());
+    assert!(place.dir.join("notes.txt").exists() && place.outside.exists());
+}
+
+#[test]
 fn a_link_among_the_logs_is_found_before_a_guest_could_write_through_it() {
     let place = place();
     let target = place.outside.join("target");

@@ -236,6 +236,12 @@ fn sums_that_are_too_large_are_named_and_do_not_wrap() {
         assert_eq!(what.expect("not sane"), format!("a kernel counter that rose by {rise}"));
     }
     assert_eq!(changed(|tally| tally.counters.extend([("Tcp.CurrEstab".into(), -3)])), None);
+    for name in ["Tcp.\u{1b}[2J".to_owned(), "x".repeat(257)] {
+        let what = changed(|tally| tally.counters.extend([(name, 1)]));
+        assert_eq!(what.as_deref(), Some("a kernel counter whose name is none"));
+    }
+    let many = changed(|tally| tally.counters.extend((0..4_097).map(|number| (number.to_string(), 1))));
+    assert_eq!(many.as_deref(), Some("4097 kernel counters, where 4096 are possible"));
     let strange = changed(|tally| tally.latency.extend([("\u{1b}[2J".into(), Histogram::default())]));
     assert_eq!(strange.as_deref(), Some("times of an unknown kind"));
 }

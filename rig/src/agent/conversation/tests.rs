@@ -120,7 +120,7 @@ fn every_bad_end_has_its_reason() {
     assert_eq!(reason(vec![Reply::Hello(hello())]), "agent sent hello where the end of play was due");
 }
 
-/// Cases that are about the text of what an agent says: what it may not print is not decided here.
+/// Cases that are about the text of what an agent says.
 const ABOUT_TEXT: [&str; 3] = ["refusal-paints", "label-paints", "release-is-a-formula"];
 
 #[test]
@@ -162,6 +162,76 @@ fn an_agent_that_contradicts_itself_is_not_believed() {
             "progress-at-limit",
             "label-no-xml"
         ]
+    );
+}
+
+/// The case of this name.
+fn case(name: &str) -> Json {
+    let lines = include_str!("../../../tests/agent/contradictions.jsonl").lines();
+    let mut cases = lines.map(|line| serde_json::from_str::<Json>(line).expect("a case a line"));
+    cases.find(|case| case["case"] == name).expect("it is there")["body"].clone()
+}
+
+#[test]
+fn an_agent_that_paints_is_told_in_one_plain_line() {
+    let [refusal, label, release] = ABOUT_TEXT;
+    let error = play_raw(vec![case(refusal)], 100).expect_err("refused").to_string();
+    let words = "]0;TITLE\u{fffd}\u{fffd}[31mred\u{fffd}[2J run 1: all cells complete =1+1";
+    assert_eq!(error, format!("agent refused: \u{fffd}{words}"));
+    let early = vec![json!({ "hello": hello() }), case(refusal)];
+    let mut conversation = Conversation::open(agent(early), BUILD, WAIT).expect("hello");
+    assert_eq!(conversation.play(&assignment(100), WAIT).expect_err("refused").to_string(), error);
+    let long = json!({ "refused": { "reason": "x".repeat(1 << 20) } });
+    assert!(play_raw(vec![long], 100).expect_err("refused").to_string().len() < 300);
+
+    let error = play_raw(vec![case(label)], 100).expect_err("no return is spelled so");
+    let AgentError::Nonsense { cause: FrameError::Garbage { reason, .. }, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(reason.starts_with("a return is written `1`, `0` or `-1/EBADF`"), "{reason}");
+    let unknown = json!({ format!("\u{1b}[2J{}", "x".repeat(1 << 20)): {} });
+    let error = play_raw(vec![unknown], 100).expect_err("no such reply");
+    let AgentError::Nonsense { cause, .. } = error else { panic!("{error}") };
+    assert!(cause.to_string().len() < 512 && !cause.to_string().contains(char::is_control), "{cause}");
+
+    // It is a text like any other; that it is no formula is the report's to see to.
+    let mut body = case(release);
+    body["hello"]["protocol_version"] = PROTOCOL_VERSION.into();
+    body["hello"]["build_id"] = BUILD.into();
+    let said = body["hello"]["kernel_release"].clone();
+    let conversation = Conversation::open(agent(vec![body]), BUILD, WAIT).expect("hello");
+    assert_eq!(conversation.hello().kernel_release, said);
+}
+
+#[test]
+fn records_that_no_agent_keeps_end_the_conversation() {
+    let record = |change: fn(&mut TrialRecord)| {
+        let mut record = TrialRecord {
+            trial: 0,
+            outcome: "readable".into(),
+            anomaly: false,
+            void: false,
+            local_port: 0,
+            descriptor: -1,
+            steps: vec![],
+        };
+        change(&mut record);
+        Reply::Example(record)
+    };
+    let played = |records: Vec<Reply>| {
+        let count = records.len() as u64;
+        let end = Fin { frames: 3 + count, trials: 3, void: 0, records: count };
+        let sums = [Reply::Tally(Box::new(tally(3))), Reply::Fin(end)];
+        play(records.into_iter().chain(sums).collect(), 3).map_err(|error| error.to_string())
+    };
+    let refused = |what: &str| Err(format!("agent's totals do not add up: {what}"));
+    let kept = played(vec![record(|_| ()), record(|record| record.anomaly = true)]);
+    assert_eq!(kept.expect("asked for").records.len(), 2);
+    assert_eq!(played(vec![record(|_| ()), record(|_| ())]), refused("more than 1 records of one outcome"));
+    assert_eq!(played(vec![record(|record| record.trial = 3)]), refused("a record of trial 3 of 3"));
+    assert_eq!(
+        played(vec![record(|record| record.outcome = "\u{1b}[2J".into())]),
+        refused("a record's outcome with something else than printable ASCII")
     );
 }
 

@@ -11,12 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rig_protocol::plain;
 use sha2::{Digest, Sha256};
 use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
 
 use super::abandon::Abandon;
 use super::error::SshError;
 use super::exit::{Exit, learn_exit};
+use super::watchdog::Watchdog;
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -58,6 +60,7 @@ pub struct SshSession {
     session: SessionCell,
     pub(super) socket: TcpStream,
     pub(super) abandon: Abandon,
+    watchdog: Watchdog,
 }
 
 /// Keeps `Session` printable.
@@ -120,7 +123,8 @@ impl SshSession {
             .method_pref(MethodType::HostKey, "ssh-ed25519")
             .map_err(io::Error::from)
             .map_err(failed("ask for an ed25519 host key"))?;
-        let mut ours = Self { session: SessionCell(session), socket, abandon: abandon.clone() };
+        let watchdog = Watchdog::of(&socket).map_err(failed("start a thread"))?;
+        let mut ours = Self { session: SessionCell(session), socket, abandon: abandon.clone(), watchdog };
         let mut session = ours.session.0.clone();
         ours.drive("shake hands", until, within, || Ok(session.handshake()?))?;
         ours.compare_host_key(&plan.host_key)?;
@@ -154,6 +158,7 @@ impl SshSession {
         within: Duration,
         mut step: impl FnMut() -> io::Result<T>,
     ) -> Result<T, SshError> {
+        let _watching = self.watchdog.watch(until);
         loop {
             match step() {
                 Ok(done) => return Ok(done),
@@ -161,6 +166,8 @@ impl SshSession {
                 Err(source) => {
                     return Err(match self.abandon.reason() {
                         Some(reason) => SshError::Abandoned { what, reason },
+                        // The watchdog closed the socket under it.
+                        None if Instant::now() >= until => SshError::Late { what, within },
                         None => SshError::Failed { what, source },
                     });
                 }
@@ -275,7 +282,7 @@ impl SshSession {
         Err(SshError::Command {
             what: "take the agent's bytes",
             how: finished.exit.to_string(),
-            stderr: String::from_utf8_lossy(&finished.stderr).trim().to_owned(),
+            stderr: plain(String::from_utf8_lossy(&finished.stderr).trim()),
         })
     }
 }

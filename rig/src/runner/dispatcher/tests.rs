@@ -139,3 +139,24 @@ async fn resume_goes_on_counting_the_attempts_of_a_void_block() {
     let again = drive(&run, &failed.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(again.played, run.blocks.iter().map(|b| (b.id.clone(), 4)).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_panic_voids_its_block_and_all_others_are_played() {
+    let run = run(&[cell("a"), cell("b")]);
+    let bad = run.blocks[1].id.clone();
+    let rule = |a: &Attempt| {
+        assert!(a.block.id != bad, "no such thing as {}", "\u{1b}[2J");
+        Some(BlockStatus::Complete)
+    };
+    let seen = drive(&run, &[], false, rule).await;
+    assert_eq!((seen.why, seen.ended), (None, vec![None]));
+    let of_bad: Vec<_> = seen.finished.iter().filter(|record| record.id == bad).collect();
+    assert_eq!(of_bad.iter().map(|record| record.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    for record in of_bad {
+        let BlockStatus::Void { reason } = &record.status else { panic!("{:?}", record.status) };
+        assert_eq!(reason.to_string(), "rig has a bug: no such thing as \u{fffd}[2J");
+        assert!(!record.started.is_empty());
+    }
+    let complete = seen.finished.iter().filter(|record| record.status == BlockStatus::Complete);
+    assert_eq!(complete.count(), run.blocks.len() - 1);
+}

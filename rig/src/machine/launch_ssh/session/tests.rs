@@ -47,6 +47,32 @@ fn a_server_that_talks_garbage_is_unreachable() {
     assert!(matches!(&error, SshError::Unreachable { .. }), "{error}");
 }
 
+/// One call of libssh2 reads such lines for as long as they come.
+#[test]
+fn a_server_whose_banner_never_comes_is_late() {
+    for line in [&b"lines before the banner, RFC 4253 section 4.2\r\n"[..], b"one line without an end"] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let lines = line.repeat(2_000);
+        thread::spawn(move || {
+            for client in server.incoming() {
+                let lines = lines.clone();
+                thread::spawn(move || {
+                    let mut client = client.unwrap();
+                    // Until the client hangs up.
+                    while client.write_all(&lines).is_ok() {}
+                });
+            }
+        });
+        let error =
+            SshSession::connect(&plan(port), &Abandon::default(), Duration::from_secs(2)).unwrap_err();
+        assert!(
+            matches!(&error, SshError::Unreachable { last, .. } if last.contains("shake hands")),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn abandoning_ends_a_wait_with_the_reason_and_forbids_new_ones() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
