@@ -14,6 +14,7 @@ mod explain;
 mod guest;
 mod image;
 mod matrix;
+mod number;
 mod output;
 mod rehearse;
 mod report;

@@ -30,7 +30,7 @@ pub use cell::{Cell, CellId, Control, HOST_KERNEL, Subject};
 pub use declared::Matrix;
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
-pub use load::DEFAULT_FILE;
+pub use load::{DEFAULT_FILE, PathFile};
 pub use path::reference as path_reference;
 pub use plan::{Cost, Plan, PlannedCell, cost_of};
 pub use power::WeakControl;

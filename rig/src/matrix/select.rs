@@ -47,7 +47,8 @@ impl Matrix {
         let points = filter::select(&expansion, &selection.filters)?;
         let cells: Vec<Cell> =
             points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
-        let weak_controls = power::weak_controls(&cells);
+        let controls = cells.iter().filter_map(|cell| Some((cell.control.clone()?, cell.trials)));
+        let weak_controls = power::weak_controls(controls);
         Ok(Selected { profile, settings, cells, weak_controls })
     }
 

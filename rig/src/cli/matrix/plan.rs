@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::analysis::words::count as thousands;
 use crate::campaign::{Asked, abilities_for, known_accelerator, lack};
 use crate::cli::output::{columns, print};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, number};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
 
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Which {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Trials of every cell, instead of what the matrix file says
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::trials, allow_negative_numbers = true)]
     trials: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ use crate::analysis::model::Expectation;
 use crate::analysis::words::{Rounding, count as thousands, percent};
 use crate::campaign::{Once, play_once};
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, number};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
 use crate::matrix::{Cell, HOST_KERNEL, Matrix, Settings, Subject};
@@ -41,16 +41,16 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "path")]
     matrix: Option<PathBuf>,
     /// How many trials
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = number::trials, allow_negative_numbers = true)]
     trials: u64,
     /// How many at once
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = number::in_flight, allow_negative_numbers = true)]
     in_flight: u32,
     /// Seed of every draw (default: drawn anew)
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Show this many trials of each outcome step by step
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = number::examples, allow_negative_numbers = true)]
     examples: u32,
 }
 
