@@ -2,6 +2,7 @@
 //!
 //! Must not know what is wrong there. Units: bytes. Errors: miette's own, where a place lies outside of the text. Tests: below.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{MietteError, MietteSpanContents, NamedSource, SourceCode, SourceSpan, SpanContents};
@@ -12,8 +13,8 @@ const LONGEST_EXCERPT: usize = 2_000;
 /// So much stands before and behind the place in an excerpt that is cut.
 const AROUND: usize = 40;
 
-/// As much of the place itself.
-const LONGEST_PLACE: usize = 80;
+/// As much of a place that is longer than an excerpt.
+const CUT_PLACE: usize = 80;
 
 /// A text that is shown in part.
 #[derive(Debug, Clone)]
@@ -30,8 +31,17 @@ impl Excerpt {
         last - first > LONGEST_EXCERPT / 2 && !self.0.inner().as_bytes()[first..last].contains(&b'\n')
     }
 
-    pub(super) fn source(&self) -> &NamedSource<String> {
-        &self.0
+    /// A place inside the text, as much of it as can be shown. Spans come from a parser that may point just behind the text, or into a character;
+    /// the renderer refuses the first and breaks at the second.
+    pub(super) fn place(&self, span: Range<usize>) -> Range<usize> {
+        let text = self.0.inner();
+        let start = boundary(text, span.start);
+        let end = span.end.clamp(start, text.len());
+        if end - start <= LONGEST_EXCERPT {
+            return start..boundary(text, end);
+        }
+        let cut = boundary(text, start + CUT_PLACE);
+        start..text[start..cut].find('\n').map_or(cut, |line_end| start + line_end)
     }
 }
 
@@ -47,10 +57,11 @@ impl SourceCode for Excerpt {
             return Ok(whole);
         }
         let text = self.0.inner();
-        let line = text[..span.offset().min(text.len())].rfind('\n').map_or(0, |end| end + 1);
-        let start = boundary(text, span.offset().saturating_sub(AROUND).max(line));
-        let end = boundary(text, span.offset() + span.len().min(LONGEST_PLACE) + AROUND);
-        let end = text[start..end].find('\n').map_or(end, |at| (start + at).max(span.offset()));
+        let (place, place_end) = (span.offset(), span.offset() + span.len());
+        let line = text[..place].rfind('\n').map_or(0, |end| end + 1);
+        let start = boundary(text, place.saturating_sub(AROUND).max(line));
+        let end = boundary(text, place_end + AROUND);
+        let end = text[place_end..end].find('\n').map_or(end, |at| place_end + at);
         let at = self.0.read_span(&(start, 0).into(), 0, 0)?;
         let contents = MietteSpanContents::new_named(
             self.0.name().to_owned(),
@@ -93,12 +104,12 @@ mod tests {
         let at = text.find("\"here\"").expect("it is there");
         findings.report(at..at + 6, "a value is wrong", "this one").also(10..15, "far in front of it");
         findings.report(10..at + 20, "a table is wrong", "all of this");
-        findings.report(text.len() - 2..text.len(), "the last is wrong", "this");
-        let column = at - document.text().find("words").expect("it is there");
+        findings.report(text.len() - 2..text.len() - 1, "the last is wrong", "this");
+        let column = at - document.text().find("words").expect("it is there") + 1;
         let shown = render(findings.into_problems());
         assert!(shown.len() < 5_000, "{} bytes", shown.len());
         assert!(shown.contains("this one") && shown.contains("\u{e9}-value\", \"here\", "), "{shown}");
-        assert!(shown.contains(":2:") && shown.contains(&column.to_string()[..4]), "{column}: {shown}");
+        assert!(shown.contains(":2:") && shown.contains(&format!(":{}", column)[..4]), "{column}: {shown}");
         assert!(shown.contains("all of this") && shown.contains("the last is wrong"), "{shown}");
     }
 
@@ -107,7 +118,9 @@ mod tests {
         let text = format!("words = [{}]\nx = 1\n", "\"\u{1F980}\", ".repeat(1_000));
         for at in (0..text.len()).step_by(7) {
             let (_, mut findings) = Document::parse("long.toml", &text).expect("TOML");
-            findings.report(at..at + at % 300, "wrong", "here").also(text.len() - at..text.len() + 9, "and here");
+            findings
+                .report(at..at + at % 300, "wrong", "here")
+                .also(text.len() - at..text.len() + 9, "and here");
             assert!(render(findings.into_problems()).contains("wrong"));
         }
     }

@@ -68,14 +68,18 @@ fn is_digit(byte: u8) -> bool {
 pub(super) fn read_whole(text: &str) -> Result<Whole, Wrong> {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('-') {
-        return read_positive(rest).map(|whole| if whole == Whole::Count(0) { whole } else { Whole::Negative });
+        return read_positive(rest)
+            .map(|whole| if whole == Whole::Count(0) { whole } else { Whole::Negative });
     }
     read_positive(text.strip_prefix('+').unwrap_or(text))
 }
 
 fn read_positive(text: &str) -> Result<Whole, Wrong> {
     let looks = || Wrong::with_help("expected a whole number", LOOKS);
-    if text.contains(',') && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| is_digit(b) || b == b',') {
+    if text.contains(',')
+        && text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|b| is_digit(b) || b == b',')
+    {
         let help = format!("write `{}` or `{}`", text.replace([',', '_'], ""), text.replace(',', "_"));
         return Err(Wrong::with_help("a comma stands in this number", help));
     }
@@ -184,9 +188,12 @@ mod tests {
     fn what_is_outside_is_told_the_bounds() {
         let within = |text| parse_count_within(text, &(1..=20_000));
         assert_eq!(within("20k"), Ok(20_000));
-        for (text, label) in
-            [("0", "too small"), ("20001", "too large"), ("1e30", "too large"), ("-5", "a count is not negative")]
-        {
+        for (text, label) in [
+            ("0", "too small"),
+            ("20001", "too large"),
+            ("1e30", "too large"),
+            ("-5", "a count is not negative"),
+        ] {
             let Wrong { label: found, help } = within(text).expect_err(text);
             assert_eq!(
                 (found.as_str(), help.as_deref()),

@@ -50,9 +50,10 @@ impl Problem {
         message: impl Into<String>,
         label: impl Into<String>,
     ) -> Self {
+        let excerpt = Excerpt::of(source);
         let mut problem = Self::new(message);
-        problem.text = Some(Excerpt::of(source));
-        problem.labels.push(LabeledSpan::new_primary_with_span(Some(label.into()), clamp(source, span)));
+        problem.labels.push(LabeledSpan::new_primary_with_span(Some(label.into()), excerpt.place(span)));
+        problem.text = Some(excerpt);
         problem
     }
 
@@ -70,9 +71,11 @@ impl Problem {
 
     /// A second place that the reader must see to understand the first.
     pub fn also(&mut self, span: Span, label: impl Into<String>) -> &mut Self {
-        if let Some(excerpt) = self.text.as_ref().filter(|text| !text.parts(self.position(), span.start)) {
-            let span = clamp(excerpt.source(), span);
-            self.labels.push(LabeledSpan::new_with_span(Some(label.into()), span));
+        if let Some(excerpt) = &self.text {
+            let span = excerpt.place(span);
+            if !excerpt.parts(self.position(), span.start) {
+                self.labels.push(LabeledSpan::new_with_span(Some(label.into()), span));
+            }
         }
         self
     }
@@ -86,13 +89,6 @@ impl Problem {
     fn position(&self) -> usize {
         self.labels.first().map_or(0, LabeledSpan::offset)
     }
-}
-
-/// Spans come from a parser that may point just behind the text; the renderer refuses such a span.
-fn clamp(source: &NamedSource<String>, span: Span) -> Range<usize> {
-    let length = source.inner().len();
-    let start = span.start.min(length);
-    start..span.end.clamp(start, length)
 }
 
 /// All problems of one input, by position. Never empty where it is returned as an error.

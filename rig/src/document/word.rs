@@ -16,7 +16,7 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
     closest(word, known).map(|best| format!("did you mean `{best}`?"))
 }
 
-/// The nearest of `known`, by Damerau-Levenshtein distance, where it is near enough to be a slip.
+/// The nearest of `known` (letters that are missing, added, other, or swapped with their neighbour), where it is near enough to be a slip.
 pub fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if is_absurd(word) {
         return None;
@@ -26,7 +26,7 @@ pub fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .into_iter()
         .take(MOST_COMPARED)
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= most_slips(candidate, word))
-        .map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate))
+        .map(|candidate| (strsim::osa_distance(&folded, &fold(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= most_slips(candidate, word))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -83,7 +83,7 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Vec<&'k str> {
     let mut order: Vec<usize> = (0..known.len()).collect();
     if !is_absurd(word) && known.len() <= MOST_COMPARED {
         let folded = fold(word);
-        order.sort_by_cached_key(|at| strsim::damerau_levenshtein(&folded, &fold(known[*at])));
+        order.sort_by_cached_key(|at| strsim::osa_distance(&folded, &fold(known[*at])));
     }
     order.truncate(CUT_LIST);
     order.sort_unstable();

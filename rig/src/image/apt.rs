@@ -449,6 +449,13 @@ fn codename(os_release: &str) -> &str {
         .map_or("stable", |name| name.trim_matches('"'))
 }
 
+/// How many packages and exact dependencies a text names that is read as what apt-cache shows: all that is read of it, without apt.
+pub fn count_listed(text: &str) -> usize {
+    let shown = parse_show(text);
+    let depends: usize = shown.iter().map(|listed| exact_kernel_dependencies(&listed.depends).len()).sum();
+    shown.len() + depends + parse_depends(text).len()
+}
+
 /// The stanzas of `apt-cache show`.
 fn parse_show(text: &str) -> Vec<Listed> {
     text.split("\n\n")

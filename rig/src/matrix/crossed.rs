@@ -52,7 +52,9 @@ fn report_weak_controls(matrix: &Matrix, found: &[(Option<&str>, WeakControl)], 
         let Some((_, weakest)) = of_control.iter().min_by_key(|(_, weak)| weak.due) else { continue };
         let mut profiles: Vec<String> = of_control
             .iter()
-            .map(|(profile, _)| profile.map_or("the file itself".to_owned(), |name| format!("profile `{name}`")))
+            .map(|(profile, _)| {
+                profile.map_or("the file itself".to_owned(), |name| format!("profile `{name}`"))
+            })
             .collect();
         let place = match (profiles.pop(), profiles.as_slice()) {
             // Without a word of profiles it is wrong in what there is.

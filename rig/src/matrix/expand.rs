@@ -118,7 +118,8 @@ impl<'m> Places<'m> {
         let Matrix { configurations, paths, .. } = matrix;
         let mut alike: HashMap<String, usize> = HashMap::new();
         let machine = |(at, configuration): (usize, &Configuration)| {
-            let machine = serde_json::to_string(&configuration.target.machine()).expect("plain data serialises");
+            let machine =
+                serde_json::to_string(&configuration.target.machine()).expect("plain data serialises");
             *alike.entry(machine).or_insert(at)
         };
         Self {

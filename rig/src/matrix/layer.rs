@@ -60,7 +60,9 @@ fn read_axes(findings: &mut Findings, table: &Table, prefix: &str) -> BTreeMap<&
     for axis in keys::AXES.names() {
         if let Some(node) = table.get(axis) {
             let without_value = match axis {
-                _ if !prefix.is_empty() => "name at least one value, or remove the key: then the values of [axes] hold",
+                _ if !prefix.is_empty() => {
+                    "name at least one value, or remove the key: then the values of [axes] hold"
+                }
                 keys::KERNEL_AXIS => {
                     "name at least one kernel of guests, or remove the key where every configuration is the host"
                 }

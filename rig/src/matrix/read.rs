@@ -6,7 +6,6 @@
 use super::keys::file::KNOWN;
 use super::keys::{self, KeyRow};
 use crate::document::{Findings, Key, Node, Table};
-use crate::script;
 
 /// The count that a key says, where it says one.
 pub(super) fn count(findings: &mut Findings, table: &Table, row: &KeyRow) -> Option<u64> {
@@ -105,7 +104,7 @@ pub(super) fn optional<T>(
 /// A key of a table of errnos: the name of one, or `any_error`. `table` is how problems call it.
 pub(super) fn check_errno(findings: &mut Findings, key: &Key, table: &str) {
     let any = keys::file::ANY_ERROR.name;
-    if key.name != any && script::parse_errno(&key.name).is_err() {
+    if key.name != any && key.name.parse::<rig_protocol::Errno>().is_err() {
         let known = std::iter::once(any).chain(rig_protocol::Errno::names());
         let help = findings.hint(&key.name, known, &format!("its keys are `{any}` and the names of errnos"));
         findings

@@ -196,10 +196,14 @@ fn no_configuration_that_is_valid_is_one_that_cannot_be_booted() {
     for row in configuration::GUEST {
         for value in ends(row) {
             let others = "vcpus = 16\nnic = \"virtio-net\"\nbackend = \"tap\"\n";
-            let others: String =
-                others.lines().filter(|line| !line.starts_with(row.name)).map(|line| format!("{line}\n")).collect();
+            let others: String = others
+                .lines()
+                .filter(|line| !line.starts_with(row.name))
+                .map(|line| format!("{line}\n"))
+                .collect();
             let text = format!("{SOUND}[configuration.n]\nkind = \"qemu\"\n{others}{} = {value}\n", row.name);
-            let matrix = Matrix::parse("m", &text, Path::new(".")).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+            let matrix =
+                Matrix::parse("m", &text, Path::new(".")).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
             let TargetSpec::Qemu(spec) = &matrix.configurations[0].target else { panic!("a guest") };
             assert_eq!(crate::configuration::check(spec), Ok(()), "{text}");
             tried += 1;

@@ -124,7 +124,10 @@ fn parse_bit_rate(text: &str) -> Result<u64, Wrong> {
     // tc(8) reads `mbps` as megabytes per second, most people as megabits: neither is guessed.
     let Some((_, of)) = RATE_UNITS.iter().find(|(name, _)| *name == unit) else {
         let units = RATE_UNITS.iter().map(|(name, _)| *name);
-        return refuse(&format!("there is no unit `{unit}`"), hint(unit, units, "the units are bits per second"));
+        return refuse(
+            &format!("there is no unit `{unit}`"),
+            hint(unit, units, "the units are bits per second"),
+        );
     };
     let bits = (value * *of as f64).round() as u64;
     if BOUNDS.contains(&bits) {
