@@ -8,13 +8,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use rig::analysis::model::ReportModel;
 use rig::document::{Problems, parse_count, parse_deadline, parse_duration};
 use rig::image::{apt, package, recipe, sources};
 use rig::matrix::{Filter, Matrix, PathFile, Plan, Selection};
 use rig::record::format::{read_block, read_run};
 use rig::report::Format;
 use rig::script::Scenario;
-use rig_protocol::{FrameReader, Reply, Request};
+use rig_protocol::{Assignment, FrameReader, Hello, Progress, Reply, Request, Role};
 use sha2::{Digest, Sha256};
 
 /// No input is longer: what is behind is cut off.
@@ -28,21 +29,71 @@ pub(crate) struct Target {
     pub run: fn(&[u8]),
     /// Sound inputs, to begin with.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Whether an input is read to its end.
+    pub sound: fn(&[u8]) -> bool,
     /// So many inputs of the short run.
     pub inputs: usize,
 }
 
 /// All of them.
 pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "frames", run: frames, seeds: frame_seeds, inputs: 5_000 },
-    Target { name: "record", run: record, seeds: record_seeds, inputs: 2_000 },
-    Target { name: "run_folder", run: run_folder, seeds: run_folder_seeds, inputs: 150 },
-    Target { name: "matrix", run: matrix, seeds: matrix_seeds, inputs: 400 },
-    Target { name: "scenario", run: scenario, seeds: scenario_seeds, inputs: 1_000 },
-    Target { name: "recipe", run: image_recipe, seeds: recipe_seeds, inputs: 1_000 },
-    Target { name: "package", run: package_content, seeds: package_seeds, inputs: 2_000 },
-    Target { name: "package_list", run: package_list, seeds: package_list_seeds, inputs: 2_000 },
-    Target { name: "words", run: words, seeds: word_seeds, inputs: 5_000 },
+    Target { name: "frames", run: frames, seeds: frame_seeds, sound: frames_are_sound, inputs: 5_000 },
+    Target {
+        name: "record",
+        run: record,
+        seeds: record_seeds,
+        sound: |bytes| read_run(bytes).is_ok(),
+        inputs: 2_000,
+    },
+    Target {
+        name: "run_folder",
+        run: run_folder,
+        seeds: run_folder_seeds,
+        sound: |bytes| reported(bytes).is_some(),
+        inputs: 150,
+    },
+    Target {
+        name: "matrix",
+        run: matrix,
+        seeds: matrix_seeds,
+        sound: |bytes| Matrix::parse("m", &text(bytes), Path::new(".")).is_ok(),
+        inputs: 400,
+    },
+    Target {
+        name: "scenario",
+        run: scenario,
+        seeds: scenario_seeds,
+        sound: |bytes| Scenario::parse("s", "s", &text(bytes)).is_ok(),
+        inputs: 1_000,
+    },
+    Target {
+        name: "recipe",
+        run: image_recipe,
+        seeds: recipe_seeds,
+        sound: |bytes| recipe::parse("r", "r", &text(bytes)).is_ok(),
+        inputs: 1_000,
+    },
+    Target {
+        name: "package",
+        run: package_content,
+        seeds: package_seeds,
+        sound: |bytes| package::unpack(bytes, &|_| true).is_ok_and(|files| files.len() == 3),
+        inputs: 2_000,
+    },
+    Target {
+        name: "package_list",
+        run: package_list,
+        seeds: package_list_seeds,
+        sound: |bytes| apt::count_listed(&text(bytes)) > 1,
+        inputs: 2_000,
+    },
+    Target {
+        name: "words",
+        run: words,
+        seeds: word_seeds,
+        sound: |bytes| parse_count(&text(bytes)).is_ok(),
+        inputs: 5_000,
+    },
 ];
 
 fn text(bytes: &[u8]) -> String {
@@ -100,15 +151,35 @@ fn frame_seeds() -> Vec<Vec<u8>> {
     let script =
         Scenario::parse("rst", "rst", include_str!("../../scenarios/rst.toml")).expect("it is sound");
     let script = script.resolve(&Default::default()).expect("it is sound").script;
-    let script = serde_json::to_string(&script).expect("plain data");
+    let assignment = Assignment {
+        script,
+        role: Role::Target { connect: "127.0.0.1:1".to_owned() },
+        trials: 10,
+        in_flight: 8,
+        seed: 1,
+        keep_examples: 1,
+        keep_anomalies: 1,
+        trial_deadline_ns: 1_000_000,
+    };
+    let written = |message: serde_json::Result<String>| message.expect("plain data");
+    let play = written(serde_json::to_string(&Request::Play(Box::new(assignment))));
+    let replies = [
+        Reply::Hello(Hello::default()),
+        Reply::Ready { listening: String::new() },
+        Reply::Progress(Progress::default()),
+        Reply::Tally(Box::default()),
+    ];
+    let replies = replies.map(|reply| written(serde_json::to_string(&reply)));
+    let replies: Vec<&str> = replies.iter().map(String::as_str).collect();
     vec![
-        frame(&["\"Stop\"", "{\"Failed\":\"no\"}"]),
-        frame(&[&format!("{{\"Play\":{{\"script\":{script},\"trials\":10,\"seed\":1}}}}")]),
-        frame(&[
-            "{\"Progress\":{\"trials\":3,\"tally\":{\"trials\":3,\"outcomes\":{\"readable,data\":3},\"returns\":{\"-1/EBADF\":1}}}}",
-        ]),
+        frame(&[&play, "\"finish\""]),
+        frame(&replies),
         frame(&["[1e308,-5,18446744073709551615,null,\"\\ud83e\\udd80\"]"]),
     ]
+}
+
+fn frames_are_sound(bytes: &[u8]) -> bool {
+    FrameReader::<_, Reply>::new(bytes).read().is_ok()
 }
 
 /// The files of a run, each by itself.
@@ -147,7 +218,15 @@ fn run_folder_seeds() -> Vec<Vec<u8>> {
 /// A whole run of which one file is another (its digest in the journal is right again), read and reported in every format. The first line of the bytes is the
 /// file's name, the others are what it holds.
 pub(crate) fn run_folder(bytes: &[u8]) {
-    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+    if let Some(model) = reported(bytes) {
+        for format in Format::ALL {
+            assert!(!format.render(&model).is_empty());
+        }
+    }
+}
+
+fn reported(bytes: &[u8]) -> Option<ReportModel> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let (name, content) = (text(&bytes[..end]), &bytes[end + 1..bytes.len().min(MOST_BYTES + end)]);
     let known = [Some("run.json".to_owned()), Some("journal.jsonl".to_owned())];
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -170,7 +249,7 @@ pub(crate) fn run_folder(bytes: &[u8]) {
         }
     }
     if !met {
-        return;
+        return None;
     }
     if let Some(before) = name.starts_with("blocks/").then(|| fs::read(below(RUN).join(&name))) {
         let digest = |bytes: &[u8]| format!("{:x}", Sha256::digest(bytes));
@@ -178,11 +257,7 @@ pub(crate) fn run_folder(bytes: &[u8]) {
         let journal = journal.replace(&before, &digest(content));
         fs::write(folder.path().join("journal.jsonl"), journal).expect("a writable folder");
     }
-    if let Ok(model) = rig::campaign::read_report(folder.path()) {
-        for format in Format::ALL {
-            assert!(!format.render(&model).is_empty());
-        }
-    }
+    rig::campaign::read_report(folder.path()).ok()
 }
 
 /// A matrix file: checked, selected and planned.

@@ -181,9 +181,9 @@ fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> St
     let cost = plan.cost(auto);
     let controls = plan.cells.iter().filter(|planned| planned.cell.control.is_some()).count();
     let skipped = plan.skipped().count();
-    let profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
+    let of_profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
     let mut out = format!(
-        "\n{}{profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
+        "\n{}{of_profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
         matrix.name(),
         plan.cells.len(),
         if controls == 1 { "" } else { "s" },
@@ -192,7 +192,10 @@ fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> St
         minutes(cost.time),
     );
     if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
-        out.push_str("no cell on bare metal: nothing to compare with; add configuration=bare-metal kernel=host to the filters\n");
+        out.push_str(&format!(
+            "no cell on bare metal: nothing to compare with; {}\n",
+            matrix.add_host(profile)
+        ));
     }
     out
 }
