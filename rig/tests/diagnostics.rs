@@ -10,7 +10,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use rig::configuration::{Lack, PathPart};
 use rig::document::Problems;
-use rig::matrix::{Filter, Matrix, Selection};
+use rig::matrix::{Filter, Matrix, PathFile, Selection};
 use rig::path::Unable;
 use rig::script::Scenario;
 
@@ -168,6 +168,88 @@ fn a_file_that_is_not_there_is_named() {
     assert!(render(missing).contains("cannot read no/such/matrix.toml: No such file or directory"));
     let missing = Scenario::read(Path::new("no/such/scenario.toml")).expect_err("there is no such file");
     assert!(render(missing).contains("cannot read no/such/scenario.toml"));
+}
+
+/// Every table of the file with a hundred thousand keys that it has not: each is a problem, and few of them cost a hint.
+#[test]
+fn a_hundred_thousand_unknown_keys_are_counted() {
+    for table in ["", "[run]", "[scenario.rst]", "[alert]", "[path.wide]"] {
+        let keys: String = (0..100_000).map(|n| format!("key_{n} = \"1%\"\n")).collect();
+        let text = format!("{table}\n{keys}{HOST_ALONE}");
+        let problems = Matrix::parse("wide.toml", &text, Path::new(".")).expect_err(table);
+        let unknown = problems.iter().filter(|problem| problem.message().contains("`key_")).count();
+        assert_eq!(unknown, 100_000, "{table}");
+        let hints = problems.iter().filter(|problem| has_help(problem)).count();
+        assert!((50..50_000).contains(&hints), "{table}: {hints}");
+    }
+}
+
+fn has_help(problem: &rig::document::Problem) -> bool {
+    miette::Diagnostic::help(problem).is_some()
+}
+
+/// Lists that somebody generated: a word is looked up, not searched for.
+#[test]
+fn long_lists_are_read_and_their_faults_found() {
+    let list =
+        |count: u32, unit: &str| (1..=count).map(|n| format!("\"{n}{unit}\"")).collect::<Vec<_>>().join(", ");
+    let file = |delays: &str| format!("[scenario.rst]\npeer_delay = [{delays}]\n{HOST_ALONE}");
+    let cells = |text: &str| {
+        let matrix = Matrix::parse("long.toml", text, Path::new(".")).expect("a valid file");
+        matrix.cells(&Selection::default()).expect("cells").len()
+    };
+    assert_eq!(cells(&file(&list(4_000, "us"))), 4_000);
+    let again = Matrix::parse("long.toml", &file(&format!("{}, \"1ms\"", list(4_000, "us"))), Path::new("."));
+    let again = again.expect_err("1ms is 1000us").to_string();
+    assert_eq!(again, "`1000us` and `1ms` are the same value");
+    let guests: String = (0..4_000)
+        .map(|n| format!("[configuration.g{n}]\nkind = \"qemu\"\nnic = \"virtio-net\"\nbackend = \"tap\"\nmemory_mib = {}\n", 128 + n))
+        .collect();
+    let names = (0..4_000).map(|n| format!("\"g{n}\"")).collect::<Vec<_>>().join(", ");
+    let text =
+        HOST_ALONE.replace("[\"metal\"]", &format!("[\"metal\", {names}]\nkernel = \"6.1\"")) + &guests;
+    assert_eq!(cells(&text), 4_001);
+}
+
+/// No guest, so no kernel.
+const HOST_ALONE: &str = r#"
+[axes]
+scenario = ["rst"]
+configuration = ["metal"]
+path = ["direct"]
+[configuration.metal]
+kind = "host"
+[path.direct]
+"#;
+
+#[test]
+fn a_matrix_of_the_host_alone_needs_no_kernel() {
+    let matrix = Matrix::parse("host.toml", HOST_ALONE, Path::new(".")).expect("a valid file");
+    let cells = matrix.cells(&Selection::default()).expect("cells");
+    assert_eq!(cells.iter().map(|cell| cell.subject.kernel.as_str()).collect::<Vec<_>>(), ["host"]);
+}
+
+#[test]
+fn counts_of_a_file_are_read_as_those_of_a_flag() {
+    for (written, trials) in
+        [("1e4", 10_000), ("\"10k\"", 10_000), ("10_000", 10_000), ("\"1.5k\"", 1_500), ("2000.0", 2_000)]
+    {
+        let text = format!("[run]\ntrials = {written}\n{HOST_ALONE}");
+        let matrix = Matrix::parse("host.toml", &text, Path::new(".")).expect(written);
+        assert_eq!(matrix.select(&Selection::default()).expect("cells").settings.trials, trials, "{written}");
+    }
+}
+
+#[test]
+fn paths_are_read_of_a_file_that_declares_nothing_else() {
+    let file = PathFile::parse("paths.toml", "[path.far]\ndelay = { both = \"50ms\" }\n[path.near]\n")
+        .expect("paths");
+    assert_eq!(file.paths.iter().map(|path| path.name.as_str()).collect::<Vec<_>>(), ["far", "near"]);
+    let wrong = PathFile::parse("paths.toml", "[pth.far]\n[path.near]\ndelai = 1\n").expect_err("two slips");
+    assert_eq!(wrong.len(), 2);
+    let missing =
+        Matrix::load_paths(Some(Path::new("no/such/file.toml"))).expect_err("there is no such file");
+    assert!(missing.to_string().contains("cannot read no/such/file.toml"), "{missing}");
 }
 
 /// Parts of real files in any order reach deeper than random text does.

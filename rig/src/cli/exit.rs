@@ -7,6 +7,7 @@ use miette::{Diagnostic, Report};
 
 use super::failed_json::{self, Said};
 use super::streams::tell;
+use crate::analysis::words::count;
 use crate::campaign::{Blame, CampaignError};
 use crate::document::Problems;
 use crate::image::ImageError;
@@ -53,6 +54,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// More problems of one input are counted and not shown: the first have the same cause, or are enough to go on with.
+const MOST_SHOWN: usize = 50;
+
 /// Why a command cannot go on, with the exit code that tells whom it blames.
 #[derive(Debug)]
 pub struct Failure {
@@ -93,11 +97,13 @@ impl Failure {
 
     /// Prints it to standard error, where one is known before the command ends; nothing where there is nothing to say.
     pub fn show(&self) {
-        for report in &self.reports {
+        for report in self.reports.iter().take(MOST_SHOWN) {
             tell(format_args!("{report:?}"));
         }
-        if self.reports.len() > 1 {
-            tell(format_args!("{} problems", self.reports.len()));
+        match self.reports.len() {
+            0 | 1 => {}
+            all @ 2..=MOST_SHOWN => tell(format_args!("{all} problems")),
+            all => tell(format_args!("{} problems; the first {MOST_SHOWN} are shown", count(all as u64))),
         }
     }
 

@@ -17,6 +17,7 @@ mod failed_json;
 mod guest;
 mod image;
 mod matrix;
+mod number;
 mod output;
 mod rehearse;
 mod report;

@@ -93,7 +93,7 @@ pub struct HostSpec {
 pub struct QemuSpec {
     /// KVM, TCG or whichever functions.
     pub accelerator: Accelerator,
-    /// QEMU machine type: `q35`, `pc`, `microvm`.
+    /// QEMU machine type: `q35`, `pc`.
     pub machine: String,
     /// Virtual CPUs.
     pub vcpus: u32,

@@ -19,4 +19,6 @@ pub use declared::{
 };
 pub use lack::{AskedBy, Lack, PathPart};
 pub use requirement::{PeerSeat, lack_between_guests, peer_seat};
-pub use supported::{Unsupported, check, socket_ends, tap_queues, vhost_descriptors};
+pub use supported::{
+    LEAST_MEMORY_MIB, MACHINES, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,
+};

@@ -9,6 +9,13 @@ use thiserror::Error;
 
 use super::declared::{NicBackend, NicModel, QemuSpec};
 
+/// The machine types that rig boots: the words of `machine`. A microvm is none of them: it has no PCI, and Debian's kernels find its virtio devices
+/// through neither the command line nor, under TCG, ACPI.
+pub const MACHINES: &[&str] = &["q35", "pc"];
+
+/// Below this Debian's cloud kernel cannot unpack its initramfs, in MiB.
+pub const LEAST_MEMORY_MIB: u32 = 128;
+
 /// A configuration that no QEMU of ours can be.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum Unsupported {
@@ -69,17 +76,16 @@ pub enum Unsupported {
 /// # Errors
 /// [`Unsupported`], the first that applies.
 pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
-    if !matches!(spec.machine.as_str(), "q35" | "pc") {
+    if !MACHINES.contains(&spec.machine.as_str()) {
         return Err(Unsupported::Machine { machine: spec.machine.clone() });
     }
-    // Debian's kernels are built for up to 8192 CPUs, QEMU 7.2's q35 for 288, its pc for 255. Below 128 MiB the cloud kernel cannot
-    // unpack its initramfs; 1 TiB is a slip of the finger.
+    // Debian's kernels are built for up to 8192 CPUs, QEMU 7.2's q35 for 288, its pc for 255; 1 TiB is a slip of the finger.
     let within = |what, value, least, most| match value {
         value if (least..=most).contains(&value) => Ok(()),
         value => Err(Unsupported::Range { what, value, least, most }),
     };
     within("vcpus", spec.vcpus, 1, 255)?;
-    within("memory_mib", spec.memory_mib, 128, 1 << 20)?;
+    within("memory_mib", spec.memory_mib, LEAST_MEMORY_MIB, 1 << 20)?;
     // 256 is MAX_TAP_QUEUES of drivers/net/tun.c; more than 64 would ask for over 130 MSI-X vectors.
     within("queues", spec.nic.queues, 1, 64)?;
     let queues = spec.nic.queues;

@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use miette::NamedSource;
 
-use super::problem::{Problem, Problems, Span, hint};
+use super::number::{Whole, read_whole};
+use super::problem::{Problem, Problems, Span, Wrong};
 use super::tree::{Key, Node, Table, Value};
+use super::word;
+
+/// With so many words the wrong ones of a text are compared to say what was meant. Nobody reads that many hints, and a generated file has millions of pairs.
+const MOST_COMPARISONS: usize = 200_000;
 
 /// What was found wrong in one text so far. Every reading method reports a mismatch and returns `None`.
 #[derive(Debug)]
@@ -15,12 +20,14 @@ pub struct Findings {
     problems: Vec<Problem>,
     /// Of other texts: they follow, in their own order.
     foreign: Problems,
+    /// So many words were compared with wrong ones.
+    compared: usize,
 }
 
 impl Findings {
     /// Nothing found yet.
     pub fn new(source: Arc<NamedSource<String>>) -> Self {
-        Self { source, problems: Vec::new(), foreign: Problems::default() }
+        Self { source, problems: Vec::new(), foreign: Problems::default(), compared: 0 }
     }
 
     /// Adds a problem; the result takes `help` and further places.
@@ -70,6 +77,21 @@ impl Findings {
         }
     }
 
+    /// [`word::hint`]; where a text has so many wrong words that nobody reads their hints, there is none.
+    pub fn hint<'k>(
+        &mut self,
+        word: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        there_are: &str,
+    ) -> Option<String> {
+        if self.compared >= MOST_COMPARISONS {
+            return None;
+        }
+        let known: Vec<&str> = known.into_iter().collect();
+        self.compared += known.len();
+        Some(word::hint(word, known, there_are))
+    }
+
     /// Reports every key of `table` that is not in `known`. `what` is the table as people call it: `[run]`, `a step`.
     pub fn refuse_unknown_keys(&mut self, table: &Table, what: &str, known: &[&str]) {
         for (key, _) in &table.entries {
@@ -81,13 +103,13 @@ impl Findings {
 
     /// Reports one unknown key.
     pub fn unknown_key(&mut self, key: &Key, what: &str, known: &[&str]) {
-        let help = hint(&key.name, known.iter().copied(), &format!("the keys of {what}"));
+        let help = self.hint(&key.name, known.iter().copied(), &format!("the keys of {what}"));
         self.report(
             key.span.clone(),
             format!("unknown key `{}` in {what}", key.name),
             "not a key of this table",
         )
-        .help(help);
+        .maybe_help(help);
     }
 
     /// Reports a missing key; the label stands at `span` (the table's name).
@@ -142,21 +164,30 @@ impl Findings {
         }
     }
 
-    /// A whole number within bounds.
+    /// A whole number within bounds: written as one, as a decimal number that comes to one (`1e6`), or in quotes as a flag takes it (`"10k"`).
     pub fn count(&mut self, node: &Node, what: &str, bounds: &RangeInclusive<u64>) -> Option<u64> {
-        let Value::Integer(integer) = node.value else {
-            return self.mismatch(node, what, "a whole number");
+        let whole = match &node.value {
+            Value::Integer(integer) => Ok(integer
+                .and_then(|integer| u64::try_from(integer).ok())
+                .map_or(Whole::TooLarge, Whole::Count)),
+            Value::Float(_) => read_whole(&node.spelled),
+            Value::String(text) => read_whole(text),
+            Value::Boolean(_) | Value::Datetime | Value::Array(_) | Value::Table(_) => {
+                return self.mismatch(node, what, "a whole number");
+            }
         };
-        let count = integer.and_then(|integer| u64::try_from(integer).ok()).filter(|n| bounds.contains(n));
-        if count.is_none() {
-            let (low, high) = (bounds.start(), bounds.end());
-            self.report(
-                node.span.clone(),
-                format!("{what} is out of range"),
-                format!("must lie between {low} and {high}"),
-            );
+        match whole {
+            Ok(Whole::Count(count)) if bounds.contains(&count) => return Some(count),
+            Ok(Whole::Count(_) | Whole::Negative | Whole::TooLarge) => {
+                let (low, high) = (bounds.start(), bounds.end());
+                let label = format!("must lie between {low} and {high}");
+                self.report(node.span.clone(), format!("{what} is out of range"), label);
+            }
+            Err(Wrong { label, help }) => {
+                self.report(node.span.clone(), format!("{what} is wrong"), label).maybe_help(help);
+            }
         }
-        count
+        None
     }
 
     /// A number strictly between 0 and 1.

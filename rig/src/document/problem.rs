@@ -7,6 +7,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource};
 use thiserror::Error;
 
+use super::excerpt::Excerpt;
+
 /// Byte range in a document's text.
 pub type Span = Range<usize>;
 
@@ -16,7 +18,7 @@ pub type Span = Range<usize>;
 pub struct Problem {
     message: String,
     #[source_code]
-    text: Option<Arc<NamedSource<String>>>,
+    text: Option<Excerpt>,
     #[label(collection)]
     labels: Vec<LabeledSpan>,
     #[help]
@@ -48,9 +50,10 @@ impl Problem {
         message: impl Into<String>,
         label: impl Into<String>,
     ) -> Self {
+        let excerpt = Excerpt::of(source);
         let mut problem = Self::new(message);
-        problem.text = Some(Arc::clone(source));
-        problem.labels.push(LabeledSpan::new_primary_with_span(Some(label.into()), clamp(source, span)));
+        problem.labels.push(LabeledSpan::new_primary_with_span(Some(label.into()), excerpt.place(span)));
+        problem.text = Some(excerpt);
         problem
     }
 
@@ -68,8 +71,11 @@ impl Problem {
 
     /// A second place that the reader must see to understand the first.
     pub fn also(&mut self, span: Span, label: impl Into<String>) -> &mut Self {
-        if let Some(source) = &self.text {
-            self.labels.push(LabeledSpan::new_with_span(Some(label.into()), clamp(source, span)));
+        if let Some(excerpt) = &self.text {
+            let span = excerpt.place(span);
+            if !excerpt.parts(self.position(), span.start) {
+                self.labels.push(LabeledSpan::new_with_span(Some(label.into()), span));
+            }
         }
         self
     }
@@ -83,13 +89,6 @@ impl Problem {
     fn position(&self) -> usize {
         self.labels.first().map_or(0, LabeledSpan::offset)
     }
-}
-
-/// Spans come from a parser that may point just behind the text; the renderer refuses such a span.
-fn clamp(source: &NamedSource<String>, span: Span) -> Range<usize> {
-    let length = source.inner().len();
-    let start = span.start.min(length);
-    start..span.end.clamp(start, length)
 }
 
 /// All problems of one input, by position. Never empty where it is returned as an error.
@@ -173,58 +172,9 @@ impl Wrong {
     }
 }
 
-/// "did you mean" for `word`, if one of `known` is close enough to be what was meant.
-pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-    closest(word, known).map(|best| format!("did you mean `{best}`?"))
-}
-
-/// The nearest of `known`, by Damerau-Levenshtein distance, where it is near enough to be a slip.
-pub fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // A hint for an absurdly long word costs more than it can help.
-    if word.len() > 64 {
-        return None;
-    }
-    let folded = word.to_lowercase().replace('-', "_");
-    known
-        .into_iter()
-        .map(|candidate| {
-            let other = candidate.to_lowercase().replace('-', "_");
-            (strsim::damerau_levenshtein(&folded, &other), candidate)
-        })
-        // One letter of two is no slip but another word.
-        .filter(|(distance, candidate)| match candidate.len().min(word.len()) {
-            0..3 => *distance == 0,
-            length => *distance <= 1 + length / 4,
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// `a`, `b` and `c`: for the list of what there is.
-pub fn listing<'k>(words: impl IntoIterator<Item = &'k str>) -> String {
-    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// The hint for an unknown word: what was probably meant, or what there is.
-pub fn hint<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone, there_are: &str) -> String {
-    did_you_mean(word, known.clone()).unwrap_or_else(|| {
-        let list = listing(known);
-        if list.is_empty() { format!("there is no {there_are}") } else { format!("{there_are}: {list}") }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_are_recognised_and_strangers_are_not() {
-        assert_eq!(closest("configuraton", ["configuration", "kernel"]), Some("configuration"));
-        assert_eq!(closest("virtio_tap", ["virtio-tap", "virtio-user"]), Some("virtio-tap"));
-        assert_eq!(closest("ENONET", ["ENOENT", "EBADF"]), Some("ENOENT"));
-        assert_eq!(closest("banana", ["configuration", "kernel"]), None);
-        assert_eq!(closest(&"x".repeat(100_000), ["configuration"]), None);
-    }
 
     #[test]
     fn problems_are_sorted_by_position_and_spans_stay_inside_the_text() {

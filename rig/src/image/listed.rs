@@ -47,6 +47,13 @@ impl Listed {
     }
 }
 
+/// How many packages, versions and exact dependencies a text names that is read as what apt's tools print: all that is read of it, without apt.
+pub fn count_listed(text: &str) -> usize {
+    let shown = parse_show(text);
+    let depends: usize = shown.iter().map(|listed| listed.kernel_dependencies().len()).sum();
+    shown.len() + depends + parse_depends(text).len() + parse_versions(text).len()
+}
+
 /// The stanzas of `apt-cache show`.
 pub(super) fn parse_show(text: &str) -> Vec<Listed> {
     text.split("\n\n")

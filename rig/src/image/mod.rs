@@ -35,6 +35,7 @@ pub use clean::{Doomed, Freed, Keep, What};
 pub use error::ImageError;
 pub use held::Held;
 pub use keys::GuestKeys;
+pub use listed::count_listed;
 pub use loaded::Loaded;
 pub use overlay::{Overlay, utc_localtime};
 pub use recipes::Recipes;

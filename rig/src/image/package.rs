@@ -77,7 +77,11 @@ fn finish(child: &mut Child) -> io::Result<Option<String>> {
     Ok((!status.success()).then(|| format!("{} ({status})", said.trim())))
 }
 
-fn unpack(mut input: impl Read, keep: &impl Fn(&str) -> bool) -> io::Result<Files> {
+/// The files of a tar archive that `keep` wants, as [`read`] has them from dpkg-deb.
+///
+/// # Errors
+/// It is no tar archive, or ends early.
+pub fn unpack(mut input: impl Read, keep: &impl Fn(&str) -> bool) -> io::Result<Files> {
     let mut files = Files::new();
     {
         let mut archive = tar::Archive::new(&mut input);

@@ -7,7 +7,9 @@ use super::keys::configuration::{self as keys, Kind};
 use super::read::{read_known, required_word, small_or_default, word_or_default};
 // For `path/`.
 pub(super) use super::read::{check_name, choice, optional};
-use crate::configuration::{Arm, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec};
+use crate::configuration::{
+    Arm, Configuration, Localtime, MACHINES, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
+};
 use crate::document::{Findings, Key, Node, Table};
 
 /// Reads one configuration, and why trials are known to end otherwise there.
@@ -69,13 +71,13 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     let model = required_word(findings, table, (key, what), &keys::NIC, keys::MODELS);
     let backend = required_word(findings, table, (key, what), &keys::BACKEND, keys::BACKENDS);
     let accelerator = word_or_default(findings, table, &keys::ACCELERATOR, keys::ACCELERATORS);
-    let machine = word_or_default(findings, table, &keys::MACHINE, keys::MACHINES);
+    let machine = read_machine(findings, table);
     let queues = small_or_default(findings, table, &keys::QUEUES);
     let vcpus = small_or_default(findings, table, &keys::VCPUS);
     let memory_mib = small_or_default(findings, table, &keys::MEMORY_MIB);
     let spec = QemuSpec {
         accelerator: accelerator?,
-        machine: machine?.to_owned(),
+        machine: machine?,
         vcpus: vcpus?,
         memory_mib: memory_mib?,
         nic: Nic { model: model?, backend: backend?, queues: queues? },
@@ -84,6 +86,23 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     };
     check_hardware(findings, key, table, &spec);
     Some(spec)
+}
+
+/// One of the machine types that rig boots; a QEMU has others.
+fn read_machine(findings: &mut Findings, table: &Table) -> Option<String> {
+    let Some(node) = table.get(keys::MACHINE.name) else {
+        return Some(keys::MACHINE.default_word().to_owned());
+    };
+    let word = findings.string(node, &keys::MACHINE.quoted())?;
+    if MACHINES.contains(&word) {
+        return Some(word.to_owned());
+    }
+    let help = findings.hint(word, MACHINES.iter().copied(), "rig boots");
+    let reason = "a microvm has no PCI bus, and Debian's kernels do not find its devices without one";
+    let help = help.map(|help| if word == "microvm" { format!("{help}\n{reason}") } else { help });
+    let message = format!("{} cannot be `{word}`", keys::MACHINE.quoted());
+    findings.report(node.span.clone(), message, "not a machine type that rig boots").maybe_help(help);
+    None
 }
 
 /// What QEMU would refuse, or silently not do.
@@ -95,11 +114,6 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
             .report(place("backend"), "vhost-net cannot stand behind vmxnet3", "serves virtio only")
             .also(place("nic"), "not a virtio device")
             .help("write backend = \"tap\", or nic = \"virtio-net\"");
-    }
-    if model == NicModel::Vmxnet3 && spec.machine == "microvm" {
-        findings
-            .report(place("machine"), "a microvm has no PCI bus for vmxnet3", "virtio devices only")
-            .help("write machine = \"q35\"");
     }
     if queues > 1 && (model == NicModel::Vmxnet3 || matches!(backend, NicBackend::User | NicBackend::Socket))
     {

@@ -3,9 +3,9 @@
 //! Must not know how axes are crossed. Units: none. Errors: problems with places; they blame the matrix file.
 //! Tests: `tests/diagnostics.rs`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::declared::{Layer, Matrix};
+use super::declared::{ControlKeys, Layer, Matrix};
 use super::expand::{Expansion, MOST_CELLS, Uncrossable};
 use super::power::{self, WeakControl};
 use crate::document::{Findings, Span, Table};
@@ -13,12 +13,14 @@ use crate::document::{Findings, Span, Table};
 /// Crosses the axes of the file and of every profile, and reports what is wrong then.
 pub(super) fn verify_crossed(matrix: &Matrix, findings: &mut Findings, root: &Table) {
     let mut matched: HashMap<usize, bool> = HashMap::new();
+    let mut weak: Vec<(Option<&str>, WeakControl)> = Vec::new();
     let profiles = matrix.profiles.iter().map(|(name, layer)| Some((name.as_str(), layer)));
     for profile in std::iter::once(None).chain(profiles) {
         let span = place_of(profile, root);
         match Expansion::new(matrix, profile.map(|(_, layer)| layer)) {
             Ok(expansion) => {
-                report_weak_controls(matrix, profile, &expansion, findings);
+                let of_profile = weak_controls(matrix, profile.map(|(_, layer)| layer), &expansion);
+                weak.extend(of_profile.into_iter().map(|found| (profile.map(|(name, _)| name), found)));
                 if !expansion.has_cells() {
                     findings
                         .report(span, "no cell is left", "every cell is excluded")
@@ -31,37 +33,67 @@ pub(super) fn verify_crossed(matrix: &Matrix, findings: &mut Findings, root: &Ta
             Err(obstacles) => report_obstacles(findings, obstacles, &span),
         }
     }
+    report_weak_controls(matrix, &weak, findings);
     report_idle_excludes(findings, matrix, &matched);
 }
 
-/// Controls that could not prove anything with the trials that the file gives them.
-fn report_weak_controls(
-    matrix: &Matrix,
-    profile: Option<(&str, &Layer)>,
-    expansion: &Expansion<'_>,
-    findings: &mut Findings,
-) {
-    let settings = matrix.settings(profile.map(|(_, layer)| layer));
-    let controls = expansion.points().iter().filter(|point| point.control.is_some());
-    let cells: Vec<_> = controls.map(|point| expansion.cell(point, &settings, None)).collect();
-    let place = profile.map_or(String::new(), |(name, _)| format!(" in profile `{name}`"));
-    for weak in power::weak_controls(&cells) {
-        let Some(control) = matrix.controls.iter().find(|control| control.name.name == weak.control) else {
-            continue;
+/// Controls of a profile that could not prove anything with the trials that the file gives them.
+fn weak_controls(matrix: &Matrix, layer: Option<&Layer>, expansion: &Expansion<'_>) -> Vec<WeakControl> {
+    let settings = matrix.settings(layer);
+    power::weak_controls(expansion.points().iter().filter_map(|point| {
+        Some((expansion.control_of(point)?, expansion.trials_of(point, &settings, None)))
+    }))
+}
+
+/// Each weak control once, with the profiles in which it is.
+fn report_weak_controls(matrix: &Matrix, found: &[(Option<&str>, WeakControl)], findings: &mut Findings) {
+    for control in &matrix.controls {
+        let of_control: Vec<_> = found.iter().filter(|(_, weak)| weak.control == control.name.name).collect();
+        let Some((_, weakest)) = of_control.iter().min_by_key(|(_, weak)| weak.due) else { continue };
+        let mut profiles: Vec<String> = of_control
+            .iter()
+            .map(|(profile, _)| {
+                profile.map_or("the file itself".to_owned(), |name| format!("profile `{name}`"))
+            })
+            .collect();
+        let place = match (profiles.pop(), profiles.as_slice()) {
+            // Without a word of profiles it is wrong in what there is.
+            (Some(only), []) if only == "the file itself" => String::new(),
+            (Some(last), []) => format!(" in {last}"),
+            (Some(last), others) => format!(" in {} and {last}", others.join(", ")),
+            (None, _) => String::new(),
         };
-        let WeakControl { trials, due, needed, .. } = weak;
+        let WeakControl { trials, due, .. } = weakest;
         findings
             .report(
                 control.name.span.clone(),
                 format!("control `{}` has too few trials{place}", control.name.name),
                 format!("its errno is due in {due} of {trials} trials"),
             )
-            .help(format!(
-                "{} are the least that prove something: write control_trials = {needed}, or trials = {needed} in [control.{}]",
-                power::LEAST_DUE,
-                control.name.name
-            ));
+            .help(strengthen(matrix, control, weakest));
     }
+}
+
+/// What would make a control prove something: more trials, or a higher rate.
+fn strengthen(matrix: &Matrix, control: &ControlKeys, weak: &WeakControl) -> String {
+    let WeakControl { control: name, trials, needed, .. } = weak;
+    let everywhere = match control.sizes.trials {
+        None => format!("control_trials = {needed}, or "),
+        // The control's own number counts, whatever the others have.
+        Some(_) => String::new(),
+    };
+    let mut help = format!(
+        "{} are the least that prove something: write {everywhere}trials = {needed} in [control.{name}]",
+        power::LEAST_DUE
+    );
+    let needed_ppm = (power::LEAST_DUE * 1_000_000).div_ceil(*trials);
+    let rate = matrix.library.get(&control.scenario).and_then(crate::script::Scenario::rate_parameter);
+    if let (Some(parameter), 0..=1_000_000) = (rate, needed_ppm) {
+        let percent = format!("{}.{:04}", needed_ppm / 10_000, needed_ppm % 10_000);
+        let percent = percent.trim_end_matches('0').trim_end_matches('.');
+        help.push_str(&format!("\nor raise its rate: parameters = {{ {parameter} = \"{percent}%\" }}"));
+    }
+    help
 }
 
 /// The name of a profile, or of the axes of the file.
@@ -85,13 +117,13 @@ fn report_idle_excludes(findings: &mut Findings, matrix: &Matrix, matched: &Hash
 }
 
 fn report_obstacles(findings: &mut Findings, obstacles: Vec<Uncrossable<'_>>, span: &Span) {
-    let mut seen = Vec::new();
+    let mut seen: HashSet<Span> = HashSet::new();
     for obstacle in obstacles {
         let place = match &obstacle {
             Uncrossable::TooMany(word) => word.span.clone(),
             Uncrossable::Value { word, .. } => word.map_or(span.clone(), |word| word.span.clone()),
         };
-        if seen.contains(&place) {
+        if !seen.insert(place.clone()) {
             continue;
         }
         match obstacle {
@@ -106,6 +138,5 @@ fn report_obstacles(findings: &mut Findings, obstacles: Vec<Uncrossable<'_>>, sp
                 findings.report(place.clone(), wrong.message, wrong.label).maybe_help(wrong.help)
             }
         };
-        seen.push(place);
     }
 }

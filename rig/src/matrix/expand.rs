@@ -4,7 +4,7 @@
 //! Tests: `tests.rs` of this room.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rig_protocol::{Errno, Script};
@@ -46,6 +46,10 @@ pub(super) struct Point<'m> {
 }
 
 impl Point<'_> {
+    fn is_in_plain_arm(&self) -> bool {
+        self.configuration.target.arm() == Arm::default()
+    }
+
     /// On what it is measured, whatever it plays, whatever lies on the way and whatever its arm: hardware and kernel.
     pub(super) fn machine(&self) -> Machine {
         Machine { hardware: self.machine, kernel: self.at.kernel }
@@ -91,10 +95,45 @@ pub(super) struct Expansion<'m> {
     by_digest: HashMap<(ScriptDigest, Option<(Errno, u32)>), usize>,
     points: Vec<Point<'m>>,
     by_coordinates: HashMap<Coordinates, usize>,
-    /// Every kernel word that was met, for its index.
-    kernels: Vec<&'m str>,
+    places: Places<'m>,
     /// Per exclude (of the file, then of the profile), whether it matched anything.
     excluded: Vec<bool>,
+}
+
+/// The index of everything that a word of an axis can name.
+#[derive(Debug)]
+struct Places<'m> {
+    /// By name.
+    configurations: HashMap<&'m str, usize>,
+    /// By configuration, the first one that has the same machine.
+    machines: Vec<usize>,
+    /// By name.
+    paths: HashMap<&'m str, usize>,
+    /// Every kernel word that was met.
+    kernels: HashMap<&'m str, usize>,
+}
+
+impl<'m> Places<'m> {
+    fn of(matrix: &'m Matrix) -> Self {
+        let Matrix { configurations, paths, .. } = matrix;
+        let mut alike: HashMap<String, usize> = HashMap::new();
+        let machine = |(at, configuration): (usize, &Configuration)| {
+            let machine =
+                serde_json::to_string(&configuration.target.machine()).expect("plain data serialises");
+            *alike.entry(machine).or_insert(at)
+        };
+        Self {
+            machines: configurations.iter().enumerate().map(machine).collect(),
+            configurations: configurations.iter().enumerate().map(|(at, c)| (c.name.as_str(), at)).collect(),
+            paths: paths.iter().enumerate().map(|(at, path)| (path.name.as_str(), at)).collect(),
+            kernels: HashMap::new(),
+        }
+    }
+
+    fn kernel(&mut self, kernel: &'m str) -> usize {
+        let next = self.kernels.len();
+        *self.kernels.entry(kernel).or_insert(next)
+    }
 }
 
 /// Why the axes cannot be crossed.
@@ -120,7 +159,7 @@ impl<'m> Expansion<'m> {
             by_digest: HashMap::new(),
             points: Vec::new(),
             by_coordinates: HashMap::new(),
-            kernels: Vec::new(),
+            places: Places::of(matrix),
             excluded: vec![false; excludes],
         };
         let mut obstacles = Vec::new();
@@ -190,9 +229,10 @@ impl<'m> Expansion<'m> {
         let Some(scenario) = self.matrix.library.get(&name.text) else { return };
         let combinations =
             parameters.iter().try_fold(1_usize, |product, (_, words)| product.checked_mul(words.len()));
+        // A file of the host alone has no kernel, and its cells are as many as with one.
         let others: usize = ["configuration", "kernel", "path"]
             .iter()
-            .map(|axis| axes.get(axis).map_or(0, |words| words.len()))
+            .map(|axis| axes.get(axis).map_or(0, |words| words.len()).max(usize::from(*axis == "kernel")))
             .product();
         let total = combinations.and_then(|n| n.checked_mul(others.max(1))).unwrap_or(usize::MAX);
         if total.saturating_add(self.points.len()) > MOST_CELLS {
@@ -234,34 +274,23 @@ impl<'m> Expansion<'m> {
         let matrix = self.matrix;
         let of = |axis: &str| axes.get(axis).copied().unwrap_or_default();
         for word in of("configuration") {
-            let Some(at) = matrix.configurations.iter().position(|c| c.name == word.text) else { continue };
+            let Some(&at) = self.places.configurations.get(word.text.as_str()) else { continue };
             let configuration = &matrix.configurations[at];
-            let machine = configuration.target.machine();
-            let alike = matrix.configurations.iter().position(|c| c.target.machine() == machine);
-            let machine = alike.unwrap_or(at);
+            let machine = self.places.machines[at];
             let kernels: Vec<&'m str> = match configuration.target {
                 TargetSpec::Host(_) => vec![HOST_KERNEL],
                 TargetSpec::Qemu(_) => of("kernel").iter().map(|word| word.text.as_str()).collect(),
             };
             for kernel in kernels {
-                let kernel_at = self.kernel_index(kernel);
+                let kernel_at = self.places.kernel(kernel);
                 for word in of("path") {
-                    let Some(path_at) = matrix.paths.iter().position(|p| p.name == word.text) else {
-                        continue;
-                    };
+                    let Some(&path_at) = self.places.paths.get(word.text.as_str()) else { continue };
                     let path = &matrix.paths[path_at];
                     let at = Coordinates { variant, configuration: at, kernel: kernel_at, path: path_at };
                     self.add(Point { configuration, kernel, path, at, machine, said, control: None });
                 }
             }
         }
-    }
-
-    fn kernel_index(&mut self, kernel: &'m str) -> usize {
-        self.kernels.iter().position(|known| *known == kernel).unwrap_or_else(|| {
-            self.kernels.push(kernel);
-            self.kernels.len() - 1
-        })
     }
 
     /// A point that is there already takes what is newly said of it.
@@ -354,24 +383,29 @@ impl<'m> Expansion<'m> {
     /// say in whether an errno is seen, and a control over a firewall would measure the firewall.
     fn machines(&self) -> Vec<Point<'m>> {
         let Matrix { paths, implicit_path, .. } = self.matrix;
-        let is_in_plain_arm = |point: &&Point<'m>| point.configuration.target.arm() == Arm::default();
-        let mut seen = HashSet::new();
-        let mut firsts: Vec<&Point<'m>> =
-            self.points.iter().filter(|point| seen.insert(point.machine())).collect();
-        for first in &mut firsts {
-            let mut of_machine = self.points.iter().filter(|other| other.machine() == first.machine());
-            *first = of_machine.find(is_in_plain_arm).unwrap_or(first);
+        let is_plain: Vec<bool> = paths.iter().map(PathSpec::is_plain).collect();
+        // Of each machine the point whose place a control takes, and the first plain path that its cells have.
+        let mut order: Vec<(&Point<'m>, Option<usize>)> = Vec::new();
+        let mut known: HashMap<Machine, (usize, bool)> = HashMap::new();
+        for point in &self.points {
+            let (at, in_plain_arm) = known.entry(point.machine()).or_insert_with(|| {
+                order.push((point, None));
+                (order.len() - 1, point.is_in_plain_arm())
+            });
+            let (first, near) = &mut order[*at];
+            if !*in_plain_arm && point.is_in_plain_arm() {
+                (*first, *in_plain_arm) = (point, true);
+            }
+            *near = near.or(is_plain[point.at.path].then_some(point.at.path));
         }
-        let over_plain_path = |point: &Point<'m>| {
-            let of_machine = self.points.iter().filter(|other| other.machine() == point.machine());
-            let near = of_machine.map(|other| other.at.path).find(|at| paths[*at].is_plain());
-            let far = || paths.iter().position(PathSpec::is_plain);
+        let far = is_plain.iter().position(|is_plain| *is_plain);
+        let over_plain_path = |(point, near): (&Point<'m>, Option<usize>)| {
             // Behind the last declared one is the one that is not declared.
-            let at = near.or_else(far).unwrap_or(paths.len());
+            let at = near.or(far).unwrap_or(paths.len());
             let path = paths.get(at).unwrap_or(implicit_path);
             Point { path, at: Coordinates { path: at, ..point.at }, ..*point }
         };
-        firsts.into_iter().map(over_plain_path).collect()
+        order.into_iter().map(over_plain_path).collect()
     }
 
     /// Whether any cell that is not a control is left.
@@ -392,6 +426,19 @@ impl<'m> Expansion<'m> {
         &self.variants[point.at.variant]
     }
 
+    /// What a point proves, where it is a control.
+    pub(super) fn control_of(&self, point: &Point<'m>) -> Option<Control> {
+        let (keys, (errno, ppm)) = point.control.zip(self.variant_of(point).control)?;
+        Some(Control { name: keys.name.name.clone(), errno, expected_rate: f64::from(ppm) / 1e6 })
+    }
+
+    /// How many trials a point has. `asked` overrides every size.
+    pub(super) fn trials_of(&self, point: &Point<'m>, settings: &Settings, asked: Option<u64>) -> u64 {
+        let is_control = point.control.is_some() && self.variant_of(point).control.is_some();
+        let default = if is_control { settings.control_trials } else { settings.trials };
+        asked.or(point.said.sizes.trials).unwrap_or(default)
+    }
+
     /// Writes a point out. `settings` are the profile's; `trials` overrides every size.
     pub(super) fn cell(&self, point: &Point<'m>, settings: &Settings, trials: Option<u64>) -> Cell {
         let variant = self.variant_of(point);
@@ -403,18 +450,11 @@ impl<'m> Expansion<'m> {
             path: point.path.clone(),
             script: Arc::clone(&variant.script),
         };
-        let control = point.control.zip(variant.control).map(|(keys, (errno, ppm))| Control {
-            name: keys.name.name.clone(),
-            errno,
-            expected_rate: f64::from(ppm) / 1e6,
-        });
-        let (default_trials, default_blocks) = match control {
-            Some(_) => (settings.control_trials, settings.control_blocks),
-            None => (settings.trials, settings.blocks),
-        };
+        let control = self.control_of(point);
+        let default_blocks = if control.is_some() { settings.control_blocks } else { settings.blocks };
         let Said { sizes, known } = point.said;
         let known = known.or(self.matrix.known.get(&point.configuration.name).map(String::as_str));
-        let trials = trials.or(sizes.trials).unwrap_or(default_trials);
+        let trials = self.trials_of(point, settings, trials);
         let blocks = u64::from(sizes.blocks.unwrap_or(default_blocks)).min(trials) as u32;
         let in_flight = sizes.in_flight.or(settings.in_flight).unwrap_or_else(|| own_pace(&subject.script));
         Cell {

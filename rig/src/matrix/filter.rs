@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::expand::{Expansion, Machine, Point};
 use super::glob;
 use super::keys::file as keys;
-use crate::document::{Problem, Problems, did_you_mean, hint, listing};
+use crate::document::{Problem, Problems, hint};
 
 /// One `axis=value`. Filters on the same axis widen (either), filters on different axes narrow (both).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +27,12 @@ impl Filter {
     /// Splits `axis=value`.
     ///
     /// # Errors
-    /// There is no `=`, or nothing on one side of it.
+    /// There is no `=`, nothing on one side of it, or a `!`.
     pub fn parse(text: &str) -> Result<Self, Problems> {
         match text.split_once('=') {
+            _ if text.starts_with('!') || text.contains("!=") || text.contains("=!") => {
+                Err(negation(text).into())
+            }
             Some((axis, pattern)) if !axis.is_empty() && !pattern.is_empty() => {
                 Ok(Self { axis: axis.to_owned(), pattern: pattern.to_owned(), text: text.to_owned() })
             }
@@ -164,11 +167,37 @@ fn refuse(expansion: &Expansion<'_>, filter: &Filter) -> Option<Problem> {
         return None;
     }
     let values = filter.values(expansion);
-    let meant = did_you_mean(&filter.pattern, values.iter().map(String::as_str));
-    let all = format!("the values of these cells: {}", listing(values.iter().map(String::as_str)));
-    let help = meant.map_or(all.clone(), |meant| format!("{meant}\n{all}"));
+    let values = values.iter().map(String::as_str);
+    let help = match several(&filter.pattern) {
+        Some(parts) => several_words(&filter.axis, &parts),
+        None => hint(&filter.pattern, values, "the values of these cells"),
+    };
     let message = format!("no cell has {}={}", filter.axis, filter.pattern);
     Some(filter.problem(false, message, "matches no cell of this profile", help))
+}
+
+/// `axis!=value`, and how else people write it.
+fn negation(text: &str) -> Problem {
+    let at = text.find('!').unwrap_or(0);
+    let message = "a filter says which cells are wanted, and cannot say which are not";
+    let mut problem = Problem::in_text("command line", text, at..at + 1, message, "no filter has a `!`");
+    problem.help(
+        "name the values that are wanted, each in a filter of its own: configuration=bare-metal configuration=virtio-tap\n\
+         what no run should have is left out by an [[exclude]] of the matrix file",
+    );
+    problem
+}
+
+/// The parts of `a,b`: a list of values where one is wanted. A value may have commas of its own: this is asked where nothing matches.
+fn several(pattern: &str) -> Option<Vec<&str>> {
+    let parts: Vec<&str> = pattern.split(',').collect();
+    let are_words = parts.iter().all(|part| !part.is_empty() && !part.contains(['(', ')', ' ']));
+    (parts.len() > 1 && are_words).then_some(parts)
+}
+
+fn several_words(axis: &str, parts: &[&str]) -> String {
+    let filters: Vec<String> = parts.iter().map(|part| format!("{axis}={part}")).collect();
+    format!("a filter has one value or a glob, and filters on one axis widen: write {}", filters.join(" "))
 }
 
 fn nothing_left(filters: &[Filter]) -> Problem {

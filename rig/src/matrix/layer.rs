@@ -3,7 +3,7 @@
 //! Must not know which scenarios, configurations and paths there are. Units: as the keys say.
 //! Errors: problems with places. Tests: `tests.rs` of this room, `keys/tests.rs`, `tests/diagnostics.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Word};
@@ -17,7 +17,7 @@ pub(super) fn read_layer(findings: &mut Findings, table: &Table, prefix: &str, r
     let mut layer = Layer { run, ..Layer::default() };
     if let Some(axes) = table.get("axes").and_then(|node| findings.table(node, &format!("[{prefix}axes]"))) {
         findings.refuse_unknown_keys(axes, &format!("[{prefix}axes]"), &keys::AXES.names());
-        layer.axes = read_axes(findings, axes);
+        layer.axes = read_axes(findings, axes, prefix);
     }
     if let Some(scenarios) =
         table.get("scenario").and_then(|node| findings.table(node, &format!("`{prefix}scenario`")))
@@ -55,18 +55,32 @@ fn tables<'n>(findings: &mut Findings, node: &'n Node, name: &str) -> Option<Vec
     Some(items.iter().filter_map(|item| findings.table(item, &format!("each `{name}`"))).collect())
 }
 
-fn read_axes(findings: &mut Findings, table: &Table) -> BTreeMap<&'static str, Vec<Word>> {
+fn read_axes(findings: &mut Findings, table: &Table, prefix: &str) -> BTreeMap<&'static str, Vec<Word>> {
     let mut axes = BTreeMap::new();
     for axis in keys::AXES.names() {
         if let Some(node) = table.get(axis) {
-            axes.insert(axis, words(findings, node, &format!("axis `{axis}`")));
+            let without_value = match axis {
+                _ if !prefix.is_empty() => {
+                    "name at least one value, or remove the key: then the values of [axes] hold"
+                }
+                keys::KERNEL_AXIS => {
+                    "name at least one kernel of guests, or remove the key where every configuration is the host"
+                }
+                _ => "an axis without a value leaves no cell: name at least one",
+            };
+            axes.insert(axis, words_or(findings, node, &format!("axis `{axis}`"), without_value));
         }
     }
     axes
 }
 
 /// One value or a list of values; a value is a string or a number.
-pub(super) fn words(findings: &mut Findings, node: &Node, what: &str) -> Vec<Word> {
+fn words(findings: &mut Findings, node: &Node, what: &str) -> Vec<Word> {
+    words_or(findings, node, what, "name at least one value, or remove the key")
+}
+
+/// [`words`]; `without_value` says what to do where there is none.
+fn words_or(findings: &mut Findings, node: &Node, what: &str, without_value: &str) -> Vec<Word> {
     let items = match &node.value {
         Value::Array(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
@@ -74,22 +88,23 @@ pub(super) fn words(findings: &mut Findings, node: &Node, what: &str) -> Vec<Wor
     if items.is_empty() {
         findings
             .report(node.span.clone(), format!("{what} has no value"), "an empty list")
-            .help("an empty axis leaves no cell: name at least one value, or remove the key");
+            .help(without_value);
     }
     let mut words: Vec<Word> = Vec::with_capacity(items.len());
+    let mut seen: HashMap<&str, &Node> = HashMap::with_capacity(items.len());
     for item in items {
         let Some(text) = script::spelled(item) else {
             findings.mismatch::<()>(item, &format!("each value of {what}"), "a string or a number");
             continue;
         };
-        if let Some(before) = words.iter().find(|word| word.text == text) {
-            let before = before.span.clone();
+        if let Some(before) = seen.get(text) {
             findings
                 .report(item.span.clone(), format!("{what} has `{text}` twice"), "again")
-                .also(before, "the first time")
+                .also(before.span.clone(), "the first time")
                 .help("a cell is run once however often it is named");
             continue;
         }
+        seen.insert(text, item);
         words.push(Word { text: text.to_owned(), span: item.span.clone() });
     }
     words

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::document::{Findings, Span, hint};
+use crate::document::{Findings, Span};
 use crate::script::{self, Scenario};
 
 /// Scenarios by name.
@@ -40,10 +40,11 @@ impl Library {
             return Some(word.to_owned());
         }
         let Some(scenario) = script::shipped(word) else {
-            let help = hint(word, script::shipped_names(), "there are");
+            let help = findings.hint(word, script::shipped_names(), "there are");
+            let own = |help| format!("{help}\na file of your own is named by its path: \"./{word}.toml\"");
             findings
                 .report(span.clone(), format!("there is no scenario `{word}`"), "not a scenario")
-                .help(format!("{help}\na file of your own is named by its path: \"./{word}.toml\""));
+                .maybe_help(help.map(own));
             return None;
         };
         self.scenarios.insert(word.to_owned(), scenario);

@@ -37,9 +37,17 @@ impl Matrix {
     /// # Errors
     /// The file cannot be read; or all its problems at once, those of the scenario files that it names included.
     pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
-        let path = path.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
-        let (name, text) = read(&path)?;
-        Self::parse(&name, &text, path.parent().unwrap_or(Path::new(".")))
+        let MatrixText { name, text, folder } = MatrixText::read(path)?;
+        Self::parse(&name, &text, &folder)
+    }
+
+    /// Only the paths of a matrix file, found as by [`Matrix::load`]: a file that declares nothing else will do.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, has a table that no matrix file has, or a path of it is wrong.
+    pub fn load_paths(path: Option<&Path>) -> Result<PathFile, Problems> {
+        let MatrixText { name, text, .. } = MatrixText::read(path)?;
+        PathFile::parse(&name, &text)
     }
 
     /// Verifies the text of a matrix file. Paths of scenario files in it are seen from `folder`.
@@ -89,43 +97,53 @@ impl Matrix {
     }
 }
 
-/// The paths of a matrix file, whatever else it holds or lacks: for who wants only a path of it.
-#[derive(Debug)]
-pub struct DeclaredPaths {
-    /// The file's name, for people.
-    pub file: String,
-    /// In the order of the file.
-    pub paths: Vec<PathSpec>,
+/// The text of a matrix file, before anything is known of it.
+struct MatrixText {
+    name: String,
+    text: String,
+    /// From which paths in it are seen.
+    folder: PathBuf,
 }
 
-impl DeclaredPaths {
-    /// Reads them: of `path`, or ./matrix.toml where there is one, or the one that is part of the program.
-    ///
-    /// # Errors
-    /// The file cannot be read, is no TOML, or has a path that is wrong.
-    pub fn load(path: Option<&Path>) -> Result<Self, Problems> {
-        let (file, text) = read(path.unwrap_or(Path::new(DEFAULT_FILE)))?;
-        let (document, mut findings) = Document::parse(&file, &text)?;
-        findings.refuse_unknown_keys(&document.root, keys::FILE.head, &keys::FILE.names());
-        let paths = named(&mut findings, &document.root, "path", read_path);
-        findings.finish(Some(Self { file, paths: paths.into_iter().map(|path| path.spec).collect() }))
+impl MatrixText {
+    fn read(path: Option<&Path>) -> Result<Self, Problems> {
+        let path = path.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
+        if path.as_os_str() == DEFAULT_FILE && matches!(fs::exists(&path), Ok(false)) {
+            let (name, text) = ("matrix.toml (part of rig)".to_owned(), EMBEDDED.to_owned());
+            return Ok(Self { name, text, folder: PathBuf::from(".") });
+        }
+        let text = fs::read_to_string(&path).map_err(|error| {
+            let mut problem = Problem::new(format!("cannot read {}: {error}", path.display()));
+            problem.help(
+                "--matrix takes the path of a matrix file; without it, ./matrix.toml or rig's own is used",
+            );
+            problem
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { name: path.display().to_string(), text, folder })
     }
 }
 
-/// The name and the text of a matrix file: of the program's own where there is none of the usual name.
-fn read(path: &Path) -> Result<(String, String), Problems> {
-    match fs::exists(path) {
-        Ok(false) if path.as_os_str() == DEFAULT_FILE => {
-            Ok(("matrix.toml (part of rig)".to_owned(), EMBEDDED.to_owned()))
-        }
-        Ok(_) | Err(_) => {
-            let text = fs::read_to_string(path).map_err(|error| {
-                let mut problem = Problem::new(format!("cannot read {}: {error}", path.display()));
-                problem.help("--matrix takes the path of a matrix file; without it, ./matrix.toml or rig's own is used");
-                Problems::from(problem)
-            })?;
-            Ok((path.display().to_string(), text))
-        }
+/// The paths that a matrix file declares, whatever else it says.
+#[derive(Debug, Clone)]
+pub struct PathFile {
+    /// What the file's problems call it.
+    pub name: String,
+    /// In file order.
+    pub paths: Vec<PathSpec>,
+}
+
+impl PathFile {
+    /// Reads the paths in the text of a matrix file.
+    ///
+    /// # Errors
+    /// As [`Matrix::load_paths`].
+    pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
+        let (document, mut findings) = Document::parse(name, text)?;
+        findings.refuse_unknown_keys(&document.root, keys::FILE.head, &keys::FILE.names());
+        let paths = named(&mut findings, &document.root, "path", read_path);
+        let paths = paths.into_iter().map(|path| path.spec).collect();
+        findings.finish(Some(Self { name: name.to_owned(), paths }))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::cell::Cell;
+use super::cell::Control;
 
 /// An errno must be due in so many trials of a control: then finding all of them says that one in nine, at most, could be missed
 /// (Clopper and Pearson at 95 %: 30 of 30 is at least 88.4 %).
@@ -33,10 +33,10 @@ impl fmt::Display for WeakControl {
     }
 }
 
-/// The positive controls among these cells that have too few trials, each once.
-pub(super) fn weak_controls(cells: &[Cell]) -> Vec<WeakControl> {
+/// The positive ones among these controls, each with its trials, that have too few, each once.
+pub(super) fn weak_controls(controls: impl Iterator<Item = (Control, u64)>) -> Vec<WeakControl> {
     let mut weak: Vec<WeakControl> = Vec::new();
-    for found in cells.iter().filter_map(weak_control) {
+    for found in controls.filter_map(|(control, trials)| weak_control(&control, trials)) {
         if !weak.contains(&found) {
             weak.push(found);
         }
@@ -44,13 +44,15 @@ pub(super) fn weak_controls(cells: &[Cell]) -> Vec<WeakControl> {
     weak
 }
 
-fn weak_control(cell: &Cell) -> Option<WeakControl> {
-    let control = cell.control.as_ref().filter(|control| control.expected_rate > 0.0)?;
+fn weak_control(control: &Control, trials: u64) -> Option<WeakControl> {
+    if control.expected_rate <= 0.0 {
+        return None;
+    }
     let ppm = (control.expected_rate * 1e6).round() as u64;
-    let due = u64::try_from(u128::from(cell.trials) * u128::from(ppm) / 1_000_000).unwrap_or(u64::MAX);
+    let due = u64::try_from(u128::from(trials) * u128::from(ppm) / 1_000_000).unwrap_or(u64::MAX);
     (due < LEAST_DUE).then(|| WeakControl {
         control: control.name.clone(),
-        trials: cell.trials,
+        trials,
         due,
         needed: (LEAST_DUE * 1_000_000).div_ceil(ppm.max(1)),
     })

@@ -5,8 +5,7 @@
 
 use super::keys::file::KNOWN;
 use super::keys::{self, KeyRow};
-use crate::document::{Findings, Key, Node, Table, did_you_mean, hint};
-use crate::script;
+use crate::document::{Findings, Key, Node, Table};
 
 /// The count that a key says, where it says one.
 pub(super) fn count(findings: &mut Findings, table: &Table, row: &KeyRow) -> Option<u64> {
@@ -77,14 +76,14 @@ pub(super) fn choice<T: Copy>(
     let word = findings.string(node, what)?;
     let found = words.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
     if found.is_none() {
-        let help = hint(word, words.iter().map(|(name, _)| *name), "there are");
+        let help = findings.hint(word, words.iter().map(|(name, _)| *name), "there are");
         findings
             .report(
                 node.span.clone(),
                 format!("{what} cannot be `{word}`"),
                 "not one of the words that stand here",
             )
-            .help(help);
+            .maybe_help(help);
     }
     found
 }
@@ -105,13 +104,12 @@ pub(super) fn optional<T>(
 /// A key of a table of errnos: the name of one, or `any_error`. `table` is how problems call it.
 pub(super) fn check_errno(findings: &mut Findings, key: &Key, table: &str) {
     let any = keys::file::ANY_ERROR.name;
-    if key.name != any && script::parse_errno(&key.name).is_err() {
-        let known: Vec<&str> = std::iter::once(any).chain(rig_protocol::Errno::names()).collect();
-        let help =
-            did_you_mean(&key.name, known).unwrap_or_else(|| format!("keys are names of errnos, and {any}"));
+    if key.name != any && key.name.parse::<rig_protocol::Errno>().is_err() {
+        let known = std::iter::once(any).chain(rig_protocol::Errno::names());
+        let help = findings.hint(&key.name, known, &format!("its keys are `{any}` and the names of errnos"));
         findings
             .report(key.span.clone(), format!("unknown key `{}` in {table}", key.name), "not an errno")
-            .help(help);
+            .maybe_help(help);
     }
 }
 

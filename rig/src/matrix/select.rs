@@ -2,7 +2,7 @@
 //!
 //! Must not know hosts. Units: none. Errors: problems that blame the command line. Tests: `tests.rs` of this room.
 
-use super::cell::Cell;
+use super::cell::{Cell, HOST_KERNEL};
 use super::declared::{Layer, Matrix};
 use super::expand::Expansion;
 use super::filter::{self, Filter};
@@ -47,7 +47,8 @@ impl Matrix {
         let points = filter::select(&expansion, &selection.filters)?;
         let cells: Vec<Cell> =
             points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
-        let weak_controls = power::weak_controls(&cells);
+        let controls = cells.iter().filter_map(|cell| Some((cell.control.clone()?, cell.trials)));
+        let weak_controls = power::weak_controls(controls);
         Ok(Selected { profile, settings, cells, weak_controls })
     }
 
@@ -71,6 +72,34 @@ impl Matrix {
                     Problem::in_text("command line", name, 0..name.len(), message, "not a profile");
                 problem.help(hint(name, self.profile_names(), "the profiles"));
                 Err(problem.into())
+            }
+        }
+    }
+
+    /// How a plan of this profile (empty: of the file) that has no cell on bare metal comes to have some: what the file declares decides.
+    pub fn add_host(&self, profile: &str) -> String {
+        let layer = self.profiles.iter().find(|(name, _)| name == profile).map(|(_, layer)| layer);
+        let of_profile =
+            Expansion::new(self, layer).expect("the axes were crossed when the file was verified");
+        let mut hosts = of_profile.points().iter().map(|point| point.configuration);
+        if let Some(host) = hosts.find(|configuration| configuration.target.is_host()) {
+            return format!("add configuration={} kernel={HOST_KERNEL} to the filters", host.name);
+        }
+        let axes = if layer.is_some_and(|layer| layer.axes.contains_key("configuration")) {
+            format!("[profile.{profile}.axes]")
+        } else {
+            "[axes]".to_owned()
+        };
+        match self.configurations.iter().find(|configuration| configuration.target.is_host()) {
+            Some(host) => format!("add \"{}\" to `configuration` of {axes} in {}", host.name, self.name()),
+            None => {
+                let free =
+                    |name: &&str| self.configurations.iter().all(|configuration| configuration.name != *name);
+                let name = ["bare-metal", "host", "this-host"].into_iter().find(free).unwrap_or("its-name");
+                format!(
+                    "declare [configuration.{name}] kind = \"host\" in {}, and add \"{name}\" to `configuration` of {axes}",
+                    self.name()
+                )
             }
         }
     }

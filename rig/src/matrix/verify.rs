@@ -3,12 +3,14 @@
 //! Must not know images or hosts. Units: none. Errors: problems with places; they blame the matrix file.
 //! Tests: `tests/diagnostics.rs`.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use super::cell::HOST_KERNEL;
 use super::declared::{Include, Layer, Matrix, Word};
 use super::glob;
 use super::keys::file as keys;
 use super::library::Library;
-use crate::document::{Findings, Key, Table, Value, closest, hint};
+use crate::document::{Findings, Key, Span, Table, Value, closest};
 
 /// Reports every word that means nothing.
 pub(super) fn verify(
@@ -39,25 +41,49 @@ pub(super) fn verify(
             verify_values(findings, library, &control.scenario, key, std::slice::from_ref(word));
         }
     }
-    let controls: Vec<String> = declared(root, "control");
+    let controls = declared(root, "control");
     for layer in profiles.iter().map(|(_, layer)| layer) {
         verify_known(findings, layer.controls.as_deref().unwrap_or_default(), &controls, "control");
     }
     if let Some(word) = default_profile
         && !profiles.iter().any(|(name, _)| *name == word.text)
     {
-        let help = hint(&word.text, profiles.iter().map(|(name, _)| name.as_str()), "the profiles");
+        let help = findings.hint(&word.text, profiles.iter().map(|(name, _)| name.as_str()), "the profiles");
         findings
             .report(word.span.clone(), format!("there is no profile `{}`", word.text), "not a profile")
-            .help(help);
+            .maybe_help(help);
+    }
+}
+
+/// Names that stand in the file, in its order: a generated file has many.
+#[derive(Default)]
+struct Declared<'t> {
+    names: Vec<&'t str>,
+    set: HashSet<&'t str>,
+}
+
+impl<'t> Declared<'t> {
+    fn new(names: Vec<&'t str>) -> Self {
+        Self { set: names.iter().copied().collect(), names }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.set.contains(name)
+    }
+
+    /// Whether a name is this word, or matches it as a glob.
+    fn matches(&self, word: &str) -> bool {
+        self.has(word) || (!glob::is_plain(word) && self.names.iter().any(|name| glob::matches(word, name)))
     }
 }
 
 /// Names of all `[kind.NAME]`.
-fn declared(root: &Table, kind: &str) -> Vec<String> {
+fn declared<'t>(root: &'t Table, kind: &str) -> Declared<'t> {
     match root.get(kind).map(|node| &node.value) {
-        Some(Value::Table(table)) => table.entries.iter().map(|(key, _)| key.name.clone()).collect(),
-        _ => Vec::new(),
+        Some(Value::Table(table)) => {
+            Declared::new(table.entries.iter().map(|(key, _)| key.name.as_str()).collect())
+        }
+        _ => Declared::default(),
     }
 }
 
@@ -66,27 +92,72 @@ fn verify_axes_given(matrix: &Matrix, findings: &mut Findings, root: &Table) {
     let Some((key, node)) = root.entry("axes") else {
         findings
             .report(0..0, "the file has no [axes]", "nothing to cross")
-            .help("add [axes] with `scenario`, `configuration`, `kernel` and `path`, each a list of values");
+            .help("add [axes] with `scenario`, `configuration`, `path` and, where there are guests, `kernel`, each a list of values");
         return;
     };
     // An axes that is no table is reported already.
     let Value::Table(given) = &node.value else { return };
     let place = key.span.clone();
-    for axis in keys::AXES.rows() {
-        // An unknown key that is nearly this one is reported already.
-        let misspelt = given.entries.iter().any(|(key, _)| closest(&key.name, [axis.name]).is_some());
-        if !matrix.base.axes.contains_key(axis.name) && !misspelt {
-            findings.missing(place.clone(), keys::AXES.head, axis.name, axis.example());
+    // An unknown key that is nearly this one is reported already.
+    let misspelt = |axis: &str| given.entries.iter().any(|(key, _)| closest(&key.name, [axis]).is_some());
+    let missing = |axis: &str| !matrix.base.axes.contains_key(axis) && !misspelt(axis);
+    for axis in keys::AXES.rows().filter(|axis| axis.name != keys::KERNEL_AXIS && missing(axis.name)) {
+        findings.missing(place.clone(), keys::AXES.head, axis.name, axis.example());
+    }
+    if missing(keys::KERNEL_AXIS) {
+        report_guests_without_kernel(matrix, findings, root, &place);
+    }
+}
+
+/// Where [axes] names no kernel, every guest of the file, of a profile or of an include must have one of its own.
+fn report_guests_without_kernel(matrix: &Matrix, findings: &mut Findings, root: &Table, axes: &Span) {
+    let profiles = root.get("profile").and_then(|node| node.value.as_table());
+    let place = |name: &str| profiles.and_then(|table| table.entry(name)).map(|(key, _)| key.span.clone());
+    let layers = matrix.profiles.iter().map(|(name, layer)| (Some(name), Some(layer)));
+    for (name, layer) in std::iter::once((None, None)).chain(layers) {
+        let of = |axis: &str| {
+            let own = layer.and_then(|layer| layer.axes.get(axis));
+            own.or(matrix.base.axes.get(axis)).map_or(&[][..], Vec::as_slice)
+        };
+        let includes = layer.and_then(|layer| layer.includes.as_ref()).or(matrix.base.includes.as_ref());
+        let mut lacking: Vec<(&Word, bool)> = Vec::new();
+        if of(keys::KERNEL_AXIS).is_empty() {
+            lacking.extend(of("configuration").iter().map(|word| (word, false)));
+            for include in includes.into_iter().flatten() {
+                if !include.axes.contains_key(keys::KERNEL_AXIS) {
+                    let words = include.axes.get("configuration").map_or(of("configuration"), Vec::as_slice);
+                    lacking.extend(words.iter().map(|word| (word, true)));
+                }
+            }
+        }
+        let is_guest = |word: &Word| {
+            let mut known = matrix.configurations.iter();
+            known.any(|known| known.name == word.text && !known.target.is_host())
+        };
+        let Some((guest, included)) = lacking.into_iter().find(|(word, _)| is_guest(word)) else { continue };
+        let what = name.map_or(keys::AXES.head.to_owned(), |name| format!("[profile.{name}.axes]"));
+        let what = if included { "an include".to_owned() } else { what };
+        findings
+            .report(
+                name.and_then(|name| place(name)).unwrap_or(axes.clone()),
+                format!("{what} has no `{}`", keys::KERNEL_AXIS),
+                format!("`{}` is missing", keys::KERNEL_AXIS),
+            )
+            .also(guest.span.clone(), "a guest, which needs one")
+            .help(format!("add {}", keys::KERNEL_EXAMPLE));
+        // What the file itself lacks, every profile lacks.
+        if name.is_none() {
+            return;
         }
     }
 }
 
-struct Names {
-    configurations: Vec<String>,
-    paths: Vec<String>,
+struct Names<'t> {
+    configurations: Declared<'t>,
+    paths: Declared<'t>,
 }
 
-impl Names {
+impl Names<'_> {
     /// Scenario words become names of scenarios; the others must be known.
     fn verify_axes(
         &self,
@@ -106,7 +177,7 @@ impl Names {
 
     /// Values of an exclude that match nothing which the file names.
     fn verify_exclude_values(&self, findings: &mut Findings, library: &Library, layer: &Layer) {
-        let scenarios: Vec<String> = library.iter().map(|scenario| scenario.name.clone()).collect();
+        let scenarios = Declared::new(library.iter().map(|scenario| scenario.name.as_str()).collect());
         for (key, words) in layer.excludes.iter().flat_map(|exclude| &exclude.keys) {
             let known = match key.name.as_str() {
                 "scenario" => &scenarios,
@@ -114,16 +185,15 @@ impl Names {
                 "path" => &self.paths,
                 _ => continue,
             };
-            for word in words.iter().filter(|word| !known.iter().any(|name| glob::matches(&word.text, name)))
-            {
-                let help = hint(&word.text, known.iter().map(String::as_str), "there are");
+            for word in words.iter().filter(|word| !known.matches(&word.text)) {
+                let help = findings.hint(&word.text, known.names.iter().copied(), "there are");
                 findings
                     .report(
                         word.span.clone(),
                         format!("no {} is called `{}`", key.name, word.text),
                         "excludes nothing",
                     )
-                    .help(help);
+                    .maybe_help(help);
             }
         }
     }
@@ -148,13 +218,13 @@ fn verify_scenarios(findings: &mut Findings, library: &mut Library, words: &mut 
     }
 }
 
-fn verify_known(findings: &mut Findings, words: &[Word], known: &[String], what: &str) {
+fn verify_known(findings: &mut Findings, words: &[Word], known: &Declared<'_>, what: &str) {
     for word in words {
-        if !known.contains(&word.text) {
-            let help = if known.is_empty() {
-                format!("declare it: [{what}.{}]", word.text)
+        if !known.has(&word.text) {
+            let help = if known.names.is_empty() {
+                Some(format!("declare it: [{what}.{}]", word.text))
             } else {
-                hint(&word.text, known.iter().map(String::as_str), &format!("the {what}s of this file"))
+                findings.hint(&word.text, known.names.iter().copied(), &format!("the {what}s of this file"))
             };
             findings
                 .report(
@@ -162,7 +232,7 @@ fn verify_known(findings: &mut Findings, words: &[Word], known: &[String], what:
                     format!("there is no {what} `{}`", word.text),
                     format!("not a [{what}.NAME] of this file"),
                 )
-                .help(help);
+                .maybe_help(help);
         }
     }
 }
@@ -191,14 +261,14 @@ fn verify_parameters(findings: &mut Findings, library: &mut Library, layer: &Lay
         if library.get(&key.name).is_none() {
             let shipped = crate::script::shipped(&key.name).is_some();
             let help = if shipped {
-                format!("add \"{}\" to the axis `scenario` of the file or of a profile", key.name)
+                Some(format!("add \"{}\" to the axis `scenario` of the file or of a profile", key.name))
             } else {
                 let known: Vec<&str> = library.iter().map(|scenario| scenario.name.as_str()).collect();
-                hint(&key.name, known.iter().copied(), "the scenarios of this file")
+                findings.hint(&key.name, known.iter().copied(), "the scenarios of this file")
             };
             findings
                 .report(key.span.clone(), format!("no axis names scenario `{}`", key.name), "never used")
-                .help(help);
+                .maybe_help(help);
             continue;
         }
         for (parameter, words) in &keys.parameters {
@@ -227,30 +297,31 @@ fn verify_values(findings: &mut Findings, library: &Library, scenario: &str, key
     if scenario.parameter(&key.name).is_none() {
         let mut known: Vec<&str> = scenario.parameters.iter().map(|p| p.name.as_str()).collect();
         known.extend(keys::SIZES.iter().map(|row| row.name));
-        let help = hint(&key.name, known.iter().copied(), "its parameters, and the sizes");
+        let help = findings.hint(&key.name, known.iter().copied(), "its parameters, and the sizes");
         findings
             .report(
                 key.span.clone(),
                 format!("scenario `{}` has no parameter `{}`", scenario.name, key.name),
                 "not a parameter",
             )
-            .help(help);
+            .maybe_help(help);
         return;
     }
-    for (index, word) in words.iter().enumerate() {
+    let mut before: HashMap<String, &Word> = HashMap::with_capacity(words.len());
+    for word in words {
         if let Err(wrong) = scenario.admit(&key.name, &word.text) {
             findings.report(word.span.clone(), wrong.message, wrong.label).maybe_help(wrong.help);
         }
-        let same =
-            words[..index].iter().find(|before| scenario.same_value(&key.name, &before.text, &word.text));
-        if let Some(before) = same {
+        let meaning = scenario.meaning_of_value(&key.name, &word.text);
+        let first = *before.entry(meaning).or_insert(word);
+        if first.span != word.span {
             findings
                 .report(
                     word.span.clone(),
-                    format!("`{}` and `{}` are the same value", before.text, word.text),
+                    format!("`{}` and `{}` are the same value", first.text, word.text),
                     "again",
                 )
-                .also(before.span.clone(), "the first time")
+                .also(first.span.clone(), "the first time")
                 .help("a cell is run once however often it is named");
         }
     }
@@ -258,23 +329,18 @@ fn verify_values(findings: &mut Findings, library: &Library, scenario: &str, key
 
 /// Keys of an exclude are axes or parameters of some scenario. Whether it matches a cell is seen when the axes are crossed.
 fn verify_excludes(findings: &mut Findings, library: &Library, layer: &Layer) {
-    for exclude in &layer.excludes {
-        for (key, _) in &exclude.keys {
-            let parameters =
-                library.iter().flat_map(|scenario| scenario.parameters.iter().map(|p| p.name.as_str()));
-            let known: Vec<&str> = keys::AXES.names().into_iter().chain(parameters).collect();
-            if !known.contains(&key.name.as_str()) {
-                let mut known = known;
-                known.sort_unstable();
-                known.dedup();
-                findings
-                    .report(
-                        key.span.clone(),
-                        format!("unknown key `{}` in an exclude", key.name),
-                        "neither an axis nor a parameter",
-                    )
-                    .help(hint(&key.name, known.iter().copied(), "axes and parameters"));
-            }
+    let parameters = library.iter().flat_map(|scenario| scenario.parameters.iter().map(|p| p.name.as_str()));
+    let known: BTreeSet<&str> = keys::AXES.names().into_iter().chain(parameters).collect();
+    for (key, _) in layer.excludes.iter().flat_map(|exclude| &exclude.keys) {
+        if !known.contains(key.name.as_str()) {
+            let help = findings.hint(&key.name, known.iter().copied(), "axes and parameters");
+            findings
+                .report(
+                    key.span.clone(),
+                    format!("unknown key `{}` in an exclude", key.name),
+                    "neither an axis nor a parameter",
+                )
+                .maybe_help(help);
         }
     }
 }

@@ -139,13 +139,19 @@ impl Scenario {
 
     /// Whether two values of a parameter mean the same (`0ms` and `0s`).
     pub fn same_value(&self, name: &str, one: &str, other: &str) -> bool {
-        one == other
-            || self.parameter(name).is_some_and(|parameter| {
-                !parameter.kinds.is_empty()
-                    && parameter.kinds.iter().all(|kind| {
-                        matches!((from_text(*kind, one), from_text(*kind, other)), (Ok(a), Ok(b)) if a == b)
-                    })
-            })
+        one == other || self.meaning_of_value(name, one) == self.meaning_of_value(name, other)
+    }
+
+    /// What a value of a parameter means, as a text: values that mean the same have the same. A value that means nothing is its own.
+    pub fn meaning_of_value(&self, name: &str, value: &str) -> String {
+        let kinds = self.parameter(name).map_or(&[][..], |parameter| &parameter.kinds);
+        let meanings: Result<Vec<String>, Wrong> =
+            kinds.iter().map(|kind| from_text(*kind, value).map(|json| json.to_string())).collect();
+        match meanings {
+            Ok(meanings) if !meanings.is_empty() => meanings.join(" "),
+            // No meaning begins so.
+            Ok(_) | Err(_) => format!("?{value}"),
+        }
     }
 
     /// Outcomes that a parameter expects and no trial can have.

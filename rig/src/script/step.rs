@@ -258,7 +258,9 @@ fn example(kind: FieldKind) -> String {
         FieldKind::Count { low, .. } => low.to_string(),
         FieldKind::Rate => "\"1%\"".to_owned(),
         FieldKind::Errno => "\"ENOENT\"".to_owned(),
-        FieldKind::Choice(words) => format!("\"{}\"", words.first().copied().unwrap_or_default()),
+        FieldKind::Choice(words) => {
+            words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
+        }
         FieldKind::Mark => "\"connected\"".to_owned(),
         FieldKind::Duration => "\"3min\"".to_owned(),
         FieldKind::TimeRange => "\"950ms..1100ms\"".to_owned(),

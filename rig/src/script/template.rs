@@ -65,6 +65,14 @@ impl Scenario {
         self.parameters.iter().find(|parameter| parameter.name == name)
     }
 
+    /// The parameter that says in what share of the trials a control's errno is due, where one does.
+    pub fn rate_parameter(&self) -> Option<&str> {
+        match &self.control.as_ref()?.rate {
+            Input::Parameter(name) => Some(name),
+            Input::Given(_) => None,
+        }
+    }
+
     /// Whether its answer is known before the run.
     pub fn is_control(&self) -> bool {
         self.control.is_some()

@@ -110,7 +110,10 @@ fn wrong_parameters_are_all_named() {
     let wrong = wrong.expect_err("three wrong values");
     let names: Vec<&str> = wrong.iter().map(|wrong| wrong.parameter.as_str()).collect();
     assert_eq!(names, ["call", "peer_dely", "timeout"]);
-    assert_eq!(wrong[1].help.as_deref(), Some("did you mean `peer_delay`?"));
+    assert_eq!(
+        wrong[1].help.as_deref(),
+        Some("did you mean `peer_delay`?\nits parameters: `peer_delay`, `client_delay`, `call`, `timeout`")
+    );
 }
 
 #[test]

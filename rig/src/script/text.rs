@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use rig_protocol::{Delay, Errno, FieldKind, Op, Script, Step, TimeRange, Timing, schemas};
 use serde_json::Value as Json;
 
+use super::read::{FILE_KEYS, LANE_KEYS, PARAMETER_KEYS};
 use super::resolve::Unresolved;
 use super::step::STEP_KEYS;
 use super::template::Scenario;
@@ -158,7 +159,7 @@ fn describe_op(script: &Script, op: &Op) -> String {
     line
 }
 
-/// Every operation of the language: its fields and one line about it.
+/// Every operation of the language, its fields and one line about it; then the keys of steps, lanes and files.
 pub fn describe_operations() -> String {
     let mut lines: Vec<(String, &str)> = schemas()
         .iter()
@@ -176,9 +177,16 @@ pub fn describe_operations() -> String {
             (usage, schema.about)
         })
         .collect();
-    lines.push((String::new(), ""));
-    lines.push(("every step".to_owned(), "may also have"));
-    lines.extend(STEP_KEYS.iter().map(|(key, about)| (format!("  {key}"), *about)));
+    for (head, about, keys) in [
+        ("every step", "may also have", STEP_KEYS),
+        ("a scenario file", "has the keys", FILE_KEYS),
+        ("[lane.NAME]", "has the keys", LANE_KEYS),
+        ("[parameters.NAME]", "has the keys, where it is more than a default", PARAMETER_KEYS),
+    ] {
+        lines.push((String::new(), ""));
+        lines.push((head.to_owned(), about));
+        lines.extend(keys.iter().map(|(key, about)| (format!("  {key}"), *about)));
+    }
     let width = lines.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
     lines.iter().fold(String::new(), |mut out, (usage, about)| {
         let _ = writeln!(out, "{}", format!("  {usage:width$}  {about}").trim_end());

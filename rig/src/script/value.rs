@@ -7,7 +7,7 @@
 use rig_protocol::{Delay, Errno, FieldKind, TimeRange};
 use serde_json::{Value as Json, json};
 
-use crate::document::{Node, Value, Wrong, did_you_mean, hint, parse_duration};
+use crate::document::{Node, Value, Wrong, hint, parse_count_within, parse_duration};
 
 /// The longest single wait that a script may name: one hour. A longer one is a slip of the unit, and no block's deadline allows it.
 pub(crate) const LONGEST_WAIT_NS: u64 = 3_600 * 1_000_000_000;
@@ -130,11 +130,8 @@ pub(crate) fn parse_share(text: &str, of: &str) -> Result<u32, Wrong> {
 /// # Errors
 /// No such name in the table.
 pub fn parse_errno(text: &str) -> Result<Errno, Wrong> {
-    text.trim().parse().map_err(|()| Wrong {
-        label: "not the name of an errno".to_owned(),
-        help: did_you_mean(&text.to_uppercase(), Errno::names())
-            .or_else(|| Some("an errno is written by its name: `ENOENT`, `EBADF`, `ECONNRESET`".to_owned())),
-    })
+    let help = || hint(&text.to_uppercase(), Errno::names(), "an errno is written by its name");
+    text.trim().parse().map_err(|()| Wrong::with_help("not the name of an errno", help()))
 }
 
 /// A text (a parameter's value, or a string of the file) as the JSON of a field. Sockets and marks are names, not values:
@@ -152,12 +149,7 @@ pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
             parse_time_range(text).map(|range| serde_json::to_value(range).expect("plain data serialises"))
         }
         FieldKind::Text => Ok(json!(text)),
-        FieldKind::Count { low, high } => {
-            let count = text.trim().replace('_', "").parse::<u64>().ok().filter(|n| (low..=high).contains(n));
-            count
-                .map(|count| json!(count))
-                .ok_or_else(|| Wrong::new(format!("expected a whole number between {low} and {high}")))
-        }
+        FieldKind::Count { low, high } => parse_count_within(text, &(low..=high)).map(|count| json!(count)),
         FieldKind::Rate => parse_rate(text).map(|ppm| json!(ppm)),
         FieldKind::Errno => parse_errno(text).map(|errno| json!(errno.0)),
         FieldKind::Choice(words) => {
@@ -181,13 +173,12 @@ pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
 pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
     let found = node.value.kind();
     match (&node.value, kind) {
-        (Value::String(text), FieldKind::Count { .. }) => {
-            let help = text.parse::<u64>().is_ok().then(|| format!("write {text} without quotes"));
-            Err(Wrong { label: "expected a whole number, not a string".to_owned(), help })
-        }
         (Value::String(text), _) => from_text(kind, text),
-        (Value::Integer(_), FieldKind::Count { .. })
-        | (Value::Integer(_) | Value::Float(_), FieldKind::Rate) => from_text(kind, &node.spelled),
+        // Hexadecimal digits are TOML's matter.
+        (Value::Integer(Some(count)), FieldKind::Count { .. }) => from_text(kind, &count.to_string()),
+        (Value::Integer(_) | Value::Float(_), FieldKind::Count { .. } | FieldKind::Rate) => {
+            from_text(kind, &node.spelled)
+        }
         (Value::Integer(Some(0)), FieldKind::Delay) => from_text(kind, "0"),
         (Value::Integer(_) | Value::Float(_), FieldKind::Delay | FieldKind::Duration) => {
             Err(Wrong::with_help(

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::analysis::words::count as thousands;
 use crate::campaign::{Asked, Shard, abilities_for, known_accelerator, lack};
 use crate::cli::output::{columns, print};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, number};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
 use crate::record;
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Which {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Trials of every cell, instead of what the matrix file says
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::trials, allow_negative_numbers = true)]
     trials: Option<u64>,
 }
 
@@ -200,9 +200,9 @@ fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> St
     let cost = plan.cost(auto);
     let controls = plan.cells.iter().filter(|planned| planned.cell.control.is_some()).count();
     let skipped = plan.skipped().count();
-    let profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
+    let of_profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
     let mut out = format!(
-        "\n{}{profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
+        "\n{}{of_profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
         matrix.name(),
         plan.cells.len(),
         if controls == 1 { "" } else { "s" },
@@ -211,7 +211,10 @@ fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> St
         minutes(cost.time),
     );
     if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
-        out.push_str("no cell on bare metal: nothing to compare with; add configuration=bare-metal kernel=host to the filters\n");
+        out.push_str(&format!(
+            "no cell on bare metal: nothing to compare with; {}\n",
+            matrix.add_host(profile)
+        ));
     }
     out
 }

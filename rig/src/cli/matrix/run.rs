@@ -10,7 +10,7 @@ use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Wor
 use crate::cli::image::tell_step;
 use crate::cli::output::print;
 use crate::cli::skips::DeniedSkips;
-use crate::cli::{Exit, Failure, report, screen, setup, signals, streams};
+use crate::cli::{Exit, Failure, number, report, screen, setup, signals, streams};
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
     /// Seed of the order of blocks and of every draw (default: drawn anew)
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Only the I-th of N parts of the cells, with the bare-metal cells and controls that they need
     #[arg(long, value_name = "I/N")]

@@ -24,7 +24,7 @@ pub(super) enum Command {
         /// Values of parameters instead of their defaults
         #[arg(value_name = "PARAMETER=VALUE")]
         parameters: Vec<String>,
-        /// List the operations that a step can name
+        /// List the operations that a step can name, and the keys of a scenario file
         #[arg(long, conflicts_with = "scenario")]
         operations: bool,
     },

@@ -17,10 +17,10 @@ use crate::analysis::model::Expectation;
 use crate::analysis::words::{Rounding, about_time, count as thousands, percent};
 use crate::campaign::{Once, play_once};
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, number};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
-use crate::matrix::{Cell, DeclaredPaths, HOST_KERNEL, MOST_TRIALS, Settings, Subject, own_pace};
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, PathFile, Settings, Subject, own_pace};
 use crate::path::{PathCounter, PathSpec};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PathRecord, PlannedBlock};
 use crate::runner::Attempt;
@@ -41,16 +41,16 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "path")]
     matrix: Option<PathBuf>,
     /// How many trials
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=MOST_TRIALS))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = number::trials, allow_negative_numbers = true)]
     trials: u64,
     /// How many at once [default: as many as in a matrix: what the scenario's own waits call for]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::in_flight, allow_negative_numbers = true)]
     in_flight: Option<u32>,
     /// Seed of every draw (default: drawn anew)
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Show this many trials of each outcome step by step
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = number::examples, allow_negative_numbers = true)]
     examples: u32,
 }
 
@@ -110,7 +110,7 @@ fn describe_expectation(who: &str, of: &Expectation) -> String {
 }
 
 fn named_path(name: &str, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
-    let DeclaredPaths { file, paths } = DeclaredPaths::load(matrix).map_err(Failure::input)?;
+    let PathFile { name: file, paths } = Matrix::load_paths(matrix).map_err(Failure::input)?;
     let found = paths.iter().find(|path| path.name == name).cloned();
     found.ok_or_else(|| {
         let help = hint(name, paths.iter().map(|path| path.name.as_str()), "the paths of that file");

@@ -5,7 +5,7 @@
 
 use super::file::KNOWN;
 use super::row::{KeyRow, KeyTable, Unsaid, ValueKind, words_of};
-use crate::configuration::{Accelerator, Localtime, NicBackend, NicModel};
+use crate::configuration::{Accelerator, LEAST_MEMORY_MIB, Localtime, MACHINES, NicBackend, NicModel};
 
 /// What executes the kernel: words of `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +30,6 @@ pub(in crate::matrix) const BACKENDS: &[(&str, NicBackend)] = &[
 
 pub(in crate::matrix) const ACCELERATORS: &[(&str, Accelerator)] =
     &[("auto", Accelerator::Auto), ("kvm", Accelerator::Kvm), ("tcg", Accelerator::Tcg)];
-
-/// A machine type is kept as its word.
-pub(in crate::matrix) const MACHINES: &[(&str, &str)] =
-    &[("q35", "q35"), ("pc", "pc"), ("microvm", "microvm")];
 
 pub(in crate::matrix) const LOCALTIMES: &[(&str, Localtime)] =
     &[("present", Localtime::Present), ("absent", Localtime::Absent)];
@@ -75,7 +71,7 @@ pub(in crate::matrix) const ACCELERATOR: KeyRow = KeyRow {
 
 pub(in crate::matrix) const MACHINE: KeyRow = KeyRow {
     name: "machine",
-    kind: ValueKind::Word(|| words_of(MACHINES)),
+    kind: ValueKind::Word(|| MACHINES.to_vec()),
     unsaid: Unsaid::Word("q35"),
     about: "QEMU's machine type",
 };
@@ -89,7 +85,7 @@ pub(in crate::matrix) const VCPUS: KeyRow = KeyRow {
 
 pub(in crate::matrix) const MEMORY_MIB: KeyRow = KeyRow {
     name: "memory_mib",
-    kind: ValueKind::Count { least: 96, most: 65_536, unit: "MiB" },
+    kind: ValueKind::Count { least: LEAST_MEMORY_MIB as u64, most: 65_536, unit: "MiB" },
     unsaid: Unsaid::Count(384),
     about: "memory of the guest",
 };

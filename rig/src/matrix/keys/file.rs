@@ -141,6 +141,12 @@ const CONFIGURATIONS: &str = "configurations of this file";
 const KERNELS: &str = "kernels of guests, each named as its image";
 const PATHS: &str = "paths of this file";
 
+/// The axis of which a matrix of the host alone needs no value.
+pub(in crate::matrix) const KERNEL_AXIS: &str = "kernel";
+
+/// A value of it that could be added.
+pub(in crate::matrix) const KERNEL_EXAMPLE: &str = "kernel = [\"6.1\"]";
+
 const fn axis(name: &'static str, about: &'static str, unsaid: Unsaid) -> KeyRow {
     KeyRow { name, kind: ValueKind::Values, unsaid, about }
 }
@@ -153,7 +159,7 @@ pub(in crate::matrix) const AXIS_ROWS: &[KeyRow] = &[
         CONFIGURATIONS,
         Unsaid::Required { example: "configuration = [\"bare-metal\", \"virtio-tap\"]" },
     ),
-    axis("kernel", KERNELS, Unsaid::Required { example: "kernel = [\"6.1\"]" }),
+    axis(KERNEL_AXIS, KERNELS, Unsaid::Means("no guest is run: every configuration is the host")),
     axis("path", PATHS, Unsaid::Required { example: "path = [\"direct\"]" }),
 ];
 

@@ -7,6 +7,8 @@ pub(super) mod configuration;
 pub(super) mod file;
 mod row;
 
+use std::ops::RangeInclusive;
+
 pub use row::{KeyRow, KeyTable, Unsaid, ValueKind};
 
 /// All tables of the file, in the order of a reference page.
@@ -23,6 +25,16 @@ pub const TABLES: &[KeyTable] = &[
     file::PROFILE,
     file::ALERT,
 ];
+
+/// How many trials a cell can have.
+pub const fn trial_bounds() -> RangeInclusive<u64> {
+    file::TRIALS.bounds()
+}
+
+/// How many trials can be under way at once.
+pub const fn in_flight_bounds() -> RangeInclusive<u64> {
+    file::IN_FLIGHT.bounds()
+}
 
 #[cfg(test)]
 mod tests;

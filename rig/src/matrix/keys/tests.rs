@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::configuration::{self, CONFIGURATION};
 use super::file::{CONTROL, FILE, INCLUDE, RUN};
 use super::{KeyRow, KeyTable, TABLES, Unsaid, ValueKind};
+use crate::configuration::TargetSpec;
 use crate::matrix::{Matrix, Selection};
 
 /// A sound file whose tables of interest can be added.
@@ -180,6 +181,33 @@ fn words_of_a_configuration_are_those_of_the_record() {
     check(configuration::MODELS);
     check(configuration::BACKENDS);
     check(configuration::ACCELERATORS);
-    check(configuration::MACHINES);
     check(configuration::LOCALTIMES);
+}
+
+/// What `rig matrix check` takes is what a plan can boot: the bounds of the rows lie within those of the machines.
+#[test]
+fn no_configuration_that_is_valid_is_one_that_cannot_be_booted() {
+    let ends = |row: &KeyRow| match row.kind {
+        ValueKind::Count { least, most, .. } => vec![least.to_string(), most.to_string()],
+        ValueKind::Word(words) => words().iter().map(|word| format!("\"{word}\"")).collect(),
+        _ => Vec::new(),
+    };
+    let mut tried = 0;
+    for row in configuration::GUEST {
+        for value in ends(row) {
+            let others = "vcpus = 16\nnic = \"virtio-net\"\nbackend = \"tap\"\n";
+            let others: String = others
+                .lines()
+                .filter(|line| !line.starts_with(row.name))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let text = format!("{SOUND}[configuration.n]\nkind = \"qemu\"\n{others}{} = {value}\n", row.name);
+            let matrix =
+                Matrix::parse("m", &text, Path::new(".")).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+            let TargetSpec::Qemu(spec) = &matrix.configurations[0].target else { panic!("a guest") };
+            assert_eq!(crate::configuration::check(spec), Ok(()), "{text}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 12, "{tried} values");
 }

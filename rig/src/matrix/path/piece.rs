@@ -3,7 +3,7 @@
 //! Must not know any part. Units: none. Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`.
 
 use super::keys::{Omitted, PathKey, Section, WordRow, names};
-use crate::document::{Findings, Key, Node, Span, Table, hint};
+use crate::document::{Findings, Key, Node, Span, Table};
 use crate::middlebox::{MiddleboxError, MiddleboxSpec};
 
 /// A part of a path while it is read.
@@ -192,9 +192,9 @@ fn known_word(findings: &mut Findings, node: &Node, words: &'static [WordRow]) -
     if let Some(known) = words.iter().find(|known| known.word == word) {
         return Some(known);
     }
-    let help = hint(word, words.iter().map(|known| known.word), "there are");
+    let help = findings.hint(word, words.iter().map(|known| known.word), "there are");
     findings
         .report(node.span.clone(), format!("`do` cannot be `{word}`"), "not something that can be done here")
-        .help(help);
+        .maybe_help(help);
     None
 }

@@ -7,7 +7,7 @@ use rig_protocol::Delay;
 
 use super::keys::{self, PathKey};
 use super::words::{SEQUENCES, TOWARDS, words};
-use crate::document::{Findings, Key, Node, Span, Table, Value, did_you_mean, hint, listing};
+use crate::document::{Findings, Key, Node, Span, Table, Value, hint};
 use crate::matrix::configuration::choice;
 use crate::middlebox::{Direction, Pattern, Sequence, Towards};
 use crate::script::{Wrong, parse_delay, parse_share};
@@ -124,9 +124,10 @@ fn parse_bit_rate(text: &str) -> Result<u64, Wrong> {
     // tc(8) reads `mbps` as megabytes per second, most people as megabits: neither is guessed.
     let Some((_, of)) = RATE_UNITS.iter().find(|(name, _)| *name == unit) else {
         let units = RATE_UNITS.iter().map(|(name, _)| *name);
-        let meant = did_you_mean(unit, units.clone()).unwrap_or_default();
-        let help = format!("{meant} the units are bits per second: {}", listing(units));
-        return refuse(&format!("there is no unit `{unit}`"), help.trim_start().to_owned());
+        return refuse(
+            &format!("there is no unit `{unit}`"),
+            hint(unit, units, "the units are bits per second"),
+        );
     };
     let bits = (value * *of as f64).round() as u64;
     if BOUNDS.contains(&bits) {
