@@ -9,5 +9,7 @@ fn commands_print_what_they_are_documented_to_print() {
     trycmd::TestCases::new()
         .register_bin("rig", Path::new(env!("CARGO_BIN_EXE_rig")))
         .env("NO_COLOR", "1")
+        .env("COLUMNS", "")
+        .env("RIG_CALLED_AS", "rig")
         .case("tests/cli/*.toml");
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Diagnostic, Report};
 
+use super::diagnostic::worded;
 use super::streams::tell;
 use crate::campaign::{Blame, CampaignError};
 use crate::document::Problems;
@@ -76,19 +77,21 @@ impl Failure {
     }
 
     /// Prints it to standard error, where one is known before the command ends; nothing where there is nothing to say.
-    pub fn show(&self) {
-        for report in &self.reports {
-            tell(format_args!("{report:?}"));
+    pub fn show(self) {
+        let problems = self.reports.len();
+        for report in self.reports {
+            tell(format_args!("{:?}", worded(report)));
         }
-        if self.reports.len() > 1 {
-            tell(format_args!("{} problems", self.reports.len()));
+        if problems > 1 {
+            tell(format_args!("{problems} problems"));
         }
     }
 
     /// Prints it to standard error and gives the exit code.
     pub fn print(self) -> ExitCode {
+        let exit = self.exit;
         self.show();
-        self.exit.into()
+        exit.into()
     }
 }
 

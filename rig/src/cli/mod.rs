@@ -6,8 +6,10 @@
 //! Tests: `tests/cli_input.rs` (trycmd).
 
 mod bench;
+mod called;
 mod clean;
 mod completions;
+mod diagnostic;
 mod doctor;
 mod exit;
 mod explain;
@@ -22,10 +24,13 @@ mod screen;
 mod setup;
 mod signals;
 mod streams;
+mod width;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::error::{ContextKind, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
 
@@ -69,9 +74,26 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+/// What a command line says. Usage lines name the program as its reader calls it.
+fn read(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command().bin_name(called::name());
+    let matches = command.try_get_matches_from_mut(words).map_err(without_misleading_tip)?;
+    called::remember(&matches);
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// clap proposes to write an unknown option after `--`, where only words without a dash are ever right.
+fn without_misleading_tip(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument && error.to_string().contains(" as a value, use '-- ") {
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    diagnostic::draw_for_this_reader();
+    let arguments = match read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are not failures; everything else is wrong input (exit code 2, as clap itself has it).
@@ -86,7 +108,9 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),
         // Its exit code is the rehearsed command's.
-        Command::Rehearse(arguments) => return rehearse::run(arguments).unwrap_or_else(Failure::print),
+        Command::Rehearse(arguments) => {
+            return rehearse::run(arguments, Arguments::command()).unwrap_or_else(Failure::print);
+        }
         Command::Scenario(command) => scenario::run(command),
         Command::Image(command) => image::run(command),
         // The exit status of what ran in the guest is passed on.

@@ -19,6 +19,7 @@ use crate::analysis::model::ReportModel;
 pub use answer::{Line, Tone, answer};
 pub use csv::Column;
 pub use schema::FileSchema;
+pub use table::{Align, Page, Table};
 
 /// A format.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,11 @@ pub struct Format {
 
 /// The formats that there are, in the order in which they are listed to a user. A new one is a file here and its row.
 const ALL: &[Format] = &[
-    Format { name: "text", extension: "txt", render: |model| text::render(model, &further()) },
+    Format {
+        name: "text",
+        extension: "txt",
+        render: |model| text::render(model, Page::of_file(), &further()),
+    },
     Format { name: "answer", extension: "answer.txt", render: answer::render },
     Format { name: "json", extension: "json", render: json::render },
     Format { name: "csv", extension: "csv", render: csv::render },
@@ -62,6 +67,11 @@ impl Format {
     pub fn render(self, model: &ReportModel) -> String {
         (self.render)(model)
     }
+}
+
+/// The report for people, on a page of the reader's.
+pub fn text(model: &ReportModel, page: Page) -> String {
+    text::render(model, page, &further())
 }
 
 /// Names are unique.

@@ -8,10 +8,11 @@ use serde_json::{Value as Json, json};
 
 use crate::analysis::words::count as thousands;
 use crate::campaign::{Asked, abilities_for, known_accelerator, lack};
-use crate::cli::output::{columns, print};
-use crate::cli::{Exit, Failure};
+use crate::cli::output::print;
+use crate::cli::{Exit, Failure, called, width};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
+use crate::report::{Align, Page, Table};
 
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,7 +28,7 @@ pub(in crate::cli) struct Which {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Trials of every cell, instead of what the matrix file says
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     trials: Option<u64>,
 }
 
@@ -91,9 +92,9 @@ fn render(matrix: &Matrix, selected: Selected, host: &Host<'_>, format: Format) 
     let plan = if selected.settings.aa_pair { plan.with_again() } else { plan };
     match format {
         Format::Text => {
-            let mut text = render_text(matrix, &profile, &plan, host.auto);
-            selected.weak_controls.iter().for_each(|weak| text.push_str(&format!("{weak}\n")));
-            text
+            let mut page = render_text(matrix, &profile, &plan, host.auto);
+            selected.weak_controls.iter().for_each(|weak| page.wrap("", &weak.to_string(), 2));
+            page.into_text()
         }
         Format::Json => {
             let json = render_json(matrix, &profile, &plan, host.auto);
@@ -102,11 +103,20 @@ fn render(matrix: &Matrix, selected: Selected, host: &Host<'_>, format: Format) 
     }
 }
 
-fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
+fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> Page {
     let shown = shown_parameters(matrix, plan);
-    let header =
-        ["cell", "scenario", "configuration", "kernel", "path", "trials", "blocks", "status", "parameters"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut table = Table::new([
+        ("cell", Align::Left),
+        ("scenario", Align::Left),
+        ("configuration", Align::Left),
+        ("kernel", Align::Left),
+        ("path", Align::Left),
+        ("trials", Align::Right),
+        ("blocks", Align::Right),
+        ("status", Align::Left),
+        ("parameters", Align::Left),
+    ])
+    .without_first(&["blocks", "trials"]);
     for planned in &plan.cells {
         let cell = &planned.cell;
         let subject = &cell.subject;
@@ -121,7 +131,7 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
             .filter(|(name, _)| shown.contains(&(subject.scenario.as_str(), name.as_str())))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        rows.push(vec![
+        table.row([
             cell.id.to_string(),
             subject.scenario.clone(),
             subject.configuration.name.clone(),
@@ -133,9 +143,10 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
             parameters.join(" "),
         ]);
     }
-    let mut out = columns(&rows, &[5, 6]);
-    out.push_str(&reasons(plan));
-    out.push_str(&summary(matrix, profile, plan, auto));
+    let mut out = page();
+    table.write(&mut out, 2);
+    reasons(&mut out, plan);
+    summary(&mut out, matrix, profile, plan, auto);
     out
 }
 
@@ -164,37 +175,42 @@ fn shown_parameters<'p>(matrix: &Matrix, plan: &'p Plan) -> BTreeSet<(&'p str, &
 }
 
 /// Why cells are skipped: once per reason and configuration.
-fn reasons(plan: &Plan) -> String {
+fn reasons(out: &mut Page, plan: &Plan) {
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for (cell, lack) in plan.skipped() {
         *counts.entry((&cell.subject.configuration.name, lack.to_string())).or_default() += 1;
     }
-    let lines = counts.iter().map(|((configuration, reason), count)| {
-        let cells = if *count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
-        format!("  skipped: {configuration} ({cells}): {reason}\n")
-    });
-    let text: String = lines.collect();
-    if text.is_empty() { text } else { format!("\n{text}") }
+    if !counts.is_empty() {
+        out.push_str("\n");
+    }
+    for ((configuration, reason), count) in counts {
+        let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+        out.wrap("  ", &format!("skipped: {configuration} ({cells}): {reason}"), 4);
+    }
 }
 
-fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
+fn summary(out: &mut Page, matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) {
     let cost = plan.cost(auto);
     let controls = plan.cells.iter().filter(|planned| planned.cell.control.is_some()).count();
     let skipped = plan.skipped().count();
     let profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
-    let mut out = format!(
-        "\n{}{profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
-        matrix.name(),
-        plan.cells.len(),
-        if controls == 1 { "" } else { "s" },
-        thousands(cost.blocks),
-        thousands(cost.trials),
-        minutes(cost.time),
-    );
+    out.push_str("\n");
+    let all = plan.cells.len();
+    let plural = if controls == 1 { "" } else { "s" };
+    let cells = format!("{all} cells, of which {controls} control{plural}; {skipped} skipped");
+    out.wrap("", &format!("{}{profile}: {cells}", matrix.name()), 2);
+    let (blocks, trials, time) = (thousands(cost.blocks), thousands(cost.trials), minutes(cost.time));
+    let cost = format!("{blocks} blocks, {trials} trials, about {time} one after the other (an estimate)");
+    out.wrap("", &cost, 2);
     if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
-        out.push_str("no cell on bare metal: nothing to compare with; add configuration=bare-metal kernel=host to the filters\n");
+        let alone = "no cell on bare metal: nothing to compare with; add configuration=bare-metal kernel=host to the filters";
+        out.wrap("", alone, 2);
     }
-    out
+}
+
+/// As wide as the reader's.
+fn page() -> Page {
+    Page::new(width::for_table(), called::worded)
 }
 
 fn minutes(time: Duration) -> String {

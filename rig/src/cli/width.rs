@@ -1,0 +1,50 @@
+//! How many columns the reader has.
+//!
+//! `COLUMNS` says it, or else the terminal. Where neither does, as in a file, a line is as long as it needs to be.
+//! Must not know what is printed. Units: columns. Errors: none. Tests: below; `tests/cli_width.rs`.
+
+use console::Term;
+
+/// Text is not wider, however wide the terminal: longer lines are hard to read.
+pub(super) const MOST: usize = 110;
+
+/// Columns for text on standard output.
+pub(super) fn for_text() -> usize {
+    of(&Term::stdout()).map_or(MOST, |columns| columns.min(MOST))
+}
+
+/// Columns for a table on standard output.
+pub(super) fn for_table() -> usize {
+    of(&Term::stdout()).unwrap_or(usize::MAX)
+}
+
+/// Columns for messages on standard error.
+pub(super) fn for_messages() -> usize {
+    /// What is usual for logs, too.
+    const USUAL: usize = 80;
+    of(&Term::stderr()).map_or(USUAL, |columns| columns.min(MOST))
+}
+
+fn of(terminal: &Term) -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok();
+    said.as_deref()
+        .and_then(asked)
+        .or_else(|| terminal.size_checked().map(|(_, columns)| usize::from(columns)))
+}
+
+/// Fewer columns hold no table.
+fn asked(columns: &str) -> Option<usize> {
+    const FEWEST: usize = 20;
+    columns.trim().parse::<usize>().ok().filter(|columns| *columns > 0).map(|columns| columns.max(FEWEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_says_a_width() {
+        assert_eq!(["80", " 140 ", "3"].map(asked), [Some(80), Some(140), Some(20)]);
+        assert_eq!(["", "0", "wide", "-5"].map(asked), [None; 4]);
+    }
+}
