@@ -1,6 +1,6 @@
 //! `rig doctor`: what this machine can and cannot do, as a table or as JSON.
 //!
-//! Must not find anything out. Units: none. Errors: [`Failure`]. Tests: `tests/trouble/host.rs`, `tests/cli_width.rs`.
+//! Must not find anything out. Units: none. Errors: [`Failure`]. Tests: `tests/trouble/host.rs`.
 
 use serde::Serialize;
 

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::output::print;
 use super::streams::{self, say};
-use super::{Exit, Failure};
+use super::{Exit, Failure, called, width};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
+use crate::report::Page;
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -118,6 +120,7 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
             say(&serde_json::to_string_pretty(&rows).expect("plain data serialises"));
         }
         Format::Text => {
+            let mut page = Page::new(width::for_table(), called::worded);
             for row in rows {
                 let Row { name, status, package, bytes, digest, .. } = row;
                 let details = match (package, bytes, digest) {
@@ -126,8 +129,9 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
                     }
                     _ => String::new(),
                 };
-                say(format!("{name:<8} {status:<10} {details}").trim_end());
+                page.wrap(&format!("{name:<8} "), format!("{status:<10} {details}").trim_end(), 20);
             }
+            print(&page.into_text())?;
         }
     }
     Ok(Exit::Done)

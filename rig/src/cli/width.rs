@@ -1,7 +1,7 @@
 //! How many columns the reader has.
 //!
 //! `COLUMNS` says it, or else the terminal. Where neither does, as in a file, a line is as long as it needs to be.
-//! Must not know what is printed. Units: columns. Errors: none. Tests: below; `tests/cli_width.rs`.
+//! Must not know what is printed. Units: columns. Errors: none. Tests: below; `tests/cli_input.rs`.
 
 use console::Term;
 

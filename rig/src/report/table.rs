@@ -161,6 +161,9 @@ impl Table {
                 Row::Note(text) => out.wrap(&" ".repeat(indent + 2), text, indent + 2),
                 Row::Cells(cells) => {
                     for (at, columns) in lines.iter().enumerate() {
+                        if at > 0 && columns.iter().all(|&column| cells[column].is_empty()) {
+                            continue;
+                        }
                         let indent = indent + if at == 0 { 0 } else { 4 };
                         self.write_line(out, cells, columns, &widths, indent);
                     }
