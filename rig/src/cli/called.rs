@@ -116,9 +116,7 @@ fn takes_results(arguments: &str) -> bool {
     let names = |command: &&str| {
         arguments.strip_prefix(*command).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
-    WITH_RESULTS.iter().any(|command| names(command))
-        && !arguments.contains("--results")
-        && !arguments.contains('/')
+    WITH_RESULTS.iter().any(names) && !arguments.contains("--results") && !arguments.contains('/')
 }
 
 /// A word as a shell reads it.

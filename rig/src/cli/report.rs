@@ -10,7 +10,7 @@ use crate::analysis::model::ReportModel;
 use crate::analysis::{self, Conclusion};
 use crate::campaign::{read_report, write_reports};
 use crate::record;
-use crate::report::{FileSchema, Format, Page, answer, text};
+use crate::report::{FileSchema, Format, answer, text};
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
                 one if *one == Format::ANSWER => {
                     screen::coloured(&answer(&model, &dir.display().to_string(), called::worded))
                 }
-                one if *one == Format::TEXT => text(&model, Page::new(width::for_text(), called::worded)),
+                one if *one == Format::TEXT => text(&model, width::report_page()),
                 one => one.render(&model),
             })?;
         }

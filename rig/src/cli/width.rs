@@ -5,12 +5,18 @@
 
 use console::Term;
 
-/// Text is not wider, however wide the terminal: longer lines are hard to read.
-pub(super) const MOST: usize = 110;
+use super::called::worded;
+use crate::report::Page;
 
-/// Columns for text on standard output.
-pub(super) fn for_text() -> usize {
-    of(&Term::stdout()).map_or(MOST, |columns| columns.min(MOST))
+/// Text is not wider, however wide the terminal: longer lines are hard to read.
+const MOST: usize = 110;
+
+/// For a report on standard output; without a terminal as it is in its file.
+pub(super) fn report_page() -> Page {
+    match of(&Term::stdout()) {
+        Some(columns) => Page::new(columns.min(MOST), worded),
+        None => Page::of_file(worded),
+    }
 }
 
 /// Columns for a table on standard output.

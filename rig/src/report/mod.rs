@@ -36,7 +36,7 @@ const ALL: &[Format] = &[
     Format {
         name: "text",
         extension: "txt",
-        render: |model| text::render(model, Page::of_file(), &further()),
+        render: |model| text::render(model, Page::of_file(str::to_owned), &further()),
     },
     Format { name: "answer", extension: "answer.txt", render: answer::render },
     Format { name: "json", extension: "json", render: json::render },

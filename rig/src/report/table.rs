@@ -18,6 +18,8 @@ const GAP: usize = 2;
 pub struct Page {
     text: String,
     width: usize,
+    /// Columns of a table; a file has room for all of them.
+    table_width: usize,
     /// How commands between backticks are told to this reader.
     hints: fn(&str) -> String,
 }
@@ -25,12 +27,12 @@ pub struct Page {
 impl Page {
     /// Nothing yet, for lines of so many columns; `hints` words the commands that a text names.
     pub fn new(width: usize, hints: fn(&str) -> String) -> Self {
-        Self { text: String::new(), width, hints }
+        Self { text: String::new(), width, table_width: width, hints }
     }
 
-    /// As it is kept in a file.
-    pub(super) fn of_file() -> Self {
-        Self::new(WIDTH, str::to_owned)
+    /// As it is kept in a file: no table is too wide.
+    pub fn of_file(hints: fn(&str) -> String) -> Self {
+        Self { table_width: usize::MAX, ..Self::new(WIDTH, hints) }
     }
 
     /// Adds it as it is.
@@ -154,8 +156,8 @@ impl Table {
     /// Every line begins with `indent` spaces.
     pub fn write(&self, out: &mut Page, indent: usize) {
         let widths = self.widths();
-        let (shown, gone) = self.fitting(&widths, out.width.saturating_sub(indent));
-        let lines = self.lines(&shown, &widths, out.width, indent);
+        let (shown, gone) = self.fitting(&widths, out.table_width.saturating_sub(indent));
+        let lines = self.lines(&shown, &widths, out.table_width, indent);
         for row in &self.rows {
             match row {
                 Row::Note(text) => out.wrap(&" ".repeat(indent + 2), text, indent + 2),
@@ -268,7 +270,7 @@ mod tests {
         let mut table = Table::new([("a", Align::Left), ("n", Align::Right), ("why", Align::Left)]);
         table.row(["long name".into(), "7".into(), "word ".repeat(30)]);
         table.note("a note");
-        let mut out = Page::of_file();
+        let mut out = Page::of_file(str::to_owned);
         table.write(&mut out, 2);
         let text = out.into_text();
         let lines: Vec<&str> = text.lines().collect();
@@ -281,10 +283,10 @@ mod tests {
 
     #[test]
     fn a_word_longer_than_the_line_stands_alone() {
-        let mut out = Page::of_file();
+        let mut out = Page::of_file(str::to_owned);
         out.wrap("* ", &format!("see {}", "x".repeat(200)), 2);
         assert_eq!(out.into_text().lines().count(), 2);
-        let mut out = Page::of_file();
+        let mut out = Page::of_file(str::to_owned);
         out.wrap("", &format!("{} 5 %", "x".repeat(WIDTH - 2)), 2);
         assert!(out.into_text().ends_with("\n  5 %\n"));
     }

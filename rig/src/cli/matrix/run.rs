@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::image::Step;
 use crate::matrix::WeakControl;
 use crate::record::format::CaptureWhen;
-use crate::report::{Page, answer, text};
+use crate::report::{answer, text};
 use crate::runner::{Stopper, Why};
 
 /// Arguments of `rig matrix run`.
@@ -110,7 +110,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         // The report has many screens; it is in its file, and the last one names that.
         print(&last_screen)?;
     } else {
-        let report = text(&model, Page::new(width::for_text(), called::worded));
+        let report = text(&model, width::report_page());
         print(&format!("{report}\nrecorded in {folder}\n\n{last_screen}"))?;
     }
     Ok(conclude(&model, why, skips))
