@@ -17,6 +17,8 @@ mod flags;
 mod host;
 #[path = "trouble/paths.rs"]
 mod paths;
+#[path = "trouble/setup.rs"]
+mod setup;
 #[path = "trouble/small.rs"]
 mod small;
 #[path = "trouble/traced.rs"]

@@ -11,7 +11,7 @@ use crate::configuration::{Accelerator, Engine, Localtime, Resolved};
 use crate::image::{Cache, GuestKeys, Loaded, Overlay, Recipes, any_built};
 use crate::machine::qemu::ProbeError;
 use crate::machine::qemu::probe::{self, Lateness, PROBE_DEADLINE, ProbeKit};
-use crate::process::QEMU;
+use crate::process::{self, QEMU};
 
 /// For one guest of a probe in a rehearsal, which is tried again; it takes half a minute on a machine that does nothing else.
 const REHEARSED_PROBE_DEADLINE: Duration = Duration::from_secs(120);
@@ -38,7 +38,7 @@ pub fn known_accelerator() -> Option<Resolved> {
 
 fn probe_kit(image: &Loaded, cache: &Cache, overlay: Vec<u8>) -> ProbeKit {
     ProbeKit {
-        qemu: PathBuf::from(QEMU),
+        qemu: process::program_file(QEMU),
         kernel: image.kernel.clone(),
         initramfs: image.initramfs.clone(),
         overlay,

@@ -4,7 +4,7 @@
 //! Tests: through whole runs, `tests/netns.rs` and `tests/guest.rs`.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::configuration::Resolved;
@@ -48,7 +48,7 @@ pub(super) fn laboratory(
         images,
         accelerator,
         mechanisms,
-        qemu: PathBuf::from(QEMU),
+        qemu: process::program_file(QEMU),
         keys,
         agent,
         private,

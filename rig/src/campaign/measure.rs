@@ -3,8 +3,6 @@
 //! Holds what a guest for them is made of. Must not print. Units: with each figure.
 //! Errors: [`CampaignError`]; what cannot be measured here is skipped with its reason. Tests: `tests/trouble/bench.rs`.
 
-use std::path::PathBuf;
-
 use crate::bench::{self, Benchmark, BootKit, Findings, Pace};
 use crate::image::{Cache, GuestKeys, Image, Recipes, any_built};
 use crate::machine::qemu;
@@ -54,5 +52,5 @@ fn kit(image: Result<Image, String>) -> Result<Result<BootKit, String>, Campaign
     };
     let (keys, loaded) = (GuestKeys::generate(), image.load()?);
     let accelerator = process::start_runtime()?.block_on(accelerator(Some(&loaded), &keys))?;
-    Ok(Ok(BootKit { qemu: PathBuf::from(QEMU), loaded, accelerator }))
+    Ok(Ok(BootKit { qemu: process::program_file(QEMU), loaded, accelerator }))
 }

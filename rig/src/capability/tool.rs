@@ -29,15 +29,9 @@ pub enum Purpose {
     Tests,
 }
 
-/// All of them. What is not listed here is not run.
+/// All of them; delay and loss need no program, and images are made with apt, which installs these.
 pub const TOOLS: [Tool; 7] = [
     Tool { program: QEMU, package: "qemu-system-x86", reason: "runs the guests", purpose: Purpose::Runs },
-    Tool {
-        program: "tc",
-        package: "iproute2",
-        reason: "delays and drops packets on a path (netem)",
-        purpose: Purpose::Runs,
-    },
     Tool {
         program: "nft",
         package: "nftables",
@@ -57,9 +51,15 @@ pub const TOOLS: [Tool; 7] = [
         purpose: Purpose::SomePaths,
     },
     Tool {
+        program: "ip",
+        package: "iproute2",
+        reason: "makes the networks that some tests look at from outside",
+        purpose: Purpose::Tests,
+    },
+    Tool {
         program: "strace",
         package: "strace",
-        reason: "the independent witness of what select() returned (tests, `rig replay`)",
+        reason: "the independent witness of what select() returned (tests)",
         purpose: Purpose::Tests,
     },
     Tool {

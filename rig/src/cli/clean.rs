@@ -6,7 +6,7 @@
 
 use std::io::{self, IsTerminal};
 
-use super::output::{columns, size};
+use super::output::size;
 use super::streams::{say, tell};
 use super::{Exit, Failure};
 use crate::image::{Cache, Doomed, What};
@@ -101,7 +101,7 @@ fn is_agreed(bytes: u64) -> bool {
 }
 
 fn table(cache: &Cache, doomed: &[Doomed]) -> String {
-    let rows: Vec<Vec<String>> = doomed
+    doomed
         .iter()
         .map(|Doomed { what, path, bytes }| {
             let place = path.strip_prefix(cache.root()).unwrap_or(path).display().to_string();
@@ -112,10 +112,9 @@ fn table(cache: &Cache, doomed: &[Doomed]) -> String {
                 What::Leftover => "left by a rig that was killed".to_owned(),
                 What::Probe => "what was found out about this host".to_owned(),
             };
-            vec![size(*bytes), place, words]
+            format!("  {:>9}  {words} ({place})\n", size(*bytes))
         })
-        .collect();
-    columns(&rows, &[0])
+        .collect()
 }
 
 #[cfg(test)]
@@ -151,8 +150,8 @@ mod tests {
     fn each_thing_is_shown_with_its_size_and_place() {
         let shown = table(&Cache::at("/c/rig"), &[doomed(image()), doomed(What::TornImage)]);
         insta::assert_snapshot!(shown, @r"
-          2.0 MiB  images/4a233bd5cb0cf3f9  image 6.1: linux-image-6.1.0-50-cloud-amd64 6.1.176-1
-          2.0 MiB  images/4a233bd5cb0cf3f9  an image that is not whole
+            2.0 MiB  image 6.1: linux-image-6.1.0-50-cloud-amd64 6.1.176-1 (images/4a233bd5cb0cf3f9)
+            2.0 MiB  an image that is not whole (images/4a233bd5cb0cf3f9)
         ");
     }
 }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use miette::{Diagnostic, Report};
 
+use super::called;
+use super::diagnostic::worded;
 use super::failed_json::{self, Said};
 use super::streams::tell;
 use crate::analysis::words::count;
@@ -96,11 +98,12 @@ impl Failure {
     }
 
     /// Prints it to standard error, where one is known before the command ends; nothing where there is nothing to say.
-    pub fn show(&self) {
-        for report in self.reports.iter().take(MOST_SHOWN) {
-            tell(format_args!("{report:?}"));
+    pub fn show(self) {
+        let problems = self.reports.len();
+        for report in self.reports.into_iter().take(MOST_SHOWN) {
+            tell(format_args!("{:?}", worded(report)));
         }
-        match self.reports.len() {
+        match problems {
             0 | 1 => {}
             all @ 2..=MOST_SHOWN => tell(format_args!("{all} problems")),
             all => tell(format_args!("{} problems; the first {MOST_SHOWN} are shown", count(all as u64))),
@@ -109,16 +112,17 @@ impl Failure {
 
     /// Prints it to standard error, and to standard output as JSON where that was asked for; gives the exit code.
     pub fn print(self) -> ExitCode {
+        let exit = self.exit;
         if failed_json::is_asked(std::env::args_os()) {
             let said = |report: &Report| Said {
-                error: report.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "),
-                help: report.help().map(|help| help.to_string()).unwrap_or_default(),
+                error: called::worded(&report.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")),
+                help: report.help().map(|help| called::worded(&help.to_string())).unwrap_or_default(),
             };
             let problems: Vec<Said> = self.reports.iter().map(said).collect();
-            failed_json::print(self.exit as u8, &problems);
+            failed_json::print(exit as u8, &problems);
         }
         self.show();
-        self.exit.into()
+        exit.into()
     }
 }
 

@@ -6,7 +6,7 @@ use rig_protocol::Errno;
 
 use super::image::Format;
 use super::output::print;
-use super::{Exit, Failure};
+use super::{Exit, Failure, called};
 use crate::analysis::{Sightings, sightings};
 use crate::explain::{Answer, find};
 use crate::record::{self, Reader};
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// A name, a number, the text that a program printed, or a log line with one of them
     #[arg(value_name = "ERRNO", required = true, num_args = 1.., allow_negative_numbers = true)]
     errno: Vec<String>,
-    /// `latest`, a run's id, the beginning of one, or a path to a run's folder
+    /// `latest`, a run's id, a unique part of one, or a path to a run's folder
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// Where the runs are
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let answer = Answer::new(errno, measured);
     print(&match arguments.format {
-        Format::Text => answer.text(),
+        Format::Text => called::worded(&answer.text()),
         Format::Json => answer.json(),
     })
 }

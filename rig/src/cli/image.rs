@@ -6,10 +6,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::clean::{Consent, carry_out};
-use super::output::size;
+use super::output::{print, size};
 use super::streams::{self, say};
-use super::{Exit, Failure};
+use super::{Exit, Failure, called, width};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
+use crate::report::Page;
 
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
@@ -139,6 +140,7 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
             say(&serde_json::to_string_pretty(&rows).expect("plain data serialises"));
         }
         Format::Text => {
+            let mut page = Page::new(width::for_table(), called::worded);
             for row in rows {
                 let Row { name, status, package, bytes, digest, lacks, .. } = row;
                 let details = match (package, bytes, digest) {
@@ -147,8 +149,9 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
                     }
                     _ => String::new(),
                 };
-                say(format!("{name:<8} {status:<10} {details}").trim_end());
+                page.wrap(&format!("{name:<8} "), format!("{status:<10} {details}").trim_end(), 20);
             }
+            print(&page.into_text())?;
         }
     }
     Ok(Exit::Done)

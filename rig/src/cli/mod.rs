@@ -7,8 +7,10 @@
 
 mod bench;
 mod bug;
+mod called;
 mod clean;
 mod completions;
+mod diagnostic;
 mod doctor;
 mod exit;
 mod exit_codes;
@@ -27,9 +29,12 @@ mod setup;
 mod signals;
 mod skips;
 mod streams;
+mod width;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
@@ -74,6 +79,22 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+/// What a command line says. Usage lines name the program as its reader calls it.
+fn read(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = exit_codes::explained(Arguments::command()).bin_name(called::name());
+    let matches = command.try_get_matches_from_mut(words).map_err(without_misleading_tip)?;
+    called::remember(&matches);
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// clap proposes to write an unknown option after `--`, where only words without a dash are ever right.
+fn without_misleading_tip(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument && error.to_string().contains(" as a value, use '-- ") {
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
 /// Help and version are not failures; everything else is wrong input (exit code 2, as clap itself has it).
 fn refuse(error: &clap::Error) -> ExitCode {
     let code = if error.use_stderr() { Exit::Input } else { Exit::Done };
@@ -97,10 +118,8 @@ pub fn main() -> ExitCode {
 }
 
 fn command() -> ExitCode {
-    let mut program = exit_codes::explained(Arguments::command());
-    let matches = program.try_get_matches_from_mut(std::env::args_os());
-    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
-    let arguments = match arguments.map_err(|error| error.format(&mut program)) {
+    diagnostic::draw_for_this_reader();
+    let arguments = match read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
@@ -109,7 +128,9 @@ fn command() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),
         // Its exit code is the rehearsed command's.
-        Command::Rehearse(arguments) => return rehearse::run(arguments).unwrap_or_else(Failure::print),
+        Command::Rehearse(arguments) => {
+            return rehearse::run(arguments, Arguments::command()).unwrap_or_else(Failure::print);
+        }
         Command::Scenario(command) => scenario::run(command),
         Command::Image(command) => image::run(command),
         // The exit status of what ran in the guest is passed on.

@@ -44,7 +44,8 @@ pub(super) struct Arguments {
     command: Vec<String>,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+/// `rig` is rig's own command line: the command is read before the emulated host is booted for it.
+pub(super) fn run(arguments: Arguments, rig: clap::Command) -> Result<ExitCode, Failure> {
     if arguments.as_init {
         let error = rehearse::serve_as_init();
         return Err(Failure::say(Exit::Input, error, "use `rig rehearse -- COMMAND`"));
@@ -52,6 +53,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if rehearse::is_inside() {
         let help = "leave out `rehearse`: this already is the emulated KVM host";
         return Err(Failure::say(Exit::Input, "a rehearsal inside a rehearsal", help));
+    }
+    if !arguments.exec
+        && let Some(answered) = answered_here(&arguments.command, rig)?
+    {
+        return Ok(answered.into());
     }
     let base = std::env::current_dir().map_err(|error| cannot("find the working directory", &error))?;
     let plan = compose(&arguments, &base)?;
@@ -65,6 +71,24 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match outcome? {
         Outcome::Ended(ending) => Ok(ending.code().into()),
         Outcome::Abandoned => Ok(Exit::Interrupted.into()),
+    }
+}
+
+/// The end of a command that needs no emulated host: wrong input, and what clap itself answers (`--help`).
+fn answered_here(command: &[String], rig: clap::Command) -> Result<Option<Exit>, Failure> {
+    let words = std::iter::once("rig").chain(command.iter().map(String::as_str));
+    match rig.try_get_matches_from(words) {
+        Ok(found) if found.subcommand_name() == Some("rehearse") => {
+            let help = "leave out the second `rehearse`";
+            Err(Failure::say(Exit::Input, "a rehearsal inside a rehearsal", help))
+        }
+        Ok(_) => Ok(None),
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Input } else { Exit::Done };
+            // Nothing can be done for a user whose terminal is gone.
+            let _ = error.print();
+            Ok(Some(exit))
+        }
     }
 }
 

@@ -6,17 +6,17 @@ use clap::builder::PossibleValuesParser;
 
 use super::output::print;
 use super::skips::DeniedSkips;
-use super::{Exit, Failure, screen};
+use super::{Exit, Failure, called, screen, width};
 use crate::analysis::model::{ReportModel, Stopped};
 use crate::analysis::{self, Conclusion};
 use crate::campaign::{read_report, write_reports};
 use crate::record;
-use crate::report::{FileSchema, Format, answer};
+use crate::report::{FileSchema, Format, answer, text};
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// `latest`, a run's id, the beginning of one, or a path to a run's folder
+    /// `latest`, a run's id, a unique part of one, or a path to a run's folder
     #[arg(default_value = "latest")]
     run: String,
     /// Which formats; several go to files
@@ -81,10 +81,14 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     match (&arguments.output, formats.as_slice()) {
         (None, [one]) => {
-            // The last screen names the files, so it must know where they are.
-            let is_screen = one.name == Format::ANSWER.name;
-            let screen = || screen::coloured(&answer(&model, &dir.display().to_string()));
-            print(&if is_screen { screen() } else { one.render(&model) })?;
+            print(&match one {
+                // The last screen names the files, so it must know where they are.
+                one if *one == Format::ANSWER => {
+                    screen::coloured(&answer(&model, &dir.display().to_string(), called::worded))
+                }
+                one if *one == Format::TEXT => text(&model, width::report_page()),
+                one => one.render(&model),
+            })?;
         }
         (output, formats) => {
             let output = output.as_deref().unwrap_or(&dir);

@@ -1,7 +1,12 @@
-//! `rig setup`
+//! `rig setup`: installs what this host lacks, where that takes nothing away from it.
+//!
+//! Must not know how apt is asked (`setup/apt.rs`). Units: none.
+//! Errors: [`Failure`], which blames the host. Tests: below; `tests/trouble/setup.rs` (root).
 
-use std::process::Command;
+mod apt;
+mod simulation;
 
+use self::apt::Foreseen;
 use super::image::tell;
 use super::streams::say;
 use super::{Exit, Failure};
@@ -15,50 +20,60 @@ pub(super) struct Arguments {
     /// Install what is missing and fetch the guest images, without asking
     #[arg(long)]
     yes: bool,
+    /// Also what only the tests of rig need: strace, tshark
+    #[arg(long)]
+    tests: bool,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let missing = tool::missing();
-    for tool in &missing {
-        let Tool { program, package, reason, purpose } = tool;
-        let without = match purpose {
-            Purpose::Runs => "",
-            Purpose::SomePaths => "; only paths that name it need it",
-            Purpose::Tests => "; runs do without it",
-        };
-        say(&format!("missing: {program} (package {package}): {reason}{without}"));
-    }
-    if !missing.is_empty() {
+    let (wanted, later): (Vec<Tool>, Vec<Tool>) =
+        tool::missing().into_iter().partition(|tool| arguments.tests || tool.purpose != Purpose::Tests);
+    let mut exit = Exit::Done;
+    if wanted.is_empty() {
+        say("every program that runs need is here");
+    } else {
+        wanted.iter().for_each(tell_missing);
         let apt = process::find_program("apt-get").is_some();
-        match plan(&missing, arguments.yes, apt, nix::unistd::geteuid().is_root()) {
-            Plan::Print(commands) => {
-                say("install it with");
-                commands.iter().for_each(|command| say(&format!("    {command}")));
-                say("or let `rig setup --yes` do it");
-                let usable = missing.iter().all(|tool| tool.purpose != Purpose::Runs);
-                return Ok(if usable { Exit::Done } else { Exit::Testbed });
+        match plan(&wanted, arguments.yes, apt, nix::unistd::geteuid().is_root()) {
+            Plan::Print { packages, sudo } => {
+                print_plan(&packages, sudo, arguments.tests)?;
+                if wanted.iter().any(|tool| tool.purpose == Purpose::Runs) {
+                    exit = Exit::Testbed;
+                }
             }
             Plan::Refuse { what, help } => return Err(Failure::say(Exit::Testbed, what, help)),
-            Plan::Install(packages) => install(&packages)?,
+            Plan::Install(packages) => install(&packages, &wanted)?,
         }
-    } else {
-        say("every program that rig runs is here");
+    }
+    if !later.is_empty() {
+        let names: Vec<&str> = later.iter().map(|tool| tool.program).collect();
+        say(&format!("the tests also want {}: `rig setup --tests`", names.join(", ")));
     }
     if arguments.yes {
         fetch_images()?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// What `rig setup --yes` does, for commands that offer it (`rig matrix run --setup`).
 pub(super) fn run_unasked() -> Result<Exit, Failure> {
-    run(Arguments { yes: true })
+    run(Arguments { yes: true, tests: false })
+}
+
+fn tell_missing(tool: &Tool) {
+    let Tool { program, package, reason, purpose } = tool;
+    let without = match purpose {
+        Purpose::Runs => "",
+        Purpose::SomePaths => "; only paths that name it need it",
+        Purpose::Tests => "; runs do without it",
+    };
+    say(&format!("missing: {program} (package {package}): {reason}{without}"));
 }
 
 /// What to do about missing programs.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
-    Print(Vec<String>),
+    Print { packages: Vec<&'static str>, sudo: &'static str },
     Refuse { what: String, help: String },
     Install(Vec<&'static str>),
 }
@@ -78,10 +93,9 @@ fn plan(missing: &[Tool], yes: bool, has_apt: bool, is_root: bool) -> Plan {
             ),
         };
     }
-    let install = format!("apt-get install --no-install-recommends {}", packages.join(" "));
     match (yes, is_root) {
-        (false, true) => Plan::Print(vec!["apt-get update".to_owned(), install]),
-        (false, false) => Plan::Print(vec!["sudo apt-get update".to_owned(), format!("sudo {install}")]),
+        (false, true) => Plan::Print { packages, sudo: "" },
+        (false, false) => Plan::Print { packages, sudo: "sudo " },
         (true, false) => Plan::Refuse {
             what: "only root can install packages".to_owned(),
             help: "run `sudo rig setup --yes`".to_owned(),
@@ -90,22 +104,60 @@ fn plan(missing: &[Tool], yes: bool, has_apt: bool, is_root: bool) -> Plan {
     }
 }
 
-/// Installs with the lists that are there; asks the mirror for new ones only when that does not work.
-fn install(packages: &[&'static str]) -> Result<(), Failure> {
-    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(packages);
-    if !apt_get(&arguments)? {
-        say("trying again with fresh package lists");
-        apt_get(&["update"])?;
-        if !apt_get(&arguments)? {
-            return Err(Failure::say(
-                Exit::Testbed,
-                format!("apt-get could not install {}", packages.join(", ")),
-                "what it said is above: is the package mirror reachable, and is there space on the disk?",
+/// Says what an installation would do, and the commands for it. One that would do harm is refused here too.
+fn print_plan(packages: &[&str], sudo: &str, tests: bool) -> Result<(), Failure> {
+    match apt::foresee(None, packages)? {
+        Foreseen::Harmless(simulation) => apt::show(&simulation, packages)?,
+        Foreseen::Harm(harmed) => return Err(apt::refuse_harm(&harmed, packages)?),
+        Foreseen::Impossible(said) if apt::contradicts(&said) => {
+            return Err(apt::refuse_impossible(&said, packages)?);
+        }
+        // Old lists may be the reason, and the first command brings new ones.
+        Foreseen::Impossible(said) => {
+            say(&format!(
+                "with the package lists that are here, apt-get cannot install them: {}",
+                apt::why(&said)
             ));
         }
     }
-    let still: Vec<&str> = tool::missing().iter().map(|tool| tool.program).collect();
+    say("install it with");
+    for command in commands(packages, sudo) {
+        say(&format!("    {command}"));
+    }
+    say(&format!("or let `rig setup{} --yes` do it", if tests { " --tests" } else { "" }));
+    Ok(())
+}
+
+fn commands(packages: &[&str], sudo: &str) -> [String; 2] {
+    let packages = packages.join(" ");
+    [
+        format!("{sudo}apt-get update"),
+        format!("{sudo}apt-get install --no-remove --no-install-recommends {packages}"),
+    ]
+}
+
+/// Installs with the lists that are there; asks the mirror for new ones only when that does not work. What would do harm is not begun.
+fn install(packages: &[&'static str], wanted: &[Tool]) -> Result<(), Failure> {
+    let mut installed = begin(packages)?;
+    if !installed {
+        apt::update()?;
+        installed = begin(packages)?;
+    }
+    if !installed {
+        return Err(match apt::foresee(None, packages)? {
+            Foreseen::Impossible(said) => apt::refuse_impossible(&said, packages)?,
+            Foreseen::Harmless(_) | Foreseen::Harm(_) => Failure::say(
+                Exit::Testbed,
+                format!("apt-get could not install {}", packages.join(", ")),
+                "what it said is above: is the package mirror reachable, and is there space on the disk?",
+            ),
+        });
+    }
+    let still: Vec<&str> = wanted
+        .iter()
+        .map(|tool| tool.program)
+        .filter(|program| process::find_program(program).is_none())
+        .collect();
     if still.is_empty() {
         return Ok(());
     }
@@ -113,14 +165,16 @@ fn install(packages: &[&'static str]) -> Result<(), Failure> {
     Err(Failure::say(Exit::Testbed, what, "look at `dpkg -L` of the package, and at PATH"))
 }
 
-/// Whether it succeeded. It speaks to the user itself.
-fn apt_get(arguments: &[&str]) -> Result<bool, Failure> {
-    say(&format!("running apt-get {}", arguments.join(" ")));
-    let status = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status();
-    let status = status.map_err(|error| {
-        Failure::say(Exit::Testbed, format!("apt-get does not start: {error}"), "is /usr/bin in PATH?")
-    })?;
-    Ok(status.success())
+/// Whether it succeeded.
+fn begin(packages: &[&str]) -> Result<bool, Failure> {
+    match apt::foresee(None, packages)? {
+        Foreseen::Harm(harmed) => Err(apt::refuse_harm(&harmed, packages)?),
+        Foreseen::Impossible(_) => Ok(false),
+        Foreseen::Harmless(simulation) => {
+            apt::show(&simulation, packages)?;
+            apt::install(packages)
+        }
+    }
 }
 
 /// So that later runs need no network. A mirror out of reach is no failure yet: the run that needs an image says so.
@@ -148,27 +202,29 @@ mod tests {
     use super::*;
 
     const MISSING: [Tool; 2] = [
-        Tool { program: "tc", package: "iproute2", reason: "x", purpose: Purpose::Runs },
-        Tool { program: "ip", package: "iproute2", reason: "y", purpose: Purpose::Runs },
+        Tool { program: "nft", package: "nftables", reason: "x", purpose: Purpose::Runs },
+        Tool { program: "nftop", package: "nftables", reason: "y", purpose: Purpose::Runs },
     ];
 
     #[test]
     fn without_yes_the_commands_are_printed() {
-        let install = "apt-get install --no-install-recommends iproute2".to_owned();
+        let packages = vec!["nftables"];
+        assert_eq!(plan(&MISSING, false, true, true), Plan::Print { packages: packages.clone(), sudo: "" });
         assert_eq!(
-            plan(&MISSING, false, true, true),
-            Plan::Print(vec!["apt-get update".to_owned(), install.clone()])
+            plan(&MISSING, false, true, false),
+            Plan::Print { packages: packages.clone(), sudo: "sudo " }
         );
-        let Plan::Print(commands) = plan(&MISSING, false, true, false) else { panic!("not printed") };
-        assert_eq!(commands[1], format!("sudo {install}"));
+        let [update, install] = commands(&packages, "sudo ");
+        assert_eq!(update, "sudo apt-get update");
+        assert_eq!(install, "sudo apt-get install --no-remove --no-install-recommends nftables");
     }
 
     #[test]
     fn with_yes_only_root_installs_and_only_with_apt() {
-        assert_eq!(plan(&MISSING, true, true, true), Plan::Install(vec!["iproute2"]));
+        assert_eq!(plan(&MISSING, true, true, true), Plan::Install(vec!["nftables"]));
         let Plan::Refuse { help, .. } = plan(&MISSING, true, true, false) else { panic!("not refused") };
         assert_eq!(help, "run `sudo rig setup --yes`");
         let Plan::Refuse { help, .. } = plan(&MISSING, true, false, true) else { panic!("not refused") };
-        assert!(help.contains("tc, ip") && help.contains("in iproute2"), "{help}");
+        assert!(help.contains("nft, nftop") && help.contains("in nftables"), "{help}");
     }
 }

@@ -26,7 +26,7 @@ pub use error::EnclosureError;
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};
 pub use lock::lock;
 pub use panics::{keep_panics, panicked, untold_panics};
-pub use program::{NoAnswer, QEMU, find_in_path, find_program, first_line};
+pub use program::{NoAnswer, QEMU, complete_path, find_program, first_line, program_file};
 pub use runtime::{RuntimeError, start_runtime};
 pub use sealed::Sealed;
 pub use tail::Tail;

@@ -3,7 +3,8 @@
 //! Must not know what a program is used for. Units: none.
 //! Errors: [`NoAnswer`], which blames the host. Tests: below.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,23 +12,37 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use thiserror::Error;
 
-/// The program that guests run in, looked for in PATH where it is started.
+/// The program that guests run in.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-/// Where root's programs are when PATH does not say so (as under `su` or cron).
-const SYSTEM_FOLDERS: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
+/// Where Debian and administrators put programs, in the order of root's PATH. The PATH of `su`, cron or a service does not name them all.
+const SYSTEM_FOLDERS: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Where `program` is: in PATH, or in a folder of the system that PATH may not name.
+/// The file that is started where `program` is asked for by its name: the first of that name that can be executed, in the folders of PATH
+/// and then in those of the system. Links are not followed. Who looks for a program and who starts it both ask here.
 pub fn find_program(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    find_among(program, std::env::split_paths(&path).chain(SYSTEM_FOLDERS.iter().map(PathBuf::from)))
+    find_among(program, folders())
 }
 
-/// The file that is started where `program` is asked for by its name: PATH's first of that name that can be executed. Links are not followed.
-pub fn find_in_path(program: &str) -> Option<PathBuf> {
-    // What execvp(3) takes where there is no PATH.
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    find_among(program, std::env::split_paths(&path))
+/// As [`find_program`]. A program that is nowhere keeps its name, and its start says that it is not there.
+pub fn program_file(program: &str) -> PathBuf {
+    find_program(program).unwrap_or_else(|| program.into())
+}
+
+/// PATH, with the system's folders that it does not name after it: for programs that look for programs themselves, as apt-get does.
+pub fn complete_path() -> OsString {
+    let mut folders: Vec<PathBuf> = folders().collect();
+    let mut seen = BTreeSet::new();
+    folders.retain(|folder| seen.insert(folder.clone()));
+    // It came apart at the colons, so it goes together again.
+    std::env::join_paths(folders).unwrap_or_default()
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let named: Vec<PathBuf> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
+    named.into_iter().chain(SYSTEM_FOLDERS.iter().map(PathBuf::from))
 }
 
 fn find_among(program: &str, mut folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
@@ -70,8 +85,8 @@ mod tests {
     fn finds_programs_also_outside_of_path() {
         assert!(find_program("sh").is_some());
         assert_eq!(find_program("no-such-program-here"), None);
-        assert!(find_in_path("sh").is_some_and(|sh| sh.ends_with("sh")));
-        assert_eq!(find_in_path("no-such-program-here"), None);
+        assert!(program_file("sh").is_absolute());
+        assert_eq!(program_file("no-such-program-here"), Path::new("no-such-program-here"));
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("rig-test-program");
         let find = || find_among("rig-test-program", [folder.path().to_owned()].into_iter());
@@ -80,6 +95,17 @@ mod tests {
         assert_eq!(find(), None, "a file without the executable bit is no program");
         fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find(), Some(program));
+    }
+
+    #[test]
+    fn the_complete_path_has_each_folder_once_and_those_of_the_user_first() {
+        let complete = complete_path();
+        let folders: Vec<PathBuf> = std::env::split_paths(&complete).collect();
+        assert_eq!(folders.iter().collect::<BTreeSet<_>>().len(), folders.len(), "{folders:?}");
+        assert!(SYSTEM_FOLDERS.iter().all(|folder| folders.contains(&folder.into())), "{folders:?}");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::env::split_paths(&path).find(|folder| folder.is_absolute());
+        assert!(first.is_none_or(|first| first == folders[0]), "{folders:?}");
     }
 
     #[test]

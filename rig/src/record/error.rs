@@ -120,8 +120,8 @@ pub enum RecordError {
         #[help]
         advice: String,
     },
-    /// Several runs begin with it.
-    #[error("`{asked}` is the beginning of {} runs", .found.len())]
+    /// Several runs begin with it, or have it in their ids.
+    #[error("`{asked}` can mean {} runs", .found.len())]
     #[diagnostic(help("say which: {}", .found.join(", ")))]
     Ambiguous {
         /// What was asked for.
@@ -173,7 +173,13 @@ impl RecordError {
 }
 
 fn advise(error: &io::Error, path: &Path) -> String {
-    let folder = path.parent().unwrap_or(path).display();
+    let folder = match path.parent() {
+        None => path,
+        Some(here) if here.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
+    let exists = folder.is_dir();
+    let folder = folder.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
             "the disk under {folder} is full: free some space (old runs in results/, `rig image clean`), then go on with \
@@ -182,11 +188,14 @@ fn advise(error: &io::Error, path: &Path) -> String {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             format!("{folder} must be writable for this user; choose another folder with --results")
         }
-        io::ErrorKind::NotFound => format!("{folder} is gone or was never there"),
+        // As proc(5) and sysfs answer.
+        io::ErrorKind::NotFound if exists => {
+            format!("nothing can be made in {folder}, or it is gone; choose another folder with --results")
+        }
+        io::ErrorKind::NotFound => format!("there is no {folder}; choose another folder with --results"),
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            format!(
-                "a file is in the way of a folder at or above {folder}; choose another folder with --results"
-            )
+            let file = path.ancestors().find(|above| above.exists() && !above.is_dir()).unwrap_or(path);
+            format!("{} is not a folder; choose another one with --results", file.display())
         }
         io::ErrorKind::Unsupported => {
             "the kernel is too old: the record needs openat2, which Linux has since 5.6".to_owned()

@@ -183,7 +183,7 @@ pub fn list(results_dir: &Path) -> Vec<String> {
     ids
 }
 
-/// The folder of the run that the user means: `latest`, an id, the unambiguous beginning of one, or a path to a run's folder.
+/// The folder of the run that the user means: `latest`, an id, a unique part of one (its beginning first), or a path to a run's folder.
 ///
 /// # Errors
 /// [`RecordError::Unknown`] with the runs that there are, [`RecordError::Ambiguous`], [`RecordError::NotARun`].
@@ -201,8 +201,11 @@ pub fn find(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> {
             None => Err(unknown(asked, results_dir, &ids)),
         };
     }
-    let begin: Vec<&String> = ids.iter().filter(|id| id.starts_with(asked)).collect();
-    match begin.as_slice() {
+    let mut meant: Vec<&String> = ids.iter().filter(|id| id.starts_with(asked)).collect();
+    if meant.is_empty() {
+        meant = ids.iter().filter(|id| id.contains(asked)).collect();
+    }
+    match meant.as_slice() {
         _ if ids.iter().any(|id| id == asked) => Ok(results_dir.join(asked)),
         [] => Err(unknown(asked, results_dir, &ids)),
         _ if asked.is_empty() => Err(unknown(asked, results_dir, &ids)),

@@ -139,7 +139,7 @@ impl Qemu {
     /// It keeps `sockets` under the numbers that they have here.
     fn start(argv: &[String], sockets: [OwnedFd; 2]) -> Result<Self, RehearsalError> {
         let keep: [RawFd; 2] = [sockets[0].as_raw_fd(), sockets[1].as_raw_fd()];
-        let mut command = Command::new(QEMU);
+        let mut command = Command::new(process::program_file(QEMU));
         command.args(argv).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // SAFETY: the closure makes system calls only, between fork and exec.
         unsafe { command.pre_exec(move || before_exec(keep)) };

@@ -22,6 +22,7 @@ use crate::analysis::model::ReportModel;
 pub use answer::{Line, Tone, answer};
 pub use csv::Column;
 pub use schema::FileSchema;
+pub use table::{Align, Page, Table};
 
 /// A format.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +36,11 @@ pub struct Format {
 
 /// The formats that there are, in the order in which they are listed to a user. A new one is a file here and its row.
 const ALL: &[Format] = &[
-    Format { name: "text", extension: "txt", render: |model| text::render(model, &further()) },
+    Format {
+        name: "text",
+        extension: "txt",
+        render: |model| text::render(model, Page::of_file(str::to_owned), &further()),
+    },
     Format { name: "answer", extension: "answer.txt", render: answer::render },
     Format { name: "json", extension: "json", render: json::render },
     Format { name: "csv", extension: "csv", render: csv::render },
@@ -66,6 +71,11 @@ impl Format {
         let text = (self.render)(model);
         if self.extension.ends_with("txt") { plain_lines(&text) } else { text }
     }
+}
+
+/// The report for people, on a page of the reader's.
+pub fn text(model: &ReportModel, page: Page) -> String {
+    text::render(model, page, &further())
 }
 
 /// Names are unique.

@@ -25,7 +25,7 @@ pub(super) fn counters(namespace: &Namespace, at: Place) -> Result<BTreeMap<Stri
 }
 
 fn run(namespace: &Namespace, arguments: &[&str], input: &str) -> Result<Output, String> {
-    let mut command = Command::new("nft");
+    let mut command = Command::new(process::program_file("nft"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     namespace.enter_on_spawn(&mut command).map_err(|error| error.to_string())?;
     // This very thread waits for its end, so the child needs no other to die with; and a probe must leave no thread behind, because the

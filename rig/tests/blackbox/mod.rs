@@ -83,6 +83,8 @@ impl Lab {
             .current_dir(self.path())
             .stdin(Stdio::null())
             .env("NO_COLOR", "1")
+            .env("COLUMNS", "")
+            .env("RIG_CALLED_AS", "rig")
             .env_remove("RIG_REHEARSED");
     }
 

@@ -13,7 +13,7 @@ use crate::sources::leave;
 
 /// The screen as text; it fits.
 fn screen(model: &ReportModel) -> String {
-    let lines = answer(model, "results/20261121-201950-1f3a");
+    let lines = answer(model, "results/20261121-201950-1f3a", str::to_owned);
     assert!(lines.len() <= 24, "{} lines", lines.len());
     for line in &lines {
         assert!(line.text.chars().count() <= 80 && !line.text.ends_with(' '), "{:?}", line.text);
@@ -27,7 +27,7 @@ fn screen(model: &ReportModel) -> String {
 
 /// The tone of the first line, which is the answer in a word.
 fn first(model: &ReportModel) -> (Tone, String) {
-    let line = answer(model, "results/x").swap_remove(0);
+    let line = answer(model, "results/x", str::to_owned).swap_remove(0);
     (line.tone, line.text)
 }
 

@@ -280,6 +280,7 @@ fn runs_are_found_by_what_users_type() {
     assert_eq!(list(place).len(), 3);
     assert_eq!(find(place, "latest").expect("the newest"), place.join("20261122-000000-0002"));
     assert_eq!(find(place, "20261122").expect("one begins so"), place.join("20261122-000000-0002"));
+    assert_eq!(find(place, "211950").expect("one has it"), place.join("20261121-211950-0001"));
     let path = place.join("20261121-211950-0001");
     assert_eq!(find(place, path.to_str().expect("text")).expect("a path"), path);
     assert!(matches!(find(place, "20261121"), Err(RecordError::Ambiguous { found, .. }) if found.len() == 2));

@@ -239,6 +239,8 @@ fn rig(arguments: &[&str], folder: &Path) -> (i32, String, String) {
         .args(arguments)
         .current_dir(folder)
         .env("NO_COLOR", "1")
+        .env("COLUMNS", "")
+        .env("RIG_CALLED_AS", "rig")
         .output()
         .expect("the binary starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");

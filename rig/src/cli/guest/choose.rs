@@ -24,7 +24,11 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
             let matching: Vec<Cell> = all.iter().flatten().filter(starts).cloned().collect();
             if matching.is_empty() {
                 let all: Vec<Cell> = all.into_iter().flatten().collect();
-                return Err(refuse(format!("no cell's id begins with {id}"), "the guests are", &all));
+                return Err(refuse(
+                    format!("no cell's id begins with {id}"),
+                    "guests that are near",
+                    &near(id, all),
+                ));
             }
             matching
         }
@@ -83,10 +87,32 @@ fn by_hardware(cells: &[Cell]) -> BTreeMap<String, &Cell> {
     kinds
 }
 
-/// Wrong input, with the guests that could have been meant.
+/// So many guests are named to who named none of them, or several.
+const NAMED: usize = 8;
+
+/// The cells in the order of their likeness to the word: those that have it in a name, and then by what must be changed in it to be their id.
+fn near(word: &str, mut cells: Vec<Cell>) -> Vec<Cell> {
+    cells.sort_by_cached_key(|cell| {
+        let begin: String = cell.id.0.chars().take(word.chars().count()).collect();
+        (!hardware(cell).contains(word), strsim::levenshtein(word, &begin))
+    });
+    cells
+}
+
+/// Wrong input, with the guests that could have been meant, the likeliest first.
 fn refuse(what: String, lead: &str, cells: &[Cell]) -> Failure {
     let guests: Vec<Cell> = cells.iter().filter(|cell| !cell.is_baseline()).cloned().collect();
-    let kinds = by_hardware(&guests);
-    let lines: Vec<String> = kinds.iter().map(|(kind, cell)| format!("{}  {kind}", cell.id)).collect();
+    let mut kinds: Vec<(String, &Cell)> = Vec::new();
+    for cell in &guests {
+        let kind = hardware(cell);
+        if kinds.iter().all(|(known, _)| *known != kind) {
+            kinds.push((kind, cell));
+        }
+    }
+    let mut lines: Vec<String> =
+        kinds.iter().take(NAMED).map(|(kind, cell)| format!("{}  {kind}", cell.id)).collect();
+    if kinds.len() > NAMED {
+        lines.push(format!("and {} more: `rig matrix plan` lists the cells", kinds.len() - NAMED));
+    }
     Failure::say(Exit::Input, what, format!("{lead}:\n{}", lines.join("\n")))
 }

@@ -8,11 +8,12 @@ use serde_json::{Value as Json, json};
 
 use crate::analysis::words::count as thousands;
 use crate::campaign::{Asked, Shard, abilities_for, known_accelerator, lack};
-use crate::cli::output::{columns, print};
-use crate::cli::{Exit, Failure, number};
+use crate::cli::output::print;
+use crate::cli::{Exit, Failure, called, number, width};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::matrix::{Cell, Matrix, Plan, Selected};
 use crate::record;
+use crate::report::{Align, Page, Table};
 
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -105,13 +106,15 @@ fn render(
     let plan = if selected.settings.aa_pair { plan.with_again() } else { plan };
     match format {
         Format::Text => {
-            let mut text = render_text(matrix, &profile, &plan, host.auto);
-            let part = shard.map(|shard| {
-                format!("shard {shard}: with the bare-metal cells and the controls that its cells need, which other shards may have too\n")
-            });
-            text.push_str(&part.unwrap_or_default());
-            selected.weak_controls.iter().for_each(|weak| text.push_str(&format!("{weak}\n")));
-            text
+            let mut page = render_text(matrix, &profile, &plan, host.auto);
+            if let Some(shard) = shard {
+                let part = format!(
+                    "shard {shard}: with the bare-metal cells and the controls that its cells need, which other shards may have too"
+                );
+                page.wrap("", &part, 2);
+            }
+            selected.weak_controls.iter().for_each(|weak| page.wrap("", &weak.to_string(), 2));
+            page.into_text()
         }
         Format::Json => {
             let mut json = render_json(matrix, &profile, &plan, host.auto);
@@ -121,11 +124,20 @@ fn render(
     }
 }
 
-fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
+fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> Page {
     let shown = shown_parameters(matrix, plan);
-    let header =
-        ["cell", "scenario", "configuration", "kernel", "path", "trials", "blocks", "status", "parameters"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut table = Table::new([
+        ("cell", Align::Left),
+        ("scenario", Align::Left),
+        ("configuration", Align::Left),
+        ("kernel", Align::Left),
+        ("path", Align::Left),
+        ("trials", Align::Right),
+        ("blocks", Align::Right),
+        ("status", Align::Left),
+        ("parameters", Align::Left),
+    ])
+    .without_first(&["blocks", "trials"]);
     for planned in &plan.cells {
         let cell = &planned.cell;
         let subject = &cell.subject;
@@ -140,7 +152,7 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
             .filter(|(name, _)| shown.contains(&(subject.scenario.as_str(), name.as_str())))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        rows.push(vec![
+        table.row([
             cell.id.to_string(),
             subject.scenario.clone(),
             subject.configuration.name.clone(),
@@ -152,9 +164,10 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
             parameters.join(" "),
         ]);
     }
-    let mut out = columns(&rows, &[5, 6]);
-    out.push_str(&reasons(plan));
-    out.push_str(&summary(matrix, profile, plan, auto));
+    let mut out = page();
+    table.write(&mut out, 2);
+    reasons(&mut out, plan);
+    summary(&mut out, matrix, profile, plan, auto);
     out
 }
 
@@ -183,40 +196,42 @@ fn shown_parameters<'p>(matrix: &Matrix, plan: &'p Plan) -> BTreeSet<(&'p str, &
 }
 
 /// Why cells are skipped: once per reason and configuration.
-fn reasons(plan: &Plan) -> String {
+fn reasons(out: &mut Page, plan: &Plan) {
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for (cell, lack) in plan.skipped() {
         *counts.entry((&cell.subject.configuration.name, lack.to_string())).or_default() += 1;
     }
-    let lines = counts.iter().map(|((configuration, reason), count)| {
-        let cells = if *count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
-        format!("  skipped: {configuration} ({cells}): {reason}\n")
-    });
-    let text: String = lines.collect();
-    if text.is_empty() { text } else { format!("\n{text}") }
+    if !counts.is_empty() {
+        out.push_str("\n");
+    }
+    for ((configuration, reason), count) in counts {
+        let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+        out.wrap("  ", &format!("skipped: {configuration} ({cells}): {reason}"), 4);
+    }
 }
 
-fn summary(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> String {
+fn summary(out: &mut Page, matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) {
     let cost = plan.cost(auto);
     let controls = plan.cells.iter().filter(|planned| planned.cell.control.is_some()).count();
     let skipped = plan.skipped().count();
     let of_profile = if profile.is_empty() { String::new() } else { format!(", profile {profile}") };
-    let mut out = format!(
-        "\n{}{of_profile}: {} cells, of which {controls} control{}; {skipped} skipped\n{} blocks, {} trials, about {} one after the other (an estimate)\n",
-        matrix.name(),
-        plan.cells.len(),
-        if controls == 1 { "" } else { "s" },
-        thousands(cost.blocks),
-        thousands(cost.trials),
-        minutes(cost.time),
-    );
+    out.push_str("\n");
+    let all = plan.cells.len();
+    let plural = if controls == 1 { "" } else { "s" };
+    let cells = format!("{all} cells, of which {controls} control{plural}; {skipped} skipped");
+    out.wrap("", &format!("{}{of_profile}: {cells}", matrix.name()), 2);
+    let (blocks, trials, time) = (thousands(cost.blocks), thousands(cost.trials), minutes(cost.time));
+    let cost = format!("{blocks} blocks, {trials} trials, about {time} one after the other (an estimate)");
+    out.wrap("", &cost, 2);
     if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
-        out.push_str(&format!(
-            "no cell on bare metal: nothing to compare with; {}\n",
-            matrix.add_host(profile)
-        ));
+        let alone = format!("no cell on bare metal: nothing to compare with; {}", matrix.add_host(profile));
+        out.wrap("", &alone, 2);
     }
-    out
+}
+
+/// As wide as the reader's.
+fn page() -> Page {
+    Page::new(width::for_table(), called::worded)
 }
 
 fn minutes(time: Duration) -> String {

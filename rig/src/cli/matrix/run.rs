@@ -10,17 +10,18 @@ use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Wor
 use crate::cli::image::tell_step;
 use crate::cli::output::print;
 use crate::cli::skips::DeniedSkips;
-use crate::cli::{Exit, Failure, number, report, screen, setup, signals, streams};
+use crate::cli::{Exit, Failure, called, number, report, screen, setup, signals, streams, width};
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
 use crate::matrix::WeakControl;
 use crate::record::format::CaptureWhen;
-use crate::report::{Format, answer};
+use crate::report::{answer, text};
 use crate::runner::Stopper;
 
 /// Arguments of `rig matrix run`.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = usage())]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     which: Which,
@@ -33,8 +34,8 @@ pub(in crate::cli) struct Arguments {
     /// Only the I-th of N parts of the cells, with the bare-metal cells and controls that they need
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Go on with a run: its id, a unique part of it, or `latest`
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard"])]
+    /// Go on with a run: its id, a unique part of it, or `latest`, which is meant where none is given
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard"])]
     resume: Option<String>,
     /// Keep the packets of blocks, a pcapng file for each end, for Wireshark and tshark (default: never)
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]
@@ -58,6 +59,12 @@ pub(in crate::cli) struct Arguments {
     /// Stop after the first block that stays void
     #[arg(long)]
     fail_fast: bool,
+}
+
+/// A run that is gone on with has its cells: clap's own line would offer to choose them anew.
+fn usage() -> String {
+    let name = called::name();
+    format!("{name} matrix run [OPTIONS] [FILTER]...\n       {name} matrix run --resume [RUN] [OPTIONS]")
 }
 
 /// Which blocks' packets are kept.
@@ -105,12 +112,13 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let mut person = Person { shows_unmet: denied.is_some(), progress: None };
     let Ended { run_dir, model } = campaign::run(&arguments.order(), &mut person)?;
     let folder = run_dir.display().to_string();
-    let last_screen = screen::coloured(&answer(&model, &folder));
+    let last_screen = screen::coloured(&answer(&model, &folder, called::worded));
     if io::stdout().is_terminal() {
         // The report has many screens; it is in its file, and the last one names that.
         print(&last_screen)?;
     } else {
-        print(&format!("{}\nrecorded in {folder}\n\n{last_screen}", Format::TEXT.render(&model)))?;
+        let report = text(&model, width::report_page());
+        print(&format!("{report}\nrecorded in {folder}\n\n{last_screen}"))?;
     }
     Ok(report::exit_of(&model, denied.as_ref()))
 }

@@ -5,9 +5,10 @@ mod run;
 
 use std::path::{Path, PathBuf};
 
-use super::output::{columns, print};
-use super::{Exit, Failure};
+use super::output::print;
+use super::{Exit, Failure, called, width};
 use crate::document::Problems;
+use crate::report::{Align, Page, Table};
 use crate::script::{Catalogue, Scenario, describe_operations};
 use parameters::resolve;
 
@@ -52,16 +53,18 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
 
 fn list() -> Result<Exit, Failure> {
     let catalogue = Catalogue::embedded();
-    let mut rows = vec![["scenario", "tests", "title"].map(str::to_owned).to_vec()];
+    let mut table = Table::new([("scenario", Align::Left), ("tests", Align::Left), ("title", Align::Left)]);
     for scenario in catalogue.iter() {
         let claims = match scenario.claims.as_slice() {
             [] => "-".to_owned(),
             [first, second, rest @ ..] if !rest.is_empty() => format!("{first} {second} +{}", rest.len()),
             some => some.join(" "),
         };
-        rows.push(vec![scenario.name.clone(), claims, scenario.title.clone()]);
+        table.row([scenario.name.clone(), claims, scenario.title.clone()]);
     }
-    print(&columns(&rows, &[]))
+    let mut page = Page::new(width::for_table(), called::worded);
+    table.write(&mut page, 2);
+    print(&page.into_text())
 }
 
 fn show(word: &str, parameters: &[String]) -> Result<Exit, Failure> {

@@ -22,7 +22,7 @@ use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
 use crate::configuration::{Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
-use crate::process::{Sealed, find_in_path};
+use crate::process::{Sealed, program_file};
 
 /// What a probe needs.
 #[derive(Debug, Clone)]
@@ -331,12 +331,12 @@ fn identify(kit: &ProbeKit) -> io::Result<String> {
     Ok(format!("{:.16x}", hash.finalize()))
 }
 
-/// A program's file, as PATH has it. One that is nowhere stays what it is, and its start will say so.
+/// A program's file. One that is nowhere stays what it is, and its start will say so.
 fn find_program(program: &Path) -> PathBuf {
     if program.components().count() > 1 {
         return program.to_owned();
     }
-    program.to_str().and_then(find_in_path).unwrap_or_else(|| program.to_owned())
+    program.to_str().map_or_else(|| program.to_owned(), program_file)
 }
 
 #[cfg(test)]

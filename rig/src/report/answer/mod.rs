@@ -16,8 +16,8 @@ use screen::{Item, LINES, part};
 
 pub use screen::{Line, Tone};
 
-/// The screen of a run: `folder` is where its files are, as the reader would type it.
-pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
+/// The screen of a run: `folder` is where its files are, as the reader would type it; `hints` words the commands that it names.
+pub fn answer(model: &ReportModel, folder: &str, hints: fn(&str) -> String) -> Vec<Line> {
     let complete = if model.run.complete { "complete" } else { "NOT COMPLETE" };
     let (tone, word) = match conclusion(model) {
         Conclusion::Done => (Tone::Good, "No difference found"),
@@ -29,7 +29,7 @@ pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
     screen.extend(part("What differs", &differs::items(model), 5, "in the report"));
     let read = [
         Item::new(Tone::Plain, "report", format!("{folder}/report.txt")),
-        Item::new(Tone::Plain, "an errno", explain(folder)),
+        Item::new(Tone::Plain, "an errno", explain(folder, hints)),
     ];
     let read = part("Where to read on", &read, 3, "");
     // Its heading is still to come.
@@ -40,16 +40,17 @@ pub fn answer(model: &ReportModel, folder: &str) -> Vec<Line> {
 }
 
 /// The command that says more of an errno, for the runs in the folder around this one.
-fn explain(folder: &str) -> String {
+fn explain(folder: &str, hints: fn(&str) -> String) -> String {
     let around = std::path::Path::new(folder).parent().map(|around| around.display().to_string());
     let results = match around.as_deref() {
         None | Some("" | "results") => String::new(),
         Some(other) => format!(" --results {other}"),
     };
-    format!("rig explain ENOENT{results}: who can set it, and what was measured")
+    let command = hints(&format!("`rig explain ENOENT{results}`"));
+    format!("{}: who can set it, and what was measured", command.trim_matches('`'))
 }
 
 /// The screen as text, without colours.
 pub(super) fn render(model: &ReportModel) -> String {
-    answer(model, &model.run.id).iter().map(|line| format!("{}\n", line.text)).collect()
+    answer(model, &model.run.id, str::to_owned).iter().map(|line| format!("{}\n", line.text)).collect()
 }

@@ -13,11 +13,11 @@ use crate::analysis::words::{Rounding, count, percent_number};
 use super::super::outcomes::{expectation_word, in_words, surprises, unreturned};
 use super::super::status::status_word;
 use super::super::table::Align::{Left, Right};
-use super::super::table::{Table, wrap};
+use super::super::table::{Page, Table, wrap};
 use super::gather::{SkippedCells, by_title, section, title, void_reasons};
 
 /// Cells with the same scenario, parameters and path stand under one line, in the order of the plan.
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
     let mut skipped = SkippedCells::default();
     let played = model.cells.iter().filter(|cell| !is_control(cell) && !skipped.takes(cell));
@@ -39,7 +39,8 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
             ("returned 1", Right),
             ("EBADF %", Left),
             ("ENOENT %", Left),
-        ]);
+        ])
+        .without_first(&["blocks", "void", "on", "returned 1"]);
         for cell in cells {
             row(&mut table, cell);
             notes(&mut table, cell);

@@ -6,10 +6,10 @@ use crate::analysis::model::{Because, ReportModel};
 
 use super::super::status::hypothesis_word;
 use super::super::table::Align::Left;
-use super::super::table::{Table, wrap};
+use super::super::table::{Page, Table, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if model.hypotheses.is_empty() {
         return;
     }

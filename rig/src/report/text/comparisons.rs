@@ -7,10 +7,10 @@ use crate::analysis::words::{Rounding, count, enough, one_in, p_value, percent_n
 
 use super::super::status::verdict_words;
 use super::super::table::Align::{self, Left, Right};
-use super::super::table::{Table, wrap};
+use super::super::table::{Page, Table, wrap};
 use super::gather::{by_title, section, title};
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if model.comparisons.is_empty() {
         return;
     }
@@ -62,6 +62,7 @@ impl Alike<'_> {
             ("not above", Right),
             last,
         ])
+        .without_first(&["apart at most", "comparisons"])
     }
 
     fn row(&self, last: String) -> [String; 7] {
@@ -108,7 +109,7 @@ fn is_merely_open(one: &Comparison) -> bool {
 }
 
 /// One line for everything of a configuration and a kernel that is the same.
-fn same(out: &mut String, model: &ReportModel) {
+fn same(out: &mut Page, model: &ReportModel) {
     let mut table = Alike::table("same within the margin", ("detectable", Right));
     for group in alike(model, |one| one.verdict == ComparisonVerdict::SameWithinTheMargin) {
         table.row(group.row(percent_number(group.detectable, Rounding::Up)));
@@ -121,7 +122,7 @@ fn same(out: &mut String, model: &ReportModel) {
 }
 
 /// One line for everything of a configuration and a kernel in which no difference was seen, and that has too few trials to exclude one.
-fn open(out: &mut String, model: &ReportModel) {
+fn open(out: &mut Page, model: &ReportModel) {
     let mut table = Alike::table("not enough trials", ("", Left));
     for group in alike(model, is_merely_open) {
         table.row(group.row(would_do(group.needed)));
@@ -136,7 +137,7 @@ fn would_do(needed: Option<u64>) -> String {
 }
 
 /// One row for each that differs or is open, under its scenario.
-fn notable(out: &mut String, model: &ReportModel) {
+fn notable(out: &mut Page, model: &ReportModel) {
     let open = |c: &&Comparison| match c.verdict {
         ComparisonVerdict::Differs | ComparisonVerdict::DiffersWithinTheMargin => true,
         ComparisonVerdict::NotEnoughTrials => !is_merely_open(c),
@@ -159,7 +160,8 @@ fn notable(out: &mut String, model: &ReportModel) {
             ("p", Right),
             ("corrected p", Right),
             ("verdict", Left),
-        ]);
+        ])
+        .without_first(&["p", "margin"]);
         for one in &group {
             // "Any -1" beside the one errno that it consists of says the same thing twice.
             let same_as = |c: &&&Comparison| {
@@ -216,7 +218,7 @@ fn notable_row(table: &mut Table, one: &Comparison) {
 }
 
 /// One line for each reason why comparisons say nothing.
-fn unanswered(out: &mut String, model: &ReportModel) {
+fn unanswered(out: &mut Page, model: &ReportModel) {
     let mut reasons: Vec<(&Comparison, Vec<String>, usize)> = Vec::new();
     let silent = |c: &&Comparison| matches!(c.verdict, ComparisonVerdict::Blind | ComparisonVerdict::NotRun);
     for one in model.comparisons.iter().filter(silent) {

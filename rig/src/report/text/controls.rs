@@ -9,11 +9,11 @@ use crate::analysis::words::{Rounding, count, p_value, percent_number};
 
 use super::super::status::control_words;
 use super::super::table::Align::{Left, Right};
-use super::super::table::Table;
+use super::super::table::{Page, Table, wrap};
 use super::cells::ends;
 use super::gather::{SkippedCells, section, void_reasons};
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if model.controls.is_empty() && model.again.is_none() {
         return;
     }
@@ -29,7 +29,8 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
         ("void", Right),
         ("bounds %", Left),
         ("", Left),
-    ]);
+    ])
+    .without_first(&["expected %", "void"]);
     let mut skipped = SkippedCells::default();
     for control in &model.controls {
         let cell = model.cells.iter().find(|cell| cell.id == control.cell);
@@ -45,7 +46,7 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
 }
 
 /// One line about the A/A pair.
-fn again(out: &mut String, model: &ReportModel) {
+fn again(out: &mut Page, model: &ReportModel) {
     let Some(pair) = &model.again else { return };
     let AaPair { configuration, kernel, tests, .. } = pair;
     let p = pair.p_adjusted.map(p_value).unwrap_or_default();
@@ -57,7 +58,7 @@ fn again(out: &mut String, model: &ReportModel) {
         PairVerdict::Failed => format!("FAILED: differs in {most}, corrected p {p}; no comparison counts"),
         PairVerdict::NotRun => format!("not run: {}", told(&pair.reason)),
     };
-    out.push_str(&format!("  A/A pair, one cell played twice ({configuration} {kernel}): {said}\n"));
+    wrap(out, "  ", &format!("A/A pair, one cell played twice ({configuration} {kernel}): {said}"), 4);
 }
 
 fn row(table: &mut Table, control: &ControlSummary, cell: Option<&CellSummary>) {

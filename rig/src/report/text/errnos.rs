@@ -8,10 +8,10 @@ use crate::analysis::model::{ErrnoSource, LocaltimeFile, ReportModel, SightingKi
 use crate::analysis::words::count;
 
 use super::super::table::Align::Left;
-use super::super::table::{Table, wrap};
+use super::super::table::{Page, Table, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let told = |row: &&ErrnoSource| row.kind != SightingKind::Control;
     let (some, none): (Vec<&ErrnoSource>, Vec<&ErrnoSource>) =
         model.errno_sources.iter().filter(told).partition(|row| has_something(row));
@@ -28,7 +28,8 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
             ("errno then", Left),
             ("stale", Left),
             ("localtime()", Left),
-        ]);
+        ])
+        .without_first(&["file"]);
         some.into_iter().for_each(|row| add(&mut table, row));
         table.write(out, 2);
         let legend = "returned: by the kernel; errno then: right after that failure; stale: after a call that succeeded; localtime(): after it, with or without its file /etc/localtime";

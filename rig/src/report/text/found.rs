@@ -6,10 +6,10 @@
 use crate::analysis::model::{Alert, ReportModel};
 use crate::analysis::words::{Rounding, count, percent};
 
-use super::super::table::wrap;
+use super::super::table::{Page, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     section(out, "What was found");
     for alert in &model.alerts {
         wrap(out, "  * ", &sentence(alert), 4);
@@ -20,7 +20,9 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
     if !model.cautions.is_empty() {
         section(out, "Before you believe a number");
         for caution in &model.cautions {
-            wrap(out, "  ! ", &caution.to_string(), 4);
+            // The run that can be gone on with is this one.
+            let text = caution.to_string().replace("--resume`", &format!("--resume {}`", model.run.id));
+            wrap(out, "  ! ", &text, 4);
         }
     }
 }

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use crate::analysis::model::{CellReason, CellStatus, CellSummary};
 use crate::analysis::words::{count, several};
 
-use super::super::table::wrap;
+use super::super::table::{Page, wrap};
 
-pub(super) fn section(out: &mut String, title: &str) {
-    out.push_str(&format!("\n{title}\n{}\n", "-".repeat(title.chars().count())));
+pub(super) fn section(out: &mut Page, title: &str) {
+    out.push_str("\n");
+    out.wrap("", title, 0);
+    out.push_str(&format!("{}\n", "-".repeat(title.chars().count().min(out.width()))));
 }
 
 /// What the cells of a group have in common: scenario, parameters and path.
@@ -57,7 +59,7 @@ impl<'a> SkippedCells<'a> {
         self.0.is_empty()
     }
 
-    pub(super) fn write(&self, out: &mut String, noun: &str) {
+    pub(super) fn write(&self, out: &mut Page, noun: &str) {
         for (place, reason, n) in &self.0 {
             wrap(out, "  ", &format!("not run: {} of {place}: {reason}", several(*n, noun)), 4);
         }

@@ -7,9 +7,9 @@ use crate::analysis::words::{Rounding, count, list, percent, several};
 use crate::record::format::{Environment, Host, Shard};
 
 use super::super::no_packets::no_packets;
-use super::super::table::wrap;
+use super::super::table::{Page, wrap};
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let (run, environment) = (&model.run, &model.environment);
     let host = &environment.host;
     let complete = if run.complete { "complete" } else { "NOT COMPLETE" };

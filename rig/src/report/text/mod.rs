@@ -1,6 +1,6 @@
 //! The report that a person reads in a terminal: what was found first, then why it can be believed.
 //!
-//! Holds the order of the sections, one file each. Must not compute a number, nor know a terminal: 110 columns, no colour.
+//! Holds the order of the sections, one file each. Must not compute a number, nor know a terminal: the page has its width; no colour.
 //! Units: rates and differences in per cent. Errors: none.
 //! Tests: golden reports.
 
@@ -14,11 +14,11 @@ mod gather;
 mod header;
 mod outcomes;
 
+use super::table::Page;
 use crate::analysis::model::ReportModel;
 
-/// `further`: the names of the other formats, as `--format` takes them.
-pub(super) fn render(model: &ReportModel, further: &str) -> String {
-    let mut out = String::new();
+/// Onto an empty page. `further`: the names of the other formats, as `--format` takes them.
+pub(super) fn render(model: &ReportModel, mut out: Page, further: &str) -> String {
     header::write(&mut out, model);
     found::write(&mut out, model);
     cells::write(&mut out, model);
@@ -28,7 +28,9 @@ pub(super) fn render(model: &ReportModel, further: &str) -> String {
     errnos::write(&mut out, model);
     claims::write(&mut out, model);
     gather::section(&mut out, "Again, from the files alone");
-    out.push_str(&format!("  rig report {}\n", model.run.id));
-    out.push_str(&format!("  rig report {} --format {further}\n", model.run.id));
-    out
+    for command in [String::new(), format!(" --format {further}")] {
+        let command = out.worded(&format!("`rig report {}{command}`", model.run.id));
+        out.push_str(&format!("  {}\n", command.trim_matches('`')));
+    }
+    out.into_text()
 }

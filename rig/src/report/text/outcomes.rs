@@ -9,13 +9,13 @@ use crate::analysis::words::{Rounding, count, enough, p_value, percent_number, s
 
 use super::super::status::verdict_words;
 use super::super::table::Align::{Left, Right};
-use super::super::table::{Table, wrap};
+use super::super::table::{Page, Table, wrap};
 use super::gather::{by_title, section, title};
 
 /// So many outcomes of a pair have a row; the rest is a number.
 const ROWS: usize = 8;
 
-pub(super) fn write(out: &mut String, model: &ReportModel) {
+pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let all = &model.outcome_comparisons;
     if all.is_empty() {
         return;
@@ -44,7 +44,7 @@ pub(super) fn write(out: &mut String, model: &ReportModel) {
 }
 
 /// One line for each configuration and kernel that has too few trials.
-fn too_few(out: &mut String, all: &[OutcomeComparison]) {
+fn too_few(out: &mut Page, all: &[OutcomeComparison]) {
     let mut places: BTreeMap<(&str, &str), (usize, Option<u64>)> = BTreeMap::new();
     for one in
         all.iter().filter(|one| one.verdict == ComparisonVerdict::NotEnoughTrials && one.reason.is_none())
@@ -67,7 +67,7 @@ fn too_few(out: &mut String, all: &[OutcomeComparison]) {
 }
 
 /// One line for each pair that differs by its trials, were they independent, and not by its blocks.
-fn not_shown(out: &mut String, all: &[OutcomeComparison]) {
+fn not_shown(out: &mut Page, all: &[OutcomeComparison]) {
     for one in all.iter().filter(|one| one.verdict == ComparisonVerdict::NotEnoughTrials) {
         let (Some(reason), Some(leader)) = (&one.reason, one.leader()) else { continue };
         let text = format!(
@@ -86,7 +86,7 @@ fn not_shown(out: &mut String, all: &[OutcomeComparison]) {
 }
 
 /// A row for each outcome of a pair that differs, those first that are news.
-fn differing(out: &mut String, all: &[OutcomeComparison]) {
+fn differing(out: &mut Page, all: &[OutcomeComparison]) {
     let told = all.iter().filter(|one| one.verdict.is_difference());
     let mut groups = by_title(told.map(|one| (title(&one.scenario, &one.parameters, &one.path), one)));
     groups.sort_by_key(|(_, group)| !group.iter().any(|one| one.is_news()));
@@ -97,7 +97,7 @@ fn differing(out: &mut String, all: &[OutcomeComparison]) {
 }
 
 /// What comes of a pair, and a row for each of its outcomes.
-fn pair(out: &mut String, one: &OutcomeComparison) {
+fn pair(out: &mut Page, one: &OutcomeComparison) {
     let within = one.verdict == ComparisonVerdict::DiffersWithinTheMargin;
     let less = if within { " within the margin" } else { "" };
     let verdict = match &one.known {
@@ -149,7 +149,7 @@ fn by_blocks(test: &BlockTest) -> String {
 }
 
 /// One line for each reason why nothing can be said; what was not run stands in the section above.
-fn blind(out: &mut String, all: &[OutcomeComparison]) {
+fn blind(out: &mut Page, all: &[OutcomeComparison]) {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for one in all.iter().filter(|one| one.verdict == ComparisonVerdict::Blind) {
         let place = format!("{} {}: {}", one.configuration, one.kernel, told(&one.reason));
