@@ -115,7 +115,9 @@ impl Failure {
         let exit = self.exit;
         if failed_json::is_asked(std::env::args_os()) {
             let said = |report: &Report| Said {
-                error: called::worded(&report.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")),
+                error: called::worded(
+                    &report.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "),
+                ),
                 help: report.help().map(|help| called::worded(&help.to_string())).unwrap_or_default(),
             };
             let problems: Vec<Said> = self.reports.iter().map(said).collect();

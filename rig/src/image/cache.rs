@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::ImageError;
-use super::loaded::digest_of;
 use super::held::{self, Held, Lock};
+use super::loaded::digest_of;
 use super::supply::{PackageId, Step};
 
 /// An image.json of another form is none of ours.
