@@ -178,7 +178,7 @@ mod tests {
 
     fn cell(filters: [&str; 2]) -> Cell {
         let filters = filters.map(str::to_owned).to_vec();
-        let asked = Asked { filters, ..Asked::default() };
+        let asked = Asked { profile: Some("nightly".to_owned()), filters, ..Asked::default() };
         let (_, selected) = asked.select().unwrap();
         let mut cells = selected.cells.into_iter().filter(|cell| cell.control.is_none());
         cells.next().unwrap()

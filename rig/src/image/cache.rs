@@ -21,7 +21,6 @@ use sha2::{Digest, Sha256};
 
 use super::error::ImageError;
 use super::held::{self, Held, Lock};
-use super::loaded::digest_of;
 use super::supply::{PackageId, Step};
 
 /// An image.json of another form is none of ours.
@@ -167,7 +166,7 @@ impl Cache {
             kernel_sha256: format!("{:x}", Sha256::digest(&built.kernel)),
             initramfs_sha256: format!("{:x}", Sha256::digest(&built.initramfs)),
         };
-        let digest = digest(&manifest);
+        let digest = digest_of(&manifest.kernel_sha256, &manifest.initramfs_sha256);
         fs::create_dir_all(self.images())?;
         let folder = self.images().join(&digest);
         let new = tempfile::Builder::new().prefix(".new-").tempdir_in(self.images())?;
@@ -203,7 +202,7 @@ impl Cache {
         // Before it is looked at: what is whole now must be so later.
         let held = Held::take(&self.root);
         let manifest: Manifest = read_json(&folder.join(MANIFEST))?;
-        let digest = digest(&manifest);
+        let digest = digest_of(&manifest.kernel_sha256, &manifest.initramfs_sha256);
         let (kernel, initramfs) = (folder.join(KERNEL), folder.join(INITRAMFS));
         let whole = manifest.format == FORMAT
             && folder.file_name()?.to_str()? == digest
@@ -258,9 +257,9 @@ impl Cache {
     }
 }
 
-/// What identifies an image: the bytes that boot.
-fn digest(manifest: &Manifest) -> String {
-    digest_of(&manifest.kernel_sha256, &manifest.initramfs_sha256)
+/// What identifies an image: the bytes that boot. Of both files' SHA-256.
+pub(super) fn digest_of(kernel_sha256: &str, initramfs_sha256: &str) -> String {
+    format!("{:.16x}", Sha256::digest(format!("{kernel_sha256} {initramfs_sha256}")))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {

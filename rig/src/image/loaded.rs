@@ -3,9 +3,7 @@
 //! Must not know who boots them. Units: none. Errors: [`ImageError`], which blames the cache's disk, or whoever writes in it.
 //! Tests: below; booted in `tests/qemu.rs`.
 
-use sha2::{Digest, Sha256};
-
-use super::cache::Image;
+use super::cache::{Image, digest_of};
 use super::error::ImageError;
 use crate::process::Sealed;
 
@@ -37,13 +35,10 @@ impl Image {
     }
 }
 
-/// What identifies an image: the bytes that boot. Of both files' SHA-256.
-pub(super) fn digest_of(kernel_sha256: &str, initramfs_sha256: &str) -> String {
-    format!("{:.16x}", Sha256::digest(format!("{kernel_sha256} {initramfs_sha256}")))
-}
-
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::super::held::Held;
     use super::*;
 

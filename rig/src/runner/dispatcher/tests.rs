@@ -126,7 +126,7 @@ async fn what_was_seen_of_a_block_that_was_stopped_is_on_the_record_and_resume_p
     let first = drive(&run, &[], true, rule).await;
     assert_eq!(first.why, Some(Why::Deadline), "and not because a block failed");
     assert_eq!(first.finished.last().map(|record| &record.status), Some(&aborted()));
-    assert_eq!((first.finished.len(), first.ended), (2, vec![Some("interrupted")]));
+    assert_eq!((first.finished.len(), first.ended), (2, vec![Some("deadline")]));
     let rest = drive(&run, &first.finished, false, |_| Some(BlockStatus::Complete)).await;
     assert_eq!(rest.played[0], (second, 2), "an attempt of its own");
     assert_eq!(rest.played.len(), run.blocks.len() - 1);
