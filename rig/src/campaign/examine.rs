@@ -56,6 +56,7 @@ fn look_at_everything() -> Vec<Capability> {
         machine::root(),
         host::qemu(&abilities),
         machine::kvm(None),
+        host::confinement(&abilities),
         host::vhost_net(&abilities),
         host::namespaces(&abilities),
         host::private_etc(&abilities),

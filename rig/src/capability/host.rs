@@ -7,6 +7,7 @@ use std::fmt::Display;
 
 use super::row::{Capability, Need, Program};
 use crate::configuration::{Abilities, Executable, Needs, QemuProgram};
+use crate::machine::qemu;
 
 /// What these rows are made from.
 pub fn needs() -> Needs {
@@ -34,6 +35,20 @@ pub fn qemu(host: &Abilities) -> Capability {
         }
         Err(why) => Capability::present("qemu", Need::Guests, why.to_string(), advice),
     }
+}
+
+/// Whether everything can be taken from QEMU that a guest which broke out of it could use.
+pub fn confinement(host: &Abilities) -> Capability {
+    let Ok(QemuProgram { executable: Ok(Executable { path, .. }), .. }) = &host.qemu else {
+        return Capability::missing("confinement", Need::Some, "no QEMU to try it with", "`rig setup` installs it");
+    };
+    let lacks: Vec<String> = qemu::lacks(path).iter().map(ToString::to_string).collect();
+    if lacks.is_empty() {
+        let detail = "QEMU runs as nobody's user, without capabilities and environment, on a read-only root";
+        return Capability::usable("confinement", Need::Some, detail);
+    }
+    let advice = "guests run all the same; give rig root with CAP_SYS_ADMIN on Linux 5.12 or later, or run only guests that you trust";
+    Capability::present("confinement", Need::Some, lacks.join("; "), advice)
 }
 
 /// Whether namespaces can be made.
@@ -110,6 +125,7 @@ mod tests {
         let host = look(&needs());
         for row in [
             qemu(&host),
+            confinement(&host),
             namespaces(&host),
             private_etc(&host),
             tap(&host),

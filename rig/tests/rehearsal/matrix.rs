@@ -48,6 +48,7 @@ fn the_rehearsal_profile_runs_whole_on_kvm_and_vhost() {
     outcomes(&model);
     two_mechanisms_agree(&model);
     packets_of_vhost(&model, &run.blocks, &run_dir);
+    confined(&run.blocks, &run_dir);
 }
 
 /// One rehearsal of `matrix run` with these arguments: how it ended, and all that it said.
@@ -90,7 +91,7 @@ fn the_emulated_host_can_do_what_this_one_may_lack() {
     let text = reading.join().expect("no panic").expect("UTF-8");
     assert_eq!(status.code(), Some(0), "{text}");
     let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    for wanted in ["kvm", "vhost-net", "netns", "tap", "nft", "netem"] {
+    for wanted in ["kvm", "vhost-net", "netns", "tap", "nft", "netem", "confinement"] {
         let capabilities = told["capabilities"].as_array().expect("a list");
         let one = capabilities.iter().find(|one| one["name"] == wanted).expect(wanted);
         assert_eq!(one["state"], "usable", "{one}");
@@ -187,29 +188,38 @@ fn two_mechanisms_agree(model: &ReportModel) {
     }
 }
 
-/// vhost-net's worker takes the packets past QEMU, and not past the tap: both ends are in the file, each with the RST of every trial.
+/// Also with KVM and vhost-net no QEMU was root, or had any capability or environment: read of each process when it had greeted.
+fn confined(blocks: &[BlockRecord], run_dir: &Path) {
+    let mut looked = 0;
+    for block in blocks.iter().filter(|block| !block.target.qmp.is_empty()) {
+        let log = fs::read_to_string(run_dir.join(&block.target.qmp)).expect("the conversation with its QEMU");
+        let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let noted = lines.find(|line| line["message"]["uid"].is_number()).expect("what runs is noted");
+        let noted = &noted["message"];
+        assert!(noted["uid"].as_u64().expect("a number") >= 65_000, "{noted}");
+        assert_eq!(noted["capabilities"], "0000000000000000");
+        assert_eq!(noted["environment_bytes"], 0);
+        looked += 1;
+    }
+    assert!(looked >= 10, "{looked} guests");
+}
+
+/// vhost-net's worker takes the packets past QEMU, and not past the tap: both ends have their file, each with the RST of every trial.
 fn packets_of_vhost(model: &ReportModel, blocks: &[BlockRecord], run_dir: &Path) {
     let cell = at(model, "rst", "direct", "virtio-vhost");
     let block = blocks.iter().find(|block| block.cell.0 == cell.id).expect("it was played");
-    let file = run_dir.join(block.captures.first().expect("every block was captured"));
-    let tshark = Command::new("tshark")
-        .arg("-r")
-        .arg(&file)
-        .args([
-            "-Y",
-            "tcp.flags.reset == 1 && tcp.srcport == 8083",
-            "-T",
-            "fields",
-            "-e",
-            "frame.interface_name",
-        ])
-        .output();
-    let Ok(output) = tshark else {
-        let _ = writeln!(std::io::stderr(), "SKIPPED tier rehearsal: packets of vhost-net need tshark");
-        return;
-    };
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    for interface in ["target:tap0", "peer:peer0"] {
+    let resets = "tcp.flags.reset == 1 && tcp.srcport == 8083";
+    assert_eq!(block.captures.len(), 2, "a file for each end: {:?}", block.captures);
+    for (end, interface) in [("target", "target:tap0"), ("peer", "peer:peer0")] {
+        let is_ends = |file: &&String| file.ends_with(&format!(".{end}.pcapng"));
+        let file = run_dir.join(block.captures.iter().find(is_ends).expect("every block was captured"));
+        let mut tshark = Command::new("tshark");
+        tshark.arg("-r").arg(&file).args(["-Y", resets, "-T", "fields", "-e", "frame.interface_name"]);
+        let Ok(output) = tshark.output() else {
+            let _ = writeln!(std::io::stderr(), "SKIPPED tier rehearsal: packets of vhost-net need tshark");
+            return;
+        };
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
         let seen = text.lines().filter(|line| *line == interface).count() as u64;
         assert!(seen >= cell.trials, "{seen} RSTs at {interface} in {} trials", cell.trials);
     }

@@ -115,9 +115,16 @@ fn completions_are_printed_for_every_shell_and_cleaning_is_idempotent() {
     };
     let left = lab.path().join("rig/probe/probe-left");
     fs::create_dir_all(&left).unwrap();
-    with_cache("clean").expect(0).says(&["1 probe files removed"]);
+    with_cache("clean").expect(4).says(&["no CACHEDIR.TAG of rig's"]);
+    assert!(left.exists(), "a folder without rig's mark is somebody else's");
+    let tag = "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by rig.\n";
+    fs::write(lab.path().join("rig/CACHEDIR.TAG"), tag).unwrap();
+    with_cache("clean --dry-run").expect(0).says(&["left by a rig that was killed", "nothing was removed"]);
+    assert!(left.exists());
+    with_cache("clean").expect(0).says(&["left by a rig that was killed (probe/probe-left)", "freed"]);
     assert!(!left.exists());
     with_cache("clean").expect(0).says(&["nothing to clean"]);
     with_cache("image list").expect(0).says(&["6.1", "6.12", "not built"]);
-    with_cache("image clean --all").expect(0).says(&["0 images removed"]);
+    with_cache("image clean --all").expect(0).says(&["nothing to clean"]);
+    with_cache("image clean --keep 10").expect(2).says(&["10", "200M"]);
 }
