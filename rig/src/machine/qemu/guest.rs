@@ -511,8 +511,8 @@ impl Fresh {
         let mut confined = vec![confinement.describe()];
         confined.extend(lacks.iter().map(Lack::to_string));
         let limits = Limits::of(plan.spec.memory_mib, plan.spec.vcpus, plan.life);
-        let launch =
-            Launch { program: program.into(), arguments, namespace, keep: &keep, confinement, limits };
+        let (program, called) = (program.into(), plan.qemu.clone().into());
+        let launch = Launch { program, called, arguments, namespace, keep: &keep, confinement, limits };
         let (process, stderr) = Process::start(launch)
             .map_err(|source| GuestError::Spawn { program: plan.qemu.display().to_string(), source })?;
         // QEMU's ends are closed here when this returns: it is their only owner, and when it dies the streams end.

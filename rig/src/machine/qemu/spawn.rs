@@ -25,7 +25,10 @@ use crate::process;
 /// What to start.
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
+    /// The program's file.
     pub(super) program: OsString,
+    /// What it is told that it is called.
+    pub(super) called: OsString,
     pub(super) arguments: Vec<String>,
     /// The network namespace to start it in; none: rig's own.
     pub(super) namespace: Option<BorrowedFd<'a>>,
@@ -43,6 +46,7 @@ impl Launch<'_> {
     pub(super) fn in_qemus_place(program: &str, arguments: &[&str]) -> Self {
         Self {
             program: program.into(),
+            called: program.into(),
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
             namespace: None,
             keep: &[],
@@ -64,7 +68,7 @@ impl Process {
     /// Starts it; its standard error is a pipe, which comes along.
     pub(super) fn start(launch: Launch<'_>) -> io::Result<(Self, ChildStderr)> {
         let mut command = Command::new(&launch.program);
-        command.args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg0(&launch.called).args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.env_clear().current_dir("/");
         let keep: Vec<RawFd> = launch.keep.iter().map(AsRawFd::as_raw_fd).collect();
         let namespace = launch.namespace.map(|namespace| namespace.as_raw_fd());
