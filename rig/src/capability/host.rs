@@ -40,7 +40,12 @@ pub fn qemu(host: &Abilities) -> Capability {
 /// Whether everything can be taken from QEMU that a guest which broke out of it could use.
 pub fn confinement(host: &Abilities) -> Capability {
     let Ok(QemuProgram { executable: Ok(Executable { path, .. }), .. }) = &host.qemu else {
-        return Capability::missing("confinement", Need::Some, "no QEMU to try it with", "`rig setup` installs it");
+        return Capability::missing(
+            "confinement",
+            Need::Some,
+            "no QEMU to try it with",
+            "`rig setup` installs it",
+        );
     };
     let lacks: Vec<String> = qemu::lacks(path).iter().map(ToString::to_string).collect();
     if lacks.is_empty() {

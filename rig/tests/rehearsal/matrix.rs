@@ -192,8 +192,10 @@ fn two_mechanisms_agree(model: &ReportModel) {
 fn confined(blocks: &[BlockRecord], run_dir: &Path) {
     let mut looked = 0;
     for block in blocks.iter().filter(|block| !block.target.qmp.is_empty()) {
-        let log = fs::read_to_string(run_dir.join(&block.target.qmp)).expect("the conversation with its QEMU");
-        let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        let log =
+            fs::read_to_string(run_dir.join(&block.target.qmp)).expect("the conversation with its QEMU");
+        let mut lines =
+            log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
         let noted = lines.find(|line| line["message"]["uid"].is_number()).expect("what runs is noted");
         let noted = &noted["message"];
         assert!(noted["uid"].as_u64().expect("a number") >= 65_000, "{noted}");

@@ -117,7 +117,8 @@ fn completions_are_printed_for_every_shell_and_cleaning_is_idempotent() {
     fs::create_dir_all(&left).unwrap();
     with_cache("clean").expect(4).says(&["no CACHEDIR.TAG of rig's"]);
     assert!(left.exists(), "a folder without rig's mark is somebody else's");
-    let tag = "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by rig.\n";
+    let tag =
+        "Signature: 8a477f597d28d172789f06886806bc55\n# This file is a cache directory tag created by rig.\n";
     fs::write(lab.path().join("rig/CACHEDIR.TAG"), tag).unwrap();
     with_cache("clean --dry-run").expect(0).says(&["left by a rig that was killed", "nothing was removed"]);
     assert!(left.exists());

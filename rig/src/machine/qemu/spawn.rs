@@ -68,7 +68,12 @@ impl Process {
     /// Starts it; its standard error is a pipe, which comes along.
     pub(super) fn start(launch: Launch<'_>) -> io::Result<(Self, ChildStderr)> {
         let mut command = Command::new(&launch.program);
-        command.arg0(&launch.called).args(&launch.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .arg0(&launch.called)
+            .args(&launch.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         command.env_clear().current_dir("/");
         let keep: Vec<RawFd> = launch.keep.iter().map(AsRawFd::as_raw_fd).collect();
         let namespace = launch.namespace.map(|namespace| namespace.as_raw_fd());
