@@ -337,7 +337,7 @@ fn gone(said: &str) -> Option<String> {
 impl From<ModuleError> for ImageError {
     fn from(source: ModuleError) -> Self {
         let help = match &source {
-            ModuleError::Unknown { help, .. } => help.clone(),
+            ModuleError::Unknown { help, .. } => Some(help.clone()),
             ModuleError::Unreadable { .. } | ModuleError::Cycle { .. } => None,
         };
         Self::Module { source, help }
@@ -347,7 +347,7 @@ impl From<ModuleError> for ImageError {
 impl From<InitramfsError> for ImageError {
     fn from(source: InitramfsError) -> Self {
         let help = match &source {
-            InitramfsError::Command { help, .. } => help.clone(),
+            InitramfsError::Command { help, .. } => Some(help.clone()),
             InitramfsError::Library { .. } => Some("add the package that has it to `packages`".to_owned()),
             InitramfsError::Elf { .. } => None,
         };
