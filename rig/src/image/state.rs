@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use super::error::ImageError;
+use super::error::{ImageError, is_full};
 use super::listed::{Listed, parse_depends, parse_show, parse_versions};
 use super::tool::{Output, run};
 use crate::document::hint;
@@ -137,7 +137,10 @@ impl State {
         // apt-cache ends with 100 for an unknown name too.
         let unreadable = ["pars", "MergeList", "could not be opened", "read error", "lz4", "index file"];
         if !output.success() && unreadable.iter().any(|word| said.contains(word)) {
-            return Err(ImageError::Lists { release: self.release.clone(), said });
+            return Err(match is_full(&said) {
+                true => ImageError::mirror(what, &self.release, said),
+                false => ImageError::Lists { release: self.release.clone(), said },
+            });
         }
         Ok(output.stdout)
     }
