@@ -260,7 +260,7 @@ mod tests {
         assert!(error.blames_input(), "{error}");
         assert_eq!(
             miette::Diagnostic::help(&error).unwrap().to_string(),
-            "did you mean `dropbear`?\nprograms of its packages: `busybox`, `dropbear`"
+            "did you mean `dropbear`?\nprograms of its packages: `busybox`, `dropbear`, `nft`"
         );
     }
 }
