@@ -224,14 +224,19 @@ impl Apt {
         Ok(Supplies { kernel_package, kernel, programs, packages })
     }
 
-    /// Fetches anew what lists of this recipe were there before this process; whether there were any.
-    fn renew_lists(&self, recipe: &Recipe, tell: &mut dyn FnMut(Step)) -> Result<bool, ImageError> {
+    /// Fetches anew what lists of this recipe were there before this process and can have led to `error`; whether there were any.
+    fn renew_lists(
+        &self,
+        recipe: &Recipe,
+        error: &ImageError,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<bool, ImageError> {
         let mut any = false;
-        for release in [&recipe.kernel.release, &recipe.initramfs.release] {
+        for release in suspects(recipe, error) {
             let state = self.open(release, recipe.mirror.as_ref(), Freshness::AnyKnown, tell)?;
             let lists = self.current.borrow().get(&state.folder).copied();
             if lists == Some(Lists::Kept) {
-                tell(Step::Renewal { release: release.clone() });
+                tell(Step::Renewal { release: release.to_owned() });
                 state.renew()?;
                 self.current.borrow_mut().insert(state.folder, Lists::New);
                 any = true;
@@ -250,7 +255,7 @@ impl Supply for Apt {
     ) -> Result<Supplies, ImageError> {
         match self.gather(recipe, freshness, tell) {
             // Where the mirror cannot be reached the first error is the one to tell.
-            Err(error) if error.may_come_of_damaged_lists() => match self.renew_lists(recipe, tell) {
+            Err(error) if error.may_come_of_damaged_lists() => match self.renew_lists(recipe, &error, tell) {
                 Ok(true) => self.gather(recipe, freshness, tell),
                 Err(ImageError::Interrupted) => Err(ImageError::Interrupted),
                 Ok(false) | Err(_) => Err(error),
@@ -258,6 +263,14 @@ impl Supply for Apt {
             result => result,
         }
     }
+}
+
+/// The releases of `recipe` whose lists can have led to `error`: the one that it names, or all.
+fn suspects<'r>(recipe: &'r Recipe, error: &ImageError) -> Vec<&'r str> {
+    let mut releases = vec![recipe.kernel.release.as_str(), recipe.initramfs.release.as_str()];
+    releases.dedup();
+    releases.retain(|release| error.release().is_none_or(|named| named == *release));
+    releases
 }
 
 /// The packages that are not there whole; what lies there damaged is removed, because apt takes a file of the right size for a good one.
@@ -307,6 +320,22 @@ mod tests {
     fn codenames() {
         assert_eq!(codename("ID=debian\nVERSION_CODENAME=bookworm\n"), "bookworm");
         assert_eq!(codename("ID=other\n"), "stable");
+    }
+
+    /// A version that is gone in one release is no reason to fetch the lists of another: they are 10 MB and more.
+    #[test]
+    fn lists_of_the_release_that_an_error_names_are_suspected_alone() {
+        let text = include_str!("../../../images/6.1.toml").replacen("bookworm", "bullseye", 1);
+        let recipe = crate::image::recipe::parse("5.10", "5.10.toml", &text).unwrap();
+        let gone = ImageError::NoVersion {
+            package: "linux-image-cloud-amd64".to_owned(),
+            version: "5.10.1-1".to_owned(),
+            release: "bullseye".to_owned(),
+            there: "5.10.223-1".to_owned(),
+        };
+        assert_eq!(suspects(&recipe, &gone), ["bullseye"]);
+        let corrupt = ImageError::Corrupt { path: "p.deb".into() };
+        assert_eq!(suspects(&recipe, &corrupt), ["bullseye", "bookworm"]);
     }
 
     #[test]

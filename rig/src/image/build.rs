@@ -258,6 +258,9 @@ mod tests {
         recipe.initramfs.commands.push("dropbearr".to_owned());
         let error = get(&cache, &recipe, Fetch::IfMissing, &supply).unwrap_err();
         assert!(error.blames_input(), "{error}");
-        assert_eq!(miette::Diagnostic::help(&error).unwrap().to_string(), "did you mean `dropbear`?");
+        assert_eq!(
+            miette::Diagnostic::help(&error).unwrap().to_string(),
+            "did you mean `dropbear`?\nprograms of its packages: `busybox`, `dropbear`, `nft`"
+        );
     }
 }

@@ -136,6 +136,19 @@ pub enum ImageError {
         /// What it was.
         digest: String,
     },
+    /// apt has no room to write in: neither the mirror nor the lists are to blame.
+    #[error("apt has no room to write {what} of {release}: {said}")]
+    #[diagnostic(help(
+        "the disk of the cache or of TMPDIR is full: make room, or set TMPDIR or XDG_CACHE_HOME to a folder with space"
+    ))]
+    Full {
+        /// What it was about.
+        what: String,
+        /// Debian release.
+        release: String,
+        /// Its words.
+        said: String,
+    },
     /// A tool of the host is missing or does not start.
     #[error("cannot run {tool}")]
     #[diagnostic(help(
@@ -249,6 +262,7 @@ impl ImageError {
             | Self::Mirror { .. }
             | Self::Gone { .. }
             | Self::Lists { .. }
+            | Self::Full { .. }
             | Self::Corrupt { .. }
             | Self::Changed { .. }
             | Self::Interrupted
@@ -284,6 +298,7 @@ impl ImageError {
             | Self::NotBuilt { .. }
             | Self::NoArchive { .. }
             | Self::Gone { .. }
+            | Self::Full { .. }
             | Self::Changed { .. }
             | Self::Tool { .. }
             | Self::Deadline { .. }
@@ -299,10 +314,29 @@ impl ImageError {
         }
     }
 
+    /// The release that it is about, where it is about one.
+    pub(super) fn release(&self) -> Option<&str> {
+        match self {
+            Self::NoArchive { release }
+            | Self::Mirror { release, .. }
+            | Self::Gone { release, .. }
+            | Self::Full { release, .. }
+            | Self::Lists { release, .. }
+            | Self::NoVersion { release, .. }
+            | Self::UnknownPackage { release, .. }
+            | Self::NoKernel { release, .. } => Some(release),
+            _ => None,
+        }
+    }
+
     /// apt could not fetch `what`, and `said` why.
     pub(super) fn mirror(what: &str, release: &str, said: String) -> Self {
         if let Some(file) = gone(&said) {
             return Self::Gone { file, release: release.to_owned() };
+        }
+        // First: apt calls it a failed signature or a broken list as well.
+        if is_full(&said) {
+            return Self::Full { what: what.to_owned(), release: release.to_owned(), said };
         }
         let help = if said.contains("GPG error") || said.contains("is not signed") {
             "the archive is signed with keys that the keyring does not have: install a newer debian-archive-keyring, or name the \
@@ -310,8 +344,6 @@ impl ImageError {
         } else if said.contains("does not have a Release file") {
             "the archive has no such release: look at `release` in the recipe (`bookworm`, `trixie-backports`), and at the address of \
              the archive"
-        } else if said.contains("No space left") || said.contains("temporary file") {
-            "the disk of the cache or of TMPDIR is full: make room, or set TMPDIR or XDG_CACHE_HOME to a folder with space"
         } else {
             "the package mirror of this host's apt sources must be reachable once per image: try `apt-get update`, or copy \
              the cache folder from a machine that has the image"
@@ -326,6 +358,11 @@ impl ImageError {
     }
 }
 
+/// Whether apt complains of a disk without space.
+pub(super) fn is_full(said: &str) -> bool {
+    said.contains("No space left") || said.contains("temporary file")
+}
+
 /// The package file that the archive answers 404 for, where apt says so.
 fn gone(said: &str) -> Option<String> {
     let line = said.split("; ").find(|line| line.contains(".deb  404 "))?;
@@ -337,7 +374,7 @@ fn gone(said: &str) -> Option<String> {
 impl From<ModuleError> for ImageError {
     fn from(source: ModuleError) -> Self {
         let help = match &source {
-            ModuleError::Unknown { help, .. } => help.clone(),
+            ModuleError::Unknown { help, .. } => Some(help.clone()),
             ModuleError::Unreadable { .. } | ModuleError::Cycle { .. } => None,
         };
         Self::Module { source, help }
@@ -347,7 +384,7 @@ impl From<ModuleError> for ImageError {
 impl From<InitramfsError> for ImageError {
     fn from(source: InitramfsError) -> Self {
         let help = match &source {
-            InitramfsError::Command { help, .. } => help.clone(),
+            InitramfsError::Command { help, .. } => Some(help.clone()),
             InitramfsError::Library { .. } => Some("add the package that has it to `packages`".to_owned()),
             InitramfsError::Elf { .. } => None,
         };
@@ -373,6 +410,17 @@ mod tests {
             ImageError::mirror("package lists", "bookworm", said.to_owned()),
             ImageError::Mirror { .. }
         ));
+    }
+
+    /// Seen with TMPDIR on a full disk: apt calls the signature and the lists wrong too.
+    #[test]
+    fn a_full_disk_is_told_before_what_comes_of_it() {
+        let said = "GPG error: http://m.test bookworm InRelease: Splitting up /c/InRelease into data and signature failed; \
+                    Write error - write (28: No space left on device); The package lists or status file could not be parsed or opened.";
+        let error = ImageError::mirror("package lists", "bookworm", said.to_owned());
+        assert!(matches!(error, ImageError::Full { .. }), "{error:?}");
+        assert!(!error.blames_input() && !error.may_come_of_damaged_lists());
+        assert!(miette::Diagnostic::help(&error).unwrap().to_string().contains("TMPDIR"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::depmod;
 use super::elf::{Elf, ElfError};
 use super::modules::Module;
 use super::package::{self, Files};
-use crate::document::did_you_mean;
+use crate::document::hint;
 
 /// PID 1 of every guest.
 pub const INIT: &str = include_str!("init.sh");
@@ -26,8 +26,8 @@ pub enum InitramfsError {
     Command {
         /// What was asked for.
         command: String,
-        /// A program that they have and that looks alike.
-        help: Option<String>,
+        /// Which of their programs was probably meant, and what there is.
+        help: String,
     },
     /// No package has this library.
     #[error("{needed_by} needs {library}, which no package of the recipe or of its dependencies has")]
@@ -126,7 +126,8 @@ fn find_program<'a>(files: &'a Files, command: &str) -> Result<&'a [u8], Initram
                 let (folder, name) = path.rsplit_once('/')?;
                 PROGRAM_FOLDERS.contains(&folder).then_some(name)
             });
-            InitramfsError::Command { command: command.to_owned(), help: did_you_mean(command, programs) }
+            let help = hint(command, programs, "programs of its packages");
+            InitramfsError::Command { command: command.to_owned(), help }
         })
 }
 
@@ -221,7 +222,7 @@ mod tests {
         let error =
             assemble(&files(&[("usr/sbin/dropbear", b"")]), &["dropbar".to_owned()], &[]).unwrap_err();
         let InitramfsError::Command { help, .. } = error else { panic!("{error:?}") };
-        assert_eq!(help.as_deref(), Some("did you mean `dropbear`?"));
+        assert_eq!(help, "did you mean `dropbear`?\nprograms of its packages: `dropbear`");
     }
 
     /// The test binary is a real, dynamically linked program; its libraries are the host's.

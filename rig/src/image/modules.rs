@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::elf::{Elf, ElfError, module_info};
-use crate::document::did_you_mean;
+use crate::document::hint;
 
 /// Why the modules cannot be put together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -24,8 +24,8 @@ pub enum ModuleError {
         needed_by: Option<String>,
         /// Of this kernel.
         release: String,
-        /// Which of its names was probably meant.
-        help: Option<String>,
+        /// Which of its names was probably meant, and what there is.
+        help: String,
     },
     /// A module cannot be read.
     #[error("module {module} of kernel {release}: {problem}")]
@@ -106,7 +106,7 @@ impl ModuleTree {
             module: module.to_owned(),
             needed_by: needed_by.cloned(),
             release: self.release.clone(),
-            help: did_you_mean(module, known.map(String::as_str)),
+            help: hint(module, known.map(String::as_str), "modules of this kernel"),
         }
     }
 
@@ -292,7 +292,10 @@ mod tests {
         let error = order(&virtio(), &["virtio_nett"]).unwrap_err();
         assert_eq!(error.to_string(), "kernel 6.1.0-test has no module \"virtio_nett\"");
         let ModuleError::Unknown { help, .. } = error else { panic!("{error:?}") };
-        assert_eq!(help.as_deref(), Some("did you mean `virtio_net`?"));
+        assert!(help.starts_with("did you mean `virtio_net`?\nmodules of this kernel: "), "{help}");
+        let error = order(&virtio(), &["quite_another"]).unwrap_err();
+        let ModuleError::Unknown { help, .. } = error else { panic!("{error:?}") };
+        assert!(help.starts_with("modules of this kernel: ") && help.contains("`virtio_net`"), "{help}");
         let broken = tree(&[("a.ko", &[("depends", "gone")])]);
         assert_eq!(
             order(&broken, &["a"]).unwrap_err().to_string(),

@@ -52,8 +52,8 @@ pub type Files = BTreeMap<String, Node>;
 
 /// The files of the package at `path` that `keep` wants. Directories and devices are left out.
 pub fn read(path: &Path, keep: impl Fn(&str) -> bool) -> Result<Files, PackageError> {
-    let mut command = Command::new("dpkg-deb");
-    command.arg("--fsys-tarfile").arg(path);
+    let mut command = Command::new(process::program_file("dpkg-deb"));
+    command.env("PATH", process::complete_path()).arg("--fsys-tarfile").arg(path);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = process::contain(&mut command).spawn().map_err(PackageError::Tool)?;
     let stdout = child.stdout.take().expect("its standard output is a pipe");

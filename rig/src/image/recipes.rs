@@ -9,7 +9,7 @@ use fs_err as fs;
 
 use super::error::ImageError;
 use super::recipe::{self, Recipe};
-use crate::document::did_you_mean;
+use crate::document::hint;
 
 /// The recipes in this binary; the same files as in the tree.
 const EMBEDDED: [(&str, &str); 2] =
@@ -64,31 +64,32 @@ impl Recipes {
     /// The recipe called `name`, or the file at that path.
     pub fn load(&self, name: &str) -> Result<Recipe, ImageError> {
         if name.contains('/') || name.ends_with(".toml") {
-            return load_file(Path::new(name));
+            return self.load_file(Path::new(name));
         }
         let path = self.folder.join(format!("{name}.toml"));
         if path.exists() {
-            return load_file(&path);
+            return self.load_file(&path);
         }
         match EMBEDDED.iter().find(|(known, _)| *known == name) {
             Some((_, text)) => parse(name, &format!("images/{name}.toml (in the binary)"), text),
-            None => {
-                let names = self.names();
-                let help = did_you_mean(name, names.iter().map(String::as_str));
-                let known = format!("there are {}; a path of your own file serves too", names.join(", "));
-                Err(ImageError::UnknownRecipe { name: name.to_owned(), help: help.unwrap_or(known) })
-            }
+            None => Err(ImageError::UnknownRecipe { name: name.to_owned(), help: self.hint(name) }),
         }
     }
-}
 
-fn load_file(path: &Path) -> Result<Recipe, ImageError> {
-    let text = fs::read_to_string(path).map_err(|source| ImageError::UnknownRecipe {
-        name: path.display().to_string(),
-        help: source.to_string(),
-    })?;
-    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("image");
-    parse(name, &path.display().to_string(), &text)
+    fn load_file(&self, path: &Path) -> Result<Recipe, ImageError> {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("image");
+        let text = fs::read_to_string(path).map_err(|source| ImageError::UnknownRecipe {
+            name: path.display().to_string(),
+            help: format!("{source}\n{}", self.hint(name)),
+        })?;
+        parse(name, &path.display().to_string(), &text)
+    }
+
+    fn hint(&self, name: &str) -> String {
+        let names = self.names();
+        let there_are = "a path of your own file serves too; there are";
+        hint(name, names.iter().map(String::as_str), there_are)
+    }
 }
 
 fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, ImageError> {
@@ -114,7 +115,13 @@ mod tests {
         assert_eq!(recipes.load(&path).unwrap().name, "6.9-own");
         let error = recipes.load("6.11").unwrap_err();
         assert!(error.blames_input());
-        assert_eq!(miette::Diagnostic::help(&error).unwrap().to_string(), "did you mean `6.1`?");
+        let help = |error| miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
+        let list = "a path of your own file serves too; there are: `6.1`, `6.12`, `6.9-own`";
+        assert_eq!(help(error), format!("did you mean `6.1`?\n{list}"));
+        assert_eq!(help(recipes.load("trixie").unwrap_err()), list);
+        assert!(
+            help(recipes.load("6.11.toml").unwrap_err()).ends_with(&format!("did you mean `6.1`?\n{list}"))
+        );
         fs::write(folder.path().join("bad.toml"), "x = 1").unwrap();
         assert!(matches!(recipes.load("bad"), Err(ImageError::Recipe { .. })));
         for (name, _) in EMBEDDED {

@@ -2,7 +2,7 @@
 //!
 //! Must not know recipes or images. Units: seconds in deadlines.
 //! Errors: `ImageError`; they blame the mirror, names that no list has, or the host's tools. Reference: apt.conf(5), apt-get(8), apt-cache(8).
-//! Tests: `listed.rs` (what is printed), `tests/qemu.rs` (the whole against a mirror).
+//! Tests: below; `listed.rs` (what is printed), `tests/qemu.rs` (the whole against a mirror).
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use super::error::ImageError;
+use super::error::{ImageError, is_full};
 use super::listed::{Listed, parse_depends, parse_show, parse_versions};
 use super::tool::{Output, run};
-use crate::document::did_you_mean;
+use crate::document::hint;
+use crate::process;
 
 /// The guests' architecture, as Debian calls it.
 pub(super) const ARCHITECTURE: &str = "amd64";
@@ -46,8 +47,11 @@ impl State {
 
     /// A run of an apt tool that reads and writes below our folder alone. The host's proxy and certificate settings stay in force.
     pub(super) fn command(&self, tool: &str) -> Command {
-        let mut command = Command::new(tool);
-        command.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
+        let mut command = Command::new(process::program_file(tool));
+        command
+            .env("PATH", process::complete_path())
+            .env("LC_ALL", "C")
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command.arg("-c").arg(self.folder.join("apt.conf"));
         command
     }
@@ -133,7 +137,10 @@ impl State {
         // apt-cache ends with 100 for an unknown name too.
         let unreadable = ["pars", "MergeList", "could not be opened", "read error", "lz4", "index file"];
         if !output.success() && unreadable.iter().any(|word| said.contains(word)) {
-            return Err(ImageError::Lists { release: self.release.clone(), said });
+            return Err(match is_full(&said) {
+                true => ImageError::mirror(what, &self.release, said),
+                false => ImageError::Lists { release: self.release.clone(), said },
+            });
         }
         Ok(output.stdout)
     }
@@ -158,8 +165,7 @@ impl State {
         }
         let name = package.split('=').next().unwrap_or(package);
         let names = self.ask(&["pkgnames"], "package names")?;
-        let help = did_you_mean(name, names.lines())
-            .unwrap_or_else(|| "look for it with `apt-cache search`".to_owned());
+        let help = names_like(name, names.lines());
         Ok(ImageError::UnknownPackage { package: package.to_owned(), release, help })
     }
 
@@ -181,9 +187,55 @@ impl State {
     }
 }
 
+/// The hint for a package that a release lacks. A release has 60,000 names: those count that begin or end as this one does.
+fn names_like<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let first: String = letters.iter().take(3).collect();
+    let last: String = letters[letters.len().saturating_sub(4)..].iter().collect();
+    let mut like: Vec<&str> =
+        names.filter(|known| known.starts_with(&first) || known.ends_with(&last)).collect();
+    like.sort_unstable();
+    match like.is_empty() {
+        true => "no name there begins or ends like it: look for it with `apt-cache search`".to_owned(),
+        false => hint(name, like, "names like it"),
+    }
+}
+
 fn remove(folder: &std::path::Path) -> std::io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Under cron's PATH, too, apt's tools are found, and they find theirs.
+    #[test]
+    fn tools_are_started_by_their_files_with_a_complete_path() {
+        let state = State { folder: "/nowhere".into(), release: "bookworm".to_owned() };
+        let command = state.command("sh");
+        assert!(std::path::Path::new(command.get_program()).is_absolute(), "{command:?}");
+        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
+        assert_eq!(path, Some(process::complete_path().as_os_str()));
+    }
+
+    #[test]
+    fn a_wrong_package_gets_the_names_like_it_out_of_very_many() {
+        let many: Vec<String> = (0..60_000).map(|n| format!("other-{n}")).collect();
+        let there = ["linux-image-cloud-amd64", "linux-image-amd64", "busybox-static", "zstd"];
+        let names = || many.iter().map(String::as_str).chain(there);
+        assert_eq!(
+            names_like("linux-image-clod-amd64", names()),
+            "did you mean `linux-image-cloud-amd64`?\nnames like it: `linux-image-amd64`, `linux-image-cloud-amd64`"
+        );
+        assert_eq!(
+            names_like("bsybox-static", names()),
+            "did you mean `busybox-static`?\nnames like it: `busybox-static`"
+        );
+        assert!(names_like("qqqqqq", names()).contains("apt-cache search"));
+        assert!(names_like("🦀", names()).contains("apt-cache search"));
     }
 }
