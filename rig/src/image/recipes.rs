@@ -9,7 +9,7 @@ use fs_err as fs;
 
 use super::error::ImageError;
 use super::recipe::{self, Recipe};
-use crate::document::did_you_mean;
+use crate::document::hint;
 
 /// The recipes in this binary; the same files as in the tree.
 const EMBEDDED: [(&str, &str); 2] =
@@ -74,9 +74,9 @@ impl Recipes {
             Some((_, text)) => parse(name, &format!("images/{name}.toml (in the binary)"), text),
             None => {
                 let names = self.names();
-                let help = did_you_mean(name, names.iter().map(String::as_str));
-                let known = format!("there are {}; a path of your own file serves too", names.join(", "));
-                Err(ImageError::UnknownRecipe { name: name.to_owned(), help: help.unwrap_or(known) })
+                let known = hint(name, names.iter().map(String::as_str), "there are");
+                let help = format!("{known}\na file of your own is named by its path: \"./{name}.toml\"");
+                Err(ImageError::UnknownRecipe { name: name.to_owned(), help })
             }
         }
     }
@@ -114,7 +114,8 @@ mod tests {
         assert_eq!(recipes.load(&path).unwrap().name, "6.9-own");
         let error = recipes.load("6.11").unwrap_err();
         assert!(error.blames_input());
-        assert_eq!(miette::Diagnostic::help(&error).unwrap().to_string(), "did you mean `6.1`?");
+        let help = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert!(help.starts_with("did you mean `6.1`?\nthere are: `6.1`, `6.12`, `6.9-own`\n"), "{help}");
         fs::write(folder.path().join("bad.toml"), "x = 1").unwrap();
         assert!(matches!(recipes.load("bad"), Err(ImageError::Recipe { .. })));
         for (name, _) in EMBEDDED {
