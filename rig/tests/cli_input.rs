@@ -38,6 +38,7 @@ fn lines_are_as_wide_as_the_terminal_and_no_word_is_broken() {
         &["scenario", "list"],
         &["image", "list"],
         &["report", RUN],
+        &["explain", "ENONET", "--run", RUN],
         &["report", "tests/golden/runs/format-1"],
     ] {
         let wide = said(arguments, "1000", "cargo rig");

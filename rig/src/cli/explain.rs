@@ -6,7 +6,7 @@ use rig_protocol::Errno;
 
 use super::image::Format;
 use super::output::print;
-use super::{Exit, Failure, called};
+use super::{Exit, Failure, called, width};
 use crate::analysis::{Sightings, sightings};
 use crate::explain::{Answer, find};
 use crate::record::{self, Reader};
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     let answer = Answer::new(errno, measured);
     print(&match arguments.format {
-        Format::Text => called::worded(&answer.text()),
+        Format::Text => called::worded(&answer.text(width::for_text())),
         Format::Json => answer.json(),
     })
 }

@@ -202,10 +202,11 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
 
 /// `200M`, `1GiB`: powers of 1024. Without a unit it may mean anything, and what it means is deleted.
 fn parse_size(text: &str) -> Result<u64, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 =
-        text[..digits].parse().map_err(|_| "a size is a number with a unit: `200MiB`, `2GiB`".to_owned())?;
-    let shift = match text[digits..].trim().to_ascii_lowercase().as_str() {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let (number, unit) = text.split_at(digits);
+    let size: f64 =
+        number.parse().map_err(|_| "a size is a number with a unit: `200MiB`, `1.5GiB`".to_owned())?;
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
         "" => return Err(format!("a size needs a unit: write `{number}MiB` or `{number}GiB`")),
         "k" | "kb" | "kib" => 10,
         "m" | "mb" | "mib" => 20,
@@ -213,7 +214,13 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "t" | "tb" | "tib" => 40,
         unit => return Err(format!("{unit:?} is no unit of size: use KiB, MiB, GiB or TiB")),
     };
-    number.checked_mul(1 << shift).ok_or_else(|| "that is more than any disk holds".to_owned())
+    let bytes = size * (1_u64 << shift) as f64;
+    // A size of so many bytes is exact enough: no disk has 2^53 of them.
+    if bytes < (1_u64 << 53) as f64 {
+        Ok(bytes as u64)
+    } else {
+        Err("that is more than any disk holds".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -222,13 +229,18 @@ mod tests {
 
     #[test]
     fn sizes_need_a_unit() {
-        for (text, bytes) in
-            [("0M", 0), ("200M", 200 << 20), ("1GiB", 1 << 30), ("3kb", 3 << 10), ("2 TiB", 2 << 40)]
-        {
+        for (text, bytes) in [
+            ("0M", 0),
+            ("200M", 200 << 20),
+            ("1GiB", 1 << 30),
+            ("3kb", 3 << 10),
+            ("2 TiB", 2 << 40),
+            ("1.5GiB", 3 << 29),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         assert_eq!(parse_size("2").unwrap_err(), "a size needs a unit: write `2MiB` or `2GiB`");
-        for wrong in ["", "M", "-1", "0", "5X", "5ib", "5b", "99999999999T"] {
+        for wrong in ["", "M", "-1", "0", "5X", "5ib", "5b", "1.2.3M", ".", "99999999999T"] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(size(12), "12 B");

@@ -24,6 +24,13 @@ pub(super) fn for_table() -> usize {
     of(&Term::stdout()).unwrap_or(usize::MAX)
 }
 
+/// Columns for paragraphs on standard output.
+pub(super) fn for_text() -> usize {
+    /// What is easy to read in a file, too.
+    const USUAL: usize = 100;
+    of(&Term::stdout()).map_or(USUAL, |columns| columns.min(MOST))
+}
+
 /// Columns for messages on standard error.
 pub(super) fn for_messages() -> usize {
     /// What is usual for logs, too.

@@ -76,7 +76,7 @@ fn explain_syntax(message: &str) -> Option<String> {
         return Some("every key and every [table] stands once; use [[name]] for a list of tables".to_owned());
     }
     if message.contains("string values must be quoted") {
-        return Some("text stands in quotes: name = \"value\"".to_owned());
+        return Some("text stands in quotes: name = \"value\"; so does a number with a unit: trials = \"10k\", delay = \"5ms\"".to_owned());
     }
     None
 }

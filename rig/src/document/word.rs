@@ -25,9 +25,13 @@ pub fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     known
         .into_iter()
         .take(MOST_COMPARED)
-        .filter(|candidate| candidate.len().abs_diff(word.len()) <= most_slips(candidate, word))
-        .map(|candidate| (strsim::osa_distance(&folded, &fold(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= most_slips(candidate, word))
+        .filter_map(|candidate| {
+            let known = fold(candidate);
+            let most = most_slips(&known, &folded);
+            let near = known.len().abs_diff(folded.len()) <= most;
+            let distance = near.then(|| strsim::osa_distance(&folded, &known))?;
+            (distance <= most).then_some((distance, candidate))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -42,11 +46,15 @@ fn fold(word: &str) -> String {
 }
 
 /// How many letters may differ between two words of which one is a slip of the other. One letter of two is no slip but another word, and so are
-/// three of six.
+/// three of six. The first letter is seldom wrong: where it differs and more with it, it is another word (`packed` is no `backend`).
 fn most_slips(one: &str, other: &str) -> usize {
-    match one.len().min(other.len()) {
+    let most = match one.len().min(other.len()) {
         0..3 => 0,
         length => 1 + length / 4,
+    };
+    match one.chars().next() == other.chars().next() {
+        true => most,
+        false => most.min(1),
     }
 }
 
@@ -103,6 +111,12 @@ mod tests {
         assert_eq!(closest("trails", ["trials"]), Some("trials"));
         assert_eq!(closest("banana", ["configuration", "kernel"]), None);
         assert_eq!(closest("to", ["do"]), None);
+        assert_eq!(closest("packed", ["backend", "queues"]), None);
+        assert_eq!(closest("mbps", ["bit", "kbit", "mbit"]), Some("mbit"));
+        assert_eq!(
+            [closest("rts", ["rst"]), closest("lxss", ["loss"]), closest("xoss", ["loss"])],
+            [Some("rst"), Some("loss"), Some("loss")]
+        );
         assert_eq!(closest(&"x".repeat(100_000), ["configuration"]), None);
     }
 

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::catalogue::Catalogue;
 use super::name::{MOST, Named};
-use crate::document::did_you_mean;
+use crate::document::{self, did_you_mean};
 
 /// Why something names no errno.
 #[derive(Debug, Error, Diagnostic, PartialEq, Eq)]
@@ -139,12 +139,22 @@ fn texts() -> impl Iterator<Item = (&'static str, Errno)> {
     Named::all().map(|named| (named.text.as_str(), named.errno())).chain(other)
 }
 
-/// What was probably meant; or what an errno can look like.
+/// What was probably meant; or what an errno can look like, and for a single word the names that are most like it.
 fn hint(asked: &str) -> String {
-    let names = Named::all().filter_map(|named| named.name.as_deref());
-    did_you_mean(asked, names).or_else(|| did_you_mean(asked, texts().map(|(text, _)| text))).unwrap_or_else(|| {
-        "give a name (ENOENT), a number (2), or the text that the program printed (No such file or directory)".to_owned()
-    })
+    let names = || Named::all().filter_map(|named| named.name.as_deref());
+    if let Some(meant) = did_you_mean(asked, texts().map(|(text, _)| text)) {
+        return meant;
+    }
+    if did_you_mean(asked, names()).is_some() || is_like_a_name(asked) {
+        return document::hint(asked, names(), "the names");
+    }
+    "give a name (ENOENT), a number (2), or the text that the program printed (No such file or directory)"
+        .to_owned()
+}
+
+/// `EFOO`: an E, and letters and digits behind it.
+fn is_like_a_name(asked: &str) -> bool {
+    asked.starts_with(['E', 'e']) && asked.chars().all(|letter| letter.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -183,8 +193,13 @@ mod tests {
             Err(error) => error.help().expect("every one says what to try").to_string(),
             Ok(errno) => panic!("{asked} is {errno}"),
         };
-        assert_eq!(help("ENONET2"), "did you mean `ENONET`?");
-        assert_eq!(help("enoentt"), "did you mean `ENOENT`?");
+        assert!(help("ENONET2").starts_with("did you mean `ENONET`?\nthe names: "));
+        assert!(help("enoentt").starts_with("did you mean `ENOENT`?\nthe names: "));
+        let strange = help("EFOO");
+        assert!(
+            strange.contains("\nthe names: ") && strange.contains("`EIO`") && strange.contains(" more"),
+            "{strange}"
+        );
         assert_eq!(help("No such file or direktory"), "did you mean `No such file or directory`?");
         assert!(help("banana").contains("the text that the program printed"));
         assert!(help("").contains("the text that the program printed"));

@@ -172,6 +172,12 @@ impl RecordError {
     }
 }
 
+/// The id of the run that a file belongs to, where that run has begun.
+fn run_of(path: &Path) -> Option<String> {
+    let folder = path.ancestors().skip(1).find(|above| above.join("run.json").is_file())?;
+    Some(folder.file_name()?.to_str()?.to_owned())
+}
+
 fn advise(error: &io::Error, path: &Path) -> String {
     let folder = match path.parent() {
         None => path,
@@ -182,8 +188,13 @@ fn advise(error: &io::Error, path: &Path) -> String {
     let folder = folder.display();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
-            "the disk under {folder} is full: free some space (old runs in results/, `rig image clean`), then go on with \
-             `rig matrix run --resume`; every block named in the journal is safe"
+            "the disk under {folder} is full: free some space (old runs, `rig image clean`), then {}",
+            match run_of(path) {
+                Some(run) => format!(
+                    "go on with `rig matrix run --resume {run}`; every block named in the journal is safe"
+                ),
+                None => "begin again".to_owned(),
+            }
         ),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             format!("{folder} must be writable for this user; choose another folder with --results")
@@ -201,5 +212,25 @@ fn advise(error: &io::Error, path: &Path) -> String {
             "the kernel is too old: the record needs openat2, which Linux has since 5.6".to_owned()
         }
         _ => format!("look at the disk under {folder} (`df`, `dmesg`)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_names_the_run_that_can_go_on() {
+        let results = tempfile::tempdir().expect("a folder");
+        let run = results.path().join("20261121-201950-1f3a");
+        fs_err::create_dir_all(run.join("blocks")).expect("made");
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let block = run.join("blocks/b554d1764d07-0.1.json");
+        assert!(advise(&full(), &block).ends_with("then begin again"), "the run has not begun");
+        fs_err::write(run.join("run.json"), "{}").expect("written");
+        for file in [block, run.join("journal.jsonl")] {
+            let advice = advise(&full(), &file);
+            assert!(advice.contains("`rig matrix run --resume 20261121-201950-1f3a`"), "{advice}");
+        }
     }
 }

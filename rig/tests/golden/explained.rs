@@ -17,7 +17,7 @@ fn of_format_1(errno: Errno) -> Sightings {
 }
 
 fn text(errno: Errno, seen: Sightings) -> String {
-    Answer::new(errno, Ok(seen)).text()
+    Answer::new(errno, Ok(seen)).text(100)
 }
 
 /// The part that depends on the run, in one line.
@@ -78,8 +78,8 @@ fn what_is_read_of_a_run_and_without_one() {
     insta::assert_snapshot!("explain_ebadf_format_1", measured_of(Errno::EBADF));
     insta::assert_snapshot!("explain_econnreset_format_1", measured_of(ECONNRESET));
     let without = Answer::new(Errno::ENOENT, Err("Nothing: there is no run.".into()));
-    insta::assert_snapshot!("explain_enoent", without.text());
-    insta::assert_snapshot!("explain_unexplained", Answer::new(Errno(41), Err("Nothing.".into())).text());
+    insta::assert_snapshot!("explain_enoent", without.text(100));
+    insta::assert_snapshot!("explain_unexplained", Answer::new(Errno(41), Err("Nothing.".into())).text(100));
 }
 
 fn measured_of(errno: Errno) -> String {
@@ -93,7 +93,7 @@ fn measured_of(errno: Errno) -> String {
 #[test]
 fn an_answer_fits_a_screen() {
     for (errno, explanation) in Catalogue::shipped().iter() {
-        let without = Answer::new(errno, Err("Nothing.".into())).text();
+        let without = Answer::new(errno, Err("Nothing.".into())).text(100);
         assert!(without.lines().count() <= 60, "{errno}: {} lines", without.lines().count());
         let with = text(errno, of_format_1(errno));
         // The zeros of that run are blind, and two lines say why.

@@ -26,7 +26,7 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
                 let all: Vec<Cell> = all.into_iter().flatten().collect();
                 return Err(refuse(
                     format!("no cell's id begins with {id}"),
-                    "guests that are near",
+                    "the guests, most like it first",
                     &near(id, all),
                 ));
             }
