@@ -139,7 +139,7 @@ pub enum ImageError {
     /// apt has no room to write in: neither the mirror nor the lists are to blame.
     #[error("apt has no room to write {what} of {release}: {said}")]
     #[diagnostic(help(
-        "the disk of the cache or of TMPDIR is full: make room, or set TMPDIR or XDG_CACHE_HOME to a folder with space"
+        "the disk of the cache or of /tmp is full: make room, or set XDG_CACHE_HOME to a folder with space"
     ))]
     Full {
         /// What it was about.
@@ -412,7 +412,7 @@ mod tests {
         ));
     }
 
-    /// Seen with TMPDIR on a full disk: apt calls the signature and the lists wrong too.
+    /// Seen with /tmp on a full disk: apt calls the signature and the lists wrong too.
     #[test]
     fn a_full_disk_is_told_before_what_comes_of_it() {
         let said = "GPG error: http://m.test bookworm InRelease: Splitting up /c/InRelease into data and signature failed; \
@@ -420,7 +420,7 @@ mod tests {
         let error = ImageError::mirror("package lists", "bookworm", said.to_owned());
         assert!(matches!(error, ImageError::Full { .. }), "{error:?}");
         assert!(!error.blames_input() && !error.may_come_of_damaged_lists());
-        assert!(miette::Diagnostic::help(&error).unwrap().to_string().contains("TMPDIR"));
+        assert!(miette::Diagnostic::help(&error).unwrap().to_string().contains("or of /tmp"));
     }
 
     #[test]
@@ -429,7 +429,7 @@ mod tests {
             let error = ImageError::mirror("package lists", "bookworm", said.to_owned());
             miette::Diagnostic::help(&error).unwrap().to_string()
         };
-        assert!(help("Couldn't create temporary file /tmp/apt.conf.x").contains("TMPDIR"));
+        assert!(help("Couldn't create temporary file /tmp/apt.conf.x").contains("or of /tmp"));
         assert!(
             help("The repository 'http://m.test x Release' does not have a Release file.")
                 .contains("`release`")

@@ -24,6 +24,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{OFlag, open};
+use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
@@ -35,6 +36,10 @@ use super::children::tie;
 /// What asks a command to end.
 const ENDING: [Signal; 3] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
 
+/// Where a contained command has its temporary files: a tmpfs of its own over a directory that every procfs has and that nothing here needs, so
+/// that a killed one leaves none (apt's signature check does). apt takes /tmp where this cannot be written to.
+const SCRATCH: &CStr = c"/proc/fs";
+
 /// Of an exit status that stands for a signal, as shells have it.
 const BY_SIGNAL: i32 = 128;
 
@@ -44,6 +49,7 @@ pub fn contain(command: &mut Command) -> &mut Command {
     let parent = getpid();
     let user = User::current();
     command.process_group(0);
+    command.env("TMPDIR", "/proc/fs");
     // SAFETY: the closure makes system calls only, between fork and exec.
     unsafe {
         command.pre_exec(move || {
@@ -82,7 +88,8 @@ impl User {
 /// Returns in the tool-to-be alone.
 fn split(user: &User) -> io::Result<()> {
     let (watched, held) = pipe2(OFlag::O_CLOEXEC)?;
-    let kind = if user.is_root { libc::CLONE_NEWPID } else { libc::CLONE_NEWPID | libc::CLONE_NEWUSER };
+    let own = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+    let kind = if user.is_root { own } else { own | libc::CLONE_NEWUSER };
     let (init, in_namespace) = match clone(kind) {
         Ok(init) => (init, true),
         // Not allowed here, or the kernel has none.
@@ -100,6 +107,9 @@ fn split(user: &User) -> io::Result<()> {
     if in_namespace && !user.is_root {
         user.map();
     }
+    if in_namespace {
+        furnish_scratch();
+    }
     let tool = match clone(0) {
         Ok(tool) => tool,
         Err(error) => exit(error.raw_os_error().unwrap_or(libc::EIO)),
@@ -111,6 +121,15 @@ fn split(user: &User) -> io::Result<()> {
     // What waits in us ends the tool at once.
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())
+}
+
+/// In the init, whose mounts are its own. Without it the tool takes another place for its files.
+fn furnish_scratch() {
+    let nothing: Option<&CStr> = None;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    // Slave, not private: what the host unmounts is not kept busy here.
+    let _ = mount(nothing, c"/", nothing, MsFlags::MS_REC | MsFlags::MS_SLAVE, nothing)
+        .and_then(|()| mount(Some(c"rig"), SCRATCH, Some(c"tmpfs"), flags, Some(c"mode=1777,size=64m")));
 }
 
 /// fork(2) without what the C library does around it, which needs locks that another thread may have held.
@@ -288,6 +307,19 @@ mod tests {
     fn can_make_namespaces() -> bool {
         let output = shell("echo $$").output().unwrap();
         output.stdout == b"2\n"
+    }
+
+    #[test]
+    fn its_temporary_files_are_its_own() {
+        if !can_make_namespaces() {
+            eprintln!("SKIPPED: no PID namespaces here");
+            return;
+        }
+        let output = shell("mktemp && stat -fc %T $TMPDIR && stat -c %a $TMPDIR").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with("/proc/fs/tmp.") && said.ends_with("\ntmpfs\n1777\n"), "{said}");
+        let left = std::fs::read_dir("/proc/fs").unwrap().flatten();
+        assert!(!left.map(|one| one.file_name()).any(|name| name.to_string_lossy().starts_with("tmp.")));
     }
 
     #[test]
