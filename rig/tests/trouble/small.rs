@@ -127,5 +127,5 @@ fn completions_are_printed_for_every_shell_and_cleaning_is_idempotent() {
     with_cache("clean").expect(0).says(&["nothing to clean"]);
     with_cache("image list").expect(0).says(&["6.1", "6.12", "not built"]);
     with_cache("image clean --all").expect(0).says(&["nothing to clean"]);
-    with_cache("image clean --keep 10").expect(2).says(&["10", "200M"]);
+    with_cache("image clean --keep 10").expect(2).says(&["a size needs a unit", "10MiB"]);
 }

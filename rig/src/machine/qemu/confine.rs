@@ -108,7 +108,8 @@ impl Confinement {
         let this = self.clone();
         // SAFETY: it makes system calls only.
         unsafe { command.pre_exec(move || this.enter(None)) };
-        let mut child = process::spawn(command).map_err(|error| error.to_string())?;
+        // By this thread, which waits for it: no other one may be begun before there is an enclosure.
+        let mut child = process::bind(&mut command).spawn().map_err(|error| error.to_string())?;
         match child.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("{} then ends with {status}", program.display())),
