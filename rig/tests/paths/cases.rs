@@ -51,7 +51,10 @@ fn a_truncated_answer_is_told_by_its_bytes() {
     assert_eq!(played.record.tally.anomalies, 0);
     // Every trial of the one is an anomaly where the other is expected.
     let played = play(&plain(), TRUNCATED_ANSWER, None, 20);
-    assert_eq!(played.record.tally.anomalies, 20);
+    let tally = &played.record.tally;
+    let as_expected = tally.outcomes.get(truncated).copied().unwrap_or(0);
+    assert_eq!(tally.anomalies, tally.trials - as_expected, "{tally:#?}");
+    assert!(tally.outcomes.get(whole).is_some_and(|trials| *trials > 0), "{tally:#?}");
 }
 
 #[test]

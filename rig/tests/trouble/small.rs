@@ -86,7 +86,8 @@ fn the_one_file_carries_agent_scenarios_and_matrix() {
     let lab = Lab::new("");
     let deployed = lab.path().join("elsewhere/rig");
     fs::create_dir(deployed.parent().unwrap()).unwrap();
-    fs::copy(program(), &deployed).unwrap();
+    // By another process: a child that another test forks meanwhile would hold the file open for writing (ETXTBSY).
+    assert!(Command::new("cp").arg(program()).arg(&deployed).status().unwrap().success());
     // No checkout, no cargo, no matrix.toml: nothing but the file and a plain environment.
     let alone = |arguments: &str| {
         let mut command = Command::new(&deployed);
