@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ChildStderr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,12 +29,13 @@ use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
 use super::identity::Running;
 use super::log::{JsonLog, LineLog, LogEnd};
+use super::program::file_of;
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
 use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
 use super::writer::attach_writers;
 use crate::configuration::{Engine, QemuSpec, check, vhost_descriptors};
-use crate::process::{self, Sealed};
+use crate::process::Sealed;
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
 pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
@@ -506,7 +507,9 @@ impl Fresh {
             vec![qmp_far.as_fd(), console_far.as_fd(), plan.kernel.as_fd(), initramfs.as_fd()];
         keep.extend(plan.taps.iter().chain(&plan.socket).chain(&vhosts).map(AsFd::as_fd));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
-        let program = find(&plan.qemu);
+        // Links followed: where the file lies decides what can be taken from it.
+        let program = file_of(&plan.qemu);
+        let program = fs_err::canonicalize(&program).unwrap_or(program);
         let (confinement, lacks) = Confinement::of(&program);
         let mut confined = vec![confinement.describe()];
         confined.extend(lacks.iter().map(Lack::to_string));
@@ -528,14 +531,6 @@ struct Wires {
     confined: Vec<String>,
     events: mpsc::UnboundedSender<super::qmp::QmpEvent>,
     stderr: mpsc::UnboundedReceiver<String>,
-}
-
-/// The program's file, links followed: where it lies decides what can be taken from it. One that is nowhere stays what it is, and its start will say so.
-fn find(program: &Path) -> PathBuf {
-    let named = program.components().count() == 1;
-    let found = program.to_str().filter(|_| named).and_then(process::find_program);
-    let path = found.unwrap_or_else(|| program.to_owned());
-    fs_err::canonicalize(&path).unwrap_or(path)
 }
 
 /// A connected pair: rig's end, and QEMU's.

@@ -21,8 +21,9 @@ use thiserror::Error;
 use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
+use super::program::file_of;
 use crate::configuration::{Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
-use crate::process::{Sealed, program_file};
+use crate::process::Sealed;
 
 /// What a probe needs.
 #[derive(Debug, Clone)]
@@ -318,7 +319,7 @@ fn identify(kit: &ProbeKit) -> io::Result<String> {
     for bytes in [&kit.kernel, &kit.initramfs] {
         add(bytes.sha256().as_bytes());
     }
-    for file in [&kit.device, &find_program(&kit.qemu)] {
+    for file in [&kit.device, &file_of(&kit.qemu)] {
         let meta = fs_err::metadata(file)?;
         add(file.as_os_str().as_encoded_bytes());
         for number in [meta.ino(), meta.rdev(), meta.len()] {
@@ -329,14 +330,6 @@ fn identify(kit: &ProbeKit) -> io::Result<String> {
     }
     add(&kit.within.as_millis().to_le_bytes());
     Ok(format!("{:.16x}", hash.finalize()))
-}
-
-/// A program's file. One that is nowhere stays what it is, and its start will say so.
-fn find_program(program: &Path) -> PathBuf {
-    if program.components().count() > 1 {
-        return program.to_owned();
-    }
-    program.to_str().map_or_else(|| program.to_owned(), program_file)
 }
 
 #[cfg(test)]

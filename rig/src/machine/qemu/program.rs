@@ -3,6 +3,8 @@
 //! Must not know what it is started for. Units: none. Errors: [`Unable`], which blames the host.
 //! Tests: `tests/trouble/host.rs`, `tests/qemu/identity.rs`.
 
+use std::path::{Path, PathBuf};
+
 use crate::configuration::{Executable, QemuProgram, QemuVersion};
 use crate::path::Unable;
 use crate::process::{self, NoAnswer, QEMU};
@@ -22,4 +24,12 @@ pub fn program() -> Result<QemuProgram, Unable> {
     })?;
     let executable = Executable::of(&file).map_err(|error| error.to_string());
     Ok(QemuProgram { version: QemuVersion(version), executable })
+}
+
+/// A program's file. One that is nowhere stays what it is, and its start will say so.
+pub(super) fn file_of(program: &Path) -> PathBuf {
+    if program.components().count() > 1 {
+        return program.to_owned();
+    }
+    program.to_str().map_or_else(|| program.to_owned(), process::program_file)
 }

@@ -1,25 +1,8 @@
-//! The few system calls of this room, for a process between fork and exec: no allocation, no lock.
+//! What a system call without a library's wrapper said, for a process between fork and exec: no allocation, no lock.
 //!
-//! Must not know what they are for. Units: none. Errors: `io::Error` of the call. Tests: those of the files that use it.
+//! Must not know the calls. Units: none. Errors: `io::Error` of the call. Tests: those of the files that use it.
 
-#![expect(unsafe_code, reason = "system calls that no library offers without an allocation")]
-
-use std::ffi::CStr;
 use std::io;
-
-pub(super) fn mount(
-    source: Option<&CStr>,
-    target: &CStr,
-    kind: Option<&CStr>,
-    flags: libc::c_ulong,
-    data: Option<&CStr>,
-) -> io::Result<()> {
-    let pointer = |text: Option<&CStr>| text.map_or(std::ptr::null(), CStr::as_ptr);
-    // SAFETY: mount(2) with C strings or null.
-    check(unsafe {
-        libc::mount(pointer(source), target.as_ptr(), pointer(kind), flags, pointer(data).cast())
-    })
-}
 
 pub(super) fn check(result: libc::c_int) -> io::Result<()> {
     check_long(result.into())

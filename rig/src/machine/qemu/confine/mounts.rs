@@ -15,7 +15,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::calls::{check, check_long, mount};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use super::calls::{check, check_long};
+
+/// For an argument of mount(2) that is not given.
+const NOTHING: Option<&CStr> = None;
 
 /// What is in QEMU's /dev, where the host has it.
 const NODES: [&CStr; 3] = [c"/dev/null", c"/dev/urandom", c"/dev/kvm"];
@@ -66,9 +72,8 @@ impl Way {
 
 /// Moves the caller into mounts of its own: everything as it is and read-only, but for a small /dev and, where it is needed, a way to its file.
 pub(super) fn furnish(way: Option<&Way>) -> io::Result<()> {
-    // SAFETY: a system call with a number.
-    check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
-    mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount(NOTHING, c"/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING)?;
     // Opened here: what another mount namespace has cannot be bound in this one.
     let nodes = NODES.map(|node| Opened::new(node).ok());
     let shown = way.map(|way| Opened::new(&way.open)).transpose()?;
@@ -116,7 +121,8 @@ impl Opened {
 
     fn bind(&self, place: &CStr) -> io::Result<()> {
         let mut name = [0; 32];
-        mount(Some(own_descriptor(self.0.as_raw_fd(), &mut name)), place, None, libc::MS_BIND, None)
+        let opened = own_descriptor(self.0.as_raw_fd(), &mut name);
+        Ok(mount(Some(opened), place, NOTHING, MsFlags::MS_BIND, NOTHING)?)
     }
 }
 
@@ -139,8 +145,8 @@ fn own_descriptor(fd: RawFd, room: &mut [u8; 32]) -> &CStr {
 }
 
 fn tmpfs(place: &CStr) -> io::Result<()> {
-    let flags = libc::MS_NOSUID | libc::MS_NOEXEC;
-    mount(Some(c"rig"), place, Some(c"tmpfs"), flags, Some(c"mode=0755,size=64k"))
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    Ok(mount(Some(c"rig"), place, Some(c"tmpfs"), flags, Some(c"mode=0755,size=64k"))?)
 }
 
 fn make_folder(path: &CStr) -> io::Result<()> {
