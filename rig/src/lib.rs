@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod console;
+pub mod docs;
 pub mod document;
 pub mod event;
 pub mod explain;

@@ -36,8 +36,12 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them, by number.
+    pub const ALL: [Self; 7] =
+        [Self::Done, Self::Bug, Self::Input, Self::Short, Self::Testbed, Self::Alert, Self::Interrupted];
+
     /// For a command's help.
-    pub(super) fn meaning(self) -> &'static str {
+    pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Bug => "a bug in rig",

@@ -7,7 +7,7 @@ use clap::Command;
 use super::Exit::{self, Alert, Bug, Done, Input, Interrupted, Short, Testbed};
 
 /// Commands by their words, each with the codes that it can end with besides 1, which stands for itself everywhere.
-const CODES: [(&[&str], &[Exit]); 18] = [
+pub const CODES: [(&[&str], &[Exit]); 19] = [
     (&["setup"], &[Done, Input, Testbed]),
     (&["doctor"], &[Done, Input, Testbed]),
     (&["matrix", "plan"], &[Done, Input]),
@@ -24,6 +24,7 @@ const CODES: [(&[&str], &[Exit]); 18] = [
     (&["guest", "boot"], &[Done, Input, Testbed, Interrupted]),
     (&["report"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["explain"], &[Done, Input]),
+    (&["docs"], &[Done, Input]),
     (&["bench"], &[Done, Input, Testbed, Interrupted]),
     (&["clean"], &[Done, Input, Testbed]),
 ];

@@ -11,6 +11,7 @@ mod called;
 mod clean;
 mod completions;
 mod diagnostic;
+mod docs;
 mod doctor;
 mod exit;
 mod exit_codes;
@@ -38,6 +39,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use exit::{Exit, Failure};
+pub use exit_codes::CODES;
 
 /// Boots real kernels over a matrix of virtualization configurations, plays select() around TCP resets, compares with bare metal.
 #[derive(Debug, Parser)]
@@ -71,6 +73,8 @@ enum Command {
     Report(report::Arguments),
     /// Say who can set an errno, how to tell, and what was measured here
     Explain(explain::Arguments),
+    /// Read the documentation that this program carries
+    Docs(docs::Arguments),
     /// Measure the rig itself, beside a peer or a limit
     Bench(bench::Arguments),
     /// Remove what a killed rig may have left in the cache
@@ -79,9 +83,14 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+/// The whole program, with what every command's help says: for the manual pages and for tests of the documentation.
+pub fn program() -> clap::Command {
+    exit_codes::explained(Arguments::command())
+}
+
 /// What a command line says. Usage lines name the program as its reader calls it.
 fn read(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = exit_codes::explained(Arguments::command()).bin_name(called::name());
+    let mut command = program().bin_name(called::name());
     let matches = command.try_get_matches_from_mut(words).map_err(without_misleading_tip)?;
     called::remember(&matches);
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
@@ -137,6 +146,7 @@ fn command() -> ExitCode {
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Docs(arguments) => docs::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
