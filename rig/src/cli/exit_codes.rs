@@ -2,20 +2,20 @@
 //!
 //! Must not know why a command ends. Units: none. Errors: none. Tests: below: every command that ends by itself is in the table.
 
-use clap::Command;
-
 use super::Exit::{self, Alert, Bug, Done, Input, Interrupted, Short, Testbed};
 
 /// Commands by their words, each with the codes that it can end with besides 1, which stands for itself everywhere.
-pub const CODES: [(&[&str], &[Exit]); 19] = [
+pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["setup"], &[Done, Input, Testbed]),
     (&["doctor"], &[Done, Input, Testbed]),
+    (&["matrix", "init"], &[Done, Input, Testbed]),
     (&["matrix", "plan"], &[Done, Input]),
     (&["matrix", "check"], &[Done, Input]),
     (&["matrix", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["rehearse"], &[Done, Input, Testbed, Interrupted]),
     (&["scenario", "list"], &[Done]),
     (&["scenario", "show"], &[Done, Input]),
+    (&["scenario", "new"], &[Done, Input, Testbed]),
     (&["scenario", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["scenario", "check"], &[Done, Input]),
     (&["image", "list"], &[Done, Input, Testbed]),
@@ -25,6 +25,7 @@ pub const CODES: [(&[&str], &[Exit]); 19] = [
     (&["report"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["explain"], &[Done, Input]),
     (&["docs"], &[Done, Input]),
+    (&["man"], &[Done, Input, Testbed]),
     (&["bench"], &[Done, Input, Testbed, Interrupted]),
     (&["clean"], &[Done, Input, Testbed]),
 ];
@@ -36,41 +37,30 @@ const NOTES: [(&[&str], &str); 3] = [
     (&["guest", "boot"], "and those of COMMAND, which are passed on"),
 ];
 
-/// The program with the codes of every command in its help.
-pub(super) fn explained(mut program: Command) -> Command {
-    for (words, codes) in CODES {
-        program = at(program, words, &|command| {
-            let before = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
-            command.after_help(format!("{before}{}", section(words, codes)))
-        });
-    }
-    program
-}
-
-fn at(command: Command, words: &[&str], change: &dyn Fn(Command) -> Command) -> Command {
-    match words {
-        [] => change(command),
-        [first, rest @ ..] => command.mut_subcommand(first, |inner| at(inner, rest, change)),
-    }
-}
-
-fn section(words: &[&str], codes: &[Exit]) -> String {
+/// The codes of a command, and what is said beside them. `None` for a group, and for what has none of its own.
+pub(super) fn of(words: &[&str]) -> Option<(Vec<Exit>, Option<&'static str>)> {
+    let (_, codes) = CODES.iter().find(|(of, _)| *of == words)?;
     let mut all: Vec<Exit> = codes.to_vec();
     all.insert(1, Bug);
+    Some((all, NOTES.iter().find(|(of, _)| *of == words).map(|(_, note)| *note)))
+}
+
+/// The section of a command's help; empty where it has no codes.
+pub(super) fn section(words: &[&str]) -> String {
+    let Some((codes, note)) = of(words) else { return String::new() };
     let mut text = "Exit codes:".to_owned();
-    for exit in all {
+    for exit in codes {
         text.push_str(&format!("\n  {:>3}  {}", exit as u8, exit.meaning()));
     }
-    let note = NOTES.iter().find(|(of, _)| *of == words);
-    note.iter().for_each(|(_, note)| text.push_str(&format!("\n       {note}")));
+    note.iter().for_each(|note| text.push_str(&format!("\n       {note}")));
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _};
 
-    use super::super::Arguments;
+    use super::super::{Arguments, program};
     use super::*;
 
     fn leaves(command: &Command, words: &[String], found: &mut Vec<Vec<String>>) {
@@ -94,7 +84,7 @@ mod tests {
         found.sort();
         said.sort();
         assert_eq!(found, said);
-        let mut program = explained(Arguments::command());
+        let mut program = program();
         let run = program.find_subcommand_mut("matrix").and_then(|matrix| matrix.find_subcommand_mut("run"));
         let help = run.expect("a command").render_long_help().to_string();
         for code in ["  0  ", "  1  ", "  2  ", "  3  ", "  4  ", "  5  ", "130  "] {

@@ -16,9 +16,6 @@ const MAKE_ONE: &str = "`rig matrix run` makes one, in some minutes";
 
 /// Arguments of `rig explain`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-    rig explain ENOENT                               # or 2, or `errno 2`\n  \
-    rig explain select: No such file or directory    # a log line, with what the newest run measured")]
 pub(super) struct Arguments {
     /// A name, a number, the text that a program printed, or a log line with one of them
     #[arg(value_name = "ERRNO", required = true, num_args = 1.., allow_negative_numbers = true)]

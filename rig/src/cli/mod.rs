@@ -13,12 +13,14 @@ mod completions;
 mod diagnostic;
 mod docs;
 mod doctor;
+mod examples;
 mod exit;
 mod exit_codes;
 mod explain;
 mod failed_json;
 mod guest;
 mod image;
+mod man;
 mod matrix;
 mod number;
 mod output;
@@ -38,6 +40,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use examples::{EXAMPLES, Example, Runs};
 pub use exit::{Exit, Failure};
 pub use exit_codes::CODES;
 
@@ -75,6 +78,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Read the documentation that this program carries
     Docs(docs::Arguments),
+    /// Print the manual page of a command, or install all pages
+    Man(man::Arguments),
     /// Measure the rig itself, beside a peer or a limit
     Bench(bench::Arguments),
     /// Remove what a killed rig may have left in the cache
@@ -85,7 +90,19 @@ enum Command {
 
 /// The whole program, with what every command's help says: for the manual pages and for tests of the documentation.
 pub fn program() -> clap::Command {
-    exit_codes::explained(Arguments::command())
+    explained(Arguments::command(), &[])
+}
+
+/// The command of these words with its examples and exit codes in its help, and so those below it.
+fn explained(command: clap::Command, words: &[&str]) -> clap::Command {
+    let own = command.get_after_help().map(|help| help.to_string()).unwrap_or_default();
+    let sections = [own, examples::section(words), exit_codes::section(words)];
+    let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+    let command = if sections.is_empty() { command } else { command.after_help(sections.join("\n\n")) };
+    command.mut_subcommands(|below| {
+        let name = below.get_name().to_owned();
+        explained(below, &[words, &[name.as_str()]].concat())
+    })
 }
 
 /// What a command line says. Usage lines name the program as its reader calls it.
@@ -147,6 +164,7 @@ fn command() -> ExitCode {
         Command::Report(arguments) => report::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Docs(arguments) => docs::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),

@@ -6,6 +6,7 @@ mod progress;
 mod run;
 
 use super::{Exit, Failure};
+pub(super) use run::usage as usage_of_run;
 
 /// Commands of `rig matrix`.
 #[derive(Debug, clap::Subcommand)]

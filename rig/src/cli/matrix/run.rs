@@ -21,7 +21,7 @@ use crate::runner::Stopper;
 
 /// Arguments of `rig matrix run`.
 #[derive(Debug, clap::Args)]
-#[command(override_usage = usage())]
+#[command(override_usage = usage(&called::name()))]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     which: Which,
@@ -62,8 +62,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 /// A run that is gone on with has its cells: clap's own line would offer to choose them anew.
-fn usage() -> String {
-    let name = called::name();
+pub(in crate::cli) fn usage(name: &str) -> String {
     format!("{name} matrix run [OPTIONS] [FILTER]...\n       {name} matrix run --resume [RUN] [OPTIONS]")
 }
 
