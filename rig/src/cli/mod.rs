@@ -18,6 +18,7 @@ mod exit;
 mod exit_codes;
 mod explain;
 mod failed_json;
+mod fresh;
 mod guest;
 mod image;
 mod man;

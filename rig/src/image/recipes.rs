@@ -11,8 +11,8 @@ use super::error::ImageError;
 use super::recipe::{self, Recipe};
 use crate::document::hint;
 
-/// The recipes in this binary; the same files as in the tree.
-const EMBEDDED: [(&str, &str); 2] =
+/// The recipes in this binary, by name; the same files as in the tree.
+pub const EMBEDDED: [(&str, &str); 2] =
     [("6.1", include_str!("../../../images/6.1.toml")), ("6.12", include_str!("../../../images/6.12.toml"))];
 
 /// The one recipe that is no guest's: the emulated KVM host of `rig rehearse`.
@@ -24,9 +24,12 @@ pub struct Recipes {
     folder: PathBuf,
 }
 
+/// Where a user's own recipes lie, seen from where rig is started.
+pub const FOLDER: &str = "images";
+
 impl Default for Recipes {
     fn default() -> Self {
-        Self { folder: "images".into() }
+        Self { folder: FOLDER.into() }
     }
 }
 

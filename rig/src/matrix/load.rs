@@ -28,8 +28,8 @@ pub const DEFAULT_FILE: &str = "matrix.toml";
 /// Of a link of which nothing else is said (IEEE 802.3).
 const ETHERNET_MTU_BYTES: u32 = 1_500;
 
-/// The matrix that is part of the program.
-const EMBEDDED: &str = include_str!("../../../matrix.toml");
+/// The text of the matrix that is part of the program.
+pub const EMBEDDED: &str = include_str!("../../../matrix.toml");
 
 impl Matrix {
     /// Reads and verifies a matrix file: `path`, or ./matrix.toml where there is one, or the one that is part of the program.

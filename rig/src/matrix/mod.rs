@@ -31,7 +31,7 @@ pub use declared::Matrix;
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
 pub use keys::file::MOST_TRIALS;
-pub use load::{DEFAULT_FILE, PathFile};
+pub use load::{DEFAULT_FILE, EMBEDDED, PathFile};
 pub use pace::own_pace;
 pub use path::reference as path_reference;
 pub use plan::{Cost, Plan, PlannedCell, cost_of};

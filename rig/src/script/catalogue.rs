@@ -99,6 +99,11 @@ pub fn shipped(name: &str) -> Option<Scenario> {
     Some(Scenario::parse(name, &format!("{name}.toml"), text).expect("shipped scenarios are valid"))
 }
 
+/// The file of the shipped scenario called `name`, as it is.
+pub fn shipped_text(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 /// Whether a scenario is named by its file.
 pub fn is_path(word: &str) -> bool {
     word.contains('/') || word.ends_with(".toml")

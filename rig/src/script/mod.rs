@@ -20,7 +20,7 @@ mod timing;
 mod value;
 
 pub use crate::document::Wrong;
-pub use catalogue::{Catalogue, is_path, shipped, shipped_names};
+pub use catalogue::{Catalogue, is_path, shipped, shipped_names, shipped_text};
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};
 pub use text::{describe_operations, describe_step};

@@ -1,6 +1,7 @@
-//! `rig matrix plan | check | run`: one file each.
+//! `rig matrix init | plan | check | run`: one file each.
 
 mod check;
+mod init;
 mod plan;
 mod progress;
 mod run;
@@ -11,6 +12,8 @@ pub(super) use run::usage as usage_of_run;
 /// Commands of `rig matrix`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Write rig's own matrix file and recipes into a folder, to be changed
+    Init(init::Arguments),
     /// Show the cells: ready, or skipped and why, and what they will cost
     Plan(plan::Arguments),
     /// Only validate the file
@@ -21,6 +24,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(arguments) => init::run(&arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Run(arguments) => run::run(arguments),

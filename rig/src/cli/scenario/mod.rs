@@ -1,22 +1,30 @@
-//! `rig scenario list | show | check | run`
+//! `rig scenario list | show | new | run | check`
 
+mod new;
 mod parameters;
 mod run;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value as Json, json};
+
+use super::image::Format;
 use super::output::print;
 use super::{Exit, Failure, called, width};
 use crate::document::Problems;
 use crate::report::{Align, Page, Table};
-use crate::script::{Catalogue, Scenario, describe_operations};
+use crate::script::{Catalogue, Scenario, describe_operations, is_path, shipped_text};
 use parameters::resolve;
 
 /// Commands of `rig scenario`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List the scenarios that are part of rig
-    List,
+    List {
+        /// How to print
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// Show one as one line per step, with its parameters and what it expects
     Show {
         /// Its name, or the path of a file of your own
@@ -26,9 +34,14 @@ pub(super) enum Command {
         #[arg(value_name = "PARAMETER=VALUE")]
         parameters: Vec<String>,
         /// List the operations that a step can name, and the keys of a scenario file
-        #[arg(long, conflicts_with = "scenario")]
+        #[arg(long, conflicts_with_all = ["scenario", "format"])]
         operations: bool,
+        /// `toml` is the file as it is, to be redirected, changed and checked
+        #[arg(long, value_enum, default_value = "text")]
+        format: ShowFormat,
     },
+    /// Write a scenario file to begin with
+    New(new::Arguments),
     /// Play one on this host and count what it sees, without guests and without a record
     Run(run::Arguments),
     /// Verify scenario files of your own
@@ -39,20 +52,38 @@ pub(super) enum Command {
     },
 }
 
+/// How one scenario is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ShowFormat {
+    /// One line per step, for people
+    Text,
+    /// The file
+    Toml,
+}
+
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::List => list(),
+        Command::List { format } => list(format),
         Command::Show { operations: true, .. } => print(&describe_operations()),
-        Command::Show { scenario, parameters, operations: false } => {
-            show(&scenario.expect("clap asks for it where --operations is not given"), &parameters)
+        Command::Show { scenario, parameters, operations: false, format } => {
+            let scenario = scenario.expect("clap asks for it where --operations is not given");
+            match format {
+                ShowFormat::Text => show(&scenario, &parameters),
+                ShowFormat::Toml => show_file(&scenario, &parameters),
+            }
         }
+        Command::New(arguments) => new::run(&arguments),
         Command::Check { files } => check(&files),
         Command::Run(arguments) => run::run(arguments),
     }
 }
 
-fn list() -> Result<Exit, Failure> {
+fn list(format: Format) -> Result<Exit, Failure> {
     let catalogue = Catalogue::embedded();
+    if format == Format::Json {
+        let scenarios: Vec<Json> = catalogue.iter().map(described).collect();
+        return print(&format!("{:#}\n", json!({ "format": 1, "scenarios": scenarios })));
+    }
     let mut table = Table::new([("scenario", Align::Left), ("tests", Align::Left), ("title", Align::Left)]);
     for scenario in catalogue.iter() {
         let claims = match scenario.claims.as_slice() {
@@ -67,10 +98,52 @@ fn list() -> Result<Exit, Failure> {
     print(&page.into_text())
 }
 
+/// All that is known of a scenario without its steps.
+fn described(scenario: &Scenario) -> Json {
+    let parameters: Vec<Json> = scenario
+        .parameters
+        .iter()
+        .map(|one| json!({ "name": one.name, "default": one.default, "about": one.about }))
+        .collect();
+    json!({
+        "name": scenario.name,
+        "title": scenario.title,
+        "about": scenario.about,
+        "claims": scenario.claims,
+        "proof": scenario.proof,
+        "race": scenario.race,
+        "control": scenario.is_control(),
+        "parameters": parameters,
+    })
+}
+
 fn show(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
     let scenario = Catalogue::embedded().find(word, Path::new("")).map_err(Failure::input)?;
     let (given, _) = resolve(&scenario, parameters)?;
     print(&scenario.render(&given).expect("these values were just resolved"))
+}
+
+fn show_file(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
+    if let Some(first) = parameters.first() {
+        return Err(Failure::say(
+            Exit::Input,
+            format!("`{first}` cannot be filled in: --format toml prints the file as it is"),
+            format!("leave it out and change its default in the file, or leave out --format toml to see `{word}` with it"),
+        ));
+    }
+    print(&source_text(word)?)
+}
+
+/// The file of a scenario, as it is: a shipped one, or the one at that path. It is a valid scenario.
+fn source_text(word: &str) -> Result<String, Failure> {
+    let scenario = Catalogue::embedded().find(word, Path::new("")).map_err(Failure::input)?;
+    if !is_path(word)
+        && let Some(text) = shipped_text(&scenario.name)
+    {
+        return Ok(text.to_owned());
+    }
+    fs_err::read_to_string(word)
+        .map_err(|error| Failure::say(Exit::Input, error, "the file was there a moment ago: try again"))
 }
 
 fn check(files: &[PathBuf]) -> Result<Exit, Failure> {

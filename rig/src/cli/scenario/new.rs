@@ -1,0 +1,84 @@
+//! `rig scenario new`: a scenario file to begin with.
+//!
+//! Must not know the language: the template is a file that a test checks, a shipped scenario is copied as it is. Units: none.
+//! Errors: [`Failure`]: exit 2 for a name that is none, an unknown scenario, or a file that is there already. Tests: below; `tests/cli_input.rs`, `tests/trouble/examples.rs`.
+
+use std::path::{Path, PathBuf};
+
+use super::source_text;
+use crate::cli::fresh;
+use crate::cli::streams::say;
+use crate::cli::{Exit, Failure};
+use crate::docs;
+
+/// Explains itself; `rig scenario check` and `run` take it as it is.
+const TEMPLATE: &str = include_str!("template.toml");
+
+/// The page about scenario files.
+const PAGE: &str = "scenarios";
+
+/// Arguments of `rig scenario new`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Its name: NAME.toml is written into this folder
+    name: String,
+    /// Begin with this scenario instead of the template: a shipped one's name, or the path of a file
+    #[arg(long, value_name = "SCENARIO")]
+    from: Option<String>,
+}
+
+pub(in crate::cli) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let path = path_of(&arguments.name)?;
+    let text = match &arguments.from {
+        Some(word) => source_text(word)?,
+        None => TEMPLATE.to_owned(),
+    };
+    fresh::write(&[(path.clone(), text)])?;
+    let file = path.display();
+    say(&format!("wrote {file}"));
+    let reference = match docs::find(PAGE) {
+        Some(_) => format!("`rig docs {PAGE}`"),
+        None => "`rig scenario show --operations`".to_owned(),
+    };
+    say(&format!("next: `rig scenario check {file}`, `rig scenario run {file} --trials 200`; all keys: {reference}"));
+    Ok(Exit::Done)
+}
+
+/// A name as a matrix file and a report can show it.
+fn path_of(name: &str) -> Result<PathBuf, Failure> {
+    let stem = name.strip_suffix(".toml").unwrap_or(name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if stem.is_empty() || stem.starts_with(['.', '-']) || !stem.chars().all(plain) {
+        return Err(Failure::say(
+            Exit::Input,
+            format!("`{name}` is not a name for a scenario"),
+            "use letters, digits, `-`, `_` and `.`; the file is written into the folder where rig is started",
+        ));
+    }
+    Ok(Path::new(&format!("{stem}.toml")).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Scenario;
+
+    #[test]
+    fn the_template_is_valid_has_two_lanes_and_explains_itself() {
+        let scenario = Scenario::parse("first", "first.toml", TEMPLATE).expect("it is valid");
+        let shown = scenario.render(&Default::default()).expect("its defaults are admitted");
+        assert!(shown.contains("client") && shown.contains("peer"), "{shown}");
+        assert!(scenario.parameters.iter().all(|parameter| !parameter.about.is_empty()));
+        let comments = TEMPLATE.lines().filter(|line| line.trim_start().starts_with('#')).count();
+        assert!(comments > 12, "{comments} lines of comments");
+    }
+
+    #[test]
+    fn only_plain_names_are_taken() {
+        assert_eq!(path_of("first").ok(), Some("first.toml".into()));
+        assert_eq!(path_of("my-2.toml").ok(), Some("my-2.toml".into()));
+        for wrong in ["", ".toml", "a/b", "../a", "-x", "a b", "é"] {
+            assert!(path_of(wrong).is_err(), "{wrong}");
+        }
+    }
+}
