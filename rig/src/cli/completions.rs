@@ -2,6 +2,7 @@
 
 use clap_complete::Shell;
 
+use super::complete;
 use super::output::print;
 use super::{Exit, Failure};
 
@@ -12,10 +13,6 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-/// `command`: all of rig's arguments.
-pub(super) fn run(arguments: Arguments, mut command: clap::Command) -> Result<Exit, Failure> {
-    // Not straight to standard output: the generator panics where it cannot write.
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command, "rig", &mut script);
-    print(&String::from_utf8_lossy(&script))
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    print(&complete::script(arguments.shell))
 }

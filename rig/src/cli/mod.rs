@@ -9,6 +9,7 @@ mod bench;
 mod bug;
 mod called;
 mod clean;
+mod complete;
 mod completions;
 mod diagnostic;
 mod docs;
@@ -45,7 +46,7 @@ pub use examples::{EXAMPLES, Example, Runs};
 pub use exit::{Exit, Failure};
 pub use exit_codes::CODES;
 
-/// Boots real kernels over a matrix of virtualization configurations, plays select() around TCP resets, compares with bare metal.
+/// Boots real kernels in a matrix of virtual machines, calls select() around TCP resets in them, and compares them with bare metal.
 #[derive(Debug, Parser)]
 #[command(name = "rig", version, max_term_width = 110, propagate_version = true)]
 struct Arguments {
@@ -59,12 +60,12 @@ enum Command {
     Setup(setup::Arguments),
     /// Say what this machine can and cannot do, and why
     Doctor(doctor::Arguments),
-    /// Plan, check or run the matrix
+    /// Write, plan, check or run the matrix
     #[command(subcommand)]
     Matrix(matrix::Command),
     /// Run a command of rig in an emulated KVM host with vhost-net
     Rehearse(rehearse::Arguments),
-    /// List, show or run scenarios
+    /// List, show, write, check or run scenarios
     #[command(subcommand)]
     Scenario(scenario::Command),
     /// List, build or clean guest images
@@ -81,11 +82,11 @@ enum Command {
     Docs(docs::Arguments),
     /// Print the manual page of a command, or install all pages
     Man(man::Arguments),
-    /// Measure the rig itself, beside a peer or a limit
+    /// Measure rig itself, compared with another program or a known limit
     Bench(bench::Arguments),
-    /// Remove what a killed rig may have left in the cache
+    /// Remove files that a killed rig left in the cache
     Clean(clean::Arguments),
-    /// Print a completion script for a shell
+    /// Print a script that makes a shell complete commands, scenarios, cells, runs
     Completions(completions::Arguments),
 }
 
@@ -145,6 +146,9 @@ pub fn main() -> ExitCode {
 }
 
 fn command() -> ExitCode {
+    if let Some(answered) = complete::answered() {
+        return answered;
+    }
     diagnostic::draw_for_this_reader();
     let arguments = match read(std::env::args_os()) {
         Ok(arguments) => arguments,
@@ -168,7 +172,7 @@ fn command() -> ExitCode {
         Command::Man(arguments) => man::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
-        Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
+        Command::Completions(arguments) => completions::run(arguments),
     };
     match result {
         Ok(exit) => exit.into(),
