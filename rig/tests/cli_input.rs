@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -127,4 +128,136 @@ fn wrong_input_gets_the_sentence_that_its_user_needs() {
         "{rehearsed}"
     );
     assert!(told(&["rehearse", "--", "rehearse", "--", "doctor"]).contains("a rehearsal inside a rehearsal"));
+}
+
+/// rig in a folder, as somebody without a terminal calls it.
+fn said_in(folder: &Path, line: &str) -> Output {
+    let mut rig = Command::new(env!("CARGO_BIN_EXE_rig"));
+    rig.args(line.split(' ')).current_dir(folder).env("RIG_CALLED_AS", "rig").env("NO_COLOR", "1");
+    rig.env("COLUMNS", "1000").output().unwrap()
+}
+
+#[track_caller]
+fn ends(folder: &Path, line: &str, code: i32) -> (String, String) {
+    let output = said_in(folder, line);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{line}: {stdout}{stderr}");
+    (stdout, stderr)
+}
+
+#[test]
+fn what_matrix_init_writes_is_found_and_valid_and_nothing_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (told, _) = ends(folder.path(), "matrix init", 0);
+    assert!(told.contains("wrote matrix.toml") && told.contains("wrote images/6.1.toml"), "{told}");
+    let (checked, _) = ends(folder.path(), "matrix check", 0);
+    assert!(checked.starts_with("matrix.toml: valid\n"), "the file here, not rig's own: {checked}");
+    let (plan, _) = ends(folder.path(), "matrix plan --any-host", 0);
+    assert!(plan.contains("\nmatrix.toml, profile quick: "), "{plan}");
+    ends(folder.path(), "image list", 0);
+    // The recipes are those of ./images: a changed one counts.
+    let recipe = fs::read_to_string(at("images/6.1.toml")).unwrap();
+    fs::write(at("images/6.1.toml"), recipe.replacen("[kernel]", "[kernle]", 1)).unwrap();
+    let (list, _) = ends(folder.path(), "image list", 0);
+    assert!(list.lines().any(|line| line.starts_with("6.1 ") && line.contains("images/6.1.toml")), "{list}");
+    fs::write(at("images/own.toml"), recipe).unwrap();
+    assert!(ends(folder.path(), "image list", 0).0.contains("\nown "));
+
+    fs::write(at("matrix.toml"), "mine").unwrap();
+    fs::remove_file(at("images/6.12.toml")).unwrap();
+    let (_, refused) = ends(folder.path(), "matrix init", 2);
+    assert!(
+        refused.contains("matrix.toml, images/6.1.toml are there already; nothing was written"),
+        "{refused}"
+    );
+    assert!(refused.contains("move them away"), "{refused}");
+    assert_eq!(fs::read_to_string(at("matrix.toml")).unwrap(), "mine");
+    assert!(!at("images/6.12.toml").exists());
+    ends(folder.path(), "matrix init below", 0);
+    ends(&at("below"), "matrix check", 0);
+    let (_, refused) = ends(folder.path(), "matrix init matrix.toml", 2);
+    assert!(refused.contains("matrix.toml (a file where a folder is needed) is there already"), "{refused}");
+}
+
+#[test]
+fn a_scenario_file_is_shown_byte_for_byte_and_a_new_one_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for entry in fs::read_dir(shipped).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let (shown, _) = ends(folder.path(), &format!("scenario show {name} --format toml"), 0);
+        assert_eq!(shown, fs::read_to_string(&path).unwrap(), "{name}");
+    }
+    let (told, _) = ends(folder.path(), "scenario new first", 0);
+    assert!(
+        told.contains("`rig scenario check first.toml`, `rig scenario run first.toml --trials 200`"),
+        "{told}"
+    );
+    ends(folder.path(), "scenario check first.toml", 0);
+    ends(folder.path(), "scenario new second --from watcher", 0);
+    let (shown, _) = ends(folder.path(), "scenario show second.toml --format toml", 0);
+    assert_eq!(shown, fs::read_to_string(folder.path().join("second.toml")).unwrap());
+    assert_eq!(shown, ends(folder.path(), "scenario show watcher --format toml", 0).0);
+    let (list, _) = ends(folder.path(), "scenario list --format json", 0);
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let names: Vec<&str> =
+        list["scenarios"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, rig::script::shipped_names().collect::<Vec<_>>());
+    assert!(list["scenarios"][0]["parameters"][0]["default"].is_string() && list["format"] == 1, "{list}");
+    let (_, refused) = ends(folder.path(), "scenario new first --from rst", 2);
+    assert!(refused.contains("first.toml is there already"), "{refused}");
+    ends(folder.path(), "scenario new third --from nosuch", 2);
+    assert!(!folder.path().join("third.toml").exists());
+}
+
+#[test]
+fn a_page_is_markdown_in_a_pipe_and_laid_out_and_paged_on_a_terminal() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(here.join("docs/paths.md")).unwrap();
+    assert_eq!(ends(here, "docs paths", 0).0, page);
+    let text = ends(here, "docs paths --format text", 0).0;
+    assert!(text.starts_with("Paths\n\n  A path is ") && !text.contains("|---|"), "{text}");
+    let on_terminal = |command: &str| {
+        // script(1) is part of every Debian.
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", command, "/dev/null"]);
+        script
+            .env("PAGER", "sed s/^/paged:/")
+            .env("COLUMNS", "80")
+            .env("TERM", "xterm")
+            .env("RIG_CALLED_AS", "rig");
+        script.stdin(std::process::Stdio::null());
+        match script.output() {
+            Ok(output) => Some(String::from_utf8(output.stdout).unwrap()),
+            Err(error) => {
+                eprintln!("skipped: script(1) cannot be started: {error}");
+                None
+            }
+        }
+    };
+    let rig = env!("CARGO_BIN_EXE_rig");
+    let Some(paged) = on_terminal(&format!("{rig} docs paths")) else { return };
+    assert!(paged.contains("paged:") && paged.contains("A path is"), "{paged}");
+    assert!(paged.contains("\u{1b}[1m"), "headings are bold: {paged:?}");
+    let whole = on_terminal(&format!("{rig} docs paths --no-pager")).unwrap();
+    assert!(!whole.contains("paged:") && whole.contains("A path is"), "{whole}");
+    let list = on_terminal(&format!("{rig} docs")).unwrap();
+    assert!(!list.contains("paged:"), "the list fits: {list}");
+}
+
+#[test]
+fn manual_pages_are_written_where_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (told, _) = ends(folder.path(), "man --install share", 0);
+    let page = fs::read_to_string(folder.path().join("share/man1/rig-matrix-run.1")).unwrap();
+    assert_eq!(page, ends(folder.path(), "man matrix run", 0).0);
+    let count = fs::read_dir(folder.path().join("share/man1")).unwrap().count();
+    assert!(count > 25 && told.starts_with(&format!("{count} manual pages are in share/man1\n")), "{told}");
+    ends(folder.path(), "man --install share", 0);
+    fs::write(folder.path().join("afile"), "").unwrap();
+    ends(folder.path(), "man --install afile", 2);
+    ends(folder.path(), "report --results afile", 2);
 }

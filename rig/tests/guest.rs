@@ -11,8 +11,12 @@ mod blackbox;
 mod capture;
 #[path = "guest/disturbed.rs"]
 mod disturbed;
+#[path = "guest/examples.rs"]
+mod examples;
 #[path = "guest/findings.rs"]
 mod findings;
+#[path = "support/examples.rs"]
+mod support;
 #[path = "guest/wire.rs"]
 mod wire;
 #[path = "guest/wrapped.rs"]
@@ -37,6 +41,11 @@ fn alone(test: fn()) {
         Ok(status) => blackbox::skip("guest", &format!("qemu-system-x86_64 ends with {status}")),
         Err(error) => blackbox::skip("guest", &format!("no qemu-system-x86_64: {error}")),
     }
+}
+
+#[test]
+fn every_example_that_needs_a_guest_works_as_it_is_pasted() {
+    alone(examples::every_example_that_needs_a_guest_works_as_it_is_pasted);
 }
 
 #[test]

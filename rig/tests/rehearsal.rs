@@ -19,6 +19,8 @@ use nix::unistd::Pid;
 mod matrix;
 #[path = "support/schema.rs"]
 mod schema;
+#[path = "support/examples.rs"]
+mod support;
 
 /// Held while one of the short ones runs.
 static ONE_SHORT_ONE: Mutex<()> = Mutex::new(());
@@ -193,6 +195,16 @@ fn nothing_survives_it() {
             _ => assert!(!status.success()),
         }
     }
+}
+
+#[test]
+fn every_example_of_a_rehearsal_works_as_it_is_pasted() {
+    if !can_run("examples") {
+        return;
+    }
+    let _alone = alone();
+    let rows = rig::cli::EXAMPLES.iter().filter(|example| example.runs == rig::cli::Runs::Rehearsal);
+    assert!(rows.inspect(|example| support::play(example)).count() > 0);
 }
 
 #[test]

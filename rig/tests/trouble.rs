@@ -11,6 +11,8 @@ mod blackbox;
 mod capture;
 #[path = "trouble/deaf.rs"]
 mod deaf;
+#[path = "trouble/examples.rs"]
+mod examples;
 #[path = "trouble/flags.rs"]
 mod flags;
 #[path = "trouble/host.rs"]
@@ -21,5 +23,7 @@ mod paths;
 mod setup;
 #[path = "trouble/small.rs"]
 mod small;
+#[path = "support/examples.rs"]
+mod support;
 #[path = "trouble/traced.rs"]
 mod traced;

@@ -16,28 +16,28 @@ use crate::runner::environment;
 /// Arguments of `rig bench`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What to measure; all when none is named
+    /// What to measure [default: all]
     #[arg(value_name = "NAME", value_enum)]
     names: Vec<Name>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Seconds instead of minutes: whether it works, not how fast
+    /// Take seconds instead of minutes: shows whether it works, not how fast it is
     #[arg(long)]
     quick: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// The own middlebox beside a bridge of the kernel
+    /// rig's own middlebox, compared with a bridge of the kernel
     Middlebox,
     /// Forwarding while packets are captured
     Capture,
-    /// Making a block's network
+    /// Setting up the network of a block
     Testbed,
-    /// Trials per second beside a plain loop
+    /// Trials per second, compared with a plain loop
     Agent,
-    /// Start-up of a guest
+    /// Booting a guest
     Boot,
 }
 

@@ -14,7 +14,7 @@ use crate::image::{Cache, Doomed, What};
 /// Arguments of `rig clean`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Also forget what was found out about this host's accelerator, so that the next run finds out anew
+    /// Also remove the cached check of this host's accelerator, so that the next run repeats it
     #[arg(long)]
     probes: bool,
     #[command(flatten)]

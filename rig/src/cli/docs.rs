@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     /// The lines of all pages that have this word
     #[arg(long, value_name = "WORD", conflicts_with_all = ["topic", "format"])]
     search: Option<String>,
-    /// How to print [default: text on a terminal, markdown elsewhere]
+    /// Output format [default: text on a terminal, markdown elsewhere]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Print a long page at once, not through $PAGER
@@ -57,6 +57,7 @@ fn list() -> String {
     for page in PAGES {
         out.wrap(&format!("{:longest$} ", page.topic), page.about, longest + 2);
     }
+    out.push_str("\n");
     out.wrap("", "`rig docs TOPIC` shows one, `rig docs --search WORD` finds a word in all of them", 0);
     out.into_text()
 }

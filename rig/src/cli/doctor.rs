@@ -14,7 +14,7 @@ use crate::report::Page;
 /// Arguments of `rig doctor`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }

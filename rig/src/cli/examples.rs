@@ -52,8 +52,20 @@ pub const EXAMPLES: &[Example] = &[
     row(&[], Anywhere, &[Done], "rig docs", "the pages that this program carries"),
     row(&[], Root, &[Done, Testbed], "rig doctor", "what this machine can do"),
     row(&[], Root, &[Done], "rig scenario run rst --trials 200", "one scenario on this host, in a second"),
-    row(&[], Unasked, &[Done, Short, Alert], "rig matrix run", "guests beside this host: the answer, in minutes"),
-    row(&["setup"], Anywhere, &[Done, Testbed], "rig setup", "what is missing, and the command that installs it"),
+    row(
+        &[],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig matrix run",
+        "guests beside this host: the answer, in minutes",
+    ),
+    row(
+        &["setup"],
+        Anywhere,
+        &[Done, Testbed],
+        "rig setup",
+        "what is missing, and the command that installs it",
+    ),
     row(&["setup"], Unasked, &[Done], "rig setup --yes", "install it and fetch the guest images"),
     row(&["doctor"], Root, &[Done, Testbed], "rig doctor", "a line for each thing, with what to do about it"),
     row(&["doctor"], Root, &[Done, Testbed], "rig doctor --format json", "the same for a program"),
@@ -70,7 +82,13 @@ pub const EXAMPLES: &[Example] = &[
         "rig matrix plan --profile nightly scenario=rst kernel=6.1",
         "a part of another profile",
     ),
-    row(&["matrix", "plan"], Anywhere, &[Done], "rig matrix plan --any-host --format json", "all cells, for a program"),
+    row(
+        &["matrix", "plan"],
+        Anywhere,
+        &[Done],
+        "rig matrix plan --any-host --format json",
+        "all cells, for a program",
+    ),
     row(&["matrix", "check"], Anywhere, &[Done], "rig matrix check", "./matrix.toml, or rig's own"),
     row(&["matrix", "run"], Unasked, &[Done, Short, Alert], "rig matrix run", "all cells of the profile"),
     row(
@@ -80,8 +98,20 @@ pub const EXAMPLES: &[Example] = &[
         "rig matrix run configuration=bare-metal scenario=rst --trials 200",
         "this host alone, one scenario",
     ),
-    row(&["matrix", "run"], Unasked, &[Done, Short, Alert], "rig matrix run --profile nightly --deadline 2h", "for a night"),
-    row(&["matrix", "run"], Unasked, &[Done, Short, Alert], "rig matrix run --resume", "go on with the newest run"),
+    row(
+        &["matrix", "run"],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig matrix run --profile nightly --deadline 2h",
+        "for a night",
+    ),
+    row(
+        &["matrix", "run"],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig matrix run --resume",
+        "go on with the newest run",
+    ),
     row(&["rehearse"], Rehearsal, &[Done, Testbed], "rig rehearse -- doctor", "what a KVM host would have"),
     row(
         &["rehearse"],
@@ -94,8 +124,20 @@ pub const EXAMPLES: &[Example] = &[
     row(&["scenario"], Anywhere, &[Done], "rig scenario show rst", "what one does, step by step"),
     row(&["scenario"], Root, &[Done], "rig scenario run rst --trials 200", "play it on this host"),
     row(&["scenario", "list"], Anywhere, &[Done], "rig scenario list", "names, claims and titles"),
-    row(&["scenario", "list"], Anywhere, &[Done], "rig scenario list --format json", "the same for a program"),
-    row(&["scenario", "show"], Anywhere, &[Done], "rig scenario show rst client_delay=2ms", "with a parameter"),
+    row(
+        &["scenario", "list"],
+        Anywhere,
+        &[Done],
+        "rig scenario list --format json",
+        "the same for a program",
+    ),
+    row(
+        &["scenario", "show"],
+        Anywhere,
+        &[Done],
+        "rig scenario show rst client_delay=2ms",
+        "with a parameter",
+    ),
     row(
         &["scenario", "show"],
         Anywhere,
@@ -104,9 +146,27 @@ pub const EXAMPLES: &[Example] = &[
         "its file, to be changed",
     ),
     row(&["scenario", "show"], Anywhere, &[Done], "rig scenario show --operations", "what a step can do"),
-    row(&["scenario", "new"], Anywhere, &[Done], "rig scenario new first", "write first.toml, which explains itself"),
-    row(&["scenario", "new"], Anywhere, &[Done], "rig scenario new second --from rst", "begin with a shipped one"),
-    row(&["scenario", "run"], Root, &[Done], "rig scenario run rst --trials 200", "200 trials on a plain link"),
+    row(
+        &["scenario", "new"],
+        Anywhere,
+        &[Done],
+        "rig scenario new first",
+        "write first.toml, which explains itself",
+    ),
+    row(
+        &["scenario", "new"],
+        Anywhere,
+        &[Done],
+        "rig scenario new second --from rst",
+        "begin with a shipped one",
+    ),
+    row(
+        &["scenario", "run"],
+        Root,
+        &[Done],
+        "rig scenario run rst --trials 200",
+        "200 trials on a plain link",
+    ),
     row(&["scenario", "run"], Root, &[Done], "rig scenario run mine.toml --trials 200", "a file of your own"),
     row(
         &["scenario", "run"],
@@ -115,7 +175,13 @@ pub const EXAMPLES: &[Example] = &[
         "rig scenario run rst --path rtt-20 --trials 200",
         "across a path of the matrix file",
     ),
-    row(&["scenario", "check"], Anywhere, &[Done], "rig scenario check mine.toml", "all that is wrong with it, at once"),
+    row(
+        &["scenario", "check"],
+        Anywhere,
+        &[Done],
+        "rig scenario check mine.toml",
+        "all that is wrong with it, at once",
+    ),
     row(&["image"], Anywhere, &[Done], "rig image list", "the recipes, and which are built"),
     row(&["image"], Guest, &[Done], "rig image build 6.1", "build one"),
     row(&["image", "list"], Anywhere, &[Done], "rig image list", "the recipes, and which are built"),
@@ -166,7 +232,13 @@ pub const EXAMPLES: &[Example] = &[
     row(&["bench"], Unasked, &[Done], "rig bench middlebox capture", "how fast the network is, in minutes"),
     row(&["clean"], Anywhere, &[Done], "rig clean --dry-run", "only show what would go"),
     row(&["completions"], Anywhere, &[Done], "eval \"$(rig completions bash)\"", "in ~/.bashrc"),
-    row(&["completions"], Anywhere, &[Done], "rig completions fish > rig.fish", "in fish's completions folder"),
+    row(
+        &["completions"],
+        Anywhere,
+        &[Done],
+        "rig completions fish > rig.fish",
+        "in fish's completions folder",
+    ),
 ];
 
 /// The examples of a command.
@@ -246,7 +318,10 @@ mod tests {
             let codes = help.find("Exit codes:").unwrap_or(help.len());
             assert!(shown < codes && help.contains("Examples:"), "{help}");
         }
-        for line in EXAMPLES.iter().flat_map(|example| section(example.command).lines().map(str::to_owned).collect::<Vec<_>>()) {
+        for line in EXAMPLES
+            .iter()
+            .flat_map(|example| section(example.command).lines().map(str::to_owned).collect::<Vec<_>>())
+        {
             assert!(line.chars().count() <= 110, "{line}");
         }
     }

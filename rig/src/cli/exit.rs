@@ -46,10 +46,12 @@ impl Exit {
             Self::Done => "done",
             Self::Bug => "a bug in rig",
             Self::Input => "the input is wrong: a file, a flag, a filter, the name of a run",
-            Self::Short => "short: trials, a control or a denied cell are missing, or it was stopped early",
+            Self::Short => {
+                "short: trials or a control are missing, a denied cell was skipped, or it was stopped early"
+            }
             Self::Testbed => "this machine cannot do it: `rig doctor` says why",
-            Self::Alert => "news: an alert, a difference, or outcomes that a scenario does not expect",
-            Self::Interrupted => "interrupted; what is recorded is complete up to there",
+            Self::Alert => "a finding: an alert, a difference, or outcomes that a scenario does not expect",
+            Self::Interrupted => "interrupted; everything that was recorded before is complete",
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::Exit::{self, Alert, Bug, Done, Input, Interrupted, Short, Testbed};
 
-/// Commands by their words, each with the codes that it can end with besides 1, which stands for itself everywhere.
+/// Commands by their words, each with the codes that it can end with besides 1, which every command can.
 pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["setup"], &[Done, Input, Testbed]),
     (&["doctor"], &[Done, Input, Testbed]),
@@ -32,9 +32,9 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
 
 /// What is said of a command beside its codes.
 const NOTES: [(&[&str], &str); 3] = [
-    (&["report"], "3, 5 and 130 only with --exit-code; without it a report that could be made is 0"),
-    (&["rehearse"], "and those of COMMAND, which are passed on"),
-    (&["guest", "boot"], "and those of COMMAND, which are passed on"),
+    (&["report"], "3, 5 and 130 only with --exit-code; without it the code is 0 whatever the report says"),
+    (&["rehearse"], "or the exit code of COMMAND, which is passed on"),
+    (&["guest", "boot"], "or the exit code of COMMAND, which is passed on"),
 ];
 
 /// The codes of a command, and what is said beside them. `None` for a group, and for what has none of its own.

@@ -23,10 +23,10 @@ pub(super) struct Arguments {
     /// `latest`, a run's id, a unique part of one, or a path to a run's folder
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// Where the runs are
+    /// The folder of the runs
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }

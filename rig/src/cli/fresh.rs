@@ -15,7 +15,8 @@ pub(super) type Fresh = (PathBuf, String);
 
 /// Writes the files and the folders that they need. Where one of them is there already, nothing is written.
 pub(super) fn write(files: &[Fresh]) -> Result<(), Failure> {
-    let taken: Vec<String> = files.iter().filter_map(|(path, _)| in_the_way(path)).collect();
+    let mut taken: Vec<String> = files.iter().filter_map(|(path, _)| in_the_way(path)).collect();
+    taken.dedup();
     if !taken.is_empty() {
         let (is, them) = if taken.len() == 1 { ("is", "it") } else { ("are", "them") };
         return Err(Failure::say(
@@ -30,7 +31,11 @@ pub(super) fn write(files: &[Fresh]) -> Result<(), Failure> {
             // All or none: what was just made holds nothing of the user's.
             written.iter().for_each(|path| drop(fs::remove_file(path)));
             let what = format!("cannot write {}: {error}; nothing was written", path.display());
-            return Err(Failure::say(Exit::Testbed, what, "look at the folder, its permissions and its disk"));
+            return Err(Failure::say(
+                Exit::Testbed,
+                what,
+                "look at the folder, its permissions and its disk",
+            ));
         }
         written.push(path);
     }

@@ -1,4 +1,4 @@
-//! `rig guest boot`: a cell's guest for a person who looks into it.
+//! `rig guest boot`: boots a cell's guest and opens a shell in it.
 //!
 //! Outside the enclosure: which guest, its image. Inside: the guest, and a shell or a command in it, until that ends.
 //! What it is goes to standard error, so that standard output is the command's alone.
@@ -38,7 +38,7 @@ pub(super) enum Command {
 /// Arguments of `rig guest boot`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Boot {
-    /// A cell's id or its first digits (see `rig matrix plan`), or filters that leave one guest: configuration=virtio-tap kernel=6.1
+    /// A cell's id or its first digits (see `rig matrix plan`), or filters that only one guest matches: configuration=virtio-tap kernel=6.1
     #[arg(value_name = "CELL", required = true)]
     cell: Vec<String>,
     /// The matrix file [default: ./matrix.toml where there is one, otherwise rig's own]
@@ -47,7 +47,7 @@ pub(super) struct Boot {
     /// The profile of the matrix file [default: the one that its [run] names, then the others]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Run this in the guest instead of a shell: its input, output and exit status are passed on
+    /// Run this in the guest instead of a shell; its input, output and exit status are passed on
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -232,7 +232,7 @@ fn conclude(
 fn lost(error: &io::Error) -> Failure {
     Failure::say(
         Exit::Testbed,
-        format!("no way between this terminal and the guest: {error}"),
+        format!("the connection between this terminal and the guest failed: {error}"),
         "give a command after `--`, which needs no terminal",
     )
 }

@@ -15,18 +15,18 @@ use crate::report::Page;
 /// Commands of `rig image`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// The recipes and the images built of them
+    /// List the recipes, and the images built from them
     List(List),
     /// Build images: fetch a kernel and the guest's programs, and put an initramfs together
     Build(Build),
-    /// Remove what fetching left, and images that no recipe comes to any more
+    /// Remove downloads, and images that no recipe uses any more
     #[command(after_help = AFTER_CLEAN)]
     Clean(Clean),
 }
 
 /// What is not told by any folder of results, so that the cache cannot know it.
-const AFTER_CLEAN: &str = "Each image that goes is shown first. A run that was not finished goes on only with the images that it began with: \
-    one that was removed is built again only while the archive still has its packages.";
+const AFTER_CLEAN: &str = "Each image is shown before it is removed. An unfinished run can be resumed only with the images that it began with: \
+    a removed image can be built again only while the archive still has its packages.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -38,27 +38,27 @@ pub(super) enum Format {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Build {
-    /// Recipes by name, or paths of recipe files; all recipes when none is given
+    /// Names of recipes, or paths of recipe files [default: all recipes]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Ask the mirror for newer packages also when there is an image
+    /// Look for newer packages on the mirror even if an image is built
     #[arg(long)]
     refresh: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Clean {
-    /// Keep at most this much, the images used last: `200MiB`, `2GiB`
+    /// Keep at most this much, the most recently used images: `200MiB`, `2GiB`
     #[arg(long, alias = "keep-bytes", value_name = "SIZE", value_parser = parse_size, conflicts_with = "all")]
     keep: Option<u64>,
-    /// Remove every image too
+    /// Also remove every image
     #[arg(long)]
     all: bool,
     #[command(flatten)]

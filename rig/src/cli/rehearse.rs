@@ -21,22 +21,22 @@ pub(super) struct Arguments {
     /// Memory of the emulated host in MiB [default: half of what is available, at most 8192]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1024..))]
     memory_mib: Option<u32>,
-    /// CPUs of the emulated host; with more than one QEMU 7.2 emulates a host of KVM guests that now and then dies
+    /// CPUs of the emulated host; with more than one, the host emulated by QEMU 7.2 sometimes crashes
     #[arg(long, value_name = "N", default_value_t = Machine::VCPUS, value_parser = clap::value_parser!(u32).range(1..=64))]
     vcpus: u32,
-    /// A further folder that the command may write to; everything else that it writes is lost. The results folder is one
+    /// Another folder that the command may write to (the results folder always is); all other writes are lost
     #[arg(long, value_name = "DIR")]
     share: Vec<PathBuf>,
-    /// How long the command may take
+    /// Stop the command after this long
     #[arg(long, value_name = "TIME", default_value = "4h", value_parser = parse_deadline)]
     deadline: Duration,
-    /// Keep what the emulated host's kernel says on its console
+    /// Write the console output of the emulated host's kernel to this file
     #[arg(long, value_name = "FILE")]
     console: Option<PathBuf>,
-    /// COMMAND is any program of this host, not a command of rig
+    /// Run COMMAND as a program of this host, not as a command of rig
     #[arg(long)]
     exec: bool,
-    /// Serve as the first process of the emulated host
+    /// Be the first process of the emulated host
     #[arg(long, hide = true, exclusive = true)]
     as_init: bool,
     /// What to run, as after `rig`: `matrix run --profile quick`

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// `latest`, a run's id, a unique part of one, or a path to a run's folder
     #[arg(default_value = "latest")]
     run: String,
-    /// Which formats; several go to files
+    /// Output formats; with several, each is written to a file
     #[arg(
         long,
         value_name = "FORMAT,...",
@@ -28,15 +28,15 @@ pub(super) struct Arguments {
         value_parser = PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name))
     )]
     format: Vec<String>,
-    /// Where the runs are
+    /// The folder of the runs
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
     #[arg(long, value_name = "DIR", help = about_output())]
     output: Option<PathBuf>,
-    /// End with the exit code that the run itself has: 0, 3, 5 or 130
+    /// Exit with the code of the run itself: 0, 3, 5 or 130
     #[arg(long)]
     exit_code: bool,
-    /// With --exit-code: 3 where a cell was skipped, as `rig matrix run --deny-skips` has it
+    /// With --exit-code: exit with 3 if a cell was skipped, as `rig matrix run --deny-skips` does
     #[arg(
         long,
         value_name = "WHICH",

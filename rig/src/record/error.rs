@@ -167,7 +167,11 @@ impl RecordError {
             | Self::Exists { .. }
             | Self::Locked { .. }
             | Self::Damaged { .. } => true,
-            Self::Disk { .. } => false,
+            // A file where a folder must be made was named by the user; all else is the disk's.
+            Self::Disk { doing, path, source, .. } => {
+                let kinds = [io::ErrorKind::NotADirectory, io::ErrorKind::AlreadyExists];
+                *doing == "make" && kinds.contains(&source.kind()) && path.ancestors().any(Path::is_file)
+            }
         }
     }
 }
@@ -218,6 +222,22 @@ fn advise(error: &io::Error, path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_where_a_folder_must_be_made_is_the_users_and_a_full_disk_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("afile");
+        fs_err::write(&file, "").expect("written");
+        for results in [file.clone(), file.join("below")] {
+            let error = std::fs::create_dir_all(&results).map_err(RecordError::disk("make", &results));
+            let error = error.expect_err("a file is in the way");
+            assert!(error.blames_the_input(), "{error}");
+        }
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(!RecordError::disk("make", &file)(full).blames_the_input());
+        let there = io::Error::from(io::ErrorKind::AlreadyExists);
+        assert!(!RecordError::disk("write", &file)(there).blames_the_input());
+    }
 
     #[test]
     fn a_full_disk_names_the_run_that_can_go_on() {

@@ -228,6 +228,7 @@ fn unknown(asked: &str, results_dir: &Path, ids: &[String]) -> RecordError {
         .map(|(_, id)| format!("did you mean `{id}`? "))
         .unwrap_or_default();
     let advice = match ids.len() {
+        _ if results_dir.is_file() => "that is a file: --results names the folder of the runs".to_owned(),
         0 => "it holds no run yet: `rig matrix run` makes one; --results names another folder".to_owned(),
         n if n > SHOWN => format!("{near}the newest of its {n} runs: {}", newest.join(", ")),
         _ => format!("{near}its runs, newest first: {}", newest.join(", ")),

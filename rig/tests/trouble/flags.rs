@@ -235,3 +235,17 @@ fn a_run_killed_on_bare_metal_leaves_nothing_and_goes_on() {
     lab.run("matrix run --resume latest").expect(0);
     assert_eq!(run.order(), run.plan());
 }
+
+#[test]
+fn a_file_in_place_of_the_folder_of_runs_is_wrong_input() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1ms");
+    for results in ["matrix.toml", "matrix.toml/below"] {
+        let ended = lab
+            .run(&format!("matrix run configuration=bare-metal scenario=rst --results {results}"))
+            .expect(2);
+        assert!(ended.words().contains("is not a folder"), "{}", ended.words());
+    }
+}

@@ -7,6 +7,12 @@ use super::words::{Look, Words};
 /// Between two columns.
 const GAP: usize = 2;
 
+/// A cell of more columns than this is a sentence, ...
+const SENTENCE: usize = 50;
+
+/// ... which nobody reads in a column that is narrower than this.
+const NARROW: usize = 22;
+
 /// The heading and the rows, each with as many cells.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
@@ -22,7 +28,7 @@ impl Columns {
         }
     }
 
-    /// `None` where not even the longest words fit beside each other.
+    /// `None` where not even the longest words fit beside each other, or a sentence would be squeezed into a narrow column.
     fn widths(&self, room: usize) -> Option<Vec<usize>> {
         let count = self.rows.first()?.len();
         let most = |of: &dyn Fn(&Words) -> usize, column: usize| {
@@ -35,13 +41,15 @@ impl Columns {
         while left > 0 {
             // To the column that is narrowest for what it holds.
             let narrow = (0..count).filter(|&column| widths[column] < wanted[column]);
-            let Some(next) = narrow.max_by_key(|&column| 1_000 * wanted[column] / widths[column].max(1)) else {
+            let Some(next) = narrow.max_by_key(|&column| 1_000 * wanted[column] / widths[column].max(1))
+            else {
                 break;
             };
             widths[next] += 1;
             left -= 1;
         }
-        Some(widths)
+        let squeezed = |column: usize| wanted[column] > SENTENCE && widths[column] < NARROW;
+        (!(0..count).any(squeezed)).then_some(widths)
     }
 
     fn table(&self, widths: &[usize]) -> Vec<String> {
@@ -78,7 +86,9 @@ impl Columns {
                 let mut words = Words::default();
                 words.push(&format!("{}: ", name.text()), Look::Slanted);
                 words.extend(cell);
-                lines.extend(words.lines(room.saturating_sub(4)).into_iter().map(|(line, _)| format!("    {line}")));
+                lines.extend(
+                    words.lines(room.saturating_sub(4)).into_iter().map(|(line, _)| format!("    {line}")),
+                );
             }
         }
         lines

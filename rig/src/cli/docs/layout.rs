@@ -68,7 +68,9 @@ impl Layout {
             Event::Code(text) => self.say(&format!("`{text}`")),
             Event::SoftBreak | Event::HardBreak => self.say(" "),
             Event::Rule => self.line(&"-".repeat(self.width.saturating_sub(INDENT))),
-            Event::InlineHtml(html) if !html.starts_with("<!--") && !html.starts_with("<br") => self.say(&html),
+            Event::InlineHtml(html) if !html.starts_with("<!--") && !html.starts_with("<br") => {
+                self.say(&html)
+            }
             Event::InlineHtml(html) if html.starts_with("<br") => self.say(" "),
             // Comments; and extensions that are not switched on.
             _ => {}
@@ -261,12 +263,41 @@ mod tests {
 
     #[test]
     fn a_page_is_laid_out_for_its_width() {
-        insta::assert_snapshot!(lay_out(PAGE, 44), @"");
+        insta::assert_snapshot!(lay_out(PAGE, 44), @r"
+        A title
+        
+          Some bold words, `code`, and paths (`rig
+          docs paths`), a page
+          (https://example.org). No break.
+        
+          - one item that goes on and on until it
+            has to be broken somewhere
+            - below it
+          - two
+        
+          1. first
+          2. second
+        
+              code  stays   as it is, however long the line of it may be: nobody breaks a command
+        
+          key      meaning
+          -------  ---------------------------------
+          `a`      a cell of words that goes on
+                   under itself
+          `b`,`c`  short
+        
+        End
+        ");
     }
 
     #[test]
     fn a_table_whose_words_do_not_fit_beside_each_other_becomes_a_list() {
         let table = "| key | value | meaning |\n|---|---|---|\n| `a_very_long_key` | `another_long_word` | what it means to a reader |\n";
-        insta::assert_snapshot!(lay_out(table, 36), @"");
+        insta::assert_snapshot!(lay_out(table, 36), @r"
+        `a_very_long_key`
+            value: `another_long_word`
+            meaning: what it means to a
+            reader
+        ");
     }
 }

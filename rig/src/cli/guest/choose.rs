@@ -26,7 +26,7 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
                 let all: Vec<Cell> = all.into_iter().flatten().collect();
                 return Err(refuse(
                     format!("no cell's id begins with {id}"),
-                    "the guests, most like it first",
+                    "the guests, the most similar first",
                     &near(id, all),
                 ));
             }
@@ -55,7 +55,7 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
             ),
         )),
         several => {
-            Err(refuse(format!("{} means {several} guests", words.join(" ")), "give one of them", &guests))
+            Err(refuse(format!("{} matches {several} guests", words.join(" ")), "give one of them", &guests))
         }
     }
 }

@@ -26,7 +26,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for (path, _) in &files {
         say(&format!("wrote {}", path.display()));
     }
-    let enter = if here { String::new() } else { format!("cd {}; ", called::quoted(&folder.to_string_lossy())) };
+    let enter =
+        if here { String::new() } else { format!("cd {}; ", called::quoted(&folder.to_string_lossy())) };
     say(&format!(
         "next: {enter}`rig matrix check` after a change, `rig matrix plan` to see the cells, `rig matrix run`"
     ));

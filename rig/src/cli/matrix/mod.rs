@@ -14,11 +14,11 @@ pub(super) use run::usage as usage_of_run;
 pub(super) enum Command {
     /// Write rig's own matrix file and recipes into a folder, to be changed
     Init(init::Arguments),
-    /// Show the cells: ready, or skipped and why, and what they will cost
+    /// Show the cells: ready or skipped, with the reason, and how long they will take
     Plan(plan::Arguments),
-    /// Only validate the file
+    /// Check the matrix file, and show all that is wrong with it
     Check(check::Arguments),
-    /// Run the cells and report
+    /// Run the cells and report what was found
     Run(run::Arguments),
 }
 

@@ -18,17 +18,17 @@ use crate::report::{Align, Page, Table};
 /// Which cells of which file: shared by the commands that take a FILTER.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(in crate::cli) struct Which {
-    /// Only cells with this value: axis=value, globs allowed. Axes: scenario, configuration, kernel, path, claim, control,
-    /// any parameter. Filters on one axis widen, filters on different axes narrow
+    /// Take only cells with this value: axis=value, globs allowed. The axes are scenario, configuration, kernel, path, claim,
+    /// control and every parameter. Of several filters on one axis a cell must match one, on different axes all
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// The matrix file [default: ./matrix.toml where there is one, otherwise rig's own]
     #[arg(long, value_name = "FILE")]
     matrix: Option<PathBuf>,
-    /// The profile of the matrix file [default: what its [run] names]
+    /// The profile of the matrix file [default: the one that its [run] names]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Trials of every cell, instead of what the matrix file says
+    /// Trials per cell, instead of the number in the matrix file
     #[arg(long, value_name = "N", value_parser = number::trials, allow_negative_numbers = true)]
     trials: Option<u64>,
 }
@@ -55,10 +55,10 @@ enum Format {
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// How to show it
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Only the I-th of N parts of the cells, as `rig matrix run --shard` plays them
+    /// Take only the I-th of N parts of the cells, as `rig matrix run --shard` does
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Plan for a host that can do everything, instead of for this one

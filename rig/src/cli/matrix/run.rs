@@ -25,29 +25,29 @@ use crate::runner::Stopper;
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// Where runs are recorded
+    /// The folder in which runs are recorded
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// Seed of the order of blocks and of every draw (default: drawn anew)
+    /// Seed of the order of blocks and of every random draw [default: a new one]
     #[arg(long, value_name = "S", value_parser = number::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Only the I-th of N parts of the cells, with the bare-metal cells and controls that they need
+    /// Run only the I-th of N parts of the cells, with the bare-metal cells and controls that they need
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Go on with a run: its id, a unique part of it, or `latest`, which is meant where none is given
+    /// Continue a run: its id, a unique part of it, or `latest` (if none is given)
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard"])]
     resume: Option<String>,
-    /// Keep the packets of blocks, a pcapng file for each end, for Wireshark and tshark (default: never)
+    /// Keep the packets of blocks: a pcapng file for each end, for Wireshark and tshark [default: never]
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]
     capture: Option<Capture>,
-    /// Stop after this long (`90m`, `2h`); the record is complete up to there
+    /// Stop after this long (`90m`, `2h`); what is recorded until then is complete
     #[arg(long, value_name = "TIME", value_parser = parse_deadline)]
     deadline: Option<Duration>,
-    /// Install first what this host lacks, as `rig setup --yes` does
+    /// First install what this host lacks, as `rig setup --yes` does
     #[arg(long)]
     setup: bool,
-    /// Exit with 3 where a cell had to be skipped; shows what in the matrix file asks for what its path cannot have here.
-    /// `--deny-skips=all-but:vhost-net,kvm` lets cells be skipped for these reasons
+    /// Exit with 3 if any cell is skipped, and name the key that asks for what this host lacks.
+    /// `--deny-skips=all-but:vhost-net,kvm` allows skips for these reasons
     #[arg(
         long,
         value_name = "WHICH",
@@ -56,7 +56,7 @@ pub(in crate::cli) struct Arguments {
         default_missing_value = DeniedSkips::ALL
     )]
     deny_skips: Option<DeniedSkips>,
-    /// Stop after the first block that stays void
+    /// Stop after the first block that is still void after its retries
     #[arg(long)]
     fail_fast: bool,
 }

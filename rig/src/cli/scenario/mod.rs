@@ -19,13 +19,13 @@ use parameters::resolve;
 /// Commands of `rig scenario`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the scenarios that are part of rig
+    /// List the scenarios that rig carries
     List {
-        /// How to print
+        /// Output format
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Show one as one line per step, with its parameters and what it expects
+    /// Show a scenario: its steps, its parameters, and the outcomes that it expects
     Show {
         /// Its name, or the path of a file of your own
         #[arg(required_unless_present = "operations")]
@@ -42,9 +42,9 @@ pub(super) enum Command {
     },
     /// Write a scenario file to begin with
     New(new::Arguments),
-    /// Play one on this host and count what it sees, without guests and without a record
+    /// Run a scenario on this host and count the outcomes, without guests and without a record
     Run(run::Arguments),
-    /// Verify scenario files of your own
+    /// Check scenario files, and show all that is wrong with them
     Check {
         /// Paths of scenario files
         #[arg(required = true)]
@@ -128,7 +128,9 @@ fn show_file(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
         return Err(Failure::say(
             Exit::Input,
             format!("`{first}` cannot be filled in: --format toml prints the file as it is"),
-            format!("leave it out and change its default in the file, or leave out --format toml to see `{word}` with it"),
+            format!(
+                "leave it out and change its default in the file, or leave out --format toml to see `{word}` with it"
+            ),
         ));
     }
     print(&source_text(word)?)

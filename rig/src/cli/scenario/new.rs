@@ -40,7 +40,9 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(_) => format!("`rig docs {PAGE}`"),
         None => "`rig scenario show --operations`".to_owned(),
     };
-    say(&format!("next: `rig scenario check {file}`, `rig scenario run {file} --trials 200`; all keys: {reference}"));
+    say(&format!(
+        "next: `rig scenario check {file}`, `rig scenario run {file} --trials 200`; all keys: {reference}"
+    ));
     Ok(Exit::Done)
 }
 
