@@ -4,7 +4,7 @@
 //! `RIG_WRITE_DOCS=1` writes the pages. Units: none. Errors: the page and the part. Tests: below.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rig::docs::PAGES;
 
@@ -19,7 +19,15 @@ pub(crate) struct Part {
 }
 
 /// Every part of every page.
-const PARTS: &[&[Part]] = &[crate::paths::PARTS, crate::record::PARTS];
+const PARTS: &[&[Part]] = &[
+    crate::claims::PARTS,
+    crate::exit_codes::PARTS,
+    crate::images::PARTS,
+    crate::matrix::PARTS,
+    crate::paths::PARTS,
+    crate::record::PARTS,
+    crate::scenarios::PARTS,
+];
 
 const BEGINS: &str = ": generated; `RIG_WRITE_DOCS=1 cargo test -p rig --test docs` writes it -->";
 
@@ -36,9 +44,27 @@ pub(crate) fn file(topic: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs").join(topic).with_extension("md")
 }
 
-/// A page as it lies on the disk: what the program carries is this text at the time of its build.
+/// A page as it lies on the disk: what the program carries is this text at the time of its build. Where the pages are being written, it is what
+/// will lie there, whichever test comes first.
 pub(crate) fn page(topic: &str) -> String {
-    fs::read_to_string(file(topic)).unwrap_or_else(|error| panic!("{topic}: {error}"))
+    let text = fs::read_to_string(file(topic)).unwrap_or_else(|error| panic!("{topic}: {error}"));
+    if !is_writing() {
+        return text;
+    }
+    remade(topic, &text).unwrap_or_else(|why| panic!("rig/docs/{topic}.md has {why}"))
+}
+
+/// The text of a file of the documentation, a page or not.
+pub(crate) fn text_of(path: &Path) -> String {
+    let topic = PAGES.iter().map(|page| page.topic).find(|topic| {
+        fs::canonicalize(file(topic)).is_ok_and(|page| fs::canonicalize(path).is_ok_and(|path| path == page))
+    });
+    let read = || fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    topic.map_or_else(read, page)
+}
+
+fn is_writing() -> bool {
+    std::env::var_os("RIG_WRITE_DOCS").is_some()
 }
 
 /// The page with this part made anew.
@@ -51,20 +77,22 @@ fn spliced(page: &str, name: &str, made: &str) -> Result<String, String> {
 
 /// What a page would be with all of its parts made anew.
 fn remade(topic: &str, text: &str) -> Result<String, String> {
-    let parts = PARTS.iter().copied().flatten().filter(|part| part.topic == topic);
-    parts.fold(Ok(text.to_owned()), |page, part| spliced(&page?, part.name, &(part.make)()))
+    let mut parts = PARTS.iter().copied().flatten().filter(|part| part.topic == topic);
+    parts.try_fold(text.to_owned(), |page, part| spliced(&page, part.name, &(part.make)()))
 }
 
 /// `RIG_WRITE_DOCS=1` writes the pages.
 #[test]
 fn every_part_of_every_page_says_what_the_code_says() {
-    let write = std::env::var_os("RIG_WRITE_DOCS").is_some();
     let mut stale = Vec::new();
     for topic in PAGES.iter().map(|page| page.topic) {
-        let old = page(topic);
+        let old = fs::read_to_string(file(topic)).expect("the page is there");
         let new = remade(topic, &old).unwrap_or_else(|why| panic!("rig/docs/{topic}.md has {why}"));
-        if new != old && write {
-            fs::write(file(topic), new).expect("the page can be written");
+        if new != old && is_writing() {
+            // Other tests read it meanwhile.
+            let beside = file(topic).with_extension("md.new");
+            fs::write(&beside, new).expect("the page can be written");
+            fs::rename(&beside, file(topic)).expect("the page can be replaced");
         } else if new != old {
             stale.push(format!("rig/docs/{topic}.md"));
         }
