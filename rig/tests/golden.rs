@@ -14,8 +14,6 @@ mod claims;
 mod contradictions;
 #[path = "golden/damage.rs"]
 mod damage;
-#[path = "golden/dictionary.rs"]
-mod dictionary;
 #[path = "golden/expected.rs"]
 mod expected;
 #[path = "golden/explained.rs"]

@@ -38,6 +38,8 @@ pub struct Observed {
 pub struct Labels {
     /// Every word that can be written, besides names of errnos. Several kinds of readiness are joined by `+`.
     pub words: &'static [&'static str],
+    /// What each of these words means, in the same order.
+    pub meanings: &'static [&'static str],
     /// The words behind which the return can stand as a number: `data=4`.
     pub counted: &'static [&'static str],
     /// Whether the number always stands there, and not only where the step asks for it.
@@ -56,12 +58,21 @@ struct Success {
 
 impl Labels {
     /// `ok`, whatever was returned.
-    pub const OK: Self =
-        Self { words: &["ok"], counted: &[], always: false, write: |out, _| out.push_str("ok") };
+    pub const OK: Self = Self {
+        words: &["ok"],
+        meanings: &["the call succeeded"],
+        counted: &[],
+        always: false,
+        write: |out, _| out.push_str("ok"),
+    };
 
     /// By the number of bytes that were read: `data`, or `eof` for none.
     pub const BYTES: Self = Self {
         words: &["data", "eof"],
+        meanings: &[
+            "the call returned at least one byte",
+            "the call returned 0 bytes: the connection has ended",
+        ],
         counted: &["data"],
         write: |out, success| out.push_str(if success.returned == 0 { "eof" } else { "data" }),
         ..Self::OK
@@ -70,6 +81,7 @@ impl Labels {
     /// By the number of bytes that were taken: `ok` for all, `short` for fewer.
     pub const SENT: Self = Self {
         words: &["ok", "short"],
+        meanings: &["the kernel took all bytes", "the kernel took fewer bytes than it was given"],
         counted: &["ok", "short"],
         write: |out, Success { returned, payload, .. }| {
             let whole = payload.is_none_or(|asked| returned.unsigned_abs() >= asked);
@@ -81,6 +93,7 @@ impl Labels {
     /// The number of bytes that wait: `pending=4`.
     pub const PENDING_BYTES: Self = Self {
         words: &["pending"],
+        meanings: &["so many bytes can still be read"],
         counted: &["pending"],
         always: true,
         write: |out, _| out.push_str("pending"),
@@ -103,12 +116,30 @@ impl Labels {
             "NEW_SYN_RECV",
             "unknown",
         ],
+        meanings: &[
+            "the connection is open in both directions",
+            "the SYN was sent, no answer yet",
+            "a SYN was received and answered",
+            "this end has sent its FIN, and it is not acknowledged",
+            "the FIN of this end is acknowledged, the other end may still send",
+            "both ends have closed, late segments are waited for",
+            "there is no connection any more, as after a RST",
+            "the other end has sent its FIN, this end may still send",
+            "this end sent its FIN after the other's, and waits for its acknowledgement",
+            "the socket waits for connections",
+            "both ends have sent their FIN at the same time",
+            "a connection that is not accepted yet",
+            "a number that is no TCP state",
+        ],
         write: |out, success| out.push_str(TcpState(u8::try_from(success.returned).unwrap_or(0)).name()),
         ..Self::OK
     };
 
     /// By the errno that the call read as its value: its name, or `ok` for none.
     pub const PENDING_ERRNO: Self = Self {
+        meanings: &[
+            "the socket has no error; otherwise the label is the errno that was read, and cleared by that",
+        ],
         write: |out, success| match success.returned {
             0 => out.push_str("ok"),
             errno => write_errno(out, errno),
@@ -119,6 +150,13 @@ impl Labels {
     /// By what was ready: `readable`, `writable`, `exceptional` or several joined by `+`, or `timeout`.
     pub const READINESS: Self = Self {
         words: &["readable", "writable", "exceptional", "timeout", "none"],
+        meanings: &[
+            "a descriptor of the read set was ready",
+            "a descriptor of the write set was ready",
+            "a descriptor of the exceptional set was ready",
+            "the call returned 0: nothing was ready in time",
+            "the call returned a number over 0, and no descriptor was ready",
+        ],
         write: |out, success| write_readiness(out, success.returned, success.ready),
         ..Self::OK
     };
@@ -155,6 +193,13 @@ impl Timing {
     pub const LATE: &'static str = "late";
     /// In no class.
     pub const OTHER: &'static str = "other";
+
+    /// The words that no script names, and what each means.
+    pub const WORDS: [(&'static str, &'static str); 3] = [
+        (Self::EARLY, "the call took less than its `within`"),
+        (Self::LATE, "the call took more than its `within`"),
+        (Self::OTHER, "the call took a time in none of the ranges of its `time`"),
+    ];
 
     /// The word for a step that took `elapsed_ns`.
     pub fn word(&self, elapsed_ns: u64) -> Option<&str> {
@@ -313,6 +358,7 @@ mod tests {
             let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
             assert_eq!(words, owned(labels.words));
             assert_eq!(counted, owned(labels.counted));
+            assert_eq!(labels.meanings.len(), labels.words.len(), "{:?}", labels.words);
         }
     }
 }

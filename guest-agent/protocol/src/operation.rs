@@ -181,6 +181,7 @@ operations! {
     } => {
         name: "connect",
         about: "make a TCP socket and connect it to the peer",
+        system_call: "socket(2), connect(2)",
         player: Player::Target,
     }
 
@@ -191,6 +192,7 @@ operations! {
     } => {
         name: "accept",
         about: "accept a connection (first step of the peer lane)",
+        system_call: "accept4(2)",
         player: Player::PeerFirst,
     }
 
@@ -201,6 +203,7 @@ operations! {
     } => {
         name: "close",
         about: "close the descriptor; the variable keeps its number",
+        system_call: "close(2)",
     }
 
     /// shutdown(2).
@@ -212,6 +215,7 @@ operations! {
     } => {
         name: "shutdown",
         about: "shut down one or both directions",
+        system_call: "shutdown(2)",
     }
 
     /// setsockopt `SO_LINGER {1, seconds}`; 0 makes close(2) send a RST (`__tcp_close` -> `tcp_disconnect`). socket(7).
@@ -223,6 +227,7 @@ operations! {
     } => {
         name: "linger",
         about: "set SO_LINGER; with 0 seconds a close sends a RST",
+        system_call: "setsockopt(2) `SO_LINGER`",
     }
 
     /// setsockopt `TCP_CORK`: what is written stays unsent until a full segment is there, or for 200 ms. tcp(7).
@@ -232,6 +237,7 @@ operations! {
     } => {
         name: "cork",
         about: "set TCP_CORK: a small write stays unsent for up to 200 ms",
+        system_call: "setsockopt(2) `TCP_CORK`",
     }
 
     /// setsockopt `TCP_NODELAY`: a small write leaves at once, also while an earlier one is not acknowledged. tcp(7).
@@ -241,6 +247,7 @@ operations! {
     } => {
         name: "nodelay",
         about: "set TCP_NODELAY: a small write leaves at once",
+        system_call: "setsockopt(2) `TCP_NODELAY`",
     }
 
     /// setsockopt `SO_RCVTIMEO`: from now on a read without data gives up with `EAGAIN` after this. socket(7).
@@ -253,6 +260,7 @@ operations! {
     } => {
         name: "receive_timeout",
         about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is never",
+        system_call: "setsockopt(2) `SO_RCVTIMEO`",
     }
 
     /// getsockopt `SO_ERROR`: returns *and clears* `sk_err`, so a read after it sees EOF where it would have seen the errno.
@@ -262,6 +270,7 @@ operations! {
     } => {
         name: "so_error",
         about: "read and clear SO_ERROR",
+        system_call: "getsockopt(2) `SO_ERROR`",
         labels: Labels::PENDING_ERRNO,
         follow_up: true,
     }
@@ -273,6 +282,7 @@ operations! {
     } => {
         name: "tcp_state",
         about: "read the state in TCP_INFO: the label is its name",
+        system_call: "getsockopt(2) `TCP_INFO`",
         labels: Labels::TCP_STATE,
     }
 
@@ -295,6 +305,7 @@ operations! {
     } => {
         name: "select",
         about: "select() on the given sets",
+        system_call: "select(2), pselect6(2), or the C library's select(3)",
         wait: Wait::AtMost,
         labels: Labels::READINESS,
     }
@@ -308,6 +319,7 @@ operations! {
     } => {
         name: "read",
         about: "read once",
+        system_call: "read(2)",
         labels: Labels::BYTES,
         follow_up: true,
     }
@@ -325,6 +337,7 @@ operations! {
     } => {
         name: "write",
         about: "send once: a text, or so many bytes; `short` where fewer were taken",
+        system_call: "send(2) with `MSG_NOSIGNAL`",
         labels: Labels::SENT,
         follow_up: true,
     }
@@ -336,6 +349,7 @@ operations! {
     } => {
         name: "pending",
         about: "count the bytes that can still be read (SIOCINQ): the label is `pending=4`",
+        system_call: "ioctl(2) `SIOCINQ`",
         labels: Labels::PENDING_BYTES,
     }
 
@@ -346,6 +360,7 @@ operations! {
     } => {
         name: "fd_check",
         about: "fcntl(F_GETFD): is this a valid descriptor",
+        system_call: "fcntl(2) `F_GETFD`",
         follow_up: true,
     }
 
@@ -357,6 +372,7 @@ operations! {
     } => {
         name: "sleep",
         about: "sleep on CLOCK_MONOTONIC",
+        system_call: "clock_nanosleep(2)",
         wait: Wait::Whole,
         failure: FailureReport::Return,
     }
@@ -366,6 +382,7 @@ operations! {
     Localtime {} => {
         name: "localtime",
         about: "call libc's localtime(), as a log line does",
+        system_call: "the C library's localtime(3)",
         failure: FailureReport::Return,
     }
 
@@ -376,6 +393,7 @@ operations! {
     } => {
         name: "mark",
         about: "let the lanes that await it go on",
+        system_call: "none",
         player: Player::Target,
         failure: FailureReport::Return,
     }
@@ -389,6 +407,7 @@ operations! {
     } => {
         name: "await",
         about: "wait for a mark of another lane of the same side",
+        system_call: "none",
         player: Player::Target,
         wait: Wait::AtMost,
         failure: FailureReport::Return,
@@ -404,6 +423,7 @@ operations! {
     } => {
         name: "inject",
         about: "make the next select return an errno in a known share of the trials (seccomp)",
+        system_call: "seccomp(2) `SECCOMP_RET_ERRNO`",
         player: Player::Target,
         failure: FailureReport::Return,
     }
@@ -517,6 +537,7 @@ mod tests {
             let op = build(whole(schema)).expect(schema.name);
             assert!(std::ptr::eq(op.schema(), schema), "{}", schema.name);
             assert!(names.insert(schema.name) && !schema.about.is_empty(), "{}", schema.name);
+            assert!(!schema.system_call.is_empty(), "{}", schema.name);
         }
     }
 

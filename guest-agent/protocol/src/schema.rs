@@ -41,6 +41,76 @@ pub enum FieldKind {
     TimeRange,
 }
 
+impl FieldKind {
+    /// One of each kind, in the order of a reference; the bounds of a count and the words of a choice are those of a field.
+    pub const ALL: [Self; 11] = [
+        Self::Socket,
+        Self::Sockets,
+        Self::Mark,
+        Self::Delay,
+        Self::Duration,
+        Self::TimeRange,
+        Self::Rate,
+        Self::Errno,
+        Self::Count { low: 0, high: u64::MAX },
+        Self::Choice(&[]),
+        Self::Text,
+    ];
+
+    /// What people call a value of this kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Sockets => "list of sockets",
+            Self::Delay => "delay",
+            Self::Text => "text",
+            Self::Count { .. } => "whole number",
+            Self::Rate => "rate",
+            Self::Errno => "errno",
+            Self::Choice(_) => "word",
+            Self::Mark => "mark",
+            Self::Duration => "duration",
+            Self::TimeRange => "range of times",
+        }
+    }
+
+    /// How it is written, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Socket => "the name of a socket that a `connect` or `accept` made",
+            Self::Sockets => "names of sockets; `[]` is none",
+            Self::Delay => {
+                "a time with its unit (`ns` `us` `ms` `s` `min` `h`), or a random one, drawn anew in each trial; one hour at most"
+            }
+            Self::Text => "any text; its bytes are UTF-8",
+            Self::Count { .. } => "a whole number, without quotes, within the bounds of its field",
+            Self::Rate => "a share of the trials from 0 to 1, or in per cent; whole parts per million",
+            Self::Errno => "the name of an errno, as in errno(3)",
+            Self::Choice(_) => "a word of the list of its field",
+            Self::Mark => "the name of a mark that a `mark` sets",
+            Self::Duration => "a time with its unit, the same in each trial; one hour at most",
+            Self::TimeRange => "two times, the first below the second; both ends belong to it",
+        }
+    }
+
+    /// Values of this kind, as a scenario file has them.
+    pub fn examples(self) -> &'static [&'static str] {
+        match self {
+            Self::Socket => &["\"conn\""],
+            Self::Sockets => &["[\"conn\"]"],
+            Self::Delay => &["\"5ms\"", "\"250us\"", "\"1.5s\"", "\"uniform(0ms, 20ms)\"", "\"0\""],
+            Self::Text => &["\"ABCD\""],
+            Self::Count { .. } => &["1024"],
+            Self::Rate => &["\"1%\"", "0.01", "\"0.0001%\""],
+            Self::Errno => &["\"ENOENT\""],
+            Self::Choice(_) => &["\"read\""],
+            Self::Mark => &["\"connected\""],
+            Self::Duration => &["\"3min\"", "\"500ms\""],
+            Self::TimeRange => &["\"950ms..1100ms\""],
+        }
+    }
+}
+
 /// One field of an operation.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldSchema {
@@ -123,6 +193,8 @@ pub struct OpSchema {
     pub name: &'static str,
     /// One line for `rig scenario show --operations` and for hints.
     pub about: &'static str,
+    /// What the agent calls for it, with the manual's section.
+    pub system_call: &'static str,
     /// In the order in which the one-line form prints them.
     pub fields: &'static [FieldSchema],
     /// Whose lanes may play it.
@@ -143,6 +215,7 @@ impl OpSchema {
     pub(crate) const ORDINARY: Self = Self {
         name: "",
         about: "",
+        system_call: "",
         fields: &[],
         player: Player::Both,
         wait: Wait::No,

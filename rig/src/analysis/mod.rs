@@ -6,7 +6,7 @@
 
 mod alerts;
 mod cautions;
-mod claims;
+pub mod claims;
 mod comparisons;
 mod controls;
 mod evidence;

@@ -22,10 +22,18 @@ macro_rules! page {
 
 /// Every page, in the order in which a newcomer reads them.
 pub const PAGES: &[Page] = &[
+    page!("scenarios", "write a scenario: its keys, every operation, label and value"),
+    page!("configurations", "where the measured kernel runs: NICs, backends, accelerators, how to add one"),
     page!("paths", "what lies between the two ends: links, faults, firewalls, every key"),
+    page!("matrix", "the matrix file: axes, profiles, controls, filters, every key"),
+    page!("images", "guest kernels and what else is in a guest: recipes, and how to build and remove images"),
+    page!("exit-codes", "what each exit code means for a script, and the JSON of a failure"),
+    page!("claims", "every claim that is tested, who says it, and what decides it"),
+    page!("measurement", "how rig measures, and what keeps a comparison fair"),
     page!("record", "what lies in a run's folder: every file, field, column and label"),
     page!("glossary", "what the words mean"),
     page!("architecture", "how the code is laid out, and where to add what"),
+    page!("contributing", "tests, snapshots, generated pages, commits"),
 ];
 
 /// The page of a topic.

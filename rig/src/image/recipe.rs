@@ -65,71 +65,104 @@ pub struct Mirror {
 pub(super) const NEEDED_COMMANDS: [&str; 2] = ["busybox", "dropbear"];
 
 /// What a text must be like; the rule that it breaks.
-type Check = fn(&str) -> Result<(), &'static str>;
+pub type Check = fn(&str) -> Result<(), &'static str>;
 
 /// What stands behind a key.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub enum Kind {
+    /// A text.
     Text(Check),
     /// Of texts, none of them twice.
     List(Check),
+    /// A table with keys of its own.
     Section(&'static Section),
 }
 
+/// Whether a key must be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Required {
+pub enum Required {
+    /// It must.
     Yes,
+    /// It need not.
     No,
 }
 
 /// A row of the table of keys.
 #[derive(Debug)]
-struct Key {
-    name: &'static str,
-    kind: Kind,
-    required: Required,
-    /// As a person would write it, and what it says.
-    example: &'static str,
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub kind: Kind,
+    /// Whether it must be written.
+    pub required: Required,
+    /// As a person would write it.
+    pub example: &'static str,
+    /// What it says, in one line.
+    pub about: &'static str,
+}
+
+impl Key {
+    /// A line that could be added, and what it says.
+    fn proposal(&self) -> String {
+        format!("`{}`: {}", self.example, self.about)
+    }
 }
 
 /// A table of the file and its keys.
 #[derive(Debug)]
-struct Section {
+pub struct Section {
     /// As people call it.
-    what: &'static str,
-    keys: &'static [Key],
+    pub what: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
 }
 
-const fn text(name: &'static str, check: Check, required: Required, example: &'static str) -> Key {
-    Key { name, kind: Kind::Text(check), required, example }
+const fn text(
+    name: &'static str,
+    check: Check,
+    required: Required,
+    (example, about): (&'static str, &'static str),
+) -> Key {
+    Key { name, kind: Kind::Text(check), required, example, about }
 }
 
-const fn list(name: &'static str, check: Check, required: Required, example: &'static str) -> Key {
-    Key { name, kind: Kind::List(check), required, example }
+const fn list(
+    name: &'static str,
+    check: Check,
+    required: Required,
+    (example, about): (&'static str, &'static str),
+) -> Key {
+    Key { name, kind: Kind::List(check), required, example, about }
 }
 
 const fn section(
     name: &'static str,
     section: &'static Section,
     required: Required,
-    example: &'static str,
+    (example, about): (&'static str, &'static str),
 ) -> Key {
-    Key { name, kind: Kind::Section(section), required, example }
+    Key { name, kind: Kind::Section(section), required, example, about }
 }
 
 /// Every key of a recipe.
-static RECIPE: Section = Section {
+pub static RECIPE: Section = Section {
     what: "the recipe",
     keys: &[
-        text("title", any, Required::Yes, "`title = \"Debian 12, kernel 6.1\"`: a line for people"),
-        section("kernel", &KERNEL, Required::Yes, "`[kernel]` with `release` and `package`"),
+        text("title", any, Required::Yes, ("title = \"Debian 12, kernel 6.1\"", "a line for people")),
+        section("kernel", &KERNEL, Required::Yes, ("[kernel]", "which kernel, by `release` and `package`")),
         section(
             "initramfs",
             &INITRAMFS,
             Required::Yes,
-            "`[initramfs]` with `release`, `packages`, `commands` and `modules`",
+            ("[initramfs]", "what is in the guest, by `release`, `packages`, `commands` and `modules`"),
         ),
-        section("mirror", &MIRROR, Required::No, "`[mirror]` with `uri` and `signed_by`"),
+        section(
+            "mirror",
+            &MIRROR,
+            Required::No,
+            ("[mirror]", "a Debian archive instead of the host's apt sources, by `uri` and `signed_by`"),
+        ),
     ],
 };
 
@@ -140,19 +173,19 @@ static KERNEL: Section = Section {
             "release",
             release_name,
             Required::Yes,
-            "`release = \"bookworm\"`: the Debian release of the kernel",
+            ("release = \"bookworm\"", "the Debian release of the kernel"),
         ),
         text(
             "package",
             package_name,
             Required::Yes,
-            "`package = \"linux-image-cloud-amd64\"`: a kernel package",
+            ("package = \"linux-image-cloud-amd64\"", "a kernel package"),
         ),
         text(
             "version",
             version,
             Required::No,
-            "`version = \"6.1.176-1\"`: exactly this version of the package",
+            ("version = \"6.1.176-1\"", "exactly this version of the package"),
         ),
     ],
 };
@@ -164,31 +197,31 @@ static INITRAMFS: Section = Section {
             "release",
             release_name,
             Required::Yes,
-            "`release = \"bookworm\"`: the Debian release of the packages",
+            ("release = \"bookworm\"", "the Debian release of the packages"),
         ),
         list(
             "packages",
             package_name,
             Required::Yes,
-            "`packages = [\"busybox-static\", \"dropbear-bin\"]`: where the commands come from",
+            ("packages = [\"busybox-static\", \"dropbear-bin\"]", "where the commands come from"),
         ),
         list(
             "commands",
             command_name,
             Required::Yes,
-            "`commands = [\"busybox\", \"dropbear\"]`: the programs of the guest",
+            ("commands = [\"busybox\", \"dropbear\"]", "the programs of the guest"),
         ),
         list(
             "modules",
             module_name,
             Required::Yes,
-            "`modules = [\"virtio_pci\", \"virtio_net\"]`: what the guest loads at boot",
+            ("modules = [\"virtio_pci\", \"virtio_net\"]", "what the guest loads at boot"),
         ),
         list(
             "available",
             module_name,
             Required::No,
-            "`available = [\"nf_tables\"]`: what the guest loads when something asks for it",
+            ("available = [\"nf_tables\"]", "what the guest loads when something asks for it"),
         ),
     ],
 };
@@ -196,18 +229,18 @@ static INITRAMFS: Section = Section {
 static MIRROR: Section = Section {
     what: "[mirror]",
     keys: &[
-        text("uri", uri, Required::Yes, "`uri = \"http://…/debian\"`: the address of a Debian archive"),
+        text("uri", uri, Required::Yes, ("uri = \"http://…/debian\"", "the address of a Debian archive")),
         text(
             "security_uri",
             uri,
             Required::No,
-            "`security_uri = \"http://…/debian-security\"`: the address of its security archive",
+            ("security_uri = \"http://…/debian-security\"", "the address of its security archive"),
         ),
         text(
             "signed_by",
             absolute_path,
             Required::Yes,
-            "`signed_by = \"/usr/share/keyrings/debian-archive-keyring.gpg\"`: the keyring of the archive",
+            ("signed_by = \"/usr/share/keyrings/debian-archive-keyring.gpg\"", "the keyring of the archive"),
         ),
     ],
 };
@@ -302,7 +335,7 @@ impl<'a> Part<'a> {
         findings.refuse_unknown_keys(table, section.what, &known);
         for key in section.keys {
             if key.required == Required::Yes && table.get(key.name).is_none() {
-                findings.missing(place.clone(), section.what, key.name, key.example);
+                findings.missing(place.clone(), section.what, key.name, &key.proposal());
             }
         }
         Self { section, table }

@@ -33,7 +33,7 @@ pub use glob::matches as glob_matches;
 pub use keys::file::MOST_TRIALS;
 pub use load::{DEFAULT_FILE, EMBEDDED, PathFile};
 pub use pace::own_pace;
-pub use path::reference as path_reference;
+pub use path::keys as path_keys;
 pub use plan::{Cost, Plan, PlannedCell, cost_of};
 pub use power::WeakControl;
 pub use select::{Selected, Selection};

@@ -26,7 +26,7 @@ pub fn host() -> Host {
     }
 }
 
-/// The sysctls of the host that change what TCP does around a RST (hypotheses.md, "pin and record").
+/// The sysctls of the host that change what TCP does around a RST (measurement.md: what is recorded).
 pub fn sysctls() -> BTreeMap<String, String> {
     const NAMES: &[&str] = &[
         "tcp_challenge_ack_limit",

@@ -1,6 +1,6 @@
 //! The scenario language: TOML file -> scenario with open parameters -> the script that agents play, and its one-line text form.
 //!
-//! The way of a file, one module each: `read` takes its keys into a `template` (`reader` is what it knows so far, `step` and `value` read
+//! The way of a file, one module each: `read` takes its keys (`keys` has the list) into a `template` (`reader` is what it knows so far, `step` and `value` read
 //! the smaller pieces), `check` asks what the steps mean together. The way of a cell: `resolve` admits the values of parameters, completes
 //! them by the defaults and fills them in; `outcome` asks whether what is expected can happen, `timing` whether its times fit to each other. `text` prints, `catalogue` has what is shipped.
 //! Must not know matrices or how steps are carried out. Units: nanoseconds inside, `5ms` outside.
@@ -9,6 +9,7 @@
 
 mod catalogue;
 mod check;
+pub mod keys;
 mod outcome;
 mod read;
 mod reader;

@@ -1,6 +1,6 @@
 //! From a scenario's tree to its template: keys, types, names. What the steps mean together is `check`'s matter.
 //!
-//! Holds the keys of a scenario file; must not know the fields of an operation (`step` reads them by the protocol's table).
+//! The keys are those of `keys`; must not know the fields of an operation (`step` reads them by the protocol's table).
 //! Units: none. Errors: findings that blame the scenario file.
 //! Tests: `tests/diagnostics.rs`.
 
@@ -9,39 +9,11 @@ use std::path::Path;
 use rig_protocol::{FieldKind, Side, schema_of};
 
 use super::check::{self, Places};
+use super::keys;
 use super::reader::{ParameterDraft, ScenarioReader};
 use super::template::{ControlTemplate, Input, LaneTemplate, Parameter, Scenario};
 use super::value::{from_text, spelled};
 use crate::document::{Document, Findings, Key, Node, Problems, Span, Table, Value, hint};
-
-/// The keys of a scenario file, and what they do.
-pub(super) const FILE_KEYS: &[(&str, &str)] = &[
-    ("title", "what it shows, in one line; must be there"),
-    ("about", "what it shows and why, as long as it takes"),
-    ("expect", "the outcomes that are no anomaly, [\"readable,data,ECONNRESET\"]; must be there"),
-    ("deadline", "how long a trial may last, \"3min\""),
-    ("parameters", "what a cell can vary, with defaults: delay = \"5ms\", used as \"${delay}\""),
-    ("lane", "[lane.client] and others of the target, [lane.peer]: the steps that they play; must be there"),
-    ("claims", "the claims that it tests, [\"H01\"]"),
-    ("proof", "kernel counters that prove that its fault was there, [\"peer.Tcp.OutRsts\"]"),
-    ("race", "true: its rates depend on timing, and a difference is no alert"),
-    ("control", "its answer is known before the run: { errno = \"EBADF\", rate = \"1%\" }"),
-];
-
-/// The keys of a lane, and what they do.
-pub(super) const LANE_KEYS: &[(&str, &str)] = &[
-    ("side", "\"target\" or \"peer\"; left out, the lane called peer is the peer's"),
-    ("steps", "[ { op = \"connect\", socket = \"conn\" }, ... ]: one operation each; must be there"),
-    ("expect", "of the peer's lane: the outcomes of the peer that are no anomaly"),
-];
-
-/// The keys of a parameter that is a table, and what they do.
-pub(super) const PARAMETER_KEYS: &[(&str, &str)] =
-    &[("default", "its value where nothing else is said; must be there"), ("about", "what it means")];
-
-fn names(keys: &[(&'static str, &str)]) -> Vec<&'static str> {
-    keys.iter().map(|(key, _)| *key).collect()
-}
 
 /// Words that mean something else where a matrix or a filter names parameters.
 const RESERVED: &[&str] = &[
@@ -83,7 +55,7 @@ impl Scenario {
 fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
     let root = &document.root;
     let mut reader = ScenarioReader::new(findings);
-    reader.findings.refuse_unknown_keys(root, "a scenario file", &names(FILE_KEYS));
+    reader.findings.refuse_unknown_keys(root, "a scenario file", &keys::FILE.names());
     let title = reader.title(root);
     let about = reader.optional_string(root, "about");
     let claims = reader.claims(root);
@@ -217,7 +189,7 @@ impl ScenarioReader {
         let (default, about) = match &node.value {
             Value::Table(table) => {
                 let what = format!("parameter `{}`", key.name);
-                self.findings.refuse_unknown_keys(table, &what, &names(PARAMETER_KEYS));
+                self.findings.refuse_unknown_keys(table, &what, &keys::PARAMETER.names());
                 let about =
                     table.get("about").and_then(|node| self.findings.string(node, "`about`")).unwrap_or("");
                 let Some(default) = table.get("default") else {
@@ -277,7 +249,7 @@ impl ScenarioReader {
 
     fn control(&mut self, node: &Node) -> Option<ControlTemplate> {
         let table = self.findings.table(node, "`control`")?;
-        self.findings.refuse_unknown_keys(table, "`control`", &["errno", "rate"]);
+        self.findings.refuse_unknown_keys(table, "`control`", &keys::CONTROL.names());
         let field = |reader: &mut Self, key: &str, kind: FieldKind, example: &str| {
             let Some(node) = table.get(key) else {
                 reader.findings.missing(node.span.clone(), "`control`", key, example);
@@ -328,7 +300,7 @@ impl ScenarioReader {
     fn lane(&mut self, key: &Key, node: &Node) -> Option<LaneTemplate> {
         let what = format!("lane `{}`", key.name);
         let table = self.findings.table(node, &what)?;
-        self.findings.refuse_unknown_keys(table, &what, &names(LANE_KEYS));
+        self.findings.refuse_unknown_keys(table, &what, &keys::LANE.names());
         let side = match table.get("side") {
             None if key.name == "peer" => Some(Side::Peer),
             None => Some(Side::Target),

@@ -1,31 +1,16 @@
 //! Reading one step by the protocol's table of operations: a new operation needs no change here.
 //!
-//! Holds the keys that every step has, and the reading of a field by its kind; must not name an operation.
+//! Holds the reading of a field by its kind; must not name an operation.
 //! Units: none. Errors: findings that blame the scenario file.
 //! Tests: `tests.rs` (every operation can be written), `tests/diagnostics.rs`.
 
 use rig_protocol::{FieldKind, FieldSchema, OpSchema, Timing, schema_of, schemas};
 use serde_json::Value as Json;
 
+use super::keys;
 use super::reader::ScenarioReader;
 use super::template::{FieldTemplate, Input, StepTemplate, TimingTemplate};
 use crate::document::{Key, Node, Table, Value, hint};
-
-/// The keys that every step may have beside its operation's, and what they do.
-pub(super) const STEP_KEYS: &[(&str, &str)] = &[
-    ("verdict", "true for the one step whose return the cell counts"),
-    (
-        "outcome",
-        "whether its label is part of the outcome; left out, that follows from the operation and its place",
-    ),
-    ("count", "true: its label says how many bytes, data=14480"),
-    (
-        "within",
-        "a range of times, \"950ms..1100ms\": its label ends with :early or :late where the call took less or more",
-    ),
-    ("time", "named ranges, { fast = \"0ms..10ms\" }: its label ends with the name, ok:fast, or with :other"),
-    ("may_fail", "without effect: every failure is an observation"),
-];
 
 impl ScenarioReader {
     /// One step.
@@ -35,7 +20,7 @@ impl ScenarioReader {
         let what = format!("step `{}`", schema.name);
         let mut known: Vec<&str> = vec!["op"];
         known.extend(schema.fields.iter().map(|field| field.name));
-        known.extend(STEP_KEYS.iter().map(|(key, _)| *key));
+        known.extend(keys::STEP.names());
         self.findings.refuse_unknown_keys(table, &what, &known);
         let before = self.findings.len();
         let fields: Vec<FieldTemplate> =
@@ -251,18 +236,18 @@ impl ScenarioReader {
 /// A value of the kind, for hints.
 fn example(kind: FieldKind) -> String {
     match kind {
-        FieldKind::Socket => "\"conn\"".to_owned(),
-        FieldKind::Sockets => "[\"conn\"]".to_owned(),
-        FieldKind::Delay => "\"5ms\"".to_owned(),
-        FieldKind::Text => "\"ABCD\"".to_owned(),
         FieldKind::Count { low, .. } => low.to_string(),
-        FieldKind::Rate => "\"1%\"".to_owned(),
-        FieldKind::Errno => "\"ENOENT\"".to_owned(),
         FieldKind::Choice(words) => {
             words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
         }
-        FieldKind::Mark => "\"connected\"".to_owned(),
-        FieldKind::Duration => "\"3min\"".to_owned(),
-        FieldKind::TimeRange => "\"950ms..1100ms\"".to_owned(),
+        FieldKind::Socket
+        | FieldKind::Sockets
+        | FieldKind::Delay
+        | FieldKind::Text
+        | FieldKind::Rate
+        | FieldKind::Errno
+        | FieldKind::Mark
+        | FieldKind::Duration
+        | FieldKind::TimeRange => kind.examples().first().copied().unwrap_or_default().to_owned(),
     }
 }

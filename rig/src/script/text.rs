@@ -10,9 +10,8 @@ use std::fmt::Write as _;
 use rig_protocol::{Delay, Errno, FieldKind, Op, Script, Step, TimeRange, Timing, schemas};
 use serde_json::Value as Json;
 
-use super::read::{FILE_KEYS, LANE_KEYS, PARAMETER_KEYS};
+use super::keys::{ScenarioTable, TABLES};
 use super::resolve::Unresolved;
-use super::step::STEP_KEYS;
 use super::template::Scenario;
 
 /// The whole scenario with these parameters (defaults for the others; a value that it does not admit is shown as it is).
@@ -161,7 +160,7 @@ fn describe_op(script: &Script, op: &Op) -> String {
 
 /// Every operation of the language, its fields and one line about it; then the keys of steps, lanes and files.
 pub fn describe_operations() -> String {
-    let mut lines: Vec<(String, &str)> = schemas()
+    let mut lines: Vec<(String, String)> = schemas()
         .iter()
         .map(|schema| {
             let mut usage = schema.name.to_owned();
@@ -174,18 +173,16 @@ pub fn describe_operations() -> String {
                     (Some(_), _) => write!(usage, " [{}]", field.name),
                 };
             }
-            (usage, schema.about)
+            (usage, schema.about.to_owned())
         })
         .collect();
-    for (head, about, keys) in [
-        ("every step", "may also have", STEP_KEYS),
-        ("a scenario file", "has the keys", FILE_KEYS),
-        ("[lane.NAME]", "has the keys", LANE_KEYS),
-        ("[parameters.NAME]", "has the keys, where it is more than a default", PARAMETER_KEYS),
-    ] {
-        lines.push((String::new(), ""));
-        lines.push((head.to_owned(), about));
-        lines.extend(keys.iter().map(|(key, about)| (format!("  {key}"), *about)));
+    for ScenarioTable { head, lead, keys } in TABLES {
+        lines.push((String::new(), String::new()));
+        lines.push(((*head).to_owned(), (*lead).to_owned()));
+        lines.extend(keys.iter().map(|key| {
+            let required = if key.unsaid.is_none() { "; must be there" } else { "" };
+            (format!("  {}", key.name), format!("{}{required}", key.about))
+        }));
     }
     let width = lines.iter().map(|(usage, _)| usage.len()).max().unwrap_or(0);
     lines.iter().fold(String::new(), |mut out, (usage, about)| {

@@ -11,9 +11,11 @@ use super::super::model::Question;
 
 /// Cells of a scenario, on paths of these names (globs); no path named is all of them.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::analysis) struct At {
-    pub(super) scenario: &'static str,
-    pub(super) paths: &'static [&'static str],
+pub struct At {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// Globs of names of paths; none is every path.
+    pub paths: &'static [&'static str],
 }
 
 pub(super) const fn at(scenario: &'static str, paths: &'static [&'static str]) -> At {
@@ -51,6 +53,41 @@ pub(super) enum Rule {
     Ends { claimed: &'static [&'static str], otherwise: &'static [&'static str] },
     /// It says that vhost or contention decides, the latter on paths of these names; see [`judges::bottleneck_decides`].
     Bottleneck(&'static [&'static str]),
+}
+
+/// Which document says a claim: the page `claims` tells what each is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The production report about select(), ENOENT and EBADF.
+    Report,
+    /// The article about TCP's states, timers and tools.
+    Toolbox,
+    /// The experiment with an echo server in Java.
+    Echo,
+}
+
+impl Source {
+    /// All of them, each with its number and the letter of its claims' ids.
+    pub const ALL: [(Self, &'static str, char); 3] =
+        [(Self::Report, "000", 'H'), (Self::Toolbox, "001", 'Q'), (Self::Echo, "002", 'J')];
+
+    /// The source of the claim with this id.
+    pub fn of(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(.., letter)| id.starts_with(*letter)).map(|(source, ..)| source)
+    }
+}
+
+/// A claim as a reader of a report meets it.
+#[derive(Debug, Clone, Copy)]
+pub struct StatedClaim {
+    /// `H01`
+    pub id: &'static str,
+    /// As it was claimed.
+    pub text: &'static str,
+    /// Whether counts can decide it; otherwise a report says that no rule does.
+    pub decided: bool,
+    /// Which cells of those that name it test it; none named: all of them.
+    pub at: &'static [At],
 }
 
 /// A claim, and how it is decided.
@@ -100,6 +137,11 @@ impl Claim {
     /// Whether a reader should see this cell beside those that decide.
     pub(in crate::analysis) fn is_beside(&self, cell: &Cell) -> bool {
         self.beside.iter().any(|at| at.holds(cell))
+    }
+
+    /// What a page says of it.
+    pub(super) fn stated(&self) -> StatedClaim {
+        StatedClaim { id: self.id, text: self.text, decided: self.has_judge(), at: self.at }
     }
 
     /// Whether counts can decide it.

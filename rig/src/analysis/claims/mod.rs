@@ -10,8 +10,14 @@ mod table;
 use crate::matrix::Cell;
 
 pub(super) use claim::Claim;
+pub use claim::{At, Source, StatedClaim};
 
 use table::CLAIMS;
+
+/// Every claim, by id.
+pub fn stated() -> impl Iterator<Item = StatedClaim> {
+    CLAIMS.iter().map(Claim::stated)
+}
 
 /// The claim with this id.
 pub(super) fn find(id: &str) -> Option<&'static Claim> {

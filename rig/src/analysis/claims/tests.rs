@@ -97,6 +97,7 @@ fn every_id_is_found_once() {
     }
     assert_eq!(CLAIMS.len(), 60 + 15 + 22);
     assert!(find("H99").is_none());
+    assert!(CLAIMS.iter().all(|claim| Source::of(claim.id).is_some()));
 }
 
 #[test]

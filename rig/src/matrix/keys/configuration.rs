@@ -34,6 +34,92 @@ pub(in crate::matrix) const ACCELERATORS: &[(&str, Accelerator)] =
 pub(in crate::matrix) const LOCALTIMES: &[(&str, Localtime)] =
     &[("present", Localtime::Present), ("absent", Localtime::Absent)];
 
+/// A word that a key of a configuration can be.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigurationWord {
+    /// Its key.
+    pub key: &'static str,
+    /// As it is written.
+    pub word: &'static str,
+    /// What it stands for.
+    pub about: &'static str,
+    /// What it needs: of the host, of the image, of the other keys.
+    pub needs: &'static str,
+}
+
+const fn word(
+    key: &'static str,
+    word: &'static str,
+    about: &'static str,
+    needs: &'static str,
+) -> ConfigurationWord {
+    ConfigurationWord { key, word, about, needs }
+}
+
+/// Every word of every key; `keys/tests.rs` holds them against the rows.
+pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
+    word(
+        "kind",
+        "host",
+        "the kernel of this machine, in a network namespace: bare metal, unless the machine is itself virtual",
+        "root, or a user namespace in which rig is root",
+    ),
+    word("kind", "qemu", "a guest in QEMU, started anew for each block", "QEMU; an image for each kernel"),
+    word("localtime", "present", "the program finds an /etc/localtime", "nothing"),
+    word(
+        "localtime",
+        "absent",
+        "the program finds none: localtime() then leaves ENOENT in errno, unless TZ is set",
+        "on the host: private mounts",
+    ),
+    word(
+        "nic",
+        "virtio-net",
+        "the paravirtual NIC of KVM guests (virtio-net-pci)",
+        "`virtio_net` in the image",
+    ),
+    word(
+        "nic",
+        "vmxnet3",
+        "a NIC that is not virtio: what a difference of virtio would show against",
+        "`vmxnet3` in the image; one queue pair; any backend but `tap-vhost`",
+    ),
+    word("backend", "tap", "a tap device: each packet passes through the QEMU process", "/dev/net/tun"),
+    word(
+        "backend",
+        "tap-vhost",
+        "a tap device whose packets the host kernel's vhost-net worker moves",
+        "/dev/net/tun and /dev/vhost-net; `nic = \"virtio-net\"`",
+    ),
+    word(
+        "backend",
+        "user",
+        "QEMU's user networking: it ends the guest's TCP itself, so these cells never stand for the NIC",
+        "nothing of the host; a path that changes no segments; one queue pair",
+    ),
+    word(
+        "backend",
+        "socket",
+        "a pair of sockets to a second guest of the same image and hardware, which is the peer",
+        "QEMU 7.2 or later; a plain path; one queue pair; memory for two guests",
+    ),
+    word(
+        "accelerator",
+        "auto",
+        "KVM where a guest boots under it, otherwise TCG; the report says which",
+        "nothing",
+    ),
+    word(
+        "accelerator",
+        "kvm",
+        "KVM and nothing else: where it does not work, the cell is skipped",
+        "a working /dev/kvm",
+    ),
+    word("accelerator", "tcg", "emulation: its times are not those of a real machine", "nothing"),
+    word("machine", "q35", "QEMU's machine with PCI Express", "nothing"),
+    word("machine", "pc", "QEMU's older machine with PCI (i440FX)", "nothing"),
+];
+
 pub(in crate::matrix) const KIND: KeyRow = KeyRow {
     name: "kind",
     kind: ValueKind::Word(|| words_of(KINDS)),

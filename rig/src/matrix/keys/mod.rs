@@ -9,6 +9,7 @@ mod row;
 
 use std::ops::RangeInclusive;
 
+pub use configuration::{CONFIGURATION_WORDS, ConfigurationWord};
 pub use row::{KeyRow, KeyTable, Unsaid, ValueKind};
 
 /// All tables of the file, in the order of a reference page.

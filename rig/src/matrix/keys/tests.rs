@@ -184,6 +184,21 @@ fn words_of_a_configuration_are_those_of_the_record() {
     check(configuration::LOCALTIMES);
 }
 
+/// A word that a row takes is explained, once and under its key, and no other is.
+#[test]
+fn every_word_of_a_configuration_is_explained() {
+    let words = |row: &KeyRow| match row.kind {
+        ValueKind::Word(words) => words(),
+        _ => Vec::new(),
+    };
+    let rows = configuration::CONFIGURATION.rows();
+    let taken: Vec<(&str, &str)> =
+        rows.flat_map(|row| words(row).into_iter().map(move |word| (row.name, word))).collect();
+    let explained: Vec<(&str, &str)> =
+        configuration::CONFIGURATION_WORDS.iter().map(|row| (row.key, row.word)).collect();
+    assert_eq!(explained, taken);
+}
+
 /// What `rig matrix check` takes is what a plan can boot: the bounds of the rows lie within those of the machines.
 #[test]
 fn no_configuration_that_is_valid_is_one_that_cannot_be_booted() {

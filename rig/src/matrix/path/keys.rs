@@ -1,4 +1,4 @@
-//! Every key of `[path.NAME]` and of the tables in it: the one list that the reader, "did you mean" and `docs/paths.md` share.
+//! Every key of `[path.NAME]` and of the tables in it: the one list that the reader, "did you mean" and the page `paths` share.
 //!
 //! Holds names, how values are written, defaults and one line about each; what excludes what is `path::parts`' matter. The order of a list is
 //! that of the hints. Must not read anything. Units: those of the file. Errors: none. Tests: `tests/reference.rs`.
@@ -11,7 +11,7 @@ use crate::path::{FaultKind, Part};
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub enum Kind {
     /// A whole number from, to, and of what.
     Count(u32, u32, &'static str),
     /// `"5ms"`
@@ -44,7 +44,7 @@ pub(super) enum Kind {
 
 /// What is meant where the key is not written.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Omitted {
+pub enum Omitted {
     /// It must be written; this is what the reader is told to add.
     Required(&'static str),
     /// The same as this value.
@@ -55,38 +55,47 @@ pub(super) enum Omitted {
 
 /// A key.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PathKey {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) omitted: Omitted,
-    pub(super) about: &'static str,
+pub struct PathKey {
+    /// As it is written.
+    pub name: &'static str,
+    /// How its value is written.
+    pub kind: Kind,
+    /// What is meant where it is not written.
+    pub omitted: Omitted,
+    /// One line about it.
+    pub about: &'static str,
     /// The keys in its table, beside directions.
-    pub(super) inner: &'static [PathKey],
+    pub inner: &'static [PathKey],
 }
 
 /// What `do` can be.
 #[derive(Debug)]
-pub(super) struct WordRow {
-    pub(super) word: &'static str,
+pub struct WordRow {
+    /// As it is written.
+    pub word: &'static str,
     /// The keys that only this word has.
-    pub(super) keys: &'static [PathKey],
+    pub keys: &'static [PathKey],
     /// Who does it.
-    pub(super) by: &'static str,
-    pub(super) about: &'static str,
+    pub by: &'static str,
+    /// One line about it.
+    pub about: &'static str,
 }
 
 /// A table of the file.
 #[derive(Debug)]
-pub(super) struct Section {
+pub struct Section {
     /// `firewall` in `[path.NAME.firewall]`.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Whether each has a name of its own: `[path.NAME.rule.NAME]`.
-    pub(super) named: bool,
+    pub named: bool,
     /// Who does it.
-    pub(super) by: &'static str,
-    pub(super) about: &'static str,
-    pub(super) keys: &'static [PathKey],
-    pub(super) words: &'static [WordRow],
+    pub by: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// The keys of each.
+    pub keys: &'static [PathKey],
+    /// What its `do` can be; empty where it has none.
+    pub words: &'static [WordRow],
 }
 
 /// The names of these keys, in order.
@@ -116,7 +125,7 @@ pub(super) const MTU_BYTES: (u32, u32) = (576, 9216);
 pub(super) const MOST_QUEUE_BYTES: u32 = 1 << 30;
 
 /// `[path.NAME]` itself: its own values. The tables in it are [`SECTIONS`].
-pub(super) const LINK: &[PathKey] = &[
+pub const LINK: &[PathKey] = &[
     key("mtu_bytes", Kind::Count(MTU_BYTES.0, MTU_BYTES.1, "bytes"), Omitted::Same("1500"), "of every link"),
     key(
         "medium",
@@ -520,7 +529,7 @@ pub(super) const FAULT: Section = Section {
 };
 
 /// The tables in `[path.NAME]`, in order.
-pub(super) const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &RULE, &FAULT];
+pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &RULE, &FAULT];
 
 /// Every key of `[path.NAME]`.
 pub(super) fn all() -> Vec<&'static str> {

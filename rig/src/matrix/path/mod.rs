@@ -8,18 +8,16 @@
 mod action;
 mod boxes;
 mod fault;
-mod keys;
+pub mod keys;
 mod link;
 mod piece;
 mod places;
-mod reference;
 mod rule;
 mod value;
 mod whole;
 mod words;
 
 pub(super) use places::Places;
-pub use reference::reference;
 
 use super::configuration::{check_name, choice, optional};
 use crate::document::{Findings, Key, Node};

@@ -1,58 +1,10 @@
-//! The list of keys is what the reader reads, and what the page says.
-
-use std::path::PathBuf;
+//! The list of keys is what the reader reads; that the page says it is a test of `tests/docs.rs`.
 
 use super::*;
 use crate::matrix::path::keys::{
     ACTION, BALANCER, CONDITION, FAULT, FIREWALL, HAPROXY, HEALTH, IPS, JITTER, LINK, Omitted, PathKey, RATE,
     REORDER, RULE, SECTIONS,
 };
-use crate::matrix::path_reference;
-
-/// Between these two lines the page is generated.
-const BEGIN: &str = "<!-- generated from the list of keys; `RIG_WRITE_DOCS=1 cargo test -p rig --lib path::tests::reference` writes it -->\n";
-const END: &str = "<!-- end of the generated part -->\n";
-
-/// The page's generated part is what the list of keys says now; `RIG_WRITE_DOCS=1` writes it.
-#[test]
-fn the_page_says_what_the_list_says() {
-    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/paths.md");
-    let text = std::fs::read_to_string(&page).expect("the page");
-    let (before, rest) = text.split_once(BEGIN).expect("where the generated part begins");
-    let (generated, after) = rest.split_once(END).expect("where it ends");
-    let wanted = format!("\n{}\n", path_reference());
-    if std::env::var_os("RIG_WRITE_DOCS").is_some() {
-        std::fs::write(&page, format!("{before}{BEGIN}{wanted}{END}{after}"))
-            .expect("the page can be written");
-        return;
-    }
-    assert!(
-        generated == wanted,
-        "docs/paths.md is not what the list of keys says; see its first generated line"
-    );
-}
-
-#[test]
-fn every_key_and_every_deed_is_on_the_page() {
-    let text = path_reference();
-    let on_page = |shown: String| assert!(text.contains(&shown), "{shown} is not in the reference");
-    let rows = |rows: &[PathKey]| {
-        for row in rows {
-            on_page(format!("| `{}` |", row.name));
-            row.inner.iter().for_each(|inner| on_page(format!("| `{}.{}` |", row.name, inner.name)));
-        }
-    };
-    rows(LINK);
-    for section in SECTIONS {
-        let own_name = if section.named { ".NAME" } else { "" };
-        on_page(format!("[path.NAME.{}{own_name}]", section.name));
-        rows(section.keys);
-        for word in section.words {
-            on_page(format!("| `{}` |", word.word));
-            rows(word.keys);
-        }
-    }
-}
 
 /// A smallest sound table of each kind: its list of keys, where further keys go (`@`), and the file.
 const SMALLEST: &[(&[PathKey], &str)] = &[

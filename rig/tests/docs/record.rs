@@ -1,22 +1,22 @@
-//! The data dictionary, `docs/record.md`: its tables are made of the schemas, the columns and the labels, and are what these say now.
-
-#[path = "dictionary/fields.rs"]
-mod fields;
+//! The generated parts of the data dictionary, `docs/record.md`: made of the schemas, the columns and the labels.
+//!
+//! Must not know how a run is written. Units: none. Errors: none. Tests: below.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 
 use rig::report::{Column, FileSchema};
 use rig_protocol::Errno;
 use serde_json::{Value, json};
 
-use fields::{row, tables};
+use crate::fields::{self, tables};
+use crate::markdown::{code, codes, head, row};
+use crate::part::{Part, page};
 
-/// The name of a generated part of the page, in its first and last lines, and what stands between these.
-type Part = (&'static str, fn() -> String);
-
-const PARTS: [Part; 3] = [("fields", of_files), ("columns", of_columns), ("labels", of_labels)];
+pub(crate) const PARTS: &[Part] = &[
+    Part { topic: "record", name: "fields", make: of_files },
+    Part { topic: "record", name: "columns", make: of_columns },
+    Part { topic: "record", name: "labels", make: of_labels },
+];
 
 fn of_files() -> String {
     let sections = FileSchema::ALL.iter().map(|file| {
@@ -31,57 +31,27 @@ fn of_files() -> String {
 }
 
 fn of_columns() -> String {
-    let mut text = String::from("| column | meaning |\n|---|---|\n");
+    let mut text = String::new();
+    head(&mut text, &["column", "meaning"]);
     for column in Column::ALL {
-        row(&mut text, &[&format!("`{}`", column.name), column.about]);
+        row(&mut text, &[&code(column.name), column.about]);
     }
     text
 }
 
 fn of_labels() -> String {
-    let mut text = String::from("| operation | labels of its success |\n|---|---|\n");
+    let mut text = String::new();
+    head(&mut text, &["operation", "labels of its success"]);
     for operation in rig_protocol::schemas() {
-        let words: Vec<String> = operation.labels.words.iter().map(|word| format!("`{word}`")).collect();
-        row(&mut text, &[&format!("`{}`", operation.name), &words.join(" ")]);
+        row(&mut text, &[&code(operation.name), &codes(operation.labels.words)]);
     }
-    text.push_str("\n| errno | number |\n|---|---|\n");
+    text.push('\n');
+    head(&mut text, &["errno", "number"]);
     for name in Errno::names() {
         let Errno(number) = name.parse().expect("a name of the table");
-        row(&mut text, &[&format!("`{name}`"), &number.to_string()]);
+        row(&mut text, &[&code(name), &number.to_string()]);
     }
     text
-}
-
-fn page() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/record.md")
-}
-
-fn written() -> String {
-    fs::read_to_string(page()).expect("the page is there")
-}
-
-/// `RIG_WRITE_DOCS=1` writes the page.
-#[test]
-fn the_page_says_what_the_code_says() {
-    let old = written();
-    let mut new = old.clone();
-    for (name, make) in PARTS {
-        let begin = format!(
-            "<!-- {name}: generated; `RIG_WRITE_DOCS=1 cargo test -p rig --test golden dictionary` writes it -->\n"
-        );
-        let end = format!("<!-- end of {name} -->\n");
-        let (before, rest) = new.split_once(&begin).unwrap_or_else(|| panic!("no part {name}"));
-        let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("part {name} has no end"));
-        new = format!("{before}{begin}\n{}\n{end}{after}", make());
-    }
-    if std::env::var_os("RIG_WRITE_DOCS").is_some() {
-        fs::write(page(), new).expect("the page can be written");
-    } else {
-        assert!(
-            new == old,
-            "docs/record.md is not what the code says; the first lines of its generated parts say how to write it"
-        );
-    }
 }
 
 /// The names of the properties of a schema, wherever they stand in it: found without the walk that makes the tables.
@@ -99,7 +69,7 @@ fn properties(schema: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_property_of_every_schema_is_on_the_page_and_described() {
-    let page = written();
+    let page = page("record");
     for file in FileSchema::ALL {
         let mut names = BTreeSet::new();
         properties(&file.schema(), &mut names);

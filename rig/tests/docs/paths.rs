@@ -1,30 +1,30 @@
 //! The reference of a path's keys, as text for `docs/paths.md`.
 //!
-//! Pure: made of the list of keys and of what excludes what. Must not know how a key is read. Units: none. Errors: none.
-//! Tests: `tests/reference.rs`, which also writes the page.
+//! Made of the list of keys and of what excludes what. Must not know how a key is read. Units: none. Errors: none. Tests: below.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
-use super::keys::{Kind, LINK, Omitted, PathKey, SECTIONS, Section};
-use crate::path::Work;
+use rig::matrix::path_keys::{Kind, LINK, Omitted, PathKey, SECTIONS, Section};
+use rig::path::Work;
+
+use crate::markdown::{codes, head, row};
+use crate::part::Part;
+
+pub(crate) const PARTS: &[Part] = &[Part { topic: "paths", name: "keys", make: reference }];
 
 /// Every key of a path, table by table, in Markdown.
-pub fn reference() -> String {
+fn reference() -> String {
     let mut text = String::from("## `[path.NAME]`: the link\n\n");
     keys(&mut text, LINK.iter().map(|row| (row, None)));
     for section in SECTIONS {
         describe(&mut text, section);
     }
-    text.push_str("\n## What does not go together\n\n| on one path | why |\n|---|---|\n");
+    text.push_str("\n## What does not go together\n\n");
+    head(&mut text, &["on one path", "why"]);
     for (one, other, why) in Work::exclusions() {
-        line(&mut text, &[&format!("{} and {}", one.words(), other.words()), why]);
+        row(&mut text, &[&format!("{} and {}", one.words(), other.words()), why]);
     }
     text
-}
-
-/// One row of a table. Writing to a string cannot fail.
-fn line(text: &mut String, cells: &[&str]) {
-    let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
 fn describe(text: &mut String, section: &Section) {
@@ -44,22 +44,23 @@ fn describe(text: &mut String, section: &Section) {
     }
     keys(text, rows);
     if !words.is_empty() {
-        text.push_str("\n| `do` | by | meaning |\n|---|---|---|\n");
+        text.push('\n');
+        head(text, &["`do`", "by", "meaning"]);
         for word in *words {
-            line(text, &[&format!("`{}`", word.word), word.by, word.about]);
+            row(text, &[&format!("`{}`", word.word), word.by, word.about]);
         }
     }
 }
 
 /// A table of keys, each with the words of `do` that alone have it.
 fn keys<'r>(text: &mut String, rows: impl IntoIterator<Item = (&'r PathKey, Option<String>)>) {
-    text.push_str("| key | value | if left out | meaning |\n|---|---|---|---|\n");
-    for (row, of) in rows {
-        let about = of.map_or(row.about.to_owned(), |words| format!("{}; of {words} only", row.about));
-        line(text, &[&format!("`{}`", row.name), &written(&row.kind), &left_out(row.omitted), &about]);
-        for inner in row.inner {
-            let name = format!("`{}.{}`", row.name, inner.name);
-            line(text, &[&name, &written(&inner.kind), &left_out(inner.omitted), inner.about]);
+    head(text, &["key", "value", "if left out", "meaning"]);
+    for (key, of) in rows {
+        let about = of.map_or(key.about.to_owned(), |words| format!("{}; of {words} only", key.about));
+        row(text, &[&format!("`{}`", key.name), &written(&key.kind), &left_out(key.omitted), &about]);
+        for inner in key.inner {
+            let name = format!("`{}.{}`", key.name, inner.name);
+            row(text, &[&name, &written(&inner.kind), &left_out(inner.omitted), inner.about]);
         }
     }
 }
@@ -70,10 +71,6 @@ fn left_out(omitted: Omitted) -> String {
         Omitted::Same(value) => format!("`{}`", value.trim_matches('"')),
         Omitted::Means(meaning) => meaning.to_owned(),
     }
-}
-
-fn listed(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
 }
 
 fn written(kind: &Kind) -> String {
@@ -87,11 +84,33 @@ fn written(kind: &Kind) -> String {
         Kind::Flag => "`true` `false`".to_owned(),
         Kind::Bytes => "bytes as text".to_owned(),
         Kind::Name => "a name".to_owned(),
-        Kind::Towards => listed(&["to_peer", "to_target", "both"]),
-        Kind::Word(words) => listed(words),
+        Kind::Towards => codes(["to_peer", "to_target", "both"]),
+        Kind::Word(words) => codes(*words),
         Kind::Do => "see below".to_owned(),
-        Kind::Words(words) => format!("list of {}", listed(words)),
+        Kind::Words(words) => format!("list of {}", codes(*words)),
         Kind::Directed(kind) => format!("by direction: {}", written(kind)),
         Kind::Table => "table".to_owned(),
+    }
+}
+
+#[test]
+fn every_key_and_every_deed_is_on_the_page() {
+    let text = crate::part::page("paths");
+    let on_page = |shown: String| assert!(text.contains(&shown), "{shown} is not in the reference");
+    let rows = |rows: &[PathKey]| {
+        for row in rows {
+            on_page(format!("| `{}` |", row.name));
+            row.inner.iter().for_each(|inner| on_page(format!("| `{}.{}` |", row.name, inner.name)));
+        }
+    };
+    rows(LINK);
+    for section in SECTIONS {
+        let own_name = if section.named { ".NAME" } else { "" };
+        on_page(format!("[path.NAME.{}{own_name}]", section.name));
+        rows(section.keys);
+        for word in section.words {
+            on_page(format!("| `{}` |", word.word));
+            rows(word.keys);
+        }
     }
 }

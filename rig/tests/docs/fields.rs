@@ -3,9 +3,10 @@
 //! Knows JSON Schema as schemars writes it (properties, items, maps, references, tagged unions), and no field of any file.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
+
+use crate::markdown::row;
 
 /// A field of a file.
 pub(crate) struct Field {
@@ -57,12 +58,6 @@ pub(crate) fn tables(fields: &[Field]) -> String {
         }
     }
     text
-}
-
-/// One row of a table. Writing to a string cannot fail.
-pub(crate) fn row(text: &mut String, cells: &[&str]) {
-    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-    let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
 struct Walk<'s> {

@@ -1,0 +1,176 @@
+//! Every key of a scenario file besides the fields of operations: the one list that the reader, "did you mean" and the page `scenarios` share.
+//!
+//! Holds names, how values are written, what holds where a key is not written, and one line about each. Must not read anything.
+//! Units: none. Errors: none. Tests: `tests/docs.rs` (each is on the page), `tests/diagnostics.rs` (no other is taken).
+
+/// A key.
+#[derive(Debug, Clone, Copy)]
+pub struct ScenarioKey {
+    /// As it is written.
+    pub name: &'static str,
+    /// How its value is written.
+    pub value: &'static str,
+    /// What holds where it is not written; `None`: it must be written.
+    pub unsaid: Option<&'static str>,
+    /// One line about it.
+    pub about: &'static str,
+}
+
+/// The keys of one table of the file.
+#[derive(Debug, Clone, Copy)]
+pub struct ScenarioTable {
+    /// As people call it.
+    pub head: &'static str,
+    /// What is said before its keys.
+    pub lead: &'static str,
+    /// The keys, in the order of hints.
+    pub keys: &'static [ScenarioKey],
+}
+
+impl ScenarioTable {
+    /// The names of its keys.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+}
+
+const fn required(name: &'static str, value: &'static str, about: &'static str) -> ScenarioKey {
+    ScenarioKey { name, value, unsaid: None, about }
+}
+
+const fn optional(
+    name: &'static str,
+    value: &'static str,
+    unsaid: &'static str,
+    about: &'static str,
+) -> ScenarioKey {
+    ScenarioKey { name, value, unsaid: Some(unsaid), about }
+}
+
+/// The keys that every step may have beside its operation's fields.
+pub const STEP: ScenarioTable = ScenarioTable {
+    head: "every step",
+    lead: "may also have",
+    keys: &[
+        optional(
+            "verdict",
+            "`true` `false`",
+            "`false`",
+            "true for the one step whose return the cell counts",
+        ),
+        optional(
+            "outcome",
+            "`true` `false`",
+            "by the operation",
+            "whether its label is part of the outcome; left out, that follows from the operation and its place",
+        ),
+        optional("count", "`true` `false`", "`false`", "true: its label says how many bytes, data=14480"),
+        optional(
+            "within",
+            "range of times",
+            "no word",
+            "a range of times, \"950ms..1100ms\": its label ends with :early or :late where the call took less or more",
+        ),
+        optional(
+            "time",
+            "table of ranges",
+            "no word",
+            "named ranges, { fast = \"0ms..10ms\" }: its label ends with the name, ok:fast, or with :other",
+        ),
+        optional("may_fail", "`true` `false`", "`false`", "without effect: every failure is an observation"),
+    ],
+};
+
+/// The keys of a scenario file.
+pub const FILE: ScenarioTable = ScenarioTable {
+    head: "a scenario file",
+    lead: "has the keys",
+    keys: &[
+        required("title", "text, one line", "what it shows, in one line"),
+        optional("about", "text", "nothing is said", "what it shows and why, as long as it takes"),
+        required(
+            "expect",
+            "list of outcomes",
+            "the outcomes that are no anomaly, [\"readable,data,ECONNRESET\"]",
+        ),
+        optional("deadline", "duration", "by the waits of its steps", "how long a trial may last, \"3min\""),
+        optional(
+            "parameters",
+            "table",
+            "a cell can vary nothing",
+            "what a cell can vary, with defaults: delay = \"5ms\", used as \"${delay}\"",
+        ),
+        required(
+            "lane",
+            "tables",
+            "[lane.client] and others of the target, [lane.peer]: the steps that they play",
+        ),
+        optional("claims", "list of claim ids", "it tests none", "the claims that it tests, [\"H01\"]"),
+        optional(
+            "proof",
+            "list of counters",
+            "nothing is proven",
+            "kernel counters that prove that its fault was there, [\"peer.Tcp.OutRsts\"]",
+        ),
+        optional(
+            "race",
+            "`true` `false`",
+            "`false`",
+            "true: its rates depend on timing, and a difference is no alert",
+        ),
+        optional(
+            "control",
+            "table",
+            "it is no control",
+            "its answer is known before the run: { errno = \"EBADF\", rate = \"1%\" }",
+        ),
+    ],
+};
+
+/// The keys of a lane.
+pub const LANE: ScenarioTable = ScenarioTable {
+    head: "[lane.NAME]",
+    lead: "has the keys",
+    keys: &[
+        optional(
+            "side",
+            "`\"target\"` `\"peer\"`",
+            "by the lane's name",
+            "\"target\" or \"peer\"; left out, the lane called peer is the peer's",
+        ),
+        required(
+            "steps",
+            "list of steps",
+            "[ { op = \"connect\", socket = \"conn\" }, ... ]: one operation each",
+        ),
+        optional(
+            "expect",
+            "list of outcomes",
+            "any outcome",
+            "of the peer's lane: the outcomes of the peer that are no anomaly",
+        ),
+    ],
+};
+
+/// The keys of a parameter that is a table.
+pub const PARAMETER: ScenarioTable = ScenarioTable {
+    head: "[parameters.NAME]",
+    lead: "has the keys, where it is more than a default",
+    keys: &[
+        required("default", "one value", "its value where nothing else is said"),
+        optional("about", "text", "nothing is said", "what it means"),
+    ],
+};
+
+/// The keys of `control`.
+pub const CONTROL: ScenarioTable = ScenarioTable {
+    head: "control",
+    lead: "has the keys",
+    keys: &[
+        required("errno", "errno", "the errno that its verdict step returns"),
+        required("rate", "rate", "in which share of the trials; 0 is a negative control"),
+    ],
+};
+
+/// All tables, in the order in which people are told of them.
+pub const TABLES: [&ScenarioTable; 5] = [&STEP, &FILE, &LANE, &PARAMETER, &CONTROL];
