@@ -59,7 +59,7 @@ fn every_code_and_every_command_is_on_the_page() {
     for (words, exits) in CODES {
         let begin = format!("| `rig {}` |", words.join(" "));
         let line = page.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("{begin}"));
-        for exit in exits {
+        for exit in *exits {
             assert!(line.contains(&format!("`{}`", *exit as u8)), "{exit:?} of {begin}");
         }
     }
