@@ -234,13 +234,13 @@ operations! {
         about: "set TCP_CORK: a small write stays unsent for up to 200 ms",
     }
 
-    /// setsockopt `TCP_NODELAY`: a small write leaves at once, also while an earlier one is not acknowledged. tcp(7).
+    /// setsockopt `TCP_NODELAY`: a small write is sent at once, also while an earlier one is not acknowledged. tcp(7).
     Nodelay {
         /// Which.
         socket: Slot = SOCKET,
     } => {
         name: "nodelay",
-        about: "set TCP_NODELAY: a small write leaves at once",
+        about: "set TCP_NODELAY: a small write is sent at once",
     }
 
     /// setsockopt `SO_RCVTIMEO`: from now on a read without data gives up with `EAGAIN` after this. socket(7).
@@ -252,7 +252,7 @@ operations! {
         duration: Delay = required("for", FieldKind::Delay),
     } => {
         name: "receive_timeout",
-        about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is never",
+        about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is no limit",
     }
 
     /// getsockopt `SO_ERROR`: returns *and clears* `sk_err`, so a read after it sees EOF where it would have seen the errno.
@@ -324,7 +324,7 @@ operations! {
         bytes: Option<u32> = FieldSchema::either("bytes", SENT, "data"),
     } => {
         name: "write",
-        about: "send once: a text, or so many bytes; `short` where fewer were taken",
+        about: "send once: a text, or a number of bytes; `short` if the socket took fewer",
         labels: Labels::SENT,
         follow_up: true,
     }
@@ -375,7 +375,7 @@ operations! {
         mark: Mark = FieldSchema::defining("mark", FieldKind::Mark),
     } => {
         name: "mark",
-        about: "let the lanes that await it go on",
+        about: "release the lanes that await it",
         player: Player::Target,
         failure: FailureReport::Return,
     }

@@ -232,7 +232,7 @@ fn conclude(
 fn lost(error: &io::Error) -> Failure {
     Failure::say(
         Exit::Testbed,
-        format!("no way between this terminal and the guest: {error}"),
+        format!("this terminal cannot be connected to the guest: {error}"),
         "give a command after `--`, which needs no terminal",
     )
 }

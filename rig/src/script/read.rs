@@ -16,28 +16,31 @@ use crate::document::{Document, Findings, Key, Node, Problems, Span, Table, Valu
 
 /// The keys of a scenario file, and what they do.
 pub(super) const FILE_KEYS: &[(&str, &str)] = &[
-    ("title", "what it shows, in one line; must be there"),
-    ("about", "what it shows and why, as long as it takes"),
-    ("expect", "the outcomes that are no anomaly, [\"readable,data,ECONNRESET\"]; must be there"),
+    ("title", "what it shows, in one line; required"),
+    ("about", "what it shows and why, in as many lines as needed"),
+    ("expect", "the outcomes that are not anomalies, [\"readable,data,ECONNRESET\"]; required"),
     ("deadline", "how long a trial may last, \"3min\""),
     ("parameters", "what a cell can vary, with defaults: delay = \"5ms\", used as \"${delay}\""),
-    ("lane", "[lane.client] and others of the target, [lane.peer]: the steps that they play; must be there"),
+    ("lane", "[lane.client] and other lanes of the target, [lane.peer]: the steps that they play; required"),
     ("claims", "the claims that it tests, [\"H01\"]"),
-    ("proof", "kernel counters that prove that its fault was there, [\"peer.Tcp.OutRsts\"]"),
-    ("race", "true: its rates depend on timing, and a difference is no alert"),
+    ("proof", "kernel counters that prove that its fault happened, [\"peer.Tcp.OutRsts\"]"),
+    ("race", "true: its rates depend on timing, and a difference raises no alert"),
     ("control", "its answer is known before the run: { errno = \"EBADF\", rate = \"1%\" }"),
 ];
 
 /// The keys of a lane, and what they do.
 pub(super) const LANE_KEYS: &[(&str, &str)] = &[
-    ("side", "\"target\" or \"peer\"; left out, the lane called peer is the peer's"),
-    ("steps", "[ { op = \"connect\", socket = \"conn\" }, ... ]: one operation each; must be there"),
-    ("expect", "of the peer's lane: the outcomes of the peer that are no anomaly"),
+    (
+        "side",
+        "\"target\" or \"peer\"; without it the lane called peer is on the peer, all others on the target",
+    ),
+    ("steps", "[ { op = \"connect\", socket = \"conn\" }, ... ]: one operation each; required"),
+    ("expect", "of the peer's lane: the outcomes of the peer that are not anomalies"),
 ];
 
 /// The keys of a parameter that is a table, and what they do.
 pub(super) const PARAMETER_KEYS: &[(&str, &str)] =
-    &[("default", "its value where nothing else is said; must be there"), ("about", "what it means")];
+    &[("default", "its value unless another one is given; required"), ("about", "what it means")];
 
 fn names(keys: &[(&'static str, &str)]) -> Vec<&'static str> {
     keys.iter().map(|(key, _)| *key).collect()
@@ -133,7 +136,7 @@ impl ScenarioReader {
         if title.trim().is_empty() || title.contains('\n') {
             self.findings
                 .report(node.span.clone(), "`title` must be one line of text", "this is not one line")
-                .help("the long text goes into `about`");
+                .help("put the long text into `about`");
         }
         title.to_owned()
     }
@@ -212,7 +215,7 @@ impl ScenarioReader {
                     format!("`{}` cannot be a parameter's name", key.name),
                     "has a meaning of its own",
                 )
-                .help("matrix files and filters use this word for something else; take another");
+                .help("matrix files and filters use this word for something else; choose another");
         }
         let (default, about) = match &node.value {
             Value::Table(table) => {
@@ -264,7 +267,7 @@ impl ScenarioReader {
         if items.is_empty() {
             self.findings
                 .report(node.span.clone(), "`expect` is empty", "no outcome is expected")
-                .help("name the outcomes that are no anomaly; \"**\" expects any");
+                .help("name the outcomes that are not anomalies; \"**\" expects any");
         }
         items
             .iter()
@@ -337,10 +340,10 @@ impl ScenarioReader {
         match (table.get("expect"), side) {
             (Some(node), Some(Side::Peer)) => self.expect_peer = self.outcomes(node),
             (Some(node), Some(Side::Target)) => {
-                let message = format!("{what} has an `expect` of its own, and runs on the target");
+                let message = format!("{what} has its own `expect`, and runs on the target");
                 self.findings
-                    .report(node.span.clone(), message, "only the peer's lane has one")
-                    .help("what the target's lanes come to together is the `expect` at the top of the file");
+                    .report(node.span.clone(), message, "only the peer's lane can have one")
+                    .help("the `expect` at the top of the file is for all lanes of the target together");
             }
             (Some(_), None) | (None, _) => {}
         }

@@ -14,11 +14,8 @@ use crate::document::{Key, Node, Table, Value, hint};
 /// The keys that every step may have beside its operation's, and what they do.
 pub(super) const STEP_KEYS: &[(&str, &str)] = &[
     ("verdict", "true for the one step whose return the cell counts"),
-    (
-        "outcome",
-        "whether its label is part of the outcome; left out, that follows from the operation and its place",
-    ),
-    ("count", "true: its label says how many bytes, data=14480"),
+    ("outcome", "whether its label is part of the outcome; without it, its operation and place decide"),
+    ("count", "true: its label includes the number of bytes, data=14480"),
     (
         "within",
         "a range of times, \"950ms..1100ms\": its label ends with :early or :late where the call took less or more",
@@ -116,7 +113,7 @@ impl ScenarioReader {
         if let Some(other) = field.alternative.and_then(|other| table.get(other))
             && other.span.start < node.span.start
         {
-            let message = format!("step `{}` has both of two keys that exclude each other", schema.name);
+            let message = format!("step `{}` has two keys that exclude each other", schema.name);
             self.findings
                 .report(node.span.clone(), message, "the second")
                 .also(other.span.clone(), "the first")
@@ -172,7 +169,7 @@ impl ScenarioReader {
             self.findings
                 .report(
                     node.span.clone(),
-                    format!("the label of `{name}` has its number always"),
+                    format!("the label of `{name}` always has its number"),
                     "says nothing",
                 )
                 .help("remove `count`");

@@ -76,7 +76,7 @@ fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
     fact("tests", &scenario.claims.join(" "));
     fact("proof", &scenario.proof.join(" "));
     if scenario.race {
-        fact("race", "its rates depend on timing; a difference is no alert");
+        fact("race", "its rates depend on timing; a difference raises no alert");
     }
 }
 
@@ -181,7 +181,7 @@ pub fn describe_operations() -> String {
         ("every step", "may also have", STEP_KEYS),
         ("a scenario file", "has the keys", FILE_KEYS),
         ("[lane.NAME]", "has the keys", LANE_KEYS),
-        ("[parameters.NAME]", "has the keys, where it is more than a default", PARAMETER_KEYS),
+        ("[parameters.NAME]", "has the keys, if it has more than a default", PARAMETER_KEYS),
     ] {
         lines.push((String::new(), ""));
         lines.push((head.to_owned(), about));

@@ -55,7 +55,7 @@ pub(super) fn choose(matrix: &Matrix, profile: Option<&str>, words: &[String]) -
             ),
         )),
         several => {
-            Err(refuse(format!("{} means {several} guests", words.join(" ")), "give one of them", &guests))
+            Err(refuse(format!("{} matches {several} guests", words.join(" ")), "give one of them", &guests))
         }
     }
 }
