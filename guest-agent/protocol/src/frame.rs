@@ -51,10 +51,10 @@ impl fmt::Display for FrameError {
             Self::Io(error) => write!(f, "the stream broke off: {error}"),
             Self::TooLarge { bytes } => write!(f, "a frame of {bytes} bytes (at most {MAX_FRAME_BYTES})"),
             Self::OutOfSequence { expected, found } => {
-                write!(f, "frame {found} came where frame {expected} was due")
+                write!(f, "frame {found} came instead of frame {expected}")
             }
             Self::Garbage { reason, head } => {
-                write!(f, "a frame that is no message: {reason} (begins {head:?})")
+                write!(f, "a frame that is not a message: {reason} (begins {head:?})")
             }
         }
     }

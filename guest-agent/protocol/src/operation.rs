@@ -240,13 +240,13 @@ operations! {
         system_call: "setsockopt(2) `TCP_CORK`",
     }
 
-    /// setsockopt `TCP_NODELAY`: a small write leaves at once, also while an earlier one is not acknowledged. tcp(7).
+    /// setsockopt `TCP_NODELAY`: a small write is sent at once, also while an earlier one is not acknowledged. tcp(7).
     Nodelay {
         /// Which.
         socket: Slot = SOCKET,
     } => {
         name: "nodelay",
-        about: "set TCP_NODELAY: a small write leaves at once",
+        about: "set TCP_NODELAY: a small write is sent at once",
         system_call: "setsockopt(2) `TCP_NODELAY`",
     }
 
@@ -259,7 +259,7 @@ operations! {
         duration: Delay = required("for", FieldKind::Delay),
     } => {
         name: "receive_timeout",
-        about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is never",
+        about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is no limit",
         system_call: "setsockopt(2) `SO_RCVTIMEO`",
     }
 
@@ -336,7 +336,7 @@ operations! {
         bytes: Option<u32> = FieldSchema::either("bytes", SENT, "data"),
     } => {
         name: "write",
-        about: "send once: a text, or so many bytes; `short` where fewer were taken",
+        about: "send once: a text, or a number of bytes; `short` if the socket took fewer",
         system_call: "send(2) with `MSG_NOSIGNAL`",
         labels: Labels::SENT,
         follow_up: true,
@@ -392,7 +392,7 @@ operations! {
         mark: Mark = FieldSchema::defining("mark", FieldKind::Mark),
     } => {
         name: "mark",
-        about: "let the lanes that await it go on",
+        about: "release the lanes that await it",
         system_call: "none",
         player: Player::Target,
         failure: FailureReport::Return,

@@ -17,7 +17,7 @@ use super::kept::Kept;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum AgentError {
     /// Nothing came in time.
-    #[error("agent silent for {} s while waiting for {wait} (last: {last})", .after.as_secs())]
+    #[error("agent silent for {} s while rig waited for {wait} (last: {last})", .after.as_secs())]
     Silent {
         /// What was waited for.
         wait: &'static str,
@@ -37,7 +37,7 @@ pub enum AgentError {
         last: &'static str,
     },
     /// The stream ended: the agent, its guest or the connection is gone.
-    #[error("agent gone while waiting for {wait} (last: {last})")]
+    #[error("agent gone while rig waited for {wait} (last: {last})")]
     Gone {
         /// What was waited for.
         wait: &'static str,
@@ -45,7 +45,7 @@ pub enum AgentError {
         last: &'static str,
     },
     /// The stream failed or carried something else than our frames.
-    #[error("agent sent nonsense while waiting for {wait}")]
+    #[error("agent sent an invalid message while rig waited for {wait}")]
     Nonsense {
         /// What was waited for.
         wait: &'static str,
@@ -54,7 +54,7 @@ pub enum AgentError {
         cause: FrameError,
     },
     /// The frame could not be sent.
-    #[error("agent takes no {request}")]
+    #[error("agent does not accept {request}")]
     Deaf {
         /// Which request.
         request: &'static str,
@@ -77,7 +77,7 @@ pub enum AgentError {
         expected: String,
     },
     /// A known message at the wrong time.
-    #[error("agent sent {found} where {wait} was due")]
+    #[error("agent sent {found} instead of {wait}")]
     Order {
         /// What was due.
         wait: &'static str,

@@ -337,7 +337,7 @@ fn sentence(one: &OutcomeComparison, leader: &OutcomeDifference, more: usize) ->
     }
     if let Some(blocks) = one.blocks.as_ref().filter(|blocks| blocks.too_few) {
         text.push_str(&format!(
-            ", with too few blocks ({} beside {}) to test whole blocks",
+            ", with too few blocks ({} against {}) to test whole blocks",
             blocks.blocks2, blocks.blocks1
         ));
     }

@@ -31,7 +31,7 @@ pub(super) fn compose(
     let mut sentences = Vec::new();
     if base.is_empty() {
         sentences.push(
-            "Nothing can be said of select() after a reset: no cell of the base program has a trial."
+            "This run says nothing of select() after a reset: no cell of the base program has trials."
                 .to_owned(),
         );
     } else {
@@ -105,11 +105,11 @@ impl Telling<'_> {
         let is_blind = |on_host| is_side_blind(cells, on_host, self.question, self.sight);
         if places.is_empty() {
             let why = if is_blind(true) || is_blind(false) {
-                "every cell is blind for it"
+                "no control proves that it would be seen (every cell is blind)"
             } else {
                 "no measured call has returned"
             };
-            text.push_str(&format!("nothing can be said, {why}"));
+            text.push_str(&format!("no result: {why}"));
         }
         let seen: Vec<String> = places
             .iter()
@@ -120,11 +120,15 @@ impl Telling<'_> {
         let baseline = places.get(&HostOrGuests::Host);
         let guests: Vec<_> = places.iter().filter(|(place, _)| **place != HostOrGuests::Host).collect();
         match (baseline, guests.as_slice()) {
-            (Some(_), []) if is_blind(false) => text.push_str("; every guest cell is blind for it"),
-            (_, []) if !places.is_empty() => {
-                text.push_str("; no guest was measured, so this says nothing of virtualization")
+            (Some(_), []) if is_blind(false) => {
+                text.push_str("; in guests no control proves that it would be seen (blind)")
             }
-            (None, [_, ..]) if is_blind(true) => text.push_str("; every bare-metal cell is blind for it"),
+            (_, []) if !places.is_empty() => {
+                text.push_str("; no guest was measured: this says nothing of virtualization")
+            }
+            (None, [_, ..]) if is_blind(true) => {
+                text.push_str("; on bare metal no control proves that it would be seen (blind)")
+            }
             (None, [_, ..]) => text.push_str("; no bare-metal cell was measured to compare with"),
             (Some(baseline), [(_, one)]) => text.push_str(&format!("; {}", self.relation(baseline, one))),
             (Some(baseline), several) => {
@@ -139,7 +143,10 @@ impl Telling<'_> {
             (None, []) => {}
         }
         if blind > 0 && !places.is_empty() {
-            text.push_str(&format!("; {} left out as blind", several(blind, "cell")));
+            text.push_str(&format!(
+                "; {} left out, because no control passed there (blind)",
+                several(blind, "cell")
+            ));
         }
         text.push('.');
         text
@@ -178,7 +185,7 @@ impl Telling<'_> {
         };
         let single: Vec<&Comparison> = self.comparisons.iter().filter(of_these).collect();
         if single.iter().any(|c| c.reason == Some(ComparisonReason::PairDiffers)) {
-            return "the rates cannot be compared: the A/A pair differs".to_owned();
+            return "the rates cannot be compared: a cell that was played twice (the A/A pair) differs from itself".to_owned();
         }
         let differing: Vec<&Comparison> =
             single.iter().copied().filter(|c| c.verdict.is_difference()).collect();
@@ -217,7 +224,7 @@ impl Telling<'_> {
             Judgement::Differs => together(true),
             Judgement::DiffersWithinTheMargin => together(false),
             Judgement::Undecided => {
-                let needed = pooled.trials_needed.map(|n| format!("; {} a side would do", enough(n)));
+                let needed = pooled.trials_needed.map(|n| format!("; {} a side are enough", enough(n)));
                 format!(
                     "too few trials to say that the rates are the same within {}: the guests' may be {} points from the host's{}",
                     self.margin(),

@@ -36,7 +36,7 @@ pub struct Sightings {
     pub after_localtime_with_timezone: Counted,
     /// In how many trials of all plain places a later call of the outcome (a read, a write, SO_ERROR) gave it.
     pub later: Counted,
-    /// Number of calls that returned it in attempts at blocks that count for nothing (void, stopped), and are in no other figure.
+    /// Number of calls that returned it in attempts at blocks that do not count (void, stopped), and are in no other figure.
     pub not_counted: u64,
 }
 

@@ -36,7 +36,7 @@ impl Benchmark {
     pub fn about(self) -> &'static str {
         match self {
             Self::Middlebox => {
-                "UDP datagrams of 18 bytes between two namespaces: through the own middlebox, and through a bridge of the kernel"
+                "UDP datagrams of 18 bytes between two namespaces: through rig's own middlebox, and through a bridge of the kernel"
             }
             Self::Capture => {
                 "the same through a bridge of the kernel, with and without a capture at both ends"

@@ -53,8 +53,8 @@ pub enum BenchError {
         source: io::Error,
     },
     /// A measurement that did not come to its end.
-    #[error("nothing came through within {} s: {what}", .within.as_secs())]
-    #[diagnostic(help("`rig doctor` says what does not function here"))]
+    #[error("no packet arrived within {} s: {what}", .within.as_secs())]
+    #[diagnostic(help("`rig doctor` says what does not work here"))]
     Stuck {
         /// What was waited for.
         what: &'static str,

@@ -51,7 +51,7 @@ pub enum CampaignError {
     Inspect(#[from] InspectError),
     /// There is no place for the logs of a guest for inspection.
     #[error("cannot make {}: {cause}", folder.display())]
-    #[diagnostic(help("it is where the guest's console is logged: make it writable, or set XDG_CACHE_HOME"))]
+    #[diagnostic(help("the guest's console is logged there: make it writable, or set XDG_CACHE_HOME"))]
     LogsUnwritable {
         /// Which folder.
         folder: PathBuf,
@@ -90,7 +90,7 @@ pub enum CampaignError {
     /// A run goes on only with the agent that began it.
     #[error("run {run} was begun with another guest agent than the one in this rig")]
     #[diagnostic(help(
-        "go on with the rig that began it, or begin a new run: two agents in one run are no fair comparison"
+        "continue with the rig that began it, or begin a new run: all blocks of a run must be measured by one agent"
     ))]
     OtherAgent {
         /// Its id.
@@ -99,8 +99,7 @@ pub enum CampaignError {
     /// A run goes on only with the images that it began with.
     #[error("run {run} was begun with another image {image} ({package})")]
     #[diagnostic(help(
-        "the image that it began with is no longer in the cache, and its recipe comes to another one now. Begin a new run: two kernels \
-         under one name are no fair comparison"
+        "the image that it began with is no longer in the cache, and its recipe now gives another one. Begin a new run: all blocks of a run must have the same kernel"
     ))]
     OtherImage {
         /// The run's id.

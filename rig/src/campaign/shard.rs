@@ -25,7 +25,7 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no part: give I/N with 1 <= I <= N, like 2/3");
+        let wrong = || format!("`{text}` is not a shard: give I/N with 1 <= I <= N, like 2/3");
         let (index, of) = text.split_once('/').ok_or_else(wrong)?;
         let shard = Self { index: index.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
         if (1..=shard.of).contains(&shard.index) { Ok(shard) } else { Err(wrong()) }
@@ -62,7 +62,7 @@ impl Shard {
     /// The cells of this part, in their order.
     ///
     /// # Errors
-    /// There are more parts than cells to deal out.
+    /// There are more shards than cells to deal out.
     pub fn take(self, cells: Vec<Cell>) -> Result<Vec<Cell>, Problems> {
         let portions = portions(&cells, self.of as usize);
         if portions.len() < self.of as usize {
@@ -87,13 +87,13 @@ impl Shard {
     fn too_many(self, cells: usize) -> Problems {
         let text = format!("--shard {self}");
         let message = match cells {
-            1 => "there is 1 cell to deal out".to_owned(),
-            n => format!("there are {n} cells to deal out"),
+            1 => "there is 1 cell to divide".to_owned(),
+            n => format!("there are {n} cells to divide"),
         };
-        let label = "more parts than cells";
+        let label = "more shards than cells";
         let mut problem = Problem::in_text("command line", &text, 0..text.len(), message, label);
         let help = format!(
-            "give at most {cells} parts; controls, and cells on bare metal that guests are compared with, go with the cells that need them"
+            "ask for {cells} shards at most; a shard also gets the controls and the bare-metal cells that its guest cells need"
         );
         problem.help(help);
         problem.into()

@@ -49,10 +49,10 @@ pub fn confinement(host: &Abilities) -> Capability {
     };
     let lacks: Vec<String> = qemu::lacks(path).iter().map(ToString::to_string).collect();
     if lacks.is_empty() {
-        let detail = "QEMU runs as nobody's user, without capabilities and environment, on a read-only root";
+        let detail = "QEMU runs under a user id that no account has, without capabilities or environment, on a read-only root";
         return Capability::usable("confinement", Need::Some, detail);
     }
-    let advice = "guests run all the same; give rig root with CAP_SYS_ADMIN on Linux 5.12 or later, or run only guests that you trust";
+    let advice = "guests still run; for full confinement give rig root with CAP_SYS_ADMIN on Linux 5.12 or later, or run only guests that you trust";
     Capability::present("confinement", Need::Some, lacks.join("; "), advice)
 }
 
@@ -64,9 +64,8 @@ pub fn namespaces(host: &Abilities) -> Capability {
 
 /// Whether the target on bare metal can have a /etc of its own.
 pub fn private_etc(host: &Abilities) -> Capability {
-    let advice =
-        "configurations of kind = \"host\" are skipped; run it as root, where mounts are not forbidden";
-    told("mounts", Need::Some, &host.private_etc, "a program can be given a /etc of its own", advice)
+    let advice = "configurations of kind = \"host\" are skipped; run rig as root, outside of a container that forbids mounts";
+    told("mounts", Need::Some, &host.private_etc, "a program can be given a private /etc", advice)
 }
 
 /// Whether a tap device can be made.
@@ -94,7 +93,7 @@ pub fn vhost_net(host: &Abilities) -> Capability {
 /// Whether the packet filter takes the rules that paths are made of.
 pub fn nft(host: &Abilities) -> Capability {
     let advice = "paths with rules are skipped; `rig setup` installs nft, `modprobe nf_tables` loads the kernel's part";
-    told("nft", Need::Some, &host.mechanisms.nft, "the rules of paths can be loaded", advice)
+    told("nft", Need::Some, &host.mechanisms.nft, "packet filter rules can be loaded", advice)
 }
 
 /// Whether the kernel can delay and lose packets by itself.

@@ -45,7 +45,7 @@ pub fn kvm(boots: Option<&dyn Fn() -> Result<String, String>>) -> Capability {
             "kvm",
             Need::Some,
             "/dev/kvm opens",
-            "whether a guest boots shows in the first block",
+            "the first block shows whether a guest boots",
         ),
     }
 }

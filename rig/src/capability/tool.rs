@@ -59,7 +59,7 @@ pub const TOOLS: [Tool; 7] = [
     Tool {
         program: "strace",
         package: "strace",
-        reason: "the independent witness of what select() returned (tests)",
+        reason: "records, beside rig, what select() returned (tests)",
         purpose: Purpose::Tests,
     },
     Tool {

@@ -107,10 +107,10 @@ fn table(cache: &Cache, doomed: &[Doomed]) -> String {
             let place = path.strip_prefix(cache.root()).unwrap_or(path).display().to_string();
             let words = match what {
                 What::Image { name, package, .. } => format!("image {name}: {package}"),
-                What::TornImage => "an image that is not whole".to_owned(),
+                What::TornImage => "an incomplete image".to_owned(),
                 What::Downloads => "fetched".to_owned(),
                 What::Leftover => "left by a rig that was killed".to_owned(),
-                What::Probe => "what was found out about this host".to_owned(),
+                What::Probe => "results of tests of this host".to_owned(),
             };
             format!("  {:>9}  {words} ({place})\n", size(*bytes))
         })
@@ -151,7 +151,7 @@ mod tests {
         let shown = table(&Cache::at("/c/rig"), &[doomed(image()), doomed(What::TornImage)]);
         insta::assert_snapshot!(shown, @r"
             2.0 MiB  image 6.1: linux-image-6.1.0-50-cloud-amd64 6.1.176-1 (images/4a233bd5cb0cf3f9)
-            2.0 MiB  an image that is not whole (images/4a233bd5cb0cf3f9)
+            2.0 MiB  an incomplete image (images/4a233bd5cb0cf3f9)
         ");
     }
 }

@@ -52,7 +52,7 @@ fn seen(dir: &Path, errno: Errno) -> Result<Sightings, record::RecordError> {
 fn newest(results: &Path, errno: Errno) -> Result<Sightings, String> {
     let Some(id) = record::list(results).pop() else {
         return Err(format!(
-            "Nothing: {} holds no run. {MAKE_ONE}; --results names another folder.",
+            "Nothing: {} has no run. {MAKE_ONE}; --results names another folder.",
             results.display()
         ));
     };
@@ -74,7 +74,7 @@ mod tests {
 
         let results = tempfile::tempdir().expect("a folder");
         let none = newest(results.path(), Errno::ENOENT).expect_err("it is empty");
-        assert!(none.contains("holds no run. `rig matrix run` makes one"), "{none}");
+        assert!(none.contains("has no run. `rig matrix run` makes one"), "{none}");
         let run = results.path().join("20261121-201950-1f3a");
         fs_err::create_dir(&run).expect("made");
         fs_err::write(run.join("run.json"), "{").expect("written");

@@ -212,7 +212,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "m" | "mb" | "mib" => 20,
         "g" | "gb" | "gib" => 30,
         "t" | "tb" | "tib" => 40,
-        unit => return Err(format!("{unit:?} is no unit of size: use KiB, MiB, GiB or TiB")),
+        unit => return Err(format!("{unit:?} is not a unit of size: use KiB, MiB, GiB or TiB")),
     };
     let bytes = size * (1_u64 << shift) as f64;
     // A size of so many bytes is exact enough: no disk has 2^53 of them.

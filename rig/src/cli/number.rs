@@ -54,7 +54,7 @@ mod tests {
             (trials("-5"), "a count is not negative: it must lie between 1 and 100000000"),
             (in_flight("20001").map(u64::from), "too large: it must lie between 1 and 20000"),
             (seed("-1"), "a count is not negative: it must be 0 or more, and less than 2^64"),
-            (seed("1,5"), "a comma stands in this number: write `15` or `1_5`"),
+            (seed("1,5"), "this number has a comma: write `15` or `1_5`"),
         ] {
             assert_eq!(refused, Err(wanted.to_owned()));
         }

@@ -174,7 +174,7 @@ fn play(plan: &Rehearsal, console: Option<&Path>) -> Result<Outcome, Failure> {
 fn tell_note(note: Note) {
     match note {
         Note::Booted { release: _, after } => {
-            say(format_args!("up after {:.1} s; its clock means nothing", after.as_secs_f64()))
+            say(format_args!("up after {:.1} s; times inside mean nothing", after.as_secs_f64()))
         }
         Note::Interrupting { bound } => say(format_args!(
             "the command was told to stop and has {} s; once more ends it at once",

@@ -54,20 +54,22 @@ pub enum Lack {
     #[error("no vhost-net: {0}")]
     VhostNet(Unable),
     /// `-netdev dgram` came with QEMU 7.2.
-    #[error("QEMU {version} has no datagram link between guests; 7.2 has")]
+    #[error("QEMU {version} has no datagram link between guests; version 7.2 has one")]
     Datagrams {
         /// This host's.
         version: String,
     },
     /// A peer in a second guest is not on the target's loopback.
-    #[error("path `{path}` is a loopback: a peer that is a second guest (backend = \"socket\") is not on it")]
+    #[error(
+        "path `{path}` is a loopback, with both ends in one kernel: the peer cannot be a second guest (backend = \"socket\")"
+    )]
     LoopbackBetweenGuests {
         /// Its name.
         path: String,
     },
     /// The host has no part in what is between two guests.
     #[error(
-        "path `{path}` is not plain: the link between two guests (backend = \"socket\") has no place for a middlebox, rules or faults"
+        "path `{path}` is not plain: the link between two guests (backend = \"socket\") cannot have a middlebox, rules or faults"
     )]
     NotPlainBetweenGuests {
         /// Its name.
@@ -112,7 +114,7 @@ pub enum Lack {
     #[error("no netem: {0}")]
     Netem(Unable),
     /// The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
-    #[error("no netem: {why}; rig's own middlebox would take the bridge's place, where rule `{rule}` is")]
+    #[error("no netem: {why}; rig's own middlebox would replace the bridge that rule `{rule}` is on")]
     Bridge {
         /// A rule of the bridge.
         rule: String,

@@ -335,7 +335,7 @@ mod tests {
         }
         for at in Place::ALL {
             let path = PathSpec { rules: vec![rule(at)], ..path() };
-            lacks(&bare(), &path, &host, AskedBy::Rule("r"), "cannot be had: `nft` is not installed");
+            lacks(&bare(), &path, &host, AskedBy::Rule("r"), "cannot be loaded: `nft` is not installed");
             match at {
                 Place::Target => assert_eq!(bare().lack_path(&path, &tap), None, "the guest has its own nft"),
                 Place::Peer | Place::Switch => lacks(&bare(), &path, &tap, AskedBy::Rule("r"), "no nft"),
@@ -361,7 +361,7 @@ mod tests {
             &both(Place::Switch),
             &TargetSpec::plain_host(),
             AskedBy::Rule("r"),
-            "would take the bridge's place",
+            "would replace the bridge",
         );
         assert_eq!(host.lack_path(&both(Place::Peer), &TargetSpec::plain_host()), None);
         assert_eq!(able().lack_path(&both(Place::Switch), &TargetSpec::plain_host()), None);
@@ -444,7 +444,7 @@ mod tests {
             lack("QEMU emulator version 5.2.0 (Debian 1:5.2+dfsg-11)")
                 .map(|lack| lack.to_string())
                 .as_deref(),
-            Some("QEMU 5.2.0 has no datagram link between guests; 7.2 has")
+            Some("QEMU 5.2.0 has no datagram link between guests; version 7.2 has one")
         );
         assert!(lack("QEMU emulator version 7.1.94 (v7.2.0-rc4)").is_some());
     }
@@ -485,7 +485,7 @@ mod tests {
         assert_eq!(host.lack(&TargetSpec::plain_host()), Some(Lack::PrivateEtc(why.clone())));
         assert_eq!(host.lack(&guest(NicBackend::Tap, 1, Accelerator::Auto)), None);
         let said = Lack::PrivateEtc(why).to_string();
-        assert_eq!(said, "no private mounts: a program cannot be given a /etc of its own: EPERM");
+        assert_eq!(said, "no private mounts: a program cannot be given a private /etc: EPERM");
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Findings {
         self.report(
             node.span.clone(),
             format!("{what} is out of range"),
-            "must lie between 0 and 1, both excluded",
+            "must be greater than 0 and less than 1",
         );
         None
     }

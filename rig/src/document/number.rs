@@ -81,7 +81,7 @@ fn read_positive(text: &str) -> Result<Whole, Wrong> {
         && text.bytes().all(|b| is_digit(b) || b == b',')
     {
         let help = format!("write `{}` or `{}`", text.replace([',', '_'], ""), text.replace(',', "_"));
-        return Err(Wrong::with_help("a comma stands in this number", help));
+        return Err(Wrong::with_help("this number has a comma", help));
     }
     let with_factor = |(letter, power): &(char, u32)| Some((text.strip_suffix(*letter)?.trim_end(), *power));
     let (text, power) = FACTORS.iter().find_map(with_factor).unwrap_or((text, 0));
@@ -172,7 +172,7 @@ mod tests {
             ("-1e3", "a count is not negative"),
             ("1.5", "not a whole number"),
             ("1.0005k", "not a whole number"),
-            ("1,000", "a comma stands in this number"),
+            ("1,000", "this number has a comma"),
             ("18446744073709551616", "too large"),
             ("1e20", "too large"),
             ("1e99999999999999999999", "too large"),

@@ -73,10 +73,10 @@ fn first_line(message: &str) -> &str {
 
 fn explain_syntax(message: &str) -> Option<String> {
     if message.contains("duplicate key") {
-        return Some("every key and every [table] stands once; use [[name]] for a list of tables".to_owned());
+        return Some("write every key and every [table] once; use [[name]] for a list of tables".to_owned());
     }
     if message.contains("string values must be quoted") {
-        return Some("text stands in quotes: name = \"value\"; so does a number with a unit: trials = \"10k\", delay = \"5ms\"".to_owned());
+        return Some("put text in quotes: name = \"value\"; also a number with a unit: trials = \"10k\", delay = \"5ms\"".to_owned());
     }
     None
 }

@@ -18,7 +18,7 @@ use crate::document::{self, did_you_mean};
 #[derive(Debug, Error, Diagnostic, PartialEq, Eq)]
 pub enum NotAnErrno {
     /// A number that no call leaves in errno.
-    #[error("{number} is no errno")]
+    #[error("{number} is not an errno")]
     Number {
         /// Which.
         number: i64,
@@ -36,7 +36,7 @@ pub enum NotAnErrno {
         advice: String,
     },
     /// It names more than one.
-    #[error("there are several errnos in `{asked}`: {}", .found.join(", "))]
+    #[error("`{asked}` has several errnos: {}", .found.join(", "))]
     #[diagnostic(help("ask for one of them: `rig explain {}`", .found[0]))]
     Several {
         /// What was asked for.

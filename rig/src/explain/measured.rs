@@ -17,7 +17,7 @@ pub(super) struct Told {
     pub(super) first: String,
     /// A heading and a row for each plain place; empty where there is none. All rows are as long as the heading.
     pub(super) rows: Vec<Vec<String>>,
-    /// Further sentences: blind places, the program's own doing, controls, what counts for nothing.
+    /// Further sentences: blind places, the program's own doing, controls, what does not count.
     pub(super) further: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn tell(name: &str, seen: &Sightings) -> Told {
     }
     for place in plain.iter().filter(|place| !place.blind.is_empty()) {
         further.push(format!(
-            "{} is blind, its zero says nothing: {}.",
+            "{} is blind, its zero proves nothing: {}.",
             label(place),
             place.blind.join("; ")
         ));
@@ -45,13 +45,11 @@ pub(super) fn tell(name: &str, seen: &Sightings) -> Told {
     further.extend(by_name(
         of(SightingKind::Control),
         |place| place.returned.count + place.injected > 0,
-        |name, places| format!("Control {name}, where it is brought about on purpose: {places}."),
+        |name, places| format!("Control {name}, which causes it on purpose: {places}."),
     ));
     if seen.not_counted > 0 {
         let calls = several(usize::try_from(seen.not_counted).unwrap_or(usize::MAX), "call");
-        further.push(format!(
-            "Besides, {calls} returned it in blocks that count for nothing (void or stopped)."
-        ));
+        further.push(format!("Besides, {calls} returned it in blocks that do not count (void or stopped)."));
     }
     if !seen.complete {
         further.push("The run is not complete: not all of its blocks were played.".to_owned());
@@ -107,7 +105,9 @@ fn over_all(name: &str, seen: &Sightings, plain: &[&Sighting]) -> String {
     let calls = list(&calls);
     let mut text = match (&seen.returned, plain) {
         (_, []) => return format!("{name}: no cell that measures the kernel has a trial in this run."),
-        (None, _) => format!("{name}: nothing can be said of {calls}, every place is blind for it"),
+        (None, _) => {
+            format!("{name}: no result from {calls}, every place is blind (see below)")
+        }
         (Some(rate), _) => {
             let level = percent(rate.confidence, Rounding::Nearest);
             format!("{name}: {calls} returned it in {} at {level})", bounded(rate))

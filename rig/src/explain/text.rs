@@ -40,9 +40,8 @@ impl Text {
             None => self.wrap(
                 "",
                 "",
-                "No file of rig explains it. What can be said of every errno: it is only defined right after a call that returned -1, errno(3). \
-                 strace shows whether the kernel returned it, and from which call; where it did not, the program printed an errno that was \
-                 left over from another call.",
+                "rig has no page about it. For every errno: it is only defined right after a call that returned -1, errno(3). \
+                 strace shows whether the kernel returned it, and from which call; if the kernel did not, the program printed an errno that was left over from another call.",
             ),
         }
         self.written.push_str("\nWhat rig measured here\n");

@@ -94,7 +94,7 @@ impl Cache {
             return Ok(());
         }
         let text = format!(
-            "{SIGNATURE}\n{OURS}\n# It has what can be fetched and built again; `rig image clean` empties it.\n\
+            "{SIGNATURE}\n{OURS}\n# Everything in it can be fetched and built again; `rig image clean` empties it.\n\
              # For information about cache directory tags see https://bford.info/cachedir/\n"
         );
         fs::write(tag, text)

@@ -43,9 +43,9 @@ pub enum ImageError {
         name: String,
     },
     /// The host's apt sources have no Debian archive.
-    #[error("the apt sources of this host name no Debian archive that could serve {release}")]
+    #[error("the apt sources of this host name no Debian archive that has {release}")]
     #[diagnostic(help(
-        "say in the recipe where it is: `[mirror]` with `uri = \"http://…/debian\"` and `signed_by = \"/usr/share/keyrings/debian-archive-keyring.gpg\"` \
+        "give its address in the recipe: `[mirror]` with `uri = \"http://…/debian\"` and `signed_by = \"/usr/share/keyrings/debian-archive-keyring.gpg\"` \
          (package debian-archive-keyring)"
     ))]
     NoArchive {
@@ -68,7 +68,7 @@ pub enum ImageError {
     /// The lists name a file that the archive does not have.
     #[error("the archive of {release} no longer has {file} (404 Not Found)")]
     #[diagnostic(help(
-        "its package lists name the file, and it is gone: fetch newer lists with `rig image build NAME --refresh`, or name another `version` in the recipe"
+        "its package lists still name the file: fetch newer lists with `rig image build NAME --refresh`, or name another `version` in the recipe"
     ))]
     Gone {
         /// Name of the package file.
@@ -78,7 +78,7 @@ pub enum ImageError {
     },
     /// The package lists cannot be read.
     #[error("the package lists of {release} cannot be read: {said}")]
-    #[diagnostic(help("`rig image clean` removes what was fetched; then try again"))]
+    #[diagnostic(help("remove the downloads with `rig image clean`, then try again"))]
     Lists {
         /// Debian release.
         release: String,
@@ -112,7 +112,7 @@ pub enum ImageError {
         help: String,
     },
     /// A kernel package without a kernel.
-    #[error("package {package} of {release} holds no kernel, and depends on none")]
+    #[error("package {package} of {release} has no kernel, and depends on no package with one")]
     #[diagnostic(help("name a kernel package like `linux-image-cloud-amd64` or `linux-image-amd64`"))]
     NoKernel {
         /// Its name.
@@ -121,8 +121,8 @@ pub enum ImageError {
         release: String,
     },
     /// A download that is not what the signed list says.
-    #[error("{} is not what the signed package list says, though it was fetched twice", .path.display())]
-    #[diagnostic(help("the mirror or this disk damages it: look at both (`dmesg`), then try again"))]
+    #[error("{} differs from the signed package list, although it was fetched twice", .path.display())]
+    #[diagnostic(help("the mirror or this disk damages it: check both (`dmesg`), then try again"))]
     Corrupt {
         /// The package file.
         path: PathBuf,
@@ -174,7 +174,7 @@ pub enum ImageError {
     },
     /// A package cannot be read.
     #[error("a fetched package cannot be read")]
-    #[diagnostic(help("`rig image clean --all` removes what was fetched; then try again"))]
+    #[diagnostic(help("remove the downloads with `rig image clean --all`, then try again"))]
     Package(#[from] PackageError),
     /// The modules cannot be put together.
     #[error("the image's kernel modules cannot be put together")]
@@ -196,10 +196,10 @@ pub enum ImageError {
     },
     /// The user stopped it.
     #[error("interrupted")]
-    #[diagnostic(help("what was fetched is kept: the same command goes on from there"))]
+    #[diagnostic(help("the downloads are kept: the same command continues from there"))]
     Interrupted,
     /// Another rig is building for too long.
-    #[error("another rig holds the image cache {} for more than {seconds} s", .path.display())]
+    #[error("another rig has held the image cache {} for more than {seconds} s", .path.display())]
     #[diagnostic(help("wait for it, or end it"))]
     Busy {
         /// The lock file.
@@ -226,7 +226,7 @@ pub enum ImageError {
         why: String,
     },
     /// Neither XDG_CACHE_HOME nor HOME says where caches belong.
-    #[error("no folder for caches: neither XDG_CACHE_HOME nor HOME is set")]
+    #[error("there is no cache folder: neither XDG_CACHE_HOME nor HOME is set")]
     #[diagnostic(help("set XDG_CACHE_HOME to a folder with about 200 MB of space"))]
     NoCacheFolder,
     /// The disk fails or is full.

@@ -308,7 +308,7 @@ fn check_apart(findings: &mut Findings, part: &Part<'_>, modules: &[String]) {
         if modules.iter().any(|module| normal(module) == normal(name)) {
             let what = format!("`available` names {name:?}, which `modules` loads at boot");
             findings
-                .report(item.span.clone(), what, "is there anyway")
+                .report(item.span.clone(), what, "already loaded at boot")
                 .help("keep it in one of the two lists");
         }
     }
@@ -399,7 +399,7 @@ fn word(text: &str, extra: &str) -> bool {
 }
 
 fn any(text: &str) -> Result<(), &'static str> {
-    (!text.trim().is_empty()).then_some(()).ok_or("say in a line what it is")
+    (!text.trim().is_empty()).then_some(()).ok_or("describe the image in one line")
 }
 
 fn release_name(text: &str) -> Result<(), &'static str> {

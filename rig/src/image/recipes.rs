@@ -90,7 +90,7 @@ impl Recipes {
 
     fn hint(&self, name: &str) -> String {
         let names = self.names();
-        let there_are = "a path of your own file serves too; there are";
+        let there_are = "or give the path of your own recipe; there are";
         hint(name, names.iter().map(String::as_str), there_are)
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         let error = recipes.load("6.11").unwrap_err();
         assert!(error.blames_input());
         let help = |error| miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
-        let list = "a path of your own file serves too; there are: `6.1`, `6.12`, `6.9-own`";
+        let list = "or give the path of your own recipe; there are: `6.1`, `6.12`, `6.9-own`";
         assert_eq!(help(error), format!("did you mean `6.1`?\n{list}"));
         assert_eq!(help(recipes.load("trixie").unwrap_err()), list);
         assert!(

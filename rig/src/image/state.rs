@@ -196,7 +196,7 @@ fn names_like<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
         names.filter(|known| known.starts_with(&first) || known.ends_with(&last)).collect();
     like.sort_unstable();
     match like.is_empty() {
-        true => "no name there begins or ends like it: look for it with `apt-cache search`".to_owned(),
+        true => "no package there has a similar name: look for it with `apt-cache search`".to_owned(),
         false => hint(name, like, "names like it"),
     }
 }

@@ -95,7 +95,7 @@ impl fmt::Display for Step {
                 write!(f, "the mirror is unreachable ({reason}): using the cached package lists of {release}")
             }
             Self::Renewal { release } => {
-                write!(f, "the cached package lists of {release} may be damaged: fetching them anew")
+                write!(f, "the cached package lists of {release} may be damaged: fetching them again")
             }
             Self::Packages { names } => write!(f, "fetching {}", names.join(", ")),
             Self::Assembly { kernel } => write!(f, "building the image with {kernel}"),

@@ -26,7 +26,7 @@ pub enum RulesError {
     #[diagnostic(transparent)]
     Ssh(#[from] SshError),
     /// The guest's `nft` refused.
-    #[error("the guest did not {what}: {how}: {said}")]
+    #[error("the guest could not {what}: {how}: {said}")]
     #[diagnostic(help(
         "the image needs the program nft and, as `available`, the kernel modules that the rules ask for: see images/6.1.toml"
     ))]
@@ -124,7 +124,7 @@ mod tests {
         let error = output("take its packet filter rules", finished).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the guest did not take its packet filter rules: exit status 127: sh: nft: not found"
+            "the guest could not take its packet filter rules: exit status 127: sh: nft: not found"
         );
     }
 }

@@ -59,7 +59,9 @@ fn refuse_hardware(findings: &mut Findings, table: &Table, what: &str) {
         if keys::GUEST.iter().any(|row| row.name == key.name) {
             findings
                 .report(key.span.clone(), format!("a host has no `{}`", key.name), "a key of kind = \"qemu\"")
-                .help("`host` is a namespace of the machine that runs rig, as it is");
+                .help(
+                    "remove it: a configuration of kind = \"host\" uses the machine that runs rig as it is",
+                );
         } else {
             findings.unknown_key(key, what, &known);
         }
@@ -111,7 +113,7 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
     let Nic { model, backend, queues } = spec.nic;
     if model == NicModel::Vmxnet3 && backend == NicBackend::TapVhost {
         findings
-            .report(place("backend"), "vhost-net cannot stand behind vmxnet3", "serves virtio only")
+            .report(place("backend"), "vhost-net cannot drive a vmxnet3 NIC", "for virtio only")
             .also(place("nic"), "not a virtio device")
             .help("write backend = \"tap\", or nic = \"virtio-net\"");
     }

@@ -68,7 +68,7 @@ fn report_weak_controls(matrix: &Matrix, found: &[(Option<&str>, WeakControl)], 
             .report(
                 control.name.span.clone(),
                 format!("control `{}` has too few trials{place}", control.name.name),
-                format!("its errno is due in {due} of {trials} trials"),
+                format!("its errno is expected in {due} of {trials} trials"),
             )
             .help(strengthen(matrix, control, weakest));
     }
@@ -83,7 +83,7 @@ fn strengthen(matrix: &Matrix, control: &ControlKeys, weak: &WeakControl) -> Str
         Some(_) => String::new(),
     };
     let mut help = format!(
-        "{} are the least that prove something: write {everywhere}trials = {needed} in [control.{name}]",
+        "a proof needs at least {}: write {everywhere}trials = {needed} in [control.{name}]",
         power::LEAST_DUE
     );
     let needed_ppm = (power::LEAST_DUE * 1_000_000).div_ceil(*trials);

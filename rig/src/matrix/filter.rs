@@ -179,11 +179,11 @@ fn refuse(expansion: &Expansion<'_>, filter: &Filter) -> Option<Problem> {
 /// `axis!=value`, and how else people write it.
 fn negation(text: &str) -> Problem {
     let at = text.find('!').unwrap_or(0);
-    let message = "a filter says which cells are wanted, and cannot say which are not";
-    let mut problem = Problem::in_text("command line", text, at..at + 1, message, "no filter has a `!`");
+    let message = "a filter selects cells, and cannot exclude any";
+    let mut problem = Problem::in_text("command line", text, at..at + 1, message, "`!` has no meaning here");
     problem.help(
-        "name the values that are wanted, each in a filter of its own: configuration=bare-metal configuration=virtio-tap\n\
-         what no run should have is left out by an [[exclude]] of the matrix file",
+        "write one filter for each value that you want: configuration=bare-metal configuration=virtio-tap\n\
+         to leave cells out of every run, add an [[exclude]] to the matrix file",
     );
     problem
 }
@@ -197,7 +197,7 @@ fn several(pattern: &str) -> Option<Vec<&str>> {
 
 fn several_words(axis: &str, parts: &[&str]) -> String {
     let filters: Vec<String> = parts.iter().map(|part| format!("{axis}={part}")).collect();
-    format!("a filter has one value or a glob, and filters on one axis widen: write {}", filters.join(" "))
+    format!("a filter has one value or a glob; for several values write {}", filters.join(" "))
 }
 
 fn nothing_left(filters: &[Filter]) -> Problem {
@@ -209,6 +209,6 @@ fn nothing_left(filters: &[Filter]) -> Problem {
         "no cell matches all these filters",
         "each alone matches some, together none",
     );
-    problem.help("filters on one axis widen, filters on different axes narrow; bare metal has kernel=host");
+    problem.help("a second filter on one axis selects more cells, a filter on another axis fewer; bare metal has kernel=host");
     problem
 }

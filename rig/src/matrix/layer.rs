@@ -61,7 +61,7 @@ fn read_axes(findings: &mut Findings, table: &Table, prefix: &str) -> BTreeMap<&
         if let Some(node) = table.get(axis) {
             let without_value = match axis {
                 _ if !prefix.is_empty() => {
-                    "name at least one value, or remove the key: then the values of [axes] hold"
+                    "name at least one value, or remove the key to use the values of [axes]"
                 }
                 keys::KERNEL_AXIS => {
                     "name at least one kernel of guests, or remove the key where every configuration is the host"

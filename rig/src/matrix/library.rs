@@ -41,7 +41,7 @@ impl Library {
         }
         let Some(scenario) = script::shipped(word) else {
             let help = findings.hint(word, script::shipped_names(), "there are");
-            let own = |help| format!("{help}\na file of your own is named by its path: \"./{word}.toml\"");
+            let own = |help| format!("{help}\ngive your own file by its path: \"./{word}.toml\"");
             findings
                 .report(span.clone(), format!("there is no scenario `{word}`"), "not a scenario")
                 .maybe_help(help.map(own));
@@ -72,7 +72,7 @@ impl Library {
                     format!("there is another scenario called `{name}`"),
                     "a name that is taken",
                 )
-                .help("a scenario is called as its file: rename the file");
+                .help("a scenario has the name of its file: rename the file");
             return None;
         }
         self.scenarios.insert(name.clone(), scenario);

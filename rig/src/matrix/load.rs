@@ -224,7 +224,7 @@ fn read_control(
     let scenario = library.look_up(findings, word, &place.span)?;
     if !library.get(&scenario).is_some_and(script::Scenario::is_control) {
         findings
-            .report(place.span.clone(), format!("scenario `{scenario}` is no control"), "its answer is not known before the run")
+            .report(place.span.clone(), format!("scenario `{scenario}` is not a control"), "its answer is not known before the run")
             .help("a control's scenario file says what it must find: control = { errno = \"EBADF\", rate = \"100%\" }");
         return None;
     }

@@ -28,7 +28,7 @@ impl fmt::Display for WeakControl {
         let Self { control, trials, due, needed } = self;
         write!(
             f,
-            "control {control}: its errno is due in {due} of {trials} trials, and {LEAST_DUE} are the least that prove something; {needed} trials would do"
+            "control {control}: its errno is expected in {due} of {trials} trials, and a proof needs {LEAST_DUE}; {needed} trials are enough"
         )
     }
 }

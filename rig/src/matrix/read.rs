@@ -78,11 +78,7 @@ pub(super) fn choice<T: Copy>(
     if found.is_none() {
         let help = findings.hint(word, words.iter().map(|(name, _)| *name), "there are");
         findings
-            .report(
-                node.span.clone(),
-                format!("{what} cannot be `{word}`"),
-                "not one of the words that stand here",
-            )
+            .report(node.span.clone(), format!("{what} cannot be `{word}`"), "not one of the allowed words")
             .maybe_help(help);
     }
     found

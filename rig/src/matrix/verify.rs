@@ -210,7 +210,7 @@ fn verify_scenarios(findings: &mut Findings, library: &mut Library, words: &mut 
                     "not a value of this axis",
                 )
                 .help(format!(
-                    "a control runs in every configuration by itself: [control.{}] scenario = \"{name}\"",
+                    "a control runs in every configuration without being named there: [control.{}] scenario = \"{name}\"",
                     name.trim_start_matches("control-")
                 ));
         }
@@ -242,8 +242,8 @@ fn verify_kernel_words(findings: &mut Findings, words: &[Word]) {
     for word in words {
         if word.text == HOST_KERNEL {
             findings
-                .report(word.span.clone(), "`host` is no kernel of a guest", "not an image")
-                .help("a configuration with kind = \"host\" runs the host's kernel by itself");
+                .report(word.span.clone(), "`host` cannot be a guest's kernel", "not an image")
+                .help("remove it: a configuration with kind = \"host\" always runs the host's kernel");
         } else if word.text.is_empty() || !glob::is_plain(&word.text) || word.text.contains(['/', ' ']) {
             findings
                 .report(

@@ -51,7 +51,7 @@ pub enum MiddleboxError {
     },
     /// The forwarding thread could not go on.
     #[error("the middlebox stopped: cannot {what}")]
-    #[diagnostic(help("the block's packets are not what its path says: it is void"))]
+    #[diagnostic(help("the packets of this block did not meet what its path says: the block is void"))]
     Stopped {
         /// What it was doing.
         what: &'static str,

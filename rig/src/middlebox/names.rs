@@ -55,7 +55,7 @@ words! {
     }
     /// What one direction of the link did: `link.to_target.lost`.
     LinkCount {
-        /// Frames that dice were thrown for, whatever the dice said: not frames that are gone.
+        /// Frames for which a random number was drawn, whatever it decided: not frames that are gone.
         Thrown = "thrown",
         /// Lost by chance.
         Lost = "lost",

@@ -16,7 +16,7 @@ pub struct Pattern(pub Vec<u8>);
 
 /// A text with an escape that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{escape}` is no escape (known: \\n \\r \\t \\0 \\\\ \\' \\\" \\xHH)")]
+#[error("`{escape}` is not an escape (known: \\n \\r \\t \\0 \\\\ \\' \\\" \\xHH)")]
 pub struct BrokenEscape {
     /// From its backslash on.
     pub escape: String,

@@ -176,7 +176,7 @@ fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
         Medium::Loopback => vec!["loopback: the peer is in the target's own kernel".to_owned()],
     };
     let own = path.parts().into_iter().filter_map(Part::of_middlebox);
-    words.extend(own.map(|what| format!("{what}: own middlebox")));
+    words.extend(own.map(|what| format!("{what}: rig's own middlebox")));
     if path.haproxy.is_some() {
         words.push("load balancer: HAProxy, which ends TCP on both sides".to_owned());
     }
@@ -222,7 +222,7 @@ fn links(
 ) -> LinkEnd {
     ops.push(NetOp::AddVeth { near: peer_port.clone(), far: peer.clone(), mtu_bytes });
     match link {
-        TargetLink::Socket => unreachable!("two guests on a pair of sockets have no link of the host's"),
+        TargetLink::Socket => unreachable!("two guests on a socket pair use no link of the host"),
         TargetLink::Veth => {
             let port = LinkEnd::new(Place::Switch, "to-target");
             let far = LinkEnd::new(Place::Target, "target0");
@@ -423,8 +423,8 @@ mod tests {
             "switch/tap0: tap with virtio-net headers, queues 2",
             "switch/tap0: mtu 1500",
             "switch/tap0: port of br0",
-            "switch/tap0: wait until it carries",
-            "peer/peer0: wait until it carries",
+            "switch/tap0: wait for its carrier",
+            "peer/peer0: wait for its carrier",
         ] {
             assert!(lines.iter().any(|line| line == wanted), "{wanted:?} is missing in {lines:#?}");
         }

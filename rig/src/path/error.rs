@@ -33,7 +33,7 @@ pub enum PathError {
     Addressing(Addressing),
     /// A mechanism is demanded, or needed, and not to be had.
     #[error("path {path} asks for {asks}: {why}")]
-    #[diagnostic(help("`rig doctor` says what this host has; mechanism = \"auto\" takes what there is"))]
+    #[diagnostic(help("`rig doctor` says what this host has; mechanism = \"auto\" uses what there is"))]
     Mechanism {
         /// Its name.
         path: String,

@@ -13,13 +13,13 @@ use super::spec::{Mechanism, PathSpec};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unable {
     /// It was not tried.
-    #[error("nothing asks for it, so it was not looked for")]
+    #[error("not looked for, because nothing needs it")]
     NotAsked,
     /// No network namespace, in which everything else is tried.
     #[error("{0}")]
     Namespace(String),
     /// No mount namespace in which a program has a /etc of its own.
-    #[error("a program cannot be given a /etc of its own: {0}")]
+    #[error("a program cannot be given a private /etc: {0}")]
     PrivateEtc(String),
     /// A program is not there, and a Debian package brings it.
     #[error("`{program}` is not installed (Debian package {package})")]
@@ -68,7 +68,7 @@ pub enum Unable {
     #[error("/dev/vhost-net cannot be opened: {0}")]
     VhostClosed(String),
     /// The device opens, and does nothing.
-    #[error("/dev/vhost-net starts no worker: {0}")]
+    #[error("/dev/vhost-net does not start a worker: {0}")]
     VhostIdle(String),
     /// No way to ask the kernel for links.
     #[error("no netlink: {0}")]
@@ -80,7 +80,7 @@ pub enum Unable {
     #[error("the kernel refuses a netem queue: {0}")]
     Netem(String),
     /// The program `nft`, or the kernel's part of the packet filter.
-    #[error("the rules that paths are made of cannot be had: {0}")]
+    #[error("packet filter rules cannot be loaded: {0}")]
     Rules(String),
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Choice {
 pub(super) fn choose(path: &PathSpec, host: &Mechanisms) -> Result<(Choice, Vec<String>), PathError> {
     let Some(impairments) = &path.impairments else { return Ok((Choice::None, vec![])) };
     let words = describe(impairments);
-    let own = |why: &str| Ok((Choice::Middlebox, vec![format!("{words}: own middlebox ({why})")]));
+    let own = |why: &str| Ok((Choice::Middlebox, vec![format!("{words}: rig's own middlebox ({why})")]));
     let able = as_netem(impairments);
     match impairments.mechanism {
         Mechanism::Middlebox => own("as the path says"),
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(words, ["delay, jitter to_target: netem (the host has it)"]);
         let (choice, words) = choose(&can, &without_netem()).expect("possible");
         assert_eq!(choice, Choice::Middlebox);
-        assert_eq!(words, [format!("delay, jitter to_target: own middlebox ({})", Unable::NoNetem)]);
+        assert_eq!(words, [format!("delay, jitter to_target: rig's own middlebox ({})", Unable::NoNetem)]);
         let (choice, words) =
             choose(&delayed(Mechanism::Auto, JitterOrder::Keep), &Mechanisms::all()).expect("possible");
         assert_eq!(choice, Choice::Middlebox);

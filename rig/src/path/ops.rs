@@ -161,9 +161,9 @@ impl fmt::Display for NetOp {
             Self::SetMtu { link, mtu_bytes } => write!(f, "{link}: mtu {mtu_bytes}"),
             Self::Enslave { link, bridge } => write!(f, "{link}: port of {bridge}"),
             Self::SetAddress { link, address, prefix } => write!(f, "{link}: address {address}/{prefix}"),
-            Self::AddNetem { link, netem } => write!(f, "{link}: on what leaves: {netem}"),
+            Self::AddNetem { link, netem } => write!(f, "{link}: outgoing: {netem}"),
             Self::SetUp { link } => write!(f, "{link}: up"),
-            Self::AwaitCarrier { link } => write!(f, "{link}: wait until it carries"),
+            Self::AwaitCarrier { link } => write!(f, "{link}: wait for its carrier"),
         }
     }
 }
@@ -288,7 +288,7 @@ impl NetOps {
         let mut lines: Vec<String> = self.ops.iter().map(NetOp::to_string).collect();
         if let Some(Between { target_port, peer_port, spec }) = &self.middlebox {
             let spec = serde_json::to_string(spec).expect("plain data serialises");
-            lines.push(format!("own middlebox between {target_port} and {peer_port}: {spec}"));
+            lines.push(format!("rig's own middlebox between {target_port} and {peer_port}: {spec}"));
         }
         for Ruleset { at, text } in self.rulesets.iter().chain(&self.guest_ruleset) {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

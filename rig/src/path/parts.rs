@@ -90,7 +90,7 @@ impl Work {
     pub fn words(self) -> &'static str {
         match self {
             Self::Impairment => "impairments of the link",
-            Self::Middlebox => "the own middlebox",
+            Self::Middlebox => "rig's own middlebox",
             Self::HaProxy => "HAProxy",
             Self::Bridge => "packet filter rules of the kernel's bridge",
             Self::End => "packet filter rules of an end's kernel",

@@ -130,7 +130,7 @@ fn furnish() -> Result<(), EnclosureError> {
     let earlier = host::open_host_proc().map_err(EnclosureError::at("open the host's /proc"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some(c"proc"), PROC, Some(c"proc"), flags, nowhere)
-        .map_err(EnclosureError::nix("mount a /proc of its own"))?;
+        .map_err(EnclosureError::nix("mount a private /proc"))?;
     host::furnish_room(&earlier)?;
     host::leave_host_network()?;
     set_loopback_up().map_err(EnclosureError::at("bring the loopback interface up"))

@@ -146,6 +146,6 @@ pub(super) fn furnish_room(host_proc: &std::fs::File) -> Result<(), EnclosureErr
     }
     let opened = format!("/proc/self/fd/{}", host_proc.as_raw_fd());
     mount(Some(opened.as_str()), HOST_PROC, nowhere, MsFlags::MS_BIND, nowhere)
-        .map_err(|errno| EnclosureError::at("keep the host's /proc in sight")(errno.into()))?;
+        .map_err(|errno| EnclosureError::at("keep the host's /proc visible")(errno.into()))?;
     Ok(())
 }

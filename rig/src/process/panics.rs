@@ -61,7 +61,7 @@ fn note(payload: &dyn Any, place: Option<&Location<'_>>) {
 fn message(payload: &dyn Any) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.map_or_else(|| "a panic without words".to_owned(), plain)
+    text.map_or_else(|| "a panic without a message".to_owned(), plain)
 }
 
 fn words(note: Note) -> String {
@@ -101,6 +101,6 @@ mod tests {
         assert!(untold.iter().any(|told| place(told, "caught by nobody")), "{untold:?}");
         assert!(!untold.iter().any(|told| told.contains("handed on") || told.contains("here")), "{untold:?}");
         assert_eq!(panicked(&*caught), "caught here\u{fffd}[2J", "its place was told");
-        assert_eq!(panicked(&7_u8), "a panic without words");
+        assert_eq!(panicked(&7_u8), "a panic without a message");
     }
 }

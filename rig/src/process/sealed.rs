@@ -30,7 +30,7 @@ impl Sealed {
     pub fn read(path: &Path) -> io::Result<Self> {
         let file = fs_err::File::open(path)?;
         if !file.metadata()?.is_file() {
-            let what = format!("{} is no regular file", path.display());
+            let what = format!("{} is not a regular file", path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
         Self::of(file)

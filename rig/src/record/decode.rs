@@ -32,7 +32,7 @@ fn written_by(run: &[u8]) -> String {
 pub(super) fn block(bytes: &[u8]) -> Result<BlockRecord, String> {
     match read_block(bytes) {
         Ok((block, _)) => Ok(block),
-        Err(Unreadable::Malformed(what)) => Err(format!("is no block record ({what})")),
+        Err(Unreadable::Malformed(what)) => Err(format!("is not a block record ({what})")),
         Err(newer) => Err(newer.to_string()),
     }
 }

@@ -31,7 +31,7 @@ pub enum RecordError {
     /// There is a run of this id already.
     #[error("{} exists already", .dir.display())]
     #[diagnostic(help(
-        "it is another run's, and is left alone: start again, or give another folder with --results"
+        "it belongs to another run, and was not changed: start again, or give another folder with --results"
     ))]
     Exists {
         /// The run's folder.
@@ -39,7 +39,7 @@ pub enum RecordError {
     },
     /// Another process writes it.
     #[error("another rig is writing {}", .dir.display())]
-    #[diagnostic(help("wait for it, or end it; the lock goes with the process that holds {}", .journal.display()))]
+    #[diagnostic(help("wait for it, or end it; the lock ends with the process that holds {}", .journal.display()))]
     Locked {
         /// The run's folder.
         dir: PathBuf,
@@ -58,7 +58,7 @@ pub enum RecordError {
         written_by: String,
     },
     /// It was written in an older format: it can be read, and not be gone on with.
-    #[error("{} has format {found}; this rig goes on with runs of format {} only", .dir.display(), Version::WRITTEN)]
+    #[error("{} has format {found}; this rig resumes runs of format {} only", .dir.display(), Version::WRITTEN)]
     #[diagnostic(help(
         "render it with `rig report {}`; start a new run with the same seed: `rig matrix run --seed {seed}`", .dir.display()
     ))]
@@ -71,8 +71,8 @@ pub enum RecordError {
         seed: u64,
     },
     /// It was begun by a newer rig: going on with it could leave out what this one does not know.
-    #[error("{} has format {found}; this rig goes on with runs of format {} only", .dir.display(), Version::WRITTEN)]
-    #[diagnostic(help("go on with it with the rig that began it, or a newer one; `rig report {}` renders it here as far as it is understood", .dir.display()))]
+    #[error("{} has format {found}; this rig resumes runs of format {} only", .dir.display(), Version::WRITTEN)]
+    #[diagnostic(help("continue it with the rig that began it, or with a newer one; `rig report {}` renders it here as far as it is understood", .dir.display()))]
     NewerToResume {
         /// The run's folder.
         dir: PathBuf,
@@ -95,7 +95,7 @@ pub enum RecordError {
     },
     /// A file is not what it should be.
     #[error("{} is damaged: {reason}", .path.display())]
-    #[diagnostic(help("take it from a copy of the run; what is left of the run cannot be read without it"))]
+    #[diagnostic(help("restore it from a copy of the run; the rest of the run cannot be read without it"))]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum RecordError {
         advice: String,
     },
     /// Several runs begin with it, or have it in their ids.
-    #[error("`{asked}` can mean {} runs", .found.len())]
+    #[error("`{asked}` matches {} runs", .found.len())]
     #[diagnostic(help("say which: {}", .found.join(", ")))]
     Ambiguous {
         /// What was asked for.

@@ -44,7 +44,7 @@ impl Journal {
             lines.pop();
             journal.torn = true;
             journal.cautions.push(format!(
-                "the last line of journal.jsonl ({}) is torn: the block that it was about does not count",
+                "the last line of journal.jsonl ({}) is incomplete: its block does not count",
                 lines.len() + 1
             ));
         }
@@ -66,8 +66,7 @@ impl Journal {
 
     /// Reads the next line of the chain.
     fn follow(&mut self, line: &[u8]) -> Result<JournalEntry, &'static str> {
-        const CHANGED: &str =
-            "is not the line that was written there, or follows one that is not: what it says does not count";
+        const CHANGED: &str = "was changed, or follows a line that was: it does not count";
         let Some((own, sha256)) = unseal(line) else {
             self.last_sha256.clear();
             return Err(CHANGED);
@@ -98,10 +97,10 @@ impl Journal {
     pub(super) fn missing_end(&self) -> Option<String> {
         let what = match self.entries.last() {
             _ if self.torn => return None,
-            None => "has no line: it does not say that the run began, and no block counts",
+            None => "has no line, not even that the run began: no block counts",
             Some(JournalEntry::Ended { .. }) => return None,
             Some(JournalEntry::Started { .. } | JournalEntry::Block { .. }) => {
-                "does not say that the run ended: it was killed, it still goes on, or the last lines are gone"
+                "does not say that the run ended: it was killed, it is still running, or the last lines are missing"
             }
         };
         Some(format!("journal.jsonl {what}"))
@@ -170,8 +169,7 @@ enum EntryOfFormat1 {
 }
 
 fn read_format_1(line: &[u8]) -> Result<JournalEntry, &'static str> {
-    let entry = serde_json::from_slice(line)
-        .map_err(|_| "is unreadable: the block that it was about does not count")?;
+    let entry = serde_json::from_slice(line).map_err(|_| "is unreadable: its block does not count")?;
     Ok(match entry {
         EntryOfFormat1::Started { at } => {
             JournalEntry::Started { at, format: 1, format_minor: 0, run_sha256: None }

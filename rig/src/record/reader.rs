@@ -105,8 +105,7 @@ fn about_version(version: Version) -> Vec<String> {
         )]
     } else if version.is_older_major() {
         vec![format!(
-            "the run was written in format {version}, before the present {known}: it does not tell of negotiated features and offloads, of QEMU's own bytes, of the order of \
-             trials within a block, and only its blocks have digests: a change of run.json, journal.jsonl, or a file in anomalies/, capture/, console/ or qmp/ is not noticed"
+            "the run was written in format {version}, which is older than {known}: it does not have negotiated features and offloads, the digest of QEMU's file, or the order of trials within a block, and only its blocks have digests: a change of run.json, journal.jsonl, or a file in anomalies/, capture/, console/ or qmp/ is not noticed"
         )]
     } else {
         Vec::new()
@@ -229,7 +228,7 @@ fn unknown(asked: &str, results_dir: &Path, ids: &[String]) -> RecordError {
         .unwrap_or_default();
     let advice = match ids.len() {
         _ if results_dir.is_file() => "that is a file: --results names the folder of the runs".to_owned(),
-        0 => "it holds no run yet: `rig matrix run` makes one; --results names another folder".to_owned(),
+        0 => "it has no run yet: `rig matrix run` makes one; --results names another folder".to_owned(),
         n if n > SHOWN => format!("{near}the newest of its {n} runs: {}", newest.join(", ")),
         _ => format!("{near}its runs, newest first: {}", newest.join(", ")),
     };

@@ -88,7 +88,7 @@ impl Check<'_> {
         let mut strange = files.keys().filter(|&name| *name != file && !companions.contains(name));
         if let Some(strange) = strange.next().filter(|_| !self.newer) {
             return Err(format!(
-                "journal.jsonl names {strange:?}, which is no file of {id} attempt {attempt}"
+                "journal.jsonl names {strange:?}, which is not a file of {id} attempt {attempt}"
             ));
         }
         let Some(sha256) = files.get(&file) else {
@@ -172,8 +172,8 @@ pub(super) fn companions(folder: &Folder, counted: &Counted<'_>, journal: &Journ
         };
         found.extend(wrong.map(|wrong| {
             let consequence = match wrong == MISSING {
-                true => "lost, the sums are not",
-                false => "not to be relied on, the sums stand",
+                true => "lost; the counts remain",
+                false => "unreliable; the counts remain",
             };
             format!("{name} {wrong}: its {} are {consequence}", contents(&name, record))
         }));

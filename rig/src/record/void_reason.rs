@@ -128,7 +128,7 @@ impl NicLoss {
     }
 }
 
-/// Why a block, or a trial, counts for nothing.
+/// Why a block, or a trial, does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum VoidReason {

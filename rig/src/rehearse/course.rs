@@ -63,7 +63,7 @@ pub(super) enum Event {
     Resized(Window),
     /// Input for the command; empty: its end.
     Input(Vec<u8>),
-    /// Output is being written: who reads it takes his time, and the machine waits for him, unheard.
+    /// Output is being written to a slow reader: the machine waits for the reader, and sends nothing.
     Writing,
     /// And that is done.
     Written,
@@ -168,7 +168,7 @@ impl Course {
             self.closed();
         } else if self.silent_at().is_some_and(|hung| now >= hung) {
             let last = self.last_words();
-            let what = "a sign of life of the emulated host";
+            let what = "a message of the emulated host";
             self.finish(Err(RehearsalError::Deadline { what, bound: self.bounds.silence, last }));
         }
         if now >= self.deadline && self.result.is_none() { self.expired(now) } else { vec![] }
@@ -255,7 +255,7 @@ impl Course {
     fn signal(&mut self, number: i32, now: Instant) -> Vec<Action> {
         match self.phase {
             Phase::Run => self.wind_down(number, Why::Interrupted, now),
-            // Nothing has begun, or he does not want to wait: what is written so far is on the host.
+            // Nothing has begun, or the user does not want to wait: what is written so far is on the host.
             Phase::Boot | Phase::WindDown(_) => {
                 self.finish(Ok(Outcome::Abandoned));
                 vec![]
@@ -436,7 +436,7 @@ mod tests {
         stage.wait(SECOND);
         assert_eq!(
             stage.error(),
-            "waited 10 s for the emulated KVM host to boot; the emulated host's last words: \"Probing EDD\""
+            "waited 10 s for the emulated KVM host to boot; the last line of the emulated host: \"Probing EDD\""
         );
 
         let mut stage = Stage::running();
@@ -517,7 +517,7 @@ mod tests {
         // What its console says is no sign of a PID 1 that lives.
         stage.take(Event::Line("kvm: nothing".to_owned()));
         stage.wait(5 * SECOND);
-        assert!(stage.error().starts_with("waited 20 s for a sign of life of the emulated host"));
+        assert!(stage.error().starts_with("waited 20 s for a message of the emulated host"));
     }
 
     #[test]
@@ -531,7 +531,7 @@ mod tests {
         stage.take(Event::Written);
         assert_eq!(stage.course.deadline() - stage.now, 20 * SECOND);
         stage.wait(20 * SECOND);
-        assert!(stage.error().starts_with("waited 20 s for a sign of life"));
+        assert!(stage.error().starts_with("waited 20 s for a message"));
     }
 
     #[test]

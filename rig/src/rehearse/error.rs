@@ -10,7 +10,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 /// What to try after an end that is not the command's.
-const GOES_ON: &str = "a run that was begun goes on with `rig rehearse -- matrix run --resume latest`";
+const GOES_ON: &str = "to continue an unfinished run: `rig rehearse -- matrix run --resume latest`";
 
 /// Why there was no rehearsal, or why it broke off.
 #[derive(Debug, Error, Diagnostic)]
@@ -36,7 +36,7 @@ pub enum RehearsalError {
         source: io::Error,
     },
     /// A wait that was over before what it waited for.
-    #[error("waited {} s for {what}; the emulated host's last words: {last}", .bound.as_secs())]
+    #[error("waited {} s for {what}; the last line of the emulated host: {last}", .bound.as_secs())]
     #[diagnostic(help(
         "a busy machine emulates slowly: try again when it is idle; `--console FILE` keeps all that the emulated host says; {GOES_ON}"
     ))]
@@ -57,7 +57,7 @@ pub enum RehearsalError {
     },
     /// The emulated machine ended by itself.
     #[error("the emulated KVM host ended while {doing}{}", said(.reason.as_deref()))]
-    #[diagnostic(help("{GOES_ON}\nits last words:\n{tail}"))]
+    #[diagnostic(help("{GOES_ON}\nits console ended with:\n{tail}"))]
     Died {
         /// What it was doing.
         doing: &'static str,
@@ -69,15 +69,15 @@ pub enum RehearsalError {
     /// PID 1 inside could not start the command.
     #[error("inside the emulated KVM host: {what}")]
     #[diagnostic(help(
-        "inside, programs and folders are the host's; only file systems that the host's root does not show are missing"
+        "programs and folders inside are the host's; only file systems mounted below the host's root are missing"
     ))]
     Inside {
         /// Its words.
         what: String,
     },
     /// What came from inside is no message.
-    #[error("the emulated KVM host sent what is no message: {what}")]
-    #[diagnostic(help("the file of rig must not be replaced while a rehearsal boots: try again"))]
+    #[error("the emulated KVM host sent an invalid message: {what}")]
+    #[diagnostic(help("do not replace the file of rig while a rehearsal boots; try again"))]
     Garbled {
         /// What is wrong with it.
         what: String,

@@ -196,7 +196,7 @@ fn parse<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> io::Result<T> {
 }
 
 fn unknown(kind: u8) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("no frame is of kind {kind}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("there is no frame of kind {kind}"))
 }
 
 fn too_long(length: usize) -> io::Error {

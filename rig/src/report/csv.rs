@@ -61,7 +61,7 @@ impl Column {
         column("proxied", "`true` where libslirp terminates TCP on the way, otherwise `false`.", |row| {
             row.cell.proxied.to_string()
         }),
-        column("control", "Name of the control that the cell is; empty where it is none.", |row| {
+        column("control", "Name of the control that the cell is; empty if it is not a control.", |row| {
             row.control.map_or_else(String::new, |control| control.control.clone())
         }),
         column("status", "How the cell ended: `complete`, `short`, `skipped` or `blind`.", |row| {
@@ -96,12 +96,12 @@ impl Column {
         }),
         column(
             "control_status",
-            "What came of the control: `passed`, `failed`, `not exercised` or `not run`; empty where the cell is none.",
+            "Result of the control: `passed`, `failed`, `not exercised` or `not run`; empty if the cell is not a control.",
             |row| row.control.map_or("", |control| control_words(control.status())).to_owned(),
         ),
         column(
             "control_reason",
-            "Why the control has not passed, in words; empty where it has, or the cell is none.",
+            "Why the control has not passed, in words; empty if it has, or if the cell is not a control.",
             |row| row.control.map_or_else(String::new, |control| told(&control.failure)),
         ),
         column(
@@ -116,7 +116,7 @@ impl Column {
         ),
         column(
             "expectation",
-            "What comes of the outcomes that the scenario expects: `as expected`, `within tolerance`, `unexpected`, `known` or `not judged`; empty, as are the \
+            "Whether the trials ended as the scenario expects: `as expected`, `within tolerance`, `unexpected`, `known` or `not judged`; empty, as are the \
              following columns, where it expects nothing in particular.",
             |row| expected(row, |of| expectation_word(of.status).to_owned()),
         ),

@@ -99,7 +99,7 @@ fn again(pair: &AaPair) -> TestCase {
 }
 
 fn alert(alert: &Alert) -> TestCase {
-    let blocks = if alert.counted { "" } else { " in blocks that count for nothing" };
+    let blocks = if alert.counted { "" } else { " in blocks that do not count" };
     let what = format!("{} of {} calls{blocks}, declared at most {}", alert.count, alert.n, alert.threshold);
     let name = format!("{} {} {}{blocks}", alert.errno, alert.scenario, alert.kernel);
     named(name, &alert.configuration, failure(&what, "alert"))
@@ -195,9 +195,9 @@ fn headline(one: &Headline) -> TestCase {
         ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
         ComparisonVerdict::NotEnoughTrials => skipped(&not_enough(one.trials_needed, one.margin, &words)),
         ComparisonVerdict::Blind if one.host.is_some() && one.guests.is_some() => {
-            skipped("blind: the A/A pair differs")
+            skipped("blind: a cell that was played twice (the A/A pair) differs from itself")
         }
-        ComparisonVerdict::Blind => skipped("blind: every cell of one side is blind for it"),
+        ComparisonVerdict::Blind => skipped("blind: on one side no control proves that it would be seen"),
         ComparisonVerdict::NotRun => skipped("not run: one side has no trials"),
     };
     let place = one.guests.as_ref().map_or_else(
@@ -212,7 +212,7 @@ fn headline(one: &Headline) -> TestCase {
 
 /// Why two rates are neither the same nor different.
 fn not_enough(needed: Option<u64>, margin: f64, words: &str) -> String {
-    let needed = needed.map(|n| format!("{} a side would do; ", enough(n))).unwrap_or_default();
+    let needed = needed.map(|n| format!("{} a side are enough; ", enough(n))).unwrap_or_default();
     format!("not enough trials for the margin of {}: {needed}{words}", percent(margin, Rounding::Nearest))
 }
 

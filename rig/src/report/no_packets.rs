@@ -15,6 +15,6 @@ pub(super) fn no_packets(model: &ReportModel) -> Option<&'static str> {
         CaptureWhen::Anomaly => Some(
             "none kept: no block had an anomaly, but for those of controls; --capture always keeps those of every block",
         ),
-        CaptureWhen::Always => Some("none kept: no block came to its trials over an interface of this host"),
+        CaptureWhen::Always => Some("none kept: no block reached its trials over an interface of this host"),
     }
 }

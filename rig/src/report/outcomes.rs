@@ -68,7 +68,7 @@ pub(super) fn surprises(cell: &CellSummary) -> Vec<(ExpectationStatus, String)> 
 pub(super) fn unreturned(cell: &CellSummary) -> Option<String> {
     (cell.unreturned > 0).then(|| {
         format!(
-            "no return in {}: their deadline came before the verdict call had returned",
+            "no return in {}: the deadline of the trial came before the verdict call returned",
             count(cell.unreturned)
         )
     })

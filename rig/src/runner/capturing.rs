@@ -88,12 +88,11 @@ fn heading(run: &str, attempt: &Attempt, names: &Names) -> Heading {
             subject.path.name
         ),
         format!("block {}, attempt {attempt}, seed {}", block.id, block.seed),
-        "checksums are unfinished and segments long where a sender leaves that to its card, as between guests of one host"
-            .to_owned(),
+        "checksums may be incomplete and segments long: senders leave both to their NIC (offload)".to_owned(),
     ];
     if subject.configuration.target.proxied() {
         comments.push(
-            "libslirp ends TCP between the guest and this wire: the ports are its own, and no packet is given a trial"
+            "libslirp terminates TCP between the guest and this wire: the ports are libslirp's, and no packet is assigned to a trial"
                 .to_owned(),
         );
     }

@@ -34,9 +34,7 @@ pub enum InspectError {
     },
     /// There is no place for the logs.
     #[error("cannot make {}", folder.display())]
-    #[diagnostic(help(
-        "it is where the guest's console would be logged: make it writable, or set XDG_CACHE_HOME"
-    ))]
+    #[diagnostic(help("the guest's console is logged there: make it writable, or set XDG_CACHE_HOME"))]
     Logs {
         /// Where.
         folder: PathBuf,
@@ -45,7 +43,7 @@ pub enum InspectError {
     },
     /// The network or the guest did not come up.
     #[error("no guest: {reason}")]
-    #[diagnostic(help("what it said until then is in {}", console.display()))]
+    #[diagnostic(help("its console up to then is in {}", console.display()))]
     Boot {
         /// The whole chain in one line.
         reason: String,

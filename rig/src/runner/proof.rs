@@ -9,7 +9,7 @@ use crate::path::{Need, Proof};
 use crate::record::format::BlockRecord;
 use crate::record::{Risen, VoidReason};
 
-/// Why a block that was played to its end counts for nothing all the same: no trial had an outcome, or the fault never bit.
+/// Why a block that was played to its end does not count: no trial had an outcome, or the fault had no effect.
 /// The trials are of `script`; `of_scenario` are counters that must rise in every trial that had a connection.
 pub(super) fn unproven(
     record: &BlockRecord,

@@ -57,8 +57,8 @@ fn check_sides(scenario: &Scenario, findings: &mut Findings) {
     }
     if lanes_of(scenario, Side::Target).next().is_none() && !scenario.lanes.is_empty() {
         findings
-            .report(scenario.lanes[0].span.clone(), "no lane runs on the target", "the only side is the peer")
-            .help("add [lane.client]: its kernel is the one that is measured");
+            .report(scenario.lanes[0].span.clone(), "no lane runs on the target", "every lane is the peer's")
+            .help("add [lane.client]: rig measures the kernel of that lane");
     }
 }
 
@@ -110,7 +110,7 @@ fn check_label_keys(scenario: &Scenario, findings: &mut Findings) {
                     .report(
                         span.clone(),
                         format!("`{key}` of a step that is not part of the outcome"),
-                        "changes a label that nobody sees",
+                        "this step's label is not in the outcome",
                     )
                     .help("add `outcome = true` to the step, or remove this key");
             }
@@ -124,7 +124,7 @@ fn check_label_keys(scenario: &Scenario, findings: &mut Findings) {
                         ),
                         "`outcome = false` has no effect here",
                     )
-                    .help("remove `outcome`; in `expect` of the lane `*` stands for any label");
+                    .help("remove `outcome`; in `expect` of the lane `*` matches any label");
             }
         }
     }
@@ -169,7 +169,7 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                 }
                 (Player::Target, Side::Target) if step.schema.opens() && !has_peer => {
                     findings
-                        .report(step.span.clone(), "`connect` without a peer lane", "nobody would accept")
+                        .report(step.span.clone(), "`connect` without a peer lane", "no lane accepts it")
                         .help("add [lane.peer], with `accept` as its first step");
                 }
                 (Player::Target, Side::Peer) if step.schema.takes(FieldKind::Mark) => {
@@ -328,11 +328,11 @@ fn report_undefined(
         findings.report(span.clone(), format!("socket `{name}` may not exist yet"), "used before it is made");
     match definer {
         Some((other, made)) if other.span == lane.span => {
-            problem.also(made, "made here").help("move this step behind it");
+            problem.also(made, "made here").help("move this step after it");
         }
         Some((other, made)) => {
             problem.also(made, format!("made here, in lane `{}`", other.name)).help(format!(
-                "set a mark behind it in lane `{}`, and `await` that mark in lane `{}`",
+                "set a mark after it in lane `{}`, and `await` that mark in lane `{}`",
                 other.name, lane.name
             ));
         }
@@ -380,11 +380,11 @@ fn check_injections(scenario: &Scenario, script: &Script, findings: &mut Finding
     match fault.select {
         Some(at) => {
             problem
-                .also(steps[at].span.clone(), "the next select goes through another door")
+                .also(steps[at].span.clone(), "the next select uses another system call")
                 .help("write call = \"select\" there, or leave `call` out");
         }
         None => {
-            problem.help("add a `select` behind it, in the same lane");
+            problem.help("add a `select` after it, in the same lane");
         }
     }
 }

@@ -62,14 +62,14 @@ pub const STEP: ScenarioTable = ScenarioTable {
             "outcome",
             "`true` `false`",
             "by the operation",
-            "whether its label is part of the outcome; left out, that follows from the operation and its place",
+            "whether its label is part of the outcome; without it, its operation and place decide",
         ),
-        optional("count", "`true` `false`", "`false`", "true: its label says how many bytes, data=14480"),
+        optional("count", "`true` `false`", "`false`", "true: its label includes the number of bytes, data=14480"),
         optional(
             "within",
             "range of times",
             "no word",
-            "a range of times, \"950ms..1100ms\": its label ends with :early or :late where the call took less or more",
+            "a range of times, \"950ms..1100ms\": its label ends with :early or :late if the call took less or more",
         ),
         optional(
             "time",
@@ -87,41 +87,41 @@ pub const FILE: ScenarioTable = ScenarioTable {
     lead: "has the keys",
     keys: &[
         required("title", "text, one line", "what it shows, in one line"),
-        optional("about", "text", "nothing is said", "what it shows and why, as long as it takes"),
+        optional("about", "text", "empty", "what it shows and why, in as many lines as needed"),
         required(
             "expect",
             "list of outcomes",
-            "the outcomes that are no anomaly, [\"readable,data,ECONNRESET\"]",
+            "the outcomes that are not anomalies, [\"readable,data,ECONNRESET\"]",
         ),
         optional("deadline", "duration", "by the waits of its steps", "how long a trial may last, \"3min\""),
         optional(
             "parameters",
             "table",
-            "a cell can vary nothing",
+            "none",
             "what a cell can vary, with defaults: delay = \"5ms\", used as \"${delay}\"",
         ),
         required(
             "lane",
             "tables",
-            "[lane.client] and others of the target, [lane.peer]: the steps that they play",
+            "[lane.client] and other lanes of the target, [lane.peer]: the steps that they play",
         ),
-        optional("claims", "list of claim ids", "it tests none", "the claims that it tests, [\"H01\"]"),
+        optional("claims", "list of claim ids", "none", "the claims that it tests, [\"H01\"]"),
         optional(
             "proof",
             "list of counters",
-            "nothing is proven",
-            "kernel counters that prove that its fault was there, [\"peer.Tcp.OutRsts\"]",
+            "none",
+            "kernel counters that prove that its fault happened, [\"peer.Tcp.OutRsts\"]",
         ),
         optional(
             "race",
             "`true` `false`",
             "`false`",
-            "true: its rates depend on timing, and a difference is no alert",
+            "true: its rates depend on timing, and a difference raises no alert",
         ),
         optional(
             "control",
             "table",
-            "it is no control",
+            "not a control",
             "its answer is known before the run: { errno = \"EBADF\", rate = \"1%\" }",
         ),
     ],
@@ -136,7 +136,7 @@ pub const LANE: ScenarioTable = ScenarioTable {
             "side",
             "`\"target\"` `\"peer\"`",
             "by the lane's name",
-            "\"target\" or \"peer\"; left out, the lane called peer is the peer's",
+            "\"target\" or \"peer\"; without it the lane called peer is on the peer, all others on the target",
         ),
         required(
             "steps",
@@ -147,7 +147,7 @@ pub const LANE: ScenarioTable = ScenarioTable {
             "expect",
             "list of outcomes",
             "any outcome",
-            "of the peer's lane: the outcomes of the peer that are no anomaly",
+            "of the peer's lane: the outcomes of the peer that are not anomalies",
         ),
     ],
 };
@@ -155,10 +155,10 @@ pub const LANE: ScenarioTable = ScenarioTable {
 /// The keys of a parameter that is a table.
 pub const PARAMETER: ScenarioTable = ScenarioTable {
     head: "[parameters.NAME]",
-    lead: "has the keys, where it is more than a default",
+    lead: "has the keys, if it has more than a default",
     keys: &[
-        required("default", "one value", "its value where nothing else is said"),
-        optional("about", "text", "nothing is said", "what it means"),
+        required("default", "one value", "its value unless another one is given"),
+        optional("about", "text", "empty", "what it means"),
     ],
 };
 

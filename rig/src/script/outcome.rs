@@ -81,8 +81,11 @@ impl<'s> Possible<'s> {
         let cut = fixed.iter().position(|label| *label == CUT);
         if let Some(at) = cut {
             if let Some(behind) = fixed[at..].iter().find(|label| **label != CUT) {
-                let message = format!("no label follows `{CUT}`, and here `{behind}` does");
-                return Some(Impossible::new(message, "a trial that its deadline cuts ends with that call"));
+                let message = format!("`{CUT}` must be the last label, and `{behind}` follows it");
+                return Some(Impossible::new(
+                    message,
+                    "the outcome of a trial ends with the call that its deadline cuts",
+                ));
             }
             fixed.truncate(at);
         }
@@ -100,7 +103,7 @@ impl<'s> Possible<'s> {
             "no step of this lane is an outcome step".to_owned()
         } else {
             format!(
-                "the verdict and outcome steps are: {}; a last `**` stands for any rest",
+                "the verdict and outcome steps are: {}; `**` at the end matches all further labels",
                 names.join(", ")
             )
         };
@@ -128,7 +131,7 @@ impl<'s> Possible<'s> {
             return None;
         }
         let help = hint(word, self.failing.iter().copied(), "its operations");
-        Some(Impossible::new(format!("no step that could fail as `{label}` is a `{word}`"), help))
+        Some(Impossible::new(format!("no `{word}` step can fail as `{label}`"), help))
     }
 }
 
@@ -168,7 +171,7 @@ fn strange_word(label: &str, LabelParts { word, .. }: LabelParts<'_>, step: &Ste
     let help = if word.starts_with('E') {
         hint(word, candidates.iter().copied(), "the labels")
     } else {
-        hint(word, known.iter().copied(), "its labels besides the names of errnos")
+        hint(word, known.iter().copied(), "its labels, besides the names of errnos")
     };
     Some(Impossible::new(format!("`{}` never gives the label `{label}`", step.op.name()), help))
 }
@@ -182,12 +185,12 @@ fn strange_number(label: &str, parts: LabelParts<'_>, step: &Step) -> Option<Imp
     match number {
         None if counts => Some(Impossible::new(
             never(),
-            format!("its label says how many bytes: `{word}=*`, `{word}=4` or `{word}=1..60000`"),
+            format!("its label includes the number of bytes: `{word}=*`, `{word}=4` or `{word}=1..60000`"),
         )),
         Some(_) if !counts && labels.counted.contains(&word) => {
             Some(Impossible::new(never(), format!("add `count = true` to the step, or write `{word}`")))
         }
-        Some(_) if !counts => Some(Impossible::new(never(), "no number stands behind this word")),
+        Some(_) if !counts => Some(Impossible::new(never(), "this word has no number")),
         Some(number) => match numbers(number) {
             None => Some(Impossible::new(
                 format!("`{number}` of `{label}` is not a number"),
@@ -210,14 +213,14 @@ fn strange_time(label: &str, parts: LabelParts<'_>, step: &Step) -> Option<Impos
         (None, None) | (Some(_), Some("*")) => None,
         (None, Some(_)) => Some(Impossible::new(
             never,
-            "its label says nothing of its time: add `within` or `time` to the step",
+            "its label has no word for its time: add `within` or `time` to the step",
         )),
         (Some(timing), None) if timing.may_be_silent() => None,
         (Some(timing), None) => {
             let first = timing.words().first().copied().unwrap_or("*").to_owned();
             Some(Impossible::new(
                 never,
-                format!("its label says its time: `{label}:{first}`, or `{label}:*`"),
+                format!("its label includes a word for its time: `{label}:{first}`, or `{label}:*`"),
             ))
         }
         (Some(timing), Some(word)) if timing.words().contains(&word) => None,

@@ -105,7 +105,7 @@ impl ScenarioReader {
         if title.trim().is_empty() || title.contains('\n') {
             self.findings
                 .report(node.span.clone(), "`title` must be one line of text", "this is not one line")
-                .help("the long text goes into `about`");
+                .help("put the long text into `about`");
         }
         title.to_owned()
     }
@@ -184,7 +184,7 @@ impl ScenarioReader {
                     format!("`{}` cannot be a parameter's name", key.name),
                     "has a meaning of its own",
                 )
-                .help("matrix files and filters use this word for something else; take another");
+                .help("matrix files and filters use this word for something else; choose another");
         }
         let (default, about) = match &node.value {
             Value::Table(table) => {
@@ -236,7 +236,7 @@ impl ScenarioReader {
         if items.is_empty() {
             self.findings
                 .report(node.span.clone(), "`expect` is empty", "no outcome is expected")
-                .help("name the outcomes that are no anomaly; \"**\" expects any");
+                .help("name the outcomes that are not anomalies; \"**\" expects any");
         }
         items
             .iter()
@@ -309,10 +309,10 @@ impl ScenarioReader {
         match (table.get("expect"), side) {
             (Some(node), Some(Side::Peer)) => self.expect_peer = self.outcomes(node),
             (Some(node), Some(Side::Target)) => {
-                let message = format!("{what} has an `expect` of its own, and runs on the target");
+                let message = format!("{what} has its own `expect`, and runs on the target");
                 self.findings
-                    .report(node.span.clone(), message, "only the peer's lane has one")
-                    .help("what the target's lanes come to together is the `expect` at the top of the file");
+                    .report(node.span.clone(), message, "only the peer's lane can have one")
+                    .help("the `expect` at the top of the file is for all lanes of the target together");
             }
             (Some(_), None) | (None, _) => {}
         }

@@ -79,7 +79,7 @@ impl ScenarioReader {
                         .report(
                             node.span.clone(),
                             format!("{what} mixes a parameter with other text"),
-                            "a parameter stands for the whole value",
+                            "a parameter replaces the whole value",
                         )
                         .help("write \"${name}\" alone, and put the rest into the parameter's value");
                     return None;
@@ -106,7 +106,7 @@ impl ScenarioReader {
                     format!("{what} cannot be a parameter"),
                     "names a socket or a mark",
                 )
-                .help("parameters vary values, not the shape of the script; write a scenario of its own");
+                .help("a parameter can vary a value, not the shape of the script; write a second scenario");
             return None;
         }
         let Some(draft) = self.parameters.iter_mut().find(|draft| draft.parameter.name == name) else {

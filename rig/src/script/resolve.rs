@@ -69,7 +69,10 @@ impl Scenario {
         for kind in &parameter.kinds {
             from_text(*kind, value).map_err(|Wrong { label, help }| Unresolved {
                 parameter: name.to_owned(),
-                message: format!("`{value}` is no value for parameter `{name}` of scenario `{}`", self.name),
+                message: format!(
+                    "`{value}` is not a valid value for parameter `{name}` of scenario `{}`",
+                    self.name
+                ),
                 label,
                 help,
             })?;
@@ -213,7 +216,7 @@ impl Scenario {
                 "scenario `{}` injects an errno into select, but `{parameter}` is `{value}`",
                 self.name
             ),
-            label: "this call passes by the injection".to_owned(),
+            label: "the injection does not reach this call".to_owned(),
             help: Some("the filter is armed for the `select` system call only: use `select` here".to_owned()),
             parameter,
         }

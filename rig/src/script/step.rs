@@ -101,7 +101,7 @@ impl ScenarioReader {
         if let Some(other) = field.alternative.and_then(|other| table.get(other))
             && other.span.start < node.span.start
         {
-            let message = format!("step `{}` has both of two keys that exclude each other", schema.name);
+            let message = format!("step `{}` has two keys that exclude each other", schema.name);
             self.findings
                 .report(node.span.clone(), message, "the second")
                 .also(other.span.clone(), "the first")
@@ -157,7 +157,7 @@ impl ScenarioReader {
             self.findings
                 .report(
                     node.span.clone(),
-                    format!("the label of `{name}` has its number always"),
+                    format!("the label of `{name}` always has its number"),
                     "says nothing",
                 )
                 .help("remove `count`");

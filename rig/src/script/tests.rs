@@ -415,10 +415,10 @@ fn times_that_parameters_bring_against_each_other_are_refused() {
     let with = |pairs: &[(&str, &str)]| scenario.resolve(&given(pairs));
     assert_eq!(with(&[("deadline", "1001ms")]).expect("longer").script.deadline_ns, Some(1_001_000_000));
     for (name, value, message, label) in [
-        ("deadline", "1s", "the deadline is over before lane `client` is", "its sleeps take up to 1s"),
+        ("deadline", "1s", "the deadline ends before lane `client` does", "its sleeps take up to 1s"),
         ("slow", "9ms..2s", "the times `fast` and `slow` overlap", "0s..10ms and 9ms..2s"),
-        ("deadline", "uniform(2s, 3s)", "is no value for parameter `deadline`", ""),
-        ("slow", "2s", "is no value for parameter `slow`", "expected two times"),
+        ("deadline", "uniform(2s, 3s)", "is not a valid value for parameter `deadline`", ""),
+        ("slow", "2s", "is not a valid value for parameter `slow`", "expected two times"),
     ] {
         let wrong = with(&[(name, value)]).expect_err(value);
         assert_eq!((wrong.len(), wrong[0].parameter.as_str()), (1, name), "{wrong:?}");

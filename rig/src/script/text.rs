@@ -75,7 +75,7 @@ fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
     fact("tests", &scenario.claims.join(" "));
     fact("proof", &scenario.proof.join(" "));
     if scenario.race {
-        fact("race", "its rates depend on timing; a difference is no alert");
+        fact("race", "its rates depend on timing; a difference raises no alert");
     }
 }
 
@@ -180,7 +180,7 @@ pub fn describe_operations() -> String {
         lines.push((String::new(), String::new()));
         lines.push(((*head).to_owned(), (*lead).to_owned()));
         lines.extend(keys.iter().map(|key| {
-            let required = if key.unsaid.is_none() { "; must be there" } else { "" };
+            let required = if key.unsaid.is_none() { "; required" } else { "" };
             (format!("  {}", key.name), format!("{}{required}", key.about))
         }));
     }

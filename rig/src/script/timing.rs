@@ -21,7 +21,7 @@ pub(super) fn deadline_fault(script: &Script) -> Option<TimingFault> {
     let longest = script.lanes.iter().max_by_key(|lane| lane.sleeps())?;
     let slept = longest.sleeps();
     (deadline <= slept).then(|| TimingFault {
-        message: format!("the deadline is over before lane `{}` is", longest.name),
+        message: format!("the deadline ends before lane `{}` does", longest.name),
         label: format!("its sleeps take up to {}", shown(slept)),
         help: "a trial that lasts longer than `deadline` is cut: name a longer one, or shorten the sleeps",
     })

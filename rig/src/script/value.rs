@@ -78,7 +78,7 @@ fn parse_ns(text: &str) -> Result<u64, Wrong> {
     u64::try_from(duration.as_nanos())
         .ok()
         .filter(|ns| *ns <= LONGEST_WAIT_NS)
-        .ok_or_else(|| Wrong::with_help("longer than an hour", "is the unit what was meant?"))
+        .ok_or_else(|| Wrong::with_help("longer than an hour", "check the unit"))
 }
 
 /// `1%`, `0.01`: a share of the trials, in parts per million.
@@ -157,7 +157,7 @@ pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
                 Ok(json!(text))
             } else {
                 let help = hint(text, words.iter().copied(), "there are");
-                Err(Wrong::with_help("not one of the words that stand here", help))
+                Err(Wrong::with_help("not one of the allowed words", help))
             }
         }
         FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark => {

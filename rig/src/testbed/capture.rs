@@ -220,7 +220,7 @@ impl Collector {
             if Instant::now() >= deadline {
                 let late = io::Error::new(
                     io::ErrorKind::TimedOut,
-                    format!("{missing} packets are still in the kernel's hands after {LAST_BLOCK:?}"),
+                    format!("the kernel has not delivered {missing} packets after {LAST_BLOCK:?}"),
                 );
                 return Err(failure(&self.sources[0].interface, "get its last packets", late));
             }

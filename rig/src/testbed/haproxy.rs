@@ -76,7 +76,7 @@ impl Running {
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 let log = fs::read_to_string(self.folder.path().join("haproxy.log")).unwrap_or_default();
-                let last = log.lines().last().unwrap_or("without a word").to_owned();
+                let last = log.lines().last().unwrap_or("no output").to_owned();
                 return Err(format!("it ended with {status}: {last}"));
             }
             let last = self.ask().and_then(|csv| haproxy::is_up(&csv));

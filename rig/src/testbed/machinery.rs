@@ -85,7 +85,7 @@ impl Machinery {
     pub(super) fn command(&self, command: Command) -> Result<(), TestbedError> {
         match &self.middlebox {
             Some(middlebox) => Ok(middlebox.command(command)?),
-            None => Err(failed("own middlebox")("the path has none".to_owned())),
+            None => Err(failed("rig's own middlebox")("the path has none".to_owned())),
         }
     }
 

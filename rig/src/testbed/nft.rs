@@ -41,6 +41,6 @@ fn run(namespace: &Namespace, arguments: &[&str], input: &str) -> Result<Output,
         return Ok(output);
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    let first = words.lines().find(|line| !line.trim().is_empty()).unwrap_or("without a word").trim();
+    let first = words.lines().find(|line| !line.trim().is_empty()).unwrap_or("no output").trim();
     Err(format!("`nft` refuses: {first}"))
 }

@@ -80,7 +80,7 @@ fn statistics(
     ];
     if point.dropped + point.given_up > 0 {
         let said = format!(
-            "not here: {} packets for which the kernel had no room, and the first {}, which made room for later ones",
+            "missing: {} packets that the kernel dropped for want of room, and the first {}, which later ones replaced",
             point.dropped, point.given_up
         );
         options.push(InterfaceStatisticsOption::Comment(said.into()));

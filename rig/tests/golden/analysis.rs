@@ -79,7 +79,11 @@ fn a_configuration_without_controls_is_blind() {
     bench.record.cells.retain(|record| record.cell.control.is_none());
     let model = bench.model();
     assert!(model.cells.iter().all(|c| matches!(c.status, CellStatus::Blind | CellStatus::Skipped)));
-    assert!(model.sentences[0].contains("nothing can be said"), "{}", model.sentences[0]);
+    assert!(
+        model.sentences[0].contains("no result: no control proves that it would be seen"),
+        "{}",
+        model.sentences[0]
+    );
 }
 
 #[test]
@@ -106,7 +110,7 @@ fn a_negative_control_finds_any_errno() {
     let failed = model.controls.iter().find(|control| control.failed()).expect("one");
     assert_eq!((failed.errno, failed.count), (Errno::EBADF, 3));
     let reason = failed.failure.as_ref().expect("it failed").to_string();
-    assert_eq!(reason, "-1 was returned in 3 of 2,000 trials, and nothing makes it");
+    assert_eq!(reason, "-1 was returned in 3 of 2,000 trials, and nothing in the control causes it");
     assert_eq!(comparison(&model, "reset-after-data", "6.12", Enoent).verdict, ComparisonVerdict::Blind);
     assert_eq!(conclusion(&model), Conclusion::Short);
 }
@@ -261,7 +265,7 @@ fn a_place_without_a_return_says_nothing() {
         }
     }
     let model = bench.model();
-    let said = "ENOENT (scenario reset-after-data): nothing can be said, no measured call has returned.";
+    let said = "ENOENT (scenario reset-after-data): no result: no measured call has returned.";
     assert_eq!(model.sentences[0], said);
     assert_eq!(model.headlines[0].verdict, ComparisonVerdict::NotRun);
 }
@@ -471,7 +475,7 @@ fn what_a_reader_must_know_is_said() {
     for wanted in [
         "the host has not an /etc/localtime, guests of virtio-tap have: ",
         "1,993 on the wire, 2,000 sent",
-        "differ among themselves in EBADF",
+        "differ from each other in EBADF",
     ] {
         let said = model.cautions.iter().any(|caution| caution.to_string().contains(wanted));
         assert!(said, "{wanted}: {:?}", model.cautions);

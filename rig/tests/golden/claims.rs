@@ -281,7 +281,7 @@ fn each_placement_of_the_rule_says_how_often_it_met_a_packet() {
     }
     let said = played.says("H38");
     assert_eq!(said.verdict, Refuted);
-    let words = "packets that met the rule: 2,000 on reject-answer-on-client and 0 on reject-on-client";
+    let words = "packets that matched the rule: 2,000 on reject-answer-on-client and 0 on reject-on-client";
     assert!(said.because.to_string().ends_with(words), "{}", said.because);
 }
 

@@ -185,6 +185,6 @@ fn the_sums_stand_where_a_file_beside_them_was_changed() {
     assert_eq!(opened.cautions.len(), run.files.len() - 2 - blocks.len());
     for caution in opened.cautions {
         assert!(caution.contains("is not the file that was written (SHA-256 differs)"), "{caution}");
-        assert!(caution.ends_with("the sums stand"), "{caution}");
+        assert!(caution.ends_with("the counts remain"), "{caution}");
     }
 }

@@ -305,7 +305,7 @@ fn trials_that_were_cut_in_their_call_are_shown() {
     let model = model(&bench);
     let summary = cell(&model, Play::Base);
     assert_eq!((summary.unreturned, summary.trials), (5, 2_000));
-    let told = "no return in 5: their deadline came before the verdict call had returned";
+    let told = "no return in 5: the deadline of the trial came before the verdict call returned";
     assert!(render(&model, "junit").contains(told) && lines(&render(&model, "text")).contains(told));
     assert_eq!(column(&model, summary, "unreturned"), "5");
 }

@@ -98,13 +98,15 @@ fn a_side_that_is_blind_is_said_to_be() {
     assert_eq!((enoent.verdict, enoent.host.is_none()), (ComparisonVerdict::Blind, true));
     assert_eq!(enoent.guests.as_ref().map(|guests| guests.rate.n), Some(4 * BLOCK));
     assert!(
-        blind.sentences[0].contains("; every bare-metal cell is blind for it; 1 cell left out as blind."),
+        blind.sentences[0].contains(
+            "; on bare metal no control proves that it would be seen (blind); 1 cell left out, because no control passed there (blind)."
+        ),
         "{}",
         blind.sentences[0]
     );
     let junit = render(&blind, "junit");
     assert!(
-        junit.contains("<skipped message=\"blind: every cell of one side is blind for it\"/>"),
+        junit.contains("<skipped message=\"blind: on one side no control proves that it would be seen\"/>"),
         "{junit}"
     );
 
@@ -115,7 +117,9 @@ fn a_side_that_is_blind_is_said_to_be() {
     let [enoent] = of(&blind.headlines, Question::Enoent)[..] else { panic!("{:#?}", blind.headlines) };
     assert_eq!((enoent.verdict, enoent.guests.is_none()), (ComparisonVerdict::Blind, true));
     assert!(
-        blind.sentences[0].contains("; every guest cell is blind for it; 2 cells left out as blind."),
+        blind.sentences[0].contains(
+            "; in guests no control proves that it would be seen (blind); 2 cells left out, because no control passed there (blind)."
+        ),
         "{}",
         blind.sentences[0]
     );

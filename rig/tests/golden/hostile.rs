@@ -241,7 +241,7 @@ fn a_run_of_format_1_is_not_gone_on_with_and_not_touched() {
             matches!(error, RecordError::OldFormat { found: Version { major: 1, minor: 0 }, .. }),
             "{error}"
         );
-        let words = format!("has format 1.0; this rig goes on with runs of format {} only", Version::WRITTEN);
+        let words = format!("has format 1.0; this rig resumes runs of format {} only", Version::WRITTEN);
         assert!(error.to_string().ends_with(&words), "{error}");
         let help = error.help().expect("what to do").to_string();
         assert!(help.contains("rig report") && help.contains("--seed 7"), "{help}");

@@ -59,7 +59,8 @@ fn trials_that_come_in_a_cluster_are_told_from_trials_that_lie_evenly() {
     assert_eq!((surest.kernel.as_str(), what.as_str()), ("6.1", "EBADF"));
     let said = Caution::Trials(clustered(&model).expect("found").clone()).to_string();
     assert!(
-        said.contains("come in clusters within their blocks in 1 cell") && said.contains("`EBADF`"),
+        said.contains("end alike more often than independent trials would in 1 cell")
+            && said.contains("`EBADF`"),
         "{said}"
     );
 }

@@ -70,13 +70,13 @@ fn a_guest_that_ends_otherwise_differs_and_is_news() {
     );
     assert!(
         said.ends_with(
-            " points higher, corrected p <1e-6), with too few blocks (1 beside 1) to test whole blocks."
+            " points higher, corrected p <1e-6), with too few blocks (1 against 1) to test whole blocks."
         ),
         "{said}"
     );
     let text = words(&model);
     assert!(
-        text.contains("virtio-tap 6.1, 200 trials beside 200: DIFFERS; too few blocks (1 beside 1)"),
+        text.contains("virtio-tap 6.1, 200 trials against 200: DIFFERS; too few blocks (1 against 1)"),
         "{text}"
     );
     let junit = render(&model, "junit");
@@ -193,7 +193,7 @@ fn whole_blocks_are_asked_where_there_are_enough() {
         "{}",
         words(&model)
     );
-    assert!(!words(&model).contains("no number would do"), "{}", words(&model));
+    assert!(!words(&model).contains("no number is enough"), "{}", words(&model));
     assert!(render(&model, "junit").contains(&format!("<skipped message=\"not enough blocks: {reason}; ")));
 }
 
@@ -321,7 +321,7 @@ fn too_few_trials_and_a_difference_within_the_margin() {
     let few = host_and_guest(2, 100).model();
     let one = only(&few);
     assert_eq!((one.verdict, one.trials_needed), (NotEnoughTrials, Some(765)));
-    assert!(words(&few).contains("not enough trials: virtio-tap 6.1, 1 pair; 770 trials a side would do"));
+    assert!(words(&few).contains("not enough trials: virtio-tap 6.1, 1 pair; 770 trials a side are enough"));
     assert_eq!(conclusion(&few), Conclusion::Done);
     let mut bench = host_and_guest(2, 50_000);
     for index in 0..2 {
@@ -334,7 +334,7 @@ fn too_few_trials_and_a_difference_within_the_margin() {
         within.sentences.iter().find(|sentence| sentence.starts_with("Outcomes DIFFER")).expect("told");
     assert!(
         said.ends_with(
-            ", less than the margin of 0.5 %, with too few blocks (2 beside 2) to test whole blocks."
+            ", less than the margin of 0.5 %, with too few blocks (2 against 2) to test whole blocks."
         ),
         "{said}"
     );

@@ -11,7 +11,7 @@ use rig::record::{JournalEntry, Layout, Reader, RecordError, Writer, find, list}
 use crate::fixture::{Bench, Play, attempt_at, id_of, sound, void};
 
 /// What a reader says of a run that was not ended.
-const NOT_ENDED: &str = "journal.jsonl does not say that the run ended: it was killed, it still goes on, or the last lines are gone";
+const NOT_ENDED: &str = "journal.jsonl does not say that the run ended: it was killed, it is still running, or the last lines are missing";
 
 fn help(error: &RecordError) -> String {
     error.help().expect("every error says what to try").to_string()
@@ -65,7 +65,7 @@ fn packets_are_written_before_their_block_and_missed_where_they_are_gone() {
     assert_eq!(run.cautions, Vec::<String>::new());
     fs::remove_file(dir.join(&file)).expect("there");
     let run = Reader::open(&dir).expect("readable");
-    assert_eq!(run.cautions, [format!("{file} is missing: its packets are lost, the sums are not")]);
+    assert_eq!(run.cautions, [format!("{file} is missing: its packets are lost; the counts remain")]);
 
     // Written, and never named: the attempt that takes its place has nothing worth keeping.
     let (mut writer, ..) = Writer::resume(&dir).expect("it can go on");

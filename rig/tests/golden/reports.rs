@@ -109,7 +109,7 @@ fn a_part_of_a_matrix_and_an_early_end_are_named() {
     late.run.stopped = Some("deadline".into());
     for format in ["text", "answer"] {
         let said = render(&late, format);
-        assert!(said.contains("the time of --deadline was over"), "{said}");
+        assert!(said.contains("--deadline was reached"), "{said}");
     }
 }
 

@@ -75,7 +75,12 @@ fn a_pair_fails_at_a_thousandth_over_all_its_questions_and_then_no_comparison_co
         assert_eq!(comparison.reason, Some(ComparisonReason::PairDiffers));
     }
     let enoent = &model.sentences[0];
-    assert!(enoent.contains("the rates cannot be compared: the A/A pair differs"), "{enoent}");
+    assert!(
+        enoent.contains(
+            "the rates cannot be compared: a cell that was played twice (the A/A pair) differs from itself"
+        ),
+        "{enoent}"
+    );
     assert_eq!(conclusion(&model), Conclusion::Short);
     let junit = Format::from_name("junit").expect("a format").render(&model);
     assert!(junit.contains("A/A pair 6.1"), "{junit}");

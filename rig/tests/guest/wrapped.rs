@@ -28,7 +28,7 @@ pub(crate) fn a_script_of_qemus_name_is_visible_in_the_record() {
     let path = std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&path))).unwrap();
     let mut wrapped = lab.rig("matrix run --seed 8 control=closed-descriptor");
     wrapped.env("PATH", path);
-    lab.start(wrapped).end().expect(0).says(&["what ran was", "-global", OFF]);
+    lab.start(wrapped).end().expect(0).says(&["ran, with", "-global", OFF]);
     let wrapped = lab.runs().into_iter().find(|run| *run != ordinary.folder).unwrap();
     let wrapped = Recorded::new(&wrapped);
 

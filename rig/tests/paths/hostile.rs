@@ -177,7 +177,7 @@ fn a_run_with_hostile_guests_reports_all_other_cells() {
         let reason = reason.to_string();
         let begin = match case.as_str() {
             "refusal-paints" => "target: agent refused: ",
-            "label-paints" => "target: agent sent nonsense while waiting for the end of play: ",
+            "label-paints" => "target: agent sent an invalid message while rig waited for the end of play: ",
             _ => "target: agent's totals do not add up: ",
         };
         assert!(reason.starts_with(begin) && !reason.contains(char::is_control), "{case}: {reason}");

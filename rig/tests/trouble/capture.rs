@@ -186,7 +186,7 @@ fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
     // A file that went is told of, and counts for nothing.
     fs::remove_file(&last).unwrap();
     let report = lab.run("report latest").expect(0);
-    report.says(&[&format!("{} is missing: its packets are lost, the sums are not", block.captures[0])]);
+    report.says(&[&format!("{} is missing: its packets are lost; the counts remain", block.captures[0])]);
 }
 
 #[test]

@@ -109,7 +109,9 @@ fn shards_are_whole_each_by_itself_and_all_together() {
     assert_eq!(BTreeSet::from_iter(plain), cells(&whole).difference(&controls(&whole)).cloned().collect());
     assert_eq!(blocks.len(), blocks.iter().collect::<BTreeSet<_>>().len(), "no block is in two parts");
     // More parts than cells.
-    lab.run("matrix plan --shard 1/9").expect(2).says(&["there are 3 cells to deal out", "at most 3 parts"]);
+    lab.run("matrix plan --shard 1/9")
+        .expect(2)
+        .says(&["there are 3 cells to divide", "ask for 3 shards at most"]);
 }
 
 /// A second stage of a pipeline ends as the run did.
@@ -120,8 +122,8 @@ fn a_report_ends_as_its_run_did() {
     }
     let lab = lab("1500ms");
     let ended = lab.run("matrix run --seed 7 --deadline 2s").expect(3);
-    ended.says(&["the time of --deadline was over"]);
-    lab.run("report --exit-code").expect(3).says(&["the time of --deadline was over"]);
+    ended.says(&["--deadline was reached"]);
+    lab.run("report --exit-code").expect(3).says(&["--deadline was reached"]);
     lab.run("report").expect(0);
     assert_eq!(lab.only_run().report()["run"]["stopped"], "deadline");
     let before = lab.only_run().played().len();
@@ -141,7 +143,7 @@ fn trials_on_the_command_line_win() {
     }
     let lab = lab("1ms");
     // 20 % of a control are enough to prove something, and fewer than a file may ask for.
-    let weak = "control inject-enoent: its errno is due in 8 of 41 trials, and 30 are the least that prove something; 150 trials would do";
+    let weak = "control inject-enoent: its errno is expected in 8 of 41 trials, and a proof needs 30; 150 trials are enough";
     lab.run("matrix run --seed 7 --trials 41 scenario=rst").expect(0).says(&[weak]);
     let run = lab.only_run();
     let cells = run.cells("bare-metal");

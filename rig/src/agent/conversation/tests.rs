@@ -97,10 +97,10 @@ fn a_good_agent_is_believed() {
 fn every_bad_end_has_its_reason() {
     let reason = |replies| play(replies, 3).expect_err("not acceptable").to_string();
     let sums = || Reply::Tally(Box::new(tally(3)));
-    assert_eq!(reason(vec![]), "agent gone while waiting for the end of play (last: ready)");
-    assert_eq!(reason(vec![sums()]), "agent gone while waiting for the end of play (last: tally)");
-    assert_eq!(reason(vec![fin(2, 3)]), "agent sent fin where tally was due");
-    assert_eq!(reason(vec![sums(), sums()]), "agent sent tally where fin was due");
+    assert_eq!(reason(vec![]), "agent gone while rig waited for the end of play (last: ready)");
+    assert_eq!(reason(vec![sums()]), "agent gone while rig waited for the end of play (last: tally)");
+    assert_eq!(reason(vec![fin(2, 3)]), "agent sent fin instead of tally");
+    assert_eq!(reason(vec![sums(), sums()]), "agent sent tally instead of fin");
     assert_eq!(reason(vec![sums(), fin(9, 3)]), "agent's totals do not add up: FIN counts 9 frames, 3 came");
     assert_eq!(
         reason(vec![sums(), fin(3, 2)]),
@@ -117,7 +117,7 @@ fn every_bad_end_has_its_reason() {
         "agent's totals do not add up: 3 trials but 4 verdict returns"
     );
     assert_eq!(reason(vec![Reply::Refused { reason: "no threads".into() }]), "agent refused: no threads");
-    assert_eq!(reason(vec![Reply::Hello(hello())]), "agent sent hello where the end of play was due");
+    assert_eq!(reason(vec![Reply::Hello(hello())]), "agent sent hello instead of the end of play");
 }
 
 /// Cases that are about the text of what an agent says.

@@ -154,7 +154,7 @@ pub(super) const CLAIMS: &[Claim] = &[
     claim("J10", "an unreachable host gives a timeout on Windows and an exception on Linux"),
     claim("J11", "a connect timeout of 1 ms can be used as a trick"),
     claim("J12", "a closed port answers with RST+ACK three times"),
-    claim("J13", "a read timeout is no TCP event"),
+    claim("J13", "a read timeout is not a TCP event"),
     claim("J14", "a connect timeout by select() or poll() needs checking"),
     claim("J15", "strace writes its output only at detach"),
     claim("Q01", "TCP_USER_TIMEOUT acts on SYN, SYN-ACK and data retransmission, not on SYN-RECV"),

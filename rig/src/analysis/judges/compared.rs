@@ -41,7 +41,7 @@ pub(in crate::analysis) fn more_often_in_kvm(evidence: &Evidence<'_>) -> Finding
 fn in_kvm(evidence: &Evidence<'_>, tested: &[&Comparison]) -> (HypothesisVerdict, String) {
     let kvm: Vec<&str> = evidence.on_kvm().iter().map(|cell| cell.cell().id.0.as_str()).collect();
     if kvm.is_empty() {
-        return (Undecided, "no KVM guest was compared (emulated guests do not stand for one)".into());
+        return (Undecided, "no KVM guest was compared (emulated guests do not count as KVM guests)".into());
     }
     if let Some(host) = match Ground::of(&evidence.run.record.environment.host) {
         Ground::Metal => None,
@@ -58,7 +58,7 @@ fn in_kvm(evidence: &Evidence<'_>, tested: &[&Comparison]) -> (HypothesisVerdict
     }
     // What is shown in a guest that is none of KVM's does not support the claim, and nobody should read that it is refuted.
     if let Some(more) = tested.iter().find(more) {
-        return (Undecided, format!("{}, which is no KVM guest", difference(more)));
+        return (Undecided, format!("{}, which is not a KVM guest", difference(more)));
     }
     // A rate that is lower in the guest refutes "more often" as well as an equal one does.
     let seeing = of_kvm().all(|c| c.verdict != ComparisonVerdict::Blind);

@@ -44,7 +44,7 @@ pub(in crate::analysis) fn never_returned(evidence: &Evidence<'_>, questions: &[
     if wide.is_empty() {
         return Finding::measured(Refuted, said.join("; "));
     }
-    said.push(format!("the bound is not under the margin of {}", list(&wide)));
+    said.push(format!("the upper bound is not below the margin of {}", list(&wide)));
     Finding::measured(Undecided, said.join("; "))
 }
 
@@ -87,5 +87,5 @@ pub(in crate::analysis) fn reject_reproduces(evidence: &Evidence<'_>, questions:
     }
     let matched: Vec<String> = matched.iter().map(|(path, n)| format!("{} on {path}", count(*n))).collect();
     fails_on_path(evidence, questions)
-        .reworded(|said| format!("{said}; packets that met the rule: {}", list(&matched)))
+        .reworded(|said| format!("{said}; packets that matched the rule: {}", list(&matched)))
 }

@@ -104,7 +104,7 @@ pub(in crate::analysis) fn queues_are_purged(evidence: &Evidence<'_>) -> Finding
     let finding = data_is_discarded(evidence);
     match finding.verdict {
         Supported => {
-            let finding = finding.reworded(|said| format!("{said}; its other parts were not looked at"));
+            let finding = finding.reworded(|said| format!("{said}; its other parts were not tested"));
             Finding { verdict: Undecided, ..finding }
         }
         Refuted | Undecided => finding,
@@ -119,7 +119,7 @@ pub(in crate::analysis) fn firewall_resets(evidence: &Evidence<'_>) -> Finding {
     };
     let resets = |to| counter(MiddleboxCounter::Reset(Resetter::Firewall, ResetCount::Injected, to));
     let said = format!(
-        "that a product does so is taken for granted here, connection tracking of Linux never does; the rig's own ended {} idle sessions \
+        "this run assumes that some product does so (Linux connection tracking never does); rig's own firewall ended {} idle sessions \
          with {} RSTs to the client and {} to the peer: {}",
         count(counter(MiddleboxCounter::Firewall(FirewallCount::Expired))),
         count(resets(Direction::ToTarget)),

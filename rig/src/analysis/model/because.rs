@@ -60,7 +60,7 @@ impl From<Missing> for Because {
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoJudge => f.write_str("no judge for this claim in the cells of this run"),
+            Self::NoJudge => f.write_str("the cells of this run cannot decide this claim"),
             Self::Missing(missing) => missing.fmt(f),
             Self::Measured(said) => f.write_str(said),
         }
@@ -70,17 +70,24 @@ impl fmt::Display for Because {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Trials => f.write_str("no cell of it has trials (proxied ones do not count)"),
-            Self::Sight(question) => write!(f, "every cell of it is blind for {question}"),
-            Self::AnySight => f.write_str("every cell of it is blind"),
+            Self::Trials => f.write_str("no cell of this claim has trials (proxied ones do not count)"),
+            Self::Sight(question) => write!(
+                f,
+                "every cell of this claim is blind for {question}: no control proves that it would be seen"
+            ),
+            Self::AnySight => f.write_str(
+                "every cell of this claim is blind: no control proves that an errno would be seen",
+            ),
             Self::Parameter { name, value } => write!(f, "no cell with {name}={value} has trials"),
             Self::Guests => f.write_str("no guest was compared with bare metal"),
-            Self::Compared => f.write_str("nothing of the kind was compared with bare metal"),
-            Self::KvmGuests => f.write_str("no KVM guest has trials (emulated guests do not stand for one)"),
+            Self::Compared => f.write_str("no such cell was compared with bare metal"),
+            Self::KvmGuests => {
+                f.write_str("no KVM guest has trials (emulated guests do not count as KVM guests)")
+            }
             Self::EarlyResets => f.write_str("in no cell had the RST been processed before every call"),
-            Self::Witness => f.write_str("nobody watched the packets of any cell of it"),
+            Self::Witness => f.write_str("no cell of this claim has a count of its packets"),
             Self::RoundTrips => f.write_str("no program was played over two round trips"),
-            Self::Loopback => f.write_str("no cell of it runs over a loopback"),
+            Self::Loopback => f.write_str("no cell of this claim runs over a loopback"),
         }
     }
 }

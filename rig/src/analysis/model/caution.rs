@@ -155,7 +155,7 @@ pub enum TrialCaution {
         /// Corrected.
         p: f64,
     },
-    /// Calls failed in attempts at blocks that count for nothing.
+    /// Calls failed in attempts at blocks that do not count.
     SeenWhereNothingCounts {
         /// How often, by errno.
         errnos: Vec<(String, u64)>,
@@ -234,12 +234,12 @@ impl EndCaution {
                 let why = if reason.is_empty() { String::new() } else { format!(", because {reason}") };
                 write!(
                     f,
-                    "guests were emulated (TCG){why}: they do not stand for KVM guests, and their timings are not a KVM guest's"
+                    "guests were emulated (TCG){why}: their results and timings are not those of KVM guests"
                 )
             }
             Self::Proxied(configurations) => write!(
                 f,
-                "{}: libslirp terminates TCP on the way, the guest meets slirp's resets and not the peer's",
+                "{}: libslirp terminates TCP on the way: the guest gets libslirp's resets, not the peer's",
                 list(configurations)
             ),
             Self::VhostUnproven(configurations) => write!(
@@ -249,7 +249,7 @@ impl EndCaution {
             ),
             Self::ForeignAgent(cells) => write!(
                 f,
-                "{} played by an agent of other bytes than the run declares",
+                "{} played by an agent whose file is not the one that the run declares",
                 several(*cells, "cell")
             ),
             Self::OtherQemu { configuration, found, ran, added } => {
@@ -274,10 +274,10 @@ fn other_qemu(
 ) -> fmt::Result {
     match (found == ran, found.is_empty()) {
         (true, _) if added.is_empty() => {
-            write!(f, "{configuration}: {ran} ran, and is not the file that it was when the run began")?;
+            write!(f, "{configuration}: {ran} ran, and its file had changed since the run began")?;
         }
-        (true, _) | (false, true) => write!(f, "{configuration}: what ran was {ran}")?,
-        (false, false) => write!(f, "{configuration}: the QEMU in PATH is {found}, and what ran was {ran}")?,
+        (true, _) | (false, true) => write!(f, "{configuration}: {ran} ran")?,
+        (false, false) => write!(f, "{configuration}: the QEMU in PATH is {found}, and {ran} ran")?,
     }
     if added.is_empty() { Ok(()) } else { write!(f, ", with `{}` added", added.join(" ")) }
 }
@@ -297,7 +297,7 @@ impl PacketCaution {
             ),
             Self::WordAlone { cells, configurations } => write!(
                 f,
-                "{} of {} rest on the guest's word alone: no witness saw their packets, and no peer on the host counted its resets",
+                "{} of {} were counted by the guest alone: no witness saw their packets, and no peer on the host counted its resets",
                 several(*cells, "cell"),
                 list(configurations)
             ),
@@ -321,13 +321,11 @@ impl PacketCaution {
         match self {
             Self::WitnessLost(_) | Self::ResetsDisagree { .. } => None,
             Self::Unwatched(_) => Some(
-                "their RSTs are what the two kernels say, and a difference from bare metal may be the peer's, which is a guest there too",
+                "their RSTs are counted by the two kernels only, and a difference from bare metal may come from the peer, which is a guest there too",
             ),
-            Self::WordAlone { .. } => {
-                Some("what they say cannot be held against anything that was measured outside of the guest")
-            }
+            Self::WordAlone { .. } => Some("nothing that was measured outside of the guest can confirm them"),
             Self::SentAgain { .. } => Some(
-                "on a plain link that is load (full queues, or kernels that waited to run): a timeout there may be the testbed's; lower in_flight, or free the host",
+                "on a plain link the cause is load (full queues, or kernels that waited to run): the testbed may have caused timeouts there; lower in_flight, or free the host",
             ),
         }
     }
@@ -340,7 +338,7 @@ impl TrialCaution {
             Self::ControlsNotExercised(controls) => {
                 write!(
                     f,
-                    "controls that had nothing or too little to find, and so prove nothing: {}",
+                    "controls that prove nothing, because their errno occurred never or too seldom: {}",
                     list(controls)
                 )
             }
@@ -354,7 +352,10 @@ impl TrialCaution {
             Self::NotComplete => f.write_str("the run did not play all blocks of its plan"),
             Self::Void { trials, cells } => {
                 let (trials, cells) = (count(*trials), several(*cells, "cell"));
-                write!(f, "{trials} trials in {cells} are void: they have no outcome and are in no rate")
+                write!(
+                    f,
+                    "{trials} trials in {cells} are void (the testbed failed): they have no outcome and are in no rate"
+                )
             }
             Self::Skipped(n) => write!(f, "{} skipped", several(*n, "cell")),
             Self::SingleBlock(n) => {
@@ -366,12 +367,12 @@ impl TrialCaution {
             }
             Self::BlocksDiffer { cell, question, p } => write!(
                 f,
-                "blocks of {cell} differ among themselves in {question} (corrected p {}): its interval is too narrow",
+                "the blocks of {cell} differ from each other in {question} (corrected p {}): its interval is too narrow",
                 p_value(*p)
             ),
             Self::Clustered { cells, surest, what, ratio, p } => write!(
                 f,
-                "trials that end alike come in clusters within their blocks in {}, most surely `{what}` in {surest} (variance {ratio:.1} times that of \
+                "the trials of a block end alike more often than independent trials would in {}, most clearly `{what}` in {surest} (variance {ratio:.1} times that of \
                  independent trials, corrected p {})",
                 several(*cells, "cell"),
                 p_value(*p)
@@ -381,7 +382,7 @@ impl TrialCaution {
                     errnos.iter().map(|(errno, n)| format!("{} {errno}", count(*n))).collect();
                 write!(
                     f,
-                    "calls failed in attempts at blocks that count for nothing (void, or stopped), and are in no rate: {} in {}",
+                    "calls failed in attempts at blocks that do not count (void or stopped), and are in no rate: {} in {}",
                     list(&errnos),
                     several(*attempts, "attempt")
                 )
@@ -391,13 +392,11 @@ impl TrialCaution {
 
     fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::ControlsFailed(_) => {
-                Some("what the instrument says of that errno there is not to be trusted")
-            }
+            Self::ControlsFailed(_) => Some("do not trust what the report says of that errno there"),
             Self::ControlsNotExercised(_) => Some("give them more trials (`control_trials`)"),
-            Self::NotComplete => Some("`rig matrix run --resume` goes on with it"),
+            Self::NotComplete => Some("`rig matrix run --resume` continues it"),
             Self::Skipped(_) => Some("the table says why"),
-            Self::Clustered { .. } => Some("intervals there take trials as independent, and are too narrow"),
+            Self::Clustered { .. } => Some("intervals there assume independent trials, and are too narrow"),
             Self::SeenWhereNothingCounts { .. } => Some("`not_counted` in report.json says where"),
             Self::Blind(_) | Self::Void { .. } | Self::SingleBlock(_) | Self::BlocksDiffer { .. } => None,
         }
@@ -415,6 +414,6 @@ mod tests {
         assert_eq!(skipped.to_string(), "2 cells skipped; the table says why");
         let void = Caution::Trials(TrialCaution::Void { trials: 1_200, cells: 1 });
         assert_eq!(void.advice(), None);
-        assert!(void.to_string().starts_with("1,200 trials in 1 cell are void: "));
+        assert!(void.to_string().starts_with("1,200 trials in 1 cell are void (the testbed failed): "));
     }
 }

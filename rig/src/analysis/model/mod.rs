@@ -122,7 +122,7 @@ pub struct Alert {
     pub low: f64,
     /// The share of 1 that `[alert]` of the matrix allows.
     pub threshold: f64,
-    /// Whether these trials are in the cell's rates. False: they were seen in blocks that count for nothing (void, or stopped).
+    /// Whether these trials are in the cell's rates. False: they were seen in blocks that do not count (void, or stopped).
     pub counted: bool,
 }
 
@@ -265,7 +265,7 @@ pub struct CellSummary {
     /// Where in their blocks the rarer outcomes lie, trials with CLOSE before the call, and void ones; absent where there were none, and where the record does not tell (format 1; more than 2^26 trials in a block).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<OrderSummary>,
-    /// What was seen in attempts at blocks that count for nothing, and is in no other figure; absent where there were none.
+    /// What was seen in attempts at blocks that do not count, and is in no other figure; absent where there were none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_counted: Vec<NotCounted>,
     /// Files with the packets of these blocks (pcapng), under the run's folder; absent where none were kept.

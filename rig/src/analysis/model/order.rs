@@ -32,7 +32,7 @@ pub struct OrderSummary {
     pub last: u64,
 }
 
-/// What was seen in attempts at blocks that count for nothing.
+/// What was seen in attempts at blocks that do not count.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct NotCounted {
     /// Why they do not count.

@@ -59,7 +59,7 @@ pub struct OutcomeComparison {
     /// Where there are not enough trials: how many a side would show that the leading outcome is as frequent in both; otherwise null, and where no
     /// number would, or more blocks are needed (`reason`).
     pub trials_needed: Option<u64>,
-    /// Why nothing can be said, in words: where it was not run, is blind, or blocks do not bear out what single trials show; otherwise empty.
+    /// Why there is no result, in words: it was not run, is blind, or whole blocks do not confirm what single trials show; otherwise empty.
     #[serde(serialize_with = "as_words")]
     #[schemars(with = "String")]
     pub reason: Option<ComparisonReason>,

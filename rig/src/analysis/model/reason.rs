@@ -134,7 +134,7 @@ impl Display for ControlFailure {
             Self::NotRun(NotRun::NothingAsked) => f.write_str("no trials"),
             Self::NotExercised { errno, expected, injected, trials } => {
                 let expected = percent(*expected, Rounding::Nearest);
-                write!(f, "not exercised: {errno} was to come in {expected} of the trials and came in ")?;
+                write!(f, "not exercised: {errno} was expected in {expected} of the trials and came in ")?;
                 match injected {
                     0 => write!(f, "none of {}", count(*trials)),
                     injected => {
@@ -152,7 +152,7 @@ impl Display for ControlFailure {
             Self::Invented { seen, of } => {
                 write!(
                     f,
-                    "-1 was returned in {} of {} trials, and nothing makes it",
+                    "-1 was returned in {} of {} trials, and nothing in the control causes it",
                     count(*seen),
                     count(*of)
                 )

@@ -36,8 +36,10 @@ impl fmt::Display for Stopped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interrupted => f.write_str("interrupted before all blocks were played"),
-            Self::Deadline => f.write_str("the time of --deadline was over before all blocks were played"),
-            Self::FailFast => f.write_str("--fail-fast ended it at a block that stayed void"),
+            Self::Deadline => f.write_str("--deadline was reached before all blocks were played"),
+            Self::FailFast => {
+                f.write_str("--fail-fast ended it at a block that was still void after its retries")
+            }
             Self::RecordFailed => f.write_str("its record could not be written any more"),
             Self::Other(word) => write!(f, "ended before all blocks were played ({word})"),
         }

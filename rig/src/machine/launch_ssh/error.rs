@@ -55,7 +55,7 @@ pub enum SshError {
     },
     /// A step took too long.
     #[error("ssh: could not {what} within {within:?}")]
-    #[diagnostic(help("the guest hangs, or the host is far too busy; its console log may say more"))]
+    #[diagnostic(help("the guest hangs, or the host is overloaded; its console log may say more"))]
     Late {
         /// Which step.
         what: &'static str,
@@ -63,7 +63,7 @@ pub enum SshError {
         within: Duration,
     },
     /// The guest died, or rig gave up.
-    #[error("ssh: gave up to {what}: {reason}")]
+    #[error("ssh: could not {what}: {reason}")]
     #[diagnostic(help("the guest's console log and qmp log say what came before"))]
     Abandoned {
         /// Which step.
@@ -72,7 +72,7 @@ pub enum SshError {
         reason: String,
     },
     /// A command that prepares the agent did not do it.
-    #[error("the guest did not {what}: {how}: {stderr}")]
+    #[error("the guest could not {what}: {how}: {stderr}")]
     #[diagnostic(help("a guest without free memory cannot hold the agent; raise memory_mib"))]
     Command {
         /// What it was for.

@@ -37,7 +37,7 @@ pub struct Life(Abandon);
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.0.abandon("rig has let go of the agent");
+        self.0.abandon("rig has closed its connection to the agent");
     }
 }
 

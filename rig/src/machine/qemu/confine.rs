@@ -149,7 +149,7 @@ pub fn lacks(qemu: &Path) -> Vec<Lack> {
     Confinement::of(qemu).1
 }
 
-const NO_OTHER_ID: &str = "rig is not root, or its user namespace maps no id that belongs to nobody";
+const NO_OTHER_ID: &str = "rig is not root, or its user namespace has no spare user id";
 
 /// Where the host runs out of memory, the guest is to end and not rig. Where that cannot be said, nothing is lost.
 fn die_first() {

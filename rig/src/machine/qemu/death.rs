@@ -106,7 +106,7 @@ impl Signs {
         if self.panicked_event {
             return (
                 DeathKind::Panicked,
-                "the guest's kernel panicked without a word on its console".to_owned(),
+                "the guest's kernel panicked, and its console says nothing of it".to_owned(),
             );
         }
         if let Some(reason) = &console.failed {
@@ -119,14 +119,15 @@ impl Signs {
             (Some(reason), _) => (DeathKind::Shutdown, format!("the guest shut down ({reason})")),
             (None, Some(exit)) => {
                 let words = match self.stderr.trim().lines().last() {
-                    Some(line) => format!("; its last words: {line}"),
+                    Some(line) => format!("; its last line of output: {line}"),
                     None => String::new(),
                 };
                 (DeathKind::Exited, format!("qemu {}{words}", describe_exit(exit)))
             }
-            (None, None) => {
-                (DeathKind::Halted, "qemu halted the guest's processors, and nobody asked for it".to_owned())
-            }
+            (None, None) => (
+                DeathKind::Halted,
+                "qemu stopped the guest's processors although rig did not ask for it".to_owned(),
+            ),
         }
     }
 }
@@ -215,7 +216,7 @@ mod tests {
         };
         assert_eq!(
             refused.judge(&console).reason,
-            "qemu ended with exit status 1; its last words: qemu: could not load kernel 'x'"
+            "qemu ended with exit status 1; its last line of output: qemu: could not load kernel 'x'"
         );
         let asked = Signs { asked: true, ..killed };
         assert_eq!(asked.judge(&console).kind, DeathKind::Stopped);

@@ -75,7 +75,7 @@ pub enum GuestError {
     /// The guest's kernel panicked while it booted.
     #[error("{reason}")]
     #[diagnostic(help(
-        "its console ended with:\n{console_tail}\nthe console log has the whole boot; `rig image build` makes the image anew, \
+        "its console ended with:\n{console_tail}\nthe console log has the whole boot; rebuild the image with `rig image build`, \
          more memory_mib may help"
     ))]
     Panicked {
@@ -86,13 +86,13 @@ pub enum GuestError {
     },
     /// The guest's init said that it cannot go on.
     #[error("{reason}")]
-    #[diagnostic(help("the console log has the whole boot; `rig image build` makes the image anew"))]
+    #[diagnostic(help("the console log has the whole boot; rebuild the image with `rig image build`"))]
     InitFailed {
         /// What it said.
         reason: String,
     },
     /// The guest neither came up nor died.
-    #[error("the guest was not ready within {within:?}; {last_words}")]
+    #[error("the guest was not ready within {within:?}: {last_words}")]
     #[diagnostic(help(
         "an emulated guest on a busy host needs longer; a kernel that hangs shows where in the console log"
     ))]
@@ -107,9 +107,9 @@ pub enum GuestError {
     #[diagnostic(transparent)]
     Qmp(#[from] QmpError),
     /// The guest runs, but it is not what was asked for.
-    #[error("the guest is not what was asked for: {what}")]
+    #[error("the guest differs from its configuration: {what}")]
     #[diagnostic(help(
-        "nothing measured in it would be about this configuration; the qmp log has what qemu said"
+        "a measurement in it would not be about this configuration; the qmp log has what qemu said"
     ))]
     NotAsAsked {
         /// The difference.
@@ -135,13 +135,13 @@ pub(super) fn advise(stderr: &str) -> &'static str {
     let known = [
         (
             "failed to set MSR",
-            "KVM is there but does not function on this host; use accelerator = \"auto\" or \"tcg\"",
+            "KVM exists but does not work on this host; use accelerator = \"auto\" or \"tcg\"",
         ),
         (
             "Could not access KVM",
             "load the kvm module and open /dev/kvm to this user, or use accelerator = \"auto\"",
         ),
-        ("failed to initialize kvm", "KVM does not function here; use accelerator = \"auto\" or \"tcg\""),
+        ("failed to initialize kvm", "KVM does not work here; use accelerator = \"auto\" or \"tcg\""),
         ("vhost", "this kernel's vhost-net does not take these queues; use the backend \"tap\""),
         ("Could not set up host forwarding", "the control port is taken in that namespace; give another one"),
         (
@@ -154,13 +154,13 @@ pub(super) fn advise(stderr: &str) -> &'static str {
         ),
         (
             "kernel too old",
-            "the image's kernel is none for this machine: `rig image build` makes the image anew",
+            "the image's kernel does not fit this machine: rebuild the image with `rig image build`",
         ),
-        ("could not load kernel", "`rig image build` makes the image anew"),
-        ("could not load initrd", "`rig image build` makes the image anew"),
+        ("could not load kernel", "rebuild the image with `rig image build`"),
+        ("could not load initrd", "rebuild the image with `rig image build`"),
         ("seccomp", "this qemu is built without its sandbox; use the distribution's"),
         ("sandbox", "this qemu is built without its sandbox; use the distribution's"),
-        ("TUNGETIFF", "the tap descriptors are none; this is a bug in rig"),
+        ("TUNGETIFF", "the tap descriptors are invalid; this is a bug in rig"),
         (
             "is not a valid device model name",
             "this qemu lacks a device that rig uses; use version 7.2 or later",
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn qemus_complaints_have_their_advice() {
         let kvm = "error: failed to set MSR 0x10a to 0xc\nqemu: kvm_buf_set_msrs: Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.";
-        assert!(advise(kvm).contains("does not function"));
+        assert!(advise(kvm).contains("does not work"));
         assert!(advise("qemu: linux kernel too old to load a ram disk").contains("image build"));
         assert!(advise("something new").contains("by hand"));
     }

@@ -93,7 +93,7 @@ impl Running {
         // The first look at a program reads all of it.
         let read = tokio::task::spawn_blocking(move || Self::read(pid)).await;
         let read = read.map_err(io::Error::from).and_then(|read| read);
-        read.map_err(|error| format!("process {pid} speaks qmp, and cannot be looked at: {error}"))
+        read.map_err(|error| format!("process {pid} speaks qmp, and cannot be inspected: {error}"))
     }
 }
 
@@ -238,7 +238,7 @@ mod tests {
         assert!(running.credentials.environment_bytes > 0 && running.credentials.capabilities.len() == 16);
 
         let gone = Running::of_speaker(Ok(child.id())).await.unwrap_err();
-        assert!(gone.contains("cannot be looked at") && gone.contains("exe"), "{gone}");
+        assert!(gone.contains("cannot be inspected") && gone.contains("exe"), "{gone}");
         let unknown = Running::of_speaker(Err("nobody spoke".to_owned())).await.unwrap_err();
         assert_eq!(unknown, "which process speaks qmp is not known: nobody spoke");
     }

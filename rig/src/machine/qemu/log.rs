@@ -90,7 +90,7 @@ impl Capped {
 fn create_anew(path: &Path) -> io::Result<File> {
     let blame = |errno: nix::Error| {
         let error = io::Error::from(errno);
-        io::Error::new(error.kind(), format!("cannot create {} anew: {error}", path.display()))
+        io::Error::new(error.kind(), format!("cannot create {}: {error}", path.display()))
     };
     let name = path.file_name().ok_or_else(|| blame(nix::Error::EINVAL))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

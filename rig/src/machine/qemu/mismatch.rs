@@ -68,7 +68,7 @@ pub enum VhostLack {
     #[error("the kernel has no worker for it")]
     Worker,
     /// Both.
-    #[error("neither a worker nor qemu's word for it can be seen")]
+    #[error("no worker is visible, and qemu does not report one")]
     Sign,
 }
 

@@ -65,7 +65,7 @@ pub const PROBE_DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug, Error, Diagnostic)]
 pub enum ProbeError {
     /// KVM was asked for by name.
-    #[error("KVM was asked for, and does not function here: {reason}")]
+    #[error("KVM was asked for, and does not work here: {reason}")]
     #[diagnostic(help(
         "use accelerator = \"auto\", run on another host, or try `rig rehearse`, which emulates one"
     ))]
@@ -74,7 +74,7 @@ pub enum ProbeError {
         reason: String,
     },
     /// There is no place to keep an answer in.
-    #[error("no place for the probe's answer: {reason}")]
+    #[error("the probe has no folder for its result: {reason}")]
     #[diagnostic(help("set XDG_CACHE_HOME, or HOME"))]
     NoCache {
         /// Why not.
@@ -207,7 +207,7 @@ fn refuse_quickly(device: &Path) -> Option<String> {
     // SAFETY: as above; machine type 0 is the default one.
     let machine = unsafe { libc::ioctl(kvm.as_raw_fd(), CREATE_VM, 0) };
     if machine < 0 {
-        return Some(format!("KVM makes no virtual machine: {}", io::Error::last_os_error()));
+        return Some(format!("KVM cannot create a VM: {}", io::Error::last_os_error()));
     }
     // SAFETY: the kernel has just given it to us; it is closed at once.
     drop(unsafe { OwnedFd::from_raw_fd(machine) });
@@ -384,7 +384,7 @@ mod tests {
         let kvm = resolve(Accelerator::Kvm, &kit).await.unwrap_err();
         assert_eq!(
             kvm.to_string(),
-            "KVM was asked for, and does not function here: there is no /nonexistent/kvm"
+            "KVM was asked for, and does not work here: there is no /nonexistent/kvm"
         );
         assert_eq!(resolve(Accelerator::Tcg, &kit).await.unwrap().engine, Engine::Tcg);
     }

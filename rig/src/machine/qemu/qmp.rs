@@ -43,7 +43,7 @@ pub enum QmpError {
     /// No reply in time.
     #[error("no reply to {command} within {within:?}; the last message from qemu was {last}")]
     #[diagnostic(help(
-        "a host without free processors or a qemu that hangs; the qmp log has the whole conversation"
+        "the host has no free processors, or qemu hangs; the qmp log has the whole conversation"
     ))]
     Late {
         /// The command.
@@ -64,7 +64,7 @@ pub enum QmpError {
     },
     /// A reply of another shape than the command's.
     #[error("the reply to {command} does not decode: {reason}")]
-    #[diagnostic(help("rig is made for qemu 7.2 and later; the qmp log has the reply"))]
+    #[diagnostic(help("rig supports qemu 7.2 and later; the qmp log has the reply"))]
     Shape {
         /// The command.
         command: &'static str,

@@ -179,7 +179,7 @@ mod tests {
         let mut scene = start("echo first >&2; echo last words >&2; exit 3");
         let death = scene.death().await;
         assert_eq!(death.kind, DeathKind::Exited);
-        assert_eq!(death.reason, "qemu ended with exit status 3; its last words: last words");
+        assert_eq!(death.reason, "qemu ended with exit status 3; its last line of output: last words");
         assert_eq!(scene.end.await.unwrap(), "ended with exit status 3");
     }
 

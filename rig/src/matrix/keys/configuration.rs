@@ -124,7 +124,7 @@ pub(in crate::matrix) const KIND: KeyRow = KeyRow {
     name: "kind",
     kind: ValueKind::Word(|| words_of(KINDS)),
     unsaid: Unsaid::Required { example: "kind = \"qemu\" (or \"host\")" },
-    about: "where the kernel runs: in a QEMU guest, or it is the host's own",
+    about: "where the kernel runs: in a QEMU guest, or on the host itself",
 };
 
 pub(in crate::matrix) const NIC: KeyRow = KeyRow {
@@ -138,7 +138,7 @@ pub(in crate::matrix) const BACKEND: KeyRow = KeyRow {
     name: "backend",
     kind: ValueKind::Word(|| words_of(BACKENDS)),
     unsaid: Unsaid::Required { example: "backend = \"tap\"" },
-    about: "what stands behind the NIC: a tap, a tap driven by vhost-net, user networking, a second guest's socket",
+    about: "what the NIC is connected to: a tap, a tap driven by vhost-net, user networking, a second guest's socket",
 };
 
 pub(in crate::matrix) const QUEUES: KeyRow = KeyRow {
@@ -152,7 +152,7 @@ pub(in crate::matrix) const ACCELERATOR: KeyRow = KeyRow {
     name: "accelerator",
     kind: ValueKind::Word(|| words_of(ACCELERATORS)),
     unsaid: Unsaid::Word("auto"),
-    about: "what executes the guest; auto takes KVM where a guest boots under it, and TCG elsewhere",
+    about: "what executes the guest; auto uses KVM if a guest boots under it, otherwise TCG",
 };
 
 pub(in crate::matrix) const MACHINE: KeyRow = KeyRow {
@@ -180,14 +180,14 @@ pub(in crate::matrix) const LOCALTIME: KeyRow = KeyRow {
     name: "localtime",
     kind: ValueKind::Word(|| words_of(LOCALTIMES)),
     unsaid: Unsaid::Word("present"),
-    about: "whether the measured program has an /etc/localtime; a host's program has a /etc of its own, with at most that file",
+    about: "whether the measured program has an /etc/localtime; on the host it gets a private /etc, with at most that file",
 };
 
 pub(in crate::matrix) const TIMEZONE: KeyRow = KeyRow {
     name: "timezone",
     kind: ValueKind::Text,
     unsaid: Unsaid::Means("TZ is unset"),
-    about: "TZ of the measured program, as `UTC0`: where it is set, localtime() does not look for /etc/localtime",
+    about: "TZ of the measured program, as `UTC0`; if it is set, localtime() does not look for /etc/localtime",
 };
 
 /// Keys of every kind.

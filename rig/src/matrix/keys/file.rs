@@ -31,7 +31,7 @@ pub(in crate::matrix) const BLOCKS: KeyRow = KeyRow {
 pub(in crate::matrix) const IN_FLIGHT: KeyRow = KeyRow {
     name: "in_flight",
     kind: ValueKind::Count { least: 1, most: 20_000, unit: "trials" },
-    unsaid: Unsaid::Means("as many as the waits of the scenario call for"),
+    unsaid: Unsaid::Means("computed from the scenario's waits"),
     about: "trials under way at once",
 };
 
@@ -40,7 +40,7 @@ pub(in crate::matrix) const KNOWN: KeyRow = KeyRow {
     name: "known",
     kind: ValueKind::Text,
     unsaid: Unsaid::Means("nothing is known"),
-    about: "why trials are known to end otherwise than their scenario expects: shown, and no alert",
+    about: "why trials are known to end otherwise than their scenario expects: the report shows it, and raises no alert",
 };
 
 /// Keys that change how much a cell is run.
@@ -71,7 +71,7 @@ pub(in crate::matrix) const MARGIN: KeyRow = KeyRow {
     name: "margin",
     kind: ValueKind::Fraction,
     unsaid: Unsaid::Fraction(0.005),
-    about: "two rates that differ by less are the same",
+    about: "two rates that differ by less count as the same",
 };
 
 pub(in crate::matrix) const MARGINS: KeyRow = KeyRow {
@@ -106,7 +106,7 @@ pub(in crate::matrix) const AA_PAIR: KeyRow = KeyRow {
     name: "aa_pair",
     kind: ValueKind::Flag,
     unsaid: Unsaid::Flag(true),
-    about: "whether one cell of the first guest is played twice: where the two differ, no comparison counts",
+    about: "whether one cell of the first guest is played twice: if the two differ, no comparison counts",
 };
 
 /// Keys of `[run]` and of a profile besides [`SIZES`].
@@ -126,7 +126,7 @@ pub(in crate::matrix) const DEFAULT_PROFILE: KeyRow = KeyRow {
     name: "profile",
     kind: ValueKind::Text,
     unsaid: Unsaid::Means("the file without a profile"),
-    about: "the profile that is taken where the command line names none",
+    about: "the profile of a run whose command line names none",
 };
 
 pub(in crate::matrix) const RUN: KeyTable = KeyTable {
@@ -167,14 +167,14 @@ pub(in crate::matrix) const AXES: KeyTable = KeyTable {
     head: "[axes]",
     parts: &[AXIS_ROWS],
     more: None,
-    about: "every value of each axis meets every value of the others; a profile that names an axis replaces it",
+    about: "every value of each axis is combined with every value of the others; a profile that names an axis replaces it",
 };
 
 pub(in crate::matrix) const SCENARIO_KEYS: KeyTable = KeyTable {
     head: "[scenario.NAME]",
     parts: &[SIZES, &[KNOWN]],
     more: Some("each parameter of the scenario, with one value or a list"),
-    about: "parameters and sizes of one scenario; sizes that are not written are those of [run]",
+    about: "parameters and sizes of one scenario; missing sizes are those of [run]",
 };
 
 const OF_AXES: Unsaid = Unsaid::Means("the values of [axes]");
@@ -194,7 +194,7 @@ pub(in crate::matrix) const INCLUDE: KeyTable = KeyTable {
         &[KNOWN],
     ],
     more: Some("each parameter of its scenarios, with one value or a list"),
-    about: "a product of its own, besides that of [axes]",
+    about: "a second product, besides that of [axes]",
 };
 
 pub(in crate::matrix) const EXCLUDE: KeyTable = KeyTable {
@@ -220,7 +220,7 @@ pub(in crate::matrix) const PROFILE: KeyTable = KeyTable {
     head: "[profile.NAME]",
     parts: &[LAYER, &[CONTROLS], SIZES, CONDUCT],
     more: None,
-    about: "what it says takes the place of what the file says; what it does not say is that of the file",
+    about: "its values replace those of the file; a key that it does not have keeps the file's value",
 };
 
 pub(in crate::matrix) const CONTROL_SCENARIO: KeyRow = KeyRow {
@@ -241,7 +241,7 @@ pub(in crate::matrix) const CONTROL: KeyTable = KeyTable {
     head: "[control.NAME]",
     parts: &[&[CONTROL_SCENARIO, CONTROL_PARAMETERS], SIZES],
     more: None,
-    about: "played once on every machine that a cell is on (configurations that differ in localtime and timezone alone are one); sizes that are not written are those of controls in [run]",
+    about: "played once on every machine that a cell is on (configurations that differ only in localtime and timezone are one machine); missing sizes are those of controls in [run]",
 };
 
 pub(in crate::matrix) const ANY_ERROR: KeyRow = KeyRow {
@@ -262,14 +262,14 @@ const ANY_ERROR_MARGIN: KeyRow = KeyRow {
     name: ANY_ERROR.name,
     kind: ValueKind::Fraction,
     unsaid: Unsaid::Means("`margin`"),
-    about: "two rates of any errno that differ by less are the same",
+    about: "two rates of any errno that differ by less count as the same",
 };
 
 pub(in crate::matrix) const RUN_MARGINS: KeyTable = KeyTable {
     head: "[run.margins]",
     parts: &[&[ANY_ERROR_MARGIN]],
     more: Some("the name of each errno, with its margin"),
-    about: "margins of single errnos; what is not named has `margin`",
+    about: "margins of single errnos; an errno that is not named has `margin`",
 };
 
 /// Tables that a file and a profile have.
@@ -277,7 +277,7 @@ const LAYER: &[KeyRow] = &[
     table("axes", ValueKind::Table, "the axes whose values are crossed"),
     table("scenario", ValueKind::Named, "parameters and sizes of one scenario"),
     table("include", ValueKind::Tables, "cells besides the product"),
-    table("exclude", ValueKind::Tables, "cells that the product has and the run has not"),
+    table("exclude", ValueKind::Tables, "cells of the product that the run leaves out"),
 ];
 
 pub(in crate::matrix) const FILE: KeyTable = KeyTable {

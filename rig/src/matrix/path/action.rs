@@ -69,9 +69,7 @@ fn condition(findings: &mut Findings, node: &Node, what: &str) -> Option<Conditi
     if table.entries.is_empty() {
         findings
             .report(node.span.clone(), format!("`{what}` is empty"), "every segment of every connection")
-            .help(format!(
-                "say which segments are meant; if all are, write {what} = {{ direction = \"both\" }}"
-            ));
+            .help(format!("say which segments; for all of them write {what} = {{ direction = \"both\" }}"));
     }
     let name = |key: &str| format!("`{what}.{key}`");
     let mut flag = |key: &str| match table.get(key) {

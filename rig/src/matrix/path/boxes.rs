@@ -116,7 +116,7 @@ fn source_port(findings: &mut Findings, node: &Node) -> Option<u16> {
     if [PEER_PORT, HEALTH_PORT].contains(&port) {
         findings
             .report(node.span.clone(), "`health.source_port` is taken", "the peer listens there")
-            .help(format!("leave it out: {HEALTH_SOURCE_PORT} is free"));
+            .help(format!("remove it: {HEALTH_SOURCE_PORT} is free"));
         return None;
     }
     Some(port)

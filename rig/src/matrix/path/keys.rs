@@ -131,13 +131,13 @@ pub const LINK: &[PathKey] = &[
         "medium",
         Kind::Word(const { &words(&MEDIA) }),
         Omitted::Same("\"link\""),
-        "`loopback`: no link at all, the peer is in the target's own kernel (a host's, or a guest's). Nothing else fits on it but the faults `contention` and `pause`; its packets are not captured, and no witness sees them",
+        "`loopback`: no link at all, the peer is in the target's own kernel (a host's, or a guest's). It can have the faults `contention` and `pause`, and no other part; its packets are not captured, and no witness sees them",
     ),
     key(
         "mechanism",
         Kind::Word(const { &words(&MECHANISMS) }),
         Omitted::Same("\"auto\""),
-        "how the impairments below are made: `auto` is netem where the host has it and it can, otherwise own",
+        "how the impairments below are made: `auto` is netem if the host has it and it can make them, otherwise own",
     ),
     key("delay", Kind::Directed(&Kind::Time), Omitted::Means("0"), "constant (netem, own)"),
     with(
@@ -154,7 +154,7 @@ pub const LINK: &[PathKey] = &[
         "duplicate",
         Kind::Directed(&Kind::Share),
         Omitted::Means("0"),
-        "frames that leave twice (netem, own)",
+        "frames that are sent twice (netem, own)",
     ),
     with(
         key(
@@ -191,13 +191,15 @@ pub(super) const REORDER: &[PathKey] = &[
         "window",
         Kind::Count(2, MANY, "frames"),
         Omitted::Same("10"),
-        "how many are in flight at once; 10 is the initial window (RFC 6928)",
+        "how many frames are in flight at once; 10 is the initial window (RFC 6928)",
     ),
     key(
         "timeout",
         Kind::Time,
-        Omitted::Required("timeout = \"50ms\": an overtaken frame leaves after it when fewer frames follow"),
-        "an overtaken frame leaves after it when fewer follow",
+        Omitted::Required(
+            "timeout = \"50ms\": an overtaken frame waits no longer than this if fewer frames follow",
+        ),
+        "an overtaken frame waits no longer than this if fewer frames follow",
     ),
 ];
 
@@ -207,21 +209,21 @@ pub(super) const RATE: &[PathKey] = &[
         "queue_bytes",
         Kind::Count(1, MOST_QUEUE_BYTES, "bytes"),
         Omitted::Required(
-            "queue_bytes = 65536: what waits for the rate at most; a frame beyond it is dropped",
+            "queue_bytes = 65536: the most bytes that wait for the rate; a frame beyond it is dropped",
         ),
-        "what waits for the rate at most; a frame beyond it is dropped",
+        "the most bytes that wait for the rate; a frame beyond it is dropped",
     ),
     key(
         "burst_bytes",
         Kind::Count(0, MOST_QUEUE_BYTES, "bytes"),
         Omitted::Same("0"),
-        "what leaves at once after a pause",
+        "the most bytes that are sent at once after a pause",
     ),
 ];
 
 /// Which segments: `when = { ... }`, `until = { ... }`. Every part must hold.
 pub(super) const CONDITION: &[PathKey] = &[
-    key("direction", Kind::Towards, BOTH, "the way that it travels"),
+    key("direction", Kind::Towards, BOTH, "the direction in which it travels"),
     key("port", Kind::Port, ANY, "of either end"),
     key("syn", Kind::Flag, ANY, "whether the flag is set"),
     key("fin", Kind::Flag, ANY, "whether the flag is set"),
@@ -229,7 +231,7 @@ pub(super) const CONDITION: &[PathKey] = &[
     key("ack", Kind::Flag, ANY, "whether the flag is set"),
     key("payload", Kind::Flag, ANY, "whether it carries data"),
     key("contains", Kind::Bytes, ANY, "bytes of its data, with `\\r` and `\\x00`"),
-    key("ordinal", Kind::Count(1, MANY, "segments"), ANY, "only the k-th for which the rest holds"),
+    key("ordinal", Kind::Count(1, MANY, "segments"), ANY, "only the k-th segment that meets the other parts"),
 ];
 
 /// `[path.NAME.action.NAME]`
@@ -279,8 +281,8 @@ pub(super) const ACTION: Section = Section {
                 key(
                     "timeout",
                     Kind::Time,
-                    Omitted::Required("timeout = \"1s\": a held segment leaves after it when nothing came"),
-                    "how long at most",
+                    Omitted::Required("timeout = \"1s\": a held segment waits no longer than this"),
+                    "how long it waits at most",
                 ),
             ],
         },
@@ -288,7 +290,7 @@ pub(super) const ACTION: Section = Section {
         WordRow {
             word: "inject-rst",
             by: "own",
-            about: "a reset is sent after the segment came by",
+            about: "a reset is sent after the segment has passed",
             keys: &[
                 key(
                     "towards",
@@ -303,7 +305,7 @@ pub(super) const ACTION: Section = Section {
                     "pause",
                     Kind::Time,
                     Omitted::Same("\"600ms\""),
-                    "between them: over 500 ms, or Linux hides its answers to all but the first",
+                    "between them: over 500 ms, or Linux answers only the first",
                 ),
             ],
         },
@@ -317,7 +319,7 @@ pub(super) const FIREWALL: Section = Section {
     name: "firewall",
     named: false,
     by: "own",
-    about: "Stateful: only a SYN makes state, silence ends it.",
+    about: "Stateful: only a SYN creates state, and silence ends it.",
     keys: &[
         key(
             "idle_timeout",
@@ -329,14 +331,14 @@ pub(super) const FIREWALL: Section = Section {
             "expiry",
             Kind::Word(const { &words(&EXPIRIES) }),
             Omitted::Same("\"at-once\""),
-            "when it acts on that; `on-next-segment` swallows that segment",
+            "when it acts on that; `on-next-segment` drops that segment",
         ),
-        key("reset", Kind::Towards, BOTH, "which ends it resets then, exactly"),
+        key("reset", Kind::Towards, BOTH, "which ends it then resets, with exact sequence numbers"),
         key(
             "stranger",
             Kind::Word(const { &words(&STRANGERS) }),
             Omitted::Same("\"reset\""),
-            "what segments of a connection that it does not know meet",
+            "what it does with segments of a connection that it does not know",
         ),
     ],
     words: &[],
@@ -352,7 +354,7 @@ pub(super) const IPS: Section = Section {
         key("pattern", Kind::Bytes, Omitted::Required("pattern = \"ABCD\""), "the bytes"),
         key("direction", Kind::Towards, BOTH, "in which stream"),
         key("reset", Kind::Towards, BOTH, "which ends are reset"),
-        key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), "as of an action"),
+        key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), "as in an action"),
         key(
             "offender",
             Kind::Word(const { &words(&OFFENDERS) }),
@@ -369,11 +371,26 @@ pub(super) const HEALTH: &[PathKey] = &[
         "interval",
         Kind::Time,
         Omitted::Same("\"100ms\""),
-        "from one check to the next: a SYN in the client's name",
+        "time from one check to the next; a check is a SYN with the client's address",
     ),
-    key("fall", Kind::Count(1, 1_000, "failures"), Omitted::Same("2"), "in a row: the backend is down"),
-    key("rise", Kind::Count(0, 1_000, "answers"), Omitted::Same("1"), "in a row: it is up again; 0 is never"),
-    key("source_port", Kind::Port, Omitted::Same("999"), "of the checks; no connection may use it"),
+    key(
+        "fall",
+        Kind::Count(1, 1_000, "failures"),
+        Omitted::Same("2"),
+        "failed checks in a row that take the backend down",
+    ),
+    key(
+        "rise",
+        Kind::Count(0, 1_000, "answers"),
+        Omitted::Same("1"),
+        "answered checks in a row that bring it up again; 0 is never",
+    ),
+    key(
+        "source_port",
+        Kind::Port,
+        Omitted::Same("999"),
+        "source port of the checks; no connection may use it",
+    ),
 ];
 
 /// `[path.NAME.balancer]`
@@ -403,10 +420,20 @@ pub(super) const HAPROXY: Section = Section {
             "check_interval",
             Kind::Time,
             Omitted::Same("\"100ms\""),
-            "of its health check, in whole milliseconds",
+            "time from one health check to the next, in whole milliseconds",
         ),
-        key("fall", Kind::Count(1, 1_000, "failures"), Omitted::Same("2"), "in a row: the backend is down"),
-        key("rise", Kind::Count(1, 1_000, "answers"), Omitted::Same("1"), "in a row: it is up again"),
+        key(
+            "fall",
+            Kind::Count(1, 1_000, "failures"),
+            Omitted::Same("2"),
+            "failed checks in a row that take the backend down",
+        ),
+        key(
+            "rise",
+            Kind::Count(1, 1_000, "answers"),
+            Omitted::Same("1"),
+            "answered checks in a row that bring it up again",
+        ),
         key(
             "on_marked_down",
             Kind::Word(const { &words(&ON_MARKED_DOWN) }),
@@ -450,7 +477,7 @@ pub(super) const RULE: Section = Section {
             "matches",
             Kind::Word(const { &words(&MATCHES) }),
             Omitted::Same("\"every-trial\""),
-            "at least once per trial, or the block is void; `sometimes`: once per block; `never`: not once, because that is the claim",
+            "how often it must match for the block to count: at least once per trial; `sometimes`: once per block; `never`: not once, which is then the claim",
         ),
     ],
     words: &[],
@@ -474,13 +501,13 @@ pub(super) const FAULT: Section = Section {
             word: "link-down",
             keys: &[FOR],
             by: "QMP, or the link itself",
-            about: "the target's NIC loses its carrier; without `for`, for the shortest time that can be",
+            about: "the target's NIC loses its carrier; without `for`, for the shortest possible time",
         },
         WordRow {
             word: "pause",
             keys: &[FOR],
             by: "QMP",
-            about: "the guest's CPUs stand still; guests only; without `for`, for the shortest time that can be",
+            about: "the guest's CPUs are stopped; guests only; without `for`, for the shortest possible time",
         },
         WordRow {
             word: "contention",

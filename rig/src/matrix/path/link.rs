@@ -186,7 +186,7 @@ fn refuse_idle_mechanism(findings: &mut Findings, table: &Table) {
         .report(
             key.span.start..node.span.end,
             "`mechanism` without an impairment does nothing",
-            "by this means, but what?",
+            "this path has no impairment",
         )
         .help("add an impairment, or leave it out; mechanism = \"middlebox\" with delay = { both = \"0ms\" } puts a middlebox on the path that does nothing");
 }
@@ -200,7 +200,7 @@ fn refuse_beyond_netem(findings: &mut Findings, table: &Table, impairments: &Imp
         if let Some(mechanism) = &mechanism {
             problem.also(mechanism.clone(), "demanded here");
         }
-        problem.help("write mechanism = \"auto\" or \"middlebox\": the own middlebox can");
+        problem.help("write mechanism = \"auto\" or \"middlebox\": rig's own middlebox can");
     }
 }
 

@@ -36,14 +36,14 @@ impl<'t> Piece<'t> {
             MiddleboxError::Spec { key, what, .. } => {
                 let name = key.trim_end_matches("_ns").trim_end_matches("_ppm");
                 let span = place_within(self.table, name).unwrap_or(self.key.span.clone());
-                (span, format!("`{name}` of {} cannot be meant", self.what), what.to_owned())
+                (span, format!("`{name}` of {} has no valid value", self.what), what.to_owned())
             }
             MiddleboxError::UnknownAction { .. }
             | MiddleboxError::NoBox { .. }
             | MiddleboxError::Socket { .. }
             | MiddleboxError::Stopped { .. }
             | MiddleboxError::Silent { .. } => {
-                let message = format!("{} cannot be meant", self.what);
+                let message = format!("{} is not valid", self.what);
                 (self.key.span.clone(), message, error.to_string())
             }
         };
@@ -90,7 +90,7 @@ pub(super) fn each<T>(
     if table.entries.is_empty() {
         findings
             .report(outer.span.clone(), format!("`{kind}` is empty"), "declares nothing")
-            .help(format!("each has a name of its own: [path.NAME.{kind}.NAME]"));
+            .help(format!("give each a name: [path.NAME.{kind}.NAME]"));
     }
     // Where the name was forgotten, one word about that is enough.
     if let Some((key, node)) = table.entries.iter().find(|(_, node)| node.value.as_table().is_none()) {
@@ -116,11 +116,11 @@ fn nameless(findings: &mut Findings, outer: &Key, key: &Key, node: &Node, kind: 
     findings
         .report(
             key.span.clone(),
-            format!("`{}` stands where {} is expected", key.name, name_of(kind)),
+            format!("`{}` is written where {} is expected", key.name, name_of(kind)),
             format!("its value is {}, not a table", node.value.kind()),
         )
         .also(outer.span.clone(), "the name is missing here")
-        .help(format!("each has a name of its own: [path.NAME.{kind}.NAME]"));
+        .help(format!("give each a name: [path.NAME.{kind}.NAME]"));
 }
 
 /// Names appear between the dots of counters: `action.NAME.matched`.
@@ -179,7 +179,7 @@ fn refuse_foreign_key(findings: &mut Findings, piece: &Piece<'_>, key: &Key, wor
     findings
         .report(
             key.span.clone(),
-            format!("`{}` means nothing in {}", key.name, piece.what),
+            format!("`{}` has no meaning in {}", key.name, piece.what),
             format!("belongs to {those}"),
         )
         .also(piece.place("do"), format!("this is `{word}`"))
@@ -194,7 +194,7 @@ fn known_word(findings: &mut Findings, node: &Node, words: &'static [WordRow]) -
     }
     let help = findings.hint(word, words.iter().map(|known| known.word), "there are");
     findings
-        .report(node.span.clone(), format!("`do` cannot be `{word}`"), "not something that can be done here")
+        .report(node.span.clone(), format!("`do` cannot be `{word}`"), "not one of the allowed words")
         .maybe_help(help);
     None
 }

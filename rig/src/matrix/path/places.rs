@@ -55,7 +55,7 @@ impl Places {
                 "this host",
                 "demanded here",
                 format!(
-                    "{lack}\nwrite mechanism = \"auto\" and the own middlebox does it; `rig doctor` says what this host has"
+                    "{lack}\nwrite mechanism = \"auto\" and rig's own middlebox does it; `rig doctor` says what this host has"
                 ),
             ),
             AskedBy::Rule(_) | AskedBy::HaProxy => (

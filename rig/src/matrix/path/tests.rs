@@ -386,8 +386,8 @@ fn what_the_middlebox_refuses_is_shown_at_its_key() {
     assert_eq!(
         shown,
         [
-            "`idle_timeout` of `a` cannot be meant @ 19: 0: nothing could pass",
-            "`fall` of `a` cannot be meant @ 43: 0: it would be down from the start",
+            "`idle_timeout` of `a` has no valid value @ 19: 0: nothing could pass",
+            "`fall` of `a` has no valid value @ 43: 0: it would be down from the start",
         ]
     );
 }

@@ -55,8 +55,8 @@ pub(super) fn duration(findings: &mut Findings, node: &Node, what: &str) -> Opti
         Ok(Delay::Fixed { ns }) => Some(ns),
         Ok(Delay::Uniform { .. }) => {
             findings
-                .report(node.span.clone(), format!("{what} is wrong"), "drawn anew each time")
-                .help("a fixed duration stands here: \"5ms\"; what a link draws for each frame is its jitter: jitter = { both = \"5ms\" }");
+                .report(node.span.clone(), format!("{what} is wrong"), "a different one each time")
+                .help("give a fixed duration: \"5ms\"; for a random delay of each frame use jitter = { both = \"5ms\" }");
             None
         }
         Err(error) => wrong(findings, &node.span, what, error),
@@ -67,7 +67,11 @@ pub(super) fn duration(findings: &mut Findings, node: &Node, what: &str) -> Opti
 pub(super) fn span_of_time(findings: &mut Findings, node: &Node, what: &str, otherwise: &str) -> Option<u64> {
     let ns = duration(findings, node, what)?;
     if ns == 0 {
-        findings.report(node.span.clone(), format!("{what} lasts no time"), format!("0: {otherwise}"));
+        findings.report(
+            node.span.clone(),
+            format!("{what} must be longer than zero"),
+            format!("0: {otherwise}"),
+        );
         return None;
     }
     Some(ns)

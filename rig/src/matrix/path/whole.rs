@@ -116,7 +116,7 @@ fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
     for (_, fault) in declared(table, "fault") {
         let Some((kind, node)) = word(fault, "do") else { continue };
         if work_of_fault(kind).is_some_and(|work| work.excludes(Work::HaProxy)) {
-            others.push((node.span.clone(), "done by the own middlebox".to_owned()));
+            others.push((node.span.clone(), "done by rig's own middlebox".to_owned()));
         }
     }
     for (_, place) in rules_excluded_by(table, Work::HaProxy) {
@@ -126,8 +126,8 @@ fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
         findings,
         (haproxy.span.clone(), "ends TCP here: there are two connections"),
         others,
-        "HAProxy shares a path with nothing that acts on passing segments",
-        "HAProxy takes the place of the link between target and peer, and so does the own middlebox; make two paths of it, or take the own `balancer`",
+        "HAProxy cannot be on one path with anything that acts on passing segments",
+        "HAProxy takes the place of the link between target and peer, and so does rig's own middlebox; make two paths of it, or use rig's own `balancer`",
     );
 }
 
@@ -138,28 +138,28 @@ fn refuse_switch_rules_beside_middlebox(findings: &mut Findings, table: &Table, 
         findings
             .report(place, format!("rule `{}` would never match", key.name), "the kernel's bridge is bypassed")
             .also(middlebox.clone(), label.clone())
-            .help("the own middlebox takes the bridge's place: put the rule at \"peer\" or \"target\", or do it with an action (do = \"drop\", \"inject-rst\")");
+            .help("rig's own middlebox replaces the bridge: put the rule at \"peer\" or \"target\", or do it with an action (do = \"drop\", \"inject-rst\")");
     }
 }
 
-/// What on this path only the own middlebox can do, whatever the host has.
+/// What on this path only rig's own middlebox can do, whatever the host has.
 fn place_of_middlebox(table: &Table, spec: &PathSpec) -> Option<(Span, String)> {
     let own = table.entries.iter().find(|(key, _)| work_of(key) == Some(Work::Middlebox));
     if let Some((key, _)) = own {
-        return Some((key.span.clone(), format!("`{}` is done by the own middlebox", key.name)));
+        return Some((key.span.clone(), format!("`{}` is done by rig's own middlebox", key.name)));
     }
     let by_own = |(_, fault)| {
         let (kind, node) = word(fault, "do")?;
         (work_of_fault(kind)? == Work::Middlebox).then(|| node.span.clone())
     };
     if let Some(span) = declared(table, "fault").find_map(by_own) {
-        return Some((span, "done by the own middlebox".to_owned()));
+        return Some((span, "done by rig's own middlebox".to_owned()));
     }
     let impairments = spec.impairments.as_ref()?;
     match impairments.mechanism {
         Mechanism::Netem => None,
         Mechanism::Middlebox => {
-            table.get("mechanism").map(|node| (node.span.clone(), "the own middlebox".to_owned()))
+            table.get("mechanism").map(|node| (node.span.clone(), "rig's own middlebox".to_owned()))
         }
         Mechanism::Auto => {
             let (key, cannot) = link::beyond_netem(table, impairments).next()?;
@@ -239,7 +239,7 @@ fn check_faults(findings: &mut Findings, table: &Table, spec: &PathSpec) {
         for (key, _, place) in faults(table, "forget-connections") {
             findings
                 .report(place, format!("fault `{}` changes nothing", key.name), "this path has no firewall")
-                .help(format!("add [path.{path}.firewall]: its state is what is forgotten"));
+                .help(format!("add [path.{path}.firewall]: this fault makes it forget its state"));
         }
     }
 }

@@ -288,8 +288,8 @@ mod tests {
         );
         let twice = json!({"returns": [{"value": 1, "count": 1}, {"value": 1, "count": 2}]});
         assert_eq!(refused(twice), "two counts of 1");
-        assert_eq!(refused(json!({"injected": {"EFOO": 1}})), "\"EFOO\" is no errno");
-        assert_eq!(refused(json!({"state_before": {"OPEN": 1}})), "\"OPEN\" is no TCP state");
+        assert_eq!(refused(json!({"injected": {"EFOO": 1}})), "\"EFOO\" is not an errno");
+        assert_eq!(refused(json!({"state_before": {"OPEN": 1}})), "\"OPEN\" is not a TCP state");
         let times = json!({"latency_ns": {"call": {"buckets": [{"at_most_ns": 1_000, "count": 1}]}}});
         assert_eq!(refused(times), "no step of the scale ends at 1000 ns");
     }

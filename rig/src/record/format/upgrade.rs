@@ -39,7 +39,7 @@ pub(super) fn trial(line: Value) -> Result<Value, String> {
     let mut trial = object(line, "a trial")?;
     if let Some(Value::Array(steps)) = trial.get_mut("steps") {
         for step in steps {
-            let Some(step) = step.as_object_mut() else { return Err("a step is no object".into()) };
+            let Some(step) = step.as_object_mut() else { return Err("a step is not an object".into()) };
             for (name, word) in [("errno_after", errno as Word), ("state_before", state as Word)] {
                 if let Some(number) = step.get(name).and_then(Value::as_i64) {
                     step.insert(name.into(), word(number)?.into());
@@ -57,14 +57,14 @@ fn errno(number: i64) -> Result<String, String> {
     match i32::try_from(number) {
         Ok(0) => Ok("none".to_owned()),
         Ok(number) => Ok(format!("errno {number}")),
-        Err(_) => Err(format!("{number} is no errno")),
+        Err(_) => Err(format!("{number} is not an errno")),
     }
 }
 
 fn state(number: i64) -> Result<String, String> {
     u8::try_from(number)
         .map(|state| format!("state {state}"))
-        .map_err(|_| format!("{number} is no TCP state"))
+        .map_err(|_| format!("{number} is not a TCP state"))
 }
 
 /// The largest value of a bucket of format 1: 16 equal steps in each power of two; 975 is the last.
@@ -85,14 +85,14 @@ fn mark(file: &mut Tree) {
 fn object(value: Value, what: &str) -> Result<Tree, String> {
     match value {
         Value::Object(tree) => Ok(tree),
-        _ => Err(format!("{what} is no object")),
+        _ => Err(format!("{what} is not an object")),
     }
 }
 
 fn array(value: Value, what: &str) -> Result<Vec<Value>, String> {
     match value {
         Value::Array(all) => Ok(all),
-        _ => Err(format!("{what} is no list")),
+        _ => Err(format!("{what} is not a list")),
     }
 }
 
@@ -145,7 +145,7 @@ fn script(mut script: Tree) -> Result<Value, String> {
     for lane in lanes {
         let steps = lane.get_mut("steps").and_then(Value::as_array_mut).ok_or("a lane has no steps")?;
         for step in steps {
-            let step = step.as_object_mut().ok_or("a step is no object")?;
+            let step = step.as_object_mut().ok_or("a step is not an object")?;
             let mut arguments = object(step.remove("op").unwrap_or_default(), "a step's `op`")?;
             step.insert("operation".into(), arguments.remove("op").unwrap_or_default());
             step.insert("arguments".into(), arguments.into());
@@ -180,7 +180,7 @@ fn sums(mut tally: Tree) -> Result<Value, String> {
 
 fn rekeyed(counts: Tree, word: Word) -> Result<Value, String> {
     let rekeyed = counts.into_iter().map(|(key, count)| {
-        let number = key.parse().map_err(|_| format!("{key:?} is no number"))?;
+        let number = key.parse().map_err(|_| format!("{key:?} is not a number"))?;
         Ok((word(number)?, count))
     });
     Ok(rekeyed.collect::<Result<Tree, String>>()?.into())
@@ -192,7 +192,7 @@ fn returned(key: &str, count: &Value) -> Result<Value, String> {
         Some((value, errno)) => (value, Some(errno)),
         None => (key, None),
     };
-    let value: i64 = value.parse().map_err(|_| format!("{key:?} is no return"))?;
+    let value: i64 = value.parse().map_err(|_| format!("{key:?} is not a return"))?;
     let mut entry = json!({ "value": value, "count": count });
     if let Some(errno) = errno {
         entry["errno"] = errno.into();
@@ -207,7 +207,7 @@ fn times(old: Value) -> Result<Value, String> {
     let buckets = object(times.remove("buckets").unwrap_or_default(), "buckets")?;
     let mut new: Vec<(u64, Value)> = Vec::new();
     for (index, count) in buckets {
-        let index: u16 = index.parse().map_err(|_| format!("{index:?} is no bucket"))?;
+        let index: u16 = index.parse().map_err(|_| format!("{index:?} is not a bucket"))?;
         new.push((largest_in(index), count));
     }
     new.sort_by_key(|(at_most, _)| *at_most);
@@ -248,10 +248,10 @@ mod tests {
     #[test]
     fn what_has_another_shape_is_named_and_nothing_fails_hard() {
         let refused = |tally: Value| block(json!({ "tally": tally })).expect_err("not of format 1");
-        assert_eq!(refused(json!([])), "tally is no object");
-        assert_eq!(refused(json!({ "injected": { "x": 1 } })), "\"x\" is no number");
-        assert_eq!(refused(json!({ "state_before": { "256": 1 } })), "256 is no TCP state");
-        assert_eq!(refused(json!({ "returns": { "one": 1 } })), "\"one\" is no return");
-        assert_eq!(run(json!({ "cells": [{}] })).expect_err("no cell"), "a cell's `cell` is no object");
+        assert_eq!(refused(json!([])), "tally is not an object");
+        assert_eq!(refused(json!({ "injected": { "x": 1 } })), "\"x\" is not a number");
+        assert_eq!(refused(json!({ "state_before": { "256": 1 } })), "256 is not a TCP state");
+        assert_eq!(refused(json!({ "returns": { "one": 1 } })), "\"one\" is not a return");
+        assert_eq!(run(json!({ "cells": [{}] })).expect_err("no cell"), "a cell's `cell` is not an object");
     }
 }

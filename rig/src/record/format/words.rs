@@ -19,7 +19,7 @@ pub(super) fn errno_word(errno: Errno) -> String {
 pub(super) fn errno_of(word: &str) -> Result<Errno, String> {
     let number = || word.strip_prefix("errno ")?.parse().ok().map(Errno);
     let errno = if word == "none" { Some(Errno(0)) } else { word.parse().ok().or_else(number) };
-    errno.ok_or_else(|| format!("{word:?} is no errno"))
+    errno.ok_or_else(|| format!("{word:?} is not an errno"))
 }
 
 /// A TCP state as a word: `CLOSE`, `state 13` for one without a name.
@@ -31,7 +31,7 @@ pub(super) fn state_word(state: u8) -> String {
 pub(super) fn state_of(word: &str) -> Result<u8, String> {
     let number = || word.strip_prefix("state ")?.parse().ok();
     let state = (0..=u8::MAX).find(|state| state_word(*state) == word).or_else(number);
-    state.ok_or_else(|| format!("{word:?} is no TCP state"))
+    state.ok_or_else(|| format!("{word:?} is not a TCP state"))
 }
 
 /// Counts under other keys.

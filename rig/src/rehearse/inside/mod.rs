@@ -60,7 +60,7 @@ const SYSCTLS: [(&str, &str); 5] = [
 /// Serves as PID 1 of the emulated KVM host and powers it off. Returns only if this process is not PID 1, with that as the error.
 pub fn serve_as_init() -> io::Error {
     if std::process::id() != 1 {
-        return io::Error::other("only the first process of an emulated KVM host can serve as its init");
+        return io::Error::other("only the first process of an emulated KVM host can be its init");
     }
     if let Err(what) = serve() {
         // The console; there is nobody else to tell.

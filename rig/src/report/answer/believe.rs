@@ -23,7 +23,7 @@ pub(super) fn items(model: &ReportModel) -> Vec<Item> {
         // The fact is enough here; the advice is in the report.
         let fact = caution.to_string();
         let fact = fact.split(';').next().unwrap_or_default().to_owned();
-        Item::new(Tone::Mind, "mind", fact)
+        Item::new(Tone::Mind, "caution", fact)
     }));
     items
 }
@@ -45,13 +45,14 @@ fn controls(model: &ReportModel) -> Item {
         of(ControlStatus::NotRun),
     );
     let mut text = format!("{passed} of {} passed", model.controls.len() - not_run);
-    for (n, word) in [(failed, "FAILED"), (idle, "had nothing to find"), (not_run, "not run")] {
+    for (n, word) in [(failed, "FAILED"), (idle, "had too little to find"), (not_run, "not run")] {
         if n > 0 {
             text.push_str(&format!(", {n} {word}"));
         }
     }
+    text.push_str(" (cells with a known answer)");
     if model.controls.is_empty() {
-        return Item::new(Tone::Bad, "controls", "there are none: no zero is proven");
+        return Item::new(Tone::Bad, "controls", "there are none: a zero proves nothing");
     }
     let tone = if failed + idle > 0 || passed == 0 { Tone::Bad } else { Tone::Good };
     Item::new(tone, "controls", text)
@@ -86,17 +87,24 @@ fn witness(model: &ReportModel) -> Item {
     let sum: u64 = played().filter_map(|cell| cell.witness_rsts).fold(0, u64::saturating_add);
     let resets = several(usize::try_from(sum).unwrap_or(usize::MAX), "reset");
     let tone = if watched == 0 { Tone::Mind } else { Tone::Good };
-    Item::new(tone, "witness", format!("{resets} on the wire, in {watched} of {}", several(all, "cell")))
+    Item::new(
+        tone,
+        "witness",
+        format!("a packet socket saw {resets}, in {watched} of {}", several(all, "cell")),
+    )
 }
 
 /// Trials, those that are void, and cells that are not there.
 fn trials(model: &ReportModel) -> Item {
     let sum = |of: fn(&crate::analysis::model::CellSummary) -> u64| model.cells.iter().map(of).sum::<u64>();
-    let mut text =
-        format!("{} counted, {} void", count(sum(|cell| cell.trials)), count(sum(|cell| cell.void)));
+    let mut text = format!(
+        "{} counted, {} void (the testbed failed)",
+        count(sum(|cell| cell.trials)),
+        count(sum(|cell| cell.void))
+    );
     let of = |status| model.cells.iter().filter(|cell| cell.status == status).count();
     let (short, blind, skipped) = (of(CellStatus::Short), of(CellStatus::Blind), of(CellStatus::Skipped));
-    for (n, word) in [(short, "short"), (blind, "blind")] {
+    for (n, word) in [(short, "short of trials"), (blind, "blind (no control passed)")] {
         if n > 0 {
             text.push_str(&format!("; {} {word}", several(n, "cell")));
         }

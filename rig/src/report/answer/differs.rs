@@ -29,7 +29,7 @@ pub(super) fn items(model: &ReportModel) -> Vec<Item> {
 
 fn alert(alert: &Alert) -> Item {
     let Alert { errno, scenario, configuration, kernel, count: seen, n, counted, .. } = alert;
-    let blocks = if *counted { "" } else { ", in blocks that count for nothing" };
+    let blocks = if *counted { "" } else { ", in blocks that do not count" };
     let text = format!(
         "{errno} in {} of {} calls of {scenario} ({configuration} {kernel}){blocks}",
         count(*seen),
@@ -71,7 +71,7 @@ fn headlines(model: &ReportModel) -> Vec<Item> {
     let differ = model.headlines.iter().filter(|one| one.verdict.is_difference());
     let item = |one: &Headline| {
         let text = format!(
-            "{} over all cells of the base program: {} points (p {})",
+            "{}, guests minus host over all cells of the base program: {} points of % (p {})",
             one.errno.key(),
             points(one.low, one.high),
             p_value(one.p_adjusted)
@@ -121,7 +121,7 @@ fn errnos(model: &ReportModel) -> Vec<Item> {
     races.sort_unstable();
     races.dedup();
     if !races.is_empty() {
-        let text = format!("{} differs, as a race between the program's own threads may", list(&races));
+        let text = format!("{} differs, as expected: the program's own threads race in it", list(&races));
         items.push(Item::new(Tone::Plain, "a race", text));
     }
     items
@@ -134,7 +134,7 @@ fn difference(comparison: &Comparison) -> Item {
         _ => "",
     };
     let text = format!(
-        "{} in {scenario} ({configuration} {kernel}): {} points{within} (p {})",
+        "{} in {scenario} ({configuration} {kernel}), guest minus host: {} points of %{within} (p {})",
         errno.key(),
         points(*low, *high),
         p_value(*p_adjusted)
@@ -152,7 +152,7 @@ fn compared(model: &ReportModel) -> String {
     let number = |wanted| all().filter(|verdict| *verdict == wanted).count();
     let parts = [
         (number(ComparisonVerdict::SameWithinTheMargin), "the same"),
-        (all().filter(|verdict| verdict.is_difference()).count(), "different as races or known ones are"),
+        (all().filter(|verdict| verdict.is_difference()).count(), "different for a known reason"),
         (number(ComparisonVerdict::NotEnoughTrials), "with too few trials"),
         (number(ComparisonVerdict::Blind), "blind"),
         (number(ComparisonVerdict::NotRun), "not run"),

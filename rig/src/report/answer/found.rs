@@ -29,7 +29,7 @@ fn headline(headline: &Headline) -> Item {
     let never = [host.as_ref(), guests.as_ref().map(|guests| &guests.rate)];
     let never = never.into_iter().flatten().all(|rate| rate.count == 0);
     let returned = match (places.is_empty(), never) {
-        (true, _) => "nothing can be said: every cell is blind for it".to_owned(),
+        (true, _) => "no result: no control proves that it would be seen (blind)".to_owned(),
         (false, true) => format!("never returned: {}", list(&places)),
         (false, false) => format!("RETURNED: {}", list(&places)),
     };
@@ -75,11 +75,11 @@ fn verdict_words(headline: &Headline) -> String {
             format!("; they DIFFER, by less than the margin of {margin}")
         }
         ComparisonVerdict::NotEnoughTrials => {
-            let needed = headline.trials_needed.map(|n| format!(", {} a side would do", enough(n)));
+            let needed = headline.trials_needed.map(|n| format!(", {} a side are enough", enough(n)));
             format!("; not enough trials for a margin of {margin}{}", needed.unwrap_or_default())
         }
         ComparisonVerdict::NotRun if headline.guests.is_none() => "; no guest was measured".to_owned(),
-        ComparisonVerdict::NotRun => "; nothing was measured to compare with".to_owned(),
+        ComparisonVerdict::NotRun => "; there is nothing to compare with".to_owned(),
         ComparisonVerdict::Blind if headline.host.is_some() != headline.guests.is_some() => {
             "; the other side is left out: no control proves that it would be seen there".to_owned()
         }

@@ -22,7 +22,7 @@ pub fn answer(model: &ReportModel, folder: &str, hints: fn(&str) -> String) -> V
     let (tone, word) = match conclusion(model) {
         Conclusion::Done => (Tone::Good, "No difference found"),
         Conclusion::Short => (Tone::Bad, "NOT PROVEN: something is missing"),
-        Conclusion::Alert => (Tone::Bad, "NEWS: see what differs"),
+        Conclusion::Alert => (Tone::Bad, "ALERT OR DIFFERENCE: see what differs"),
     };
     let mut screen = vec![Line { tone, text: format!("{word} · run {} ({complete})", model.run.id) }];
     screen.extend(part("What was found", &found::items(model), 9, "in the report"));

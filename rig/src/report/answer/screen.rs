@@ -2,7 +2,7 @@
 //!
 //! Must not know what is said. Units: columns and lines. Errors: none. Tests: `tests/golden/answer.rs`.
 
-use textwrap::{Options, WordSplitter};
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 /// Columns of the screen.
 const COLUMNS: usize = 80;
@@ -51,10 +51,11 @@ impl Item {
     fn lines(&self) -> Vec<Line> {
         let first = format!("  {:<9} ", self.mark);
         let next = " ".repeat(first.len());
-        // A name is not broken at its hyphens.
+        // A name is not broken at its hyphens, nor a path at its slashes.
         let options = Options::new(COLUMNS)
             .initial_indent(&first)
             .subsequent_indent(&next)
+            .word_separator(WordSeparator::AsciiSpace)
             .word_splitter(WordSplitter::NoHyphenation);
         // A number and its sign stay together.
         let text = self.text.replace(" %", "\u{a0}%");

@@ -25,7 +25,10 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if groups.is_empty() && skipped.is_empty() {
         return;
     }
-    section(out, "Cells (rates in % with bounds; void trials are in no rate; controls follow below)");
+    section(
+        out,
+        "Cells (rates in % with bounds; void trials, whose testbed failed, are in no rate; controls follow below)",
+    );
     for (title, cells) in groups {
         wrap(out, "  ", &title, 4);
         let mut table = Table::new([

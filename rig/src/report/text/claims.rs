@@ -35,7 +35,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
         wrap(
             out,
             "  ",
-            &format!("undecided, without a judge in the cells of this run: {}", open.join(", ")),
+            &format!("undecided, because the cells of this run cannot decide them: {}", open.join(", ")),
             4,
         );
     }

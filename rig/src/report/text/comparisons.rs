@@ -29,7 +29,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let mut summary = format!("{}: {}", several(model.comparisons.len(), "comparison"), words.join(", "));
     if model.comparisons.iter().any(|c| c.verdict.is_difference() && !c.alert) {
         summary.push_str(
-            " (a race between an application's own threads follows the machine's timing: it may differ, and is no alert)",
+            " (a race between an application's own threads follows the machine's timing: it may differ, and raises no alert)",
         );
     }
     wrap(out, "  ", &summary, 4);
@@ -116,7 +116,7 @@ fn same(out: &mut Page, model: &ReportModel) {
     }
     if !table.is_empty() {
         table.write(out, 2);
-        let explained = "detectable: a rise of so many points would have been found with 80 % probability";
+        let explained = "detectable: a rise of this many points would have been found with 80 % probability";
         wrap(out, "  ", explained, 4);
     }
 }
@@ -133,7 +133,7 @@ fn open(out: &mut Page, model: &ReportModel) {
 }
 
 fn would_do(needed: Option<u64>) -> String {
-    needed.map_or("no number would do".to_owned(), |n| format!("{} a side would do", enough(n)))
+    needed.map_or("no number is enough".to_owned(), |n| format!("{} a side are enough", enough(n)))
 }
 
 /// One row for each that differs or is open, under its scenario.

@@ -17,7 +17,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if model.controls.is_empty() && model.again.is_none() {
         return;
     }
-    section(out, "Controls (what the instrument must find at a known rate)");
+    section(out, "Controls (cells with a known answer: rig must find their errno at the expected rate)");
     let mut table = Table::new([
         ("configuration", Left),
         ("kernel", Left),

@@ -18,7 +18,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if some.is_empty() && none.is_empty() {
         return;
     }
-    section(out, "Where an errno came from (controls left out)");
+    section(out, "Where an errno came from (without controls)");
     if !some.is_empty() {
         let mut table = Table::new([
             ("configuration", Left),

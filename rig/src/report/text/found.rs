@@ -29,7 +29,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
 
 fn sentence(alert: &Alert) -> String {
     let Alert { errno, scenario, configuration, kernel, count: seen, n, threshold, counted, .. } = alert;
-    let blocks = if *counted { "" } else { " in blocks that count for nothing, and are in no rate" };
+    let blocks = if *counted { "" } else { " in blocks that do not count, and are in no rate" };
     format!(
         "ALERT: {errno} in {scenario} ({configuration} {kernel}), where nothing expects it: {} of {} calls{blocks}, surely above the declared {}",
         count(*seen),

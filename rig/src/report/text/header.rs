@@ -2,6 +2,8 @@
 //!
 //! Must not know what was found. Units: per cent, MiB. Errors: none. Tests: golden reports.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::analysis::model::{Ground, Question, RanOn, ReportModel, RunSummary, Stopped};
 use crate::analysis::words::{Rounding, count, list, percent, several};
 use crate::record::format::{Environment, Host, Shard};
@@ -25,6 +27,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     line("host", format!("{}; Linux {kernel}, {cpu}, {cpus}, {memory} MiB", ground(host)));
     let qemu = if environment.qemu.is_empty() { "no QEMU" } else { &environment.qemu };
     line("guests", format!("{}; {qemu}", accelerator(environment)));
+    kernels(model).iter().for_each(|names| line("kernels", names.clone()));
     let confidence = percent(run.confidence, Rounding::Nearest);
     let tolerated = run.tolerance.map(|share| {
         let share = percent(share, Rounding::Nearest);
@@ -34,6 +37,24 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     });
     let tolerated = tolerated.unwrap_or_default();
     line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}{tolerated}", margins(run)));
+}
+
+/// `6.1 (6.1.0-32-cloud-amd64) and 6.12 (not played)`: the tables have room for the name only.
+fn kernels(model: &ReportModel) -> Option<String> {
+    let mut kernels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for cell in &model.cells {
+        let releases = kernels.entry(&cell.kernel).or_default();
+        releases.extend(cell.kernel_release.split(", ").filter(|release| !release.is_empty()));
+    }
+    let names = kernels.into_iter().map(|(name, releases)| {
+        let releases: Vec<&str> = releases.into_iter().collect();
+        format!(
+            "{name} ({})",
+            if releases.is_empty() { "not played".to_owned() } else { releases.join(", ") }
+        )
+    });
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| list(&names))
 }
 
 /// The margins, those that are equal together; in one word where all are.

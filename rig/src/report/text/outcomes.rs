@@ -20,7 +20,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     if all.is_empty() {
         return;
     }
-    section(out, "How trials ended, virtual beside bare metal (points of %, guest minus host)");
+    section(out, "How trials ended, virtual against bare metal (points of %, guest minus host)");
     let mut verdicts: Vec<(ComparisonVerdict, u64)> = Vec::new();
     for one in all {
         match verdicts.iter_mut().find(|(verdict, _)| *verdict == one.verdict) {
@@ -56,7 +56,7 @@ fn too_few(out: &mut Page, all: &[OutcomeComparison]) {
     }
     for ((configuration, kernel), (n, needed)) in places {
         let needed =
-            needed.map_or("no number would do".to_owned(), |n| format!("{} a side would do", enough(n)));
+            needed.map_or("no number is enough".to_owned(), |n| format!("{} a side are enough", enough(n)));
         wrap(
             out,
             "  ",
@@ -108,7 +108,7 @@ fn pair(out: &mut Page, one: &OutcomeComparison) {
     let blocks = one.blocks.as_ref().map_or_else(String::new, |test| format!("; {}", by_blocks(test)));
     let (guest, host) = (count(one.n2), count(one.n1));
     let place = format!("{} {}", one.configuration, one.kernel);
-    wrap(out, "    ", &format!("{place}, {guest} trials beside {host}: {verdict}{blocks}"), 6);
+    wrap(out, "    ", &format!("{place}, {guest} trials against {host}: {verdict}{blocks}"), 6);
     let mut table = Table::new([
         ("guest", Right),
         ("host", Right),
@@ -141,11 +141,11 @@ fn by_blocks(test: &BlockTest) -> String {
     let BlockTest { blocks1, blocks2, .. } = test;
     if test.too_few {
         return format!(
-            "too few blocks ({blocks2} beside {blocks1}) for a test of whole blocks, whose p cannot be below {}",
+            "too few blocks ({blocks2} against {blocks1}) for a test of whole blocks, whose p cannot be below {}",
             p_value(test.smallest_p)
         );
     }
-    format!("whole blocks ({blocks2} beside {blocks1}): p {}", p_value(test.p_value))
+    format!("whole blocks ({blocks2} against {blocks1}): p {}", p_value(test.p_value))
 }
 
 /// One line for each reason why nothing can be said; what was not run stands in the section above.

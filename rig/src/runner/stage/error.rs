@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_broken_conversation_is_told_by_its_end_and_inside_the_peers_guest_as_its() {
         let gone = |whose| StageError::of(whose)(AgentError::Gone { wait: "hello", last: "nothing" });
-        let words = "agent gone while waiting for hello (last: nothing)";
+        let words = "agent gone while rig waited for hello (last: nothing)";
         assert_eq!(reason(gone(Endpoint::Target)), format!("target: {words}"));
         assert_eq!(reason(gone(Endpoint::Peer).of_peers_guest()), format!("peer's guest: peer: {words}"));
     }
