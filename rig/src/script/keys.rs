@@ -64,7 +64,12 @@ pub const STEP: ScenarioTable = ScenarioTable {
             "by the operation",
             "whether its label is part of the outcome; without it, its operation and place decide",
         ),
-        optional("count", "`true` `false`", "`false`", "true: its label includes the number of bytes, data=14480"),
+        optional(
+            "count",
+            "`true` `false`",
+            "`false`",
+            "true: its label includes the number of bytes, data=14480",
+        ),
         optional(
             "within",
             "range of times",

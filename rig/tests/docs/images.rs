@@ -19,7 +19,7 @@ fn recipe() -> String {
 fn section(text: &mut String, section: &Section) {
     head(text, &["key", "value", "if left out", "for example", "meaning"]);
     for key in section.keys {
-        let unsaid = if key.required == Required::Yes { "required" } else { "nothing of it" };
+        let unsaid = if key.required == Required::Yes { "required" } else { "none" };
         row(text, &[&code(key.name), value(key), unsaid, &code(key.example), key.about]);
     }
     for key in section.keys {

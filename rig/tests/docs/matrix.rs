@@ -39,7 +39,7 @@ fn configuration_keys() -> String {
 
 fn configuration_words() -> String {
     let mut text = String::new();
-    head(&mut text, &["key", "word", "what it stands for", "what it needs"]);
+    head(&mut text, &["key", "word", "meaning", "what it needs"]);
     for word in CONFIGURATION_WORDS {
         row(&mut text, &[&code(word.key), &code(word.word), word.about, word.needs]);
     }

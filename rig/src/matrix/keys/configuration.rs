@@ -41,7 +41,7 @@ pub struct ConfigurationWord {
     pub key: &'static str,
     /// As it is written.
     pub word: &'static str,
-    /// What it stands for.
+    /// What it means.
     pub about: &'static str,
     /// What it needs: of the host, of the image, of the other keys.
     pub needs: &'static str,
@@ -81,7 +81,7 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
     word(
         "nic",
         "vmxnet3",
-        "a NIC that is not virtio: what a difference of virtio would show against",
+        "a NIC that is not virtio, to compare virtio with",
         "`vmxnet3` in the image; one queue pair; any backend but `tap-vhost`",
     ),
     word("backend", "tap", "a tap device: each packet passes through the QEMU process", "/dev/net/tun"),
@@ -94,8 +94,8 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
     word(
         "backend",
         "user",
-        "QEMU's user networking: it ends the guest's TCP itself, so these cells never stand for the NIC",
-        "nothing of the host; a path that changes no segments; one queue pair",
+        "QEMU's user networking: it ends the guest's TCP itself, so these cells say nothing about the NIC",
+        "a path that changes no segments; one queue pair",
     ),
     word(
         "backend",
@@ -106,13 +106,13 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
     word(
         "accelerator",
         "auto",
-        "KVM where a guest boots under it, otherwise TCG; the report says which",
+        "KVM if a guest boots under it, otherwise TCG; the report says which",
         "nothing",
     ),
     word(
         "accelerator",
         "kvm",
-        "KVM and nothing else: where it does not work, the cell is skipped",
+        "KVM only: if it does not work, the cell is skipped",
         "a working /dev/kvm",
     ),
     word("accelerator", "tcg", "emulation: its times are not those of a real machine", "nothing"),

@@ -300,5 +300,5 @@ pub(in crate::matrix) const FILE: KeyTable = KeyTable {
 };
 
 const fn table(name: &'static str, kind: ValueKind, about: &'static str) -> KeyRow {
-    KeyRow { name, kind, unsaid: Unsaid::Means("nothing of it"), about }
+    KeyRow { name, kind, unsaid: Unsaid::Means("none"), about }
 }
