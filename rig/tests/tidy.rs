@@ -5,6 +5,10 @@
 mod arrows;
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/literals.rs"]
+mod literals;
+#[path = "tidy/phrases.rs"]
+mod phrases;
 #[path = "tidy/source.rs"]
 mod source;
 
@@ -255,6 +259,34 @@ fn words_that_do_not_belong_here() {
         }
     }
     assert_none(&wrong);
+}
+
+/// Data files whose texts people read.
+const TEXTS: &[&str] = &["rig/scenarios", "rig/explain", "images"];
+
+#[test]
+fn texts_are_plain() {
+    let mut wrong = phrases::in_literals(&sources());
+    let mut pages = vec![root().join("matrix.toml")];
+    TEXTS.iter().for_each(|folder| files(&root().join(folder), "toml", &mut pages));
+    assert!(pages.len() > 30, "the walk found the texts");
+    for page in pages {
+        wrong.extend(phrases::in_page(&relative(&page), &fs::read_to_string(&page).expect("UTF-8")));
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn a_riddle_is_found_wherever_it_is_written() {
+    let of = |text: &str| with_planted(&[("rig/src/planted.rs", text)], phrases::in_literals);
+    let planted = "//! x\n#[error(\"a zero stands \\\n    for nothing\")]\nstruct S;\nfn f() { g(format!(\"{x} cannot be meant\")) }\nconst C: &str = \"this is no answer\";\n";
+    let wrong = of(planted);
+    assert_found(&wrong, "rig/src/planted.rs:5: `cannot be meant`: say which value");
+    assert_found(&wrong, "rig/src/planted.rs:6: `is no`");
+    assert_found(&wrong, "rig/src/planted.rs:2: `stands for`");
+    let right = "//! x\n/// It cannot be meant.\nconst C: &str = \"there is no answer, and this is no longer one\";\n#[cfg(test)]\nmod tests { const C: &str = \"aloud\"; }\nfn f() { g().expect(\"he reads\") }\n";
+    assert_eq!(of(right), phrases::in_literals(&sources()));
+    assert_found(&phrases::in_page("a.toml", "its number\ncomes\nto one"), "a.toml: `comes to`");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
+use super::literals::literals;
+
 /// A path that a file names, from the root of its crate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Use {
@@ -41,6 +43,8 @@ pub(crate) struct Source {
     /// Items that are defined here.
     pub(crate) defined: BTreeSet<String>,
     pub(crate) functions: Vec<Function>,
+    /// String literals, with their lines.
+    pub(crate) literals: Vec<(usize, String)>,
     /// Lines of `#[cfg(test)]` items.
     test_lines: Vec<RangeInclusive<usize>>,
 }
@@ -52,18 +56,34 @@ impl Source {
         let mut reader = Reader { inner: module.clone(), ..Reader::default() };
         reader.children = file.items.iter().filter_map(child).collect();
         reader.visit_file(&file);
+        let literals = literals(&file);
         let Reader { uses, aliases, globs, defined, functions, test_lines, .. } = reader;
-        Self { path: path.to_owned(), text, module, uses, aliases, globs, defined, functions, test_lines }
+        Self {
+            path: path.to_owned(),
+            text,
+            module,
+            uses,
+            aliases,
+            globs,
+            defined,
+            functions,
+            literals,
+            test_lines,
+        }
     }
 
     /// The lines of product code, with their numbers.
     pub(crate) fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_test = |number: usize| self.test_lines.iter().any(|range| range.contains(&number));
         self.text
             .lines()
             .enumerate()
             .map(|(index, line)| (index + 1, line))
-            .filter(move |(n, _)| !is_test(*n))
+            .filter(|(n, _)| !self.is_test_line(*n))
+    }
+
+    /// Whether the line is part of a `#[cfg(test)]` item.
+    pub(crate) fn is_test_line(&self, number: usize) -> bool {
+        self.test_lines.iter().any(|range| range.contains(&number))
     }
 
     /// Whether all of the file is test code.
