@@ -109,12 +109,7 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
         "KVM if a guest boots under it, otherwise TCG; the report says which",
         "nothing",
     ),
-    word(
-        "accelerator",
-        "kvm",
-        "KVM only: if it does not work, the cell is skipped",
-        "a working /dev/kvm",
-    ),
+    word("accelerator", "kvm", "KVM only: if it does not work, the cell is skipped", "a working /dev/kvm"),
     word("accelerator", "tcg", "emulation: its times are not those of a real machine", "nothing"),
     word("machine", "q35", "QEMU's machine with PCI Express", "nothing"),
     word("machine", "pc", "QEMU's older machine with PCI (i440FX)", "nothing"),
