@@ -120,7 +120,7 @@ fn takes_results(arguments: &str) -> bool {
 }
 
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%=".contains(c) || !c.is_ascii();
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

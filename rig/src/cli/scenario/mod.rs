@@ -29,7 +29,7 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "scenario")]
         operations: bool,
     },
-    /// Play one on this host and count what it sees, without guests and without a record
+    /// Play one on this host or in one guest and count what it sees, without a record
     Run(run::Arguments),
     /// Verify scenario files of your own
     Check {
