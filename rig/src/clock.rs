@@ -12,6 +12,11 @@ pub fn now() -> String {
     format!("{:.3}", Timestamp::now())
 }
 
+/// Now, to the second: `2026-11-21T20:19:50Z`.
+pub fn now_in_seconds() -> String {
+    format!("{:.0}", Timestamp::now())
+}
+
 /// An id for a run that starts now: `20261121-201950-1f3a09c4`. The last part is drawn from the system's randomness and from nothing else: runs that
 /// start in one second on several machines, with one seed, have ids of their own.
 pub fn run_id() -> String {
@@ -46,5 +51,8 @@ mod tests {
         assert!(ids.iter().all(|id| seconds(id).bytes().all(|byte| byte.is_ascii_digit())), "{ids:?}");
         let now = super::now();
         assert!(now.ends_with('Z') && now.contains('T'), "{now}");
+        let seconds = super::now_in_seconds();
+        assert_eq!(seconds.len(), "2026-11-21T20:19:50Z".len(), "{seconds}");
+        assert!(seconds.ends_with('Z') && !seconds.contains('.'), "{seconds}");
     }
 }

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "guest/alone.rs"]
+mod alone_in_guest;
 #[path = "guest/arms.rs"]
 mod arms;
 mod blackbox;
@@ -51,6 +53,16 @@ fn every_example_that_needs_a_guest_works_as_it_is_pasted() {
 #[test]
 fn a_run_says_what_it_measured() {
     alone(findings::a_run_says_what_it_measured);
+}
+
+#[test]
+fn a_scenario_is_played_in_one_guest() {
+    alone(alone_in_guest::a_scenario_is_played_in_one_guest);
+}
+
+#[test]
+fn a_scenario_in_a_guest_leaves_nothing_when_it_is_stopped() {
+    alone(alone_in_guest::a_scenario_in_a_guest_leaves_nothing_when_it_is_stopped);
 }
 
 #[test]

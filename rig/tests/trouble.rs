@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "trouble/alone.rs"]
+mod alone;
 #[path = "trouble/arms.rs"]
 mod arms;
 #[path = "trouble/bench.rs"]
@@ -17,6 +19,8 @@ mod examples;
 mod flags;
 #[path = "trouble/host.rs"]
 mod host;
+#[path = "trouble/look.rs"]
+mod look;
 #[path = "trouble/paths.rs"]
 mod paths;
 #[path = "trouble/setup.rs"]

@@ -30,21 +30,11 @@ pub(super) fn of_peer(measured: &Measured<'_>, rules: Rules) -> Option<Expectati
     judge(&cell.subject.script.expect_peer, &measured.peer, rules.tolerance, rules.confidence, known)
 }
 
-/// The same for trials that are in no record: by these terms, and nothing is known of them.
-pub fn judge_outcomes(
-    expected: &[String],
-    tally: &Tally,
-    tolerance: Option<f64>,
-    confidence: Confidence,
-) -> Option<Expectation> {
-    judge(expected, tally, tolerance, confidence, None)
-}
-
 /// Judges trials by outcome against the patterns that a scenario expects. `None` where there is no pattern.
 ///
 /// `tolerance` is the share of 1 that may end otherwise: only where the lower bound of the share that did is above it is that `unexpected`.
 /// `known` is why it is known that they do; then nothing is.
-fn judge(
+pub(super) fn judge(
     expected: &[String],
     tally: &Tally,
     tolerance: Option<f64>,

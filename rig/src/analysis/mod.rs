@@ -5,6 +5,7 @@
 //! Tests: `tests/golden/analysis.rs` (fixture runs), and the golden reports.
 
 mod alerts;
+mod alone;
 mod cautions;
 pub mod claims;
 mod comparisons;
@@ -38,7 +39,7 @@ use model::{
 };
 use rules::Rules;
 
-pub use expectation::judge_outcomes;
+pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
 pub use sightings::{Counted, Sighting, Sightings, sightings};
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rig_protocol::{Tally, TcpState};
-use rig_stats::{Count, clopper_pearson};
+use rig_stats::{Confidence, Count, clopper_pearson};
 
 use crate::path::{Matches, PathCounter};
 use crate::record::Run;
@@ -84,7 +84,7 @@ pub(super) fn summarise(
     }
 }
 
-fn outcomes_by_state(tally: &Tally) -> BTreeMap<String, BTreeMap<String, u64>> {
+pub(super) fn outcomes_by_state(tally: &Tally) -> BTreeMap<String, BTreeMap<String, u64>> {
     let named =
         |(state, outcomes): (&u8, &BTreeMap<String, u64>)| (TcpState(*state).to_string(), outcomes.clone());
     tally.outcomes_by_state.iter().map(named).collect()
@@ -138,13 +138,13 @@ fn without_effect(measured: &Measured<'_>) -> Option<CellReason> {
     (!idle.is_empty()).then_some(CellReason::WithoutEffect(idle))
 }
 
-fn mechanisms(blocks: &[&BlockRecord]) -> Vec<String> {
+pub(super) fn mechanisms(blocks: &[&BlockRecord]) -> Vec<String> {
     let all: BTreeSet<&String> = blocks.iter().flat_map(|block| &block.path.mechanisms).collect();
     all.into_iter().cloned().collect()
 }
 
 /// What acted, summed over the blocks; and what a packet filter was to match, also where nothing did.
-fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
+pub(super) fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for (name, n) in blocks.iter().flat_map(|block| &block.path.counters) {
         if *n > 0 || PathCounter::is_of_rule(name) {
@@ -156,13 +156,18 @@ fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
 
 /// A share with its exact interval.
 pub(super) fn rate(of: Count, rules: Rules) -> Rate {
-    let interval = clopper_pearson(of, rules.confidence);
+    rate_at(of, rules.confidence)
+}
+
+/// [`rate`], where nothing but the confidence is declared.
+pub(super) fn rate_at(of: Count, confidence: Confidence) -> Rate {
+    let interval = clopper_pearson(of, confidence);
     Rate {
         count: of.hits(),
         n: of.trials(),
         low: interval.low,
         high: interval.high,
-        confidence: rules.confidence.get(),
+        confidence: confidence.get(),
         method: "clopper-pearson".into(),
     }
 }
@@ -180,7 +185,7 @@ fn origins(blocks: &[&BlockRecord]) -> OriginCounts {
     origins
 }
 
-fn quantiles(tally: &Tally) -> BTreeMap<String, Quantiles> {
+pub(super) fn quantiles(tally: &Tally) -> BTreeMap<String, Quantiles> {
     let of = |(name, times): (&String, &rig_protocol::Histogram)| {
         let at = |share| times.quantile(share);
         (name.clone(), Quantiles { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: times.max })

@@ -15,12 +15,11 @@ use crate::runner::{Inspection, Laboratory};
 
 use super::accelerator::accelerator;
 use super::error::CampaignError;
-use super::host::{abilities_for, lack};
-use super::kernels::{Kernels, kernels_of};
 use super::laboratory::{laboratory, loaded};
+use super::supply::{Supplied, supply_one};
 
 /// Where the logs of such guests lie, in the cache.
-const LOGS: &str = "visits";
+pub(super) const LOGS: &str = "visits";
 
 /// What a guest for inspection needs, got before the enclosure.
 pub struct Site {
@@ -48,16 +47,9 @@ impl Site {
         describe: fn(&Cell) -> String,
         tell: &mut dyn FnMut(&str, &Step),
     ) -> Result<Self, CampaignError> {
-        let abilities = abilities_for([&cell]);
-        if let Some(reason) = lack(&abilities, &cell) {
-            return Err(CampaignError::CannotRun { what: describe(&cell), reason });
-        }
-        let kernels = Kernels::supply(kernels_of(std::iter::once(&cell), &abilities), tell)?;
-        if let Some(reason) = kernels.lack(&cell) {
-            return Err(CampaignError::CannotRun { what: describe(&cell), reason });
-        }
+        let Supplied { abilities, images } = supply_one(&cell, &describe(&cell), tell)?;
         let logs = Cache::of_user()?.root().join(LOGS);
-        Ok(Self { cell, images: kernels.images, mechanisms: abilities.mechanisms, logs })
+        Ok(Self { cell, images, mechanisms: abilities.mechanisms, logs })
     }
 
     /// Whose guest it is.

@@ -21,6 +21,7 @@ mod prepare;
 mod report;
 mod run;
 mod shard;
+mod supply;
 mod watcher;
 
 pub use accelerator::known_accelerator;
@@ -30,7 +31,7 @@ pub use examine::examine;
 pub use host::{abilities_for, lack};
 pub use inspect::{Inspected, Site};
 pub use measure::measure;
-pub use once::{Once, play_once};
+pub use once::{Alone, Once, play_once};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};
 pub use report::{read_report, write_reports};
 pub use run::{Ended, run};

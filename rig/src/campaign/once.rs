@@ -1,27 +1,47 @@
-//! One block on this host, at once and without a record: for the person who writes a scenario.
+//! One block by itself, on this host or in one guest, without a record: for the person who writes a scenario.
 //!
-//! The same player as a bare-metal block of a run, in the same network; only nothing is compared. Must not print. Units: trials.
-//! Errors: [`CampaignError`]; the host cannot run it, or the user stopped it. Tests: `tests/netns.rs`, through `rig scenario run`.
+//! The player, the boot and the network are those of a run; only nothing is compared. Must not print. Units: trials.
+//! Errors: [`CampaignError`]; the host cannot run it, or the user stopped it. Tests: `tests/trouble/alone.rs`, `tests/guest/alone.rs`.
 
-use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use rig_protocol::TrialRecord;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::configuration::{Engine, Resolved};
-use crate::image::GuestKeys;
-use crate::path::Mechanisms;
+use crate::configuration::Resolved;
+use crate::event::Event;
+use crate::image::{Cache, GuestKeys};
 use crate::process;
+use crate::record::Layout;
 use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, Conduct};
-use crate::runner::{Attempt, Player, Stopper, Why};
+use crate::runner::{Attempt, Laboratory, Player, Stop, Stopper};
 
+use super::accelerator::accelerator;
 use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
-use super::host::{abilities_for, lack};
-use super::laboratory::laboratory;
+use super::host::lack;
+use super::inspect::LOGS;
+use super::laboratory::{laboratory, loaded};
+use super::supply::{Supplied, supply_one};
+use super::watcher::Watcher;
 
 /// How long the block may take.
 const DEADLINE_MS: u64 = 3_600_000;
+
+/// What a capture file calls the run that there is none of.
+const NO_RUN: &str = "scenario-run";
+
+/// A block that is played by itself.
+#[derive(Debug, Clone)]
+pub struct Alone {
+    /// The block.
+    pub attempt: Attempt,
+    /// So many trials of each outcome are kept whole.
+    pub keep: u32,
+    /// Whether its packets are kept.
+    pub capture: CaptureWhen,
+}
 
 /// What was played.
 #[derive(Debug)]
@@ -30,51 +50,117 @@ pub struct Once {
     pub record: BlockRecord,
     /// Its trials kept whole.
     pub trials: Vec<TrialRecord>,
+    /// What executed its guest, and why that; none on the host.
+    pub accelerator: Option<Resolved>,
+    /// The packets: the record's name of each file (`captures`), and its content.
+    pub packets: Vec<(String, Vec<u8>)>,
+    /// What the guest of a void block printed on its console.
+    pub console: Option<PathBuf>,
 }
 
-/// Plays the block; `keep` trials of each outcome are kept whole.
+/// Plays the block; the watcher is told of images, phases and trials, and may stop it.
 ///
 /// # Errors
 /// [`CampaignError::CannotRun`], [`CampaignError::Interrupted`], or what the host lacks for any run.
-pub fn play_once(attempt: Attempt, keep: u32) -> Result<Once, CampaignError> {
-    let abilities = abilities_for([&attempt.cell]);
-    if let Some(reason) = lack(&abilities, &attempt.cell) {
-        return Err(CampaignError::CannotRun { what: "it".to_owned(), reason });
-    }
+pub fn play_once(alone: Alone, watcher: &mut impl Watcher) -> Result<Once, CampaignError> {
+    let supplied = supply_one(&alone.attempt.cell, IT, &mut |image, step| watcher.image_step(image, step))?;
     let runtime = enclosed_runtime()?;
-    let played = runtime.block_on(play(attempt, keep, abilities.mechanisms));
+    let played = runtime.block_on(play(alone, supplied, watcher));
+    // Blocking threads that still wait for a dead guest must not hold the end up: the enclosure ends them.
     runtime.shutdown_background();
     played
 }
 
-async fn play(attempt: Attempt, keep: u32, mechanisms: Mechanisms) -> Result<Once, CampaignError> {
-    let folder = process::new_run_dir().map_err(|cause| CampaignError::NoPrivateFolder { cause })?;
-    let conduct = Conduct {
-        retries: 0,
-        block_deadline_ms: DEADLINE_MS,
-        keep_examples: keep,
-        keep_anomalies: keep,
-        capture: CaptureWhen::Never,
+/// How an error names the block: the reader has just typed what it is.
+const IT: &str = "it";
+
+async fn play(alone: Alone, supplied: Supplied, watcher: &mut impl Watcher) -> Result<Once, CampaignError> {
+    let folder = process::new_run_dir().map_err(no_folder)?;
+    let logs = folder.path().join(NO_RUN);
+    for name in [Layout::CONSOLE, Layout::QMP] {
+        fs::create_dir_all(logs.join(name)).map_err(no_folder)?;
+    }
+    let is_host = alone.attempt.cell.is_baseline();
+    let (stopper, mut stop) = Stopper::new();
+    watcher.may_stop(stopper);
+    let laboratory = tokio::select! {
+        biased;
+        _ = stop.told() => return Err(CampaignError::Interrupted),
+        laboratory = furnish(&alone, supplied, &logs) => laboratory?,
     };
-    let nobody = Resolved { engine: Engine::Tcg, reason: "no guest was asked for".to_owned() };
-    let keys = GuestKeys::generate();
-    let laboratory = laboratory(&conduct, folder.path(), HashMap::new(), nobody, mechanisms, keys)?;
-    let (stopper, stop) = Stopper::new();
-    let (events, _spine) = unbounded_channel();
-    let interrupted = async {
-        // Without a handler for Ctrl-C the signal ends us, which is as good.
-        let _ = tokio::signal::ctrl_c().await;
-        stopper.stop(Why::Interrupted);
-        std::future::pending::<()>().await;
-    };
-    let played = tokio::select! {
-        played = laboratory.play(attempt, events, stop) => played,
-        () = interrupted => None,
-    };
+    let resolved = (!is_host).then(|| laboratory.accelerator.clone());
+    let (played, packets) = watch(&laboratory, alone.attempt, watcher, stop).await;
     match played {
         Some((record, trials)) if !matches!(record.status, BlockStatus::Aborted { .. }) => {
-            Ok(Once { record, trials })
+            let console = kept_console(&logs, &record);
+            Ok(Once { record, trials, accelerator: resolved, packets, console })
         }
         Some(_) | None => Err(CampaignError::Interrupted),
     }
+}
+
+/// What the block is played with: as for a run, its guest's accelerator found out first.
+async fn furnish(alone: &Alone, supplied: Supplied, logs: &Path) -> Result<Laboratory, CampaignError> {
+    let Supplied { mut abilities, images } = supplied;
+    let keys = GuestKeys::generate();
+    let images = loaded(&images)?;
+    let accelerator = accelerator(images.values().next(), &keys).await?;
+    abilities.accelerator = Some(accelerator.clone());
+    // A configuration may take nothing but KVM.
+    if let Some(reason) = lack(&abilities, &alone.attempt.cell) {
+        return Err(CampaignError::CannotRun { what: IT.to_owned(), reason });
+    }
+    let conduct = Conduct {
+        retries: 0,
+        block_deadline_ms: DEADLINE_MS,
+        keep_examples: alone.keep,
+        keep_anomalies: alone.keep,
+        capture: alone.capture,
+    };
+    laboratory(&conduct, logs, images, accelerator, abilities.mechanisms, keys)
+}
+
+type Played = Option<(BlockRecord, Vec<TrialRecord>)>;
+
+/// Plays the block while the watcher takes in what happens; its packets are held until they can be written.
+async fn watch(
+    laboratory: &Laboratory,
+    attempt: Attempt,
+    watcher: &mut impl Watcher,
+    stop: Stop,
+) -> (Played, Vec<(String, Vec<u8>)>) {
+    let (events, mut spine) = unbounded_channel();
+    let mut packets = Vec::new();
+    let mut take = |event: Event| match event {
+        Event::PacketsCaptured { file, bytes, .. } => packets.push((file, bytes)),
+        event => watcher.happened(&event),
+    };
+    let mut playing = std::pin::pin!(laboratory.play(attempt, events, stop));
+    let played = loop {
+        tokio::select! {
+            biased;
+            Some(event) = spine.recv() => take(event),
+            played = &mut playing => break played,
+        }
+    };
+    while let Ok(event) = spine.try_recv() {
+        take(event);
+    }
+    (played, packets)
+}
+
+/// The console of a guest whose block is void, out of the private folder: its last lines are often the reason. One file for each cell.
+fn kept_console(logs: &Path, record: &BlockRecord) -> Option<PathBuf> {
+    if record.target.console.is_empty() || record.status == BlockStatus::Complete {
+        return None;
+    }
+    let folder = Cache::of_user().ok()?.root().join(LOGS);
+    fs::create_dir_all(&folder).ok()?;
+    let kept = folder.join(format!("{}-alone.log", record.cell));
+    fs::copy(logs.join(&record.target.console), &kept).ok()?;
+    Some(kept)
+}
+
+fn no_folder(cause: std::io::Error) -> CampaignError {
+    CampaignError::NoPrivateFolder { cause }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::image::Format;
 use super::output::print;
-use super::streams::tell;
+use super::streams::progress;
 use super::{Exit, Failure};
 use crate::bench::{Benchmark, Findings, Pace, render};
 use crate::campaign::measure;
@@ -68,7 +68,7 @@ struct Answer<'a> {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let pace = if arguments.quick { Pace::Quick } else { Pace::Full };
     let asked: Vec<Benchmark> = arguments.names.iter().map(|name| Benchmark::from(*name)).collect();
-    let findings = measure(&asked, pace, &mut |one| tell(format_args!("measuring {} ...", one.name())))?;
+    let findings = measure(&asked, pace, &mut |one| progress(format_args!("measuring {} ...", one.name())))?;
     let rehearsed = clock::is_rehearsed();
     match arguments.format {
         Format::Text => {

@@ -8,7 +8,7 @@ use std::fmt;
 use miette::{Diagnostic, LabeledSpan, MietteHandlerOpts, Report, Severity, SourceCode};
 use textwrap::{WordSeparator, WordSplitter};
 
-use super::{called, width};
+use super::{called, look, width};
 
 /// How failures are drawn from now on. The first call counts.
 pub(super) fn draw_for_this_reader() {
@@ -19,6 +19,10 @@ pub(super) fn draw_for_this_reader() {
             .break_words(false)
             .word_separator(WordSeparator::AsciiSpace)
             .word_splitter(WordSplitter::NoHyphenation);
+        let options = match look::colored() {
+            Some(colored) => options.color(colored),
+            None => options,
+        };
         Box::new(options.build())
     }));
 }

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::image::tell_step;
 use super::signals::Signals;
-use super::streams::tell;
+use super::streams::progress;
 use super::{Exit, Failure};
 use crate::campaign::{Inspected, Site, enclosed_runtime};
 use crate::configuration::NicBackend;
@@ -115,7 +115,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
         ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
     ];
     for (name, value) in rows {
-        tell(format_args!("{name:<8} {value}"));
+        progress(format_args!("{name:<8} {value}"));
     }
 }
 

@@ -184,7 +184,7 @@ pub(super) fn tell(name: &str) -> impl FnMut(Step) + '_ {
 
 /// Tells one step of an image that is made.
 pub(super) fn tell_step(name: &str, step: &Step) {
-    streams::tell(format_args!("{name}: {step}"));
+    streams::progress(format_args!("{name}: {step}"));
 }
 
 fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {

@@ -22,6 +22,7 @@ mod failed_json;
 mod fresh;
 mod guest;
 mod image;
+mod look;
 mod man;
 mod matrix;
 mod number;
@@ -50,6 +51,8 @@ pub use exit_codes::CODES;
 #[derive(Debug, Parser)]
 #[command(name = "rig", version, max_term_width = 110, propagate_version = true)]
 struct Arguments {
+    #[command(flatten)]
+    look: look::Look,
     #[command(subcommand)]
     command: Command,
 }
@@ -109,7 +112,7 @@ fn explained(command: clap::Command, words: &[&str]) -> clap::Command {
 
 /// What a command line says. Usage lines name the program as its reader calls it.
 fn read(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = program().bin_name(called::name());
+    let mut command = program().bin_name(called::name()).color(look::color_asked(std::env::args_os()));
     let matches = command.try_get_matches_from_mut(words).map_err(without_misleading_tip)?;
     called::remember(&matches);
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
@@ -154,6 +157,7 @@ fn command() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
+    arguments.look.apply();
     let result = match arguments.command {
         Command::Setup(arguments) => setup::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

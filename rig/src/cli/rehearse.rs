@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::streams::tell;
+use super::streams::progress;
 use super::{Exit, Failure};
 use crate::document::parse_deadline;
 use crate::image::{Cache, narrate};
@@ -185,5 +185,5 @@ fn tell_note(note: Note) {
 
 /// To standard error: standard output is the rehearsed command's.
 fn say(what: fmt::Arguments<'_>) {
-    tell(format_args!("rehearsal: {what}"));
+    progress(format_args!("rehearsal: {what}"));
 }

@@ -1,7 +1,7 @@
 //! The answer of a run as the last screen of a terminal: its lines with the colour of their tone.
 //!
 //! Must not know what a line says. Units: none. Errors: none; colours are left out where standard output is no terminal, with `NO_COLOR` set and with `CLICOLOR=0`
-//! (no-color.org; the crate `console` decides).
+//! (no-color.org; the crate `console` decides), unless `--color` says otherwise (`look.rs`).
 //! Tests: below; `tests/netns.rs`.
 
 use console::Style;

@@ -75,7 +75,7 @@ fn read_axes(findings: &mut Findings, table: &Table, prefix: &str) -> BTreeMap<&
 }
 
 /// One value or a list of values; a value is a string or a number.
-fn words(findings: &mut Findings, node: &Node, what: &str) -> Vec<Word> {
+pub(super) fn words(findings: &mut Findings, node: &Node, what: &str) -> Vec<Word> {
     words_or(findings, node, what, "name at least one value, or remove the key")
 }
 

@@ -98,15 +98,15 @@ impl Matrix {
 }
 
 /// The text of a matrix file, before anything is known of it.
-struct MatrixText {
-    name: String,
-    text: String,
+pub(super) struct MatrixText {
+    pub(super) name: String,
+    pub(super) text: String,
     /// From which paths in it are seen.
     folder: PathBuf,
 }
 
 impl MatrixText {
-    fn read(path: Option<&Path>) -> Result<Self, Problems> {
+    pub(super) fn read(path: Option<&Path>) -> Result<Self, Problems> {
         let path = path.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
         if path.as_os_str() == DEFAULT_FILE && matches!(fs::exists(&path), Ok(false)) {
             let (name, text) = ("matrix.toml (part of rig)".to_owned(), EMBEDDED.to_owned());
@@ -170,7 +170,7 @@ fn read_run(findings: &mut Findings, root: &Table) -> (RunKeys, Option<Word>) {
 }
 
 /// Reads every `[kind.NAME]`.
-fn named<T>(
+pub(super) fn named<T>(
     findings: &mut Findings,
     root: &Table,
     kind: &str,

@@ -10,6 +10,7 @@ mod json;
 mod junit;
 mod no_packets;
 mod outcomes;
+mod scenario_run;
 mod schema;
 mod status;
 mod table;
@@ -21,6 +22,7 @@ use crate::analysis::model::ReportModel;
 
 pub use answer::{Line, Tone, answer};
 pub use csv::Column;
+pub use scenario_run::{scenario_json, scenario_text};
 pub use schema::FileSchema;
 pub use table::{Align, Page, Table};
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::analysis::model::ReportModel;
+use crate::analysis::model::{ReportModel, ScenarioRun};
 use crate::record::JournalLine;
 use crate::record::format::{BlockRecord, RunRecord, TrialsLine};
 
@@ -18,7 +18,7 @@ use crate::record::format::{BlockRecord, RunRecord, TrialsLine};
 pub struct FileSchema {
     /// What a user calls it (`rig report --schema=NAME`).
     pub name: &'static str,
-    /// The files that it describes, under the run's folder.
+    /// The files that it describes, under the run's folder; or the command whose answer it describes.
     pub files: &'static str,
     make: fn() -> Value,
 }
@@ -30,6 +30,11 @@ const ALL: &[FileSchema] = &[
     FileSchema { name: "journal", files: "journal.jsonl", make: schema_of::<JournalLine> },
     FileSchema { name: "block", files: "blocks/*.json", make: schema_of::<BlockRecord> },
     FileSchema { name: "trial", files: "anomalies/*.jsonl", make: schema_of::<TrialsLine> },
+    FileSchema {
+        name: "scenario-run",
+        files: "rig scenario run --format json",
+        make: schema_of::<ScenarioRun>,
+    },
 ];
 
 impl FileSchema {

@@ -7,7 +7,7 @@ pub(crate) mod belongings;
 pub(crate) mod packets;
 pub(crate) mod processes;
 #[path = "../support/schema.rs"]
-mod schema;
+pub(crate) mod schema;
 
 use std::fs::{self, File};
 use std::io::Write as _;

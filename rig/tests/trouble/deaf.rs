@@ -116,10 +116,10 @@ fn a_terminal_is_drawn_on_and_gets_the_report() {
     let line = "script --quiet --return --command '{}' typescript </dev/null >/dev/null; echo $? >&3";
     assert_eq!(exit_code(&lab, "matrix run --seed 7", line), 0);
     let shown = fs::read_to_string(lab.path().join("typescript")).unwrap();
-    assert!(shown.contains("verdict returns so far: "), "the live table was drawn:\n{shown}");
+    assert!(shown.contains("call under test returned: "), "the live table was drawn:\n{shown}");
     let (_, after) = shown.rsplit_once("What was found").expect("the answer is there");
     assert!(after.contains("results/") && after.contains("/report.txt"), "it names the report:\n{after}");
-    assert!(!after.contains("verdict returns so far"), "nothing is drawn after the answer:\n{after}");
+    assert!(!after.contains("call under test returned"), "nothing is drawn after the answer:\n{after}");
     assert!(!shown.contains("Again, from the files alone"), "the long report is in its file:\n{shown}");
     assert_eq!(lab.only_run().ended(), Some(true));
 }

@@ -12,7 +12,13 @@ fn a_scenario_is_played_at_once_and_shown_step_by_step() {
     }
     let lab = Lab::new("");
     let ended = lab.run("scenario run rst client_delay=5ms --trials 50 --in-flight 10 --seed 7").expect(0);
-    ended.says(&["50 trials, 0 void, 0 anomalies", "readable,data,ECONNRESET", "<- verdict", "seed 7"]);
+    ended.says(&[
+        "this host's own kernel",
+        "50 of 50 trials, 0 void, 0 anomalies",
+        "readable,data,ECONNRESET",
+        "<- verdict",
+        "seed 7",
+    ]);
     let wrong = lab.run("scenario run rst client_dely=5ms").expect(2);
     wrong.says(&["client_delay"]);
     assert!(!lab.results().exists(), "nothing is recorded");
@@ -31,17 +37,17 @@ fn a_scenario_is_played_over_a_path_that_the_matrix_declares() {
         ))
     };
     play("overtake").expect(0).says(&[
-        "50 trials, 0 void",
+        "50 of 50 trials, 0 void",
         "readable,data,ECONNRESET",
         "own middlebox",
         "50 action.overtake.held",
     ]);
     play("overtakes").expect(2).says(&["declares no path `overtakes`", "did you mean `overtake`"]);
-    play("pause").expect(4).says(&["a host cannot be paused"]);
+    play("pause").expect(4).says(&["this host cannot run it: a host cannot be paused"]);
     // Of a file only the path is wanted; and without --in-flight a scenario has the pace that it has in a matrix.
     fs::write(lab.path().join("paths.toml"), "[path.slow]\nmtu_bytes = 1400\n").unwrap();
     let alone = lab.run("scenario run rst client_delay=5ms --trials 50 --matrix paths.toml --path slow");
-    alone.expect(0).says(&["50 trials, 0 void", "median about ", "99 % within about "]);
+    alone.expect(0).says(&["50 of 50 trials, 0 void", "half within about", "99 % within about"]);
     lab.run("scenario run rst --matrix paths.toml --path fast").expect(2).says(&["declares no path `fast`"]);
 }
 
@@ -55,7 +61,7 @@ fn a_scenario_of_ones_own_is_checked_and_played_by_its_path() {
     fs::write(lab.path().join("mine.toml"), shipped).unwrap();
     lab.run("scenario check mine.toml").expect(0).says(&["valid"]);
     lab.run("scenario run ./mine.toml --trials 20").expect(0).says(&[
-        "20 trials, 0 void",
+        "20 of 20 trials, 0 void",
         "readable,data,eof",
         "as expected: all of 20 trials",
     ]);
@@ -74,7 +80,7 @@ fn an_expectation_that_no_trial_keeps_is_told_and_is_an_alert() {
     fs::write(lab.path().join("mine.toml"), wrong).unwrap();
     lab.run("scenario run ./mine.toml --trials 20").expect(5).says(&[
         "UNEXPECTED: 20 of 20 trials ended otherwise than expected: readable,data,eof (expected readable,data,ECONNRESET)",
-        "tolerated is 0.5 %",
+        "0.5 % are tolerated",
     ]);
 }
 
@@ -99,7 +105,7 @@ fn the_one_file_carries_agent_scenarios_and_matrix() {
     alone("matrix check").expect(0).says(&["valid", "profile quick", "profile nightly"]);
     alone("scenario run rst client_delay=5ms --trials 50 --path overtake")
         .expect(0)
-        .says(&["50 trials, 0 void", "readable,data,ECONNRESET"]);
+        .says(&["50 of 50 trials, 0 void", "readable,data,ECONNRESET"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod outcomes;
 mod place;
 mod question;
 mod reason;
+mod scenario_run;
 mod stopped;
 mod twin;
 mod written;
@@ -44,6 +45,7 @@ pub use question::Question;
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
+pub use scenario_run::{LaneText, ScenarioRun, ScenarioStatus};
 pub use stopped::Stopped;
 pub use twin::{AaPair, PairVerdict};
 use written::{as_name, as_sentences, as_words};

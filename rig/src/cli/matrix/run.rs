@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::plan::Which;
 use super::progress::ProgressTable;
 use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
-use crate::cli::image::tell_step;
 use crate::cli::output::print;
 use crate::cli::skips::DeniedSkips;
+use crate::cli::streams::Weight;
 use crate::cli::{Exit, Failure, called, number, report, screen, setup, signals, streams, width};
 use crate::document::Problems;
 use crate::event::Event;
@@ -132,11 +132,11 @@ struct Person {
 
 impl Watcher for Person {
     fn image_step(&mut self, image: &str, step: &Step) {
-        tell_step(image, step);
+        streams::log(Weight::Progress, format_args!("{image}: {step}"));
     }
 
     fn weak_control(&mut self, weak: &WeakControl) {
-        streams::tell(format_args!("{weak}"));
+        streams::log(Weight::Warning, weak);
     }
 
     fn unmet(&mut self, problems: Problems) {

@@ -42,7 +42,7 @@ pub(super) enum Command {
     },
     /// Write a scenario file to begin with
     New(new::Arguments),
-    /// Run a scenario on this host and count the outcomes, without guests and without a record
+    /// Run a scenario on this host, or in one guest, and count the outcomes, without a record
     Run(run::Arguments),
     /// Check scenario files, and show all that is wrong with them
     Check {

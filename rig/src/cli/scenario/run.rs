@@ -1,44 +1,58 @@
-//! `rig scenario run`: one scenario on this host, at once, without a record: for the person who writes it.
+//! `rig scenario run`: one scenario, at once and without a record, on this host or in one guest: for the person who writes it.
 //!
-//! The same player as a bare-metal block of `rig matrix run`, in the same network; only nothing is compared.
+//! Holds its arguments and its flow; played as a block of `rig matrix run` is (`campaign/once.rs`), only nothing is compared. Must not render.
+//! Units: as users type them. Errors: [`Failure`]. Tests: `tests/trouble/alone.rs`, `tests/guest/alone.rs`.
+
+mod packets;
+mod place;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::ArgGroup;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rig_protocol::{Lane, Returned, Tally, TrialRecord};
 use rig_stats::Confidence;
 
 use super::parameters::resolve;
-use crate::analysis::judge_outcomes;
-use crate::analysis::model::Expectation;
-use crate::analysis::words::{Rounding, about_time, count as thousands, percent};
-use crate::campaign::{Once, play_once};
+use crate::analysis::model::{LaneText, ScenarioRun, ScenarioStatus};
+use crate::analysis::{Played, sum_up};
+use crate::campaign::{Alone, Once, play_once};
+use crate::cli::image::Format;
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure, number};
-use crate::configuration::{Configuration, TargetSpec};
-use crate::document::hint;
-use crate::matrix::{Cell, HOST_KERNEL, Matrix, PathFile, Settings, Subject, own_pace};
-use crate::path::{PathCounter, PathSpec};
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, PathRecord, PlannedBlock};
+use crate::cli::{Exit, Failure, called, number, width};
+use crate::clock;
+use crate::matrix::{Cell, Settings, Subject, own_pace};
+use crate::path::PathSpec;
+use crate::record::format::{BlockId, CaptureWhen, KeptTrial, PlannedBlock};
+use crate::report::{Page, scenario_json, scenario_text};
 use crate::runner::Attempt;
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
+use place::Place;
 
 /// Arguments of `rig scenario run`.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("declared").args(["path", "configuration"]).multiple(true))]
 pub(in crate::cli) struct Arguments {
     /// Its name, or the path of a file of your own
     scenario: String,
     /// Values of parameters instead of their defaults
     #[arg(value_name = "PARAMETER=VALUE")]
     parameters: Vec<String>,
-    /// What lies between client and peer: a path of the matrix file (default: a plain link)
+    /// Where the client's kernel runs: a configuration of the matrix file, `virtio-tap` for instance; its guest is booted for it
+    /// [default: this host, as `bare-metal`]
+    #[arg(long, value_name = "NAME")]
+    configuration: Option<String>,
+    /// The guest's kernel, an image of `rig image list` [default: the first that the matrix file names]
+    #[arg(long, value_name = "NAME", requires = "configuration")]
+    kernel: Option<String>,
+    /// What lies between client and peer: a path of the matrix file [default: a plain link]
     #[arg(long, value_name = "NAME")]
     path: Option<String>,
-    /// Where that path is declared (default: ./matrix.toml, or rig's own)
-    #[arg(long, value_name = "FILE", requires = "path")]
+    /// Where configuration and path are declared [default: ./matrix.toml where there is one, otherwise rig's own]
+    #[arg(long, value_name = "FILE", requires = "declared")]
     matrix: Option<PathBuf>,
     /// How many trials
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = number::trials, allow_negative_numbers = true)]
@@ -52,86 +66,64 @@ pub(in crate::cli) struct Arguments {
     /// Show this many trials of each outcome step by step
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = number::examples, allow_negative_numbers = true)]
     examples: u32,
+    /// Write the packets into this folder, a pcapng file for each end of the path, each packet with the name of its trial
+    #[arg(long, value_name = "FOLDER")]
+    capture: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
 }
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let scenario = Catalogue::embedded().find(&arguments.scenario, Path::new("")).map_err(Failure::input)?;
     let (given, resolved) = resolve(&scenario, &arguments.parameters)?;
-    let seed = arguments.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
-    let path = match &arguments.path {
-        Some(name) => named_path(name, arguments.matrix.as_deref())?,
-        None => PathSpec::plain("direct", 1500),
-    };
-    let attempt = attempt(&arguments, &scenario, scenario.complete(&given), path, resolved, seed);
-    let Once { record, trials } = play_once(attempt.clone(), arguments.examples)?;
-    let judged = judge(&attempt, &record);
-    print(&describe(&attempt, &record, &trials, &judged))?;
-    Ok(match record.status {
-        BlockStatus::Complete if judged.iter().any(|(_, of)| of.is_alert()) => Exit::Alert,
-        BlockStatus::Complete if record.tally.trials == arguments.trials => Exit::Done,
-        BlockStatus::Complete | BlockStatus::Void { .. } | BlockStatus::Aborted { .. } => Exit::Short,
+    let matrix = arguments.matrix.as_deref();
+    let place = place::choose(arguments.configuration.as_deref(), arguments.kernel.as_deref(), matrix)?;
+    let path = place::path(arguments.path.as_deref(), matrix)?;
+    let attempt = attempt(&arguments, &scenario, scenario.complete(&given), place, path, resolved);
+    if let Some(folder) = &arguments.capture {
+        packets::prepare(folder, &attempt.cell)?;
+    }
+    let mut person = watch::Person::of(&attempt.cell);
+    let played = play_once(alone(&arguments, attempt.clone()), &mut person)?;
+    let run = summarise(&arguments, &attempt, played)?;
+    print(&match arguments.format {
+        Format::Json => scenario_json(&run),
+        Format::Text => text(&arguments, &attempt.cell, &run),
+    })?;
+    Ok(match run.status {
+        ScenarioStatus::Void => Exit::Short,
+        ScenarioStatus::Complete | ScenarioStatus::Short if run.is_unexpected() => Exit::Alert,
+        ScenarioStatus::Complete => Exit::Done,
+        ScenarioStatus::Short => Exit::Short,
     })
 }
 
-/// The outcomes of the client and of the peer beside those that the scenario expects, by the tolerance and confidence of a run that declares none.
-fn judge(attempt: &Attempt, record: &BlockRecord) -> Vec<(&'static str, Expectation)> {
-    let Settings { tolerance, confidence, .. } = Settings::default();
-    let confidence = Confidence::new(confidence).expect("the default is a confidence");
-    let script = &attempt.cell.subject.script;
-    let of =
-        |expected: &[String], tally: &Tally| judge_outcomes(expected, tally, Some(tolerance), confidence);
-    let client = of(&script.expect, &record.tally).map(|of| ("", of));
-    let peer = of(&script.expect_peer, &record.peer_tally).map(|of| ("at the peer ", of));
-    client.into_iter().chain(peer).collect()
-}
-
-/// `UNEXPECTED: 100 of 100 trials ended otherwise ...`, or that all are as expected.
-fn describe_expectation(who: &str, of: &Expectation) -> String {
-    if of.n == 0 {
-        return String::new();
+fn alone(arguments: &Arguments, attempt: Attempt) -> Alone {
+    match arguments.capture {
+        Some(_) => {
+            let keep = packets::named(arguments.trials).max(arguments.examples);
+            Alone { attempt, keep, capture: CaptureWhen::Always }
+        }
+        None => Alone { attempt, keep: arguments.examples, capture: CaptureWhen::Never },
     }
-    let bounds = format!(
-        "{}, between {} and {}; tolerated is {}",
-        percent(of.share, Rounding::Nearest),
-        percent(of.low, Rounding::Down),
-        percent(of.high, Rounding::Up),
-        percent(of.tolerance.unwrap_or(0.0), Rounding::Nearest)
-    );
-    match of.unexpected {
-        0 => format!(
-            "as expected: {who}all of {} trials; of many more at most {} would end otherwise ({} are tolerated)\n",
-            thousands(of.n),
-            percent(of.high, Rounding::Up),
-            percent(of.tolerance.unwrap_or(0.0), Rounding::Nearest)
-        ),
-        _ if of.is_alert() => format!("UNEXPECTED: {who}{}; {bounds}\n", of.words()),
-        _ => format!("within tolerance: {who}{}; {bounds}\n", of.words()),
-    }
-}
-
-fn named_path(name: &str, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
-    let PathFile { name: file, paths } = Matrix::load_paths(matrix).map_err(Failure::input)?;
-    let found = paths.iter().find(|path| path.name == name).cloned();
-    found.ok_or_else(|| {
-        let help = hint(name, paths.iter().map(|path| path.name.as_str()), "the paths of that file");
-        Failure::say(Exit::Input, format!("{file} declares no path `{name}`"), help)
-    })
 }
 
 fn attempt(
     arguments: &Arguments,
     scenario: &Scenario,
     parameters: BTreeMap<String, String>,
+    place: Place,
     path: PathSpec,
     resolved: ResolvedScript,
-    seed: u64,
 ) -> Attempt {
     let in_flight = arguments.in_flight.unwrap_or_else(|| own_pace(&resolved.script));
+    let Place { machine, kernel } = place;
     let subject = Subject {
         scenario: scenario.name.clone(),
         parameters,
-        configuration: Configuration { name: "bare-metal".to_owned(), target: TargetSpec::plain_host() },
-        kernel: HOST_KERNEL.to_owned(),
+        configuration: machine.configuration,
+        kernel,
         path,
         script: Arc::new(resolved.script),
     };
@@ -139,6 +131,7 @@ fn attempt(
         title: scenario.title.clone(),
         claims: scenario.claims.clone(),
         alert: false,
+        known: machine.known,
         trials: arguments.trials,
         in_flight,
         proof: scenario.proof.clone(),
@@ -148,101 +141,56 @@ fn attempt(
         id: BlockId::of(&cell.id, None, 0),
         cell: cell.id.clone(),
         index: 0,
-        seed,
+        seed: arguments.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64()),
         trials: arguments.trials,
     };
     Attempt { cell, block, attempt: 1 }
 }
 
-/// Counts, then the trials that were kept, one line per step.
-fn describe(
-    attempt: &Attempt,
-    record: &BlockRecord,
-    trials: &[TrialRecord],
-    judged: &[(&'static str, Expectation)],
-) -> String {
-    let tally = &record.tally;
-    let mut out = format!(
-        "{}  seed {}\n{} trials, {} void, {} anomalies, {:.1} s\n",
-        attempt.cell.describe(),
-        attempt.block.seed,
-        thousands(tally.trials),
-        thousands(tally.void()),
-        thousands(tally.anomalies),
-        record.elapsed_ns as f64 / 1e9,
-    );
-    if let BlockStatus::Void { reason } = &record.status {
-        out.push_str(&format!("VOID: {reason}\n"));
+/// What was played, by the tolerance and confidence of a run that declares none. Packets are on disk then.
+fn summarise(arguments: &Arguments, attempt: &Attempt, played: Once) -> Result<ScenarioRun, Failure> {
+    let Once { record, trials, accelerator, packets, console } = played;
+    let Settings { tolerance, confidence, .. } = Settings::default();
+    let mut run = sum_up(Played {
+        cell: &attempt.cell,
+        seed: attempt.block.seed,
+        record: &record,
+        trials: &trials,
+        tolerance,
+        confidence: Confidence::new(confidence).expect("the default is a confidence"),
+        rehearsed: clock::is_rehearsed(),
+    });
+    let script = &attempt.cell.subject.script;
+    let lanes = script.lanes.iter().map(|lane| LaneText {
+        name: lane.name.clone(),
+        steps: lane.steps.iter().map(|step| describe_step(script, step)).collect(),
+    });
+    run.lanes = lanes.collect();
+    run.accelerator_reason = accelerator.map(|resolved| resolved.reason).unwrap_or_default();
+    run.console = console.map(|file| file.display().to_string());
+    if let Some(folder) = &arguments.capture {
+        let files = packets::write(folder, &attempt.cell, &record, &packets)?;
+        run.captures = files.into_iter().map(|file| file.display().to_string()).collect();
     }
-    describe_path(&mut out, &record.path);
-    let state = |(state, count): (&u8, &u64)| (rig_protocol::TcpState(*state).name().to_owned(), *count);
-    let returned = |(returned, count): (&Returned, &u64)| (returned.to_string(), *count);
-    for (title, counts) in [
-        ("verdict call returned", tally.returns.iter().map(returned).collect()),
-        ("outcome", tally.outcomes.clone()),
-        ("TCP state before the call", tally.state_before.iter().map(state).collect()),
-        ("void because of", tally.voids.clone()),
-    ] {
-        if !counts.is_empty() {
-            out.push_str(&format!("{title}\n"));
-        }
-        for (label, count) in counts {
-            out.push_str(&format!("  {:>9}  {label}\n", thousands(count)));
-        }
-    }
-    judged.iter().for_each(|(who, of)| out.push_str(&describe_expectation(who, of)));
-    for (name, histogram) in &tally.latency {
-        let quantile = |q: f64| about_time(histogram.quantile(q));
-        out.push_str(&format!(
-            "{name}: median about {}, 99 % within about {}, longest {:.3} ms\n",
-            quantile(0.5),
-            quantile(0.99),
-            histogram.max as f64 / 1e6
-        ));
-    }
-    let lanes = &attempt.cell.subject.script.lanes;
-    trials.iter().for_each(|trial| out.push_str(&describe_trial(attempt, lanes, trial)));
-    out
+    run.kept = first_of_each(run.kept, arguments.examples);
+    Ok(run)
 }
 
-/// What lay on the way, what it did, and whether it was late itself.
-fn describe_path(out: &mut String, path: &PathRecord) {
-    if !path.mechanisms.is_empty() {
-        out.push_str(&format!("on the way: {}\n", path.mechanisms.join("; ")));
-        let acted = path.counters.iter().filter(|(name, n)| **n > 0 || PathCounter::is_of_rule(name));
-        for (name, n) in acted {
-            out.push_str(&format!("  {:>9}  {name}\n", thousands(*n)));
-        }
-    }
-    let late = path.counters.iter().filter(|(name, n)| name.ends_with("late.over_10ms") && **n > 0);
-    let late: u64 = late.map(|(_, n)| *n).sum();
-    if late > 0 {
-        out.push_str(&format!(
-            "the path itself was late: {} frames left more than 10 ms after they should have; lower --in-flight, or free the host\n",
-            thousands(late)
-        ));
-    }
+/// The first so many trials of each outcome: for their packets more may have been kept.
+fn first_of_each(kept: Vec<KeptTrial>, examples: u32) -> Vec<KeptTrial> {
+    let mut seen: BTreeMap<(bool, String), u32> = BTreeMap::new();
+    let wanted = |trial: &KeptTrial| {
+        let so_far = seen.entry((trial.void, trial.outcome.clone())).or_default();
+        *so_far += 1;
+        *so_far <= examples
+    };
+    kept.into_iter().filter(wanted).collect()
 }
 
-fn describe_trial(attempt: &Attempt, lanes: &[Lane], trial: &TrialRecord) -> String {
-    let begin = trial.steps.iter().map(|step| step.begin_ns).min().unwrap_or(0);
-    let mut out =
-        format!("\ntrial {}: {}{}\n", trial.trial, if trial.void { "void: " } else { "" }, trial.outcome);
-    for log in &trial.steps {
-        let lane = &lanes[usize::from(log.lane)];
-        let step = &lane.steps[usize::from(log.step)];
-        let returned = match log.errno() {
-            None if log.cut => "cut".to_owned(),
-            Some(errno) => format!("-1 {errno}"),
-            None => log.returned.to_string(),
-        };
-        out.push_str(&format!(
-            "  {:>10.3} ms  {:<8} {:<44} = {returned}  ({:.3} ms)\n",
-            log.begin_ns.saturating_sub(begin) as f64 / 1e6,
-            lane.name,
-            describe_step(&attempt.cell.subject.script, step),
-            log.end_ns.saturating_sub(log.begin_ns) as f64 / 1e6,
-        ));
+fn text(arguments: &Arguments, cell: &Cell, run: &ScenarioRun) -> String {
+    let mut text = scenario_text(run, Page::new(width::for_text(), called::worded));
+    if arguments.capture.is_some() {
+        text.push_str(&packets::describe(cell, &run.captures));
     }
-    out
+    text
 }
