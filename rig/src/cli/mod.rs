@@ -34,6 +34,7 @@ mod setup;
 mod signals;
 mod skips;
 mod streams;
+mod whole;
 mod width;
 
 use std::ffi::OsString;
@@ -146,6 +147,7 @@ pub fn main() -> ExitCode {
 }
 
 fn command() -> ExitCode {
+    whole::is_made_by(Arguments::command);
     if let Some(answered) = complete::answered() {
         return answered;
     }
