@@ -3,8 +3,6 @@
 //! Each in a folder of its own with what a newcomer has: a run in `results/` and a scenario file `mine.toml`. Rows that need root or guests
 //! are run by `trouble.rs`, `guest.rs` and `rehearsal.rs`.
 
-#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
-
 #[path = "support/examples.rs"]
 mod support;
 

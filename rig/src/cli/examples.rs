@@ -172,7 +172,7 @@ pub const EXAMPLES: &[Example] = &[
         &["scenario", "run"],
         Root,
         &[Done],
-        "rig scenario run rst --path rtt-20 --trials 200",
+        "rig scenario run rst --path rtt-10ms --trials 200",
         "across a path of the matrix file",
     ),
     row(

@@ -7,14 +7,13 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use fs_err as fs;
 
 use super::output::print;
 use super::streams::say;
-use super::{Exit, Failure, called, examples, exit_codes, matrix};
+use super::{Exit, Failure, called, examples, exit_codes, matrix, whole};
 use crate::document::hint;
 
 /// Where pages are installed for everybody; `man` looks there.
@@ -81,7 +80,7 @@ fn usual_folder() -> Result<PathBuf, Failure> {
 
 /// All commands as the installed program has them, whatever this reader calls it; without what only `--help` shows.
 fn program() -> clap::Command {
-    let mut program = super::Arguments::command().disable_help_subcommand(true);
+    let mut program = whole::program().disable_help_subcommand(true);
     program = program.mut_subcommand("matrix", |group| {
         group.mut_subcommand("run", |run| run.override_usage(matrix::usage_of_run("rig")))
     });
@@ -182,10 +181,13 @@ fn further(command: &clap::Command, words: &[&str]) -> Roff {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
     fn every_command_has_a_page_with_its_examples_and_exit_codes() {
+        whole::is_made_by(crate::cli::Arguments::command);
         let pages = pages();
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
         for name in ["rig", "rig-matrix", "rig-matrix-run", "rig-scenario-new", "rig-man"] {
@@ -204,6 +206,7 @@ mod tests {
 
     #[test]
     fn a_page_is_of_the_installed_program_and_an_unknown_command_is_refused() {
+        whole::is_made_by(crate::cli::Arguments::command);
         let page = page_of(&["matrix".to_owned(), "run".to_owned()]).expect("there is one");
         assert!(page.starts_with(".TH \"rig-matrix-run\" 1 \"\" \"rig "), "{page}");
         assert!(!page.contains("cargo rig"), "{page}");

@@ -35,6 +35,7 @@ mod setup;
 mod signals;
 mod skips;
 mod streams;
+mod whole;
 mod width;
 
 use std::ffi::OsString;
@@ -149,6 +150,7 @@ pub fn main() -> ExitCode {
 }
 
 fn command() -> ExitCode {
+    whole::is_made_by(Arguments::command);
     if let Some(answered) = complete::answered() {
         return answered;
     }

@@ -2,6 +2,8 @@
 //!
 //! Must not know which examples there are. Errors: a panic that shows what was said. Used by the tiers that can run them.
 
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

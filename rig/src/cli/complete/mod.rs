@@ -15,7 +15,7 @@ use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 
-use super::Exit;
+use super::{Exit, whole};
 use values::Values;
 
 /// The variable by which a shell asks; its value is the shell's name.
@@ -61,7 +61,7 @@ const TAKES: &[Row] = &[
 /// The answer where a shell asks.
 pub(super) fn answered() -> Option<ExitCode> {
     std::env::var_os(VARIABLE)?;
-    let asked = CompleteEnv::with_factory(|| with_values(super::program(), &[]))
+    let asked = CompleteEnv::with_factory(|| with_values(whole::program(), &[]))
         .var(VARIABLE)
         .bin(PROGRAM)
         .completer(PROGRAM)
@@ -146,7 +146,7 @@ mod tests {
         let mut found = Vec::new();
         arguments(&super::super::program(), &[], &mut found);
         assert!(found.is_empty(), "neither in TAKES nor in FREE: {found:?}");
-        assert_eq!(takes("command", &["guest", "boot"]).is_some(), false, "it is the guest's");
+        assert!(takes("command", &["guest", "boot"]).is_none(), "it is the guest's");
     }
 
     #[test]

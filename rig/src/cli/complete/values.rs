@@ -11,6 +11,7 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter a
 use rig_protocol::schemas;
 
 use super::line::Line;
+use crate::cli::whole;
 use crate::configuration::Lack;
 use crate::docs::PAGES;
 use crate::explain::Named;
@@ -208,7 +209,7 @@ fn runs(line: &Line) -> Vec<String> {
 
 /// The commands below the words that are typed.
 fn commands(line: &Line) -> Vec<String> {
-    let program = super::super::program();
+    let program = whole::program();
     let mut command = &program;
     for word in line.after("man") {
         match command.find_subcommand(word) {

@@ -3,6 +3,7 @@
 mod new;
 mod parameters;
 mod run;
+mod source;
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,9 @@ use super::output::print;
 use super::{Exit, Failure, called, width};
 use crate::document::Problems;
 use crate::report::{Align, Page, Table};
-use crate::script::{Catalogue, Scenario, describe_operations, is_path, shipped_text};
+use crate::script::{Catalogue, Scenario, describe_operations};
 use parameters::resolve;
+use source::source_text;
 
 /// Commands of `rig scenario`.
 #[derive(Debug, clap::Subcommand)]
@@ -134,18 +136,6 @@ fn show_file(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
         ));
     }
     print(&source_text(word)?)
-}
-
-/// The file of a scenario, as it is: a shipped one, or the one at that path. It is a valid scenario.
-fn source_text(word: &str) -> Result<String, Failure> {
-    let scenario = Catalogue::embedded().find(word, Path::new("")).map_err(Failure::input)?;
-    if !is_path(word)
-        && let Some(text) = shipped_text(&scenario.name)
-    {
-        return Ok(text.to_owned());
-    }
-    fs_err::read_to_string(word)
-        .map_err(|error| Failure::say(Exit::Input, error, "the file was there a moment ago: try again"))
 }
 
 fn check(files: &[PathBuf]) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::source_text;
+use super::source::source_text;
 use crate::cli::fresh;
 use crate::cli::streams::say;
 use crate::cli::{Exit, Failure};
