@@ -55,6 +55,7 @@ const TAKES: &[Row] = &[
     ("share", None, Values::Folders),
     ("install", None, Values::Folders),
     ("folder", None, Values::Folders),
+    ("capture", Some(&["scenario", "run"]), Values::Folders),
     ("console", None, Values::Files),
 ];
 
