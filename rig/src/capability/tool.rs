@@ -128,6 +128,8 @@ mod tests {
             assert_eq!(Tool::named(tool.program), Some(tool));
         }
         assert_eq!(Tool::named("nosuch"), None);
-        assert!(Tool { program: "sh", ..TOOLS[0] }.is_here() && !Tool { program: "nosuch", ..TOOLS[0] }.is_here());
+        assert!(
+            Tool { program: "sh", ..TOOLS[0] }.is_here() && !Tool { program: "nosuch", ..TOOLS[0] }.is_here()
+        );
     }
 }

@@ -157,6 +157,7 @@ fn command() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let result = match arguments.command {
+        Command::Setup(arguments) if arguments.wants_manual_pages() => man::install(None),
         Command::Setup(arguments) => setup::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),

@@ -10,7 +10,7 @@ mod simulation;
 use self::apt::Foreseen;
 use super::image::tell;
 use super::streams::say;
-use super::{Exit, Failure, man};
+use super::{Exit, Failure};
 use crate::capability::tool::{self, Purpose, Tool};
 use crate::image::{Cache, Fetch, ImageError, Recipes, apt::Apt, build};
 use crate::process;
@@ -29,10 +29,14 @@ pub(super) struct Arguments {
     man: bool,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    if arguments.man {
-        return man::install(None);
+impl Arguments {
+    /// Whether manual pages are all that is asked for: `rig man` writes them.
+    pub(super) fn wants_manual_pages(&self) -> bool {
+        self.man
     }
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (wanted, later): (Vec<Tool>, Vec<Tool>) =
         tool::missing().into_iter().partition(|tool| arguments.tests || tool.purpose != Purpose::Tests);
     let mut exit = Exit::Done;
@@ -165,8 +169,7 @@ fn install(packages: &[&'static str], wanted: &[Tool]) -> Result<(), Failure> {
             ),
         });
     }
-    let still: Vec<&str> =
-        wanted.iter().filter(|tool| !tool.is_here()).map(|tool| tool.program).collect();
+    let still: Vec<&str> = wanted.iter().filter(|tool| !tool.is_here()).map(|tool| tool.program).collect();
     if still.is_empty() {
         return Ok(());
     }

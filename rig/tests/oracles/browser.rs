@@ -25,7 +25,10 @@ fn a_page_of_the_documentation_is_laid_out_and_its_script_runs() {
             row.textContent = line.slice(2).split(' | ')[0];
         }
         document.title = 'width ' + (document.querySelector('pre').getBoundingClientRect().width > 0);";
-    let html = format!("<!doctype html><meta charset=utf-8><pre>{}</pre><script>{script}</script>", escaped(glossary));
+    let html = format!(
+        "<!doctype html><meta charset=utf-8><pre>{}</pre><script>{script}</script>",
+        escaped(glossary)
+    );
     fs_err::write(&page, html).expect("it is written");
     let dom = browser.dom(&page);
     let wanted = words.iter().fold(String::new(), |mut all, word| {

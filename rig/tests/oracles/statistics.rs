@@ -4,21 +4,23 @@
 //! (`judge.py`). Units: shares of 1. A disagreement names the question, both figures and what was tolerated.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rig::capability::oracles::Oracles;
+use rig::image::Cache;
 use rig_stats::binomial::{ln_at_least, ln_at_most, ln_pmf};
 use rig_stats::special::{chi_square_tail, normal_quantile};
 use rig_stats::{
-    Confidence, Count, Dispersion, Probability, Stratum, clopper_pearson, detectable, difference, fisher, holm,
-    relabel, stratified_difference, stratified_fisher, weighted_difference,
+    Confidence, Count, Dispersion, Probability, Stratum, clopper_pearson, detectable, difference, fisher,
+    holm, relabel, stratified_difference, stratified_fisher, weighted_difference,
 };
 use serde_json::{Value, json};
 
 use crate::scale::scale;
-use crate::tools::needs_oracles;
+use crate::tools;
 
 /// A question to the judge, and what this crate says.
 struct Question {
@@ -66,7 +68,8 @@ fn tails(draws: &mut Draws) -> Question {
     // A few standard deviations from what was seen: no tail is so small that a library, which takes its logarithm last, has 0.
     let centre = (count.hits() as f64 + 0.5) / (count.trials() as f64 + 1.0);
     let deviation = (centre * (1.0 - centre) / count.trials() as f64).sqrt();
-    let p = (centre + deviation * draws.0.random_range(-4.0..4.0)).clamp(centre / 10.0, 1.0 - (1.0 - centre) / 10.0);
+    let p = (centre + deviation * draws.0.random_range(-4.0..4.0))
+        .clamp(centre / 10.0, 1.0 - (1.0 - centre) / 10.0);
     let share = Probability::new(p).expect("a share");
     Question {
         asked: json!({"kind": "tails", "hits": count.hits(), "trials": count.trials(), "p": p}),
@@ -225,6 +228,16 @@ fn questions() -> Vec<Question> {
     times.map(|ask| ask(&mut draws)).collect()
 }
 
+/// The interpreter that has the packages; where they are not installed, says that the test is skipped.
+fn needs_python() -> Option<PathBuf> {
+    let oracles = Oracles::of(Cache::of_user().expect("a cache folder").root());
+    if !oracles.is_made() {
+        tools::skip(&format!("no Python packages in {}", oracles.folder().display()));
+        return None;
+    }
+    Some(oracles.python())
+}
+
 fn judge(python: &Path, questions: &[Question]) -> Vec<Vec<f64>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/judge.py");
     let mut command = Command::new(python);
@@ -251,7 +264,9 @@ fn disagreements(questions: &[Question], answers: &[Vec<f64>]) -> Vec<String> {
             one == other || (one - other).abs() <= absolute + relative * other.abs()
         };
         if ours.len() != theirs.len() || !ours.iter().zip(theirs).all(near) {
-            wrong.push(format!("{asked}\n    rig {ours:?}\n  judge {theirs:?}, tolerated {relative:e} of it and {absolute:e}"));
+            wrong.push(format!(
+                "{asked}\n    rig {ours:?}\n  judge {theirs:?}, tolerated {relative:e} of it and {absolute:e}"
+            ));
         }
     }
     wrong
@@ -259,11 +274,17 @@ fn disagreements(questions: &[Question], answers: &[Vec<f64>]) -> Vec<String> {
 
 #[test]
 fn every_figure_is_the_one_of_scipy() {
-    let Some(python) = needs_oracles() else { return };
+    let Some(python) = needs_python() else { return };
     let questions = questions();
     let answers = judge(&python, &questions);
     let wrong = disagreements(&questions, &answers);
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), questions.len(), wrong[..wrong.len().min(20)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        questions.len(),
+        wrong[..wrong.len().min(20)].join("\n")
+    );
 }
 
 /// The judge's figures of one question, with one of them off by a little more than is tolerated.
@@ -273,7 +294,7 @@ fn a_figure_that_is_a_little_off_is_a_disagreement() {
         let question = ask(&mut Draws(ChaCha8Rng::seed_from_u64(1)));
         let right = question.ours.clone();
         let one = [question];
-        assert_eq!(disagreements(&one, &[right.clone()]), Vec::<String>::new());
+        assert_eq!(disagreements(&one, std::slice::from_ref(&right)), Vec::<String>::new());
         for place in 0..right.len() {
             let mut off = right.clone();
             off[place] += 2.0 * one[0].absolute + 2.0 * one[0].relative * off[place].abs() + 1e-270;

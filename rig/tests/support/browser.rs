@@ -50,7 +50,9 @@ impl Browser {
         }
         command.arg(format!("--user-data-dir={}", self.profile.path().join("profile").display()));
         command.arg(format!("file://{}", page.display())).stdin(Stdio::null());
-        command.stdout(fs::File::create(&dom).expect("a file")).stderr(fs::File::create(&said).expect("a file"));
+        command
+            .stdout(fs::File::create(&dom).expect("a file"))
+            .stderr(fs::File::create(&said).expect("a file"));
         let mut child = command.spawn().expect("it was found");
         let deadline = Instant::now() + PATIENCE;
         let status = loop {

@@ -11,6 +11,8 @@ pub(crate) fn scale<T>(ci: T, nightly: T) -> T {
     match word.as_str() {
         "" | "ci" => ci,
         "nightly" => nightly,
-        other => panic!("{SWITCH}={other}: there are `ci`, which is what it is without the variable, and `nightly`"),
+        other => panic!(
+            "{SWITCH}={other}: there are `ci`, which is what it is without the variable, and `nightly`"
+        ),
     }
 }

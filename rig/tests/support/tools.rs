@@ -1,4 +1,4 @@
-//! What a single test needs of the host beside its tier: programs of other people, and the Python packages of the oracles.
+//! What a single test needs of the host beside its tier: programs of other people.
 //!
 //! A test whose tool is missing says `skipped: ...` and passes; `.ci/run` counts these lines, and fails where there is one. Which tools there are is
 //! said in `rig::capability::tool`, and nowhere else. Must not skip a tier: that is for what all tests of a tier need (root, namespaces, a guest).
@@ -6,9 +6,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use rig::capability::oracles::Oracles;
 use rig::capability::tool::Tool;
-use rig::image::Cache;
 use rig::process::find_program;
 
 /// The file of a program that `rig setup --tests` installs; where this host lacks it, says that the test is skipped.
@@ -21,18 +19,8 @@ pub(crate) fn needs(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// The interpreter of the oracles' environment; where it is not made, says that the test is skipped.
-pub(crate) fn needs_oracles() -> Option<PathBuf> {
-    let oracles = Oracles::of(Cache::of_user().expect("a cache folder").root());
-    let made = oracles.is_made();
-    if !made {
-        skip(&format!("no Python packages in {}", oracles.folder().display()));
-    }
-    made.then(|| oracles.python())
-}
-
-/// Past the test harness, which keeps what a test that passes prints to itself. In one piece, and on a line of its own.
-fn skip(what: &str) {
+/// Says that the test is skipped: past the test harness, which keeps what a test that passes prints to itself. In one piece, and on a line of its own.
+pub(crate) fn skip(what: &str) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("a test");
     let line = format!("\nskipped: {name}: {what}: `rig setup --tests --yes` installs it\n");

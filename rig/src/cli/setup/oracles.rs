@@ -55,7 +55,11 @@ fn make(oracles: &Oracles, all: &Path) -> Result<(), Failure> {
     say(&format!("making a Python environment in {}", oracles.folder().display()));
     let mut venv = Command::new(PYTHON);
     venv.args(["-I", "-m", "venv"]).arg(oracles.folder());
-    finish("python3 -m venv", venv, "is the package python3-venv there? `rig setup --tests --yes` installs it")?;
+    finish(
+        "python3 -m venv",
+        venv,
+        "is the package python3-venv there? `rig setup --tests --yes` installs it",
+    )?;
     let list = oracles.folder().join("requirements.txt");
     fs::write(&list, REQUIREMENTS).map_err(unwritten)?;
     let mut pip = Command::new(oracles.python());
@@ -107,8 +111,14 @@ mod tests {
             complaint(&Output { status, stdout: stdout.into(), stderr: stderr.into() })
         };
         let refused = "WARNING: Retrying after connection broken\nERROR: Could not find a version that satisfies numpy\nERROR: No match for numpy\n";
-        assert_eq!(of("Collecting numpy\n", refused), "Could not find a version that satisfies numpy; No match for numpy");
-        assert_eq!(of("", "Traceback\n  File x\nModuleNotFoundError: No module named 'venv'\n\n"), "ModuleNotFoundError: No module named 'venv'");
+        assert_eq!(
+            of("Collecting numpy\n", refused),
+            "Could not find a version that satisfies numpy; No match for numpy"
+        );
+        assert_eq!(
+            of("", "Traceback\n  File x\nModuleNotFoundError: No module named 'venv'\n\n"),
+            "ModuleNotFoundError: No module named 'venv'"
+        );
         assert_eq!(of("", ""), "exit status: 1");
     }
 
