@@ -1,10 +1,12 @@
 //! A short run of every fuzz target, with inputs that are the same on every machine: no panic, and bounded memory.
 //!
-//! The long run is cargo-fuzz's (`rig/fuzz/`), which calls the same functions. `RIG_FUZZ_INPUTS=300000` plays that many inputs of each target here, and
-//! `RIG_FUZZ_SEED` others. Must not need root, guests or a network. Units: MiB. Errors: an input that makes a target panic is printed.
+//! The long run is cargo-fuzz's (`rig/fuzz/`), which calls the same functions. `RIG_FUZZ_INPUTS=300000` plays that many inputs of each target here, `RIG_TESTS=nightly` 100 times
+//! as many as usual, and `RIG_FUZZ_SEED` others. Must not need root, guests or a network. Units: MiB. Errors: an input that makes a target panic is printed.
 
 #[path = "fuzz/mutate.rs"]
 mod mutate;
+#[path = "support/scale.rs"]
+mod scale;
 #[path = "fuzz/targets.rs"]
 mod targets;
 
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use scale::scale;
 use targets::{TARGETS, Target};
 
 /// A target may have so much memory, this program included.
@@ -43,7 +46,7 @@ fn play(name: &str) {
     let Target { run, seeds, inputs, .. } =
         TARGETS.iter().find(|target| target.name == name).expect("a target of the list");
     let seeds = seeds();
-    let inputs = setting("RIG_FUZZ_INPUTS").unwrap_or(*inputs as u64);
+    let inputs = setting("RIG_FUZZ_INPUTS").unwrap_or(*inputs as u64 * scale(1, 100));
     let mut rng = ChaCha8Rng::seed_from_u64(setting("RIG_FUZZ_SEED").unwrap_or(1));
     let mut slowest = Duration::ZERO;
     let changed = (0..inputs).map(|_| mutate::mutated(&seeds, &mut rng));

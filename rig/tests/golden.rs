@@ -40,6 +40,8 @@ mod record;
 mod recorded;
 #[path = "golden/reports.rs"]
 mod reports;
+#[path = "support/scale.rs"]
+mod scale;
 #[path = "support/schema.rs"]
 mod schema;
 #[path = "golden/shape.rs"]

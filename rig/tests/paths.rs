@@ -4,6 +4,8 @@
 
 #[path = "paths/cases.rs"]
 mod cases;
+#[path = "paths/foreign.rs"]
+mod foreign;
 #[path = "paths/hostile.rs"]
 mod hostile;
 #[path = "support/laboratory.rs"]
@@ -14,6 +16,8 @@ mod lying;
 mod play;
 #[path = "paths/shipped.rs"]
 mod shipped;
+#[path = "support/tools.rs"]
+mod tools;
 
 use std::collections::BTreeMap;
 
@@ -182,9 +186,10 @@ fn haproxy_ends_the_sessions_of_a_backend_that_fails_its_checks() {
     if skipped("HAProxy") {
         return;
     }
-    if let Err(why) = probe::haproxy() {
-        return play::say_skipped("HAProxy", &why);
+    if tools::needs("haproxy").is_none() {
+        return;
     }
+    probe::haproxy().expect("what is installed can be used");
     let path = PathSpec { haproxy: Some(haproxy()), faults: vec![backend_down(5_000 * MS)], ..plain() };
     let played = play(&path, RESET_BY_PATH, 10);
     // It ends TCP on both sides, and says farewell to its clients: a session that is shut down ends with a FIN.
@@ -224,6 +229,9 @@ fn a_reject_rule_does_what_its_place_makes_of_it() {
     if skipped("nft") {
         return;
     }
+    if tools::needs("nft").is_none() {
+        return;
+    }
     if let Err(why) = probe::nft() {
         return play::say_skipped("nft", &why);
     }
@@ -247,6 +255,9 @@ fn a_reject_rule_does_what_its_place_makes_of_it() {
 #[test]
 fn a_filtered_reset_leaves_the_client_waiting() {
     if skipped("nft") {
+        return;
+    }
+    if tools::needs("nft").is_none() {
         return;
     }
     if let Err(why) = probe::nft() {

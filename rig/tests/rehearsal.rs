@@ -21,6 +21,8 @@ mod matrix;
 mod schema;
 #[path = "support/examples.rs"]
 mod support;
+#[path = "support/tools.rs"]
+mod tools;
 
 /// Held while one of the short ones runs.
 static ONE_SHORT_ONE: Mutex<()> = Mutex::new(());

@@ -8,6 +8,7 @@
 pub mod host;
 mod look;
 pub mod machine;
+pub mod oracles;
 mod row;
 pub mod tool;
 

@@ -1,8 +1,11 @@
 //! Programs that the rig runs, and which Debian package brings each.
 //!
 //! Must not know what they are used for beyond the reason given. Units: none. Errors: none.
-//! Tests: `cli/setup.rs`; how a program is found: `process/program.rs`.
+//! Tests: below and `cli/setup.rs`; how a program is found: `process/program.rs`.
 
+use std::process::{Command, Stdio};
+
+use super::oracles::PYTHON;
 use crate::process::{QEMU, find_program};
 
 /// A program that the rig runs.
@@ -30,7 +33,7 @@ pub enum Purpose {
 }
 
 /// All of them; delay and loss need no program, and images are made with apt, which installs these.
-pub const TOOLS: [Tool; 7] = [
+pub const TOOLS: [Tool; 10] = [
     Tool { program: QEMU, package: "qemu-system-x86", reason: "runs the guests", purpose: Purpose::Runs },
     Tool {
         program: "nft",
@@ -68,9 +71,65 @@ pub const TOOLS: [Tool; 7] = [
         reason: "looks into captured packets (tests, and you)",
         purpose: Purpose::Tests,
     },
+    Tool {
+        program: "chromium",
+        package: "chromium",
+        reason: "shows the pages that rig writes as a browser does (tests)",
+        purpose: Purpose::Tests,
+    },
+    // The `nc` of another package has other options.
+    Tool {
+        program: "nc.openbsd",
+        package: "netcat-openbsd",
+        reason: "a TCP client that rig did not write (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: PYTHON_WITH_PIP,
+        package: "python3-venv",
+        reason: "makes the environment whose packages check rig's statistics (tests)",
+        purpose: Purpose::Tests,
+    },
 ];
+
+/// The interpreter comes without pip, which is what a new environment needs first.
+const PYTHON_WITH_PIP: &str = "python3";
+
+impl Tool {
+    /// That of the table with this name.
+    pub fn named(program: &str) -> Option<Self> {
+        TOOLS.into_iter().find(|tool| tool.program == program)
+    }
+
+    /// Whether this host has it.
+    pub fn is_here(&self) -> bool {
+        if self.program == PYTHON_WITH_PIP { has_pip() } else { find_program(self.program).is_some() }
+    }
+}
 
 /// Those that this host lacks.
 pub fn missing() -> Vec<Tool> {
-    TOOLS.into_iter().filter(|tool| find_program(tool.program).is_none()).collect()
+    TOOLS.into_iter().filter(|tool| !tool.is_here()).collect()
+}
+
+fn has_pip() -> bool {
+    let mut python = Command::new(PYTHON);
+    python.args(["-I", "-c", "import ensurepip, venv"]).stdin(Stdio::null());
+    python.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_found_by_its_name_and_has_one_row() {
+        for tool in TOOLS {
+            assert_eq!(Tool::named(tool.program), Some(tool));
+        }
+        assert_eq!(Tool::named("nosuch"), None);
+        assert!(
+            Tool { program: "sh", ..TOOLS[0] }.is_here() && !Tool { program: "nosuch", ..TOOLS[0] }.is_here()
+        );
+    }
 }

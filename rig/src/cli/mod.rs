@@ -161,6 +161,7 @@ fn command() -> ExitCode {
     };
     arguments.look.apply();
     let result = match arguments.command {
+        Command::Setup(arguments) if arguments.wants_manual_pages() => man::install(None),
         Command::Setup(arguments) => setup::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),

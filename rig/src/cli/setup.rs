@@ -4,6 +4,7 @@
 //! Errors: [`Failure`], which blames the host. Tests: below; `tests/trouble/setup.rs` (root).
 
 mod apt;
+mod oracles;
 mod simulation;
 
 use self::apt::Foreseen;
@@ -20,9 +21,19 @@ pub(super) struct Arguments {
     /// Install what is missing and fetch the guest images, without asking
     #[arg(long)]
     yes: bool,
-    /// Also what only the tests of rig need: strace, tshark
+    /// Also what only the tests of rig need: strace, tshark, a browser, netcat, and Python packages in an environment of their own
     #[arg(long)]
     tests: bool,
+    /// Only write the manual pages where `man` finds them (as `rig man --install`)
+    #[arg(long, conflicts_with_all = ["yes", "tests"])]
+    man: bool,
+}
+
+impl Arguments {
+    /// Whether manual pages are all that is asked for: `rig man` writes them.
+    pub(super) fn wants_manual_pages(&self) -> bool {
+        self.man
+    }
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -52,12 +63,17 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if arguments.yes {
         fetch_images()?;
     }
+    // Last: a host that reaches no index of Python packages has everything else by then.
+    if arguments.tests {
+        oracles::set_up(arguments.yes)?;
+    }
+    say("manual pages: `rig setup --man`");
     Ok(exit)
 }
 
 /// What `rig setup --yes` does, for commands that offer it (`rig matrix run --setup`).
 pub(super) fn run_unasked() -> Result<Exit, Failure> {
-    run(Arguments { yes: true, tests: false })
+    run(Arguments { yes: true, tests: false, man: false })
 }
 
 fn tell_missing(tool: &Tool) {
@@ -153,11 +169,7 @@ fn install(packages: &[&'static str], wanted: &[Tool]) -> Result<(), Failure> {
             ),
         });
     }
-    let still: Vec<&str> = wanted
-        .iter()
-        .map(|tool| tool.program)
-        .filter(|program| process::find_program(program).is_none())
-        .collect();
+    let still: Vec<&str> = wanted.iter().filter(|tool| !tool.is_here()).map(|tool| tool.program).collect();
     if still.is_empty() {
         return Ok(());
     }

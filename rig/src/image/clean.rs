@@ -25,9 +25,19 @@ const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 const OURS: &str = "# This file is a cache directory tag created by rig.";
 
 /// Everything that rig puts into its cache. `probe` has what was found out about the host's accelerator, `visits` the logs of guests that
-/// were looked into.
-const OWN: [&str; 9] =
-    [held::BUILD_LOCK, held::USE_LOCK, TAG, "images", "recipes", "apt", "packages", PROBE, "visits"];
+/// were looked into, `oracles` what only the tests of rig use.
+const OWN: [&str; 10] = [
+    held::BUILD_LOCK,
+    held::USE_LOCK,
+    TAG,
+    "images",
+    "recipes",
+    "apt",
+    "packages",
+    PROBE,
+    "visits",
+    "oracles",
+];
 
 const PROBE: &str = "probe";
 

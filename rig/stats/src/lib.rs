@@ -15,6 +15,9 @@ pub mod interval;
 pub mod multiple;
 pub mod power;
 pub mod relabel;
+#[cfg(test)]
+#[path = "../../tests/support/scale.rs"]
+mod scale;
 pub mod special;
 pub mod stratified;
 

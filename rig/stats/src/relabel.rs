@@ -158,6 +158,7 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scale::scale;
 
     fn test(first: &[[u64; 2]], second: &[[u64; 2]]) -> Relabelled {
         let rows = |side: &[[u64; 2]]| side.iter().map(|block| block.to_vec()).collect::<Vec<_>>();
@@ -217,7 +218,9 @@ mod tests {
     #[test]
     fn clustered_blocks_without_a_difference_are_found_as_often_as_the_level_says() {
         let mut draws = SplitMix64(11);
-        for (blocks, runs) in [(4, 2_000), (5, 2_000), (9, 200)] {
+        for (blocks, runs) in
+            scale([(4, 2_000), (5, 2_000), (9, 200)], [(4, 50_000), (5, 50_000), (9, 5_000)])
+        {
             let mut side = || -> Vec<Vec<u64>> {
                 let block = |draws: &mut SplitMix64| {
                     let hits = draws.below(101) as u64;

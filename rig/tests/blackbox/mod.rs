@@ -8,6 +8,8 @@ pub(crate) mod packets;
 pub(crate) mod processes;
 #[path = "../support/schema.rs"]
 pub(crate) mod schema;
+#[path = "../support/tools.rs"]
+pub(crate) mod tools;
 
 use std::fs::{self, File};
 use std::io::Write as _;

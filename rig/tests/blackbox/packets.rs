@@ -1,12 +1,14 @@
 //! A capture file as tshark shows it: somebody else's reading of what rig wrote.
 //!
-//! Must not use the library. A host without tshark cannot say anything here, and says so. Units: nanoseconds since 1970.
+//! Must not use the library. Without tshark a test is skipped. Units: nanoseconds since 1970.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
-use super::skip;
+use rig::process::program_file;
+
+use super::tools::needs;
 
 /// A TCP segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +35,14 @@ pub(crate) enum Checksum {
     Bad,
 }
 
-/// Whether there is a tshark; says so where not.
-pub(crate) fn has_tshark(tier: &str) -> bool {
-    let found = Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        skip(tier, "no tshark");
-    }
-    found
+/// Whether there is a tshark; where not, says that the test is skipped.
+pub(crate) fn has_tshark() -> bool {
+    needs("tshark").is_some()
 }
 
 /// What tshark says of a file, one line per packet or of the file, with these arguments.
 pub(crate) fn tshark(file: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("tshark").arg("-r").arg(file).args(arguments).output().unwrap();
+    let output = Command::new(program_file("tshark")).arg("-r").arg(file).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "tshark {arguments:?}: {stderr}");
     String::from_utf8(output.stdout).unwrap()

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::fixture::Bench;
 use crate::recorded::folder;
+use crate::scale::scale;
 
 /// A finished run that has every kind of file, and their names.
 struct Finished {
@@ -112,7 +113,7 @@ fn is_named(file: &str, opened: &Result<Vec<String>, RecordError>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scale(600, 20000), ..ProptestConfig::default() })]
 
     #[test]
     fn any_change_of_any_file_is_noticed(file in any::<Index>(), damage in damage()) {

@@ -10,6 +10,7 @@ use rig::report::{Column, Format};
 
 use crate::fixture::{Play, sound, void};
 use crate::reports::{model, render};
+use crate::scale::scale;
 
 /// Arbitrary texts, and what is known to do harm.
 fn text() -> impl Strategy<Value = String> {
@@ -101,7 +102,7 @@ fn cases(xml: &str) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scale(48, 2000), ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_breaks_a_report(text in text()) {

@@ -6,7 +6,7 @@ use crate::blackbox::packets::{Checksum, has_tshark, segments};
 const TRIALS: usize = 10;
 
 pub(crate) fn packets_of_a_guest_are_captured_at_both_ends() {
-    if !has_tshark("guest") {
+    if !has_tshark() {
         return;
     }
     let lab = Lab::new(&format!(

@@ -121,6 +121,14 @@ pub(crate) const SERVER_RESET: Inline = Inline {
     peer: &[READ, ANSWER, READ_IF_THERE],
 };
 
+/// The peer resets without a word, and the client waits for it.
+pub(crate) const RESET_AT_ONCE: Inline = Inline {
+    title: "a reset instead of an answer",
+    expect: &["readable,ECONNRESET"],
+    client: &[r#"{ op = "select", read = ["c"], timeout = "5s", verdict = true }"#, READ],
+    peer: &[READ, RESET],
+};
+
 /// The peer resets without a word.
 pub(crate) const RST_ONLY: Inline = Inline {
     title: "a reset and nothing else",

@@ -215,12 +215,10 @@ fn packets_of_vhost(model: &ReportModel, blocks: &[BlockRecord], run_dir: &Path)
     for (end, interface) in [("target", "target:tap0"), ("peer", "peer:peer0")] {
         let is_ends = |file: &&String| file.ends_with(&format!(".{end}.pcapng"));
         let file = run_dir.join(block.captures.iter().find(is_ends).expect("every block was captured"));
-        let mut tshark = Command::new("tshark");
+        let Some(program) = tools::needs("tshark") else { return };
+        let mut tshark = Command::new(program);
         tshark.arg("-r").arg(&file).args(["-Y", resets, "-T", "fields", "-e", "frame.interface_name"]);
-        let Ok(output) = tshark.output() else {
-            let _ = writeln!(std::io::stderr(), "SKIPPED tier rehearsal: packets of vhost-net need tshark");
-            return;
-        };
+        let output = tshark.output().expect("it was found");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         let seen = text.lines().filter(|line| *line == interface).count() as u64;
         assert!(seen >= cell.trials, "{seen} RSTs at {interface} in {} trials", cell.trials);

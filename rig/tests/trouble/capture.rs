@@ -70,7 +70,7 @@ fn files(run: &Recorded) -> Vec<PathBuf> {
 
 #[test]
 fn packets_of_an_anomaly_show_what_the_trial_says() {
-    if !is_root("netns") || !has_tshark("netns") {
+    if !is_root("netns") || !has_tshark() {
         return;
     }
     let lab = lab("");
@@ -146,7 +146,7 @@ fn agrees(trial: &TrialRecord, by_comment: &BTreeMap<&str, Vec<&Shown>>) {
 
 #[test]
 fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
-    if !is_root("netns") || !has_tshark("netns") {
+    if !is_root("netns") || !has_tshark() {
         return;
     }
     let lab = lab("");
@@ -191,7 +191,7 @@ fn what_is_asked_for_is_kept_and_a_resumed_run_goes_on_with_it() {
 
 #[test]
 fn a_file_says_what_it_is_about() {
-    if !is_root("netns") || !has_tshark("netns") {
+    if !is_root("netns") || !has_tshark() {
         return;
     }
     let lab = lab("");

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value as Json;
 
+use crate::blackbox::tools::needs;
 use crate::blackbox::{Ended, Lab, is_root, matrix};
 use crate::host::{mask_program, with_private_mounts};
 
@@ -35,10 +37,14 @@ struct Host {
 }
 
 impl Host {
+    fn plain() -> Self {
+        Self { lab: Lab::new("") }
+    }
+
     /// `plainly`: what comes of an installation from the release that the host is of.
     fn new(plainly: &str) -> Self {
         mask_program("qemu-system-x86_64");
-        let host = Self { lab: Lab::new("") };
+        let host = Self::plain();
         for (name, text) in [("plainly", plainly), ("from-release", INSTALLS), ("policy", POLICY)] {
             fs::write(host.lab.path().join(name), text).unwrap();
         }
@@ -110,6 +116,47 @@ fn what_harms_nothing_is_shown_and_installed_without_leave_to_remove() {
         assert!(install.contains("--no-remove") && install.contains("qemu-system-x86"), "{install}");
         assert!(!install.contains("tshark") && !install.contains("strace"), "{install}");
     });
+}
+
+/// An index of Python packages at which nobody listens: everything else is set up, and what is begun is not taken for whole.
+#[test]
+fn without_an_index_of_python_packages_setup_says_what_to_look_at() {
+    if !is_root("netns") || needs("python3").is_none() {
+        return;
+    }
+    // Its apt says that there is nothing, so no image is fetched.
+    let host = Host::plain();
+    host.program("apt-get", "exit 100");
+    let lab = &host.lab;
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", lab.path().join("bin").display());
+    let run = |arguments: &str| {
+        let mut command = lab.rig(arguments);
+        command.env("PATH", &path);
+        command.env("XDG_CACHE_HOME", lab.path().join("cache")).env("PIP_CONFIG_FILE", "/dev/null");
+        command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_NO_CACHE_DIR", "1");
+        for fallback in ["PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"] {
+            command.env_remove(fallback);
+        }
+        lab.start(command).end()
+    };
+    let oracles = lab.path().join("cache/rig/oracles");
+    let wanted = ["would make a Python environment in", "scipy 1"];
+    run("setup --tests").expect(0).says(&wanted);
+    assert!(!oracles.exists(), "nothing unasked");
+    run("setup --tests --yes").expect(4).says(&[
+        "pip failed: ",
+        "numpy",
+        "pip config list",
+        "is it reachable from here?",
+    ]);
+    let [begun] = &folders(&oracles)[..] else { panic!("one environment: {:?}", folders(&oracles)) };
+    assert!(begun.join("bin/python").exists());
+    run("setup --tests").expect(0).says(&wanted);
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_dir()).collect()
 }
 
 #[test]

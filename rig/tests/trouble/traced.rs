@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::blackbox::{Lab, Recorded, is_root, matrix, program, skip};
+use crate::blackbox::tools::needs;
+use crate::blackbox::{Lab, Recorded, is_root, matrix, program};
 
 /// Which door, and the timeout that was asked for: a cell has a pair of its own here, but for pselect6 and the C library, and for two of the controls.
 type Door = (String, String);
@@ -27,12 +28,10 @@ fn strace_sees_the_returns_that_the_record_says() {
     if !is_root("netns") {
         return;
     }
-    if let Err(error) = Command::new("strace").arg("--version").output() {
-        return skip("netns", &format!("no strace: {error}"));
-    }
+    let Some(strace) = needs("strace") else { return };
     let lab = Lab::new(&matrix(RUN, r#""rst", "watcher""#, r#""bare-metal""#));
     let trace = lab.path().join("trace");
-    let mut command = Command::new("strace");
+    let mut command = Command::new(strace);
     command.args(["-f", "-qq", "-e", "trace=select,pselect6", "-o"]).arg(&trace).arg(program());
     command.args(["matrix", "run", "--seed", "7", "configuration=bare-metal", "kernel=host"]);
     lab.settle(&mut command);
