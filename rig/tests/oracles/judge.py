@@ -67,10 +67,12 @@ def stratified_difference(q):
         of_all = sum(w**2 * variance(x1, n1, x2, n2, d) for w, ((x1, n1), (x2, n2)) in zip(weights, strata))
         return abs(d - observed) - z * math.sqrt(of_all) / sum(weights)
 
-    edge = 1 - 1e-12
+    # What the test does not reject may be two ranges with a gap: the interval holds both, so a bound is looked for from outside.
     bounds = []
-    for side in (-edge, edge):
-        bounds.append(optimize.brentq(excess, observed, side, xtol=1e-13) if excess(side) > 0 else side)
+    for edge in (-1 + 1e-12, 1 - 1e-12):
+        steps = [observed + (edge - observed) * (k / 40) ** 3 for k in range(40, -1, -1)]
+        kept = next(k for k, d in enumerate(steps) if excess(d) <= 0)
+        bounds.append(optimize.brentq(excess, steps[kept], steps[kept - 1], xtol=1e-13) if kept else edge)
     return [observed, *bounds]
 
 
