@@ -11,6 +11,8 @@ mod bench;
 mod blackbox;
 #[path = "trouble/capture.rs"]
 mod capture;
+#[path = "trouble/chroot.rs"]
+mod chroot;
 #[path = "trouble/deaf.rs"]
 mod deaf;
 #[path = "trouble/examples.rs"]

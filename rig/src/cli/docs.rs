@@ -69,7 +69,7 @@ fn show(topic: &str, arguments: &Arguments) -> Result<Exit, Failure> {
     let terminal = io::stdout().is_terminal();
     let format = arguments.format.unwrap_or(if terminal { Format::Text } else { Format::Markdown });
     match format {
-        Format::Markdown => print(page.text),
+        Format::Markdown => print(&without_marks(page.text)),
         Format::Text => {
             let text = layout::lay_out(&called::worded(page.text), width::for_text());
             if terminal && !arguments.no_pager {
@@ -78,6 +78,11 @@ fn show(topic: &str, arguments: &Arguments) -> Result<Exit, Failure> {
             print(&text)
         }
     }
+}
+
+/// Without the lines that say to contributors how a part of the page is made.
+fn without_marks(page: &str) -> String {
+    page.split_inclusive('\n').filter(|line| !line.starts_with("<!--")).collect()
 }
 
 /// For who asks for a page that is none: the word may stand in others.

@@ -44,6 +44,8 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::process;
+
 pub use examples::{EXAMPLES, Example, Runs};
 pub use exit::{Exit, Failure};
 pub use exit_codes::CODES;
@@ -160,6 +162,7 @@ fn command() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     arguments.look.apply();
+    process::leave_plain_chroot();
     let result = match arguments.command {
         Command::Setup(arguments) if arguments.wants_manual_pages() => man::install(None),
         Command::Setup(arguments) => setup::run(arguments),

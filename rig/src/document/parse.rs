@@ -4,7 +4,7 @@
 //! Tests: below.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::NamedSource;
@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::findings::Findings;
 use super::problem::{Problem, Problems, Span};
 use super::tree::{Key, Node, Table, Value};
+use super::word::closest;
 
 /// A whole text.
 #[derive(Debug, Clone)]
@@ -34,11 +35,24 @@ impl Document {
         let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut findings = Findings::new(Arc::clone(&source));
+        let open = if errors.is_empty() { None } else { unclosed(text) };
+        let is_before = |span: &Span| open.as_ref().is_none_or(|open| span.end <= open.start);
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
+            // What follows an open bracket is read as a part of it: errors there are its own.
+            if !is_before(&span) {
+                continue;
+            }
             findings
                 .report(span, format!("this is not TOML: {}", first_line(error.message())), "here")
                 .maybe_help(explain_syntax(error.message()));
+        }
+        if let Some(open) = open {
+            let bracket = &text[open.clone()];
+            let close = if bracket == "[" { "]" } else { "}" };
+            findings
+                .report(open, format!("this is not TOML: `{bracket}` is never closed"), "opened here")
+                .help(format!("add the missing `{close}`"));
         }
         if !findings.is_empty() {
             return Err(findings.into_problems());
@@ -55,7 +69,10 @@ impl Document {
         let name = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
             let mut problem = Problem::new(format!("cannot read {name}: {error}"));
-            problem.help("give the path of a readable UTF-8 text file");
+            problem.help(match near(path) {
+                Some(other) => format!("did you mean `{}`?", other.display()),
+                None => "give the path of a readable UTF-8 text file".to_owned(),
+            });
             problem
         })?;
         Self::parse(&name, &text)
@@ -64,6 +81,61 @@ impl Document {
     /// The text itself.
     pub fn text(&self) -> &str {
         self.source.inner()
+    }
+}
+
+/// A file beside a missing one whose name is nearly the same.
+fn near(missing: &Path) -> Option<PathBuf> {
+    if missing.exists() {
+        return None;
+    }
+    let folder = missing.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let asked = missing.file_name()?.to_str()?;
+    let found = closest(asked, names.iter().map(String::as_str))?;
+    Some(missing.with_file_name(found))
+}
+
+/// The place of the outermost bracket or brace that nothing closes. Brackets in texts and comments are none.
+fn unclosed(text: &str) -> Option<Span> {
+    let bytes = text.as_bytes();
+    let mut open: Vec<(usize, u8)> = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'#' => at += text[at..].find('\n').unwrap_or(text.len() - at),
+            b'"' | b'\'' => at = end_of_text(bytes, at)?,
+            b'[' | b'{' => open.push((at, byte)),
+            b']' | b'}' => {
+                let partner = if byte == b']' { b'[' } else { b'{' };
+                // A bracket that closes nothing is another fault, which the parser tells.
+                if open.pop()?.1 != partner {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    open.first().map(|(at, _)| *at..at + 1)
+}
+
+/// Where the last quotation mark of a text stands that begins at `at`; nowhere, where the text has no end.
+fn end_of_text(bytes: &[u8], at: usize) -> Option<usize> {
+    let mark = bytes[at];
+    let is_long = bytes[at..].starts_with(&[mark; 3]);
+    let mut next = at + if is_long { 3 } else { 1 };
+    loop {
+        match *bytes.get(next)? {
+            b'\\' if mark == b'"' => next += 1,
+            b'\n' if !is_long => return None,
+            found if found == mark && !is_long => return Some(next),
+            found if found == mark && bytes[next..].starts_with(&[mark; 3]) => return Some(next + 2),
+            _ => {}
+        }
+        next += 1;
     }
 }
 

@@ -5,6 +5,7 @@
 //! Tests: beside `init` (pure); `tests/enclosure.rs` (root).
 
 mod children;
+mod chroot;
 mod contained;
 mod enclosure;
 mod error;
@@ -20,6 +21,7 @@ mod signals;
 mod tail;
 
 pub use children::{bind, on_spawner, seal_descriptors, spawn, wait_exit};
+pub use chroot::leave_plain_chroot;
 pub use contained::{HeldSignals, contain, is_asked_to_end};
 pub use enclosure::enclose;
 pub use error::EnclosureError;

@@ -50,12 +50,13 @@ fn introduce(run: &ScenarioRun, page: &mut Page) {
         run.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
     let trials = format!(
-        "{} of {} trials, {} void, {} anomalies, in {} ({} at once, seed {})",
+        "{} of {} trials, {} void, {} anomalies, in {}{} ({} at once, seed {})",
         count(run.trials),
         count(run.trials_wanted),
         count(run.void),
         count(run.anomalies),
         seconds(run.elapsed_ns),
+        if run.accelerator == "none" { "" } else { ", boot included" },
         run.in_flight,
         run.seed
     );

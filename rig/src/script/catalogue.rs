@@ -79,7 +79,12 @@ impl Catalogue {
                 message,
                 "not a scenario",
             );
-            problem.help(hint(word, self.names(), "there are"));
+            let file = format!("{word}.toml");
+            problem.help(if folder.join(&file).is_file() {
+                format!("`{file}` is here: write it with its ending")
+            } else {
+                hint(word, self.names(), "there are")
+            });
             problem.into()
         })
     }

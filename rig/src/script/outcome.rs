@@ -25,6 +25,8 @@ impl Impossible {
 
 /// The label of a call that the trial's deadline cut; no other kind of label follows.
 const CUT: &str = Tally::DEADLINE;
+/// The sets of sockets of an operation that waits for readiness, each with its word.
+const SETS: [(&str, &str); 3] = [("read", "readable"), ("write", "writable"), ("except", "exceptional")];
 /// The outcome of a peer lane that the end of the block cut.
 const UNFINISHED: &str = Tally::UNFINISHED;
 /// The outcome of a peer lane without outcome steps.
@@ -164,6 +166,12 @@ fn strange(label: &str, step: &Step) -> Option<Impossible> {
 
 fn strange_word(label: &str, LabelParts { word, .. }: LabelParts<'_>, step: &Step) -> Option<Impossible> {
     let known = step.op.schema().labels.words;
+    if let Some(watch) = word.split('+').find_map(|part| unwatched(part, step)) {
+        return Some(Impossible::new(
+            format!("this `{}` never gives the label `{label}`", step.op.name()),
+            format!("it says `{word}` only of sockets in `{watch}`, and has none there"),
+        ));
+    }
     if word == "*" || word.parse::<Errno>().is_ok() || word.split('+').all(|part| known.contains(&part)) {
         return None;
     }
@@ -174,6 +182,14 @@ fn strange_word(label: &str, LabelParts { word, .. }: LabelParts<'_>, step: &Ste
         hint(word, known.iter().copied(), "its labels, besides the names of errnos")
     };
     Some(Impossible::new(format!("`{}` never gives the label `{label}`", step.op.name()), help))
+}
+
+/// The set of sockets that a word of readiness speaks of, where the step watches none for it.
+fn unwatched(word: &str, step: &Step) -> Option<&'static str> {
+    let (set, _) = SETS.into_iter().find(|(_, of)| *of == word)?;
+    let is_set = step.op.schema().fields.iter().any(|field| field.name == set);
+    let watched = serde_json::to_value(&step.op).ok()?.get(set).is_some();
+    (is_set && !watched).then_some(set)
 }
 
 fn strange_number(label: &str, parts: LabelParts<'_>, step: &Step) -> Option<Impossible> {

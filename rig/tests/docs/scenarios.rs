@@ -82,7 +82,7 @@ fn player(player: Player) -> &'static str {
 
 fn waits(operation: &OpSchema) -> &'static str {
     match operation.wait {
-        Wait::No => "for no time of its own",
+        Wait::No => "it has no time limit of its own",
         Wait::Whole => "all of its time, in every trial",
         Wait::AtMost => "until something happens, at most its time",
     }

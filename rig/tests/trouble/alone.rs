@@ -148,7 +148,7 @@ fn what_cannot_be_played_here_is_refused_in_the_words_of_the_plan() {
 
 #[test]
 fn every_packet_has_the_name_of_its_trial() {
-    if !is_root("netns") || !has_tshark("netns") {
+    if !is_root("netns") || !has_tshark() {
         return;
     }
     let lab = Lab::new("");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::plan::refuse_unknown_kernels;
 use crate::analysis::words::count as thousands;
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
@@ -18,9 +19,14 @@ pub(in crate::cli) struct Arguments {
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let mut out = format!("{}: valid\n", matrix.name());
-    for profile in matrix.profile_names() {
+    let profiles: Vec<&str> = matrix.profile_names().collect();
+    if profiles.is_empty() {
+        refuse_unknown_kernels(&matrix.select(&Selection::default()).map_err(Failure::input)?.cells)?;
+    }
+    for profile in profiles {
         let selection = Selection { profile: Some(profile.to_owned()), ..Selection::default() };
         let selected = matrix.select(&selection).map_err(Failure::input)?;
+        refuse_unknown_kernels(&selected.cells)?;
         let trials: u64 = selected.cells.iter().map(|cell| cell.trials).sum();
         out.push_str(&format!(
             "  profile {profile}: {} cells, {} trials\n",

@@ -1,6 +1,6 @@
 //! `rig matrix plan`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::campaign::{Asked, Shard, abilities_for, known_accelerator, lack};
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure, called, number, width};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
-use crate::matrix::{Cell, Matrix, Plan, Selected};
+use crate::image::Recipes;
+use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected, Stratum};
 use crate::record;
 use crate::report::{Align, Page, Table};
 
@@ -76,6 +77,7 @@ pub(in crate::cli) struct Host<'a> {
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (matrix, mut selected) = Asked::from(arguments.which).select()?;
+    refuse_unknown_kernels(&selected.cells)?;
     if let Some(shard) = arguments.shard {
         selected.cells = shard.take(selected.cells).map_err(Failure::input)?;
     }
@@ -226,7 +228,39 @@ fn summary(out: &mut Page, matrix: &Matrix, profile: &str, plan: &Plan, auto: Ac
     if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
         let alone = format!("no cell on bare metal: nothing to compare with; {}", matrix.add_host(profile));
         out.wrap("", &alone, 2);
+    } else if let Some(alone) = without_baseline(plan) {
+        out.wrap("", &alone, 2);
     }
+}
+
+/// What is said of guests whose cells no bare-metal cell of the plan can be compared with.
+fn without_baseline(plan: &Plan) -> Option<String> {
+    let measured = || plan.ready().filter(|cell| cell.control.is_none());
+    let baselines: HashSet<Stratum<'_>> =
+        measured().filter(|cell| cell.is_baseline()).map(Cell::stratum).collect();
+    let alone = || measured().filter(|cell| !cell.is_baseline() && !baselines.contains(&cell.stratum()));
+    let guests: BTreeSet<&str> = alone().map(|cell| cell.subject.configuration.name.as_str()).collect();
+    let cells = match alone().count() {
+        0 => return None,
+        1 => "1 cell".to_owned(),
+        count => format!("{count} cells"),
+    };
+    let guests: Vec<&str> = guests.into_iter().collect();
+    Some(format!(
+        "{cells} of {} cannot be compared: no cell on bare metal has the same scenario, parameters, path, `localtime` and `timezone`; \
+         add a configuration with kind = \"host\" and these two keys as the guest has them",
+        guests.join(", ")
+    ))
+}
+
+/// Refuses a kernel that no recipe describes: it would end the run.
+pub(in crate::cli) fn refuse_unknown_kernels(cells: &[Cell]) -> Result<(), Failure> {
+    let kernels: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.kernel.as_str()).collect();
+    let recipes = Recipes::default();
+    for kernel in kernels.into_iter().filter(|kernel| *kernel != HOST_KERNEL) {
+        recipes.load(kernel)?;
+    }
+    Ok(())
 }
 
 /// As wide as the reader's.

@@ -46,6 +46,21 @@ pub(in crate::matrix) const KNOWN: KeyRow = KeyRow {
 /// Keys that change how much a cell is run.
 pub(in crate::matrix) const SIZES: &[KeyRow] = &[TRIALS, BLOCKS, IN_FLIGHT];
 
+const fn or(row: KeyRow, unsaid: &'static str) -> KeyRow {
+    KeyRow { unsaid: Unsaid::Means(unsaid), ..row }
+}
+
+/// The same, where they change what `[run]` says.
+const OWN_SIZES: &[KeyRow] =
+    &[or(TRIALS, "as in `[run]`"), or(BLOCKS, "as in `[run]`"), or(IN_FLIGHT, "as in `[run]`")];
+
+/// The same of a control.
+const CONTROL_SIZES: &[KeyRow] = &[
+    or(TRIALS, "`control_trials` of `[run]`"),
+    or(BLOCKS, "`control_blocks` of `[run]`"),
+    or(IN_FLIGHT, "as in `[run]`"),
+];
+
 pub(in crate::matrix) const CONTROL_TRIALS: KeyRow = KeyRow {
     name: "control_trials",
     kind: TRIAL_COUNT,
@@ -172,7 +187,7 @@ pub(in crate::matrix) const AXES: KeyTable = KeyTable {
 
 pub(in crate::matrix) const SCENARIO_KEYS: KeyTable = KeyTable {
     head: "[scenario.NAME]",
-    parts: &[SIZES, &[KNOWN]],
+    parts: &[OWN_SIZES, &[KNOWN]],
     more: Some("each parameter of the scenario, with one value or a list"),
     about: "parameters and sizes of one scenario; missing sizes are those of [run]",
 };
@@ -190,7 +205,7 @@ pub(in crate::matrix) const INCLUDE: KeyTable = KeyTable {
             axis("kernel", KERNELS, OF_AXES),
             axis("path", PATHS, OF_AXES),
         ],
-        SIZES,
+        OWN_SIZES,
         &[KNOWN],
     ],
     more: Some("each parameter of its scenarios, with one value or a list"),
@@ -218,7 +233,7 @@ pub(in crate::matrix) const CONTROLS: KeyRow = KeyRow {
 
 pub(in crate::matrix) const PROFILE: KeyTable = KeyTable {
     head: "[profile.NAME]",
-    parts: &[LAYER, &[CONTROLS], SIZES, CONDUCT],
+    parts: &[LAYER, &[CONTROLS], OWN_SIZES, CONDUCT],
     more: None,
     about: "its values replace those of the file; a key that it does not have keeps the file's value",
 };
@@ -239,7 +254,7 @@ pub(in crate::matrix) const CONTROL_PARAMETERS: KeyRow = KeyRow {
 
 pub(in crate::matrix) const CONTROL: KeyTable = KeyTable {
     head: "[control.NAME]",
-    parts: &[&[CONTROL_SCENARIO, CONTROL_PARAMETERS], SIZES],
+    parts: &[&[CONTROL_SCENARIO, CONTROL_PARAMETERS], CONTROL_SIZES],
     more: None,
     about: "played once on every machine that a cell is on (configurations that differ only in localtime and timezone are one machine); missing sizes are those of controls in [run]",
 };

@@ -62,15 +62,15 @@ fn controls(model: &ReportModel) -> Item {
 fn again(pair: &AaPair, model: &ReportModel) -> Item {
     let first = model.cells.iter().find(|cell| cell.id == pair.repeats);
     let first = first.map_or("one cell", |cell| cell.configuration.as_str());
-    let tests = several(pair.tests as usize, "question");
+    let tests = several(pair.tests as usize, "comparison");
     let (tone, text) = match pair.verdict {
         PairVerdict::Passed => {
-            (Tone::Good, format!("{first}, played twice under two names, does not differ, in {tests}"))
+            (Tone::Good, format!("{first}, measured twice under two names, gave the same result in {tests}"))
         }
         PairVerdict::Failed => (
             Tone::Bad,
             format!(
-                "{first}, played twice under two names, DIFFERS in {}: no comparison counts",
+                "{first}, measured twice under two names, DIFFERS in {}: no comparison is valid",
                 pair.most.as_deref().unwrap_or("something")
             ),
         ),

@@ -121,7 +121,10 @@ fn errnos(model: &ReportModel) -> Vec<Item> {
     races.sort_unstable();
     races.dedup();
     if !races.is_empty() {
-        let text = format!("{} differs, as expected: the program's own threads race in it", list(&races));
+        let text = format!(
+            "{} differs, as expected: its result depends on the timing of its own threads",
+            list(&races)
+        );
         items.push(Item::new(Tone::Plain, "a race", text));
     }
     items
@@ -142,7 +145,7 @@ fn difference(comparison: &Comparison) -> Item {
     Item::new(Tone::Bad, "differs", text)
 }
 
-/// `33 comparisons of errnos and 11 of outcomes: 29 the same, 15 with too few trials`
+/// `44 comparisons (33 of errnos, 11 of outcomes): 29 the same, 15 with too few trials`
 fn compared(model: &ReportModel) -> String {
     let (errnos, outcomes) = (&model.comparisons, &model.outcome_comparisons);
     if errnos.is_empty() {
@@ -159,6 +162,7 @@ fn compared(model: &ReportModel) -> String {
     ];
     let parts: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    let errnos = several(errnos.len(), "comparison");
-    format!("{errnos} of errnos and {} of outcomes: {}", outcomes.len(), parts.join(", "))
+    let all = several(errnos.len() + outcomes.len(), "comparison");
+    let outcomes = outcomes.len();
+    format!("{all} ({} of errnos, {outcomes} of outcomes): {}", errnos.len(), parts.join(", "))
 }

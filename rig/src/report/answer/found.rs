@@ -68,7 +68,7 @@ fn verdict_words(headline: &Headline) -> String {
     let apart = one_in(headline.high.max(-headline.low));
     match headline.verdict {
         ComparisonVerdict::SameWithinTheMargin => {
-            format!("; the same within {margin}: at most {apart} apart")
+            format!("; the same within {margin}: any difference is below {apart}")
         }
         ComparisonVerdict::Differs => format!("; they DIFFER, by up to {apart}"),
         ComparisonVerdict::DiffersWithinTheMargin => {
@@ -79,7 +79,9 @@ fn verdict_words(headline: &Headline) -> String {
             format!("; not enough trials for a margin of {margin}{}", needed.unwrap_or_default())
         }
         ComparisonVerdict::NotRun if headline.guests.is_none() => "; no guest was measured".to_owned(),
-        ComparisonVerdict::NotRun => "; there is nothing to compare with".to_owned(),
+        ComparisonVerdict::NotRun => {
+            "; no cell of the host has the same scenario, path, /etc/localtime and TZ".to_owned()
+        }
         ComparisonVerdict::Blind if headline.host.is_some() != headline.guests.is_some() => {
             "; the other side is left out: no control proves that it would be seen there".to_owned()
         }
@@ -99,7 +101,7 @@ fn log_lines(sources: &[ErrnoSource]) -> Vec<Item> {
 fn log_line(errno: &str, plain: &[&ErrnoSource]) -> String {
     let files = [
         (LocaltimeFile::Absent, "without /etc/localtime"),
-        (LocaltimeFile::Present, "with it"),
+        (LocaltimeFile::Present, "with that file"),
         (LocaltimeFile::Unknown, "where nobody looked for the file"),
     ];
     let mut said = Vec::new();
@@ -119,5 +121,8 @@ fn log_line(errno: &str, plain: &[&ErrnoSource]) -> String {
             said.push(format!("{} of {} trials {words}{side}", count(held), count(of)));
         }
     }
-    format!("a line with a time stamp says {errno} in {}: localtime() set it, not the call", said.join(", "))
+    format!(
+        "a line with a time stamp says {errno} in {}: localtime() set errno, the call did not",
+        said.join(", ")
+    )
 }
