@@ -63,7 +63,8 @@ fn borrow_tap(pid: u32) -> Option<OwnedFd> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let taps = entries
         .flatten()
-        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == "/dev/net/tun"));
+        // In a chroot the kernel may tell the path as it is outside.
+        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|target| target.ends_with("dev/net/tun")));
     let number: i32 = taps.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).next()?;
     // SAFETY: no pointers.
     let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) }).ok()?;

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fs_err::File;
@@ -76,9 +76,10 @@ impl Running {
     pub(super) fn read(pid: u32) -> io::Result<Self> {
         let folder = Path::new("/proc").join(pid.to_string());
         let exe = folder.join("exe");
-        let path = fs_err::read_link(&exe)?;
         // Through the process, not by the path: under that there may be another file by now.
-        let sha256 = digest(&File::open(&exe)?)?;
+        let file = File::open(&exe)?;
+        let path = as_seen_here(fs_err::read_link(&exe)?, &file)?;
+        let sha256 = digest(&file)?;
         let words = fs_err::read(folder.join("cmdline"))?;
         let words = words.strip_suffix(b"\0").unwrap_or(&words);
         let command_line =
@@ -95,6 +96,17 @@ impl Running {
         let read = read.map_err(io::Error::from).and_then(|read| read);
         read.map_err(|error| format!("process {pid} speaks qmp, and cannot be inspected: {error}"))
     }
+}
+
+/// The path under which this process finds the file. In a chroot the kernel tells the path from outside, because QEMU has mounts of its own: the end of it is
+/// the path in here. Where no end of it leads to that file, the path is what the kernel told.
+fn as_seen_here(told: PathBuf, file: &File) -> io::Result<PathBuf> {
+    let of = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let wanted = of(file.metadata()?);
+    let names: Vec<_> = told.iter().skip(1).collect();
+    let ends = (0..names.len()).map(|from| Path::new("/").join(names[from..].iter().collect::<PathBuf>()));
+    let here = ends.into_iter().find(|end| std::fs::metadata(end).is_ok_and(|found| of(found) == wanted));
+    Ok(here.unwrap_or(told))
 }
 
 /// What a file is known by while nobody changes it: device, inode, bytes, and when it and its inode were changed, in nanoseconds.
@@ -160,6 +172,21 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+
+    #[test]
+    fn a_path_from_outside_of_a_chroot_is_told_as_it_is_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = fs_err::canonicalize(folder.path()).unwrap().join("program");
+        fs_err::write(&real, "abc").unwrap();
+        let file = File::open(&real).unwrap();
+        let told = |path: &str| as_seen_here(path.into(), &file).unwrap();
+        let outside = Path::new("/a/tree").join(real.strip_prefix("/").unwrap());
+        assert_eq!(as_seen_here(outside, &file).unwrap(), real);
+        assert_eq!(as_seen_here(real.clone(), &file).unwrap(), real);
+        // No end of it leads there: another file of that name is not taken for it.
+        assert_eq!(told("/a/tree/usr/bin/env"), Path::new("/a/tree/usr/bin/env"));
+        assert_eq!(told("/a/tree/program (deleted)"), Path::new("/a/tree/program (deleted)"));
+    }
 
     #[test]
     fn an_executable_is_the_file_behind_all_links() {
