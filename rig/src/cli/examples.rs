@@ -176,6 +176,20 @@ pub const EXAMPLES: &[Example] = &[
         "across a path of the matrix file",
     ),
     row(
+        &["scenario", "run"],
+        Guest,
+        &[Done],
+        "rig scenario run rst --configuration virtio-tap --trials 200",
+        "in one guest",
+    ),
+    row(
+        &["scenario", "run"],
+        Root,
+        &[Done],
+        "rig scenario run rst --trials 20 --capture packets --format json > rst.json",
+        "its packets, and its counts for a program",
+    ),
+    row(
         &["scenario", "check"],
         Anywhere,
         &[Done],

@@ -18,7 +18,7 @@ fn field(guest: &Guest, name: &str) -> String {
 /// A shell command in the mounts of a guest's QEMU, as root: even so.
 fn inside(guest: &Guest, command: &str) -> String {
     let output = Command::new("nsenter")
-        .args(["-t", &guest.pid().to_string(), "-m", "sh", "-c", command])
+        .args(["-t", &guest.pid().to_string(), "--mount", "--root", "sh", "-c", command])
         .output()
         .unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
