@@ -21,10 +21,10 @@ pub(super) struct Arguments {
     /// Install what is missing and fetch the guest images, without asking
     #[arg(long)]
     yes: bool,
-    /// Also what only the tests of rig need: strace, tshark, a browser, netcat, and Python packages in an environment of their own
+    /// Also install what only the tests need: strace, tshark, chromium, netcat, and numpy and scipy in a Python venv
     #[arg(long)]
     tests: bool,
-    /// Only write the manual pages where `man` finds them (as `rig man --install`)
+    /// Install the manual pages, and nothing else (as `rig man --install`)
     #[arg(long, conflicts_with_all = ["yes", "tests"])]
     man: bool,
 }
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         tool::missing().into_iter().partition(|tool| arguments.tests || tool.purpose != Purpose::Tests);
     let mut exit = Exit::Done;
     if wanted.is_empty() {
-        say("every program that runs need is here");
+        say("all programs that runs need are installed");
     } else {
         wanted.iter().for_each(tell_missing);
         let apt = process::find_program("apt-get").is_some();

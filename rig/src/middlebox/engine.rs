@@ -3,7 +3,7 @@
 //! Pure: no clock, no I/O, no threads; the same spec, frames and times give the same answers. Asks the rules (`rules.rs`) and the stateful
 //! boxes (`boxes.rs`) what is to be done, and does it; the link itself is in `line.rs`. Must not know interfaces.
 //! Units: nanoseconds since the start of the box; calls must not go back in time (an earlier time counts as the last one).
-//! Errors: [`MiddleboxError`], for a spec or a command that cannot be meant. Tests: `tests.rs`.
+//! Errors: [`MiddleboxError`], for a spec or a command that is not valid. Tests: `tests.rs`.
 
 use super::boxes::Boxes;
 use super::connection::{Connections, Unavailable};
@@ -44,7 +44,7 @@ impl Engine {
     /// Prepares a middlebox at time 0.
     ///
     /// # Errors
-    /// [`MiddleboxError::Spec`] when the spec cannot be meant.
+    /// [`MiddleboxError::Spec`] when the spec is not valid.
     pub fn new(spec: &MiddleboxSpec) -> Result<Self, MiddleboxError> {
         spec.check()?;
         let (mut tally, mut timers) = (Tally::default(), Timers::default());

@@ -8,7 +8,7 @@ use std::io;
 /// Why a middlebox cannot do what it is asked.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum MiddleboxError {
-    /// A value that cannot be meant.
+    /// A value that is not valid.
     #[error("{of}: `{key}` is {what}")]
     #[diagnostic(help("each key of a middlebox is documented at its type, with its unit"))]
     Spec {

@@ -43,7 +43,7 @@ impl Middlebox {
     /// behind `peer_port`. Both become promiscuous; neither should have an address or belong to a kernel bridge.
     ///
     /// # Errors
-    /// A spec that cannot be meant, an interface that is not there, missing privileges.
+    /// A spec that is not valid, an interface that is not there, missing privileges.
     pub fn start(spec: MiddleboxSpec, target_port: &str, peer_port: &str) -> Result<Handle, MiddleboxError> {
         let stopped = |what| move |cause| MiddleboxError::Stopped { what, cause };
         let busy_poll_ns = spec.busy_poll_ns;

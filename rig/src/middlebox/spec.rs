@@ -2,7 +2,7 @@
 //!
 //! Must not know sockets, clocks or frames. Units stand in the keys: nanoseconds, bits per second, bytes, parts per million.
 //! Two runs of the same spec (its seed is part of it) over the same frames at the same times do the same.
-//! Errors: [`MiddleboxSpec::check`] names the key that cannot be meant; it blames the matrix file.
+//! Errors: [`MiddleboxSpec::check`] names the key whose value is not valid; it blames the matrix file.
 //! Tests: beside the module.
 
 use std::net::IpAddr;
@@ -175,7 +175,7 @@ impl Impairment {
         }
     }
 
-    /// Says which key cannot be meant; `of` is where it stands.
+    /// Says which key has a value that is not valid; `of` is where it stands.
     ///
     /// # Errors
     /// [`MiddleboxError::Spec`].
@@ -457,7 +457,7 @@ impl MiddleboxSpec {
         }
     }
 
-    /// Says which key cannot be meant.
+    /// Says which key has a value that is not valid.
     ///
     /// # Errors
     /// [`MiddleboxError::Spec`] for the first such key.

@@ -294,9 +294,9 @@ fn doctor_says_each_capability_in_a_line() {
 fn setup_installs_nothing_unasked() {
     with_private_mounts(|| {
         let lab = lab();
-        lab.run("setup").expect(0).says(&["every program that runs need is here"]);
+        lab.run("setup").expect(0).says(&["all programs that runs need are installed"]);
         mask("/usr/bin/strace");
-        lab.run("setup").expect(0).says(&["every program that runs need is here"]);
+        lab.run("setup").expect(0).says(&["all programs that runs need are installed"]);
         lab.run("setup --tests").expect(0).says(&[
             "missing: strace (package strace)",
             "runs do without it",
