@@ -45,6 +45,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("inject", "guest-agent/src/tally.rs", "what was injected is the truth of the positive control"),
     ("linger", "rig/src/runner/patience.rs", "it lets the close after it wait"),
     ("localtime", "guest-agent/src/tally.rs", "the errno after it has a count of its own"),
+    ("mark", "guest-agent/protocol/src/schema.rs", "a kind of value has the same word"),
     ("mark", "rig/src/script/", "the help for a mark that no step sets"),
     ("read", "guest-agent/src/ops/around.rs", "its buffer is made before the first trial"),
     ("read", "guest-agent/src/plan.rs", "its buffer has a largest size"),

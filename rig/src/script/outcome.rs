@@ -4,7 +4,7 @@
 //! Units: labels. Errors: [`Impossible`], which blames whoever wrote the pattern.
 //! Tests: `tests.rs`, `tests/diagnostics.rs`.
 
-use rig_protocol::{Errno, LabelParts, Lane, Script, Side, Step, Tally, numbers};
+use rig_protocol::{Errno, FieldKind, LabelParts, Lane, Script, Side, Step, Tally, numbers};
 
 use super::value::parse_errno;
 use crate::document::{Wrong, hint};
@@ -25,8 +25,6 @@ impl Impossible {
 
 /// The label of a call that the trial's deadline cut; no other kind of label follows.
 const CUT: &str = Tally::DEADLINE;
-/// The sets of sockets of an operation that waits for readiness, each with its word.
-const SETS: [(&str, &str); 3] = [("read", "readable"), ("write", "writable"), ("except", "exceptional")];
 /// The outcome of a peer lane that the end of the block cut.
 const UNFINISHED: &str = Tally::UNFINISHED;
 /// The outcome of a peer lane without outcome steps.
@@ -184,12 +182,14 @@ fn strange_word(label: &str, LabelParts { word, .. }: LabelParts<'_>, step: &Ste
     Some(Impossible::new(format!("`{}` never gives the label `{label}`", step.op.name()), help))
 }
 
-/// The set of sockets that a word of readiness speaks of, where the step watches none for it.
+/// The set of sockets that a word of readiness speaks of, where the step watches none for it. An operation with such sets has as many such words, in the same order.
 fn unwatched(word: &str, step: &Step) -> Option<&'static str> {
-    let (set, _) = SETS.into_iter().find(|(_, of)| *of == word)?;
-    let is_set = step.op.schema().fields.iter().any(|field| field.name == set);
-    let watched = serde_json::to_value(&step.op).ok()?.get(set).is_some();
-    (is_set && !watched).then_some(set)
+    let schema = step.op.schema();
+    let mut sets = schema.fields.iter().filter(|field| field.kind == FieldKind::Sockets);
+    let at = schema.labels.words.iter().position(|known| *known == word)?;
+    let set = sets.nth(at)?;
+    let watched = serde_json::to_value(&step.op).ok()?.get(set.wire).is_some();
+    (!watched).then_some(set.name)
 }
 
 fn strange_number(label: &str, parts: LabelParts<'_>, step: &Step) -> Option<Impossible> {
