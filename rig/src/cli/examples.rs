@@ -186,9 +186,10 @@ pub const EXAMPLES: &[Example] = &[
         &["scenario", "run"],
         Root,
         &[Done],
-        "rig scenario run rst --trials 20 --capture packets --format json > rst.json",
-        "its packets, and its counts for a program",
+        "rig scenario run rst --trials 20 --capture packets",
+        "and the packets of both ends",
     ),
+    row(&["scenario", "run"], Root, &[Done], "rig scenario run rst --format json", "for a program"),
     row(
         &["scenario", "check"],
         Anywhere,
