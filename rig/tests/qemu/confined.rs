@@ -18,7 +18,7 @@ fn field(guest: &Guest, name: &str) -> String {
 /// A shell command in the mounts of a guest's QEMU, as root: even so.
 fn inside(guest: &Guest, command: &str) -> String {
     let output = Command::new("nsenter")
-        .args(["-t", &guest.pid().to_string(), "--mount", "--root", "sh", "-c", command])
+        .args(["-t", &guest.pid().to_string(), "--mount", "--root", "--wd", "sh", "-c", command])
         .output()
         .unwrap();
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
@@ -43,7 +43,8 @@ async fn qemu_is_nobody_and_writes_nowhere() {
         assert_eq!(said.matches("Read-only file system").count(), 3, "{said}");
         let devices = inside(&guest, "echo /dev/*");
         assert!(
-            devices.split_whitespace().all(|one| ["/dev/kvm", "/dev/null", "/dev/urandom"].contains(&one))
+            devices.split_whitespace().all(|one| ["/dev/kvm", "/dev/null", "/dev/urandom"].contains(&one)),
+            "{devices}"
         );
 
         let credentials = &guest.running().unwrap().credentials;
