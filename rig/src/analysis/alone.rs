@@ -10,7 +10,7 @@ use rig_stats::Confidence;
 
 use super::expectation::judge;
 use super::model::{Question, REPORT_FORMAT, REPORT_FORMAT_MINOR, ScenarioRun, ScenarioStatus};
-use super::{sources, summaries};
+use super::{measured, sources, summaries};
 use crate::matrix::Cell;
 use crate::record::format::{BlockRecord, BlockStatus, KeptTrial};
 
@@ -73,7 +73,7 @@ pub fn sum_up(played: Played<'_>) -> ScenarioRun {
         outcomes: tally.outcomes.clone(),
         state_before: states(tally),
         outcomes_by_state: summaries::outcomes_by_state(tally),
-        rst_before_call: tally.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0),
+        rst_before_call: measured::rst_before_call(tally),
         expectation: judged(&subject.script.expect, tally),
         peer_outcomes: record.peer_tally.outcomes.clone(),
         peer_expectation: judged(&subject.script.expect_peer, &record.peer_tally),
@@ -85,7 +85,7 @@ pub fn sum_up(played: Played<'_>) -> ScenarioRun {
         latency_ns: if played.rehearsed { BTreeMap::new() } else { summaries::quantiles(tally) },
         anomalies: tally.anomalies,
         witness_rsts: witness_rsts(record),
-        kernel_rsts: kernel_rsts(record),
+        kernel_rsts: measured::kernel_rsts(tally, &record.peer_tally),
         mechanisms: summaries::mechanisms(&[record]),
         path_counters: summaries::path_counters(&[record]),
         captures: Vec::new(),
@@ -119,11 +119,6 @@ fn ending(cell: &Cell, record: &BlockRecord) -> (ScenarioStatus, String) {
 fn witness_rsts(record: &BlockRecord) -> Option<u64> {
     let witness = &record.witness;
     (!witness.absent).then(|| witness.rst_to_target.saturating_add(witness.rst_to_peer))
-}
-
-fn kernel_rsts(record: &BlockRecord) -> u64 {
-    let of = |tally: &Tally| tally.counters.get("Tcp.OutRsts").copied().unwrap_or(0);
-    u64::try_from(of(&record.tally).saturating_add(of(&record.peer_tally))).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -16,6 +16,17 @@ use crate::record::{Run, VoidReason};
 
 use super::model::{NotRun, Shortage};
 
+/// [`Measured::rst_before_call`] of these sums.
+pub(super) fn rst_before_call(tally: &Tally) -> u64 {
+    tally.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0)
+}
+
+/// [`Measured::kernel_rsts`] of the sums of both ends.
+pub(super) fn kernel_rsts(target: &Tally, peer: &Tally) -> u64 {
+    let of = |tally: &Tally| tally.counters.get("Tcp.OutRsts").copied().unwrap_or(0);
+    u64::try_from(of(target).saturating_add(of(peer))).unwrap_or(0)
+}
+
 /// A cell of the plan with what was measured of it.
 #[derive(Debug)]
 pub(super) struct Measured<'a> {
@@ -92,7 +103,7 @@ impl Measured<'_> {
 
     /// Trials in which TCP_INFO said CLOSE right before the call: the RST had been processed.
     pub(super) fn rst_before_call(&self) -> u64 {
-        self.tally.state_before.get(&TcpState::CLOSE.0).copied().unwrap_or(0)
+        rst_before_call(&self.tally)
     }
 
     /// Whether somebody watched the packets of every block.
@@ -106,8 +117,7 @@ impl Measured<'_> {
 
     /// What the kernels of both ends say they sent (proc(5), /proc/net/snmp).
     pub(super) fn kernel_rsts(&self) -> u64 {
-        let of = |tally: &Tally| tally.counters.get("Tcp.OutRsts").copied().unwrap_or(0);
-        u64::try_from(of(&self.tally) + of(&self.peer)).unwrap_or(0)
+        kernel_rsts(&self.tally, &self.peer)
     }
 
     /// Why it has fewer trials than were asked for, if it has.

@@ -3,7 +3,6 @@
 //! Must not know how it is made (`cli/setup/oracles.rs`), nor what is asked there (`tests/oracles`). Units: none.
 //! Errors: none: an environment that is not whole is not there. Tests: below.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -31,12 +30,8 @@ pub struct Oracles {
 impl Oracles {
     /// That of the cache in this folder. Another list of packages has another folder.
     pub fn of(cache: &Path) -> Self {
-        let digest = Sha256::digest(REQUIREMENTS.as_bytes());
-        let name = digest.iter().take(8).fold(String::new(), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        });
-        Self { folder: cache.join(FOLDER).join(name) }
+        let digest = format!("{:x}", Sha256::digest(REQUIREMENTS.as_bytes()));
+        Self { folder: cache.join(FOLDER).join(&digest[..16]) }
     }
 
     /// Where it is, or will be.

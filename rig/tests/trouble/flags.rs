@@ -30,10 +30,6 @@ fn cells(run: &Recorded) -> BTreeSet<String> {
     run.record().cells.into_iter().map(|cell| cell.cell.id.0).collect()
 }
 
-fn last(lab: &Lab) -> Recorded {
-    Recorded::new(lab.runs().last().unwrap())
-}
-
 fn run_in(lab: &Lab, results: &str, arguments: &str) -> Recorded {
     lab.run(&format!("matrix run --results {results} {arguments}")).expect(0);
     let mut runs = std::fs::read_dir(lab.path().join(results)).unwrap();
@@ -199,7 +195,7 @@ fn fail_fast_stops_at_the_first_block_that_stays_void() {
     let mut running = lab.start(lab.rig("matrix run --seed 7 --fail-fast scenario=rst"));
     kill_an_agent(&mut running);
     running.end().expect(3).says(&["VOID", "the cell stays short"]);
-    let run = last(&lab);
+    let run = lab.only_run();
     let played = run.played();
     let BlockStatus::Void { reason } = &played.last().unwrap().status else { panic!("not void: {played:?}") };
     assert!(reason.to_string().contains("target"), "{reason}");
