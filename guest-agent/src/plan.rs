@@ -284,6 +284,7 @@ mod tests {
                 expect: vec![],
                 expect_peer: vec![],
                 deadline_ns: None,
+                program: None,
             },
             role,
             trials: 1,
@@ -292,6 +293,7 @@ mod tests {
             keep_examples: 0,
             keep_anomalies: 0,
             trial_deadline_ns: 1,
+            root: None,
         }
     }
 

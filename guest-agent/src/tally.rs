@@ -291,6 +291,7 @@ fn whole_record(plan: &Plan, finished: &Finished<'_>, outcome: String, kept: Kep
         local_port: finished.stage.port(),
         descriptor: finished.stage.verdict_descriptor(),
         steps,
+        program: None,
     }
 }
 

@@ -27,8 +27,10 @@ pub struct Readiness {
 pub struct Observed {
     /// What the call returned; a failure is `-errno`.
     pub returned: i64,
-    /// What was ready, of a call that waits for readiness.
+    /// What was ready, of a call that waits for readiness in sets.
     pub ready: Option<Readiness>,
+    /// What was ready, of a call that waits for readiness in bits: `revents` of all descriptors together (poll(2), epoll_wait(2)).
+    pub events: Option<u32>,
     /// Begin to end of the call, in nanoseconds.
     pub elapsed_ns: u64,
 }
@@ -52,6 +54,7 @@ pub struct Labels {
 struct Success {
     returned: i64,
     ready: Readiness,
+    events: u32,
     /// How many bytes the call was asked to send.
     payload: Option<u64>,
 }
@@ -161,14 +164,43 @@ impl Labels {
         ..Self::OK
     };
 
+    /// By the bits of poll(2) and epoll_wait(2), of all descriptors together, joined by `+`; or `timeout`.
+    pub const POLL: Self = Self {
+        words: &[
+            "readable",
+            "urgent",
+            "writable",
+            "error",
+            "hangup",
+            "invalid",
+            "peer-closed",
+            "timeout",
+            "none",
+        ],
+        meanings: &[
+            "POLLIN: there is data to read, or the end of it",
+            "POLLPRI: there is urgent data",
+            "POLLOUT: a write would not wait",
+            "POLLERR: the socket has an error",
+            "POLLHUP: both directions are shut down",
+            "POLLNVAL: the number is no open descriptor",
+            "POLLRDHUP: the peer has shut down its direction",
+            "the call returned 0: nothing was ready in time",
+            "the call returned a number over 0, and no bit was set",
+        ],
+        write: |out, success| write_events(out, success.returned, success.events),
+        ..Self::OK
+    };
+
     /// Writes the label of a call that was asked to send `payload` bytes; with its number where `count` asks for it.
     pub(crate) fn write(&self, out: &mut String, seen: &Observed, payload: Option<u64>, count: bool) {
-        let Observed { returned, ready, .. } = *seen;
+        let Observed { returned, ready, events, .. } = *seen;
         if let Some(Errno(number)) = Errno::of_return(returned) {
             return write_errno(out, i64::from(number));
         }
         let begin = out.len();
-        (self.write)(out, Success { returned, ready: ready.unwrap_or_default(), payload });
+        let (ready, events) = (ready.unwrap_or_default(), events.unwrap_or_default());
+        (self.write)(out, Success { returned, ready, events, payload });
         if (count || self.always) && self.counted.contains(&&out[begin..]) {
             // Writing to a string cannot fail.
             let _ = write!(out, "={returned}");
@@ -252,6 +284,27 @@ fn write_readiness(out: &mut String, returned: i64, ready: Readiness) {
     }
 }
 
+/// The bits of poll(2), which are those of epoll_ctl(2) (include/uapi/asm-generic/poll.h), and their words; POLLRDNORM and its kin say the same
+/// as POLLIN and POLLOUT.
+const EVENTS: [(u32, &str); 7] = [
+    (0x0041, "readable"),
+    (0x0002, "urgent"),
+    (0x0104, "writable"),
+    (0x0008, "error"),
+    (0x0010, "hangup"),
+    (0x0020, "invalid"),
+    (0x2000, "peer-closed"),
+];
+
+fn write_events(out: &mut String, returned: i64, events: u32) {
+    if returned == 0 {
+        return out.push_str("timeout");
+    }
+    let words: Vec<&str> =
+        EVENTS.iter().filter(|(bits, _)| events & bits != 0).map(|(_, word)| *word).collect();
+    out.push_str(if words.is_empty() { "none".to_owned() } else { words.join("+") }.as_str());
+}
+
 fn write_errno(out: &mut String, number: i64) {
     // Writing to a string cannot fail.
     let _ = write!(out, "{}", Errno(number as i32));
@@ -267,7 +320,8 @@ mod tests {
         let [readable, writable, exceptional] = ready;
         let ready = Some(Readiness { readable, writable, exceptional });
         let mut out = String::new();
-        labels.write(&mut out, &Observed { returned, ready, elapsed_ns: 0 }, payload, count);
+        let seen = Observed { returned, ready, ..Observed::default() };
+        labels.write(&mut out, &seen, payload, count);
         out
     }
 
@@ -299,6 +353,23 @@ mod tests {
         assert_eq!(label(Labels::TCP_STATE, -9, NOTHING), "EBADF");
         assert_eq!(label(Labels::PENDING_BYTES, 0, NOTHING), "pending=0");
         assert_eq!(label(Labels::PENDING_BYTES, -9, NOTHING), "EBADF");
+    }
+
+    #[test]
+    fn bits_of_poll_have_their_words() {
+        let label = |returned, events| {
+            let seen = Observed { returned, events: Some(events), ..Observed::default() };
+            let mut out = String::new();
+            Labels::POLL.write(&mut out, &seen, None, false);
+            out
+        };
+        assert_eq!(label(1, 0x18), "error+hangup");
+        assert_eq!(label(1, 0x201d), "readable+writable+error+hangup+peer-closed");
+        assert_eq!(label(1, 0x20), "invalid");
+        assert_eq!([label(0, 0), label(1, 0), label(-4, 0)], ["timeout", "none", "EINTR"]);
+        let words: BTreeSet<&str> = EVENTS.iter().map(|(_, word)| *word).chain(["timeout", "none"]).collect();
+        assert_eq!(words, Labels::POLL.words.iter().copied().collect());
+        assert_eq!(Labels::POLL.meanings.len(), Labels::POLL.words.len());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod observation;
 mod operation;
 mod pattern;
 mod placement;
+mod program;
 mod returned;
 mod schema;
 mod script;
@@ -35,6 +36,10 @@ pub use observation::{StepLog, TrialRecord};
 pub use operation::{Call, Op, Shut, schema_of, schemas};
 pub use pattern::{LabelParts, matches_outcome, numbers, own_labels};
 pub use placement::{Placed, Placement, PlacementBuilder, Placements};
+pub use program::{
+    Account, CallKind, CallLog, Direction, Injected, Network, Part, Program, ProgramTally, ProgramTrial,
+    Redirect, Said, Site, Verdict, WatchedCall, Witness, watched_call, watched_calls,
+};
 pub use returned::{NotAReturn, Returned};
 pub use schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player, Wait};
 pub use script::{Lane, Script, Side, Step, UnreachableInjection};

@@ -13,7 +13,7 @@ use crate::tally::{check_counted, check_labels, is_zero, total};
 use crate::{Interface, Returned, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// The agent's first frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub struct Assignment {
     /// sleep or wait for marks, a last label `deadline` says it if the verdict call has returned; otherwise the trial is void
     /// ("trial deadline").
     pub trial_deadline_ns: u64,
+    /// Where the paths of the script's program begin: a folder that is the program's root; `None`: they are the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 impl Assignment {

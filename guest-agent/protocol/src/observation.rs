@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::tally::is_printable_ascii;
-use crate::{Errno, Readiness, Script, Tally, plain};
+use crate::{Errno, ProgramTrial, Readiness, Script, Tally, plain};
 
 /// What one step saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,9 @@ pub struct TrialRecord {
     pub descriptor: i32,
     /// Every step that was played, in order of begin.
     pub steps: Vec<StepLog>,
+    /// What the user's program did, where the client is one; it has no steps then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<ProgramTrial>>,
 }
 
 impl TrialRecord {
@@ -83,6 +86,16 @@ impl TrialRecord {
     }
     /// Why no trial of `script` leaves this, if none does: the guest is not trusted. Names nothing that the guest named.
     pub fn inconsistency(&self, script: &Script) -> Option<String> {
+        if let Some(program) = &self.program {
+            let strange = if script.program.is_none() {
+                Some("a record of a program, where there is none".to_owned())
+            } else {
+                program.inconsistency()
+            };
+            if strange.is_some() {
+                return strange;
+            }
+        }
         let most = script.most_label_bytes();
         if self.outcome.len() > most {
             return Some(format!("a record's outcome of more than {most} bytes"));
@@ -110,13 +123,15 @@ impl TrialRecord {
         for step in &mut self.steps {
             step.data = step.data.take().map(|data| plain(&data));
         }
+        self.program = self.program.map(|program| Box::new(program.with_plain_text()));
         self
     }
 
     /// About how much memory it takes.
     pub fn bytes(&self) -> usize {
         let data: usize = self.steps.iter().filter_map(|step| step.data.as_ref()).map(String::len).sum();
-        size_of::<Self>() + self.outcome.len() + self.steps.len() * size_of::<StepLog>() + data
+        let program = self.program.as_ref().map_or(0, |program| program.bytes());
+        size_of::<Self>() + self.outcome.len() + self.steps.len() * size_of::<StepLog>() + data + program
     }
 }
 
@@ -155,6 +170,7 @@ mod tests {
             local_port: 1,
             descriptor: -1,
             steps,
+            program: None,
         }
     }
 

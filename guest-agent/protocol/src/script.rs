@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::{DEADLINE, without_numbers};
-use crate::{Call, Observed, Op, Timing, Wait, matches_outcome, own_labels};
+use crate::{Call, Observed, Op, Program, Timing, Wait, matches_outcome, own_labels};
 
 /// Which end of the connection a lane runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -136,6 +136,9 @@ pub struct Script {
     /// How long a trial may last, in nanoseconds, where the scenario says it; otherwise it follows from what its steps can wait for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ns: Option<u64>,
+    /// The user's program that is the client. The target has one lane then, without steps; outcomes are those of [`Program`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<Program>>,
 }
 
 impl Script {
@@ -164,7 +167,9 @@ impl Script {
         };
         let steps = self.lanes.iter().flat_map(|lane| &lane.steps);
         let steps: usize = steps.map(|step| Self::MOST_STEP_BYTES + time(step)).sum();
-        Self::USUAL_LABEL_BYTES.max(steps + ",".len() + DEADLINE.len())
+        // The calls that failed before a program's verdict call, that call, those behind it, and the end.
+        let calls = self.program.as_ref().map_or(0, |_| 2 * Program::MOST_OUTCOME_LABELS + 2);
+        Self::USUAL_LABEL_BYTES.max((steps + ",".len() + DEADLINE.len()).max(calls * Self::MOST_STEP_BYTES))
     }
 
     /// What one step adds to an outcome, besides its word for a time: the longest is `,readable+writable+exceptional` or an operation's name
@@ -209,7 +214,7 @@ mod tests {
 
     fn label(step: &Step, returned: i64, elapsed_ns: u64) -> String {
         let mut out = String::new();
-        step.write_label(&mut out, &Observed { returned, ready: None, elapsed_ns });
+        step.write_label(&mut out, &Observed { returned, elapsed_ns, ..Observed::default() });
         out
     }
 
@@ -235,7 +240,16 @@ mod tests {
     fn an_outcome_keeps_its_numbers_until_the_counts_are_full() {
         let (name, sockets, marks, lanes) = ("t".to_owned(), vec![], vec![], vec![]);
         let expect = vec!["data=1..1000".to_owned()];
-        let script = Script { name, sockets, marks, lanes, expect, expect_peer: vec![], deadline_ns: None };
+        let script = Script {
+            name,
+            sockets,
+            marks,
+            lanes,
+            expect,
+            expect_peer: vec![],
+            deadline_ns: None,
+            program: None,
+        };
         let mut counted: BTreeMap<String, u64> = (1..256).map(|n| (format!("data={n}"), 1)).collect();
         let bounded = |counted: &BTreeMap<String, u64>, outcome: &str| {
             let mut outcome = outcome.to_owned();
@@ -272,6 +286,7 @@ mod tests {
             expect: vec![],
             expect_peer: vec![],
             deadline_ns: None,
+            program: None,
         };
         let verdict = || Step { verdict: true, ..read() };
         let first = script(vec![verdict(), read()]);

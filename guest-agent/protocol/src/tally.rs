@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Histogram, MOST_TEXT_BYTES, Op, Placed, Placements, Returned, Script, TcpState};
+use crate::{
+    Errno, Histogram, MOST_TEXT_BYTES, Op, Placed, Placements, ProgramTally, Returned, Script, TcpState,
+};
 
 /// The sums of one side's trials in one block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -45,7 +47,8 @@ pub struct Tally {
     pub errno_after_localtime: BTreeMap<Errno, u64>,
     /// How many trials the seccomp filter was armed for, by errno: the truth of the positive control.
     pub injected: BTreeMap<Errno, u64>,
-    /// `call` (the verdict call), `trial` (whole trial), in nanoseconds.
+    /// `call` (the verdict call), `trial` (whole trial), and of a program `start` (from its execution to its first call on a socket), in
+    /// nanoseconds.
     pub latency: BTreeMap<String, Histogram>,
     /// Differences of the kernel's counters over the block, in the network namespace of this side: `Tcp.OutRsts`,
     /// `TcpExt.TCPAbortOnData`, ... (proc(5) /proc/net/snmp, /proc/net/netstat); zero differences are left out.
@@ -56,6 +59,10 @@ pub struct Tally {
     /// and where the block is too long for it.
     #[serde(default, skip_serializing_if = "Placements::is_empty")]
     pub placements: Placements,
+    /// Of a user's program as the client: what it said, how it ended, its call sites. [`Tally::errno_after_localtime`] then holds libc's errno
+    /// when the program wrote the line that it said, and [`Tally::unreturned`] counts the trials without a verdict call, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<ProgramTally>>,
 }
 
 #[expect(
@@ -68,7 +75,7 @@ pub(crate) fn is_zero(count: &u64) -> bool {
 
 impl Tally {
     /// The keys of [`Tally::latency`].
-    pub const LATENCIES: [&'static str; 2] = ["call", "trial"];
+    pub const LATENCIES: [&'static str; 3] = ["call", "start", "trial"];
 
     /// The label of a call that was under way when its trial reached its deadline.
     pub const DEADLINE: &str = crate::pattern::DEADLINE;
@@ -144,6 +151,9 @@ impl Tally {
             let sum = self.counters.entry(key.clone()).or_default();
             *sum = sum.saturating_add(*difference);
         }
+        if let Some(program) = &other.program {
+            self.program.get_or_insert_default().absorb(program);
+        }
     }
 
     /// Why these cannot be the sums of trials of `script`, if they cannot: the guest is not trusted. Names nothing that the guest named.
@@ -155,7 +165,17 @@ impl Tally {
             .and_then(|()| self.check_latencies())
             .and_then(|()| self.check_counters())
             .and_then(|()| self.check_placements())
+            .and_then(|()| self.check_program(script))
             .err()
+    }
+
+    /// A program has sums of its own, and nothing else has.
+    fn check_program(&self, script: &Script) -> Result<(), String> {
+        match (&self.program, &script.program) {
+            (Some(sums), Some(_)) => sums.inconsistency(self.trials).map_or(Ok(()), Err),
+            (Some(_), None) => Err("sums of a program, where there is none".to_owned()),
+            (None, _) => Ok(()),
+        }
     }
 
     /// Each trial has one return (or none, where it was cut) and one outcome, or it is void.
@@ -192,7 +212,12 @@ impl Tally {
             ("TCP states before the call", total(self.state_before.values()), once),
             ("errnos after a return", total(self.stale_errno.values()), returned.saturating_sub(failed)),
             ("errnos after a failure", total(self.errno_after_failure.values()), failed),
-            ("trials without a return", Some(self.unreturned), self.cut()),
+            // A program can end without having made its verdict call.
+            (
+                "trials without a return",
+                Some(self.unreturned),
+                if script.program.is_some() { once } else { self.cut() },
+            ),
             (
                 "errnos after localtime",
                 total(self.errno_after_localtime.values()),
@@ -333,7 +358,7 @@ fn sum<'a>(counts: impl IntoIterator<Item = &'a u64>) -> u64 {
     total(counts).unwrap_or(u64::MAX)
 }
 
-fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+pub(crate) fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
     for (key, count) in more {
         let sum = sums.entry(key.clone()).or_default();
         *sum = sum.saturating_add(*count);

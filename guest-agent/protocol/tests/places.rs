@@ -11,6 +11,8 @@ use rig_protocol::schemas;
 
 /// The rows.
 const ROWS: &str = "guest-agent/protocol/src/operation.rs";
+/// The system calls that a program's witness watches: some have the name of an operation.
+const WATCHED: &str = "guest-agent/protocol/src/program/calls.rs";
 /// The words of outcomes, one of which is also an operation's name.
 const LABELS: &str = "guest-agent/protocol/src/label.rs";
 /// The doing: one arm of a match.
@@ -125,8 +127,10 @@ fn names(path: &str, line: &str, name: &str) -> bool {
     let variant = variant(name);
     let in_row = path == ROWS && (code.starts_with(&format!("{variant} {{")) || has_word(line, "name"));
     let language = path.starts_with("guest-agent/") || path.starts_with("rig/src/script/");
-    let as_text =
-        language && path != LABELS && (path != ROWS || in_row) && line.contains(&format!("\"{name}\""));
+    let as_text = language
+        && ![LABELS, WATCHED].contains(&path)
+        && (path != ROWS || in_row)
+        && line.contains(&format!("\"{name}\""));
     has_word(line, &format!("Op::{variant}")) || (in_row && has_word(line, &variant)) || as_text
 }
 

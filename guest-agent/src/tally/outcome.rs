@@ -107,7 +107,8 @@ pub(super) fn write(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> O
             (true, _) => out.push_str(Tally::DEADLINE),
             (false, true) => {
                 let Seen { returned, ready, begin_ns, end_ns, .. } = *seen;
-                step.write_label(out, &Observed { returned, ready, elapsed_ns: end_ns - begin_ns });
+                let seen = Observed { returned, ready, elapsed_ns: end_ns - begin_ns, ..Observed::default() };
+                step.write_label(out, &seen);
             }
             // Writing to a string cannot fail.
             (false, false) => drop(write!(out, "{}", Errno(-seen.returned as i32))),
@@ -202,6 +203,7 @@ mod tests {
             expect: owned(expect),
             expect_peer: owned(expect_peer),
             deadline_ns: None,
+            program: None,
         }
     }
 

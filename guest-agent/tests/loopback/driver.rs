@@ -180,6 +180,7 @@ impl Setting {
             keep_examples: self.keep_examples,
             keep_anomalies: self.keep_anomalies,
             trial_deadline_ns: self.deadline_ns,
+            root: None,
         }
     }
 
@@ -331,6 +332,7 @@ pub(crate) fn script_of(targets: Vec<Lane>, peer: Vec<Step>, expect: &[&str]) ->
         expect: expect.iter().map(|pattern| (*pattern).to_owned()).collect(),
         expect_peer: vec![],
         deadline_ns: None,
+        program: None,
     }
 }
 

@@ -109,6 +109,7 @@ mod tests {
             keep_examples: 3,
             keep_anomalies: 1_000,
             trial_deadline_ns: 1,
+            root: None,
         }
     }
 
@@ -133,6 +134,7 @@ mod tests {
             local_port: 0,
             descriptor: -1,
             steps: (0..20).map(step).collect(),
+            program: None,
         }
     }
 

@@ -84,6 +84,7 @@ fn play(
         keep_examples: 1,
         keep_anomalies: 10,
         trial_deadline_ns: u64::try_from(PATIENCE.as_nanos()).expect("a minute"),
+        root: None,
     };
     let waits = Waits { silence: PATIENCE, total: PATIENCE };
     let peers = part(Role::Peer { listen: address.clone() });

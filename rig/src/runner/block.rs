@@ -269,6 +269,7 @@ impl Block<'_> {
             keep_examples: self.laboratory.keep_examples,
             keep_anomalies: self.laboratory.keep_anomalies,
             trial_deadline_ns: nanoseconds(trial_deadline(&cell.subject.script, side)),
+            root: None,
         }
     }
 

@@ -126,6 +126,7 @@ mod tests {
             expect: vec![],
             expect_peer: vec![],
             deadline_ns: said.map(|seconds| seconds * 1_000_000_000),
+            program: None,
         };
         let beyond = |side, times| (trial_deadline(&script, side) - exchange() * times).as_secs();
         let target = match said {

@@ -127,6 +127,7 @@ impl Scenario {
             expect: texts(&self.expect),
             expect_peer: texts(&self.expect_peer),
             deadline_ns: deadline.and_then(|json| json.as_u64()),
+            program: None,
         };
         Resolved { script, control }
     }

@@ -160,6 +160,7 @@ fn frame_seeds() -> Vec<Vec<u8>> {
         keep_examples: 1,
         keep_anomalies: 1,
         trial_deadline_ns: 1_000_000,
+        root: None,
     };
     let written = |message: serde_json::Result<String>| message.expect("plain data");
     let play = written(serde_json::to_string(&Request::Play(Box::new(assignment))));

@@ -22,6 +22,7 @@ fn script(ops: Vec<Op>) -> Script {
         expect: vec![],
         expect_peer: vec![],
         deadline_ns: None,
+        program: None,
     }
 }
 

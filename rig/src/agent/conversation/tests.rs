@@ -35,6 +35,7 @@ fn assignment(trials: u64) -> Assignment {
         keep_examples: 1,
         keep_anomalies: 1,
         trial_deadline_ns: 1,
+        root: None,
     }
 }
 
@@ -214,6 +215,7 @@ fn records_that_no_agent_keeps_end_the_conversation() {
             local_port: 0,
             descriptor: -1,
             steps: vec![],
+            program: None,
         };
         change(&mut record);
         Reply::Example(record)

@@ -414,6 +414,7 @@ impl TryFrom<PlannedScript> for Script {
             expect: planned.expect,
             expect_peer: planned.expect_peer,
             deadline_ns: planned.deadline_ns,
+            program: None,
         })
     }
 }

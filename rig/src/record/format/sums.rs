@@ -176,6 +176,7 @@ impl TryFrom<Sums> for Tally {
                 .collect::<Result<_, String>>()?,
             counters: sums.counters,
             placements: sums.order.into(),
+            program: None,
         })
     }
 }
@@ -261,7 +262,7 @@ mod tests {
             let mut call = Histogram::default();
             times.iter().for_each(|time| call.record(*time));
             Tally {
-                trials, voids, returns, outcomes, anomalies, unreturned, state_before, stale_errno, errno_after_failure, errno_after_localtime, injected, counters, outcomes_by_state, placements,
+                trials, voids, returns, outcomes, anomalies, unreturned, state_before, stale_errno, errno_after_failure, errno_after_localtime, injected, counters, outcomes_by_state, placements, program: None,
                 latency: BTreeMap::from([("call".to_owned(), call)]),
             }
         }

@@ -137,6 +137,7 @@ impl TryFrom<KeptTrial> for TrialRecord {
             local_port: trial.local_port,
             descriptor: trial.descriptor,
             steps: trial.steps.into_iter().map(StepLog::try_from).collect::<Result<_, String>>()?,
+            program: None,
         })
     }
 }
@@ -186,7 +187,7 @@ mod tests {
             (local_port, descriptor) in any::<(u16, i32)>(),
             steps in proptest::collection::vec(steps(), 0..4),
         ) {
-            let trial = TrialRecord { trial, outcome, anomaly, void, local_port, descriptor, steps };
+            let trial = TrialRecord { trial, outcome, anomaly, void, local_port, descriptor, steps, program: None };
             let text = serde_json::to_string(&KeptTrial::from(&trial)).expect("plain data");
             let kept: KeptTrial = serde_json::from_str(&text).expect("its own words");
             prop_assert_eq!(TrialRecord::try_from(kept), Ok(trial));

@@ -87,6 +87,7 @@ fn script() -> Script {
         expect: vec![],
         expect_peer: vec![],
         deadline_ns: None,
+        program: None,
     }
 }
 
@@ -113,6 +114,7 @@ fn trial(number: u64, ms: u64, local_port: u16) -> TrialRecord {
         descriptor: 3,
         // The first step is long before the second: only connect(2) can be compared with a SYN.
         steps: vec![log(0, 0), log(1, ms * MS), log(2, ms * MS + 1)],
+        program: None,
     }
 }
 
