@@ -5,9 +5,7 @@
 //! Memory is bounded: calls that are neither kept nor part of the outcome are only counted.
 //! Tests: below, and `tests/program`.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use rig_protocol::{
     CallKind, CallLog, Direction, Errno, Observed, Program, ProgramTrial, WatchedCall, watched_calls,
@@ -34,6 +32,8 @@ pub(crate) struct Made {
     pub(crate) arguments: [u64; 6],
     /// Its log.
     pub(crate) log: CallLog,
+    /// A signal came, and it may begin again.
+    pub(crate) interrupted: bool,
     /// How many bytes it was asked to send.
     payload: Option<u64>,
     /// Whether it is about a socket, and whether that is TCP's.
@@ -46,7 +46,8 @@ pub(crate) struct Made {
 /// A process or thread.
 #[derive(Debug, Default)]
 struct Thread {
-    table: Rc<RefCell<Descriptors>>,
+    /// Its descriptors: processes that share them have the same number.
+    table: usize,
     open: Option<Made>,
     /// A call that failed, and whose errno the C library has not stored yet.
     failed: Option<Made>,
@@ -57,6 +58,7 @@ struct Thread {
 pub(crate) struct Calls<'p> {
     program: &'p Program,
     threads: Vec<Thread>,
+    tables: Vec<Descriptors>,
     /// How many calls began.
     began: u64,
     connections: u32,
@@ -92,6 +94,7 @@ impl<'p> Calls<'p> {
         Self {
             program,
             threads: vec![Thread::default()],
+            tables: vec![Descriptors::default()],
             began: 0,
             connections: 0,
             verdicts: 0,
@@ -111,17 +114,24 @@ impl<'p> Calls<'p> {
 
     /// A new process or thread of `parent`; it shares the descriptors, or has a copy of them. Gives its index.
     pub(crate) fn fork(&mut self, parent: usize, shares: bool) -> usize {
-        let table = &self.threads[parent].table;
-        let table = if shares { table.clone() } else { Rc::new(RefCell::new(table.borrow().clone())) };
+        let mut table = self.threads[parent].table;
+        if !shares {
+            table = self.copy_table(table);
+        }
         self.threads.push(Thread { table, ..Thread::default() });
         self.threads.len() - 1
     }
 
+    fn copy_table(&mut self, table: usize) -> usize {
+        self.tables.push(self.tables[table].clone());
+        self.tables.len() - 1
+    }
+
     /// It runs another program now.
     pub(crate) fn execute(&mut self, thread: usize) {
-        let mut own = self.threads[thread].table.borrow().clone();
-        own.execute();
-        self.threads[thread].table = Rc::new(RefCell::new(own));
+        let table = self.copy_table(self.threads[thread].table);
+        self.tables[table].execute();
+        self.threads[thread].table = table;
     }
 
     /// How many processes and threads there were.
@@ -130,8 +140,8 @@ impl<'p> Calls<'p> {
     }
 
     /// Its descriptors.
-    pub(crate) fn table(&self, thread: usize) -> Rc<RefCell<Descriptors>> {
-        self.threads[thread].table.clone()
+    pub(crate) fn table(&self, thread: usize) -> &Descriptors {
+        &self.tables[self.threads[thread].table]
     }
 
     /// The call that it is in.
@@ -165,15 +175,15 @@ impl<'p> Calls<'p> {
         if let Some(open) = self.threads[thread].open.take() {
             self.settle(open);
         }
-        let table = self.threads[thread].table.clone();
+        let table = &mut self.tables[self.threads[thread].table];
         let descriptor = asked.descriptor.or_else(|| asked.waits_for.first().copied());
-        let held = descriptor.and_then(|fd| table.borrow().get(fd).cloned()).unwrap_or_default();
+        let held = descriptor.and_then(|fd| table.get(fd).cloned()).unwrap_or_default();
         let mut connection = held.connection;
         if row.kind == CallKind::Connects && held.tcp && connection.is_none() {
             self.connections += 1;
             connection = Some(self.connections);
             if let Some(fd) = descriptor {
-                table.borrow_mut().connect(fd, connection);
+                table.connect(fd, connection);
             }
         }
         let makes_one = row.name == "socket" && Held::socket(arguments[0], arguments[1], arguments[2]).tcp;
@@ -197,7 +207,8 @@ impl<'p> Calls<'p> {
         self.began += 1;
         let later = self.verdict.is_some();
         let (on_socket, on_tcp, payload) = (held.socket, held.tcp, asked.payload);
-        let made = Made { order, row, arguments, log, payload, on_socket, on_tcp, later };
+        let interrupted = false;
+        let made = Made { order, row, arguments, log, interrupted, payload, on_socket, on_tcp, later };
         self.threads[thread].open = Some(made);
         verdict
     }
@@ -239,8 +250,7 @@ impl<'p> Calls<'p> {
     /// What it means for the descriptors.
     fn follow(&mut self, thread: usize, made: &mut Made, returned: i64, answer: &Answer) {
         let [a, b, c, ..] = made.arguments;
-        let table = self.threads[thread].table.clone();
-        let mut table = table.borrow_mut();
+        let table = &mut self.tables[self.threads[thread].table];
         if returned < 0 {
             // Linux frees the number also where close(2) fails, but for EBADF: then there was nothing.
             if made.row.name == "close" {
@@ -367,6 +377,18 @@ impl<'p> Calls<'p> {
         self.kept.sort_by_key(|made| made.order);
         self.later.sort_by_key(|(order, _)| *order);
         self.refused.sort_by_key(|(order, _)| *order);
+    }
+
+    /// The connect that this thread made then, and that is about to begin, was led to the peer.
+    pub(crate) fn mark_led(&mut self, thread: usize, ns: u64) {
+        let is_it = |made: &&mut Made| {
+            made.row.kind == CallKind::Connects
+                && made.log.process as usize == thread
+                && made.log.begin_ns >= ns
+        };
+        if let Some(made) = self.kept.iter_mut().find(is_it) {
+            made.log.redirected = true;
+        }
     }
 
     /// The connects that failed before the verdict call began, as labels.

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_played_is_refused_with_its_reason() {
-        let cases: [(fn(&mut Program), &str); 12] = [
+        type Change = fn(&mut Program);
+        let cases: [(Change, &str); 12] = [
             (|p| p.path = "client".into(), "path \"client\" of the program is not absolute"),
             (|p| p.directory = "x".into(), "directory \"x\" of the program is not absolute"),
             (|p| p.input = Some("in".into()), "input \"in\" of the program is not absolute"),

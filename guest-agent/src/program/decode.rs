@@ -95,7 +95,7 @@ pub(crate) fn ask(
         }
         CallKind::Sleeps => {
             let at = if row.name == "nanosleep" { arguments[0] } else { arguments[2] };
-            asked.about = timespec(memory, at).map(|ns| format_time(ns)).unwrap_or_default();
+            asked.about = timespec(memory, at).map(format_time).unwrap_or_default();
         }
         CallKind::File => asked.about = file(memory, row, arguments),
         CallKind::Interest if row.name == "epoll_ctl" => {
@@ -208,7 +208,7 @@ fn timespec(memory: &impl Memory, address: u64) -> Option<u64> {
 /// In the largest unit in which it is whole.
 fn format_time(ns: u64) -> String {
     for (unit, length) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
-        if ns > 0 && ns % length == 0 {
+        if ns > 0 && ns.is_multiple_of(length) {
             return format!("{}{unit}", ns / length);
         }
     }

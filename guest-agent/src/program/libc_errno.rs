@@ -162,65 +162,67 @@ fn follow(memory: &impl Memory, function: u64, thread_pointer: u64) -> Option<u6
     };
     let (mut at, mut value) = (0, 0_u64);
     for _ in 0..MOST_INSTRUCTIONS {
-        let rest = &code[at..most];
-        let near = |skip: usize| rest.get(skip).map(|byte| i64::from(*byte as i8) as u64);
-        let far = |skip: usize| {
-            let bytes: [u8; 4] = *rest.get(skip..)?.first_chunk()?;
-            Some(i64::from(i32::from_le_bytes(bytes)) as u64)
-        };
-        let own = |skip: usize| if far(skip)? == 0 { word(thread_pointer) } else { None };
-        at += match rest {
-            // ret
-            [0xc3, ..] => return Some(value),
-            // endbr64
-            [0xf3, 0x0f, 0x1e, 0xfa, ..] => 4,
-            // push %rbp; pop %rbp; mov %rsp,%rbp; nop
-            [0x55 | 0x5d | 0x90, ..] => 1,
-            [0x48, 0x89, 0xe5, ..] => 3,
-            [0x66, 0x90, ..] => 2,
-            // mov disp(%rip),%rax
-            [0x48, 0x8b, 0x05, ..] => {
-                value = word(function.wrapping_add(at as u64 + 7).wrapping_add(far(3)?))?;
-                7
-            }
-            // mov %fs:0,%rax; add %fs:0,%rax
-            [0x64, 0x48, 0x8b, 0x04, 0x25, ..] => {
-                value = own(5)?;
-                9
-            }
-            [0x64, 0x48, 0x03, 0x04, 0x25, ..] => {
-                value = value.wrapping_add(own(5)?);
-                9
-            }
-            // mov $imm,%rax; add $imm,%rax; sub $imm,%rax; lea disp(%rax),%rax
-            [0x48, 0xc7, 0xc0, ..] => {
-                value = far(3)?;
-                7
-            }
-            [0x48, 0x83, 0xc0, ..] | [0x48, 0x8d, 0x40, ..] => {
-                value = value.wrapping_add(near(3)?);
-                4
-            }
-            [0x48, 0x83, 0xe8, ..] => {
-                value = value.wrapping_sub(near(3)?);
-                4
-            }
-            [0x48, 0x05, ..] => {
-                value = value.wrapping_add(far(2)?);
-                6
-            }
-            [0x48, 0x2d, ..] => {
-                value = value.wrapping_sub(far(2)?);
-                6
-            }
-            [0x48, 0x8d, 0x80, ..] => {
-                value = value.wrapping_add(far(3)?);
-                7
-            }
-            _ => return None,
+        let (length, effect) = instruction(&code[at..most])?;
+        at += length;
+        value = match effect {
+            Effect::Return => return Some(value),
+            Effect::None => value,
+            Effect::Add(number) => value.wrapping_add(number),
+            Effect::Set(number) => number,
+            Effect::SetToOwn => word(thread_pointer)?,
+            Effect::AddOwn => value.wrapping_add(word(thread_pointer)?),
+            Effect::LoadBehind(distance) => word(function.wrapping_add(at as u64).wrapping_add(distance))?,
         };
     }
     None
+}
+
+/// What an instruction does to rax.
+enum Effect {
+    Return,
+    None,
+    Add(u64),
+    Set(u64),
+    /// The word at the thread pointer, which is that itself.
+    SetToOwn,
+    AddOwn,
+    /// The word so far behind the instruction.
+    LoadBehind(u64),
+}
+
+/// The first instruction: its length and effect.
+fn instruction(code: &[u8]) -> Option<(usize, Effect)> {
+    let near = |at: usize| code.get(at).map(|byte| i64::from(*byte as i8) as u64);
+    let far = |at: usize| {
+        let bytes: [u8; 4] = *code.get(at..)?.first_chunk()?;
+        Some(i64::from(i32::from_le_bytes(bytes)) as u64)
+    };
+    Some(match code {
+        // ret
+        [0xc3, ..] => (1, Effect::Return),
+        // endbr64
+        [0xf3, 0x0f, 0x1e, 0xfa, ..] => (4, Effect::None),
+        // push %rbp; pop %rbp; nop
+        [0x55 | 0x5d | 0x90, ..] => (1, Effect::None),
+        // mov %rsp,%rbp; xchg %ax,%ax
+        [0x48, 0x89, 0xe5, ..] => (3, Effect::None),
+        [0x66, 0x90, ..] => (2, Effect::None),
+        // mov disp(%rip),%rax
+        [0x48, 0x8b, 0x05, ..] => (7, Effect::LoadBehind(far(3)?)),
+        // mov %fs:0,%rax; add %fs:0,%rax
+        [0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, ..] => (9, Effect::SetToOwn),
+        [0x64, 0x48, 0x03, 0x04, 0x25, 0, 0, 0, 0, ..] => (9, Effect::AddOwn),
+        // mov $imm,%rax
+        [0x48, 0xc7, 0xc0, ..] => (7, Effect::Set(far(3)?)),
+        // add $imm,%rax; lea disp(%rax),%rax
+        [0x48, 0x83, 0xc0, ..] | [0x48, 0x8d, 0x40, ..] => (4, Effect::Add(near(3)?)),
+        [0x48, 0x05, ..] => (6, Effect::Add(far(2)?)),
+        [0x48, 0x8d, 0x80, ..] => (7, Effect::Add(far(3)?)),
+        // sub $imm,%rax
+        [0x48, 0x83, 0xe8, ..] => (4, Effect::Add(near(3)?.wrapping_neg())),
+        [0x48, 0x2d, ..] => (6, Effect::Add(far(2)?.wrapping_neg())),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

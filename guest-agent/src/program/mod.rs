@@ -14,8 +14,10 @@ mod outcome;
 mod player;
 mod prepare;
 mod redirect;
+mod restart;
 mod says;
 mod stream;
+mod tracepoint;
 mod tracer;
 
 pub(crate) use outcome::Ran;

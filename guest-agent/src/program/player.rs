@@ -9,17 +9,19 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
-use rig_protocol::{Injected, Program};
+use rig_protocol::{Errno, Injected, Program};
 
 use super::outcome::{Ended, Ran};
 use super::prepare::Prepared;
 use super::says::Listener;
 use super::stream;
+use super::tracepoint::Observer;
 use super::tracer::Tracer;
 use crate::clock::now_ns;
 use crate::counters;
 use crate::draw::Place;
 use crate::plan::Plan;
+use crate::sys::perf::Watching;
 use crate::sys::spawn::{self, Child, Failed, Manner};
 use crate::sys::trace::{self, Report};
 use crate::sys::{files, orphans, terminal};
@@ -94,75 +96,120 @@ struct Run<'p, 'o> {
     inject: Option<Injected>,
 }
 
+/// What is opened for a trial before its program is executed.
+struct Opened {
+    /// Ends when the other end is closed: nobody writes any more.
+    stopped: i32,
+    stop: i32,
+    watching: Option<Watching>,
+    /// The counters of the trial's own network.
+    network: Option<File>,
+}
+
+/// How a trial went.
+struct Went {
+    ended: Option<Ended>,
+    begin_ns: Option<u64>,
+}
+
 impl<'p> Run<'p, '_> {
     fn play(&self, child: Child) -> Result<Played<'p>, Failed> {
         let main = child.pid;
-        let traced = self.prepared.filter.is_some();
-        let seized = if traced { trace::seize(main) } else { Ok(()) };
-        let stop = seized
-            .map_err(|errno| Failed { step: "ptrace", errno })
-            .and_then(|()| files::pipe().map_err(|errno| Failed { step: "pipe", errno }));
-        let (stopped, stop) = match stop {
-            Ok(ends) => ends,
+        let mut opened = match self.open(main) {
+            Ok(opened) => opened,
             Err(failed) => {
-                spawn::failure(child.go());
-                spawn::abandon(main);
+                give_up(child);
                 return Err(failed);
             }
         };
-        let network =
-            self.prepared.own_network.then(|| File::open(format!("/proc/{main}/net/snmp")).ok()).flatten();
         let mut tracer =
             Tracer::new(self.prepared, self.program, main, self.output.name.clone(), self.inject);
+        let mut observer = Observer::new(self.program, main);
         let mut listener = Listener::new(self.prepared.says.as_ref(), self.program.verdict.nth);
-        let (mut told, mut ended) = (None, None);
-        let mut begin_ns = now_ns();
-        let heard = std::thread::scope(|scope| {
-            let hear = || stream::drain(self.output.ours, stopped, &mut listener, || {});
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, hear);
-            if thread.is_ok() {
-                begin_ns = now_ns();
-                told = Some(child.go());
-                ended = self.follow(main, &mut tracer);
-            } else {
-                spawn::failure(child.go());
-                spawn::abandon(main);
-            }
-            files::close(stop);
-            thread.map(|_| ())
-        });
-        files::close(stopped);
-        if let Err(error) = heard {
-            let errno = rig_protocol::Errno(error.raw_os_error().unwrap_or(libc::EAGAIN));
-            return Err(Failed { step: "thread", errno });
-        }
-        if let Some(failed) = told.and_then(spawn::failure) {
-            return Err(failed);
-        }
-        let end_ns = now_ns();
-        let begin_ns = if traced { tracer.begin_ns } else { Some(begin_ns) };
-        let (Some(ended), Some(begin_ns)) = (ended, begin_ns) else {
+        let went = self.run(child, &mut opened, &mut tracer, (&mut observer, &mut listener));
+        files::close(opened.stopped);
+        let Went { ended: Some(ended), begin_ns: Some(begin_ns) } = went? else {
             return Ok(Played::Void(TOO_LATE.to_owned()));
         };
+        let end_ns = now_ns();
         let (mut said, output) = listener.conclude();
         if let Some(said) = &mut said {
             said.held = tracer.held;
         }
         tracer.calls.end();
+        let redirected = tracer.calls.redirected.max(tracer.led.len() as u64);
+        let (calls, lost_events, unseen) = match &opened.watching {
+            Some(_) => observer.end(&tracer.led),
+            None => (tracer.calls, 0, tracer.unseen),
+        };
         Ok(Played::Ran(Box::new(Ran {
+            calls,
             ended,
             said,
             output,
             begin_ns,
             end_ns,
             drawn: self.inject.map(|inject| inject.errno),
+            redirected,
             local_port: tracer.local_port,
-            unseen: tracer.unseen,
-            redirected: tracer.calls.redirected.max(tracer.led.len() as u64),
-            calls: tracer.calls,
-            lost_events: 0,
-            own_resets: network.map_or(0, resets_of),
+            unseen,
+            lost_events,
+            own_resets: opened.network.map_or(0, resets_of),
         })))
+    }
+
+    /// Traces it where it is traced, and opens what watches it.
+    fn open(&self, main: i32) -> Result<Opened, Failed> {
+        let failed = |step| move |errno| Failed { step, errno };
+        if self.prepared.filter.is_some() {
+            trace::seize(main).map_err(failed("ptrace"))?;
+        }
+        let tracepoints = self.prepared.tracepoints.as_ref();
+        let watching = tracepoints.map(|(ids, filter)| Watching::start(main, *ids, filter)).transpose();
+        let watching = watching.map_err(failed("perf_event_open"))?;
+        let network = self.prepared.own_network.then(|| File::open(format!("/proc/{main}/net/snmp")).ok());
+        let (stopped, stop) = files::pipe().map_err(failed("pipe"))?;
+        Ok(Opened { stopped, stop, watching, network: network.flatten() })
+    }
+
+    /// Lets the child go, and follows it to the end of its last process, while another thread takes what it writes.
+    fn run(
+        &self,
+        child: Child,
+        opened: &mut Opened,
+        tracer: &mut Tracer<'p>,
+        (observer, listener): (&mut Observer<'p>, &mut Listener<'p>),
+    ) -> Result<Went, Failed> {
+        let (main, stop, stopped) = (child.pid, opened.stop, opened.stopped);
+        let mut watching = opened.watching.as_mut();
+        let others: Vec<i32> = watching.iter().flat_map(|watching| watching.descriptors()).collect();
+        let take = move || {
+            let mut look = |end| {
+                if let Some(watching) = watching.as_deref_mut() {
+                    observer.take(watching, end);
+                }
+            };
+            stream::drain(self.output.ours, stopped, &others, listener, || look(false));
+            look(true);
+        };
+        std::thread::scope(|scope| {
+            let taker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, take);
+            if let Err(error) = taker {
+                files::close(stop);
+                give_up(child);
+                let errno = Errno(error.raw_os_error().unwrap_or(libc::EAGAIN));
+                return Err(Failed { step: "thread", errno });
+            }
+            let begin_ns = now_ns();
+            let told = child.go();
+            let ended = self.follow(main, tracer);
+            files::close(stop);
+            match spawn::failure(told) {
+                Some(failed) => Err(failed),
+                None if self.prepared.filter.is_some() => Ok(Went { ended, begin_ns: tracer.begin_ns }),
+                None => Ok(Went { ended, begin_ns: Some(begin_ns) }),
+            }
+        })
     }
 
     /// Until the last process has ended: how the program itself did.
@@ -208,6 +255,14 @@ impl<'p> Run<'p, '_> {
         };
         orphans::list().into_iter().filter(writes_here).for_each(trace::kill);
     }
+}
+
+/// Ends a child that has not been executed.
+fn give_up(child: Child) {
+    let pid = child.pid;
+    trace::kill(pid);
+    spawn::failure(child.go());
+    spawn::abandon(pid);
 }
 
 /// RST segments that the trial's own network sent: the open file keeps it.

@@ -15,15 +15,15 @@ use rig_protocol::{Network, Program, Witness, watched_call, watched_calls};
 use super::libc_errno::Libraries;
 use super::outcome::Ended;
 use super::redirect::Guide;
-use super::stream;
+use super::restart::RESTART;
+use super::{stream, tracepoint};
 use crate::plan::Plan;
 use crate::sys::filter::Filter;
+use crate::sys::perf::Tracepoints;
 use crate::sys::spawn::{self, Image, Manner};
 use crate::sys::trace::{self, Report};
-use crate::sys::{files, orphans};
+use crate::sys::{files, orphans, tracefs};
 
-/// `restart_syscall`: how the kernel goes on with an interrupted wait.
-pub(crate) const RESTART: u32 = 219;
 /// A command before the trials lasts no longer.
 const MOST_BEFORE: Duration = Duration::from_secs(120);
 
@@ -42,6 +42,8 @@ pub(crate) struct Prepared {
     pub(crate) libraries: Libraries,
     /// Whether each trial has a network of its own.
     pub(crate) own_network: bool,
+    /// The kernel's tracepoints, where those are the witness, and the filter that names the calls.
+    pub(crate) tracepoints: Option<(Tracepoints, CString)>,
 }
 
 impl Prepared {
@@ -61,8 +63,13 @@ impl Prepared {
             }
             (Witness::Tracepoint | Witness::None, None) => None,
         };
+        let tracepoints = match program.witness {
+            Witness::Tracepoint => Some((tracefs::tracepoints()?, tracepoint::filter())),
+            Witness::Ptrace | Witness::None => None,
+        };
         let image = image(program, plan.root.as_deref(), peer)?;
-        let prepared = Self { image, says, filter, guide, libraries: Libraries::default(), own_network };
+        let libraries = Libraries::default();
+        let prepared = Self { image, says, filter, guide, libraries, own_network, tracepoints };
         orphans::adopt();
         program.before.iter().try_for_each(|command| prepared.run_before(command))?;
         Ok(prepared)
@@ -108,7 +115,7 @@ fn wait_for(pid: i32, output: i32) -> (Ended, String) {
     let begin = Instant::now();
     let mut heard = super::says::Listener::new(None, 0);
     let ended = loop {
-        if files::poll([output], 10)[0] && !stream::take(output, &mut heard) {
+        if !files::poll_all(&[output], 10).is_empty() && !stream::take(output, &mut heard) {
             std::thread::sleep(Duration::from_millis(1));
         }
         match trace::wait(pid, libc::__WALL | libc::WNOHANG) {
@@ -124,7 +131,7 @@ fn wait_for(pid: i32, output: i32) -> (Ended, String) {
         }
     };
     // What it left in the pipe; not what others of its group may write later.
-    while files::poll([output], 0)[0] && stream::take(output, &mut heard) {}
+    while !files::poll_all(&[output], 0).is_empty() && stream::take(output, &mut heard) {}
     (ended, heard.conclude().1)
 }
 

@@ -8,6 +8,8 @@ use crate::sys::files;
 
 /// A piece.
 const PIECE: usize = 64 << 10;
+/// The kernel's buffers of events are looked at this often.
+const OFTEN_MS: i32 = 20;
 
 /// Takes what is there to be read now; false at the end.
 pub(crate) fn take(output: i32, listener: &mut Listener<'_>) -> bool {
@@ -21,22 +23,29 @@ pub(crate) fn take(output: i32, listener: &mut Listener<'_>) -> bool {
     }
 }
 
-/// Takes everything until the end, or until `stop` ends: processes that nobody waits for may keep the pipe open for ever. `also` is done as
-/// often as something else is to be read.
-pub(crate) fn drain(output: i32, stop: i32, listener: &mut Listener<'_>, mut also: impl FnMut()) {
-    let mut open = true;
+/// Takes everything until the end, or until `stop` ends: processes that nobody waits for may keep the pipe open for ever. `also` is done
+/// whenever something happens, one of `others` has something to read, or some time has passed.
+pub(crate) fn drain(
+    output: i32,
+    stop: i32,
+    others: &[i32],
+    listener: &mut Listener<'_>,
+    mut also: impl FnMut(),
+) {
+    let mut fds = vec![output, stop];
+    fds.extend(others);
+    // Without others there is nothing that could be missed.
+    let timeout_ms = if others.is_empty() { -1 } else { OFTEN_MS };
     loop {
-        let [readable, stopped] = files::poll([if open { output } else { -1 }, stop], also_every());
+        let ready = files::poll_all(&fds, timeout_ms);
         also();
-        if readable {
-            open = take(output, listener);
-        } else if stopped {
+        if ready.contains(&0) {
+            if !take(output, listener) {
+                // poll(2) leaves out what is negative.
+                fds[0] = -1;
+            }
+        } else if ready.contains(&1) {
             return;
         }
     }
-}
-
-/// The kernel's buffers of events have room for this long.
-const fn also_every() -> i32 {
-    20
 }

@@ -12,8 +12,9 @@ use rig_protocol::{CallKind, Errno, Injected, Program, WatchedCall, Witness};
 use super::calls::{Calls, row_of};
 use super::decode::{self, Asked, Memory};
 use super::libc_errno::{self, Executable};
-use super::prepare::{Prepared, RESTART};
+use super::prepare::Prepared;
 use super::redirect::Listeners;
+use super::restart::{RESTART, RESTARTS};
 use super::says::Listener;
 use crate::clock::now_ns;
 use crate::sys::remote;
@@ -21,9 +22,6 @@ use crate::sys::trace::{self, Entered, Onward, Report, X86_64};
 
 /// A line is written in pieces of at most so many bytes, or is not followed.
 const MOST_WRITTEN: usize = 64 << 10;
-/// include/linux/errno.h: `ERESTARTSYS`, `ERESTARTNOINTR`, `ERESTARTNOHAND`, `ERESTART_RESTARTBLOCK`. No program sees them.
-const RESTARTS: [i64; 4] = [-512, -513, -514, -516];
-
 /// Why nothing is seen of what a program does.
 const FOREIGN: &str = "32-bit system calls";
 const IO_URING: &str = "io_uring";
@@ -190,7 +188,11 @@ impl<'p> Tracer<'p> {
         let has = |flag: i32| flags & flag as u64 != 0;
         let tracee = Tracee {
             index: self.calls.fork(of.index, has(libc::CLONE_FILES)),
-            process: if has(libc::CLONE_THREAD) { of.process } else { child },
+            process: if has(libc::CLONE_THREAD) || is_thread_of(child, of.process) {
+                of.process
+            } else {
+                child
+            },
             executable: of.executable.clone(),
             ..Tracee::default()
         };
@@ -260,16 +262,13 @@ impl<'p> Tracer<'p> {
             self.calls.note_errno(index, errno);
         }
         self.listen_to_writes(pid, row, entered);
-        let asked = decode::ask(&Of(pid), row, &entered.arguments, &self.calls.table(index).borrow());
+        let asked = decode::ask(&Of(pid), row, &entered.arguments, self.calls.table(index));
         if row.kind == CallKind::Hides {
             self.see_nothing_of(IO_URING);
         }
         let redirected = row.kind == CallKind::Connects && self.lead(pid, entered, &asked);
-        let first = self
-            .calls
-            .table(index)
-            .borrow()
-            .first_tcp(asked.waits_for.iter().copied().chain(asked.descriptor));
+        let first =
+            self.calls.table(index).first_tcp(asked.waits_for.iter().copied().chain(asked.descriptor));
         let verdict = self.calls.begin(index, row, entered.arguments, asked, now_ns);
         let inject = self.inject.filter(|_| verdict);
         if let Some(made) = self.calls.open(index) {
@@ -400,4 +399,9 @@ impl<'p> Tracer<'p> {
         }
         libc_errno::read(&memory, tracee.errno_at?)
     }
+}
+
+/// Whether the kernel says so: who does not see clone(2) has not seen its flags.
+fn is_thread_of(thread: i32, process: i32) -> bool {
+    std::path::Path::new(&format!("/proc/{process}/task/{thread}")).exists()
 }

@@ -56,13 +56,15 @@ pub(crate) fn read(fd: i32, into: &mut [u8]) -> usize {
     }
 }
 
-/// poll(2) for something to read, or the end of it, on several descriptors: which of them have it. Nobody where the time was up or a signal came.
-pub(crate) fn poll<const COUNT: usize>(fds: [i32; COUNT], timeout_ms: i32) -> [bool; COUNT] {
-    let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+/// poll(2) for something to read, or the end of it: which of the descriptors have it, by their place. None where the time was up or a signal came.
+pub(crate) fn poll_all(fds: &[i32], timeout_ms: i32) -> Vec<usize> {
+    let mut polled: Vec<_> =
+        fds.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
     let place = polled.as_mut_ptr() as usize;
-    // SAFETY: the kernel reads and writes `COUNT` structures of ours.
-    let ready = unsafe { syscall(libc::SYS_poll, [place, COUNT, timeout_ms as usize, 0, 0, 0]) };
-    polled.map(|one| ready > 0 && one.revents != 0)
+    // SAFETY: the kernel reads and writes as many structures of ours.
+    let ready = unsafe { syscall(libc::SYS_poll, [place, fds.len(), timeout_ms as usize, 0, 0, 0]) };
+    let has = |one: &(usize, &libc::pollfd)| ready > 0 && one.1.revents != 0;
+    polled.iter().enumerate().filter(has).map(|(index, _)| index).collect()
 }
 
 /// dup3(2), close-on-exec: `fd` also as number `at`, whatever that was; they must differ.

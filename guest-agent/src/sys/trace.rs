@@ -152,7 +152,7 @@ fn info(pid: i32) -> Option<RawInfo> {
     let mut info = RawInfo::default();
     let place = &raw mut info as usize;
     // SAFETY: the kernel writes at most as many bytes as it is told.
-    let written = unsafe { ptrace(libc::PTRACE_GET_SYSCALL_INFO as u32, pid, size_of::<RawInfo>(), place) };
+    let written = unsafe { ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid, size_of::<RawInfo>(), place) };
     (written > 0).then_some(info)
 }
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,8 +19,16 @@ static int port;
 
 static int is(const char *name) { return strcmp(mode, name) == 0; }
 
+static void nothing(int signal) { (void)signal; }
+
 /* Leaves ENOENT behind, as a time stamp does where there is no /etc/localtime. */
 static void stamp(void) { (void)!open("/nonexistent/stamp", O_RDONLY); }
+
+static int state_of(int fd) {
+    struct tcp_info about;
+    socklen_t length = sizeof about;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &about, &length) == 0 ? about.tcpi_state : -1;
+}
 
 static int wait_for(int fd) {
     if (is("poll")) {
@@ -52,7 +61,14 @@ static void *talk(void *unused) {
     (void)!write(fd, "hello", 5);
     if (is("badf")) close(fd);
     if (is("stale")) stamp();
-    if (is("patient")) usleep(100000);
+    while (is("patient") && state_of(fd) != TCP_CLOSE) usleep(1000);
+    /* A signal that is ignored comes while the call waits, or one that interrupts it. */
+    if (is("restarted") && fork() == 0) exit(0);
+    if (is("interrupted")) {
+        struct sigaction action = {.sa_handler = nothing};
+        sigaction(SIGALRM, &action, NULL);
+        ualarm(2000, 0);
+    }
     int result = wait_for(fd);
     int after = errno;
     if (is("badf")) {

@@ -2,8 +2,10 @@
 //!
 //! Holds what each witness must find where the truth is known; asserts no time, only orders and counts.
 
+mod agrees;
 #[expect(dead_code, reason = "the scripts of the other tests are not all of interest here")]
 #[path = "../loopback/driver.rs"]
 mod driver;
+mod ends;
 mod stage;
 mod tells;
