@@ -30,7 +30,8 @@ pub(super) fn program(name: &str, directory: &Path) -> Result<PathBuf, Fault> {
 
 /// A file or folder that the user named.
 pub(super) fn file(name: &str, directory: &Path) -> Result<PathBuf, Fault> {
-    let path = directory.join(name);
+    // Without `.` between: `./client3` is told as it is found.
+    let path: PathBuf = directory.join(name).components().collect();
     match fs::metadata(&path) {
         Ok(_) => absolute(&path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(&path)),
@@ -68,9 +69,9 @@ fn privileges(path: &Path, mode: u32) -> Option<&'static str> {
     if mode & 0o2000 != 0 {
         return Some("is setgid");
     }
-    // Only its size is asked for: whatever it holds, the program has some.
-    let mut nothing: [u8; 0] = [];
-    let held = rustix::fs::getxattr(path, CAPABILITIES, &mut nothing[..]);
+    // Whatever it holds, the program has some. The longest form has 24 bytes.
+    let mut value = [0_u8; 64];
+    let held = rustix::fs::getxattr(path, CAPABILITIES, &mut value[..]);
     held.is_ok_and(|bytes| bytes > 0).then_some("has file capabilities")
 }
 
