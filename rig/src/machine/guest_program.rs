@@ -70,8 +70,15 @@ fn unpack(program: &Program) -> String {
     let files = bytes(&program.parts).div_ceil(1 << 20);
     // Each file ends in a page of its own.
     let size = files + files / 8 + ROOM_MIB;
+    // The guest's own file systems take half of its memory, which may be too little for what comes to lie in them.
+    let lies_in = |own: &&str| program.parts.iter().any(|part| part.path.starts_with(&format!("/{own}/")));
+    let grown: String = ["run", "tmp"]
+        .into_iter()
+        .filter(lies_in)
+        .map(|own| format!("mount -o remount,size=90% /{own}; "))
+        .collect();
     format!(
-        "set -e; mkdir -p {ROOT}; mount -t tmpfs -o mode=0755,size={size}m program {ROOT}; cd {ROOT}; \
+        "set -e; {grown}mkdir -p {ROOT}; mount -t tmpfs -o mode=0755,size={size}m program {ROOT}; cd {ROOT}; \
          mkdir -p dev etc proc root run sys tmp; \
          for own in dev sys; do mount -o rbind /$own $own; done; \
          for own in etc proc run tmp; do mount -o bind /$own $own; done; \
@@ -123,6 +130,10 @@ mod tests {
         assert!(command.contains("size=74m"), "{command}");
         let (mounts, tar) = (command.find("bind /$own").unwrap(), command.find("tar").unwrap());
         assert!(mounts < tar, "what lies in /tmp goes into the guest's own: {command}");
+        assert!(!command.contains("remount"), "{command}");
+        let in_tmp = Part { path: "/tmp/a".into(), ..part(1) };
+        let command = unpack(&Program { parts: vec![in_tmp], ..Program::default() });
+        assert!(command.contains("remount,size=90% /tmp;") && !command.contains("90% /run"), "{command}");
     }
 
     #[test]

@@ -73,9 +73,8 @@ async fn programs_are_executed_below_their_own_root() {
         (Exit::Status(7), "42 word 0"),
         "its own library, its own data, the guest's /etc"
     );
-    let (_, mounts) =
-        run(&bench, &guest, &format!("grep -c ' {ROOT}/proc ' /proc/mounts; cat /tmp/*/user/data/word"))
-            .await;
+    let look = format!("grep -c ' {ROOT}/proc ' /proc/mounts; cat {}/data/word", folder.display());
+    let (_, mounts) = run(&bench, &guest, &look).await;
     assert_eq!(mounts, "1\nword", "what lies in /tmp is in the guest's own");
 
     if rig::process::find_program("python3").is_none() {
@@ -100,7 +99,9 @@ async fn programs_are_executed_below_their_own_root() {
 /// More than the memory of the guest.
 async fn is_refused_where_there_is_no_room(bench: &Bench, guest: &Guest, folder: &Path) {
     let mut program = packed(folder, "./client", &[]);
-    let large = folder.join("large");
+    // Not below /tmp, which is the guest's own.
+    let elsewhere = tempfile::tempdir_in("/var/tmp").unwrap();
+    let large = elsewhere.path().join("large");
     fs_err::File::create(&large).unwrap().set_len(80 << 20).unwrap();
     // Its row says that it is small, so that the guest makes too little room.
     let part = rig_protocol::Part { path: large.to_str().unwrap().to_owned(), ..program.parts[0].clone() };
