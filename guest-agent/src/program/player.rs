@@ -164,9 +164,11 @@ impl<'p> Run<'p, '_> {
         if self.prepared.filter.is_some() {
             trace::seize(main).map_err(failed("ptrace"))?;
         }
-        let tracepoints = self.prepared.tracepoints.as_ref();
-        let watching = tracepoints.map(|(ids, filter)| Watching::start(main, *ids, filter)).transpose();
-        let watching = watching.map_err(failed("perf_event_open"))?;
+        let tracing = self.prepared.tracing.as_ref();
+        let watching = tracing
+            .map(|tracing| Watching::start(main, tracing.tracepoints, &tracing.filter))
+            .transpose()
+            .map_err(failed("perf_event_open"))?;
         let network = self.prepared.own_network.then(|| File::open(format!("/proc/{main}/net/snmp")).ok());
         let (stopped, stop) = files::pipe().map_err(failed("pipe"))?;
         Ok(Opened { stopped, stop, watching, network: network.flatten() })

@@ -19,7 +19,7 @@ use super::restart::RESTART;
 use super::{stream, tracepoint};
 use crate::plan::Plan;
 use crate::sys::filter::Filter;
-use crate::sys::perf::Tracepoints;
+use crate::sys::perf::{InUse, Tracepoints};
 use crate::sys::spawn::{self, Image, Manner};
 use crate::sys::trace::{self, Report};
 use crate::sys::{files, orphans, tracefs};
@@ -42,8 +42,17 @@ pub(crate) struct Prepared {
     pub(crate) libraries: Libraries,
     /// Whether each trial has a network of its own.
     pub(crate) own_network: bool,
-    /// The kernel's tracepoints, where those are the witness, and the filter that names the calls.
-    pub(crate) tracepoints: Option<(Tracepoints, CString)>,
+    /// The kernel's tracepoints, where those are the witness.
+    pub(crate) tracing: Option<Tracing>,
+}
+
+/// What every trial's events are made of.
+#[derive(Debug)]
+pub(crate) struct Tracing {
+    /// Which tracepoints.
+    pub(crate) tracepoints: Tracepoints,
+    /// Names the calls.
+    pub(crate) filter: CString,
 }
 
 impl Prepared {
@@ -63,16 +72,27 @@ impl Prepared {
             }
             (Witness::Tracepoint | Witness::None, None) => None,
         };
-        let tracepoints = match program.witness {
-            Witness::Tracepoint => Some((tracefs::tracepoints()?, tracepoint::filter())),
+        let tracing = match program.witness {
+            Witness::Tracepoint => {
+                Some(Tracing { tracepoints: tracefs::tracepoints()?, filter: tracepoint::filter() })
+            }
             Witness::Ptrace | Witness::None => None,
         };
         let image = image(program, plan.root.as_deref(), peer)?;
         let libraries = Libraries::default();
-        let prepared = Self { image, says, filter, guide, libraries, own_network, tracepoints };
+        let prepared = Self { image, says, filter, guide, libraries, own_network, tracing };
         orphans::adopt();
         program.before.iter().try_for_each(|command| prepared.run_before(command))?;
         Ok(prepared)
+    }
+
+    /// Keeps the tracepoints in use, for the calling thread to hold while trials are played.
+    pub(crate) fn hold_tracepoints(&self) -> Result<Option<InUse>, String> {
+        let refuse = |errno| {
+            let advice = "root or CAP_PERFMON may use it; the witness \"ptrace\" needs neither";
+            format!("tracepoints: perf_event_open: {errno}; {advice}")
+        };
+        self.tracing.as_ref().map(|tracing| InUse::hold(tracing.tracepoints)).transpose().map_err(refuse)
     }
 
     /// Runs a command with a shell where the program will run.
