@@ -17,6 +17,7 @@ use super::outcome::Ended;
 use super::redirect::Guide;
 use super::restart::RESTART;
 use super::{stream, tracepoint};
+use crate::clock::now_ns;
 use crate::plan::Plan;
 use crate::sys::filter::Filter;
 use crate::sys::perf::{InUse, Tracepoints};
@@ -105,10 +106,11 @@ impl Prepared {
             environment: self.image.environment.clone(),
             directory: self.image.directory.clone(),
             root: self.image.root.clone(),
-            input: c"/dev/null".to_owned(),
+            input: None,
         };
         let (output, into) = files::pipe().map_err(|errno| refuse(&format!("pipe: {errno}")))?;
-        let manner = Manner { output: into, own_network: false, filter: None };
+        let deadline_ns = now_ns().saturating_add(u64::try_from(MOST_BEFORE.as_nanos()).unwrap_or(u64::MAX));
+        let manner = Manner { output: into, own_network: false, filter: None, deadline_ns };
         let forked = spawn::fork(&image, &manner);
         files::close(into);
         let child = match forked {
@@ -183,7 +185,7 @@ fn image(program: &Program, root: Option<&str>, peer: Option<SocketAddr>) -> Res
         environment: assigned.map(|text| text_of("environment", &text)).collect::<Result<_, _>>()?,
         directory: text_of("directory", &program.directory)?,
         root: root.map(|root| text_of("root", root)).transpose()?,
-        input: text_of("input", program.input.as_deref().unwrap_or("/dev/null"))?,
+        input: program.input.as_deref().map(|input| text_of("input", input)).transpose()?,
     })
 }
 

@@ -40,6 +40,9 @@ impl Guide {
     /// The address in place of `to`, in the program's own form of address; `listeners` are those of the trial itself.
     pub(crate) fn lead(&self, to: &KernelAddress, listeners: &Listeners) -> Option<KernelAddress> {
         let wanted = plain(to.address());
+        if wanted == plain(self.peer) {
+            return None;
+        }
         let named = match &self.only {
             Some(only) => only.contains(&wanted),
             None => !listeners.have(wanted),
@@ -126,6 +129,7 @@ mod tests {
         let to = |rule: &Redirect, to| led(rule, "192.0.2.1:9", to, &own);
         assert_eq!(to(&Redirect::All, "127.0.0.1:80").as_deref(), Some("192.0.2.1:9"));
         assert_eq!(to(&Redirect::All, "127.0.0.1:8083"), None);
+        assert_eq!(to(&Redirect::All, "192.0.2.1:9"), None, "it is there already");
         assert_eq!(to(&Redirect::All, "[::1]:80").as_deref(), Some("[::ffff:192.0.2.1]:9"));
         let only = Redirect::Only(vec!["127.0.0.1:80".to_owned()]);
         assert_eq!(to(&only, "127.0.0.1:81"), None);
