@@ -24,7 +24,7 @@ pub(crate) fn tracepoints() -> Result<Tracepoints, String> {
     let folder = std::env::temp_dir().join(format!("tracefs.{}", std::process::id()));
     let refuse =
         |what: &str, why: &str| format!("tracepoints: {what}: {why}; the witness \"ptrace\" needs none");
-    fs::create_dir(&folder).map_err(|error| refuse(&folder.display().to_string(), &error.to_string()))?;
+    fs::create_dir_all(&folder).map_err(|error| refuse(&folder.display().to_string(), &error.to_string()))?;
     let mounted = mount(&folder);
     let found = mounted.is_ok().then(|| read(&folder)).flatten();
     if mounted.is_ok() {
