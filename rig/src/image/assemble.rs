@@ -18,7 +18,7 @@ const BUILDER: [&str; 12] = [
     include_str!("assemble.rs"),
     include_str!("cpio.rs"),
     include_str!("depmod.rs"),
-    include_str!("elf.rs"),
+    include_str!("../elf.rs"),
     include_str!("init.sh"),
     include_str!("initramfs.rs"),
     include_str!("modules.rs"),

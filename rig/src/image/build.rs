@@ -99,11 +99,11 @@ pub fn any_built(cache: &Cache, recipes: &Recipes) -> Option<Image> {
 mod tests {
     use std::cell::Cell;
 
-    use super::super::elf::tests::module;
     use super::super::package::{Files, Node};
     use super::super::recipes::HOST;
     use super::super::supply::{PackageId, Supplies};
     use super::*;
+    use crate::elf::tests::module;
 
     /// Gives packages out of memory, while the mirror is up.
     struct Fake {

@@ -10,10 +10,11 @@ use thiserror::Error;
 
 use super::cpio::{Archive, Entry};
 use super::depmod;
-use super::elf::{Elf, ElfError};
+
 use super::modules::Module;
 use super::package::{self, Files};
 use crate::document::hint;
+use crate::elf::{Elf, ElfError};
 
 /// PID 1 of every guest.
 pub const INIT: &str = include_str!("init.sh");

@@ -11,7 +11,6 @@ pub mod cache;
 mod clean;
 pub mod cpio;
 mod depmod;
-pub mod elf;
 pub mod error;
 mod held;
 pub mod initramfs;

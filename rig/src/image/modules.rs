@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::elf::{Elf, ElfError, module_info};
 use crate::document::hint;
+use crate::elf::{Elf, ElfError, module_info};
 
 /// Why the modules cannot be put together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -209,8 +209,8 @@ pub(super) fn normal(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::elf::tests::module;
     use super::*;
+    use crate::elf::tests::module;
 
     fn tree(modules: &[(&str, &[(&str, &str)])]) -> ModuleTree {
         let files = modules.iter().map(|(path, info)| {

@@ -1,13 +1,15 @@
-//! What an image needs to know of ELF files: the text of a section, the libraries and the loader that a program asks for.
+//! What rig needs to know of ELF files: the text of a section, the libraries and the loader that a program asks for, and where it looks for them.
 //!
-//! 64-bit little-endian files only: the one architecture that the guests have (System V ABI, AMD64 supplement; elf(5)).
-//! Reading is the crate `object`'s. Must not know modules or packages. Units: bytes.
+//! 64-bit little-endian files only: the one architecture that the guests have (System V ABI, AMD64 supplement; elf(5)). Of others it
+//! knows the name. Reading is the crate `object`'s. Must not know modules, packages or the file system. Units: bytes.
 //! Errors: [`ElfError`]; it blames the file. Tests: below, on a hand-made file and on the test binary itself.
 
 use std::ffi::CStr;
 
 use object::LittleEndian;
-use object::elf::{DT_NEEDED, FileHeader64};
+use object::elf::{
+    DF_1_NODEFLIB, DT_FLAGS_1, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME, DynamicTag, FileHeader64,
+};
 use object::read::elf::{FileHeader, SectionHeader, SectionTable};
 use thiserror::Error;
 
@@ -94,18 +96,84 @@ impl<'a> Elf<'a> {
     /// # Errors
     /// The table of them, or of their names, lies outside of the file.
     pub fn needed(&self) -> Result<Vec<String>, ElfError> {
+        Ok(self.dynamic()?.needed)
+    }
+
+    /// What it tells the loader.
+    ///
+    /// # Errors
+    /// The table of it, or of its texts, lies outside of the file.
+    pub fn dynamic(&self) -> Result<Dynamic, ElfError> {
         let table = self.sections.dynamic_table(LittleEndian, self.bytes);
         let table = table.map_err(ElfError::damaged("the dynamic linking information"))?;
-        table
-            .iter()
-            .filter(|entry| entry.tag == DT_NEEDED)
-            .map(|entry| {
-                let name = table.string(entry).map_err(ElfError::damaged("a library name"))?;
-                Ok(String::from_utf8_lossy(name).into_owned())
-            })
-            .collect()
+        let texts = |tag: DynamicTag| -> Result<Vec<String>, ElfError> {
+            let of_tag = table.iter().filter(|entry| entry.tag == tag);
+            of_tag
+                .map(|entry| {
+                    let text = table.string(entry).map_err(ElfError::damaged("a library name"))?;
+                    Ok(String::from_utf8_lossy(text).into_owned())
+                })
+                .collect()
+        };
+        let flags = table.iter().find(|entry| entry.tag == DT_FLAGS_1).map_or(0, |entry| entry.val);
+        Ok(Dynamic {
+            needed: texts(DT_NEEDED)?,
+            soname: texts(DT_SONAME)?.pop(),
+            rpath: texts(DT_RPATH)?.pop(),
+            runpath: texts(DT_RUNPATH)?.pop(),
+            no_default_folders: flags & DF_1_NODEFLIB.0 != 0,
+        })
     }
 }
+
+/// What a file tells the loader: the entries of its dynamic section that decide which libraries it gets (ld.so(8)).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dynamic {
+    /// Names of libraries, in order.
+    pub needed: Vec<String>,
+    /// Its own name as a library.
+    pub soname: Option<String>,
+    /// Folders, with colons between: for itself and all that it brings.
+    pub rpath: Option<String>,
+    /// Folders, with colons between: for itself.
+    pub runpath: Option<String>,
+    /// Whether the loader's own folders and cache are out of the question (`-z nodefaultlib`).
+    pub no_default_folders: bool,
+}
+
+/// Why no x86-64 kernel executes these bytes as a 64-bit program, in the field's words; `None` where it does, and for what is no ELF file.
+pub fn foreign(bytes: &[u8]) -> Option<String> {
+    if !bytes.starts_with(b"\x7fELF") {
+        return None;
+    }
+    let (class, order) = (*bytes.get(4)?, *bytes.get(5)?);
+    let number: [u8; 2] = bytes.get(18..20)?.try_into().ok()?;
+    let machine = if order == 2 { u16::from_be_bytes(number) } else { u16::from_le_bytes(number) };
+    if (class, order, machine) == (2, 1, X86_64) {
+        return None;
+    }
+    let bits = if class == 1 { "32-bit" } else { "64-bit" };
+    let name = MACHINES.iter().find(|(known, _)| *known == machine).map(|(_, name)| (*name).to_owned());
+    Some(format!("{bits} {}", name.unwrap_or_else(|| format!("machine {machine}"))))
+}
+
+const X86_64: u16 = 62;
+
+/// `e_machine` of the files that one meets (elf.h).
+const MACHINES: [(u16, &str); 12] = [
+    (3, "x86"),
+    (8, "MIPS"),
+    (20, "PowerPC"),
+    (21, "PowerPC64"),
+    (22, "S/390"),
+    (40, "ARM"),
+    (43, "SPARC V9"),
+    (X86_64, "x86-64"),
+    (183, "AArch64"),
+    (243, "RISC-V"),
+    (247, "BPF"),
+    (258, "LoongArch"),
+];
 
 /// The `key=value` pairs of a kernel module's `.modinfo` section, in order (kernel: include/linux/moduleparam.h).
 pub fn module_info(section: &[u8]) -> impl Iterator<Item = (String, String)> {
@@ -116,11 +184,11 @@ pub fn module_info(section: &[u8]) -> impl Iterator<Item = (String, String)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A relocatable file whose only sections are the names and `.modinfo`: what a module looks like to us.
-    pub(in crate::image) fn module(info: &[(&str, &str)]) -> Vec<u8> {
+    pub(crate) fn module(info: &[(&str, &str)]) -> Vec<u8> {
         let names = b"\0.shstrtab\0.modinfo\0";
         let mut text = Vec::new();
         for (key, value) in info {
@@ -167,6 +235,25 @@ pub(super) mod tests {
         let elf = Elf::parse(&file).unwrap();
         assert!(elf.needed().unwrap().iter().any(|name| name.starts_with("libc.so")), "{:?}", elf.needed());
         assert!(elf.interpreter().unwrap().unwrap().contains("ld-linux"));
+    }
+
+    #[test]
+    fn a_file_of_another_machine_is_named() {
+        let file = |class: u8, order: u8, machine: [u8; 2]| {
+            let mut bytes = b"\x7fELF".to_vec();
+            bytes.extend([class, order, 1]);
+            bytes.resize(18, 0);
+            bytes.extend(machine);
+            bytes
+        };
+        assert_eq!(foreign(&file(2, 1, [62, 0])), None);
+        assert_eq!(foreign(&file(1, 1, [62, 0])).as_deref(), Some("32-bit x86-64"));
+        assert_eq!(foreign(&file(1, 1, [3, 0])).as_deref(), Some("32-bit x86"));
+        assert_eq!(foreign(&file(2, 1, [183, 0])).as_deref(), Some("64-bit AArch64"));
+        assert_eq!(foreign(&file(2, 2, [0, 22])).as_deref(), Some("64-bit S/390"));
+        assert_eq!(foreign(&file(2, 1, [9, 9])).as_deref(), Some("64-bit machine 2313"));
+        assert_eq!(foreign(b"#!/bin/sh\n"), None);
+        assert_eq!(foreign(b"\x7fELF"), None);
     }
 
     #[test]
