@@ -23,6 +23,7 @@ mod value;
 
 pub use crate::document::Wrong;
 pub use catalogue::{Catalogue, is_path, shipped, shipped_names, shipped_text};
+pub use program::{ProgramFiles, ProgramKey};
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};
 pub use text::{describe_lane, describe_operations, describe_step};

@@ -5,12 +5,15 @@
 //! Tests: `tests.rs` beside this file, `tests/diagnostics.rs`.
 
 pub(super) mod check;
+mod files;
 pub(super) mod fill;
 pub(super) mod outcome;
 pub(super) mod peer;
 pub(super) mod read;
 pub(super) mod text;
 mod value;
+
+pub use files::{ProgramFiles, ProgramKey};
 
 #[cfg(test)]
 mod tests;

@@ -92,10 +92,11 @@ fn a_bare_name_stays_a_name() {
 
 #[test]
 fn single_values_can_be_parameters_and_their_values_are_checked() {
-    let text = "title = \"t\"\nexpect = [\"**\"]\npeer = \"rst\"\n[parameters]\nwho = \"ptrace\"\nfile = \"./a\"\n\
-                says = '(?<errno>\\d+)'\nwhere = \"all\"\ncall = \"select\"\nnth = 1\n[lane.client]\nprogram = \"${file}\"\n\
+    let text = "title = \"t\"\nexpect = [\"**\"]\npeer = \"rst\"\n[parameters]\nwho = \"ptrace\"\nbinary = \"./a\"\n\
+                says = '(?<errno>\\d+)'\nwhere = \"all\"\ncall = \"select\"\nnth = 1\n[lane.client]\nprogram = \"${binary}\"\n\
                 witness = \"${who}\"\nsays = \"${says}\"\nredirect = \"${where}\"\nverdict = { call = [\"${call}\"], nth = \"${nth}\" }\n";
-    let given = [("who", "none"), ("file", "./b"), ("where", "10.0.0.1:7"), ("call", "ppoll"), ("nth", "3")];
+    let given =
+        [("who", "none"), ("binary", "./b"), ("where", "10.0.0.1:7"), ("call", "ppoll"), ("nth", "3")];
     let filled = program_with(text, &given);
     assert_eq!((filled.witness, filled.path.as_str()), (Witness::None, "/srv/programs/b"));
     assert_eq!(filled.redirect, Redirect::Only(vec!["10.0.0.1:7".to_owned()]));
@@ -108,7 +109,7 @@ fn single_values_can_be_parameters_and_their_values_are_checked() {
         ("where", "localhost:1", "no address"),
         ("call", "recv", "not one of the allowed words"),
         ("nth", "0", "too small"),
-        ("file", "", "no program"),
+        ("binary", "", "no program"),
     ] {
         let given = BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let wrong = scenario.resolve(&given).expect_err(value);
