@@ -9,6 +9,7 @@ mod cell;
 mod configuration;
 mod crossed;
 mod declared;
+mod excerpt;
 mod expand;
 mod filter;
 mod glob;
@@ -30,6 +31,7 @@ mod verify;
 
 pub use cell::{Cell, CellId, Control, HOST_KERNEL, Stratum, Subject};
 pub use declared::Matrix;
+pub use excerpt::Excerpt;
 pub use filter::Filter;
 pub use glob::matches as glob_matches;
 pub use keys::file::MOST_TRIALS;

@@ -18,6 +18,7 @@ use crate::matrix::Packer;
 use crate::report::{Align, Page, Table};
 use crate::script::{Catalogue, Scenario, describe_operations};
 use parameters::resolve;
+pub(super) use run::{place, watch};
 use source::source_text;
 
 /// Commands of `rig scenario`.

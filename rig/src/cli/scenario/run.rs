@@ -4,8 +4,8 @@
 //! Units: as users type them. Errors: [`Failure`]. Tests: `tests/trouble/alone.rs`, `tests/guest/alone.rs`.
 
 mod packets;
-mod place;
-mod watch;
+pub(in crate::cli) mod place;
+pub(in crate::cli) mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
