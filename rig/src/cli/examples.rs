@@ -230,14 +230,14 @@ pub const EXAMPLES: &[Example] = &[
         Anywhere,
         &[Done],
         "rig program run --write mine --in virtio-tap /bin/true",
-        "write the scenario and the matrix, and run nothing",
+        "write its files, and run nothing",
     ),
     row(
         &["program", "trace"],
         Root,
         &[Done],
         "rig program trace /bin/true",
-        "its calls and packets in one time line",
+        "its calls and packets, in one time line",
     ),
     row(
         &["program", "trace"],
