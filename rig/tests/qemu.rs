@@ -17,6 +17,8 @@ mod pair;
 mod paths;
 #[path = "qemu/play.rs"]
 mod play;
+#[path = "qemu/program.rs"]
+mod program;
 #[path = "qemu/reproduce.rs"]
 mod reproduce;
 #[path = "qemu/rules.rs"]

@@ -16,6 +16,7 @@ use crate::document::Problems;
 use crate::image::ImageError;
 use crate::machine::qemu::ProbeError;
 use crate::process::{EnclosureError, RuntimeError};
+use crate::program::Changed;
 use crate::record::RecordError;
 use crate::runner::InspectError;
 
@@ -109,6 +110,27 @@ pub enum CampaignError {
         /// The package that the image of that name is made of now.
         package: String,
     },
+    /// A guest has too little memory for its program.
+    #[error(
+        "a guest of configuration `{configuration}` has memory_mib = {memory_mib}, and {program} needs {needed_mib}: its files lie in memory there"
+    )]
+    #[diagnostic(help(
+        "set `memory_mib = {needed_mib}` or more in [configuration.{configuration}], or give less by `with`"
+    ))]
+    GuestTooSmall {
+        /// As the user wrote it.
+        program: String,
+        /// The configuration's name.
+        configuration: String,
+        /// What it has.
+        memory_mib: u32,
+        /// What the program needs.
+        needed_mib: u32,
+    },
+    /// A program is another one now.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ProgramChanged(#[from] Changed),
     /// A report cannot be written; the run itself is safe.
     #[error("cannot write {}: {cause}", path.display())]
     #[diagnostic(help("the run itself is safe: `rig report RUN --output DIR` renders it anywhere else"))]
@@ -139,7 +161,11 @@ impl CampaignError {
     /// Whom it blames.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Input(_) | Self::OtherAgent { .. } | Self::OtherImage { .. } => Blame::Input,
+            Self::Input(_)
+            | Self::OtherAgent { .. }
+            | Self::OtherImage { .. }
+            | Self::GuestTooSmall { .. }
+            | Self::ProgramChanged(_) => Blame::Input,
             Self::Image(error) if error.blames_input() => Blame::Input,
             Self::Record(error) if error.blames_the_input() => Blame::Input,
             Self::Image(ImageError::Interrupted) | Self::Interrupted => Blame::User,

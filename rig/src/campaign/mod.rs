@@ -18,6 +18,7 @@ mod once;
 mod open;
 mod order;
 mod prepare;
+mod programs;
 mod report;
 mod run;
 mod shard;

@@ -11,6 +11,7 @@ use crate::matrix::{Filter, Matrix, Selected, Selection};
 use crate::record::format::CaptureWhen;
 
 use super::error::CampaignError;
+use super::programs;
 use super::shard::Shard;
 
 /// Which cells of which file.
@@ -59,7 +60,9 @@ impl Asked {
     /// The cells.
     pub(super) fn expand(&self, matrix: &Matrix, filters: Vec<Filter>) -> Result<Selected, CampaignError> {
         let selection = Selection { profile: self.profile.clone(), filters, trials: self.trials };
-        matrix.select(&selection).map_err(CampaignError::Input)
+        let selected = matrix.select(&selection).map_err(CampaignError::Input)?;
+        programs::fit(&selected.cells)?;
+        Ok(selected)
     }
 }
 

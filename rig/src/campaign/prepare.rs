@@ -20,6 +20,7 @@ use super::error::CampaignError;
 use super::host::abilities_for;
 use super::kernels::{Kernels, kernels_of};
 use super::order::{NewRun, Order, Work};
+use super::programs;
 use super::shard::Shard;
 
 /// What an order names, read from disk.
@@ -110,8 +111,9 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
 /// What this host can do for the cells, and the images of their kernels, built where they are missing.
 pub(super) fn look(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<Prepared, CampaignError> {
     let abilities = abilities_for(run.cells.iter().map(|cell| &cell.cell));
-    let wanted = run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
-    let wanted = kernels_of(wanted, &abilities);
+    let played = || run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
+    programs::unchanged(played())?;
+    let wanted = kernels_of(played(), &abilities);
     let kernels = match &run.begin {
         Begin::Anew { .. } => Kernels::supply(wanted, tell)?,
         Begin::Again { old, .. } => Kernels::of_run(old, wanted, tell)?,

@@ -12,6 +12,7 @@ use crate::matrix::Cell;
 use super::error::CampaignError;
 use super::host::{abilities_for, lack};
 use super::kernels::{Kernels, kernels_of};
+use super::programs;
 
 /// What the cell needs of this host and of the archive.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) fn supply_one(
     tell: &mut dyn FnMut(&str, &Step),
 ) -> Result<Supplied, CampaignError> {
     let cannot = |reason| CampaignError::CannotRun { what: what.to_owned(), reason };
+    programs::fit([cell])?;
+    programs::unchanged([cell])?;
     let abilities = abilities_for([cell]);
     if let Some(reason) = lack(&abilities, cell) {
         return Err(cannot(reason));

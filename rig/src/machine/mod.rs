@@ -5,6 +5,7 @@
 //! Errors: one enum per module; they blame the testbed (a block becomes void), never the measured kernel.
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
+pub mod guest_program;
 pub mod guest_rules;
 mod host;
 pub mod launch_ssh;

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use rig_protocol::Program;
 use tar::{Builder, EntryType, Header};
 
-use super::tree::{Node, look, walk};
+use super::tree::{Node, look, unreadable, walk};
 
 /// Folders of a guest that stay its own; an archive has none of them, only what lies in them.
 const OF_THE_GUEST: [&str; 6] = ["/dev", "/etc", "/proc", "/run", "/sys", "/tmp"];
@@ -29,8 +29,19 @@ pub fn write_archive(program: &Program, out: &mut dyn Write) -> io::Result<()> {
     archive.lead_to(Path::new(&program.directory))?;
     for part in &program.parts {
         let real = archive.lead_to(Path::new(&part.path))?;
-        walk(&real, &mut |path, node| archive.node(path, node).map_err(super::tree::unreadable(path)))
-            .map_err(io::Error::other)?;
+        let mut failed = None;
+        let walked = walk(&real, &mut |path, node| {
+            archive.node(path, node).map_err(|error| {
+                let fault = unreadable(path)(io::Error::from(error.kind()));
+                // A reader that is gone must be told from a file that cannot be read: the kind stays.
+                failed = Some(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+                fault
+            })
+        });
+        match (failed, walked) {
+            (Some(error), _) => return Err(error),
+            (None, walked) => walked.map_err(io::Error::other)?,
+        }
     }
     archive.tar.finish()
 }

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::Fault;
 use super::tree::{shown, special, text, unreadable};
@@ -30,7 +30,8 @@ pub(super) fn program(name: &str, directory: &Path) -> Result<PathBuf, Fault> {
 
 /// A file or folder that the user named.
 pub(super) fn file(name: &str, directory: &Path) -> Result<PathBuf, Fault> {
-    let path = directory.join(name);
+    // Without `.` between: `./client3` is told as it is found.
+    let path: PathBuf = directory.join(name).components().collect();
     match fs::metadata(&path) {
         Ok(_) => absolute(&path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(&path)),
@@ -68,17 +69,22 @@ fn privileges(path: &Path, mode: u32) -> Option<&'static str> {
     if mode & 0o2000 != 0 {
         return Some("is setgid");
     }
-    // Only its size is asked for: whatever it holds, the program has some.
-    let mut nothing: [u8; 0] = [];
-    let held = rustix::fs::getxattr(path, CAPABILITIES, &mut nothing[..]);
+    // Whatever it holds, the program has some. The longest form has 24 bytes.
+    let mut value = [0_u8; 64];
+    let held = rustix::fs::getxattr(path, CAPABILITIES, &mut value[..]);
     held.is_ok_and(|bytes| bytes > 0).then_some("has file capabilities")
 }
 
-/// Without `.`, `..` and links on the way; the last name stays, because some programs do what their name says.
+/// Without `.` and `..`. Links stay as they were written: a guest gets them too, and some programs do what their name says.
 fn absolute(path: &Path) -> Result<PathBuf, Fault> {
-    let real = match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) => fs::canonicalize(folder).map_err(unreadable(folder))?.join(name),
-        _ => fs::canonicalize(path).map_err(unreadable(path))?,
+    let plain: PathBuf = path.components().collect();
+    let leads_up = plain.components().any(|component| component == Component::ParentDir);
+    let real = match (plain.parent(), plain.file_name()) {
+        (Some(folder), Some(name)) if leads_up => {
+            fs::canonicalize(folder).map_err(unreadable(folder))?.join(name)
+        }
+        (_, None) => fs::canonicalize(&plain).map_err(unreadable(&plain))?,
+        (_, Some(_)) => plain,
     };
     text(&real)?;
     Ok(real)

@@ -19,6 +19,7 @@ mod tree;
 mod verify;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rig_protocol::{Part, Program};
 
@@ -29,6 +30,9 @@ pub use verify::{Changed, verify};
 
 /// All parts of a program together are not larger.
 pub const MOST_BYTES: u64 = 1 << 30;
+
+/// How long a trial of a program may last where its scenario names no `deadline`.
+pub const USUAL_TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// What the user named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

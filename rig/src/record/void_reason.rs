@@ -47,6 +47,8 @@ pub enum Part {
     Ssh,
     /// Packet filter rules of the guest's own kernel.
     GuestRules,
+    /// The user's program, on its way into a guest.
+    Program,
     /// What joins two guests.
     SocketPair,
     /// What is to execute a guest.
@@ -61,7 +63,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Testbed,
         Self::PeerNotStarted,
         Self::TargetNotStarted,
@@ -69,6 +71,7 @@ impl Part {
         Self::PeersGuest,
         Self::Ssh,
         Self::GuestRules,
+        Self::Program,
         Self::SocketPair,
         Self::Accelerator,
         Self::BusyThreads,
@@ -86,6 +89,7 @@ impl Part {
             Self::PeersGuest => "peer's guest",
             Self::Ssh => "guest's SSH",
             Self::GuestRules => "guest's packet filter",
+            Self::Program => "program not in the guest",
             Self::SocketPair => "no socket pair for two guests",
             Self::Accelerator => "accelerator",
             Self::BusyThreads => "no busy threads",
@@ -439,6 +443,10 @@ mod tests {
             (failed(Part::PeersGuest, "guest: it died"), "peer's guest: guest: it died"),
             (failed(Part::Ssh, "refused"), "guest's SSH: refused"),
             (failed(Part::GuestRules, "no nft"), "guest's packet filter: no nft"),
+            (
+                failed(Part::Program, "tar: write error: No space left on device"),
+                "program not in the guest: tar: write error: No space left on device",
+            ),
             (failed(Part::SocketPair, "x"), "no socket pair for two guests: x"),
             (failed(Part::Accelerator, "no KVM"), "accelerator: no KVM"),
             (failed(Part::BusyThreads, "x"), "no busy threads: x"),

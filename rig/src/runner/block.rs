@@ -202,14 +202,14 @@ impl Block<'_> {
         target: &mut Session,
     ) -> Result<(), StageError> {
         self.phase(Phase::Play);
-        let peers_part = self.assignment(Role::Peer { listen: format!("0.0.0.0:{PEER_PORT}") });
+        let peers_part = self.assignment(Role::Peer { listen: format!("0.0.0.0:{PEER_PORT}") }, None);
         let has_peer = peers_part.script.lanes_of(Side::Peer).next().is_some();
         if has_peer {
             let part = peers_part.clone();
             peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Peer))?;
         }
         let connect = format!("{}:{PEER_PORT}", stage.peer_address());
-        let targets_part = self.assignment(Role::Target { connect });
+        let targets_part = self.assignment(Role::Target { connect }, stage.program_root(self.attempt));
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
         let part = targets_part.clone();
@@ -251,7 +251,8 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn assignment(&self, role: Role) -> Assignment {
+    /// `root` is where a program's files are.
+    fn assignment(&self, role: Role, root: Option<String>) -> Assignment {
         let cell = &self.attempt.cell;
         let side = match role {
             Role::Peer { .. } => Side::Peer,
@@ -269,7 +270,7 @@ impl Block<'_> {
             keep_examples: self.laboratory.keep_examples,
             keep_anomalies: self.laboratory.keep_anomalies,
             trial_deadline_ns: nanoseconds(trial_deadline(&cell.subject.script, side)),
-            root: None,
+            root,
         }
     }
 

@@ -78,7 +78,7 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Boots the guest of `cell` on its testbed and puts the agent into it, unstarted. The peer's namespace has the peer's address, so
+    /// Boots the guest of `cell` on its testbed and puts the agent and the cell's program into it, unstarted. The peer's namespace has the peer's address, so
     /// that it answers pings, and nothing else in it. `stop`, when it comes, ends the boot and gives `None`.
     ///
     /// # Errors
@@ -113,6 +113,7 @@ impl Inspection {
         let mut stage = Stage::build(laboratory, attempt).await?;
         let mut target = TargetRecord::default();
         stage.boot_guests(laboratory, attempt, &mut target).await?;
+        stage.deliver_program(laboratory, attempt).await?;
         let inspection = Self { stage, target };
         let push =
             |session: SshSession, left: &dyn Fn() -> Duration| session.push(AGENT_PATH, agent::BYTES, left());

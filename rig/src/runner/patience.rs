@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rig_protocol::{Lane, Op, Script, Side};
 
-use crate::clock;
+use crate::{clock, program};
 
 /// After a block's deadline: to find out why, and to tear down.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
@@ -31,6 +31,8 @@ pub(super) fn exchange() -> Duration {
 
 /// How long a trial may last at one end: the target's whole trial, or the peer's lane from the accept on.
 ///
+/// A program of the user's has the time that the script says, or [`program::USUAL_TIME_LIMIT`].
+///
 /// Without a time in the script, a target may wait for as long as its longest lane can by its own steps. A read or a write without a limit waits
 /// for the peer, so then the peer's waits count too; a connect does not wait for them. The peer's lane may last longer than the
 /// target's trial, in any case: a connection that it gives up first would look like an answer to the call that waits at the target.
@@ -40,7 +42,12 @@ pub(super) fn trial_deadline(script: &Script, side: Side) -> Duration {
         .fold((Duration::ZERO, false), |(own, waits), lane| (own.max(lane.own), waits || lane.for_other_end));
     let peers: Duration = longest(Side::Peer).map(|lane| lane.own).max().unwrap_or_default();
     let by_steps = own.saturating_add(if waits_for_peer { peers } else { Duration::ZERO });
-    let target = script.deadline_ns.map_or(by_steps.saturating_add(exchange()), Duration::from_nanos);
+    let unsaid = match script.program {
+        // Its steps are not known. That its time is up is an outcome, so nothing is added.
+        Some(_) => program::USUAL_TIME_LIMIT,
+        None => by_steps.saturating_add(exchange()),
+    };
+    let target = script.deadline_ns.map_or(unsaid, Duration::from_nanos);
     match side {
         Side::Target => target,
         Side::Peer => target.saturating_add(peers).saturating_add(exchange()),
@@ -90,7 +97,7 @@ pub(super) fn nanoseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use rig_protocol::{Delay, Slot, Step};
+    use rig_protocol::{Delay, Program, Slot, Step};
 
     use super::*;
 
@@ -151,6 +158,25 @@ mod tests {
         assert_eq!(deadlines(vec![write], vec![sleep(60)], None), (62, 122));
         // A close that lingers.
         assert_eq!(deadlines(vec![Op::Linger { socket: S, seconds: 70 }], vec![], None), (70, 70));
+    }
+
+    #[test]
+    fn a_program_has_its_usual_time_or_what_the_script_says_and_the_peer_outlasts_it() {
+        let lane = |side, ops: Vec<Op>| {
+            let steps = ops.into_iter().map(Step::of).collect();
+            Lane { name: "l".into(), side, steps }
+        };
+        let mut script = Script {
+            lanes: vec![lane(Side::Target, vec![]), lane(Side::Peer, vec![sleep(5)])],
+            program: Some(Box::new(Program::default())),
+            ..Script::default()
+        };
+        assert_eq!(trial_deadline(&script, Side::Target), program::USUAL_TIME_LIMIT);
+        let peers = |script: &Script| (trial_deadline(script, Side::Peer) - exchange()).as_secs();
+        assert_eq!(peers(&script), program::USUAL_TIME_LIMIT.as_secs() + 5);
+        script.deadline_ns = Some(3_000_000_000);
+        assert_eq!(trial_deadline(&script, Side::Target), Duration::from_secs(3));
+        assert_eq!(peers(&script), 8);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Pure. Must not know how counters were read. Units: counts of one block.
 //! Errors: none; what is missing is a [`VoidReason`]. Tests: below.
 
-use rig_protocol::{Errno, LabelParts, Lane, Script, Side, Tally, own_labels};
+use rig_protocol::{Errno, LabelParts, Lane, Program, Script, Side, Tally, Witness, own_labels};
 
 use crate::path::{Need, Proof};
 use crate::record::format::BlockRecord;
@@ -28,7 +28,7 @@ pub(super) fn unproven(
 }
 
 fn unmet(record: &BlockRecord, script: &Script, counter: String, need: &Need) -> Option<VoidReason> {
-    let connected = connected(&record.tally, script);
+    let connected = connected(record, script);
     let trials = match need {
         Need::EveryTrial if connected > 0 => connected,
         Need::EveryTrial | Need::Once | Need::ByChance { .. } | Need::Never => record.tally.trials,
@@ -49,7 +49,11 @@ fn unmet(record: &BlockRecord, script: &Script, counter: String, need: &Need) ->
 
 /// Trials whose connection came about, at the least: not those of whose outcome a `connect` says that it failed or was cut, and not those that
 /// were cut before the verdict call had returned. What a trial without a connection does to a counter is not known.
-fn connected(tally: &Tally, script: &Script) -> u64 {
+fn connected(record: &BlockRecord, script: &Script) -> u64 {
+    let tally = &record.tally;
+    if let Some(program) = &script.program {
+        return connected_of_program(record, script, program);
+    }
     let with = |ended: fn(&str) -> bool| -> u64 {
         let all = tally.outcomes.iter().filter(|(outcome, _)| connects(script, outcome).any(ended));
         all.fold(0, |sum, (_, n)| sum.saturating_add(*n))
@@ -58,6 +62,30 @@ fn connected(tally: &Tally, script: &Script) -> u64 {
     // A trial whose connect was cut is among the unreturned ones too.
     let others = tally.unreturned.saturating_sub(cut);
     tally.trials.saturating_sub(unconnected).saturating_sub(others)
+}
+
+/// The same of a program's trials. Those without a verdict call are unreturned; where nobody saw its calls, the peer saw what came.
+fn connected_of_program(record: &BlockRecord, script: &Script, program: &Program) -> u64 {
+    let tally = &record.tally;
+    if program.witness == Witness::None {
+        return tally.trials.min(record.peer_tally.trials);
+    }
+    let is_connect = |names: &[String]| names.iter().any(|name| name == "connect");
+    let unconnected = |outcome: &str| {
+        let Some(verdict) = script.verdict_label(outcome) else { return false };
+        if [Program::UNCALLED, Tally::DEADLINE].contains(&verdict) {
+            // Among the unreturned.
+            return false;
+        }
+        let named = outcome.split(',').map(LabelParts::of).filter(|parts| parts.word == "connect");
+        // A label does not say which of several calls it is of: then it may be that of a connect.
+        let verdicts = is_connect(&program.verdict.calls).then_some(verdict);
+        let later = script.later_labels(outcome).filter(|_| is_connect(&program.outcome));
+        named.filter_map(|parts| parts.time).chain(verdicts).chain(later).any(is_unconnected)
+    };
+    let failed = tally.outcomes.iter().filter(|(outcome, _)| unconnected(outcome));
+    let failed = failed.fold(0, |sum: u64, (_, n)| sum.saturating_add(*n));
+    tally.trials.saturating_sub(failed).saturating_sub(tally.unreturned)
 }
 
 /// How the `connect` steps of an outcome ended, as far as it says it: in labels with the operation's name, and in those of steps of its own.
@@ -140,7 +168,7 @@ mod tests {
             record.tally.unreturned = unreturned;
             let reason = proven_by(&record, &["peer.Tcp.OutRsts".into()], &[]);
             (
-                connected(&record.tally, &Script::clone(&kit::attempt("a").cell.subject.script)),
+                connected(&record, &Script::clone(&kit::attempt("a").cell.subject.script)),
                 reason.map(|reason| reason.to_string()),
             )
         };
@@ -170,10 +198,36 @@ mod tests {
         let script = Script { lanes, ..Script::clone(&plain) };
         let of = |outcomes: &[(&str, u64)], unreturned| {
             let outcomes = outcomes.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect();
-            connected(&Tally { trials: 10, outcomes, unreturned, ..Tally::default() }, &script)
+            let tally = Tally { trials: 10, outcomes, unreturned, ..Tally::default() };
+            connected(&BlockRecord { tally, ..played() }, &script)
         };
         assert_eq!(of(&[("ok,ok", 6), ("ECONNREFUSED,ok", 3), ("deadline", 1)], 1), 6);
         assert_eq!(of(&[("ok,ECONNRESET", 5), ("EINPROGRESS,ok", 5)], 0), 10);
+    }
+
+    #[test]
+    fn a_program_that_did_not_connect_raises_no_counter() {
+        let calls = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut program = Program { outcome: calls(&["read"]), ..Program::default() };
+        program.verdict.calls = calls(&["select"]);
+        let of = |program: &Program, outcomes: &[(&str, u64)], unreturned| {
+            let outcomes = outcomes.iter().map(|(label, n)| ((*label).to_owned(), *n)).collect();
+            let tally = Tally { trials: 10, outcomes, unreturned, ..Tally::default() };
+            let script = Script { program: Some(Box::new(program.clone())), ..Script::default() };
+            let mut record = BlockRecord { tally, ..played() };
+            record.peer_tally.trials = 4;
+            connected(&record, &script)
+        };
+        let (reset, refused) = ("readable,ECONNRESET,exit=0", "connect:ECONNREFUSED,uncalled,exit=1");
+        assert_eq!(of(&program, &[(reset, 6), (refused, 3), ("uncalled,SIGSEGV", 1)], 4), 6);
+        assert_eq!(of(&program, &[(reset, 6), ("connect:ECONNREFUSED,EBADF,exit=0", 4)], 0), 6);
+        assert_eq!(of(&program, &[("readable,ECONNREFUSED,exit=0", 10)], 0), 10, "a read that says so");
+        program.outcome.push("connect".into());
+        assert_eq!(of(&program, &[("readable,ECONNREFUSED,exit=0", 10)], 0), 0, "perhaps of a connect");
+        program.verdict.calls = calls(&["connect"]);
+        assert_eq!(of(&program, &[("ok,exit=0", 7), ("ECONNREFUSED,exit=1", 3)], 0), 7);
+        program.witness = Witness::None;
+        assert_eq!(of(&program, &[("unwatched,exit=0", 10)], 10), 4, "as many as reached the peer");
     }
 
     #[test]

@@ -25,9 +25,9 @@ use super::session::{Session, joined};
 use crate::agent::AgentError;
 use crate::configuration::{Arm, QemuSpec};
 use crate::event::Phase;
-use crate::machine::guest_rules;
 use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
 use crate::machine::qemu::Guest;
+use crate::machine::{guest_program, guest_rules};
 use crate::path::{Addressing, rules};
 use crate::record::format::{CaptureWhen, Origin, TargetRecord, Witness};
 use crate::record::{Endpoint, NicLoss, Part, VoidReason};
@@ -160,6 +160,7 @@ impl Stage {
                 session
             }
             Placement::GuestAndHost(_) | Placement::GuestLoopback(_) | Placement::Pair(_) => {
+                self.deliver_program(laboratory, attempt).await?;
                 let timezone = self.arm.timezone.as_deref();
                 push_agent(laboratory, &mut self.target, timezone, Endpoint::Target).await?
             }
@@ -200,6 +201,27 @@ impl Stage {
             self.start_guest(Endpoint::Peer, laboratory, attempt, &spec, unseen).await?;
         }
         self.start_guest(Endpoint::Target, laboratory, attempt, &spec, record).await
+    }
+
+    /// Brings the cell's program into the target's guest, where both are there.
+    pub(super) async fn deliver_program(
+        &self,
+        laboratory: &Laboratory,
+        attempt: &Attempt,
+    ) -> Result<(), StageError> {
+        match (self.guest(), &attempt.cell.subject.script.program) {
+            (Some(guest), Some(program)) => {
+                let plan = laboratory.ssh_plan(guest);
+                Ok(guest_program::deliver(guest, plan, program, exchange()).await?)
+            }
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    /// The root folder that a program of the target's has; none where it runs on this host, among its own files.
+    pub(super) fn program_root(&self, attempt: &Attempt) -> Option<String> {
+        let packed = self.guest().is_some() && attempt.cell.subject.script.program.is_some();
+        packed.then(|| guest_program::ROOT.to_owned())
     }
 
     /// A guest at this end, without an agent. From here on the stage owns it, whatever happens to the caller's future.

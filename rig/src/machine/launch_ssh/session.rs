@@ -18,12 +18,15 @@ use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
 use super::abandon::Abandon;
 use super::error::SshError;
 use super::exit::{Exit, learn_exit};
+use super::pump::retry_interrupted;
 use super::watchdog::Watchdog;
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Attempts to connect; the guest has said that its server listens, so one is the rule.
 const ATTEMPTS: u32 = 5;
+/// Of a command's input, so much is read at once.
+const PIECE_BYTES: usize = 256 << 10;
 /// Of a command's output, and of its standard error, so much is kept.
 const OUTPUT_CAP_BYTES: usize = 1 << 20;
 
@@ -229,19 +232,39 @@ impl SshSession {
     /// # Errors
     /// [`SshError`]; a command that fails is none.
     pub fn run_with(&self, command: &str, input: &[u8], within: Duration) -> Result<Finished, SshError> {
+        self.run_from(command, &mut &*input, within)
+    }
+
+    /// As [`SshSession::run_with`]; the input is read piece by piece, so that it need not be in memory.
+    ///
+    /// # Errors
+    /// [`SshError`], also where the input cannot be read; a command that fails is none.
+    pub fn run_from(
+        &self,
+        command: &str,
+        input: &mut dyn Read,
+        within: Duration,
+    ) -> Result<Finished, SshError> {
         let until = Instant::now() + within;
         let mut channel = self.open(command, until, within)?;
-        let mut sent = 0;
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut left = 0..0;
         let mut said = Said::default();
         self.drive("send a command's input", until, within, || {
             loop {
                 // A shell that has given up has said why, and its end shows only once that is read.
                 said.read(&mut channel)?;
-                if sent == input.len() || channel.eof() {
+                if channel.eof() {
                     return Ok(());
                 }
+                if left.is_empty() {
+                    left = 0..retry_interrupted(|| input.read(&mut piece))?;
+                    if left.is_empty() {
+                        return Ok(());
+                    }
+                }
                 // libssh2 takes a window's worth at most, and wants the same bytes again after "would block".
-                sent += channel.write(&input[sent..])?;
+                left.start += channel.write(&piece[left.clone()])?;
             }
         })?;
         self.drive("close a command's input", until, within, || Ok(channel.send_eof()?))?;

@@ -181,8 +181,13 @@ fn difference(connection: &Connection, begin: u64) -> i128 {
     i128::from(connection.begin_ns) - i128::from(begin)
 }
 
-/// When the trial called connect(2), by its own clock.
+/// When the trial called connect(2), by its own clock: a program for the connection whose port is the trial's, which is its first.
 fn connect_begin(trial: &TrialRecord, script: &Script) -> Option<u64> {
+    if let Some(program) = &trial.program {
+        let connects = || program.calls.iter().filter(|call| call.call == "connect");
+        let first = connects().find(|call| call.connection == Some(1)).or_else(|| connects().next());
+        return first.map(|call| call.begin_ns);
+    }
     let is_connect = |lane: u16, step: u16| {
         let lane = script.lanes.get(usize::from(lane));
         let step = lane.and_then(|lane| lane.steps.get(usize::from(step)));

@@ -6,6 +6,7 @@
 use std::error::Error;
 
 use crate::agent::AgentError;
+use crate::machine::guest_program::DeliveryError;
 use crate::machine::guest_rules::RulesError;
 use crate::machine::launch_ssh::SshError;
 use crate::machine::qemu::{GuestError, ProbeError};
@@ -70,6 +71,17 @@ impl From<SshError> for StageError {
     }
 }
 
+impl From<DeliveryError> for StageError {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Ssh(error) => error.into(),
+            DeliveryError::NotPacked(_) | DeliveryError::NotUnpacked { .. } => {
+                Self::failed(Part::Program)(error)
+            }
+        }
+    }
+}
+
 impl From<RulesError> for StageError {
     fn from(error: RulesError) -> Self {
         Self::failed(Part::GuestRules)(error)
@@ -118,6 +130,12 @@ mod tests {
         assert_eq!(
             reason(rules),
             "guest's packet filter: ssh: cannot connect: Too many open files (os error 24)"
+        );
+        let full =
+            DeliveryError::NotUnpacked { how: "exit status 1".into(), said: "tar: write error".into() };
+        assert_eq!(
+            reason(full),
+            "program not in the guest: the guest could not unpack it: exit status 1: tar: write error"
         );
         let enter = reason(TestbedError::Enter { source: source() });
         assert!(

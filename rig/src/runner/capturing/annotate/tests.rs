@@ -1,6 +1,6 @@
 //! Packets made by hand, trials made by hand: which belong together.
 
-use rig_protocol::{Errno, Lane, Side, Slot, Step, StepLog};
+use rig_protocol::{CallLog, Errno, Lane, ProgramTrial, Side, Slot, Step, StepLog};
 
 use super::*;
 use crate::testbed::capture::{CapturedAt, Packet, PacketDirection};
@@ -116,6 +116,39 @@ fn trial(number: u64, ms: u64, local_port: u16) -> TrialRecord {
         steps: vec![log(0, 0), log(1, ms * MS), log(2, ms * MS + 1)],
         program: None,
     }
+}
+
+/// The same of a program, whose calls are known in place of steps; the first connect is one over a UNIX socket, long before.
+fn program_trial(number: u64, ms: u64, local_port: u16) -> TrialRecord {
+    let call = |name: &str, begin_ns, connection| CallLog {
+        call: name.into(),
+        begin_ns,
+        connection,
+        ..CallLog::default()
+    };
+    let calls = vec![
+        call("connect", 0, None),
+        call("socket", ms * MS - 1, None),
+        call("connect", ms * MS, Some(1)),
+        call("connect", ms * MS + 500 * MS, Some(2)),
+    ];
+    let program = ProgramTrial { calls, ..ProgramTrial::default() };
+    TrialRecord { steps: vec![], program: Some(Box::new(program)), ..trial(number, ms, local_port) }
+}
+
+#[test]
+fn a_program_is_placed_by_its_first_connection() {
+    let mut wire = Wire::default();
+    // The port is used three times; only the first and the last trial were kept.
+    for (ms, sequence) in [(10, 100), (2_000, 200), (9_000, 300)] {
+        wire.connection(ms, 40_000, sequence);
+    }
+    wire.connection(10, 50_000, 700);
+    let captured = wire.captured();
+    let kept = [program_trial(1, 10, 50_000), program_trial(2, 10, 40_000), program_trial(9, 9_000, 40_000)];
+    let names = names(&captured, &kept);
+    assert_eq!((at(&names, &captured, 2_000), at(&names, &captured, 9_000)), (vec![0], vec![9]));
+    assert_eq!(names.unplaced, Vec::<u64>::new());
 }
 
 fn names(captured: &CapturedPackets, trials: &[TrialRecord]) -> Names {
