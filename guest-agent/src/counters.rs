@@ -23,6 +23,13 @@ pub(crate) fn read() -> Counters {
     counters
 }
 
+/// RST segments that a network sent, from the content of its /proc/net/snmp.
+pub(crate) fn resets_sent(snmp: &str) -> u64 {
+    let mut counters = Counters::new();
+    parse(snmp, "Tcp", &mut counters);
+    counters.get("Tcp.OutRsts").and_then(|count| u64::try_from(*count).ok()).unwrap_or(0)
+}
+
 /// Two lines per group: `Tcp: name name ...` and `Tcp: value value ...`.
 fn parse(text: &str, group: &str, into: &mut Counters) {
     let prefix = format!("{group}:");

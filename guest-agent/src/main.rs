@@ -15,6 +15,7 @@ mod machine;
 mod ops;
 mod plan;
 mod pool;
+mod program;
 mod seat;
 mod sequence;
 mod session;

@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rig_protocol::{
-    Assignment, Delay, FailureReport, Lane, Op, Player, Role, Script, Side, Slot, Step, Timing,
+    Assignment, Delay, FailureReport, Lane, Op, Player, Program, Role, Script, Side, Slot, Step, Timing,
     UnreachableInjection,
 };
 
+use crate::program::check::check;
 use crate::sys::socket::KernelAddress;
 
 /// Buffers are made for every read step of every trial in flight.
@@ -109,13 +110,15 @@ pub(crate) struct Plan {
     pub(crate) most_anomalies: u64,
     /// Longest trial.
     pub(crate) deadline: Duration,
+    /// The directory that is a program's root.
+    pub(crate) root: Option<String>,
 }
 
 impl Plan {
     /// Looks an assignment through.
     pub(crate) fn of(assignment: Assignment) -> Result<Self, Refusal> {
         let most_anomalies = assignment.most_anomalies();
-        let Assignment { script, role, trials, in_flight, seed, keep_examples, keep_anomalies, .. } =
+        let Assignment { script, role, trials, in_flight, seed, keep_examples, keep_anomalies, root, .. } =
             assignment;
         let (side, text) = match role {
             Role::Peer { listen } => (Side::Peer, listen),
@@ -129,11 +132,14 @@ impl Plan {
             .filter(|(_, lane)| lane.side == side)
             .map(|(index, lane)| LanePlan::of(index, lane))
             .collect();
-        match side {
-            Side::Target => check_target(&lanes)?,
-            Side::Peer => check_peer(&lanes)?,
+        match (side, &script.program) {
+            (Side::Target, Some(program)) => check_program(program, root.as_deref(), &script)?,
+            (Side::Target, None) => check_target(&lanes)?,
+            (Side::Peer, _) => check_peer(&lanes)?,
         }
-        let needs_address = lanes.iter().flat_map(|planned| &planned.steps).any(|step| step.opens);
+        let is_played = side == Side::Target && script.program.is_some();
+        let opens = lanes.iter().flat_map(|planned| &planned.steps).any(|step| step.opens);
+        let needs_address = opens || (is_played && script.lanes_of(Side::Peer).next().is_some());
         let address = needs_address.then(|| parse_address(&text)).transpose()?;
         if in_flight == 0 {
             return refuse("in_flight is 0: no trial could ever begin");
@@ -154,11 +160,17 @@ impl Plan {
             keep_anomalies,
             most_anomalies,
             deadline,
+            root,
         })
     }
 }
 
 impl Plan {
+    /// The user's program, where this side plays one.
+    pub(crate) fn program(&self) -> Option<&Program> {
+        self.script.program.as_deref().filter(|_| self.side == Side::Target)
+    }
+
     /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps, or the time that the script gives it.
     pub(crate) fn pace(&self) -> Duration {
         let slept = self.script.lanes.iter().map(Lane::sleeps).max().unwrap_or_default();
@@ -191,6 +203,18 @@ fn check_target(lanes: &[LanePlan]) -> Result<(), Refusal> {
         return refuse(format!("lane {}: only the peer accepts", planned.name));
     }
     Ok(())
+}
+
+/// A program takes the place of the steps of the target's only lane.
+fn check_program(program: &Program, root: Option<&str>, script: &Script) -> Result<(), Refusal> {
+    let lanes: Vec<_> = script.lanes_of(Side::Target).collect();
+    let [lane] = lanes[..] else {
+        return refuse(format!("the script has {} lanes for the target, and a program is one", lanes.len()));
+    };
+    if !lane.steps.is_empty() {
+        return refuse(format!("lane {} has steps, and a program in their place", lane.name));
+    }
+    check(program, root, script.lanes_of(Side::Peer).next().is_some()).map_err(Refusal)
 }
 
 fn check_peer(lanes: &[LanePlan]) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@
 //! Tests: `tests/loopback`.
 
 mod outcome;
+mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,6 +50,17 @@ struct Keeper {
     /// Anomalies of all outcomes together.
     anomalies: u64,
     queue: Vec<TrialRecord>,
+}
+
+/// What every trial with an outcome leaves in the sums.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    trial: u64,
+    /// What its verdict call returned, if it did.
+    returned: Option<i64>,
+    /// TCP's state before that.
+    state: Option<u8>,
+    elapsed_ns: u64,
 }
 
 /// The sums of one assignment.
@@ -109,51 +121,84 @@ impl Ledger {
         let shard = &mut *shard;
         shard.outcome.clear();
         if let Some(reason) = void_reason(plan, finished) {
-            return self.settle_void(plan, shard, finished, &reason);
+            let whole = |outcome, kept| whole_record(plan, finished, outcome, kept);
+            return self.settle_void(plan, shard, finished.trial, &reason, whole);
         }
         let verdict = outcome::write(&mut shard.outcome, plan, finished);
+        let whole = |outcome, kept| whole_record(plan, finished, outcome, kept);
+        let counted = Counted {
+            trial: finished.trial,
+            returned: verdict.and_then(|verdict| verdict.returned()),
+            state: verdict.and_then(|verdict| verdict.seen.state_before),
+            elapsed_ns: finished.elapsed_ns,
+        };
+        if !self.count_whole(plan, shard, &counted) {
+            return self.settle_void(plan, shard, finished.trial, TOO_MANY, whole);
+        }
+        count_steps(&mut shard.tally, plan, finished);
+        let anomaly = match plan.side {
+            Side::Target => outcome::surprises(&plan.script, &shard.outcome, verdict),
+            Side::Peer => outcome::surprises_of_peer(&plan.script, &shard.outcome),
+        };
+        self.keep_whole(plan, shard, anomaly, whole);
+    }
+
+    /// Counts the trial whose outcome the shard has; false where there is no room for a further outcome.
+    fn count_whole(&self, plan: &Plan, shard: &mut Shard, counted: &Counted) -> bool {
         plan.script.bound_outcome(plan.side, &shard.tally.outcomes, &mut shard.outcome);
         let outcomes = &shard.tally.outcomes;
         if outcomes.len() >= self.most_kinds && !outcomes.contains_key(&shard.outcome) {
-            return self.settle_void(plan, shard, finished, TOO_MANY);
+            return false;
         }
         let tally = &mut shard.tally;
         tally.trials += 1;
-        match verdict.and_then(|verdict| verdict.returned()) {
+        match counted.returned {
             Some(returned) => count(&mut tally.returns, &Returned::of_raw(returned)),
             None if plan.side == Side::Target => tally.unreturned += 1,
             // A peer's lane has no verdict, so there is nothing that it could have returned.
             None => count(&mut tally.returns, &Returned::ZERO),
         }
         count(&mut tally.outcomes, &shard.outcome);
-        let state = verdict.and_then(|verdict| verdict.seen.state_before);
-        if let Some(state) = state {
+        if let Some(state) = counted.state {
             count(&mut tally.state_before, &state);
             count(tally.outcomes_by_state.entry(state).or_default(), &shard.outcome);
         }
         if let Some(sequence) = &self.sequence {
-            sequence.note(finished.trial, number(&mut shard.numbers, sequence, &shard.outcome), state);
+            sequence.note(counted.trial, number(&mut shard.numbers, sequence, &shard.outcome), counted.state);
         }
-        record(tally, "trial", finished.elapsed_ns);
-        count_steps(tally, plan, finished);
-        let anomaly = match plan.side {
-            Side::Target => outcome::surprises(&plan.script, &shard.outcome, verdict),
-            Side::Peer => outcome::surprises_of_peer(&plan.script, &shard.outcome),
-        };
-        tally.anomalies += u64::from(anomaly);
+        record(tally, "trial", counted.elapsed_ns);
+        true
+    }
+
+    /// Counts an anomaly, and keeps the trial whole if it is to be kept.
+    fn keep_whole(
+        &self,
+        plan: &Plan,
+        shard: &mut Shard,
+        anomaly: bool,
+        whole: impl FnOnce(String, Kept) -> TrialRecord,
+    ) {
+        shard.tally.anomalies += u64::from(anomaly);
         let kept = if anomaly { Kept::Anomaly } else { Kept::Example };
         let key = std::mem::take(&mut shard.outcome);
-        self.keep(plan, shard, finished, &key, kept);
+        self.keep(plan, shard, &key, kept, whole);
         shard.outcome = key;
     }
 
-    fn settle_void(&self, plan: &Plan, shard: &mut Shard, finished: &Finished<'_>, reason: &str) {
+    fn settle_void(
+        &self,
+        plan: &Plan,
+        shard: &mut Shard,
+        trial: u64,
+        reason: &str,
+        whole: impl FnOnce(String, Kept) -> TrialRecord,
+    ) {
         count(&mut shard.tally.voids, &reason.to_owned());
         if let Some(sequence) = &self.sequence {
-            sequence.note_void(finished.trial);
+            sequence.note_void(trial);
         }
         let key = format!("{}{reason}", Tally::VOID_PREFIX);
-        self.keep(plan, shard, finished, &key, Kept::Void);
+        self.keep(plan, shard, &key, Kept::Void, whole);
     }
 
     /// Counts something that went wrong before there was a trial.
@@ -161,7 +206,14 @@ impl Ledger {
         count(&mut lock(&self.shards[worker % self.shards.len()]).tally.voids, &reason);
     }
 
-    fn keep(&self, plan: &Plan, shard: &mut Shard, finished: &Finished<'_>, key: &str, kept: Kept) {
+    fn keep(
+        &self,
+        plan: &Plan,
+        shard: &mut Shard,
+        key: &str,
+        kept: Kept,
+        whole: impl FnOnce(String, Kept) -> TrialRecord,
+    ) {
         let most = if kept == Kept::Anomaly { plan.keep_anomalies } else { plan.keep_examples };
         if most == 0 || shard.full.contains(key) {
             return;
@@ -176,7 +228,7 @@ impl Ledger {
             *so_far += 1;
             keeper.anomalies += u64::from(kept == Kept::Anomaly);
             let outcome = key.strip_prefix(Tally::VOID_PREFIX).unwrap_or(key).to_owned();
-            keeper.queue.push(whole_record(plan, finished, outcome, kept));
+            keeper.queue.push(whole(outcome, kept));
         } else {
             shard.full.insert(key.to_owned());
         }

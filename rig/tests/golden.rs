@@ -34,6 +34,8 @@ mod newer;
 mod order;
 #[path = "golden/outcomes.rs"]
 mod outcomes;
+#[path = "golden/programs.rs"]
+mod programs;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/recorded.rs"]

@@ -151,6 +151,8 @@ const NAMES: &[(i32, &str)] = &[
 impl Errno {
     /// No such file or directory: the first of the two values that the reports name.
     pub const ENOENT: Self = Self(2);
+    /// Interrupted system call.
+    pub const EINTR: Self = Self(4);
     /// Bad file descriptor: the second.
     pub const EBADF: Self = Self(9);
 

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod counts;
 mod errno;
 mod frame;
 mod histogram;

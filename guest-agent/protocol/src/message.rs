@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tally::{check_counted, check_labels, is_zero, total};
+use crate::counts::{is_zero, total};
+use crate::tally::{check_counted, check_labels};
 use crate::{Interface, Returned, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.

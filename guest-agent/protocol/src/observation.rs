@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::tally::is_printable_ascii;
+use crate::counts::is_printable_ascii;
 use crate::{Errno, ProgramTrial, Readiness, Script, Tally, plain};
 
 /// What one step saw.

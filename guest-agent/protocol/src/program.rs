@@ -74,6 +74,9 @@ impl Program {
     /// The label in the verdict's place of a trial whose program made no such call before it ended.
     pub const UNCALLED: &'static str = "uncalled";
 
+    /// The label in the verdict's place where the call had begun, and the program ended in it: another thread of it ended it, or a signal.
+    pub const UNRETURNED: &'static str = "unreturned";
+
     /// The label in the verdict's place where nobody watched ([`Witness::None`]).
     pub const UNWATCHED: &'static str = "unwatched";
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counts::{add, is_printable_ascii, is_zero, sum, total};
 use crate::{
     Errno, Histogram, MOST_TEXT_BYTES, Op, Placed, Placements, ProgramTally, Returned, Script, TcpState,
 };
@@ -63,14 +64,6 @@ pub struct Tally {
     /// when the program wrote the line that it said, and [`Tally::unreturned`] counts the trials without a verdict call, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Box<ProgramTally>>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-pub(crate) fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl Tally {
@@ -341,27 +334,6 @@ pub(crate) fn check_labels(
     match counts.keys().all(|label| is_printable_ascii(label)) {
         true => Ok(()),
         false => Err(format!("{what} with something else than printable ASCII")),
-    }
-}
-
-/// What labels, reasons and names of counters are made of.
-pub(crate) fn is_printable_ascii(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
-
-/// The sum of counts, unless it is too large.
-pub(crate) fn total<'a>(counts: impl IntoIterator<Item = &'a u64>) -> Option<u64> {
-    counts.into_iter().try_fold(0_u64, |sum, count| sum.checked_add(*count))
-}
-
-fn sum<'a>(counts: impl IntoIterator<Item = &'a u64>) -> u64 {
-    total(counts).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn add<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
-    for (key, count) in more {
-        let sum = sums.entry(key.clone()).or_default();
-        *sum = sum.saturating_add(*count);
     }
 }
 

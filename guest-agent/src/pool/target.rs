@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rig_protocol::Program;
+
 use super::{Instruction, Shared, own_table, prepare_player, seats};
 use crate::clock::now_ns;
 use crate::interp::play_lane;
+use crate::program::{self, Played, Prepared};
 use crate::seat::Seat;
 use crate::sys::thread::{Thread, start};
-use crate::sys::{files, time};
+use crate::sys::{files, orphans, time};
 use crate::tally::{End, Finished};
 use crate::watch::Ending;
 
@@ -31,6 +34,8 @@ pub(crate) struct Crew {
 struct Work {
     next: AtomicU64,
     at_work: AtomicUsize,
+    /// The user's program, where that is what is played.
+    program: Option<Prepared>,
 }
 
 impl Crew {
@@ -40,7 +45,9 @@ impl Crew {
         let workers = u32::try_from(plan.trials).unwrap_or(u32::MAX).clamp(1, plan.in_flight);
         let threads = workers as usize * plan.lanes.len();
         let seats = seats(plan, workers);
-        let work = Arc::new(Work { next: AtomicU64::new(0), at_work: AtomicUsize::new(seats.len()) });
+        let program = plan.program().map(|program| Prepared::of(program, plan)).transpose()?;
+        let (next, at_work) = (AtomicU64::new(0), AtomicUsize::new(seats.len()));
+        let work = Arc::new(Work { next, at_work, program });
         let mut crew = Self { shared, seats, workers: Vec::new() };
         for (index, seat) in crew.seats.iter().enumerate() {
             let (shared, seat, work) = (crew.shared.clone(), seat.clone(), work.clone());
@@ -71,12 +78,18 @@ impl Crew {
     pub(crate) fn sweep(&self) {
         let now_ns = now_ns();
         self.seats.iter().for_each(|seat| seat.watch.sweep(now_ns, &seat.stage));
+        if self.shared.plan.program().is_some() {
+            orphans::reap();
+        }
     }
 
     /// Waits for the end of all threads, which have nothing more to do.
     pub(crate) fn dismiss(self) {
         for worker in self.workers {
             worker.join();
+        }
+        if self.shared.plan.program().is_some() {
+            orphans::end();
         }
     }
 }
@@ -93,7 +106,12 @@ fn work_through(shared: &Arc<Shared>, seat: &Arc<Seat>, work: &Work, index: usiz
             if trial >= shared.plan.trials {
                 break;
             }
-            play_trial(shared, seat, index, trial);
+            match (&work.program, shared.plan.program()) {
+                (Some(prepared), Some(program)) => {
+                    play_program(shared, seat, index, trial, (prepared, program));
+                }
+                _ => play_trial(shared, seat, index, trial),
+            }
         }
     }
     seat.dismiss();
@@ -116,6 +134,11 @@ fn prepare(shared: &Arc<Shared>, seat: &Arc<Seat>) -> (Vec<Thread>, Result<(), S
             let name = shared.plan.lanes[lane].name.clone();
             let started = start(&name, move || follow(&shared, &seat, lane));
             further.push(started.map_err(|errno| format!("thread: {errno}"))?);
+        }
+        if shared.plan.program().is_some() {
+            // A program inherits what a thread does to itself.
+            seat.watch.enlist(0);
+            return Ok(());
         }
         prepare_player(&shared.plan, seat, 0)
     };
@@ -161,4 +184,23 @@ fn play_trial(shared: &Shared, seat: &Seat, index: usize, trial: u64) {
     };
     let logs: Vec<_> = (0..plan.lanes.len()).map(|lane| seat.log(lane)).collect();
     shared.ledger.settle(plan, index, &Finished { trial, stage: &seat.stage, logs: &logs, elapsed_ns, end });
+}
+
+/// One trial of a user's program; the descriptors of its worker are as they were before.
+fn play_program(shared: &Shared, seat: &Seat, index: usize, trial: u64, played: (&Prepared, &Program)) {
+    let plan = &shared.plan;
+    let (prepared, program) = played;
+    let deadline_ns = u64::try_from(plan.deadline.as_nanos()).unwrap_or(u64::MAX);
+    seat.stage.reset();
+    let begin_ns = now_ns();
+    let deadline_ns = begin_ns.saturating_add(deadline_ns);
+    seat.watch.arm(deadline_ns);
+    let played = program::play(prepared, program, plan, trial, deadline_ns);
+    let elapsed_ns = now_ns() - begin_ns;
+    seat.watch.disarm();
+    files::close_from(FIRST);
+    match played {
+        Played::Ran(ran) => shared.ledger.settle_program(plan, index, trial, &ran, elapsed_ns),
+        Played::Void(reason) => shared.ledger.settle_program_void(plan, index, trial, &reason),
+    }
 }

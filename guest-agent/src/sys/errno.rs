@@ -38,3 +38,9 @@ pub(crate) fn is_failure(returned: i64) -> bool {
 pub(crate) fn check(returned: i64) -> Result<i64, Errno> {
     if is_failure(returned) { Err(Errno(-returned as i32)) } else { Ok(returned) }
 }
+
+/// Where the function lies that says where errno is.
+#[cfg(test)]
+pub(crate) fn location() -> usize {
+    libc::__errno_location as *const () as usize
+}

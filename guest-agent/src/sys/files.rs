@@ -5,6 +5,9 @@
 //! Source: close(2), close_range(2), unshare(2) `CLONE_FILES`, tcp(7).
 //! Tests: `tests/loopback` (descriptor 3 in every trial).
 
+use rig_protocol::Errno;
+
+use super::errno::check;
 use super::raw::syscall;
 
 /// Gives the calling thread a descriptor table of its own (a copy); threads that it starts afterwards share it.
@@ -30,6 +33,38 @@ pub(crate) fn close_from(first: i32) {
 pub(crate) fn close(fd: i32) -> i64 {
     // SAFETY: takes no pointer; only script descriptors, which nothing else owns, are closed here.
     unsafe { syscall(libc::SYS_close, [fd as usize, 0, 0, 0, 0, 0]) }
+}
+
+/// pipe2(2): a close-on-exec pipe, its end to read from first.
+pub(crate) fn pipe() -> Result<(i32, i32), Errno> {
+    let mut ends = [0_i32; 2];
+    let place = (&raw mut ends) as usize;
+    // SAFETY: the kernel writes two ints to `ends`.
+    check(unsafe { syscall(libc::SYS_pipe2, [place, libc::O_CLOEXEC as usize, 0, 0, 0, 0]) })?;
+    Ok((ends[0], ends[1]))
+}
+
+/// read(2), once more where a signal interrupts it; 0 where nothing could be read.
+pub(crate) fn read(fd: i32, into: &mut [u8]) -> usize {
+    loop {
+        let (place, length) = (into.as_mut_ptr() as usize, into.len());
+        // SAFETY: the kernel writes at most `length` bytes to `into`.
+        let read = unsafe { syscall(libc::SYS_read, [fd as usize, place, length, 0, 0, 0]) };
+        if read != -i64::from(libc::EINTR) {
+            return usize::try_from(read).unwrap_or(0);
+        }
+    }
+}
+
+/// poll(2) for something to read, or the end of it: which of the descriptors have it, by their place. None where the time was up or a signal came.
+pub(crate) fn poll_all(fds: &[i32], timeout_ms: i32) -> Vec<usize> {
+    let mut polled: Vec<_> =
+        fds.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
+    let place = polled.as_mut_ptr() as usize;
+    // SAFETY: the kernel reads and writes as many structures of ours.
+    let ready = unsafe { syscall(libc::SYS_poll, [place, fds.len(), timeout_ms as usize, 0, 0, 0]) };
+    let has = |one: &(usize, &libc::pollfd)| ready > 0 && one.1.revents != 0;
+    polled.iter().enumerate().filter(has).map(|(index, _)| index).collect()
 }
 
 /// dup3(2), close-on-exec: `fd` also as number `at`, whatever that was; they must differ.

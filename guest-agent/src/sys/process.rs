@@ -8,6 +8,7 @@
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::FromRawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::raw::syscall;
 
@@ -32,18 +33,47 @@ pub(crate) fn limit_heaps() {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
 }
 
+/// What is raised for the agent itself.
+const RAISED: [libc::__rlimit_resource_t; 2] = [libc::RLIMIT_NOFILE, libc::RLIMIT_NPROC];
+
+/// The soft limits as they were, for the programs that the agent starts; 0 where they were not read.
+static FORMER: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
 /// As many descriptors and threads as the hard limits allow.
 pub(crate) fn raise_limits() {
-    for resource in [libc::RLIMIT_NOFILE, libc::RLIMIT_NPROC] {
+    for (resource, former) in RAISED.into_iter().zip(&FORMER) {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: both calls use a structure of ours.
         unsafe {
             if libc::getrlimit(resource, &raw mut limit) == 0 {
+                former.store(limit.rlim_cur, Ordering::Relaxed);
                 limit.rlim_cur = limit.rlim_max;
                 libc::setrlimit(resource, &raw const limit);
             }
         }
     }
+}
+
+/// Gives the calling process the soft limits that the agent was started with. Only system calls: for a child between fork and exec.
+pub(crate) fn restore_limits() -> i64 {
+    for (resource, former) in RAISED.into_iter().zip(&FORMER) {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let resource = resource as usize;
+        // SAFETY: the kernel fills and reads a structure of ours.
+        let returned = unsafe {
+            match syscall(libc::SYS_prlimit64, [0, resource, 0, &raw mut limit as usize, 0, 0]) {
+                0 if former.load(Ordering::Relaxed) > 0 => {
+                    limit.rlim_cur = former.load(Ordering::Relaxed);
+                    syscall(libc::SYS_prlimit64, [0, resource, &raw const limit as usize, 0, 0, 0])
+                }
+                returned => returned,
+            }
+        };
+        if returned != 0 {
+            return returned;
+        }
+    }
+    0
 }
 
 /// `uname -r` and `uname -v`.

@@ -40,6 +40,24 @@ impl KernelAddress {
         Self { bytes, length }
     }
 
+    /// From what a program passes to connect(2); `None` where it is of another family, or too short.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let family = i32::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+        let length = match family {
+            libc::AF_INET => 16,
+            libc::AF_INET6 => 28,
+            _ => return None,
+        };
+        let mut kept = [0; 28];
+        kept[..length].copy_from_slice(bytes.get(..length)?);
+        Some(Self { bytes: kept, length: length as u32 })
+    }
+
+    /// As the kernel takes it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length as usize]
+    }
+
     /// Room for the kernel to write an address into.
     fn room() -> Self {
         Self { bytes: [0; 28], length: 28 }
@@ -175,6 +193,13 @@ pub(crate) fn tcp_state(fd: i32) -> i64 {
     let mut head: u64 = 0;
     let returned = read_option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, &mut head);
     if returned == 0 { i64::from(head.to_ne_bytes()[0]) } else { returned }
+}
+
+/// `SO_PROTOCOL`, or `-errno`.
+pub(crate) fn protocol(fd: i32) -> i64 {
+    let mut protocol: i32 = 0;
+    let returned = read_option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL, &mut protocol);
+    if returned == 0 { i64::from(protocol) } else { returned }
 }
 
 /// read(2).

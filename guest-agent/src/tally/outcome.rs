@@ -170,6 +170,11 @@ pub(super) fn surprises(script: &Script, outcome: &str, verdict: Option<Verdict>
     let failed = verdict
         .filter(|verdict| verdict.returned().is_some_and(errno::is_failure))
         .map(|verdict| verdict.label);
+    is_unexpected(script, outcome, failed)
+}
+
+/// The same, where the verdict call failed with the outcome's label `failed`.
+pub(super) fn is_unexpected(script: &Script, outcome: &str, failed: Option<usize>) -> bool {
     !script.expect.iter().any(|pattern| {
         matches_outcome(pattern, outcome) && failed.is_none_or(|label| names_label(pattern, label))
     })

@@ -9,8 +9,9 @@ use rig_protocol::{Tally, TcpState, TrialRecord};
 use rig_stats::Confidence;
 
 use super::expectation::judge;
-use super::model::{Question, REPORT_FORMAT, REPORT_FORMAT_MINOR, ScenarioRun, ScenarioStatus};
-use super::{measured, sources, summaries};
+use super::groups::localtime_file;
+use super::model::{Question, REPORT_FORMAT, REPORT_FORMAT_MINOR, Rate, ScenarioRun, ScenarioStatus};
+use super::{measured, programs, sources, summaries};
 use crate::matrix::Cell;
 use crate::record::format::{BlockRecord, BlockStatus, KeptTrial};
 
@@ -37,6 +38,7 @@ pub struct Played<'a> {
 pub fn sum_up(played: Played<'_>) -> ScenarioRun {
     let Played { cell, record, .. } = played;
     let (subject, tally) = (&cell.subject, &record.tally);
+    let program = programs::summarise(cell, tally, localtime_file(&[record]), played.rehearsed);
     let known = cell.known.as_deref();
     let judged = |patterns: &[String], of: &Tally| {
         judge(patterns, of, Some(played.tolerance), played.confidence, known)
@@ -78,10 +80,7 @@ pub fn sum_up(played: Played<'_>) -> ScenarioRun {
         peer_outcomes: record.peer_tally.outcomes.clone(),
         peer_expectation: judged(&subject.script.expect_peer, &record.peer_tally),
         errno_seen: sources::seen(tally),
-        rates: Question::ALL
-            .into_iter()
-            .map(|q| (q, summaries::rate_at(q.count(tally), played.confidence)))
-            .collect(),
+        rates: rates(tally, played.confidence),
         latency_ns: if played.rehearsed { BTreeMap::new() } else { summaries::quantiles(tally) },
         anomalies: tally.anomalies,
         witness_rsts: witness_rsts(record),
@@ -91,8 +90,13 @@ pub fn sum_up(played: Played<'_>) -> ScenarioRun {
         captures: Vec::new(),
         console: None,
         lanes: Vec::new(),
+        program,
         kept: played.trials.iter().map(KeptTrial::from).collect(),
     }
+}
+
+fn rates(tally: &Tally, confidence: Confidence) -> BTreeMap<Question, Rate> {
+    Question::ALL.into_iter().map(|q| (q, summaries::rate_at(q.count(tally), confidence))).collect()
 }
 
 /// Empty where the target's agent did not speak.

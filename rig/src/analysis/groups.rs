@@ -6,6 +6,7 @@
 use rig_protocol::Tally;
 
 use crate::configuration::Arm;
+use crate::record::format::BlockRecord;
 
 use super::measured::Measured;
 use super::model::{LocaltimeFile, SightingKind};
@@ -28,6 +29,7 @@ impl<'a> Key<'a> {
         let subject = &measured.cell().subject;
         let (kind, name) = match &measured.cell().control {
             Some(control) => (SightingKind::Control, control.name.as_str()),
+            None if subject.script.program.is_some() => (SightingKind::Program, subject.scenario.as_str()),
             None if measured.cell().is_plain() => (SightingKind::Plain, ""),
             None => (SightingKind::OwnDoing, subject.scenario.as_str()),
         };
@@ -36,15 +38,15 @@ impl<'a> Key<'a> {
             kernel: &subject.kernel,
             kind,
             name,
-            localtime_file: localtime_file(measured),
+            localtime_file: localtime_file(&measured.blocks),
             arm: subject.configuration.target.arm(),
         }
     }
 }
 
-fn localtime_file(measured: &Measured<'_>) -> LocaltimeFile {
-    let mut said =
-        measured.blocks.iter().map(|block| block.target_hello.as_ref().map(|hello| hello.localtime));
+/// Whether the targets of these blocks had the file.
+pub(super) fn localtime_file(blocks: &[&BlockRecord]) -> LocaltimeFile {
+    let mut said = blocks.iter().map(|block| block.target_hello.as_ref().map(|hello| hello.localtime));
     let first = said.next().flatten();
     match first {
         Some(there) if said.all(|other| other == first) => {

@@ -23,6 +23,7 @@ pub mod model;
 mod order;
 mod outcomes;
 mod pooled;
+mod programs;
 mod rules;
 mod sentences;
 mod sightings;
@@ -57,6 +58,8 @@ pub fn analyse(run: &Run) -> ReportModel {
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     sentences.extend(sources::sentences(&errno_sources));
+    let programs = programs::gather(&measured, run.record.environment.rehearsed);
+    sentences.extend(programs::sentences(&programs));
     let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
@@ -94,6 +97,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         hypotheses,
         headlines,
         errno_sources,
+        programs,
         sentences,
         alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
         cautions,

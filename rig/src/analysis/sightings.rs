@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Errno, LabelParts};
+use rig_protocol::{Errno, LabelParts, Tally};
 use rig_stats::Count;
 use serde::Serialize;
 
@@ -71,6 +71,8 @@ pub struct Sighting {
     pub after_localtime: Counted,
     /// In how many trials a later call of the outcome (a read, a write, SO_ERROR) gave it.
     pub later: Counted,
+    /// In how many trials the user's program said it, of those in which it said something; both 0 where the client is no program.
+    pub said: Counted,
     /// Why a zero of `returned` means nothing, one sentence each; empty where it means something.
     pub blind: Vec<String>,
 }
@@ -162,6 +164,7 @@ impl Group<'_> {
             stale: Counted::of(errno, &tally.stale_errno),
             after_localtime: Counted::of(errno, &tally.errno_after_localtime),
             later: later(errno, &self.cells),
+            said: said(errno, &tally),
             blind,
         }
     }
@@ -173,6 +176,18 @@ fn question(errno: Errno) -> Question {
         Errno::ENOENT => Question::Enoent,
         Errno::EBADF => Question::Ebadf,
         _ => Question::AnyError,
+    }
+}
+
+/// Trials in which a user's program said it.
+fn said(errno: Errno, tally: &Tally) -> Counted {
+    let spoke = || tally.program.iter().flat_map(|sums| &sums.accounts).filter(|account| account.spoke);
+    let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0_u64, u64::saturating_add);
+    Counted {
+        count: sum(&mut spoke()
+            .filter(|account| account.said_errno == Some(errno))
+            .map(|account| account.trials)),
+        n: sum(&mut spoke().map(|account| account.trials)),
     }
 }
 
@@ -192,8 +207,9 @@ fn later(errno: Errno, cells: &[&Measured<'_>]) -> Counted {
 /// The verdict call as a program writes it.
 fn verdict_call(measured: &Measured<'_>) -> String {
     let steps = || measured.cell().subject.script.lanes.iter().flat_map(|lane| &lane.steps);
-    match steps().find(|step| step.verdict) {
-        Some(step) => format!("{}()", step.op.name()),
-        None => "the verdict call".to_owned(),
+    match (&measured.cell().subject.script.program, steps().find(|step| step.verdict)) {
+        (Some(program), _) => format!("the measured call of {}", program.name),
+        (None, Some(step)) => format!("{}()", step.op.name()),
+        (None, None) => "the verdict call".to_owned(),
     }
 }

@@ -42,6 +42,9 @@ pub(super) fn tell(name: &str, seen: &Sightings) -> Told {
         |place| place.returned.count > 0,
         |name, places| format!("Scenario {name}, where the program closes the descriptor itself: {places}."),
     ));
+    further.extend(
+        of(SightingKind::Program).filter(|place| speaks_of(place)).map(|place| program(name, place, seen)),
+    );
     further.extend(by_name(
         of(SightingKind::Control),
         |place| place.returned.count + place.injected > 0,
@@ -55,6 +58,34 @@ pub(super) fn tell(name: &str, seen: &Sightings) -> Told {
         further.push("The run is not complete: not all of its blocks were played.".to_owned());
     }
     Told { first: over_all(name, seen, &plain), rows: rows(&plain), further }
+}
+
+fn speaks_of(place: &Sighting) -> bool {
+    has_something(place) || place.said.count > 0
+}
+
+/// Where the errno of a user's program came from, and which table has the whole of it.
+fn program(name: &str, place: &Sighting, seen: &Sightings) -> String {
+    let call = place.calls.first().map_or("its measured call", String::as_str);
+    let mut parts = vec![format!(
+        "the kernel returned {name} from {call} in {}",
+        of_n(Counted { count: place.returned.count, n: place.returned.n }, "call")
+    )];
+    let held = [
+        (place.stale, "errno held it behind a call that had succeeded"),
+        (place.after_localtime, "errno held it when the program wrote its line"),
+        (place.said, "the program said it"),
+        (place.later, "a later call gave it"),
+    ];
+    let some = held.into_iter().filter(|(counted, _)| counted.count > 0);
+    parts.extend(some.map(|(counted, what)| format!("{what} in {}", of_n(counted, "trial"))));
+    format!(
+        "Your program in {} (scenario {}): {}. The table \"Your program\" of `rig report {}` has the whole account.",
+        label(place),
+        place.name,
+        parts.join("; "),
+        seen.run
+    )
 }
 
 /// What the short words of the table's heading mean.

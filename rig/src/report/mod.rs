@@ -10,6 +10,7 @@ mod json;
 mod junit;
 mod no_packets;
 mod outcomes;
+mod program;
 mod scenario_run;
 mod schema;
 mod status;

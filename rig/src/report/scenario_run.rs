@@ -31,6 +31,7 @@ pub fn scenario_json(run: &ScenarioRun) -> String {
 pub fn scenario_text(run: &ScenarioRun, mut page: Page) -> String {
     introduce(run, &mut page);
     counts(run, &mut page);
+    program(run, &mut page);
     judgement(run, &mut page);
     times(run, &mut page);
     path(run, &mut page);
@@ -134,6 +135,18 @@ fn counts(run: &ScenarioRun, page: &mut Page) {
     section(page, "errno held this after localtime(), as for the time stamp of a log line:", &seen.log_line);
 }
 
+/// Its account, its call sites, and what cannot be seen of it.
+fn program(run: &ScenarioRun, page: &mut Page) {
+    let Some(summary) = &run.program else { return };
+    page.push_str("\nYour program: what the kernel said, what libc held, what it said:\n");
+    super::program::accounts(page, &[summary]);
+    page.wrap("  ", super::program::LEGEND, 4);
+    page.push_str("\nIts calls on sockets, the n-th of a name in the program's own process:\n");
+    super::program::sites(page, &[summary]);
+    super::program::notes(&[summary]).iter().for_each(|note| page.wrap("  ", note, 4));
+    page.wrap("", &super::program::unwatched(), 0);
+}
+
 fn judgement(run: &ScenarioRun, page: &mut Page) {
     for (who, of) in [("", &run.expectation), ("at the peer ", &run.peer_expectation)] {
         if let Some(of) = of.as_ref().filter(|of| of.n > 0) {
@@ -171,7 +184,11 @@ fn times(run: &ScenarioRun, page: &mut Page) {
     if run.latency_ns.is_empty() {
         return;
     }
-    page.push_str("\nHow long it took (`call`: the call under test; `trial`: a whole trial):\n");
+    let start =
+        if run.program.is_some() { "; `start`: until the program's first call on a socket" } else { "" };
+    page.push_str(&format!(
+        "\nHow long it took (`call`: the call under test; `trial`: a whole trial{start}):\n"
+    ));
     let mut table = Table::new([
         ("what", Align::Left),
         ("half within about", Align::Right),
@@ -214,6 +231,11 @@ fn step_by_step(run: &ScenarioRun, trial: &KeptTrial, page: &mut Page) {
     let end = if trial.void { format!("void: {}", trial.outcome) } else { trial.outcome.clone() };
     page.push_str("\n");
     page.wrap("", &format!("trial {}: {end}", trial.trial), 2);
+    // What its words do not say is left out: a trial of this process has none such.
+    let whole = TrialRecord::try_from(trial.clone()).ok();
+    if let Some(program) = whole.as_ref().and_then(|trial| trial.program.as_ref()) {
+        return super::program::call_by_call(page, program);
+    }
     let mut table = Table::new([
         ("begin", Align::Right),
         ("took", Align::Right),
@@ -221,9 +243,7 @@ fn step_by_step(run: &ScenarioRun, trial: &KeptTrial, page: &mut Page) {
         ("lane", Align::Left),
         ("step", Align::Left),
     ]);
-    // What its words do not say is left out: a trial of this process has none such.
-    let steps = TrialRecord::try_from(trial.clone()).map(|trial| trial.steps).unwrap_or_default();
-    for log in &steps {
+    for log in whole.iter().flat_map(|trial| &trial.steps) {
         let lane = run.lanes.get(usize::from(log.lane));
         let step = lane.and_then(|lane| lane.steps.get(usize::from(log.step)));
         table.row([

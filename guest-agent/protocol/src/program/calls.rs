@@ -4,7 +4,7 @@
 //! behind (opening and asking for files, sleeping). Numbers are those of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 //! Must not know registers or memory of a program. Units: none. Errors: none. Tests: below.
 
-use crate::Labels;
+use crate::{Labels, Observed};
 
 /// Which way data goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,13 @@ pub struct WatchedCall {
     pub labels: Labels,
     /// Which argument is the descriptor that it is about, from 0.
     pub descriptor: Option<u8>,
+}
+
+impl WatchedCall {
+    /// Writes the label of what it returned, in the words of a scenario's steps; `payload` is how many bytes it was asked to send.
+    pub fn write_label(&self, out: &mut String, seen: &Observed, payload: Option<u64>) {
+        self.labels.write(out, seen, payload, false);
+    }
 }
 
 const fn row(name: &'static str, number: u32, kind: CallKind, labels: Labels, descriptor: i8) -> WatchedCall {

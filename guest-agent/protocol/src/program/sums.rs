@@ -16,7 +16,7 @@ pub struct ProgramTally {
     /// ones, sorted.
     pub accounts: Vec<Account>,
     /// Trials whose account would have been one more.
-    #[serde(default, skip_serializing_if = "crate::tally::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::counts::is_zero")]
     pub other_accounts: u64,
     /// Trials by how the program ended: `exit=0`, `SIGSEGV`, `SIGSEGV+core`, `deadline`.
     pub ends: BTreeMap<String, u64>,
@@ -28,13 +28,13 @@ pub struct ProgramTally {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unseen: BTreeMap<String, u64>,
     /// connect() calls that were led to the peer's address.
-    #[serde(default, skip_serializing_if = "crate::tally::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::counts::is_zero")]
     pub redirected: u64,
     /// Events that the tracepoint's buffers had no room for; then calls may be missing.
-    #[serde(default, skip_serializing_if = "crate::tally::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::counts::is_zero")]
     pub lost_events: u64,
     /// RST segments that trials with a network of their own sent (`Tcp.OutRsts` of each).
-    #[serde(default, skip_serializing_if = "crate::tally::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::counts::is_zero")]
     pub own_resets: u64,
 }
 
@@ -118,9 +118,9 @@ impl ProgramTally {
             self.count(account.clone());
         }
         self.other_accounts = self.other_accounts.saturating_add(other.other_accounts);
-        crate::tally::add(&mut self.ends, &other.ends);
-        crate::tally::add(&mut self.calls, &other.calls);
-        crate::tally::add(&mut self.unseen, &other.unseen);
+        crate::counts::add(&mut self.ends, &other.ends);
+        crate::counts::add(&mut self.calls, &other.calls);
+        crate::counts::add(&mut self.unseen, &other.unseen);
         for (site, counts) in &other.sites {
             for (label, calls) in &counts.labels {
                 self.count_site(site, label, *calls);
@@ -134,11 +134,11 @@ impl ProgramTally {
     /// What cannot be true of `trials` trials, if something cannot: the guest is not trusted. Names nothing that the guest named.
     pub fn inconsistency(&self, trials: u64) -> Option<String> {
         let accounts =
-            crate::tally::total(self.accounts.iter().map(|one| &one.trials).chain([&self.other_accounts]));
+            crate::counts::total(self.accounts.iter().map(|one| &one.trials).chain([&self.other_accounts]));
         if accounts != Some(trials) {
             return Some(format!("accounts of a program that do not add up to {trials} trials"));
         }
-        if crate::tally::total(self.ends.values()) != Some(trials) {
+        if crate::counts::total(self.ends.values()) != Some(trials) {
             return Some(format!("ends of a program that do not add up to {trials} trials"));
         }
         if self.accounts.len() > Self::MOST_ACCOUNTS
@@ -165,7 +165,7 @@ impl ProgramTally {
             .chain(self.sites.keys())
             .chain(self.sites.values().flat_map(|site| site.labels.keys()))
             .chain(self.unseen.keys());
-        if !words.into_iter().all(|word| word.len() <= 64 && crate::tally::is_printable_ascii(word)) {
+        if !words.into_iter().all(|word| word.len() <= 64 && crate::counts::is_printable_ascii(word)) {
             return Some("a word about a program's trials that no agent writes".to_owned());
         }
         if !self.calls.keys().all(|name| super::watched_call(name).is_some()) {

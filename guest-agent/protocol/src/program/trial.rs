@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::watched_call;
-use crate::tally::is_printable_ascii;
+use crate::counts::is_printable_ascii;
 use crate::{Errno, plain, plain_lines};
 
 /// What a trial of a program was.
@@ -22,7 +22,7 @@ pub struct ProgramTrial {
     /// The watched calls, in the order in which they began; at most [`ProgramTrial::MOST_CALLS`].
     pub calls: Vec<CallLog>,
     /// How many more there were.
-    #[serde(default, skip_serializing_if = "crate::tally::is_zero")]
+    #[serde(default, skip_serializing_if = "crate::counts::is_zero")]
     pub left_out: u64,
     /// What it said about its verdict call.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,8 @@ pub struct ErrnoSeen {
     pub libc: BTreeMap<String, u64>,
     /// The C library's `errno` held it after a verdict call that had succeeded: a stale one, of an earlier call (errno(3)).
     pub stale: BTreeMap<String, u64>,
-    /// `errno` held it after localtime(), which a program calls for the time stamp of a log line: what such a line then says.
+    /// `errno` held it after localtime(), which a program calls for the time stamp of a log line: what such a line then says. Of a user's program: when it
+    /// wrote the line that it is known by.
     pub log_line: BTreeMap<String, u64>,
 }
 
@@ -36,6 +37,8 @@ pub enum SightingKind {
     Plain,
     /// Their program closes the descriptor itself, or its threads race for it.
     OwnDoing,
+    /// Their client is the user's own program: what it does with its descriptors and with errno is its own.
+    Program,
     /// A control: the errno is brought about on purpose, at a known rate.
     Control,
 }
@@ -61,7 +64,7 @@ pub struct ErrnoSource {
     pub kernel: String,
     /// What kind of cells they are.
     pub kind: SightingKind,
-    /// The scenario of cells in which the program brings an errno about, or the control's name; empty for plain cells.
+    /// The scenario of cells in which the program brings an errno about or is the user's own, or the control's name; empty for plain cells.
     pub name: String,
     /// Whether the targets ran on the host.
     pub on_host: bool,

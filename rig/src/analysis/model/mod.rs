@@ -15,6 +15,7 @@ mod machine;
 mod order;
 mod outcomes;
 mod place;
+mod program;
 mod question;
 mod reason;
 mod scenario_run;
@@ -41,6 +42,8 @@ pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
 pub use place::{Ground, RanOn};
+pub(super) use program::errno_word;
+pub use program::{AccountReading, ProgramAccount, ProgramSummary};
 pub use question::Question;
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
@@ -56,7 +59,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 3;
+pub const REPORT_FORMAT_MINOR: u32 = 4;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -91,6 +94,9 @@ pub struct ReportModel {
     pub headlines: Vec<Headline>,
     /// Who set errno, place by place: the kernel's return, and what the C library's `errno` held after a failure, after a success and after localtime().
     pub errno_sources: Vec<ErrnoSource>,
+    /// What the user's program did in every cell whose client is one: what the kernel said, what libc held, what the program said; absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<ProgramSummary>,
     /// One plain sentence per errno: physical against virtual, with bounds. Then one for each scenario, path and configuration whose trials end otherwise
     /// than on bare metal, and one for each whose trials end otherwise than the scenario expects.
     pub sentences: Vec<String>,
@@ -227,10 +233,10 @@ pub struct CellSummary {
     /// add up to `trials`.
     #[schemars(with = "BTreeMap<String, u64>")]
     pub returns: BTreeMap<Returned, u64>,
-    /// Number of trials that their deadline cut before the verdict call had returned: they have an outcome, and no return.
+    /// Number of trials that their deadline cut before the verdict call had returned, or whose program made no such call: they have an outcome, and no return.
     pub unreturned: u64,
     /// Number of trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas; `NAME:ERRNO` of a step before
-    /// the verdict call's return that failed.
+    /// the verdict call's return that failed; of a user's program at last how it ended.
     pub outcomes: BTreeMap<String, u64>,
     /// How many trials ended otherwise than the scenario expects; null where it expects nothing in particular.
     pub expectation: Option<Expectation>,
@@ -249,7 +255,7 @@ pub struct CellSummary {
     /// How often the verdict call returned -1 with `EBADF`, with `ENOENT`, and with any errno (`any_error`).
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub rates: BTreeMap<Question, Rate>,
-    /// Quantiles of durations by what is timed: `call`, the verdict call, and `trial`, a whole trial; no keys for a rehearsed run, whose timings mean nothing.
+    /// Quantiles of durations by what is timed: `call`, the verdict call, `trial`, a whole trial, and of a user's program `start`, from its execution to its first call on a socket; no keys for a rehearsed run, whose timings mean nothing.
     pub latency_ns: BTreeMap<String, Quantiles>,
     /// Number of trials whose outcome the scenario does not expect, or whose verdict call returned a -1 that it does not expect by name.
     pub anomalies: u64,

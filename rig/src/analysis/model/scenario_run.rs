@@ -10,7 +10,7 @@ use rig_protocol::Returned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ErrnoSeen, Expectation, Quantiles, Question, REPORT_FORMAT, Rate};
+use super::{ErrnoSeen, Expectation, ProgramSummary, Quantiles, Question, REPORT_FORMAT, Rate};
 use crate::record::format::KeptTrial;
 
 /// One scenario, played once in one place (`rig scenario run`). It is in no record, and it is compared with nothing.
@@ -73,7 +73,7 @@ pub struct ScenarioRun {
     /// add up to `trials`.
     #[schemars(with = "BTreeMap<String, u64>")]
     pub returns: BTreeMap<Returned, u64>,
-    /// Number of trials that their deadline cut before the verdict call had returned: they have an outcome, and no return.
+    /// Number of trials that their deadline cut before the verdict call had returned, or whose program made no such call: they have an outcome, and no return.
     pub unreturned: u64,
     /// Number of trials by outcome: the labels of the verdict call and of the steps that follow it, joined by commas; `NAME:ERRNO` of a step before
     /// the verdict call's return that failed.
@@ -95,7 +95,7 @@ pub struct ScenarioRun {
     /// How often the verdict call returned -1 with `EBADF`, with `ENOENT`, and with any errno (`any_error`).
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub rates: BTreeMap<Question, Rate>,
-    /// Quantiles of durations by what is timed: `call`, the verdict call, and `trial`, a whole trial; no keys for a rehearsed run, whose timings mean nothing.
+    /// Quantiles of durations by what is timed: `call`, the verdict call, `trial`, a whole trial, and of a user's program `start`, from its execution to its first call on a socket; no keys for a rehearsed run, whose timings mean nothing.
     pub latency_ns: BTreeMap<String, Quantiles>,
     /// Number of trials whose outcome the scenario does not expect, or whose verdict call returned a -1 that it does not expect by name.
     pub anomalies: u64,
@@ -113,6 +113,8 @@ pub struct ScenarioRun {
     pub console: Option<String>,
     /// The scenario's lanes: what `lane` and `step` of a kept trial's steps name, both counted from 0.
     pub lanes: Vec<LaneText>,
+    /// What the user's program did, where the client is one: what the kernel said, what libc held, what the program said; null otherwise.
+    pub program: Option<ProgramSummary>,
     /// Trials kept whole: the first `--examples` of each outcome.
     pub kept: Vec<KeptTrial>,
 }

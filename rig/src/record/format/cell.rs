@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::program::PlannedProgram;
 use super::words::{errno_of, errno_word};
 use crate::matrix::{Cell, CellId, Control, Subject};
 
@@ -143,6 +144,9 @@ struct PlannedScript {
     /// How long a trial may last, in nanoseconds, where the scenario says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deadline_ns: Option<u64>,
+    /// The user's program that is the client, in place of the steps of the target's lane. Absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    program: Option<PlannedProgram>,
 }
 
 /// A sequence of steps that one thread plays.
@@ -329,6 +333,7 @@ fn script(script: &Script) -> PlannedScript {
         expect: script.expect.clone(),
         expect_peer: script.expect_peer.clone(),
         deadline_ns: script.deadline_ns,
+        program: script.program.as_deref().map(PlannedProgram::from),
     }
 }
 
@@ -414,7 +419,10 @@ impl TryFrom<PlannedScript> for Script {
             expect: planned.expect,
             expect_peer: planned.expect_peer,
             deadline_ns: planned.deadline_ns,
-            program: None,
+            program: planned
+                .program
+                .map(|program| Ok::<_, String>(Box::new(program.try_into()?)))
+                .transpose()?,
         })
     }
 }

@@ -7,6 +7,7 @@ mod agent;
 mod block;
 mod cell;
 mod placement;
+mod program;
 mod run;
 mod sums;
 mod trial;
@@ -25,6 +26,9 @@ pub use agent::{AgentRecord, InterfaceRecord};
 pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, RunningQemu, TargetRecord, Witness};
 pub use cell::CellRecord;
 pub use placement::{Order, Places};
+pub use program::{
+    AccountCount, CallSite, KeptCall, KeptProgram, KeptWords, PlannedPart, PlannedProgram, ProgramSums,
+};
 pub use run::{
     CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord, Shard,
 };

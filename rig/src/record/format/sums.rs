@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::placement::Order;
+use super::program::ProgramSums;
 use super::words::{errno_of, errno_word, rekey, state_of, state_word};
 
 /// The sums of one side's trials in one block.
@@ -32,7 +33,8 @@ pub struct Sums {
     pub state_before: BTreeMap<String, u64>,
     /// The same trials by state and then by outcome.
     pub outcomes_by_state: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Trials that their deadline cut before the verdict call had returned: they have an outcome, and no return. Absent where there were none.
+    /// Trials that their deadline cut before the verdict call had returned, and those of a user's program that made no such call: they have an outcome, and
+    /// no return. Absent where there were none.
     #[serde(skip_serializing_if = "is_zero")]
     pub unreturned: u64,
     /// The C library's errno after a verdict call that returned -1; `none` where it was 0. Absent where none did, and in files older than
@@ -41,11 +43,12 @@ pub struct Sums {
     pub errno_after_failure: BTreeMap<String, u64>,
     /// The C library's errno after a verdict call that returned 0 or more; `none` where it was 0.
     pub stale_errno: BTreeMap<String, u64>,
-    /// The C library's errno after the `localtime` step; `none` where it was 0.
+    /// The C library's errno after the `localtime` step, or when a user's program wrote the line that it is known by; `none` where it was 0.
     pub errno_after_localtime: BTreeMap<String, u64>,
-    /// In how many trials the seccomp filter was armed, by the errno that it injects.
+    /// In how many trials an errno was injected (the seccomp filter was armed, or a program's witness answered), by the errno.
     pub injected: BTreeMap<String, u64>,
-    /// How long things took, in nanoseconds: `call` (the verdict call), `trial` (the whole trial).
+    /// How long things took, in nanoseconds: `call` (the verdict call), `trial` (the whole trial), and of a user's program `start` (from its execution to
+    /// its first call on a socket).
     pub latency_ns: BTreeMap<String, Times>,
     /// By how much the kernel's counters rose over the block in this side's network namespace (proc(5), /proc/net/snmp and /proc/net/netstat; `Tcp.OutRsts`,
     /// ...); those that did not are left out. `Agent.PeerStarved` is how often all workers of the peer were busy.
@@ -53,6 +56,9 @@ pub struct Sums {
     /// Where in the block's order the rarer outcomes lie, trials with CLOSE before the call, and void ones; absent where there were none, and above 2^26 trials.
     #[serde(skip_serializing_if = "Order::is_empty")]
     pub order: Order,
+    /// Of a user's program as the client: what it said, how it ended, its call sites. Absent where the client is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramSums>,
 }
 
 #[expect(
@@ -136,6 +142,7 @@ impl From<&Tally> for Sums {
             latency_ns: tally.latency.iter().map(|(name, times)| (name.clone(), times.into())).collect(),
             counters: tally.counters.clone(),
             order: (&tally.placements).into(),
+            program: tally.program.as_deref().map(ProgramSums::from),
         }
     }
 }
@@ -176,7 +183,7 @@ impl TryFrom<Sums> for Tally {
                 .collect::<Result<_, String>>()?,
             counters: sums.counters,
             placements: sums.order.into(),
-            program: None,
+            program: sums.program.map(|sums| Ok::<_, String>(Box::new(sums.try_into()?))).transpose()?,
         })
     }
 }

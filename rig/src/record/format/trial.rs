@@ -7,6 +7,7 @@ use rig_protocol::{Readiness, StepLog, TrialRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::program::KeptProgram;
 use super::words::{errno_of, errno_word, state_of, state_word};
 
 /// A trial kept whole: an anomaly, or one of the first examples of its outcome.
@@ -31,6 +32,9 @@ pub struct KeptTrial {
     /// Every step that was played, in order of begin.
     #[serde(default)]
     pub steps: Vec<KeptStep>,
+    /// What the user's program did, where the client is one; then there are no steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<KeptProgram>>,
 }
 
 fn no_descriptor() -> i32 {
@@ -103,6 +107,7 @@ impl From<&TrialRecord> for KeptTrial {
             local_port: trial.local_port,
             descriptor: trial.descriptor,
             steps: trial.steps.iter().map(KeptStep::from).collect(),
+            program: trial.program.as_deref().map(|program| Box::new(program.into())),
         }
     }
 }
@@ -137,7 +142,7 @@ impl TryFrom<KeptTrial> for TrialRecord {
             local_port: trial.local_port,
             descriptor: trial.descriptor,
             steps: trial.steps.into_iter().map(StepLog::try_from).collect::<Result<_, String>>()?,
-            program: None,
+            program: trial.program.map(|kept| Ok::<_, String>(Box::new((*kept).try_into()?))).transpose()?,
         })
     }
 }

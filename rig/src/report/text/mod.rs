@@ -13,6 +13,7 @@ mod found;
 mod gather;
 mod header;
 mod outcomes;
+mod programs;
 
 use super::table::Page;
 use crate::analysis::model::ReportModel;
@@ -25,6 +26,7 @@ pub(super) fn render(model: &ReportModel, mut out: Page, further: &str) -> Strin
     controls::write(&mut out, model);
     comparisons::write(&mut out, model);
     outcomes::write(&mut out, model);
+    programs::write(&mut out, model);
     errnos::write(&mut out, model);
     claims::write(&mut out, model);
     gather::section(&mut out, "Again, from the files alone");
