@@ -161,6 +161,13 @@ pub const EXAMPLES: &[Example] = &[
         "begin with a shipped one",
     ),
     row(
+        &["scenario", "new"],
+        Anywhere,
+        &[Done],
+        "rig scenario new third --program ./client3",
+        "for a program of your own",
+    ),
+    row(
         &["scenario", "run"],
         Root,
         &[Done],
@@ -230,7 +237,7 @@ pub const EXAMPLES: &[Example] = &[
         Anywhere,
         &[Done],
         "rig program run --write mine --in virtio-tap /bin/true",
-        "write its files, and run nothing",
+        "its files, and no run",
     ),
     row(
         &["program", "trace"],

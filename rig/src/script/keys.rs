@@ -177,7 +177,7 @@ pub const PROGRAM: ScenarioTable = ScenarioTable {
             "arguments",
             "list of texts",
             "none",
-            "its arguments; \"{address}\" and \"{port}\" stand for the peer's",
+            "its arguments; \"{address}\" and \"{port}\" are filled in: those of the peer",
         ),
         optional(
             "environment",

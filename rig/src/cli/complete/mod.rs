@@ -61,6 +61,7 @@ const TAKES: &[Row] = &[
     ("write", None, Values::Folders),
     ("console", None, Values::Files),
     ("client", None, Values::Files),
+    ("program", None, Values::Files),
     ("with", None, Values::Files),
     ("stdin", None, Values::Files),
     ("verdict", None, Values::Calls),

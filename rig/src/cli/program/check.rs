@@ -43,7 +43,7 @@ pub(super) fn check_program(client: &Client, folder: &Path) -> Result<(), Failur
     };
     match inspect(&asked) {
         Ok(packed) => {
-            packed.notes.iter().for_each(|note| tell(note));
+            packed.notes.iter().for_each(tell);
             Ok(())
         }
         Err(error) => Err(Failure::input(Problems::from(place(client, &error)))),

@@ -199,7 +199,6 @@ pub(super) fn matrix(extent: &Extent<'_>, excerpt: &Excerpt, host: &str) -> Stri
     text.push_str(CONTROLS);
     let alert = excerpt.alert();
     text.push_str(if alert.is_empty() { ALERT } else { &alert });
-    text.push('\n');
     let names: Vec<&str> = configurations.iter().map(String::as_str).collect();
     if names.contains(&host) && excerpt.machine(host).is_none() {
         let _ = writeln!(text, "[configuration.{host}]\nkind = \"host\"\n");
@@ -228,7 +227,7 @@ scenario = "control-negative"
 "#;
 
 /// Where the user's own file has none.
-const ALERT: &str = "[alert]\nENOENT = \"0%\"\nEBADF = \"0%\"\n";
+const ALERT: &str = "[alert]\nENOENT = \"0%\"\nEBADF = \"0%\"\n\n";
 
 fn list(words: &[String]) -> String {
     format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))

@@ -86,9 +86,9 @@ fn returned(call: &CallLog) -> String {
     }
     let took = call.end_ns.saturating_sub(call.begin_ns);
     if took >= 1_000_000 {
-        let _ = write!(words, " after {}", milliseconds(took as i64));
+        let _ = write!(words, " after {:.1}ms", took as f64 / 1e6);
     }
-    if let Some(held) = call.errno_after.filter(|errno| errno.0 != 0) {
+    if let Some(held) = call.errno_after.filter(|held| is_news(call, *held)) {
         let _ = write!(words, ", libc's errno {held}");
     }
     for (is, word) in
@@ -99,6 +99,14 @@ fn returned(call: &CallLog) -> String {
         }
     }
     words
+}
+
+/// What errno libc holds is said where it is not the call's own; of a success only at the verdict call, since it stays from one call to the next.
+fn is_news(call: &CallLog, held: Errno) -> bool {
+    match call.returned.and_then(Errno::of_return) {
+        Some(own) => own != held,
+        None => call.verdict && held.0 != 0,
+    }
 }
 
 fn milliseconds(ns: i64) -> String {
@@ -153,6 +161,7 @@ mod tests {
     fn trial() -> ProgramTrial {
         let waits = CallLog {
             verdict: true,
+            errno_after: Some(Errno(2)),
             ..call("pselect6", "{conn1} read, timeout 5s", (3_000_000, 9_000_000), Some(1), "readable")
         };
         let fails = CallLog {
@@ -197,8 +206,8 @@ mod tests {
                 "pselect6({conn1} read, timeout 5s) ...",
                 "<- RST",
                 "<- RST",
-                "... pselect6 = 1 readable after 6.000 ms  <- verdict",
-                "read(fd 7, 4 bytes) = -1 EBADF, libc's errno EBADF",
+                "... pselect6 = 1 readable after 6.0ms, libc's errno ENOENT  <- verdict",
+                "read(fd 7, 4 bytes) = -1 EBADF",
                 "[process 2] poll() never returned",
                 "ended: SIGSEGV",
             ]

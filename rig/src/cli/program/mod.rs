@@ -18,9 +18,9 @@ pub(super) use options::{usage_of_run, usage_of_trace};
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Run your program as the client many times, on this host and in guests, and report how its calls returned
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Run your program once on this host, and print its calls and packets in one time line
-    Trace(trace::Arguments),
+    Trace(Box<trace::Arguments>),
 }
 
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {

@@ -28,7 +28,7 @@ pub(super) struct Client {
     /// What the program prints about its call, a regular expression: 'result=(?<returned>-?\d+), errno=(?<errno>\d+)'
     #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
     pub(super) says: Option<String>,
-    /// The call that is judged, and which of them: poll, read:2 [default: the first call that waits for readiness]
+    /// The call that is judged, and which of them: select (or its kin pselect6), poll, read:2 [default: the first call that waits for readiness]
     #[arg(long, value_name = "CALL[:NTH]")]
     pub(super) verdict: Option<String>,
     /// The later calls whose results tell one outcome from another [default: the calls that receive]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::CommandFactory;
 use nix::time::{ClockId, clock_gettime};
-use rig_protocol::{ProgramTrial, Script, TrialRecord, watched_calls};
+use rig_protocol::{Errno, Network, ProgramTrial, Script, TrialRecord, Witness, watched_calls};
 use serde_json::json;
 
 use super::check::{check_parameters, check_program, note_swallowed, read_scenario, working_directory};
@@ -48,16 +48,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = working_directory()?;
     check_program(client, &folder)?;
     let attempt = attempt(arguments, &folder)?;
-    let captures = attempt.cell.subject.path.medium == Medium::Link;
-    let capture = if captures { CaptureWhen::Always } else { CaptureWhen::Never };
+    let unseen = unseen_packets(&attempt.cell.subject);
+    let capture = if unseen.is_none() { CaptureWhen::Always } else { CaptureWhen::Never };
     let mut person = watch::Person::of(&attempt.cell);
     let once = play_once(Alone { attempt: attempt.clone(), keep: 1, capture }, &mut person)?;
     let traced = Traced::of(once, packets_ahead_ns());
     print(&match arguments.format {
         Format::Json => traced.json(&attempt.cell),
-        Format::Text => traced.text(&attempt.cell, captures),
+        Format::Text => traced.text(&attempt.cell, unseen),
     })?;
     Ok(if traced.trial.is_some() { Exit::Done } else { Exit::Short })
+}
+
+/// Why no packets can be captured, where none can.
+fn unseen_packets(subject: &Subject) -> Option<&'static str> {
+    let own = subject.script.program.as_ref().is_some_and(|program| program.network == Network::Own);
+    match (own, subject.path.medium) {
+        (true, _) => Some("not counted: the packets stay in the trial's own network"),
+        (false, Medium::Loopback) => Some("not counted: the packets of this path stay in this host's kernel"),
+        (false, Medium::Link) => None,
+    }
 }
 
 /// One trial on this host as it is.
@@ -145,6 +155,7 @@ impl Traced {
             "format": 1,
             "program": cell.title,
             "path": cell.subject.path.name,
+            "witness": cell.subject.script.program.as_ref().map(|program| program.witness),
             "void": self.void,
             "outcome": self.outcome,
             "resets": self.resets,
@@ -156,7 +167,7 @@ impl Traced {
         format!("{whole:#}\n")
     }
 
-    fn text(&self, cell: &Cell, captures: bool) -> String {
+    fn text(&self, cell: &Cell, unseen_packets: Option<&str>) -> String {
         let mut page = Page::new(width::for_text(), called::worded);
         page.wrap("", &format!("{} on this host, over path {}", cell.title, cell.subject.path.name), 2);
         let Some(trial) = &self.trial else {
@@ -173,12 +184,14 @@ impl Traced {
         };
         row(&mut page, "outcome", &self.outcome);
         row(&mut page, "said", &said(trial));
-        row(&mut page, "resets", &resets(self.resets, captures));
+        let resets = || format!("{} RST on the wire at the program", self.resets);
+        row(&mut page, "resets", &unseen_packets.map_or_else(resets, str::to_owned));
         row(&mut page, "peer", &peer(&cell.subject.script));
         row(&mut page, "left out", &left_out(trial));
-        let watched: Vec<&str> = watched_calls().iter().map(|call| call.name).collect();
-        row(&mut page, "watched", &watched.join(" "));
-        row(&mut page, "unwatched", &unwatched(&self.unseen));
+        let nobody =
+            cell.subject.script.program.as_ref().is_some_and(|program| program.witness == Witness::None);
+        row(&mut page, "watched", &watched(nobody));
+        row(&mut page, "unwatched", &unwatched(nobody, &self.unseen));
         if !trial.output.trim().is_empty() {
             page.push_str("\nWhat it printed:\n");
             trial.output.lines().for_each(|line| page.push_str(&format!("  {line}\n")));
@@ -192,17 +205,14 @@ fn said(trial: &ProgramTrial) -> String {
     let Some(said) = &trial.said else { return String::new() };
     let mut words = vec![format!("{:?}", said.line)];
     words.extend(said.returned.map(|returned| format!("returned {returned}")));
-    words.extend(said.errno.map(|errno| format!("errno {errno}")));
-    words.extend(said.held.map(|held| format!("libc's errno was {held} when it wrote that")));
+    words.extend(said.errno.map(errno));
+    words.extend(said.held.map(|held| format!("libc held {} when it wrote that", errno(held))));
     words.join(", ")
 }
 
-fn resets(resets: usize, captures: bool) -> String {
-    match (captures, resets) {
-        (false, _) => "no packets were captured: they stay in this host's kernel".to_owned(),
-        (true, 1) => "1 RST on the wire at the program".to_owned(),
-        (true, many) => format!("{many} RSTs on the wire at the program"),
-    }
+/// `errno 0`, `errno EBADF`
+fn errno(errno: Errno) -> String {
+    if errno.0 == 0 { "errno 0".to_owned() } else { format!("errno {errno}") }
 }
 
 /// The steps of the peer's lane.
@@ -215,7 +225,15 @@ fn left_out(trial: &ProgramTrial) -> String {
     if trial.left_out == 0 { String::new() } else { format!("{} more calls", trial.left_out) }
 }
 
-fn unwatched(unseen: &[String]) -> String {
+fn watched(nobody: bool) -> String {
+    let names = watched_calls().iter().map(|call| call.name);
+    if nobody { "nothing: the witness is none".to_owned() } else { names.collect::<Vec<_>>().join(" ") }
+}
+
+fn unwatched(nobody: bool, unseen: &[String]) -> String {
+    if nobody {
+        return String::new();
+    }
     let mut words = "every other system call; what io_uring does, and calls that never enter the kernel (vDSO, clock_gettime for \
                      instance), no witness can see"
         .to_owned();
