@@ -19,7 +19,7 @@ use crate::machine;
 use crate::plan::{Plan, Refusal};
 use crate::pool::peer::Grace;
 use crate::pool::{Shared, peer, target};
-use crate::sys::{process, thread};
+use crate::sys::{orphans, process, thread};
 
 /// How often the watchdog looks and records are sent.
 const TICK: Duration = Duration::from_millis(50);
@@ -82,7 +82,10 @@ fn read_requests(input: File, requests: &Sender<Incoming>) {
                     return;
                 }
             }
-            Err(FrameError::Closed) => process::exit(0),
+            Err(FrameError::Closed) => {
+                orphans::end_groups();
+                process::exit(0)
+            }
             Err(error) => panic!("requests: {error}"),
         }
     }

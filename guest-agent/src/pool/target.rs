@@ -16,6 +16,7 @@ use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::program::{self, Played, Prepared};
 use crate::seat::Seat;
+use crate::sys::perf::InUse;
 use crate::sys::thread::{Thread, start};
 use crate::sys::{files, orphans, time};
 use crate::tally::{End, Finished};
@@ -29,6 +30,8 @@ pub(crate) struct Crew {
     shared: Arc<Shared>,
     seats: Vec<Arc<Seat>>,
     workers: Vec<Thread>,
+    /// Of this thread's descriptors: a worker has others.
+    _in_use: Option<InUse>,
 }
 
 struct Work {
@@ -46,9 +49,10 @@ impl Crew {
         let threads = workers as usize * plan.lanes.len();
         let seats = seats(plan, workers);
         let program = plan.program().map(|program| Prepared::of(program, plan)).transpose()?;
+        let in_use = program.as_ref().map(Prepared::hold_tracepoints).transpose()?.flatten();
         let (next, at_work) = (AtomicU64::new(0), AtomicUsize::new(seats.len()));
         let work = Arc::new(Work { next, at_work, program });
-        let mut crew = Self { shared, seats, workers: Vec::new() };
+        let mut crew = Self { shared, seats, workers: Vec::new(), _in_use: in_use };
         for (index, seat) in crew.seats.iter().enumerate() {
             let (shared, seat, work) = (crew.shared.clone(), seat.clone(), work.clone());
             match start(&format!("worker-{index}"), move || work_through(&shared, &seat, &work, index)) {

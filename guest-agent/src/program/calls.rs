@@ -48,9 +48,9 @@ pub(crate) struct Made {
 struct Thread {
     /// Its descriptors: processes that share them have the same number.
     table: usize,
-    open: Option<Made>,
+    open: Option<Box<Made>>,
     /// A call that failed, and whose errno the C library has not stored yet.
-    failed: Option<Made>,
+    failed: Option<Box<Made>>,
 }
 
 /// What is known of a trial's calls.
@@ -146,7 +146,7 @@ impl<'p> Calls<'p> {
 
     /// The call that it is in.
     pub(crate) fn open(&mut self, thread: usize) -> Option<&mut Made> {
-        self.threads[thread].open.as_mut()
+        self.threads[thread].open.as_deref_mut()
     }
 
     /// Whether its last call failed, so that the C library's errno behind it is still to be read.
@@ -158,7 +158,7 @@ impl<'p> Calls<'p> {
     pub(crate) fn note_errno(&mut self, thread: usize, errno: Option<Errno>) {
         if let Some(mut made) = self.threads[thread].failed.take() {
             made.log.errno_after = errno;
-            self.settle(made);
+            self.settle(*made);
         }
     }
 
@@ -173,7 +173,7 @@ impl<'p> Calls<'p> {
     ) -> bool {
         self.note_errno(thread, None);
         if let Some(open) = self.threads[thread].open.take() {
-            self.settle(open);
+            self.settle(*open);
         }
         let table = &mut self.tables[self.threads[thread].table];
         let descriptor = asked.descriptor.or_else(|| asked.waits_for.first().copied());
@@ -209,7 +209,7 @@ impl<'p> Calls<'p> {
         let (on_socket, on_tcp, payload) = (held.socket, held.tcp, asked.payload);
         let interrupted = false;
         let made = Made { order, row, arguments, log, interrupted, payload, on_socket, on_tcp, later };
-        self.threads[thread].open = Some(made);
+        self.threads[thread].open = Some(Box::new(made));
         verdict
     }
 
@@ -237,13 +237,13 @@ impl<'p> Calls<'p> {
         made.log.label = label(&made, returned, answer);
         self.follow(thread, &mut made, returned, answer);
         if made.log.verdict {
-            self.verdict = Some(made.clone());
+            self.verdict = Some((*made).clone());
         }
         if Errno::of_return(returned).is_some() {
             self.threads[thread].failed = Some(made);
         } else {
             made.log.errno_after = held;
-            self.settle(made);
+            self.settle(*made);
         }
     }
 
@@ -371,7 +371,7 @@ impl<'p> Calls<'p> {
         for thread in 0..self.threads.len() {
             self.note_errno(thread, None);
             if let Some(open) = self.threads[thread].open.take() {
-                self.settle(open);
+                self.settle(*open);
             }
         }
         self.kept.sort_by_key(|made| made.order);

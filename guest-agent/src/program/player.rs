@@ -69,8 +69,12 @@ pub(crate) fn play<'p>(
         Ok(output) => output,
         Err(reason) => return Played::Void(reason),
     };
-    let manner =
-        Manner { output: output.theirs, own_network: prepared.own_network, filter: prepared.filter.as_ref() };
+    let manner = Manner {
+        output: output.theirs,
+        own_network: prepared.own_network,
+        filter: prepared.filter.as_ref(),
+        deadline_ns,
+    };
     let forked = spawn::fork(&prepared.image, &manner);
     files::close(output.theirs);
     let void = |Failed { step, errno }: Failed| Played::Void(format!("{step}: {errno}"));
@@ -164,9 +168,11 @@ impl<'p> Run<'p, '_> {
         if self.prepared.filter.is_some() {
             trace::seize(main).map_err(failed("ptrace"))?;
         }
-        let tracepoints = self.prepared.tracepoints.as_ref();
-        let watching = tracepoints.map(|(ids, filter)| Watching::start(main, *ids, filter)).transpose();
-        let watching = watching.map_err(failed("perf_event_open"))?;
+        let tracing = self.prepared.tracing.as_ref();
+        let watching = tracing
+            .map(|tracing| Watching::start(main, tracing.tracepoints, &tracing.filter))
+            .transpose()
+            .map_err(failed("perf_event_open"))?;
         let network = self.prepared.own_network.then(|| File::open(format!("/proc/{main}/net/snmp")).ok());
         let (stopped, stop) = files::pipe().map_err(failed("pipe"))?;
         Ok(Opened { stopped, stop, watching, network: network.flatten() })
@@ -200,9 +206,12 @@ impl<'p> Run<'p, '_> {
                 let errno = Errno(error.raw_os_error().unwrap_or(libc::EAGAIN));
                 return Err(Failed { step: "thread", errno });
             }
+            // Who is traced dies with its tracer.
+            let untraced = self.prepared.filter.is_none().then(|| orphans::Group::enlist(main));
             let begin_ns = now_ns();
             let told = child.go();
             let ended = self.follow(main, tracer);
+            drop(untraced);
             files::close(stop);
             match spawn::failure(told) {
                 Some(failed) => Err(failed),
@@ -246,14 +255,14 @@ impl<'p> Run<'p, '_> {
         if self.prepared.filter.is_some() {
             return;
         }
-        trace::kill(-main);
+        orphans::end_tree(main);
         let writes_here = |pid: &i32| {
             [1, 2].iter().any(|fd| {
                 std::fs::read_link(format!("/proc/{pid}/fd/{fd}"))
                     .is_ok_and(|link| link.as_os_str().to_str() == Some(&self.output.name))
             })
         };
-        orphans::list().into_iter().filter(writes_here).for_each(trace::kill);
+        orphans::list().into_iter().filter(writes_here).for_each(orphans::end_tree);
     }
 }
 

@@ -17,9 +17,10 @@ use super::outcome::Ended;
 use super::redirect::Guide;
 use super::restart::RESTART;
 use super::{stream, tracepoint};
+use crate::clock::now_ns;
 use crate::plan::Plan;
 use crate::sys::filter::Filter;
-use crate::sys::perf::Tracepoints;
+use crate::sys::perf::{InUse, Tracepoints};
 use crate::sys::spawn::{self, Image, Manner};
 use crate::sys::trace::{self, Report};
 use crate::sys::{files, orphans, tracefs};
@@ -42,8 +43,17 @@ pub(crate) struct Prepared {
     pub(crate) libraries: Libraries,
     /// Whether each trial has a network of its own.
     pub(crate) own_network: bool,
-    /// The kernel's tracepoints, where those are the witness, and the filter that names the calls.
-    pub(crate) tracepoints: Option<(Tracepoints, CString)>,
+    /// The kernel's tracepoints, where those are the witness.
+    pub(crate) tracing: Option<Tracing>,
+}
+
+/// What every trial's events are made of.
+#[derive(Debug)]
+pub(crate) struct Tracing {
+    /// Which tracepoints.
+    pub(crate) tracepoints: Tracepoints,
+    /// Names the calls.
+    pub(crate) filter: CString,
 }
 
 impl Prepared {
@@ -63,16 +73,27 @@ impl Prepared {
             }
             (Witness::Tracepoint | Witness::None, None) => None,
         };
-        let tracepoints = match program.witness {
-            Witness::Tracepoint => Some((tracefs::tracepoints()?, tracepoint::filter())),
+        let tracing = match program.witness {
+            Witness::Tracepoint => {
+                Some(Tracing { tracepoints: tracefs::tracepoints()?, filter: tracepoint::filter() })
+            }
             Witness::Ptrace | Witness::None => None,
         };
         let image = image(program, plan.root.as_deref(), peer)?;
         let libraries = Libraries::default();
-        let prepared = Self { image, says, filter, guide, libraries, own_network, tracepoints };
+        let prepared = Self { image, says, filter, guide, libraries, own_network, tracing };
         orphans::adopt();
         program.before.iter().try_for_each(|command| prepared.run_before(command))?;
         Ok(prepared)
+    }
+
+    /// Keeps the tracepoints in use, for the calling thread to hold while trials are played.
+    pub(crate) fn hold_tracepoints(&self) -> Result<Option<InUse>, String> {
+        let refuse = |errno| {
+            let advice = "root or CAP_PERFMON may use it; the witness \"ptrace\" needs neither";
+            format!("tracepoints: perf_event_open: {errno}; {advice}")
+        };
+        self.tracing.as_ref().map(|tracing| InUse::hold(tracing.tracepoints)).transpose().map_err(refuse)
     }
 
     /// Runs a command with a shell where the program will run.
@@ -85,10 +106,11 @@ impl Prepared {
             environment: self.image.environment.clone(),
             directory: self.image.directory.clone(),
             root: self.image.root.clone(),
-            input: c"/dev/null".to_owned(),
+            input: None,
         };
         let (output, into) = files::pipe().map_err(|errno| refuse(&format!("pipe: {errno}")))?;
-        let manner = Manner { output: into, own_network: false, filter: None };
+        let deadline_ns = now_ns().saturating_add(u64::try_from(MOST_BEFORE.as_nanos()).unwrap_or(u64::MAX));
+        let manner = Manner { output: into, own_network: false, filter: None, deadline_ns };
         let forked = spawn::fork(&image, &manner);
         files::close(into);
         let child = match forked {
@@ -163,7 +185,7 @@ fn image(program: &Program, root: Option<&str>, peer: Option<SocketAddr>) -> Res
         environment: assigned.map(|text| text_of("environment", &text)).collect::<Result<_, _>>()?,
         directory: text_of("directory", &program.directory)?,
         root: root.map(|root| text_of("root", root)).transpose()?,
-        input: text_of("input", program.input.as_deref().unwrap_or("/dev/null"))?,
+        input: program.input.as_deref().map(|input| text_of("input", input)).transpose()?,
     })
 }
 

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 
 use rig_protocol::Redirect;
 
+use crate::sys::remote::{self, Borrowed};
 use crate::sys::socket::KernelAddress;
 
 /// Where connects of a block's trials are led.
@@ -38,6 +40,9 @@ impl Guide {
     /// The address in place of `to`, in the program's own form of address; `listeners` are those of the trial itself.
     pub(crate) fn lead(&self, to: &KernelAddress, listeners: &Listeners) -> Option<KernelAddress> {
         let wanted = plain(to.address());
+        if wanted == plain(self.peer) {
+            return None;
+        }
         let named = match &self.only {
             Some(only) => only.contains(&wanted),
             None => !listeners.have(wanted),
@@ -78,16 +83,14 @@ impl Listeners {
         self.0.insert(plain(address));
     }
 
-    /// Those of these processes, from the kernel's tables: for a witness that does not see listen(2).
-    pub(crate) fn of_processes(processes: impl Iterator<Item = i32> + Clone) -> Self {
+    /// Those of these processes, which are looked at now: for a witness that does not see listen(2).
+    pub(crate) fn of_processes(processes: impl Iterator<Item = i32>) -> Self {
         let mut listeners = Self::default();
-        let Some(first) = processes.clone().next() else { return listeners };
-        let own: BTreeSet<String> = processes.flat_map(sockets_of).collect();
-        for table in ["tcp", "tcp6"] {
-            let text = fs::read_to_string(format!("/proc/{first}/net/{table}")).unwrap_or_default();
-            let rows = text.lines().skip(1).filter_map(listening);
-            rows.filter(|(_, inode)| own.contains(inode)).for_each(|(address, _)| listeners.add(address));
-        }
+        let sockets = processes.flat_map(|process| {
+            sockets_of(process).into_iter().filter_map(move |fd| remote::borrow(process, fd))
+        });
+        let addresses = sockets.filter(Borrowed::listens).filter_map(|socket| socket.local_address());
+        addresses.for_each(|address| listeners.add(address.address()));
         listeners
     }
 
@@ -96,31 +99,14 @@ impl Listeners {
     }
 }
 
-/// Inodes of the sockets that a process has.
-fn sockets_of(process: i32) -> Vec<String> {
+/// The sockets that a process has.
+fn sockets_of(process: i32) -> Vec<i32> {
     let Ok(entries) = fs::read_dir(format!("/proc/{process}/fd")) else { return Vec::new() };
-    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-    links
-        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect()
-}
-
-/// A row of /proc/net/tcp or tcp6 that listens: its address and inode (proc(5)).
-fn listening(row: &str) -> Option<(SocketAddr, String)> {
-    let fields: Vec<_> = row.split_whitespace().collect();
-    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-    let (address, port) = local.split_once(':')?;
-    // Words of the machine's order, in hex.
-    let words: Option<Vec<u8>> = (0..address.len() / 8)
-        .map(|word| u32::from_str_radix(&address[word * 8..word * 8 + 8], 16).ok().map(u32::to_ne_bytes))
-        .collect::<Option<Vec<_>>>()
-        .map(|words| words.concat());
-    let ip = match words?.as_slice() {
-        &[a, b, c, d] => IpAddr::from([a, b, c, d]),
-        bytes => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+    let is_socket = |path: &Path| {
+        fs::read_link(path).is_ok_and(|link| link.as_os_str().as_encoded_bytes().starts_with(b"socket:"))
     };
-    let port = u16::from_str_radix(port, 16).ok()?;
-    (*state == "0A").then(|| (SocketAddr::new(ip, port), (*inode).to_owned()))
+    let sockets = entries.flatten().filter(|entry| is_socket(&entry.path()));
+    sockets.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +129,7 @@ mod tests {
         let to = |rule: &Redirect, to| led(rule, "192.0.2.1:9", to, &own);
         assert_eq!(to(&Redirect::All, "127.0.0.1:80").as_deref(), Some("192.0.2.1:9"));
         assert_eq!(to(&Redirect::All, "127.0.0.1:8083"), None);
+        assert_eq!(to(&Redirect::All, "192.0.2.1:9"), None, "it is there already");
         assert_eq!(to(&Redirect::All, "[::1]:80").as_deref(), Some("[::ffff:192.0.2.1]:9"));
         let only = Redirect::Only(vec!["127.0.0.1:80".to_owned()]);
         assert_eq!(to(&only, "127.0.0.1:81"), None);

@@ -157,6 +157,30 @@ impl Watching {
     }
 }
 
+/// Keeps both tracepoints in use. When the last event of one goes, the kernel waits for all CPUs: tens of milliseconds, in every trial.
+#[derive(Debug)]
+pub(crate) struct InUse(Vec<i32>);
+
+impl InUse {
+    /// Until the value is dropped, by a thread with the same descriptors.
+    pub(crate) fn hold(tracepoints: Tracepoints) -> Result<Self, Errno> {
+        let mut held = Self(Vec::new());
+        for id in [tracepoints.enter, tracepoints.exit] {
+            // Of this thread, and never enabled.
+            held.0.push(event(0, -1, id, 0, 0)?);
+        }
+        Ok(held)
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        for fd in &self.0 {
+            files::close(*fd);
+        }
+    }
+}
+
 /// CPUs that the kernel could have.
 fn cpus() -> i32 {
     // SAFETY: sysconf takes an integer.
@@ -192,8 +216,8 @@ impl Drop for Ring {
 impl Ring {
     fn open(process: i32, cpu: i32, ids: Tracepoints, filter: &std::ffi::CStr) -> Result<Self, Errno> {
         let mut ring = Self { enter: -1, exit: -1, map: std::ptr::null_mut() };
-        ring.enter = event(process, cpu, ids.enter, TASK | COMM | COMM_EXEC)?;
-        ring.exit = event(process, cpu, ids.exit, 0)?;
+        ring.enter = event(process, cpu, ids.enter, INHERIT | ENABLE_ON_EXEC, TASK | COMM | COMM_EXEC)?;
+        ring.exit = event(process, cpu, ids.exit, INHERIT | ENABLE_ON_EXEC, 0)?;
         let (protection, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
         let arguments = [0, PAGE + RING_BYTES, protection as usize, shared as usize, ring.enter as usize, 0];
         // SAFETY: a new mapping, at a place that the kernel chooses.
@@ -250,14 +274,14 @@ impl Ring {
     }
 }
 
-fn event(process: i32, cpu: i32, id: u16, more: u64) -> Result<i32, Errno> {
+fn event(process: i32, cpu: i32, id: u16, follows: u64, more: u64) -> Result<i32, Errno> {
     let attributes = Attributes {
         kind: TRACEPOINT,
         size: size_of::<Attributes>() as u32,
         config: u64::from(id),
         period: 1,
         sample: SAMPLE_TID | SAMPLE_TIME | SAMPLE_RAW | SAMPLE_REGISTERS,
-        flags: DISABLED | INHERIT | ENABLE_ON_EXEC | WATERMARK | SAMPLE_ID_ALL | USE_CLOCK | more,
+        flags: DISABLED | WATERMARK | SAMPLE_ID_ALL | USE_CLOCK | follows | more,
         wakeup: RING_BYTES as u32 / 4,
         // The first one: it is the convention of calling that is of interest.
         registers_user: 1,

@@ -47,6 +47,11 @@ impl Borrowed {
         socket::local_address(self.0)
     }
 
+    /// Whether it is a socket that listens.
+    pub(crate) fn listens(&self) -> bool {
+        socket::accepts(self.0)
+    }
+
     /// Whether it is a TCP socket.
     pub(crate) fn is_tcp(&self) -> bool {
         socket::protocol(self.0) == i64::from(libc::IPPROTO_TCP)

@@ -195,6 +195,12 @@ pub(crate) fn tcp_state(fd: i32) -> i64 {
     if returned == 0 { i64::from(head.to_ne_bytes()[0]) } else { returned }
 }
 
+/// `SO_ACCEPTCONN`: whether it listens.
+pub(crate) fn accepts(fd: i32) -> bool {
+    let mut listens: i32 = 0;
+    read_option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN, &mut listens) == 0 && listens != 0
+}
+
 /// `SO_PROTOCOL`, or `-errno`.
 pub(crate) fn protocol(fd: i32) -> i64 {
     let mut protocol: i32 = 0;

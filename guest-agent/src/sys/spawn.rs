@@ -6,7 +6,7 @@
 //! Source: fork(2), signal-safety(7), close_range(2), unshare(2), seccomp(2), netdevice(7), PR_SET_PDEATHSIG(2const).
 //! Tests: `tests/program`.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 
 use rig_protocol::Errno;
 
@@ -14,7 +14,7 @@ use super::errno::{check, is_failure};
 use super::filter::Filter;
 use super::raw::syscall;
 use super::trace::{self, Report};
-use super::{files, process, thread};
+use super::{files, process, thread, time};
 
 /// What is executed.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub(crate) struct Image {
     pub(crate) directory: CString,
     /// Its root directory, where it has one of its own.
     pub(crate) root: Option<CString>,
-    /// Its standard input.
-    pub(crate) input: CString,
+    /// The file that is its standard input, below its root; `None`: /dev/null, which that root need not have.
+    pub(crate) input: Option<CString>,
 }
 
 /// How it is started.
@@ -42,6 +42,8 @@ pub(crate) struct Manner<'a> {
     pub(crate) own_network: bool,
     /// The calling thread traces it, and is told of these calls.
     pub(crate) filter: Option<&'a Filter>,
+    /// Until when it must be ready for its exec, on CLOCK_MONOTONIC: a path can lead to where nothing answers.
+    pub(crate) deadline_ns: u64,
 }
 
 /// A step of the child that failed.
@@ -130,15 +132,30 @@ pub(crate) fn fork(image: &Image, manner: &Manner<'_>) -> Result<Child, Failed> 
             return Err(Failed::of("fork")(errno));
         }
     };
-    match hear(told) {
+    let in_time = await_word(told, manner.deadline_ns);
+    match in_time.then(|| hear(told)).flatten() {
         Some(Told::Ready) => Ok(Child { pid, go, told }),
         heard => {
             close_both(go, told);
             abandon(pid);
             Err(match heard {
                 Some(Told::Failed(failed)) => failed,
-                Some(Told::Ready) | None => Failed { step: "start", errno: Errno(libc::ECHILD) },
+                Some(Told::Ready) | None if in_time => Failed { step: "start", errno: Errno(libc::ECHILD) },
+                Some(Told::Ready) | None => Failed { step: "start", errno: Errno(libc::ETIMEDOUT) },
             })
+        }
+    }
+}
+
+/// Whether something can be read before the deadline.
+fn await_word(told: i32, deadline_ns: u64) -> bool {
+    loop {
+        let left_ms = deadline_ns.saturating_sub(time::monotonic_ns()) / 1_000_000;
+        if !files::poll_all(&[told], i32::try_from(left_ms).unwrap_or(i32::MAX)).is_empty() {
+            return true;
+        }
+        if left_ms == 0 {
+            return false;
         }
     }
 }
@@ -230,14 +247,16 @@ unsafe fn live(
             need(NETWORK, syscall(libc::SYS_unshare, [libc::CLONE_NEWNET as usize, 0, 0, 0, 0, 0]));
             need(LOOPBACK, raise_loopback());
         }
+        if image.input.is_none() {
+            need(INPUT, read_from(c"/dev/null"));
+        }
         if let Some(root) = &image.root {
             need(ROOT, syscall(libc::SYS_chroot, [path(root), 0, 0, 0, 0, 0]));
         }
         need(DIRECTORY, syscall(libc::SYS_chdir, [path(&image.directory), 0, 0, 0, 0, 0]));
-        let input = syscall(libc::SYS_open, [path(&image.input), libc::O_RDONLY as usize, 0, 0, 0, 0]);
-        need(INPUT, input);
-        need(INPUT, syscall(libc::SYS_dup2, [input as usize, 0, 0, 0, 0, 0]));
-        files::close(input as i32);
+        if let Some(input) = &image.input {
+            need(INPUT, read_from(input));
+        }
         tell_word(tell, READY, 0);
         // Until the parent closes the other end.
         syscall(libc::SYS_read, [wait as usize, (&raw mut byte) as usize, 1, 0, 0, 0]);
@@ -248,6 +267,20 @@ unsafe fn live(
         need(EXECUTE, syscall(libc::SYS_execve, [path(&image.path), arguments, environment, 0, 0, 0]));
     }
     process::exit(1)
+}
+
+/// Makes a file the standard input.
+fn read_from(path: &CStr) -> i64 {
+    // SAFETY: the path is terminated; the second call takes no pointer.
+    unsafe {
+        let opened = syscall(libc::SYS_open, [path.as_ptr() as usize, libc::O_RDONLY as usize, 0, 0, 0, 0]);
+        if is_failure(opened) {
+            return opened;
+        }
+        let placed = syscall(libc::SYS_dup2, [opened as usize, 0, 0, 0, 0, 0]);
+        files::close(opened as i32);
+        placed
+    }
 }
 
 fn need(tell: i32, step: usize, returned: i64) {

@@ -14,12 +14,17 @@ fn told(calls: &[CallLog]) -> Vec<String> {
     calls.iter().map(word).collect()
 }
 
+/// The client, told an address at which nobody listens.
+fn elsewhere(file: &std::path::Path, mode: &str) -> Program {
+    Program { arguments: [mode, "127.0.0.79", "8083"].map(str::to_owned).to_vec(), ..client(file, mode) }
+}
+
 #[test]
 fn tracepoint_and_ptrace_see_the_same_calls_and_returns() {
     let file = compile("client", &[]);
     for mode in ["stale", "child", "thread", "badf"] {
         let [traced, seen] = [Witness::Ptrace, Witness::Tracepoint].map(|witness| {
-            let script = against_reset(watched_by(client(&file, mode), witness));
+            let script = against_reset(watched_by(elsewhere(&file, mode), witness));
             let setting = Setting { keep_examples: 10, keep_anomalies: 10, ..setting(10) };
             play(&script, &setting).0
         });

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +106,11 @@ int main(int count, char **arguments) {
     address = arguments[2];
     port = atoi(arguments[3]);
     if (is("nothing")) return 3;
+    if (is("uring")) {
+        /* Asks for a ring without entries: the kernel refuses. */
+        syscall(425, 0, NULL);
+        return 0;
+    }
     if (is("hang")) hang_with_children();
     if (is("daemon") && fork() == 0) {
         setsid();

@@ -63,21 +63,40 @@ fn a_daemon_does_not_outlive_its_trial() {
     }
 }
 
-#[test]
-fn the_end_of_the_agent_is_the_end_of_what_it_traces() {
-    let file = own_copy("hangs-killed");
-    let script = against_reset(client(&file, "hang"));
+/// Four trials of a program, its three children and their children are under way.
+fn hanging(file: &Path, witness: Witness) -> Pair {
+    let script = against_reset(watched_by(client(file, "hang"), witness));
     let mut pair = Pair::start();
     let address = pair.peer.begin(setting(4).peer(&script));
     pair.target.begin(setting(4).target(&script, &address));
-    // Four trials of a program, its three children and their children.
-    while running(&file).len() < 28 {
+    while running(file).len() < 28 {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    pair
+}
+
+fn await_none(file: &Path) {
+    while !running(file).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_is_traced_ends_with_an_agent_that_is_killed() {
+    let file = own_copy("hangs-killed");
+    let mut pair = hanging(&file, Witness::Ptrace);
     pair.target.child.kill().expect("it runs");
     pair.target.child.wait().expect("it was killed");
-    while !running(&file).is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    await_none(&file);
+}
+
+#[test]
+fn every_program_ends_with_an_agent_whose_controller_has_gone() {
+    for witness in Witness::ALL {
+        let file = own_copy(&format!("hangs-alone-{}", witness.word()));
+        let mut pair = hanging(&file, witness);
+        assert!(pair.target.hang_up().success());
+        await_none(&file);
     }
 }
 
@@ -189,8 +208,6 @@ fn a_program_runs_below_its_root() {
     let root = file.with_file_name(format!("root.{}", std::process::id()));
     std::fs::create_dir_all(root.join("bin")).expect("made");
     std::fs::copy(&file, root.join("bin/client")).expect("copied");
-    std::fs::create_dir_all(root.join("dev")).expect("made");
-    std::fs::write(root.join("dev/null"), "").expect("made");
     let program = Program { path: "/bin/client".into(), directory: "/bin".into(), ..client(&file, "stale") };
     let script = against_reset(program);
     let mut pair = Pair::start();

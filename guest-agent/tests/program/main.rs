@@ -7,5 +7,6 @@ mod agrees;
 #[path = "../loopback/driver.rs"]
 mod driver;
 mod ends;
+mod odd;
 mod stage;
 mod tells;
