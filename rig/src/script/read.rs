@@ -390,7 +390,7 @@ impl ScenarioReader {
                 self.findings
                     .report(
                         key.span.clone(),
-                        format!("`{}` of {what}, which is no program", key.name),
+                        format!("`{}` of {what}, which is not a program", key.name),
                         "a key of a program",
                     )
                     .help("add program = \"./client3\" in place of `steps`, or remove this key");

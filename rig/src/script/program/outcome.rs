@@ -88,7 +88,7 @@ impl ProgramPossible {
         }
         (word != CONNECT && word != "*").then(|| {
             Impossible::new(
-                format!("a failed `{word}` is no label of its own"),
+                format!("a failed `{word}` is not a label of its own"),
                 "of the calls before the verdict call only connect() is named where it fails: `connect:ECONNREFUSED`",
             )
         })
@@ -126,7 +126,7 @@ impl ProgramPossible {
                     "this outcome has {} labels between the verdict and the end, and {most} are the most",
                     calls.len()
                 ),
-                "`**` at the end stands for all further labels",
+                "`**` at the end matches all further labels",
             ));
         }
         if self.outcome.is_empty() && !calls.is_empty() {

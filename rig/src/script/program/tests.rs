@@ -106,7 +106,7 @@ fn single_values_can_be_parameters_and_their_values_are_checked() {
         ("who", "strace", "not one of the allowed words"),
         ("says", "nothing", "neither the group"),
         ("says", "(", "not a regular expression"),
-        ("where", "localhost:1", "no address"),
+        ("where", "localhost:1", "not an address"),
         ("call", "recv", "not one of the allowed words"),
         ("nth", "0", "too small"),
         ("binary", "", "no program"),

@@ -61,7 +61,7 @@ pub(super) fn parse_destination(text: &str) -> Result<String, Wrong> {
         Err(_) => {
             let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
             let label = match port {
-                Some(Ok(_)) => "this is no address before the port",
+                Some(Ok(_)) => "what stands before the port is not an address",
                 Some(Err(_)) => "no port behind the colon: it lies between 1 and 65535",
                 None => "the port is missing",
             };
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(parse_destination("[0:0::1]:80"), Ok("[::1]:80".to_owned()));
         for (wrong, label) in [
             ("127.0.0.1", "the port is missing"),
-            ("localhost:8083", "this is no address before the port"),
+            ("localhost:8083", "what stands before the port is not an address"),
             ("127.0.0.1:99999", "no port behind the colon: it lies between 1 and 65535"),
             ("127.0.0.1:0", "the port is 0, and nothing connects to it"),
         ] {
