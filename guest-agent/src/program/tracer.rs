@@ -47,12 +47,20 @@ struct Tracee {
     errno_at: Option<u64>,
     /// Its call was interrupted, and may begin again.
     interrupted: bool,
-    /// What to write back when its connect returns.
-    restore: Option<(u64, Vec<u8>)>,
+    /// What to write back when its connect returns, and the socket.
+    restore: Option<Led>,
     /// What its call shall return.
     inject: Option<Errno>,
     /// What it writes to the trial's output, and errno at that moment.
     writes: Option<(Vec<u8>, Option<Errno>)>,
+}
+
+/// A connect that is led to the peer.
+#[derive(Debug)]
+struct Led {
+    at: u64,
+    bytes: Vec<u8>,
+    socket: i32,
 }
 
 /// The tracer of a trial.
@@ -313,7 +321,8 @@ impl<'p> Tracer<'p> {
         let at = entered.arguments[1];
         let led = trace::write_memory(pid, at, led.bytes());
         if led {
-            tracee.restore = Some((at, to.bytes().to_vec()));
+            let socket = asked.descriptor.unwrap_or(-1);
+            tracee.restore = Some(Led { at, bytes: to.bytes().to_vec(), socket });
         }
         led
     }
@@ -354,8 +363,14 @@ impl<'p> Tracer<'p> {
     fn finish(&mut self, pid: i32, returned: i64, now_ns: u64) {
         let Some(tracee) = self.tracees.get_mut(&pid) else { return };
         let (index, process) = (tracee.index, tracee.process);
-        if let Some((at, bytes)) = tracee.restore.take() {
+        let begun = returned == 0 || returned == -i64::from(libc::EINPROGRESS);
+        let port_of =
+            |fd| remote::borrow(process, fd).and_then(|socket| Some(socket.local_address()?.port()));
+        if let Some(Led { at, bytes, socket }) = tracee.restore.take() {
             trace::write_memory(pid, at, &bytes);
+            if begun && self.local_port == 0 {
+                self.local_port = port_of(socket).unwrap_or(0);
+            }
         }
         if let Some((mut bytes, errno)) = tracee.writes.take() {
             bytes.truncate(usize::try_from(returned).unwrap_or(0));
@@ -371,11 +386,10 @@ impl<'p> Tracer<'p> {
         let answer = decode::answer(&Of(pid), row, &arguments, returned);
         let held = if returned < 0 { None } else { self.errno(pid, None) };
         self.calls.finish(index, returned, &answer, held, now_ns);
-        let begun = returned == 0 || returned == -i64::from(libc::EINPROGRESS);
         let socket = || remote::borrow(process, arguments[0] as i32)?.local_address();
         match row.kind {
             CallKind::Connects if begun && connection == Some(1) && self.local_port == 0 => {
-                self.local_port = socket().map_or(0, |address| address.port());
+                self.local_port = port_of(arguments[0] as i32).unwrap_or(0);
             }
             CallKind::Socket if row.name == "listen" && returned == 0 => {
                 if let Some(address) = socket() {

@@ -182,6 +182,7 @@ fn connects_are_led_to_the_peer_whatever_they_name() {
             if witness == Witness::None { "unwatched,exit=0" } else { "readable,data,ECONNRESET,exit=0" };
         assert_eq!(target.tally.outcomes, counts(&[(outcome, 6)]), "{witness:?}");
         assert_eq!(target.tally.program.as_ref().expect("sums").redirected, 6, "{witness:?}");
+        assert!(target.records.iter().all(|record| record.local_port != 0), "{witness:?}");
         let only = Redirect::Only(vec!["127.0.0.78:8084".to_owned()]);
         let (target, _) = play(&against_reset(Program { redirect: only, ..program }), &setting(2));
         let ends = &target.tally.program.as_ref().expect("sums").ends;
@@ -191,15 +192,19 @@ fn connects_are_led_to_the_peer_whatever_they_name() {
 
 #[test]
 fn a_thousand_trials_leave_no_descriptor_and_no_process() {
-    let mut agent = Agent::start();
-    let program = Program { network: Network::Own, ..program(Path::new("/bin/true")) };
-    let script = alone(program);
     let open = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count();
-    let before = open(agent.child.id());
-    agent.begin(Setting { keep_examples: 0, ..setting(1_000) }.target(&script, ""));
-    let target = agent.conclude();
-    assert_eq!(target.tally.outcomes, counts(&[("uncalled,exit=0", 1_000)]), "{:?}", target.tally.voids);
-    assert_eq!((open(agent.child.id()), children_of(agent.child.id())), (before, String::new()));
+    for (witness, trials) in [(Witness::Ptrace, 1_000), (Witness::Tracepoint, 200), (Witness::None, 200)] {
+        let mut agent = Agent::start();
+        let program = Program { network: Network::Own, ..program(Path::new("/bin/true")) };
+        let script = alone(watched_by(program, witness));
+        let before = open(agent.child.id());
+        agent.begin(Setting { keep_examples: 0, ..setting(trials) }.target(&script, ""));
+        let target = agent.conclude();
+        let verdict = if witness == Witness::None { "unwatched" } else { "uncalled" };
+        assert_eq!(target.tally.outcomes, counts(&[(&format!("{verdict},exit=0"), trials)]), "{witness:?}");
+        let left = (open(agent.child.id()), children_of(agent.child.id()));
+        assert_eq!(left, (before, String::new()), "{witness:?}");
+    }
 }
 
 #[test]
