@@ -22,7 +22,8 @@ pub(super) fn gather(measured: &[Measured<'_>], rehearsed: bool) -> Vec<ProgramS
         let (tally, file) = (&cell.tally, localtime_file(&cell.blocks));
         (tally.trials > 0).then(|| summarise(cell.cell(), tally, file, rehearsed)).flatten()
     };
-    measured.iter().filter_map(row).collect()
+    // The second cell of the A/A pair is there to be compared with the first.
+    measured.iter().filter(|cell| !cell.is_repeat()).filter_map(row).collect()
 }
 
 /// The figures of one cell; `None` where its client is no program.

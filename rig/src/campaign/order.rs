@@ -19,6 +19,8 @@ use super::shard::Shard;
 pub struct Asked {
     /// The matrix file; `None`: `./matrix.toml` where there is one, otherwise rig's own.
     pub matrix: Option<PathBuf>,
+    /// That file, where it has been read already: one that was made for this run alone. Then `matrix` says nothing.
+    pub given: Option<Box<Matrix>>,
     /// The profile; `None`: what the file's `[run]` names.
     pub profile: Option<String>,
     /// `axis=value`; empty: every cell.
@@ -41,7 +43,10 @@ impl Asked {
     /// The file and the filters. What is wrong on the command line is said even where the file is wrong too.
     pub(super) fn read(&self) -> Result<(Matrix, Vec<Filter>), CampaignError> {
         let filters = Filter::parse_all(&self.filters);
-        let matrix = Matrix::load(self.matrix.as_deref());
+        let matrix = match &self.given {
+            Some(given) => Ok(given.as_ref().clone()),
+            None => Matrix::load(self.matrix.as_deref()),
+        };
         match (filters, matrix) {
             (Ok(filters), Ok(matrix)) => Ok((matrix, filters)),
             (filters, matrix) => {

@@ -24,7 +24,7 @@ const PLAIN: &str = "rig";
 const RESULTS: &str = "results";
 
 /// The commands that have it.
-const WITH_RESULTS: [&str; 3] = ["report", "matrix run", "explain"];
+const WITH_RESULTS: [&str; 4] = ["report", "matrix run", "explain", "program run"];
 
 static CALLED: OnceLock<Called> = OnceLock::new();
 

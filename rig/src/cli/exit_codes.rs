@@ -18,6 +18,8 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["scenario", "new"], &[Done, Input, Testbed]),
     (&["scenario", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["scenario", "check"], &[Done, Input]),
+    (&["program", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
+    (&["program", "trace"], &[Done, Input, Short, Testbed, Interrupted]),
     (&["image", "list"], &[Done, Input, Testbed]),
     (&["image", "build"], &[Done, Input, Testbed, Interrupted]),
     (&["image", "clean"], &[Done, Input, Testbed]),

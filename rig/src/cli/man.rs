@@ -13,7 +13,7 @@ use fs_err as fs;
 
 use super::output::print;
 use super::streams::say;
-use super::{Exit, Failure, called, examples, exit_codes, matrix, whole};
+use super::{Exit, Failure, called, examples, exit_codes, matrix, program as program_usage, whole};
 use crate::document::hint;
 
 /// Where pages are installed for everybody; `man` looks there.
@@ -83,6 +83,10 @@ fn program() -> clap::Command {
     let mut program = whole::program().disable_help_subcommand(true);
     program = program.mut_subcommand("matrix", |group| {
         group.mut_subcommand("run", |run| run.override_usage(matrix::usage_of_run("rig")))
+    });
+    program = program.mut_subcommand("program", |group| {
+        let group = group.mut_subcommand("run", |run| run.override_usage(program_usage::usage_of_run("rig")));
+        group.mut_subcommand("trace", |trace| trace.override_usage(program_usage::usage_of_trace("rig")))
     });
     program.build();
     program

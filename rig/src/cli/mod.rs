@@ -27,6 +27,7 @@ mod man;
 mod matrix;
 mod number;
 mod output;
+mod program;
 mod rehearse;
 mod report;
 mod scenario;
@@ -74,6 +75,9 @@ enum Command {
     /// List, show, write, check or run scenarios
     #[command(subcommand)]
     Scenario(scenario::Command),
+    /// Run a program of your own as the client, or trace one run of it
+    #[command(subcommand)]
+    Program(program::Command),
     /// List, build or clean guest images
     #[command(subcommand)]
     Image(image::Command),
@@ -173,6 +177,7 @@ fn command() -> ExitCode {
             return rehearse::run(arguments, Arguments::command()).unwrap_or_else(Failure::print);
         }
         Command::Scenario(command) => scenario::run(command),
+        Command::Program(command) => program::run(command),
         Command::Image(command) => image::run(command),
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use miette::Diagnostic;
 use rig_protocol::{Program, plain};
 use thiserror::Error;
@@ -21,7 +23,7 @@ use crate::program::{bytes, write_archive};
 /// The root folder of a program in a guest.
 pub const ROOT: &str = "/run/program";
 
-/// An emulated guest takes no less in a second.
+/// An emulated guest takes no less in a second, unpacked.
 const BYTES_PER_SECOND: u64 = 512 << 10;
 
 /// What a program may write beside its own files, in MiB.
@@ -82,18 +84,19 @@ fn unpack(program: &Program) -> String {
          mkdir -p dev etc proc root run sys tmp; \
          for own in dev sys; do mount -o rbind /$own $own; done; \
          for own in etc proc run tmp; do mount -o bind /$own $own; done; \
-         exec tar -x -f -"
+         exec tar -x -z -f -"
     )
 }
 
-/// Writes the archive on a thread of its own while the session takes it.
+/// Writes the archive on a thread of its own while the session takes it: compressed, because an emulated guest unpacks faster than it deciphers.
 fn send(session: &SshSession, program: &Program, within: Duration) -> Result<(), DeliveryError> {
     let (mut reader, writer) = io::pipe().map_err(DeliveryError::NotPacked)?;
     let (packed, finished) = thread::scope(|scope| {
         let packing = scope.spawn(move || {
-            let mut writer = BufWriter::with_capacity(64 << 10, writer);
-            write_archive(program, &mut writer)?;
-            writer.flush()
+            let writer = BufWriter::with_capacity(64 << 10, writer);
+            let mut gzip = GzEncoder::new(writer, Compression::fast());
+            write_archive(program, &mut gzip)?;
+            gzip.finish()?.flush()
         });
         let finished = session.run_from(&unpack(program), &mut reader, within);
         // Whoever still writes is told that nobody reads.

@@ -4,7 +4,7 @@
 //! Tests: `tests.rs` of this room.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rig_protocol::{Errno, Script};
@@ -13,9 +13,10 @@ use super::cell::{Cell, Control, HOST_KERNEL, ScriptDigest, Subject};
 use super::declared::{ControlKeys, Exclude, Include, Layer, Matrix, Sizes, Word};
 use super::glob;
 use super::pace::own_pace;
+use super::pack::Packer;
 use super::settings::Settings;
 use crate::configuration::{Arm, Configuration, TargetSpec};
-use crate::document::Key;
+use crate::document::{Key, Problems};
 use crate::path::PathSpec;
 use crate::script::{Resolved, Scenario, Unresolved};
 
@@ -426,6 +427,24 @@ impl<'m> Expansion<'m> {
         &self.variants[point.at.variant]
     }
 
+    /// Fills in what the programs of these points consist of.
+    pub(super) fn pack(&mut self, points: &[Point<'m>]) -> Result<(), Problems> {
+        let mut packer = Packer::default();
+        let mut problems = Problems::default();
+        let played: BTreeSet<usize> = points.iter().map(|point| point.at.variant).collect();
+        for at in played {
+            let Variant { scenario, parameters, script, digest, .. } = &mut self.variants[at];
+            if script.program.is_none() {
+                continue;
+            }
+            match packer.pack(scenario, parameters, Arc::make_mut(script)) {
+                Ok(()) => *digest = ScriptDigest::of(script),
+                Err(wrong) => problems.append(wrong),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
     /// What a point proves, where it is a control.
     pub(super) fn control_of(&self, point: &Point<'m>) -> Option<Control> {
         let (keys, (errno, ppm)) = point.control.zip(self.variant_of(point).control)?;
@@ -456,7 +475,10 @@ impl<'m> Expansion<'m> {
         let known = known.or(self.matrix.known.get(&point.configuration.name).map(String::as_str));
         let trials = self.trials_of(point, settings, trials);
         let blocks = u64::from(sizes.blocks.unwrap_or(default_blocks)).min(trials) as u32;
-        let in_flight = sizes.in_flight.or(settings.in_flight).unwrap_or_else(|| own_pace(&subject.script));
+        let in_flight = sizes
+            .in_flight
+            .or(settings.in_flight)
+            .unwrap_or_else(|| own_pace(&subject.script, &subject.configuration));
         Cell {
             title: variant.scenario.title.clone(),
             claims: variant.scenario.claims.clone(),

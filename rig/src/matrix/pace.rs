@@ -1,22 +1,39 @@
 //! How long a trial waits by its own script, and how many trials are under way at once because of it.
 //!
-//! Pure. Must not know cells. Units: in the names. Errors: none. Tests: below; what it makes of a cell in `tests.rs`.
+//! Must not know cells. Units: in the names. Errors: none. Tests: below; what it makes of a cell in `tests.rs`.
 
+use std::thread;
 use std::time::Duration;
 
 use rig_protocol::{Delay, LabelParts, Op, Script, Step, Tally, own_labels};
+
+use crate::configuration::{Configuration, TargetSpec};
+use crate::program::{self, Place};
 
 /// Trials that begin per second, where the file does not say how many are under way at once: what an emulated guest on a busy host
 /// plays without dropping packets. More would measure overflowing queues; the same number on every configuration is what makes them comparable.
 const BEGINNING_PER_SECOND: f64 = 200.0;
 
-/// How many trials of a script are under way at once where nobody says so: [`BEGINNING_PER_SECOND`] for as long as one waits,
+/// How many trials of a script are under way at once in a configuration where nobody says so. Of a program as many as its processors and memory bear
+/// ([`program::in_flight`]); of steps [`BEGINNING_PER_SECOND`] for as long as one waits,
 /// at least 8 (a closed loop that small cannot overload anything), at most 1,000. A scenario that names a deadline says that its trials may
 /// wait for as long, whatever it is that they wait for (a connect to nobody takes two minutes), so that counts as their wait.
-pub fn own_pace(script: &Script) -> u32 {
+pub fn own_pace(script: &Script, configuration: &Configuration) -> u32 {
+    if let Some(program) = &script.program {
+        return program::in_flight(place(configuration), program::bytes(&program.parts));
+    }
     let declared = script.deadline_ns.map_or(Duration::ZERO, Duration::from_nanos);
     let waits = typical_wait(script).max(declared);
     (waits.as_secs_f64() * BEGINNING_PER_SECOND).clamp(8.0, 1_000.0) as u32
+}
+
+fn place(configuration: &Configuration) -> Place {
+    match &configuration.target {
+        TargetSpec::Host(_) => {
+            Place::Host { cpus: thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32) }
+        }
+        TargetSpec::Qemu(spec) => Place::Guest { vcpus: spec.vcpus, memory_mib: spec.memory_mib },
+    }
 }
 
 /// How long one trial usually waits: its sleeps, its select() timeouts only where a timeout is what is expected, and until its deadline where
@@ -82,6 +99,19 @@ mod tests {
         Script { expect, ..silent }
     }
 
+    fn host() -> Configuration {
+        Configuration { name: "metal".to_owned(), target: TargetSpec::plain_host() }
+    }
+
+    /// A process is more than a few calls, whatever its deadline is: a thousand of them at once would measure the scheduler.
+    #[test]
+    fn processes_are_as_many_as_the_processors_bear() {
+        let program = Some(Box::new(rig_protocol::Program::default()));
+        let script = Script { program, deadline_ns: Some(180_000_000_000), ..expecting(&["**"]) };
+        let cpus = thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
+        assert_eq!(own_pace(&script, &host()), program::in_flight(Place::Host { cpus }, 0));
+    }
+
     #[test]
     fn a_deadline_is_waited_for_where_nothing_else_is_expected() {
         let with = |outcomes: &[&str]| Script { deadline_ns: Some(180_000_000_000), ..expecting(outcomes) };
@@ -96,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_declared_deadline_sets_the_pace_whatever_is_expected() {
-        let with = |deadline_ns, outcomes: &[&str]| own_pace(&Script { deadline_ns, ..expecting(outcomes) });
+        let with = |deadline_ns, outcomes: &[&str]| {
+            own_pace(&Script { deadline_ns, ..expecting(outcomes) }, &host())
+        };
         let refused = &["ETIMEDOUT,ok"][..];
         let own = with(None, refused);
         assert!(own < 200, "{own}");

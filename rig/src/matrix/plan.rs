@@ -115,6 +115,9 @@ const HOST: Price = Price { block: Duration::from_millis(500), trials_per_second
 const KVM: Price = Price { block: Duration::from_secs(4), trials_per_second: 2_500.0 };
 const TCG: Price = Price { block: Duration::from_secs(8), trials_per_second: 500.0 };
 
+/// A trial that is a process, with its loader and its witness, costs as much as so many trials of a few calls: rounded, as the others.
+const PROCESS_PRICE: f64 = 20.0;
+
 fn price(cell: &Cell, auto: Accelerator) -> &'static Price {
     match &cell.subject.configuration.target {
         TargetSpec::Host(_) => &HOST,
@@ -136,7 +139,8 @@ pub fn cost_of(cell: &Cell, auto: Accelerator) -> Duration {
     // Trials sleep side by side, `in_flight` at once.
     let waves = per_block.div_ceil(u64::from(cell.in_flight.max(1)));
     let waiting = typical_wait(&cell.subject.script).as_secs_f64() * waves as f64;
-    let working = per_block as f64 / price.trials_per_second;
+    let slower = if cell.subject.script.program.is_some() { PROCESS_PRICE } else { 1.0 };
+    let working = per_block as f64 * slower / price.trials_per_second;
     let block = price.block.as_secs_f64() + waiting.max(working);
     Duration::from_secs_f64((block * f64::from(blocks)).min(1e9))
 }

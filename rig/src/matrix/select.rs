@@ -4,7 +4,7 @@
 
 use super::cell::{Cell, HOST_KERNEL};
 use super::declared::{Layer, Matrix};
-use super::expand::Expansion;
+use super::expand::{Expansion, Point};
 use super::filter::{self, Filter};
 use super::power::{self, WeakControl};
 use super::settings::Settings;
@@ -38,15 +38,17 @@ impl Matrix {
     /// The cells that `selection` asks for.
     ///
     /// # Errors
-    /// Blames the command line: no such profile, a filter that means or matches nothing.
+    /// Blames the command line: no such profile, a filter that means or matches nothing. Or the scenario file of a program that cannot be a client.
     pub fn select(&self, selection: &Selection) -> Result<Selected, Problems> {
         let (profile, layer) = self.profile(selection.profile.as_deref())?;
         let settings = self.settings(layer);
-        let expansion = Expansion::new(self, layer)
+        let mut expansion = Expansion::new(self, layer)
             .expect("the axes of every profile were crossed when the file was verified");
-        let points = filter::select(&expansion, &selection.filters)?;
+        let points: Vec<Point<'_>> =
+            filter::select(&expansion, &selection.filters)?.into_iter().copied().collect();
+        expansion.pack(&points)?;
         let cells: Vec<Cell> =
-            points.into_iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
+            points.iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
         let controls = cells.iter().filter_map(|cell| Some((cell.control.clone()?, cell.trials)));
         let weak_controls = power::weak_controls(controls);
         Ok(Selected { profile, settings, cells, weak_controls })

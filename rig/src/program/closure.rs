@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rig_protocol::Part;
@@ -13,8 +12,9 @@ use super::digest::digest;
 use super::error::{About, Fault, ProgramError};
 use super::find::{self, base};
 use super::loader::{self, Loader};
-use super::tree::{Node, holds, shown, text, unreadable, walk};
-use super::{Asked, MOST_BYTES, Packed, runtime, script};
+use super::packed::{Asked, MOST_BYTES, Packed};
+use super::tree::{Node, beginning, holds, shown, special, text, unreadable, walk};
+use super::{runtime, script};
 use crate::elf::{Elf, foreign};
 use crate::process::{complete_path, find_program};
 
@@ -48,13 +48,6 @@ pub(super) fn pack(asked: &Asked) -> Result<Packed, ProgramError> {
     let (search_path, notes) = (closure.search_path.take(), std::mem::take(&mut closure.notes));
     let parts = closure.rows().map_err(of_program)?;
     Ok(Packed { path: shown(&path), directory, input, search_path, parts, notes })
-}
-
-/// The beginning of a file: enough for an ELF header or a script's first line.
-pub(super) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(512).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[derive(Debug, Default)]
@@ -357,7 +350,7 @@ fn is_script(path: &Path) -> Result<bool, Fault> {
 fn readable(path: &Path) -> Result<(), Fault> {
     let kind = fs::metadata(path).map_err(unreadable(path))?.file_type();
     if !kind.is_file() {
-        return Err(Fault::Special { path: shown(path), kind: super::tree::special(kind) });
+        return Err(Fault::Special { path: shown(path), kind: special(kind) });
     }
     File::open(path).map(drop).map_err(unreadable(path))
 }

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::MOST_BYTES;
+use super::packed::MOST_BYTES;
 
 /// Which of the things that were asked for is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub enum Fault {
         why: String,
     },
     /// Neither an ELF file nor a script with a first line.
-    #[error("{path} is no ELF program, and no script whose first line names an interpreter")]
+    #[error("{path} is neither an ELF program nor a script whose first line names an interpreter")]
     NoFirstLine {
         /// Where it is.
         path: String,

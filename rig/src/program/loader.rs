@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use super::error::Fault;
 use super::find::base;
 use super::ld_cache;
-use super::tree::{shown, unreadable};
+use super::tree::{beginning, shown, unreadable};
 use crate::elf::{Dynamic, Elf, foreign};
 
 /// glibc's folders in its order; Debian's and those of others.
@@ -263,6 +263,6 @@ fn expand(text: &str, origin: &Path) -> PathBuf {
 
 /// Whether a loader takes it: it goes on to the next folder where a file is of another machine.
 fn fits(path: &Path) -> bool {
-    let begin = super::closure::beginning(path);
+    let begin = beginning(path);
     begin.is_ok_and(|bytes| Elf::recognises(&bytes) && foreign(&bytes).is_none())
 }

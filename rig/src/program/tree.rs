@@ -3,8 +3,8 @@
 //! Links are never followed. Must not know digests or archives. Units: bytes.
 //! Errors: [`Fault`]: something in it cannot be read, is a device, or has a name that is no text. Tests: `tests.rs`.
 
-use std::fs::{self, FileType, Metadata};
-use std::io;
+use std::fs::{self, File, FileType, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -84,6 +84,13 @@ pub(super) fn look(path: &Path) -> Result<Node, Fault> {
 /// A set-user-id bit would have no effect under a witness: it stays at home.
 fn permissions(metadata: &Metadata) -> u32 {
     metadata.permissions().mode() & 0o1777
+}
+
+/// The beginning of a file: enough for an ELF header or a script's first line.
+pub(super) fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(512).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 pub(super) fn special(kind: FileType) -> &'static str {

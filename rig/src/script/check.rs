@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rig_protocol::{FieldKind, Player, Script, Side};
 
 use super::outcome::{Impossible, Possible};
+use super::program;
 use super::resolve::unreachable_injection;
 use super::template::{Input, LaneTemplate, Scenario, StepTemplate};
 use super::timing::{deadline_fault, overlap};
@@ -26,7 +27,10 @@ pub(super) struct Places {
 pub(super) fn check(scenario: &Scenario, findings: &mut Findings, places: &Places) {
     let sound = findings.is_empty();
     check_sides(scenario, findings);
-    check_verdict(scenario, findings, sound);
+    match &scenario.program {
+        Some(program) => program::check::check(scenario, program, findings, sound),
+        None => check_verdict(scenario, findings, sound),
+    }
     check_peer(scenario, findings, sound);
     check_label_keys(scenario, findings);
     if sound {
@@ -38,7 +42,14 @@ pub(super) fn check(scenario: &Scenario, findings: &mut Findings, places: &Place
         let script = scenario.fill_in(&scenario.complete(&BTreeMap::new())).script;
         check_injections(scenario, &script, findings);
         check_times(scenario, &script, places, findings);
-        check_expectations(&Possible::of_target(&script), &script.expect, &places.expect, findings);
+        match &scenario.program {
+            Some(program) => {
+                program::check::check_filled_in(scenario, program, &script, &places.expect, findings);
+            }
+            None => {
+                check_expectations(&Possible::of_target(&script), &script.expect, &places.expect, findings)
+            }
+        }
         check_expectations(&Possible::of_peer(&script), &script.expect_peer, &places.expect_peer, findings);
     }
 }

@@ -110,6 +110,12 @@ pub const FILE: ScenarioTable = ScenarioTable {
             "tables",
             "[lane.client] and other lanes of the target, [lane.peer]: the steps that they play",
         ),
+        optional(
+            "peer",
+            "a scenario",
+            "[lane.peer]",
+            "of a program: the peer's lane is that of this scenario, with its parameters: peer = \"rst\"",
+        ),
         optional("claims", "list of claim ids", "none", "the claims that it tests, [\"H01\"]"),
         optional(
             "proof",
@@ -146,7 +152,7 @@ pub const LANE: ScenarioTable = ScenarioTable {
         required(
             "steps",
             "list of steps",
-            "[ { op = \"connect\", socket = \"conn\" }, ... ]: one operation each",
+            "[ { op = \"connect\", socket = \"conn\" }, ... ]: one operation each; or `program`, and no steps",
         ),
         optional(
             "expect",
@@ -154,6 +160,128 @@ pub const LANE: ScenarioTable = ScenarioTable {
             "any outcome",
             "of the peer's lane: the outcomes of the peer that are not anomalies",
         ),
+    ],
+};
+
+/// The keys of a lane that is a program of the user's.
+pub const PROGRAM: ScenarioTable = ScenarioTable {
+    head: "[lane.NAME] with a program",
+    lead: "has, in place of `steps`, the keys",
+    keys: &[
+        required(
+            "program",
+            "path, or name",
+            "the file that is the client: \"./client3\", or a name that is found on PATH: \"nc\"",
+        ),
+        optional(
+            "arguments",
+            "list of texts",
+            "none",
+            "its arguments; \"{address}\" and \"{port}\" are filled in: those of the peer",
+        ),
+        optional(
+            "environment",
+            "table of texts",
+            "none",
+            "variables over `PATH`, `HOME` and `TZ`: { LANG = \"C\" }; nothing else of your environment is there",
+        ),
+        optional(
+            "directory",
+            "path",
+            "the folder of this file",
+            "where it is started; every path of this lane is seen from there",
+        ),
+        optional(
+            "before",
+            "list of commands",
+            "none",
+            "shell commands that are run once before the first trial of a block, in its place and environment",
+        ),
+        optional("input", "path", "/dev/null", "the file that is its standard input"),
+        optional(
+            "with",
+            "list of paths",
+            "none",
+            "files and folders that it needs besides its libraries, which are found: they go into a guest with it",
+        ),
+        optional(
+            "says",
+            "regular expression",
+            "nothing",
+            "what it prints about its verdict call, with the groups `returned`, `errno` or both: 'result=(?<returned>-?\\d+), errno=(?<errno>\\d+)'",
+        ),
+        optional(
+            "verdict",
+            "table",
+            "the first call that waits for readiness",
+            "the call that the cell counts: { call = [\"poll\", \"ppoll\"], nth = 1 }",
+        ),
+        optional(
+            "outcome",
+            "list of calls",
+            "the calls that receive",
+            "the calls behind the verdict call whose labels are part of the outcome",
+        ),
+        optional(
+            "witness",
+            "`\"ptrace\"` `\"tracepoint\"` `\"none\"`",
+            "`\"ptrace\"`",
+            "who records its calls: ptrace(2), the kernel's tracepoints, or nobody",
+        ),
+        optional(
+            "redirect",
+            "`\"all\"` `\"none\"`, or list of addresses",
+            "`\"all\"`",
+            "which of its connect() calls reach the peer whatever address they name: [\"127.0.0.1:8083\"]",
+        ),
+        optional(
+            "network",
+            "`\"target\"` `\"own\"`",
+            "`\"target\"`",
+            "\"own\": each trial has a loopback of its own, and the program brings both ends; there is no peer lane",
+        ),
+        optional(
+            "terminal",
+            "`true` `false`",
+            "`false`",
+            "true: its output is a terminal, so that the C library writes it line by line",
+        ),
+        optional(
+            "inject",
+            "table",
+            "nothing",
+            "a control: its verdict call returns this errno, { errno = \"ENOENT\", rate = \"10%\" }; needs the witness ptrace",
+        ),
+    ],
+};
+
+/// The keys of a program's verdict.
+pub const VERDICT: ScenarioTable = ScenarioTable {
+    head: "verdict of a program",
+    lead: "has the keys",
+    keys: &[
+        optional(
+            "call",
+            "list of calls",
+            "the calls that wait for readiness",
+            "names as the kernel and strace have them: select() of the C library is `select` or `pselect6`",
+        ),
+        optional(
+            "nth",
+            "count",
+            "1",
+            "which of these calls: the first one is 1; those of all its processes and threads are counted",
+        ),
+    ],
+};
+
+/// The keys of a program's injection.
+pub const INJECT: ScenarioTable = ScenarioTable {
+    head: "inject of a program",
+    lead: "has the keys",
+    keys: &[
+        required("errno", "errno", "what the verdict call returns, in place of its own return"),
+        required("rate", "rate", "in which share of the trials"),
     ],
 };
 
@@ -178,4 +306,5 @@ pub const CONTROL: ScenarioTable = ScenarioTable {
 };
 
 /// All tables, in the order in which people are told of them.
-pub const TABLES: [&ScenarioTable; 5] = [&STEP, &FILE, &LANE, &PARAMETER, &CONTROL];
+pub const TABLES: [&ScenarioTable; 8] =
+    [&STEP, &FILE, &LANE, &PROGRAM, &VERDICT, &INJECT, &PARAMETER, &CONTROL];

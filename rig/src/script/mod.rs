@@ -11,6 +11,7 @@ mod catalogue;
 mod check;
 pub mod keys;
 mod outcome;
+mod program;
 mod read;
 mod reader;
 mod resolve;
@@ -22,9 +23,10 @@ mod value;
 
 pub use crate::document::Wrong;
 pub use catalogue::{Catalogue, is_path, shipped, shipped_names, shipped_text};
+pub use program::{ProgramFiles, ProgramKey};
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};
-pub use text::{describe_operations, describe_step};
+pub use text::{describe_lane, describe_operations, describe_step};
 pub use value::{parse_delay, parse_errno, parse_rate};
 pub(crate) use value::{parse_share, spelled};
 

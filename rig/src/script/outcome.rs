@@ -18,7 +18,7 @@ pub(super) struct Impossible {
 }
 
 impl Impossible {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), label: "can never match", help: help.into() }
     }
 }
@@ -64,12 +64,8 @@ impl<'s> Possible<'s> {
             return None;
         }
         let labels: Vec<&str> = pattern.split(',').collect();
-        if let Some(at) = labels.iter().position(|label| label.is_empty() || label.trim() != *label) {
-            return Some(Impossible {
-                message: format!("label {} of this outcome is not a word", at + 1),
-                label: "empty, or with spaces",
-                help: "labels are joined by commas without spaces: \"readable,data,ECONNRESET\"".to_owned(),
-            });
+        if let Some(wrong) = misspelt(&labels) {
+            return Some(wrong);
         }
         let (failures, mut fixed): (Vec<&str>, Vec<&str>) =
             labels.into_iter().partition(|label| is_failure(label));
@@ -120,19 +116,35 @@ impl<'s> Possible<'s> {
 
     /// `NAME:ERRNO` of an operation that no step names, or of no errno.
     fn strange_failure(&self, label: &str) -> Option<Impossible> {
-        let LabelParts { word, time, .. } = LabelParts::of(label);
-        let errno = time.unwrap_or_default();
-        let known = errno == "*" || errno == CUT;
-        if let Some(Wrong { help, .. }) = (!known).then(|| parse_errno(errno).err()).flatten() {
-            let message = format!("`{errno}` of `{label}` is not the name of an errno");
-            return Some(Impossible::new(message, help.unwrap_or_default()));
+        if let Some(wrong) = strange_errno(label) {
+            return Some(wrong);
         }
+        let word = LabelParts::of(label).word;
         if word == "*" || self.failing.contains(&word) {
             return None;
         }
         let help = hint(word, self.failing.iter().copied(), "its operations");
         Some(Impossible::new(format!("no `{word}` step can fail as `{label}`"), help))
     }
+}
+
+/// A label that is no word.
+pub(super) fn misspelt(labels: &[&str]) -> Option<Impossible> {
+    let at = labels.iter().position(|label| label.is_empty() || label.trim() != *label)?;
+    Some(Impossible {
+        message: format!("label {} of this outcome is not a word", at + 1),
+        label: "empty, or with spaces",
+        help: "labels are joined by commas without spaces: \"readable,data,ECONNRESET\"".to_owned(),
+    })
+}
+
+/// `NAME:ERRNO` of no errno.
+pub(super) fn strange_errno(label: &str) -> Option<Impossible> {
+    let errno = LabelParts::of(label).time.unwrap_or_default();
+    let known = errno == "*" || errno == CUT;
+    let Wrong { help, .. } = (!known).then(|| parse_errno(errno).err()).flatten()?;
+    let message = format!("`{errno}` of `{label}` is not the name of an errno");
+    Some(Impossible::new(message, help.unwrap_or_default()))
 }
 
 /// Names of the operations of one side, each once.
@@ -145,7 +157,7 @@ fn failing(script: &Script, side: Side) -> Vec<&'static str> {
 }
 
 /// Whether a label is meant to be that of a failing step: an operation or an errno stands in it, each in its place.
-fn is_failure(label: &str) -> bool {
+pub(super) fn is_failure(label: &str) -> bool {
     let LabelParts { word, number, time } = LabelParts::of(label);
     let named = rig_protocol::schema_of(word).is_some() && number.is_none();
     time.is_some_and(|time| named || time.starts_with(|c: char| c.is_ascii_uppercase()))

@@ -4,7 +4,8 @@
 //! Units: none. Errors: findings that blame the scenario file.
 //! Tests: `tests/diagnostics.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rig_protocol::{FieldKind, Side, schema_of};
 
@@ -36,8 +37,16 @@ impl Scenario {
     /// # Errors
     /// All problems of the text at once.
     pub fn parse(name: &str, origin: &str, text: &str) -> Result<Self, Problems> {
+        Self::parse_in(Path::new("."), name, origin, text)
+    }
+
+    /// [`Scenario::parse`], where paths in the text are seen from `folder`.
+    ///
+    /// # Errors
+    /// All problems of the text at once.
+    pub fn parse_in(folder: &Path, name: &str, origin: &str, text: &str) -> Result<Self, Problems> {
         let (document, findings) = Document::parse(origin, text)?;
-        read(name, &document, findings)
+        read(name, folder, &document, findings)
     }
 
     /// Reads a scenario file; its name is the file's stem.
@@ -47,14 +56,14 @@ impl Scenario {
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let (document, findings) = Document::read(path)?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        read(&name, &document, findings)
+        read(&name, path.parent().unwrap_or(Path::new(".")), &document, findings)
     }
 }
 
 /// Reads a whole scenario: its keys, then what they mean together.
-fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
+fn read(name: &str, folder: &Path, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
     let root = &document.root;
-    let mut reader = ScenarioReader::new(findings);
+    let mut reader = ScenarioReader::new(findings, Arc::clone(&document.source), absolute(folder));
     reader.findings.refuse_unknown_keys(root, "a scenario file", &keys::FILE.names());
     let title = reader.title(root);
     let about = reader.optional_string(root, "about");
@@ -69,7 +78,7 @@ fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario,
     let control = root.get("control").and_then(|node| reader.control(node));
     let lanes = reader.lanes(root);
     reader.settle_parameters();
-    let ScenarioReader { mut findings, parameters, sockets, marks, expect_peer, .. } = reader;
+    let ScenarioReader { mut findings, parameters, sockets, marks, expect_peer, program, .. } = reader;
     let inputs = |places: &[(Input, Span)]| places.iter().map(|(input, _)| input.clone()).collect();
     let mut scenario = Scenario {
         name: name.to_owned(),
@@ -84,6 +93,7 @@ fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario,
         deadline: deadline.as_ref().map(|(input, _)| input.clone()),
         control,
         lanes,
+        program,
         sockets,
         marks,
     };
@@ -93,6 +103,11 @@ fn read(name: &str, document: &Document, findings: Findings) -> Result<Scenario,
         scenario.build_fixed_steps();
     }
     findings.finish(Some(scenario))
+}
+
+/// Where the folder cannot be told (the working directory is gone), it stays as it is.
+fn absolute(folder: &Path) -> PathBuf {
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).components().collect()
 }
 
 impl ScenarioReader {
@@ -271,7 +286,32 @@ impl ScenarioReader {
         };
         let Some(table) = self.findings.table(node, "`lane`") else { return Vec::new() };
         self.collect_names(table);
-        table.entries.iter().filter_map(|(key, node)| self.lane(key, node)).collect()
+        let mut lanes: Vec<LaneTemplate> =
+            table.entries.iter().filter_map(|(key, node)| self.lane(key, node)).collect();
+        if let Some((key, node)) = root.entry("peer") {
+            lanes.extend(self.peer(key, node, &lanes));
+        }
+        lanes
+    }
+
+    /// `peer`: the lane of another scenario.
+    fn peer(&mut self, key: &Key, node: &Node, lanes: &[LaneTemplate]) -> Option<LaneTemplate> {
+        if let Some(own) = lanes.iter().find(|lane| lane.side == Side::Peer) {
+            self.findings
+                .report(key.span.clone(), "two peers", "the lane of another scenario")
+                .also(own.span.clone(), "and a lane of this one")
+                .help("keep one of them");
+            return None;
+        }
+        if self.program.is_none() {
+            if !self.dropped {
+                self.findings
+                    .report(key.span.clone(), "`peer` without a program", "no lane of this file is a program")
+                    .help("write [lane.peer] with its steps: `rig scenario show NAME --format toml` prints those of another scenario");
+            }
+            return None;
+        }
+        self.peer_of_another(node)
     }
 
     /// Sockets and marks that some step defines, before any step is read: a lane may name what a later lane defines.
@@ -300,7 +340,10 @@ impl ScenarioReader {
     fn lane(&mut self, key: &Key, node: &Node) -> Option<LaneTemplate> {
         let what = format!("lane `{}`", key.name);
         let table = self.findings.table(node, &what)?;
-        self.findings.refuse_unknown_keys(table, &what, &keys::LANE.names());
+        let is_program = table.get("program").is_some();
+        if !is_program {
+            self.refuse_keys_of_a_lane(table, &what);
+        }
         let side = match table.get("side") {
             None if key.name == "peer" => Some(Side::Peer),
             None => Some(Side::Target),
@@ -315,6 +358,9 @@ impl ScenarioReader {
                     .help("the `expect` at the top of the file is for all lanes of the target together");
             }
             (Some(_), None) | (None, _) => {}
+        }
+        if is_program {
+            return self.program(key, table, side?);
         }
         let Some(steps) = table.get("steps") else {
             self.dropped = true;
@@ -334,6 +380,54 @@ impl ScenarioReader {
         }
         let steps = items.iter().filter_map(|item| self.step(item)).collect();
         Some(LaneTemplate { name: key.name.clone(), span: key.span.clone(), side: side?, steps })
+    }
+
+    /// A key that only a program has is said to be that.
+    fn refuse_keys_of_a_lane(&mut self, table: &Table, what: &str) {
+        let known = keys::LANE.names();
+        for (key, _) in table.entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            if keys::PROGRAM.names().contains(&key.name.as_str()) {
+                self.findings
+                    .report(
+                        key.span.clone(),
+                        format!("`{}` of {what}, which is not a program", key.name),
+                        "a key of a program",
+                    )
+                    .help("add program = \"./client3\" in place of `steps`, or remove this key");
+            } else {
+                self.findings.unknown_key(key, what, &[known.as_slice(), &["program"]].concat());
+            }
+        }
+    }
+
+    /// A lane that is a program: it has no steps.
+    fn program(&mut self, key: &Key, table: &Table, side: Side) -> Option<LaneTemplate> {
+        let what = format!("lane `{}`", key.name);
+        let (program, _) = table.entry("program")?;
+        if let Some((steps, _)) = table.entry("steps") {
+            self.findings
+                .report(steps.span.clone(), format!("{what} has `steps` and `program`"), "the one")
+                .also(program.span.clone(), "the other")
+                .help("a lane plays steps or is a program: keep one of the two");
+        }
+        if side == Side::Peer {
+            self.findings
+                .report(program.span.clone(), "a program on the peer", "not on the measured kernel")
+                .help("rig measures the kernel of the target: the program is [lane.client]; the peer's steps answer it");
+        }
+        let template = self.program_lane(table, (&key.name, &what));
+        self.dropped |= template.is_none();
+        match &self.program {
+            Some(first) => {
+                let place = first.program.span.clone();
+                self.findings
+                    .report(program.span.clone(), "two programs", "the second one")
+                    .also(place, "the first one")
+                    .help("one program is the client; what it starts belongs to it");
+            }
+            None => self.program = template.map(Box::new),
+        }
+        Some(LaneTemplate { name: key.name.clone(), span: key.span.clone(), side, steps: Vec::new() })
     }
 
     fn side(&mut self, node: &Node) -> Option<Side> {

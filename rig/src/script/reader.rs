@@ -4,10 +4,14 @@
 //! Units: none. Errors: findings that blame the scenario file.
 //! Tests: `tests/diagnostics.rs`.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miette::NamedSource;
 use rig_protocol::FieldKind;
 use serde_json::{Value as Json, json};
 
-use super::template::{Input, Parameter};
+use super::template::{Input, Parameter, ProgramTemplate};
 use super::value::from_node;
 use crate::document::{Findings, Node, Span, Value, hint};
 
@@ -25,6 +29,12 @@ pub(super) struct ParameterDraft {
 #[derive(Debug)]
 pub(super) struct ScenarioReader {
     pub(super) findings: Findings,
+    /// The text that is read.
+    pub(super) source: Arc<NamedSource<String>>,
+    /// From where it names other files: an absolute path.
+    pub(super) folder: PathBuf,
+    /// The lane that is a program.
+    pub(super) program: Option<Box<ProgramTemplate>>,
     pub(super) parameters: Vec<ParameterDraft>,
     pub(super) sockets: Vec<String>,
     pub(super) marks: Vec<String>,
@@ -57,9 +67,12 @@ fn reference(text: &str) -> ParameterReference<'_> {
 
 impl ScenarioReader {
     /// Nothing is known yet.
-    pub(super) fn new(findings: Findings) -> Self {
+    pub(super) fn new(findings: Findings, source: Arc<NamedSource<String>>, folder: PathBuf) -> Self {
         Self {
             findings,
+            source,
+            folder,
+            program: None,
             parameters: Vec::new(),
             sockets: Vec::new(),
             marks: Vec::new(),

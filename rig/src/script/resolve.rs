@@ -13,6 +13,8 @@ use rig_protocol::{
 use serde_json::{Map, Value as Json};
 
 use super::outcome::{Impossible, Possible};
+use super::program::fill::{self, Fault};
+use super::program::outcome::ProgramPossible;
 use super::template::{Input, LaneTemplate, Resolved, Scenario, StepTemplate, TimingTemplate};
 use super::timing::{TimingFault, deadline_fault, overlap};
 use super::value::from_text;
@@ -47,8 +49,12 @@ impl Scenario {
         if let Some((lane, fault)) = unreachable_injection(&resolved.script) {
             return Err(vec![self.blame_injection(&self.lanes[lane], fault, &values)]);
         }
-        let mut wrong = self.blame_expectations(&resolved.script);
-        wrong.extend(self.blame_times(&resolved.script));
+        let mut wrong = self.blame_program(&values);
+        // A text that is no regular expression has no outcomes to speak of.
+        if wrong.is_empty() {
+            wrong = self.blame_expectations(&resolved.script);
+            wrong.extend(self.blame_times(&resolved.script));
+        }
         if wrong.is_empty() { Ok(resolved) } else { Err(wrong) }
     }
 
@@ -110,13 +116,11 @@ impl Scenario {
                 Lane { name: lane.name.clone(), side: lane.side, steps }
             })
             .collect();
-        let texts = |inputs: &[Input]| {
-            inputs.iter().map(|input| as_text(&given_json(FieldKind::Text, input, values))).collect()
-        };
-        let deadline = self.deadline.as_ref().map(|input| given_json(FieldKind::Duration, input, values));
+        let texts = |inputs: &[Input]| inputs.iter().map(|input| input.text(values)).collect();
+        let deadline = self.deadline.as_ref().map(|input| input.json(FieldKind::Duration, values));
         let control = self.control.as_ref().map(|control| {
-            let errno = given_json(FieldKind::Errno, &control.errno, values).as_i64().unwrap_or_default();
-            let rate = given_json(FieldKind::Rate, &control.rate, values).as_u64().unwrap_or_default();
+            let errno = control.errno.json(FieldKind::Errno, values).as_i64().unwrap_or_default();
+            let rate = control.rate.json(FieldKind::Rate, values).as_u64().unwrap_or_default();
             (Errno(errno as i32), rate as u32)
         });
         let script = Script {
@@ -127,7 +131,7 @@ impl Scenario {
             expect: texts(&self.expect),
             expect_peer: texts(&self.expect_peer),
             deadline_ns: deadline.and_then(|json| json.as_u64()),
-            program: None,
+            program: self.program.as_ref().map(|program| Box::new(fill::build(program, values))),
         };
         Resolved { script, control }
     }
@@ -158,19 +162,36 @@ impl Scenario {
         }
     }
 
+    /// Values of a program that its kind alone does not decide on.
+    fn blame_program(&self, values: &BTreeMap<String, String>) -> Vec<Unresolved> {
+        let faults = self.program.iter().flat_map(|program| fill::faults(program, values));
+        let blame = |fault: Fault| {
+            let Fault { parameter, message, label, help, .. } = fault;
+            let message = format!("scenario `{}`: {message}", self.name);
+            Unresolved { parameter, message, label, help }
+        };
+        faults.map(blame).collect()
+    }
+
     /// Outcomes that a parameter expects and no trial can have.
     fn blame_expectations(&self, script: &Script) -> Vec<Unresolved> {
-        let blame = |inputs: &[Input], patterns: &[String], possible: &Possible<'_>| {
+        let blame = |inputs: &[Input], patterns: &[String], refuse: &dyn Fn(&str) -> Option<Impossible>| {
             let wrong = |(input, pattern): (&Input, &String)| {
-                let Input::Parameter(parameter) = input else { return None };
-                let Impossible { message, label, help } = possible.refuse(pattern)?;
-                let (parameter, label) = (parameter.clone(), label.to_owned());
-                Some(Unresolved { parameter, message, label, help: Some(help) })
+                let parameter = input.parameter()?.to_owned();
+                let Impossible { message, label, help } = refuse(pattern)?;
+                Some(Unresolved { parameter, message, label: label.to_owned(), help: Some(help) })
             };
             inputs.iter().zip(patterns).filter_map(wrong).collect::<Vec<_>>()
         };
-        let mut wrong = blame(&self.expect, &script.expect, &Possible::of_target(script));
-        wrong.extend(blame(&self.expect_peer, &script.expect_peer, &Possible::of_peer(script)));
+        let (target, peer) = (Possible::of_target(script), Possible::of_peer(script));
+        let program = self.program.as_ref().zip(script.program.as_ref());
+        let program = program.map(|(template, program)| ProgramPossible::of(template, program));
+        let refuse = |pattern: &str| match &program {
+            Some(program) => program.refuse(pattern),
+            None => target.refuse(pattern),
+        };
+        let mut wrong = blame(&self.expect, &script.expect, &refuse);
+        wrong.extend(blame(&self.expect_peer, &script.expect_peer, &|pattern| peer.refuse(pattern)));
         wrong
     }
 
@@ -225,23 +246,7 @@ impl Scenario {
 }
 
 fn first_parameter<'i>(mut inputs: impl Iterator<Item = &'i Input>) -> Option<String> {
-    inputs.find_map(|input| match input {
-        Input::Parameter(name) => Some(name.clone()),
-        Input::Given(_) => None,
-    })
-}
-
-fn given_json(kind: FieldKind, input: &Input, values: &BTreeMap<String, String>) -> Json {
-    match input {
-        Input::Given(json) => json.clone(),
-        Input::Parameter(name) => {
-            from_text(kind, &values[name]).expect("every value was admitted for every kind of its uses")
-        }
-    }
-}
-
-fn as_text(json: &Json) -> String {
-    json.as_str().unwrap_or_default().to_owned()
+    inputs.find_map(Input::parameter).map(str::to_owned)
 }
 
 fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String, String>) -> Step {
@@ -259,7 +264,7 @@ fn build(template: &StepTemplate, after_verdict: bool, values: &BTreeMap<String,
 
 fn build_timing(template: &TimingTemplate, values: &BTreeMap<String, String>) -> Timing {
     let range = |input: &Input| -> TimeRange {
-        serde_json::from_value(given_json(FieldKind::TimeRange, input, values))
+        serde_json::from_value(input.json(FieldKind::TimeRange, values))
             .expect("a range was admitted as a range")
     };
     match template {
@@ -276,7 +281,7 @@ fn build_op(template: &StepTemplate, values: &BTreeMap<String, String>) -> Op {
     let mut object = Map::with_capacity(template.fields.len() + 1);
     object.insert("op".to_owned(), Json::from(template.schema.name));
     for field in &template.fields {
-        let json = given_json(field.schema.kind, &field.input, values);
+        let json = field.input.json(field.schema.kind, values);
         object.insert(field.schema.wire.to_owned(), json);
     }
     serde_json::from_value(Json::Object(object))

@@ -4,9 +4,15 @@
 //! Units: values are in the protocol's JSON form (nanoseconds, parts per million). Errors: none.
 //! Tests: in `tests.rs`.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miette::NamedSource;
 use rig_protocol::{Errno, FieldKind, FieldSchema, Op, OpSchema, Script, Side};
 use serde_json::Value as Json;
 
+use super::value::from_text;
 use crate::document::Span;
 
 /// One scenario file, validated: every step has a meaning whatever admissible values its parameters take.
@@ -33,6 +39,8 @@ pub struct Scenario {
     pub(super) deadline: Option<Input>,
     pub(super) control: Option<ControlTemplate>,
     pub(super) lanes: Vec<LaneTemplate>,
+    /// The program that is the target's only lane; that has no steps then.
+    pub(super) program: Option<Box<ProgramTemplate>>,
     pub(super) sockets: Vec<String>,
     pub(super) marks: Vec<String>,
 }
@@ -86,6 +94,96 @@ pub(super) enum Input {
     Given(Json),
     /// `"${name}"`
     Parameter(String),
+}
+
+impl Input {
+    /// The value, where every value was admitted for every kind of its uses.
+    pub(super) fn json(&self, kind: FieldKind, values: &BTreeMap<String, String>) -> Json {
+        match self {
+            Self::Given(json) => json.clone(),
+            Self::Parameter(name) => {
+                from_text(kind, &values[name]).expect("every value was admitted for every kind of its uses")
+            }
+        }
+    }
+
+    /// The value of a text, a word of a choice, or an outcome.
+    pub(super) fn text(&self, values: &BTreeMap<String, String>) -> String {
+        match self {
+            Self::Given(json) => json.as_str().unwrap_or_default().to_owned(),
+            Self::Parameter(name) => values[name].clone(),
+        }
+    }
+
+    /// The parameter that it stands for.
+    pub(super) fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::Given(_) => None,
+            Self::Parameter(name) => Some(name),
+        }
+    }
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) input: Input,
+    pub(super) span: Span,
+}
+
+/// A lane that is a program, before its parameters are filled in. What is `None` is not written.
+#[derive(Debug, Clone)]
+pub(super) struct ProgramTemplate {
+    /// The lane that it is.
+    pub(super) lane: String,
+    /// The file that says it: what is wrong with the program itself is only seen where it is packed.
+    pub(super) source: Arc<NamedSource<String>>,
+    /// An absolute path: the folder of that file.
+    pub(super) folder: PathBuf,
+    pub(super) program: Placed,
+    pub(super) directory: Option<Placed>,
+    pub(super) arguments: Vec<Placed>,
+    pub(super) environment: Vec<(String, Placed)>,
+    pub(super) before: Vec<Placed>,
+    pub(super) input: Option<Placed>,
+    pub(super) with: Vec<Placed>,
+    pub(super) says: Option<Placed>,
+    pub(super) calls: Option<Vec<Placed>>,
+    pub(super) nth: Option<Placed>,
+    pub(super) outcome: Option<Vec<Placed>>,
+    pub(super) witness: Option<Placed>,
+    pub(super) redirect: Option<RedirectTemplate>,
+    /// Whether each trial has a network of its own.
+    pub(super) own_network: bool,
+    pub(super) terminal: bool,
+    pub(super) inject: Option<InjectTemplate>,
+}
+
+impl ProgramTemplate {
+    /// Where `redirect` stands.
+    pub(super) fn redirect_span(&self) -> Option<Span> {
+        match self.redirect.as_ref()? {
+            RedirectTemplate::Word(word) => Some(word.span.clone()),
+            RedirectTemplate::Only(all) => all.first().map(|first| first.span.clone()),
+        }
+    }
+}
+
+/// Which connections of a program are led to the peer.
+#[derive(Debug, Clone)]
+pub(super) enum RedirectTemplate {
+    /// `"all"`, `"none"`, or one address.
+    Word(Placed),
+    /// Addresses.
+    Only(Vec<Placed>),
+}
+
+/// What a program's verdict call returns in place of its own return.
+#[derive(Debug, Clone)]
+pub(super) struct InjectTemplate {
+    pub(super) span: Span,
+    pub(super) errno: Placed,
+    pub(super) rate: Placed,
 }
 
 /// What a control must find.

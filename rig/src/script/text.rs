@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use rig_protocol::{Delay, Errno, FieldKind, Op, Script, Step, TimeRange, Timing, schemas};
+use rig_protocol::{Delay, Errno, FieldKind, Lane, Op, Script, Step, TimeRange, Timing, schemas};
 use serde_json::Value as Json;
 
 use super::keys::{ScenarioTable, TABLES};
+use super::program::text::{command_line, facts as program_facts};
 use super::resolve::Unresolved;
 use super::template::Scenario;
 
@@ -34,6 +35,9 @@ fn steps(out: &mut String, script: &Script) {
     let width = script.lanes.iter().map(|lane| lane.name.len()).max().unwrap_or(0).max(4);
     let _ = writeln!(out, "  {:width$}  step", "lane");
     for lane in &script.lanes {
+        if let Some(program) = script.program.as_ref().filter(|_| lane.steps.is_empty()) {
+            let _ = writeln!(out, "  {:width$}        {}", lane.name, command_line(program));
+        }
         for (index, step) in lane.steps.iter().enumerate() {
             let _ =
                 writeln!(out, "  {:width$}  {:>4}  {}", lane.name, index + 1, describe_step(script, step));
@@ -68,6 +72,9 @@ fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
             let _ = writeln!(out, "  {name:8}  {value}");
         }
     };
+    if let Some(program) = &script.program {
+        program_facts(program).iter().for_each(|(name, words)| fact(name, words));
+    }
     fact("expects", &script.expect.join(" | "));
     fact("of peer", &script.expect_peer.join(" | "));
     let deadline = script.deadline_ns.map(|ns| Delay::Fixed { ns }.to_string());
@@ -76,6 +83,14 @@ fn facts(out: &mut String, scenario: &Scenario, script: &Script) {
     fact("proof", &scenario.proof.join(" "));
     if scenario.race {
         fact("race", "its rates depend on timing; a difference raises no alert");
+    }
+}
+
+/// What a lane does, line by line: its steps, or its program's command line.
+pub fn describe_lane(script: &Script, lane: &Lane) -> Vec<String> {
+    match &script.program {
+        Some(program) if lane.steps.is_empty() => vec![command_line(program)],
+        Some(_) | None => lane.steps.iter().map(|step| describe_step(script, step)).collect(),
     }
 }
 

@@ -4,7 +4,10 @@
 //! Errors: none. Tests: below.
 
 use rig::script::keys::{self, ScenarioTable};
-use rig_protocol::{Errno, FieldKind, FieldSchema, Labels, OpSchema, Player, Timing, Wait, schemas};
+use rig_protocol::{
+    CallKind, Direction, Errno, FieldKind, FieldSchema, Labels, OpSchema, Player, Timing, Wait, schemas,
+    watched_calls,
+};
 
 use crate::markdown::{code, codes, head, row};
 use crate::part::{Part, page};
@@ -12,6 +15,10 @@ use crate::part::{Part, page};
 pub(crate) const PARTS: &[Part] = &[
     Part { topic: "scenarios", name: "file keys", make: || keys_of(&keys::FILE) },
     Part { topic: "scenarios", name: "lane keys", make: || keys_of(&keys::LANE) },
+    Part { topic: "scenarios", name: "program keys", make: || keys_of(&keys::PROGRAM) },
+    Part { topic: "scenarios", name: "verdict keys", make: || keys_of(&keys::VERDICT) },
+    Part { topic: "scenarios", name: "inject keys", make: || keys_of(&keys::INJECT) },
+    Part { topic: "scenarios", name: "watched calls", make: watched },
     Part { topic: "scenarios", name: "parameter keys", make: || keys_of(&keys::PARAMETER) },
     Part { topic: "scenarios", name: "control keys", make: || keys_of(&keys::CONTROL) },
     Part { topic: "scenarios", name: "step keys", make: || keys_of(&keys::STEP) },
@@ -69,6 +76,43 @@ fn explain(text: &mut String, labels: &Labels) {
             (false, _) => code(word),
         };
         row(text, &[&counted, meaning]);
+    }
+}
+
+/// The watched calls by what they are, with the words of their success.
+fn watched() -> String {
+    let mut text = String::new();
+    head(&mut text, &["calls", "what they are", "labels, besides the names of errnos"]);
+    let mut told: Vec<(CallKind, &[&str])> = Vec::new();
+    for first in watched_calls() {
+        let group = (first.kind, first.labels.words);
+        if told.contains(&group) {
+            continue;
+        }
+        told.push(group);
+        let same = watched_calls().iter().filter(|call| (call.kind, call.labels.words) == group);
+        row(
+            &mut text,
+            &[&codes(same.map(|call| call.name)), kind_of_call(first.kind), &codes(first.labels.words)],
+        );
+    }
+    text
+}
+
+fn kind_of_call(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Socket => "make a socket, name it, ask or set its options",
+        CallKind::Connects => "connects; the number of a connection is its place in this order",
+        CallKind::Accepts => "accept a connection",
+        CallKind::Waits => "wait for readiness: the usual verdict",
+        CallKind::Interest => "set up what is waited for",
+        CallKind::Moves(Direction::In) => "receive: the usual outcome",
+        CallKind::Moves(Direction::Out) => "send",
+        CallKind::Descriptor => "end, copy or change a descriptor",
+        CallKind::File => "ask for a file: recorded where they fail",
+        CallKind::Process => "start or replace a process",
+        CallKind::Sleeps => "sleep",
+        CallKind::Hides => "recorded, but what happens behind it cannot be seen",
     }
 }
 
@@ -169,6 +213,9 @@ fn every_key_operation_field_and_label_is_on_the_page() {
     let page = page("scenarios");
     for key in keys::TABLES.iter().flat_map(|table| table.keys) {
         assert!(page.contains(&format!("| `{}` | {} |", key.name, key.value)), "{}", key.name);
+    }
+    for call in watched_calls() {
+        assert!(page.contains(&format!("`{}`", call.name)), "{}", call.name);
     }
     for operation in schemas() {
         let section = section(&page, &format!("### `{}`", operation.name));

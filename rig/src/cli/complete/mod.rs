@@ -36,8 +36,10 @@ const TAKES: &[Row] = &[
     ("profile", None, Values::Profiles),
     ("path", None, Values::Paths),
     ("configuration", None, Values::Configurations),
+    ("configurations", None, Values::Configurations),
     ("kernel", None, Values::Kernels),
     ("scenario", None, Values::Scenarios),
+    ("peer", None, Values::Scenarios),
     ("from", None, Values::Scenarios),
     ("parameters", None, Values::Parameters),
     ("files", None, Values::TomlFiles),
@@ -56,7 +58,14 @@ const TAKES: &[Row] = &[
     ("install", None, Values::Folders),
     ("folder", None, Values::Folders),
     ("capture", Some(&["scenario", "run"]), Values::Folders),
+    ("write", None, Values::Folders),
     ("console", None, Values::Files),
+    ("client", None, Values::Files),
+    ("program", None, Values::Files),
+    ("with", None, Values::Files),
+    ("stdin", None, Values::Files),
+    ("verdict", None, Values::Calls),
+    ("outcome", None, Values::Calls),
 ];
 
 /// The answer where a shell asks.
@@ -113,7 +122,7 @@ mod tests {
     use super::*;
 
     /// Numbers, times and names that the user makes up; and what belongs to another program.
-    const FREE: [&str; 12] = [
+    const FREE: [&str; 18] = [
         "trials",
         "seed",
         "shard",
@@ -126,6 +135,12 @@ mod tests {
         "name",
         "command",
         "columns",
+        "says",
+        "redirect",
+        "env",
+        "before",
+        "time_limit",
+        "expect",
     ];
 
     fn arguments(command: &Command, words: &[&str], found: &mut Vec<String>) {

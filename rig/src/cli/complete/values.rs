@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
-use rig_protocol::schemas;
+use rig_protocol::{schemas, watched_calls};
 
 use super::line::Line;
 use crate::cli::whole;
@@ -38,6 +38,8 @@ pub(super) enum Values {
     Errnos,
     Topics,
     Operations,
+    /// System calls that a witness watches.
+    Calls,
     /// Words of rig itself.
     Commands,
     /// A known one or a file.
@@ -96,6 +98,7 @@ impl Values {
             Self::Errnos => Named::all().filter_map(|named| named.name.clone()).collect(),
             Self::Topics => PAGES.iter().map(|page| page.topic.to_owned()).collect(),
             Self::Operations => schemas().iter().map(|schema| schema.name.to_owned()).collect(),
+            Self::Calls => watched_calls().iter().map(|call| call.name.to_owned()).collect(),
             Self::Commands => commands(line),
             Self::TomlFiles | Self::Files | Self::Folders => Vec::new(),
         }

@@ -7,7 +7,7 @@ mod progress;
 mod run;
 
 use super::{Exit, Failure};
-pub(super) use run::usage as usage_of_run;
+pub(super) use run::{Capture, carry_out, usage as usage_of_run};
 
 /// Commands of `rig matrix`.
 #[derive(Debug, clap::Subcommand)]

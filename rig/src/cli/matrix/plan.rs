@@ -37,7 +37,7 @@ pub(in crate::cli) struct Which {
 impl From<Which> for Asked {
     fn from(which: Which) -> Self {
         let Which { filters, matrix, profile, trials } = which;
-        Self { matrix, profile, filters, trials }
+        Self { matrix, profile, filters, trials, given: None }
     }
 }
 

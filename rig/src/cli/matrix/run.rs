@@ -68,7 +68,7 @@ pub(in crate::cli) fn usage(name: &str) -> String {
 
 /// Which blocks' packets are kept.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Capture {
+pub(in crate::cli) enum Capture {
     /// None; nothing is captured
     Never,
     /// Of blocks with an anomaly, other than controls
@@ -108,8 +108,13 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         setup::run_unasked()?;
     }
     let denied = arguments.deny_skips.clone();
+    carry_out(&arguments.order(), denied.as_ref())
+}
+
+/// Runs the campaign before this reader's eyes, and says what came of it.
+pub(in crate::cli) fn carry_out(order: &Order, denied: Option<&DeniedSkips>) -> Result<Exit, Failure> {
     let mut person = Person { shows_unmet: denied.is_some(), progress: None };
-    let Ended { run_dir, model } = campaign::run(&arguments.order(), &mut person)?;
+    let Ended { run_dir, model } = campaign::run(order, &mut person)?;
     let folder = run_dir.display().to_string();
     let last_screen = screen::coloured(&answer(&model, &folder, called::worded));
     if io::stdout().is_terminal() {
@@ -119,7 +124,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         let report = text(&model, width::report_page());
         print(&format!("{report}\nrecorded in {folder}\n\n{last_screen}"))?;
     }
-    Ok(report::exit_of(&model, denied.as_ref()))
+    Ok(report::exit_of(&model, denied))
 }
 
 /// The person at the terminal, who is told what goes on and may stop it.

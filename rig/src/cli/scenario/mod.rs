@@ -5,6 +5,7 @@ mod parameters;
 mod run;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
@@ -13,9 +14,11 @@ use super::image::Format;
 use super::output::print;
 use super::{Exit, Failure, called, width};
 use crate::document::Problems;
+use crate::matrix::Packer;
 use crate::report::{Align, Page, Table};
 use crate::script::{Catalogue, Scenario, describe_operations};
 use parameters::resolve;
+pub(super) use run::{place, watch};
 use source::source_text;
 
 /// Commands of `rig scenario`.
@@ -143,10 +146,20 @@ fn check(files: &[PathBuf]) -> Result<Exit, Failure> {
     let mut out = String::new();
     for file in files {
         match Scenario::read(file) {
-            Ok(scenario) => out.push_str(&format!("{}: valid: {}\n", file.display(), scenario.title)),
+            Ok(scenario) => match packed(&scenario) {
+                Ok(()) => out.push_str(&format!("{}: valid: {}\n", file.display(), scenario.title)),
+                Err(wrong) => problems.append(wrong),
+            },
             Err(wrong) => problems.append(wrong),
         }
     }
     print(&out)?;
     if problems.is_empty() { Ok(Exit::Done) } else { Err(Failure::input(problems)) }
+}
+
+/// Whether the program of a scenario, where it has one, can be a client. With the defaults of its parameters, which are sound.
+fn packed(scenario: &Scenario) -> Result<(), Problems> {
+    let values = scenario.complete(&BTreeMap::new());
+    let Ok(mut resolved) = scenario.resolve(&BTreeMap::new()) else { return Ok(()) };
+    Packer::default().pack(scenario, &values, &mut resolved.script)
 }

@@ -14,6 +14,12 @@ use crate::docs;
 /// Explains itself; `rig scenario check` and `run` take it as it is.
 const TEMPLATE: &str = include_str!("template.toml");
 
+/// The same for a scenario whose client is a program.
+const OF_PROGRAM: &str = include_str!("program.toml");
+
+/// The program that it names.
+const ITS_PROGRAM: &str = "\"./client3\"";
+
 /// The page about scenario files.
 const PAGE: &str = "scenarios";
 
@@ -25,13 +31,16 @@ pub(in crate::cli) struct Arguments {
     /// Begin with this scenario instead of the template: a shipped one's name, or the path of a file
     #[arg(long, value_name = "SCENARIO")]
     from: Option<String>,
+    /// Begin with a template whose client is this program
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    program: Option<String>,
 }
 
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let path = path_of(&arguments.name)?;
     let text = match &arguments.from {
         Some(word) => source_text(word)?,
-        None => TEMPLATE.to_owned(),
+        None => template(arguments.program.as_deref()),
     };
     fresh::write(&[(path.clone(), text)])?;
     let file = path.display();
@@ -44,6 +53,14 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         "next: `rig scenario check {file}`, `rig scenario run {file} --trials 200`; all keys: {reference}"
     ));
     Ok(Exit::Done)
+}
+
+/// With this program as the client, where one is given.
+fn template(program: Option<&str>) -> String {
+    match program {
+        Some(program) => OF_PROGRAM.replacen(ITS_PROGRAM, &toml::Value::from(program).to_string(), 1),
+        None => TEMPLATE.to_owned(),
+    }
 }
 
 /// A name as a matrix file and a report can show it.
@@ -73,6 +90,17 @@ mod tests {
         assert!(scenario.parameters.iter().all(|parameter| !parameter.about.is_empty()));
         let comments = TEMPLATE.lines().filter(|line| line.trim_start().starts_with('#')).count();
         assert!(comments > 12, "{comments} lines of comments");
+    }
+
+    #[test]
+    fn the_template_of_a_program_is_valid_and_has_the_program_in_it() {
+        for program in ["./client3", "nc", "my \"own\" 'prog'"] {
+            let text = template(Some(program));
+            let scenario = Scenario::parse("p", "p.toml", &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+            let script = scenario.resolve(&Default::default()).expect("its defaults are admitted").script;
+            assert_eq!(script.program.expect("a program").name, program);
+            assert!(scenario.parameters.iter().all(|parameter| !parameter.about.is_empty()));
+        }
     }
 
     #[test]

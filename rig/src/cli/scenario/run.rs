@@ -4,8 +4,8 @@
 //! Units: as users type them. Errors: [`Failure`]. Tests: `tests/trouble/alone.rs`, `tests/guest/alone.rs`.
 
 mod packets;
-mod place;
-mod watch;
+pub(in crate::cli) mod place;
+pub(in crate::cli) mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,12 @@ use crate::cli::image::Format;
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure, called, number, width};
 use crate::clock;
-use crate::matrix::{Cell, Settings, Subject, own_pace};
+use crate::matrix::{Cell, Packer, Settings, Subject, own_pace};
 use crate::path::PathSpec;
 use crate::record::format::{BlockId, CaptureWhen, KeptTrial, PlannedBlock};
 use crate::report::{Page, scenario_json, scenario_text};
 use crate::runner::Attempt;
-use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_step};
+use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_lane};
 use place::Place;
 
 /// Arguments of `rig scenario run`.
@@ -76,11 +76,13 @@ pub(in crate::cli) struct Arguments {
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let scenario = Catalogue::embedded().find(&arguments.scenario, Path::new("")).map_err(Failure::input)?;
-    let (given, resolved) = resolve(&scenario, &arguments.parameters)?;
+    let (given, mut resolved) = resolve(&scenario, &arguments.parameters)?;
+    let parameters = scenario.complete(&given);
+    Packer::default().pack(&scenario, &parameters, &mut resolved.script).map_err(Failure::input)?;
     let matrix = arguments.matrix.as_deref();
     let place = place::choose(arguments.configuration.as_deref(), arguments.kernel.as_deref(), matrix)?;
     let path = place::path(arguments.path.as_deref(), matrix)?;
-    let attempt = attempt(&arguments, &scenario, scenario.complete(&given), place, path, resolved);
+    let attempt = attempt(&arguments, &scenario, parameters, place, path, resolved);
     if let Some(folder) = &arguments.capture {
         packets::prepare(folder, &attempt.cell)?;
     }
@@ -117,7 +119,8 @@ fn attempt(
     path: PathSpec,
     resolved: ResolvedScript,
 ) -> Attempt {
-    let in_flight = arguments.in_flight.unwrap_or_else(|| own_pace(&resolved.script));
+    let in_flight =
+        arguments.in_flight.unwrap_or_else(|| own_pace(&resolved.script, &place.machine.configuration));
     let Place { machine, kernel } = place;
     let subject = Subject {
         scenario: scenario.name.clone(),
@@ -161,10 +164,10 @@ fn summarise(arguments: &Arguments, attempt: &Attempt, played: Once) -> Result<S
         rehearsed: clock::is_rehearsed(),
     });
     let script = &attempt.cell.subject.script;
-    let lanes = script.lanes.iter().map(|lane| LaneText {
-        name: lane.name.clone(),
-        steps: lane.steps.iter().map(|step| describe_step(script, step)).collect(),
-    });
+    let lanes = script
+        .lanes
+        .iter()
+        .map(|lane| LaneText { name: lane.name.clone(), steps: describe_lane(script, lane) });
     run.lanes = lanes.collect();
     run.accelerator_reason = accelerator.map(|resolved| resolved.reason).unwrap_or_default();
     run.console = console.map(|file| file.display().to_string());

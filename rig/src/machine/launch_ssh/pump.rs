@@ -16,7 +16,7 @@ use ssh2::Channel;
 
 use super::error::SshError;
 use super::exit::{Exit, learn_exit};
-use super::session::{SshSession, wait};
+use super::session::{SshSession, retry_interrupted, wait};
 use crate::process::{Tail, lock};
 
 const BUFFER_BYTES: usize = 64 << 10;
@@ -103,15 +103,6 @@ enum Moved {
     Nothing,
     Something,
     End,
-}
-
-pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }
 
 /// Why no more bytes are carried.

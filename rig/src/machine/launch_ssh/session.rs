@@ -18,7 +18,6 @@ use ssh2::{BlockDirections, Channel, ErrorCode, MethodType, Session};
 use super::abandon::Abandon;
 use super::error::SshError;
 use super::exit::{Exit, learn_exit};
-use super::pump::retry_interrupted;
 use super::watchdog::Watchdog;
 
 /// Between two attempts to connect.
@@ -352,6 +351,16 @@ pub(super) fn wait(fds: &mut [PollFd<'_>], at_most: Duration) -> io::Result<()> 
     match poll(fds, PollTimeout::from(millis)) {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A call that a signal cuts short is made again.
+pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

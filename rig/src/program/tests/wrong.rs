@@ -52,7 +52,7 @@ fn what_the_kernel_does_not_execute_is_refused() {
         ("./empty", "empty is an empty file", "to its end"),
         (
             "./text",
-            "text is no ELF program, and no script whose first line names an interpreter",
+            "text is neither an ELF program nor a script whose first line names an interpreter",
             "#!/bin/sh",
         ),
         ("./socket", "socket is a socket", "only files"),

@@ -5,20 +5,68 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::model::{
-    ComparisonVerdict, ErrnoSource, GuestRate, Headline, LocaltimeFile, RanOn, Rate, ReportModel,
-    SightingKind,
+    AccountReading, ComparisonVerdict, ErrnoSource, GuestRate, Headline, LocaltimeFile, ProgramAccount,
+    ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
 };
 use crate::analysis::words::{Rounding, count, enough, list, one_in, percent};
 
 use super::screen::{Item, Tone};
 
 pub(super) fn items(model: &ReportModel) -> Vec<Item> {
-    let mut items: Vec<Item> = model.headlines.iter().map(headline).collect();
+    let mut items: Vec<Item> = programs(&model.programs);
+    items.extend(model.headlines.iter().map(headline));
     if items.is_empty() {
         items.push(Item::new(Tone::Bad, "nothing", "no cell of the base program has a trial"));
     }
     items.extend(log_lines(&model.errno_sources));
     items
+}
+
+/// What each program said of its call, beside what the kernel had returned: the readings, the most frequent first.
+fn programs(summaries: &[ProgramSummary]) -> Vec<Item> {
+    let plain = || summaries.iter().filter(|one| !one.control);
+    let names: BTreeSet<&str> = plain().map(|one| one.command[0].as_str()).collect();
+    let item = |name: &str| {
+        let of = || plain().filter(|one| one.command[0] == name);
+        let trials: u64 = of().map(|one| one.trials).sum();
+        let mut sums: Vec<(AccountReading, String, u64)> = Vec::new();
+        for account in of().flat_map(|one| &one.accounts) {
+            let words = reading(account);
+            match sums.iter_mut().find(|(_, known, _)| *known == words) {
+                Some((.., sum)) => *sum += account.trials,
+                None => sums.push((account.reading, words, account.trials)),
+            }
+        }
+        sums.sort_by_key(|(.., sum)| std::cmp::Reverse(*sum));
+        let bad = |(reading, ..): &(AccountReading, String, u64)| {
+            reading.misleads() || *reading == AccountReading::Killed
+        };
+        let tone = if sums.iter().any(bad) { Tone::Mind } else { Tone::Good };
+        let said: Vec<String> = sums
+            .iter()
+            .map(|(_, words, sum)| format!("{words} in {} of {}", count(*sum), count(trials)))
+            .collect();
+        Item::new(tone, "program", format!("{name} {}", said.join("; ")))
+    };
+    names.into_iter().map(item).collect()
+}
+
+fn reading(account: &ProgramAccount) -> String {
+    let kernel = account.kernel.as_deref().unwrap_or("nothing");
+    let said = account.said_errno.as_deref().unwrap_or("another errno");
+    match account.reading {
+        AccountReading::Agrees => format!("said what the kernel returned ({kernel})"),
+        AccountReading::Stale => format!("said {said} after a call that succeeded ({kernel})"),
+        AccountReading::Overwritten => format!("said {said} where the kernel returned {kernel}"),
+        AccountReading::OtherReturn => {
+            let value = account.said.map_or_else(|| "another return".to_owned(), |value| value.to_string());
+            format!("said {value} where the kernel returned {kernel}")
+        }
+        AccountReading::Silent => format!("said nothing where the kernel returned {kernel}"),
+        AccountReading::Killed => format!("was killed by {} before it spoke", account.end),
+        AccountReading::Uncalled => format!("ended without the measured call ({})", account.end),
+        AccountReading::Unwatched => format!("was not watched ({})", account.end),
+    }
 }
 
 fn headline(headline: &Headline) -> Item {

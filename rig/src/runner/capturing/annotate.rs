@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use rig_protocol::{Op, Script, TrialRecord};
+use rig_protocol::{Network, Op, Script, TrialRecord};
 
 use crate::testbed::CapturedPackets;
 
@@ -54,7 +54,10 @@ pub(super) fn annotate(
             begins.filter(|(_, begin)| *begin <= packet.time_ns).max_by_key(|(_, begin)| *begin)?;
         trial_of.get(&(segment.port, index)).copied()
     };
-    let unplaced = trials.iter().zip(&placed).filter(|(trial, at)| at.is_none() && trial.local_port != 0);
+    // Packets of a network of a trial's own pass nowhere here.
+    let own = script.program.as_ref().is_some_and(|program| program.network == Network::Own);
+    let unplaced =
+        trials.iter().zip(&placed).filter(|(trial, at)| at.is_none() && trial.local_port != 0 && !own);
     Names {
         of_packets: (0..segments.len()).map(belongs).collect(),
         names: trials.iter().map(name).collect(),

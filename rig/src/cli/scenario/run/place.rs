@@ -13,17 +13,17 @@ use crate::matrix::{HOST_KERNEL, Machine, MachineFile, Matrix, PathFile};
 use crate::path::PathSpec;
 
 /// The configuration that is this host as it is, also where no file declares it.
-const BARE_METAL: &str = "bare-metal";
+pub(in crate::cli) const BARE_METAL: &str = "bare-metal";
 
 /// Where the client's kernel runs.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) machine: Machine,
-    pub(super) kernel: String,
+pub(in crate::cli) struct Place {
+    pub(in crate::cli) machine: Machine,
+    pub(in crate::cli) kernel: String,
 }
 
 /// The configuration of this name, and its kernel: the one that was asked for, or the first that the file names.
-pub(super) fn choose(
+pub(in crate::cli) fn choose(
     name: Option<&str>,
     kernel: Option<&str>,
     matrix: Option<&Path>,
@@ -58,7 +58,7 @@ pub(super) fn choose(
     Ok(Place { machine, kernel })
 }
 
-fn this_host() -> Machine {
+pub(in crate::cli) fn this_host() -> Machine {
     let configuration = Configuration { name: BARE_METAL.to_owned(), target: TargetSpec::plain_host() };
     Machine { configuration, known: None }
 }
@@ -86,7 +86,7 @@ fn unknown(name: &str, file: &MachineFile) -> Failure {
 }
 
 /// The path of this name; without one a plain link.
-pub(super) fn path(name: Option<&str>, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
+pub(in crate::cli) fn path(name: Option<&str>, matrix: Option<&Path>) -> Result<PathSpec, Failure> {
     let Some(name) = name else { return Ok(PathSpec::plain("direct", 1500)) };
     let PathFile { name: file, paths } = Matrix::load_paths(matrix).map_err(Failure::input)?;
     let found = paths.iter().find(|path| path.name == name).cloned();

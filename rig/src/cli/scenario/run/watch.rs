@@ -19,7 +19,7 @@ use crate::runner::Stopper;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The person who waits.
-pub(super) struct Person {
+pub(in crate::cli) struct Person {
     /// What is booted; none where nothing is.
     guest: Option<String>,
     trials: u64,
@@ -27,7 +27,7 @@ pub(super) struct Person {
 }
 
 impl Person {
-    pub(super) fn of(cell: &Cell) -> Self {
+    pub(in crate::cli) fn of(cell: &Cell) -> Self {
         let subject = &cell.subject;
         let guest = || format!("configuration {}, kernel {}", subject.configuration.name, subject.kernel);
         let guest = (!cell.is_baseline()).then(guest);

@@ -1,6 +1,6 @@
 //! Packets made by hand, trials made by hand: which belong together.
 
-use rig_protocol::{CallLog, Errno, Lane, ProgramTrial, Side, Slot, Step, StepLog};
+use rig_protocol::{CallLog, Errno, Lane, Program, ProgramTrial, Side, Slot, Step, StepLog};
 
 use super::*;
 use crate::testbed::capture::{CapturedAt, Packet, PacketDirection};
@@ -149,6 +149,13 @@ fn a_program_is_placed_by_its_first_connection() {
     let names = names(&captured, &kept);
     assert_eq!((at(&names, &captured, 2_000), at(&names, &captured, 9_000)), (vec![0], vec![9]));
     assert_eq!(names.unplaced, Vec::<u64>::new());
+    // Without packets: missed where the trial's network is here, and nowhere else.
+    let unplaced = |network| {
+        let program = Program { network, ..Program::default() };
+        let script = Script { program: Some(Box::new(program)), ..script() };
+        annotate(&Wire::default().captured(), &kept[..1], &script, IpAddr::from(CLIENT)).unplaced
+    };
+    assert_eq!((unplaced(Network::Target), unplaced(Network::Own)), (vec![1], vec![]));
 }
 
 fn names(captured: &CapturedPackets, trials: &[TrialRecord]) -> Names {
