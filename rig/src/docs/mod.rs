@@ -23,6 +23,7 @@ macro_rules! page {
 /// Every page, in the order in which a newcomer reads them.
 pub const PAGES: &[Page] = &[
     page!("scenarios", "write a scenario: its keys, every operation, label and value"),
+    page!("programs", "your own program as the client: what the kernel said, what libc held, what it said"),
     page!("configurations", "where the measured kernel runs: NICs, backends, accelerators, how to add one"),
     page!("paths", "what lies between the two ends: links, faults, firewalls, every key"),
     page!("matrix", "the matrix file: axes, profiles, controls, filters, every key"),

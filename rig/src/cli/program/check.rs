@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::files;
 use super::options::Client;
 use crate::cli::streams::tell;
-use crate::cli::{Exit, Failure, called};
+use crate::cli::{Exit, Failure};
 use crate::document::{Problem, Problems, hint};
 use crate::program::{About, Asked, ProgramError, inspect};
 use crate::script::Scenario;
@@ -20,16 +20,6 @@ pub(super) fn working_directory() -> Result<PathBuf, Failure> {
         let what = format!("the working directory cannot be told: {error}");
         Failure::say(Exit::Input, what, "go to a folder that is there, and call rig again")
     })
-}
-
-/// Says it where an argument of the program looks like an option that was meant for rig.
-pub(super) fn note_swallowed(client: &Client, command: &clap::Command) {
-    if let Some(option) = client.swallowed_option(command) {
-        tell(format_args!(
-            "`{option}` is an argument of {} here: options of rig stand before the program",
-            called::quoted(client.program())
-        ));
-    }
 }
 
 /// Whether the program and what goes with it can be a client.

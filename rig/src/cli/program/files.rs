@@ -297,6 +297,7 @@ mod tests {
         "--time-limit",
         "20s",
         "./client3",
+        "--",
         "-v",
         "{address}",
         "two words",

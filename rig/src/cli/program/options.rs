@@ -9,9 +9,9 @@ use rig_protocol::Witness;
 /// The program, its peer, and how it is started and watched.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Client {
-    /// The program: a path, or a name on PATH. All that follows it are its own arguments, dashes and all; `{address}` and `{port}` in them
-    /// stand for the peer's
-    #[arg(value_names = ["FILE", "ARGS"], required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    /// The program: a path, or a name on PATH; then its arguments. Those that begin with a dash stand behind `--`; `{address}` and `{port}` stand
+    /// for the peer's
+    #[arg(value_names = ["FILE", "ARGS"], required = true, num_args = 1..)]
     pub(super) client: Vec<String>,
     /// The scenario whose peer answers it: its name, or the path of a file
     #[arg(long, value_name = "SCENARIO", default_value = "rst")]
@@ -100,16 +100,6 @@ impl Client {
     pub(super) fn arguments(&self) -> &[String] {
         self.client.get(1..).unwrap_or_default()
     }
-
-    /// The argument of the program that is spelled as one of the options of this command.
-    pub(super) fn swallowed_option<'a>(&'a self, command: &clap::Command) -> Option<&'a str> {
-        let options: Vec<String> = command
-            .get_arguments()
-            .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
-            .collect();
-        let name = |argument: &'a String| argument.split('=').next().unwrap_or_default();
-        self.arguments().iter().map(name).find(|name| options.iter().any(|option| option == name))
-    }
 }
 
 /// `NAME=VALUE`
@@ -121,14 +111,14 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What follows the program is the program's: clap's own line would show one list of options and values.
+/// clap's own line would show one list of values, and no `--`.
 pub(in crate::cli) fn usage_of_run(name: &str) -> String {
-    format!("{name} program run [OPTIONS] FILE [ARGS]...")
+    format!("{name} program run [OPTIONS] FILE [ARGS]... [-- ARGS...]")
 }
 
 /// As [`usage_of_run`].
 pub(in crate::cli) fn usage_of_trace(name: &str) -> String {
-    format!("{name} program trace [OPTIONS] FILE [ARGS]...")
+    format!("{name} program trace [OPTIONS] FILE [ARGS]... [-- ARGS...]")
 }
 
 #[cfg(test)]
@@ -152,14 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_program_is_its_own_dashes_and_all() {
-        let line = read(&["--trials", "5", "./client3", "-v", "--trials", "7", "--", "-x"]);
+    fn arguments_with_a_dash_stand_behind_two_of_them_and_options_anywhere_before() {
+        let line = read(&["./client3", "first", "--trials", "5", "--", "-v", "--trials", "7"]);
         assert_eq!((line.trials, line.client.program()), (Some(5), "./client3"));
-        assert_eq!(line.client.arguments(), ["-v", "--trials", "7", "--", "-x"]);
-        assert_eq!(line.client.swallowed_option(&Line::command()), Some("--trials"));
-        let line = read(&["nc", "{address}", "{port}"]);
-        assert_eq!(line.client.arguments(), ["{address}", "{port}"]);
-        assert_eq!(line.client.swallowed_option(&Line::command()), None);
+        assert_eq!(line.client.arguments(), ["first", "-v", "--trials", "7"]);
+        let line = read(&["--trials", "5", "nc", "{address}", "{port}"]);
+        assert_eq!(
+            (line.trials, line.client.arguments()),
+            (Some(5), &["{address}".into(), "{port}".into()][..])
+        );
+        let wrong =
+            Line::command().try_get_matches_from(["rig", "./client3", "-v"]).expect_err("whose is it");
+        assert!(wrong.to_string().contains("-- -v"), "{wrong}");
     }
 
     #[test]

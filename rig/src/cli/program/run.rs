@@ -5,9 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
-
-use super::check::{check_parameters, check_program, note_swallowed, read_scenario, working_directory};
+use super::check::{check_parameters, check_program, read_scenario, working_directory};
 use super::files::{self, Extent};
 use super::options::{Client, WitnessWord, usage_of_run};
 use crate::campaign::{AfterVoid, Asked, NewRun, Order, Work};
@@ -62,7 +60,6 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = &arguments.client;
-    note_swallowed(client, &Arguments::command());
     let folder = working_directory()?;
     check_program(client, &folder)?;
     let made = Made::of(arguments, &folder)?;

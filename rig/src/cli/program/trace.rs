@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::CommandFactory;
 use nix::time::{ClockId, clock_gettime};
 use rig_protocol::{Errno, Network, ProgramTrial, Script, TrialRecord, Witness, watched_calls};
 use serde_json::json;
 
-use super::check::{check_parameters, check_program, note_swallowed, read_scenario, working_directory};
+use super::check::{check_parameters, check_program, read_scenario, working_directory};
 use super::ladder::{self, Rung};
 use super::options::{Client, WitnessWord, usage_of_trace};
 use super::{files, wire};
@@ -44,7 +43,6 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = &arguments.client;
-    note_swallowed(client, &Arguments::command());
     let folder = working_directory()?;
     check_program(client, &folder)?;
     let attempt = attempt(arguments, &folder)?;
