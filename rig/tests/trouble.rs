@@ -25,6 +25,8 @@ mod host;
 mod look;
 #[path = "trouble/paths.rs"]
 mod paths;
+#[path = "trouble/program.rs"]
+mod program;
 #[path = "trouble/setup.rs"]
 mod setup;
 #[path = "trouble/small.rs"]

@@ -76,7 +76,7 @@ pub(crate) struct Calls<'p> {
     /// Calls by name.
     pub(crate) counts: BTreeMap<&'static str, u64>,
     /// Of the program's own process: how often it came to each call, and the labels of each site.
-    visits: BTreeMap<&'static str, u32>,
+    visits: BTreeMap<(u32, &'static str), u32>,
     /// Labels by site.
     pub(crate) sites: Vec<(String, String)>,
     /// How many connects were led to the peer.
@@ -352,18 +352,20 @@ impl<'p> Calls<'p> {
         }
     }
 
-    /// Sites are those of the program's own process; sleeping, files and what is no socket are none.
+    /// A site is the n-th call of a name in one process or thread; sleeping, files and what is no socket are none.
     fn count_site(&mut self, made: &Made) {
         let plain =
             matches!(made.row.kind, CallKind::Moves(_) | CallKind::Descriptor) || made.row.name == "ioctl";
         let none = matches!(made.row.kind, CallKind::File | CallKind::Sleeps) || (plain && !made.on_socket);
-        if none || made.log.process != 0 || self.sites.len() >= Self::MOST_SITES {
+        if none || self.sites.len() >= Self::MOST_SITES {
             return;
         }
-        let visits = self.visits.entry(made.row.name).or_default();
+        let process = made.log.process;
+        let visits = self.visits.entry((process, made.row.name)).or_default();
         *visits += 1;
         let label = if made.log.returned.is_some() { made.log.label.as_str() } else { "unreturned" };
-        self.sites.push((format!("{} {visits}", made.row.name), label.to_owned()));
+        let whose = if process == 0 { String::new() } else { format!("[{process}] ") };
+        self.sites.push((format!("{whose}{} {visits}", made.row.name), label.to_owned()));
     }
 
     /// The trial is over: calls that have not returned never will.

@@ -33,7 +33,7 @@ pub enum Purpose {
 }
 
 /// All of them; delay and loss need no program, and images are made with apt, which installs these.
-pub const TOOLS: [Tool; 10] = [
+pub const TOOLS: [Tool; 11] = [
     Tool { program: QEMU, package: "qemu-system-x86", reason: "runs the guests", purpose: Purpose::Runs },
     Tool {
         program: "nft",
@@ -75,6 +75,12 @@ pub const TOOLS: [Tool; 10] = [
         program: "chromium",
         package: "chromium",
         reason: "shows the pages that rig writes as a browser does (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "musl-gcc",
+        package: "musl-tools",
+        reason: "builds programs with another C library (tests)",
         purpose: Purpose::Tests,
     },
     // The `nc` of another package has other options.

@@ -7,7 +7,6 @@
 
 #![expect(unsafe_code, reason = "what happens between fork and exec of an agent")]
 
-use std::ffi::CStr;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -21,14 +20,10 @@ use std::time::Duration;
 
 use miette::Diagnostic;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::stat::Mode;
-use nix::unistd::write;
 use thiserror::Error;
 
+use super::etc::{Beside, Etc};
 use crate::path::Unable;
 use crate::process::{self, Tail};
 use crate::testbed::{Namespace, TestbedError};
@@ -86,8 +81,10 @@ struct Listener {
 /// What the target's program finds around localtime(), as its configuration says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The bytes of its /etc/localtime, which is all that its /etc has; `None`: its /etc is empty.
+    /// The bytes of its /etc/localtime; `None`: it has none.
     pub localtime: Option<Vec<u8>>,
+    /// What else is in its /etc.
+    pub beside: Beside,
     /// Its TZ; `None`: unset.
     pub timezone: Option<String>,
 }
@@ -102,11 +99,13 @@ pub fn launch_agent_within(
     agent: &Path,
     surroundings: Surroundings,
 ) -> Result<HostAgent, HostError> {
-    let Surroundings { localtime, timezone } = surroundings;
+    let Surroundings { localtime, beside, timezone } = surroundings;
+    let etc = Etc::prepare(localtime, beside)
+        .map_err(|source| HostError::Prepare { step: "read what is in /etc", source })?;
     launch(namespace, agent, move |command| {
         command.envs(timezone.map(|timezone| ("TZ", timezone)));
-        // SAFETY: it makes system calls only, between fork and exec; the bytes are there already.
-        unsafe { command.pre_exec(move || furnish_etc(localtime.as_deref())) };
+        // SAFETY: it makes system calls only, between fork and exec; what it needs was read before.
+        unsafe { command.pre_exec(move || etc.furnish()) };
     })
 }
 
@@ -116,31 +115,14 @@ pub fn launch_agent_within(
 /// Why not.
 pub fn private_etc() -> Result<(), Unable> {
     let unable = |error: io::Error| Unable::PrivateEtc(error.to_string());
+    let etc = Etc::prepare(None, Beside::Nothing).map_err(unable)?;
     thread::scope(|scope| {
-        let worker = thread::Builder::new().name("rig-etc".into()).spawn_scoped(scope, || furnish_etc(None));
+        let worker = thread::Builder::new().name("rig-etc".into()).spawn_scoped(scope, || etc.furnish());
         worker
             .map_err(unable)?
             .join()
             .map_or_else(|panic| resume_unwind(panic), |tried| tried.map_err(unable))
     })
-}
-
-/// Moves the caller (a thread that ends, or a child before its exec) into a mount namespace of its own, where /etc is a tmpfs that has nothing but this
-/// localtime. Mounts of the host stay as they are: propagation is cut first.
-fn furnish_etc(localtime: Option<&[u8]>) -> io::Result<()> {
-    let nothing: Option<&CStr> = None;
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(nothing, c"/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some(c"rig"), c"/etc", Some(c"tmpfs"), flags, Some(c"mode=0755,size=64k"))?;
-    let Some(bytes) = localtime else { return Ok(()) };
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-    let file = open(c"/etc/localtime", flags, Mode::from_bits_truncate(0o644))?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        rest = &rest[write(&file, rest)?..];
-    }
-    Ok(())
 }
 
 /// Starts the agent in `namespace`. Its standard input and output are the same socket; its environment is empty (no TZ, no locale), its working

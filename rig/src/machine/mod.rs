@@ -5,10 +5,12 @@
 //! Errors: one enum per module; they blame the testbed (a block becomes void), never the measured kernel.
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
+mod etc;
 pub mod guest_program;
 pub mod guest_rules;
 mod host;
 pub mod launch_ssh;
 pub mod qemu;
 
+pub use etc::Beside;
 pub use host::{HostAgent, HostError, Surroundings, launch_agent, launch_agent_within, private_etc};

@@ -27,7 +27,7 @@ use crate::configuration::{Arm, QemuSpec};
 use crate::event::Phase;
 use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
 use crate::machine::qemu::Guest;
-use crate::machine::{guest_program, guest_rules};
+use crate::machine::{Beside, guest_program, guest_rules};
 use crate::path::{Addressing, rules};
 use crate::record::format::{CaptureWhen, Origin, TargetRecord, Witness};
 use crate::record::{Endpoint, NicLoss, Part, VoidReason};
@@ -155,7 +155,12 @@ impl Stage {
                 record.origin = Some(Origin::Host);
                 record.accelerator = "none".to_owned();
                 let namespace = self.testbed.target();
-                let (agent, session) = launch::target_on_host(laboratory, namespace, &self.arm).await?;
+                let beside = match attempt.cell.subject.script.program {
+                    Some(_) => Beside::HostsOwn,
+                    None => Beside::Nothing,
+                };
+                let (agent, session) =
+                    launch::target_on_host(laboratory, namespace, &self.arm, beside).await?;
                 self.target = Seat::Host(agent);
                 session
             }

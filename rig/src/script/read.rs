@@ -107,6 +107,8 @@ fn read(name: &str, folder: &Path, document: &Document, findings: Findings) -> R
 
 /// Where the folder cannot be told (the working directory is gone), it stays as it is.
 fn absolute(folder: &Path) -> PathBuf {
+    // The folder of a file that is named alone.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).components().collect()
 }
 

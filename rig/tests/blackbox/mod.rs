@@ -6,6 +6,7 @@
 pub(crate) mod belongings;
 pub(crate) mod packets;
 pub(crate) mod processes;
+pub(crate) mod programs;
 #[path = "../support/schema.rs"]
 pub(crate) mod schema;
 #[path = "../support/tools.rs"]

@@ -20,8 +20,8 @@ pub struct ProgramTally {
     pub other_accounts: u64,
     /// Trials by how the program ended: `exit=0`, `SIGSEGV`, `SIGSEGV+core`, `deadline`.
     pub ends: BTreeMap<String, u64>,
-    /// Per call site: the n-th call of one name by the program's own process, `pselect6 2`. At most [`ProgramTally::MOST_SITES`]; later ones are
-    /// in none, as are calls of its threads and children, sleeping and files, and reads, writes and closes of what is no socket.
+    /// Per call site: the n-th call of one name in one process or thread, `pselect6 2`, `[1] read 1`. At most [`ProgramTally::MOST_SITES`]; later ones are
+    /// in none, as are sleeping and files, and reads, writes and closes of what is no socket.
     pub sites: BTreeMap<String, Site>,
     /// All watched calls by name, whether they are in a site or not.
     pub calls: BTreeMap<String, u64>,

@@ -104,7 +104,8 @@ fn returned(call: &CallLog) -> String {
 /// What errno libc holds is said where it is not the call's own; of a success only at the verdict call, since it stays from one call to the next.
 fn is_news(call: &CallLog, held: Errno) -> bool {
     match call.returned.and_then(Errno::of_return) {
-        Some(own) => own != held,
+        // A wrapper that keeps errno, or the loader, which has none: 0 says nothing.
+        Some(own) => own != held && held.0 != 0,
         None => call.verdict && held.0 != 0,
     }
 }

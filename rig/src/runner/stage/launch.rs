@@ -12,7 +12,7 @@ use crate::configuration::{Arm, Localtime};
 use crate::image::utc_localtime;
 use crate::machine::launch_ssh::{self, RemoteProgram};
 use crate::machine::qemu::Guest;
-use crate::machine::{HostAgent, Surroundings, launch_agent, launch_agent_within};
+use crate::machine::{Beside, HostAgent, Surroundings, launch_agent, launch_agent_within};
 use crate::record::{Endpoint, Part, VoidReason};
 use crate::runner::laboratory::Laboratory;
 use crate::runner::patience::exchange;
@@ -30,17 +30,18 @@ pub(super) async fn peer_on_host(
     Ok((agent, session))
 }
 
-/// Starts the target's agent on this host, in `namespace` and in this arm.
+/// Starts the target's agent on this host, in `namespace` and in this arm; `beside` is what its /etc has besides the arm's.
 pub(super) async fn target_on_host(
     laboratory: &Laboratory,
     namespace: &Namespace,
     arm: &Arm,
+    beside: Beside,
 ) -> Result<(HostAgent, Session), StageError> {
     let localtime = match arm.localtime {
         Localtime::Present => Some(utc_localtime()),
         Localtime::Absent => None,
     };
-    let surroundings = Surroundings { localtime, timezone: arm.timezone.clone() };
+    let surroundings = Surroundings { localtime, beside, timezone: arm.timezone.clone() };
     let agent = launch_agent_within(namespace, &laboratory.agent, surroundings)
         .map_err(StageError::failed(Part::TargetNotStarted))?;
     let session = converse(agent.stream()).await.map_err(StageError::of(Endpoint::Target))?;
