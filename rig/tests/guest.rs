@@ -17,6 +17,8 @@ mod disturbed;
 mod examples;
 #[path = "guest/findings.rs"]
 mod findings;
+#[path = "guest/program.rs"]
+mod program;
 #[path = "support/examples.rs"]
 mod support;
 #[path = "guest/wire.rs"]
@@ -98,4 +100,14 @@ fn a_killed_guest_is_a_void_that_is_tried_again() {
 #[test]
 fn a_killed_guest_without_retries_leaves_the_cell_short() {
     alone(disturbed::a_killed_guest_without_retries_leaves_the_cell_short);
+}
+
+#[test]
+fn a_program_tells_the_same_in_a_guest() {
+    alone(program::a_program_tells_the_same_in_a_guest);
+}
+
+#[test]
+fn a_tracepoint_and_strace_see_the_same_calls_of_the_same_trials() {
+    alone(program::a_tracepoint_and_strace_see_the_same_calls_of_the_same_trials);
 }

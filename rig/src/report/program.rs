@@ -14,6 +14,8 @@ use super::table::{Align, Page, Table};
 
 /// So many different accounts of a cell have a row; the rest is a number.
 const ROWS: usize = 6;
+/// So many of the last lines that a program wrote are shown.
+const OUTPUT_LINES: usize = 12;
 /// So many call sites of a program have a row.
 const SITES: usize = 8;
 
@@ -86,7 +88,7 @@ fn number(errno: &str) -> &str {
 fn place(program: &ProgramSummary) -> String {
     let file = match (&program.timezone, program.localtime_file) {
         (Some(timezone), _) => format!(", TZ={timezone}"),
-        (None, LocaltimeFile::Absent) => ", no /etc/localtime".to_owned(),
+        (None, LocaltimeFile::Absent) => ", no localtime".to_owned(),
         (None, LocaltimeFile::Present | LocaltimeFile::Unknown) => String::new(),
     };
     let witness = if program.witness == "ptrace" { String::new() } else { format!(", {}", program.witness) };
@@ -225,6 +227,11 @@ pub(super) fn call_by_call(page: &mut Page, trial: &ProgramTrial) {
         table.note(format!("{} more calls were not kept", count(trial.left_out)));
     }
     table.write(page, 2);
+    let lines: Vec<&str> = trial.output.lines().collect();
+    let first = lines.len().saturating_sub(OUTPUT_LINES);
+    for line in &lines[first..] {
+        page.push_str(&format!("  | {line}\n"));
+    }
     if let Some(said) = &trial.said {
         page.wrap("  said: ", &said.line, 4);
     }

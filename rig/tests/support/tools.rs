@@ -26,9 +26,3 @@ pub(crate) fn skip(what: &str) {
     let line = format!("\nskipped: {name}: {what}: `rig setup --tests --yes` installs it\n");
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
-
-/// Says that a test of something that rig does not ask for was not played: no step of the README installs it, and CI does not miss it.
-#[allow(dead_code, reason = "not every tier has such a test")]
-pub(crate) fn left_out(what: &str) {
-    let _ = std::io::stderr().lock().write_all(format!("\nleft out: {what}\n").as_bytes());
-}
