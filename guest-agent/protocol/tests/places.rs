@@ -11,8 +11,12 @@ use rig_protocol::schemas;
 
 /// The rows.
 const ROWS: &str = "guest-agent/protocol/src/operation.rs";
-/// The system calls that a program's witness watches: some have the name of an operation.
-const WATCHED: &str = "guest-agent/protocol/src/program/calls.rs";
+/// Where system calls of a user's program are told apart: some have the name of an operation.
+const WATCHED: [&str; 3] = [
+    "guest-agent/protocol/src/program/calls.rs",
+    "guest-agent/src/program/",
+    "rig/src/script/program/outcome.rs",
+];
 /// The words of outcomes, one of which is also an operation's name.
 const LABELS: &str = "guest-agent/protocol/src/label.rs";
 /// The doing: one arm of a match.
@@ -128,7 +132,8 @@ fn names(path: &str, line: &str, name: &str) -> bool {
     let in_row = path == ROWS && (code.starts_with(&format!("{variant} {{")) || has_word(line, "name"));
     let language = path.starts_with("guest-agent/") || path.starts_with("rig/src/script/");
     let as_text = language
-        && ![LABELS, WATCHED].contains(&path)
+        && path != LABELS
+        && !WATCHED.iter().any(|of_calls| path.starts_with(of_calls))
         && (path != ROWS || in_row)
         && line.contains(&format!("\"{name}\""));
     has_word(line, &format!("Op::{variant}")) || (in_row && has_word(line, &variant)) || as_text
