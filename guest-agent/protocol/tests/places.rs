@@ -12,11 +12,8 @@ use rig_protocol::schemas;
 /// The rows.
 const ROWS: &str = "guest-agent/protocol/src/operation.rs";
 /// Where system calls of a user's program are told apart: some have the name of an operation.
-const WATCHED: [&str; 3] = [
-    "guest-agent/protocol/src/program/calls.rs",
-    "guest-agent/src/program/",
-    "rig/src/script/program/outcome.rs",
-];
+const WATCHED: [&str; 3] =
+    ["guest-agent/protocol/src/program/calls.rs", "guest-agent/src/program/", "rig/src/script/program/"];
 /// The words of outcomes, one of which is also an operation's name.
 const LABELS: &str = "guest-agent/protocol/src/label.rs";
 /// The doing: one arm of a match.

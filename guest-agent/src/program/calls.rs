@@ -190,7 +190,8 @@ impl<'p> Calls<'p> {
         if self.first_socket_ns.is_none() && (held.socket || makes_one) {
             self.first_socket_ns = Some(begin_ns);
         }
-        let verdict = self.is_verdict(row);
+        let is_or_was_socket = descriptor.is_some_and(|fd| table.is_or_was_socket(fd));
+        let verdict = self.is_verdict(row, is_or_was_socket);
         self.hides |= row.kind == CallKind::Hides;
         *self.counts.entry(row.name).or_default() += 1;
         let log = CallLog {
@@ -213,9 +214,11 @@ impl<'p> Calls<'p> {
         verdict
     }
 
-    fn is_verdict(&mut self, row: &WatchedCall) -> bool {
+    /// Moving data and closing count on sockets alone: a loader reads files, and closes them.
+    fn is_verdict(&mut self, row: &WatchedCall, is_or_was_socket: bool) -> bool {
         let wanted = &self.program.verdict;
-        if !wanted.calls.iter().any(|name| name == row.name) {
+        let of_any = matches!(row.kind, CallKind::Moves(_) | CallKind::Descriptor) || row.name == "ioctl";
+        if !wanted.calls.iter().any(|name| name == row.name) || (of_any && !is_or_was_socket) {
             return false;
         }
         self.verdicts += 1;
@@ -292,6 +295,7 @@ impl<'p> Calls<'p> {
                 libc::F_SETFD => table.mark(a, a, c as i32 & libc::FD_CLOEXEC != 0),
                 _ => {}
             },
+            "open" | "openat" => table.open_file(returned),
             "close" => table.close(a, a),
             "close_range" if c as u32 & libc::CLOSE_RANGE_CLOEXEC != 0 => table.mark(a, b, true),
             "close_range" => table.close(a, b),

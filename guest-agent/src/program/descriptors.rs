@@ -3,7 +3,7 @@
 //! Holds one table per group of processes that share one; it follows the calls that make, copy and close descriptors. Must not ask the kernel.
 //! Units: none. Errors: none; a descriptor that came another way (over a socket, from before) is not known. Tests: below.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a descriptor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,7 +44,11 @@ impl Held {
 
 /// A descriptor table.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Descriptors(BTreeMap<i32, Held>);
+pub(crate) struct Descriptors {
+    open: BTreeMap<i32, Held>,
+    /// Numbers that were a socket's, are closed, and nobody's since.
+    former: BTreeSet<i32>,
+}
 
 impl Descriptors {
     /// No table is remembered beyond so many sockets: a program that opens without end must not fill the agent's memory.
@@ -52,17 +56,17 @@ impl Descriptors {
 
     /// What is known of it.
     pub(crate) fn get(&self, fd: i32) -> Option<&Held> {
-        self.0.get(&fd)
+        self.open.get(&fd)
     }
 
     /// To note something of it.
     pub(crate) fn get_mut(&mut self, fd: i32) -> Option<&mut Held> {
-        self.0.get_mut(&fd)
+        self.open.get_mut(&fd)
     }
 
     /// It is this connection's from now on.
     pub(crate) fn connect(&mut self, fd: i32, connection: Option<u32>) {
-        if let Some(held) = self.0.get_mut(&fd) {
+        if let Some(held) = self.open.get_mut(&fd) {
             held.connection = connection;
         }
     }
@@ -71,34 +75,54 @@ impl Descriptors {
     pub(crate) fn open(&mut self, fd: i64, held: Held) {
         if let Ok(fd) = i32::try_from(fd)
             && fd >= 0
-            && self.0.len() < Self::MOST
+            && self.open.len() < Self::MOST
         {
-            self.0.insert(fd, held);
+            self.former.remove(&fd);
+            self.open.insert(fd, held);
         }
+    }
+
+    /// It is a file's from now on.
+    pub(crate) fn open_file(&mut self, fd: i64) {
+        if let Ok(fd) = i32::try_from(fd) {
+            self.former.remove(&fd);
+        }
+    }
+
+    /// Whether it is a socket, or the closed number of one.
+    pub(crate) fn is_or_was_socket(&self, fd: i32) -> bool {
+        self.former.contains(&fd) || self.get(fd).is_some_and(|held| held.socket)
     }
 
     /// A copy of `fd` under another number.
     pub(crate) fn copy(&mut self, fd: i32, to: i64, closes_at_exec: bool) {
-        match self.0.get(&fd).cloned() {
+        match self.open.get(&fd).cloned() {
             Some(held) => self.open(to, Held { closes_at_exec, ..held }),
-            None => drop(i32::try_from(to).map(|to| self.0.remove(&to))),
+            None => drop(i32::try_from(to).map(|to| self.open.remove(&to))),
         }
     }
 
     /// close(2), close_range(2).
     pub(crate) fn close(&mut self, first: u64, last: u64) {
-        self.0.retain(|fd, _| !(first..=last).contains(&(*fd as u64)));
+        let former = &mut self.former;
+        self.open.retain(|fd, held| {
+            let closed = (first..=last).contains(&(*fd as u64));
+            if closed && held.socket && former.len() < Self::MOST {
+                former.insert(*fd);
+            }
+            !closed
+        });
     }
 
     /// fcntl(2) `F_SETFD`, close_range(2) with `CLOSE_RANGE_CLOEXEC`.
     pub(crate) fn mark(&mut self, first: u64, last: u64, closes_at_exec: bool) {
-        let named = self.0.iter_mut().filter(|(fd, _)| (first..=last).contains(&(**fd as u64)));
+        let named = self.open.iter_mut().filter(|(fd, _)| (first..=last).contains(&(**fd as u64)));
         named.for_each(|(_, held)| held.closes_at_exec = closes_at_exec);
     }
 
     /// execve(2).
     pub(crate) fn execute(&mut self) {
-        self.0.retain(|_, held| !held.closes_at_exec);
+        self.open.retain(|_, held| !held.closes_at_exec);
     }
 
     /// The first TCP socket of a list.
@@ -118,6 +142,16 @@ impl Descriptors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_closed_socket_s_number_is_known_until_somebody_else_has_it() {
+        let mut table = Descriptors::default();
+        table.open(3, Held::socket(libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0));
+        table.close(3, 3);
+        assert!(table.is_or_was_socket(3) && !table.is_or_was_socket(4));
+        table.open_file(3);
+        assert!(!table.is_or_was_socket(3));
+    }
 
     #[test]
     fn copies_keep_their_connection_and_an_exec_closes_what_it_should() {

@@ -136,10 +136,9 @@ impl<'p> Run<'p, '_> {
             return Ok(Played::Void(TOO_LATE.to_owned()));
         };
         let end_ns = now_ns();
-        let (mut said, output) = listener.conclude();
-        if let Some(said) = &mut said {
-            said.held = tracer.held;
-        }
+        let (said, output) = listener.conclude();
+        // Who sees writes and calls in one order knows better what a line is about.
+        let said = if tracer.listener.heard_any() { tracer.listener.said().cloned() } else { said };
         tracer.calls.end();
         let redirected = tracer.calls.redirected.max(tracer.led.len() as u64);
         let (calls, lost_events, unseen) = match &opened.watching {

@@ -49,28 +49,75 @@ const MUSL: &[(i32, &str)] = &[
 #[derive(Debug)]
 pub(crate) struct Listener<'p> {
     says: Option<&'p Regex>,
-    /// Which match is about the verdict call, from 1.
+    /// Which call of its kind the verdict call is, from 1.
     nth: u32,
+    moment: Moment,
     matches: u32,
     line: Vec<u8>,
     tail: Vec<u8>,
+    /// The match that is about the verdict call.
     said: Option<Said>,
+    /// The last match that can be: a program that logs only what fails has fewer lines than calls.
+    last: Option<Said>,
+}
+
+/// What is known of when the verdict call returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Nothing: who listens does not see calls.
+    Unknown,
+    /// It has not returned: if it does, what is written until then is about something else.
+    ToCome,
+    /// It has returned, after so many matches.
+    After(u32),
 }
 
 impl<'p> Listener<'p> {
     /// Of a program that has written nothing.
     pub(crate) fn new(says: Option<&'p Regex>, nth: u32) -> Self {
-        Self { says, nth, matches: 0, line: Vec::new(), tail: Vec::new(), said: None }
+        let (line, tail) = (Vec::new(), Vec::new());
+        Self { says, nth, moment: Moment::Unknown, matches: 0, line, tail, said: None, last: None }
     }
 
-    /// It wrote this. Whether that ended the line about the verdict call.
+    /// The same, of who sees calls, and will say when the verdict call has returned.
+    pub(crate) fn seeing(says: Option<&'p Regex>, nth: u32) -> Self {
+        Self { moment: Moment::ToCome, ..Self::new(says, nth) }
+    }
+
+    /// The verdict call has returned.
+    pub(crate) fn called(&mut self) {
+        if self.moment == Moment::ToCome {
+            self.moment = Moment::After(self.matches);
+            (self.said, self.last) = (None, None);
+        }
+    }
+
+    /// Whether a line matched, whatever it was about.
+    pub(crate) fn heard_any(&self) -> bool {
+        self.matches > 0
+    }
+
+    /// What it said about the verdict call.
+    pub(crate) fn said(&self) -> Option<&Said> {
+        self.said.as_ref().or(self.last.as_ref())
+    }
+
+    /// The C library's errno when the lines of the last [`Self::hear`] were written.
+    pub(crate) fn note_held(&mut self, errno: Option<Errno>) {
+        for said in [&mut self.said, &mut self.last].into_iter().flatten().filter(|said| said.held.is_none())
+        {
+            said.held = errno;
+        }
+    }
+
+    /// It wrote this. Whether that ended a line that can be about the verdict call.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> bool {
         let most = ProgramTrial::MOST_OUTPUT_BYTES;
         self.tail.extend(&bytes[bytes.len().saturating_sub(most)..]);
         if self.tail.len() > 2 * most {
             self.tail.drain(..self.tail.len() - most);
         }
-        let before = self.said.is_some();
+        let before = (self.said.clone(), self.last.clone());
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = MOST_LINE.saturating_sub(self.line.len());
             self.line.extend(&piece[..piece.len().min(room)]);
@@ -78,7 +125,7 @@ impl<'p> Listener<'p> {
                 self.end_line();
             }
         }
-        !before && self.said.is_some()
+        before != (self.said.clone(), self.last.clone())
     }
 
     fn end_line(&mut self) {
@@ -88,14 +135,23 @@ impl<'p> Listener<'p> {
         let line = line.trim_end_matches(['\r', '\n']);
         let Some(found) = says.captures(line) else { return };
         self.matches += 1;
-        if self.matches == self.nth {
-            let group = |name| found.name(name).map(|found| found.as_str().trim());
-            self.said = Some(Said {
-                line: shorten(line.to_owned()),
-                returned: group("returned").and_then(|text| text.parse().ok()),
-                errno: group("errno").and_then(errno_of),
-                held: None,
-            });
+        let group = |name| found.name(name).map(|found| found.as_str().trim());
+        let said = Said {
+            line: shorten(line.to_owned()),
+            returned: group("returned").and_then(|text| text.parse().ok()),
+            errno: group("errno").and_then(errno_of),
+            held: None,
+        };
+        let is_it = match self.moment {
+            // Lines about earlier calls were written before it, or there were none to write.
+            Moment::After(before) if before > 0 || self.nth == 1 => true,
+            // All of them are written at the end, as into a pipe; or there will be no such call, and it speaks all the same.
+            Moment::After(_) | Moment::ToCome | Moment::Unknown => self.matches == self.nth,
+        };
+        if is_it {
+            self.said = Some(said);
+        } else {
+            self.last = Some(said);
         }
     }
 
@@ -109,7 +165,7 @@ impl<'p> Listener<'p> {
             Cow::Borrowed(text) => text.to_owned(),
             Cow::Owned(text) => text,
         };
-        (self.said, output)
+        (self.said.or(self.last), output)
     }
 }
 
@@ -153,7 +209,7 @@ mod tests {
     fn the_line_of_the_nth_call_is_heard_in_whatever_pieces_it_comes() {
         let regex = regex();
         let mut listener = Listener::new(Some(&regex), 2);
-        assert!(!listener.hear(b"hello\nresult=0, errno=0\nres"));
+        assert!(listener.hear(b"hello\nresult=0, errno=0\nres"), "it can be the last");
         assert!(!listener.hear(b"ult=-1, errno=E"));
         assert!(listener.hear(b"BADF\r\nresult=7, errno=1\n"));
         let (said, output) = listener.conclude();
@@ -163,6 +219,47 @@ mod tests {
             (Some(-1), Some(Errno::EBADF), "result=-1, errno=EBADF")
         );
         assert!(output.starts_with("hello\n") && output.ends_with("errno=1\n"));
+    }
+
+    fn errno_heard(mut listener: Listener<'_>, before: &[u8], after: &[u8]) -> Option<i32> {
+        listener.hear(before);
+        listener.called();
+        listener.hear(after);
+        listener.conclude().0.and_then(|said| said.errno).map(|errno| errno.0)
+    }
+
+    #[test]
+    fn a_line_is_about_the_call_that_it_follows() {
+        let regex = Regex::new("errno=(?<errno>.+)").expect("an expression");
+        let heard = |nth, before: &str, after: &str| {
+            errno_heard(Listener::seeing(Some(&regex), nth), before.as_bytes(), after.as_bytes())
+        };
+        let lines =
+            |errnos: &[i32]| errnos.iter().map(|errno| format!("errno={errno}\n")).collect::<String>();
+        // What was written before the call is about something else.
+        assert_eq!(heard(1, &lines(&[9]), &lines(&[2, 3])), Some(2));
+        assert_eq!(heard(1, &lines(&[9]), ""), None);
+        // Each call has its line, written at once, or all of them at the end.
+        assert_eq!(heard(3, &lines(&[1, 2]), &lines(&[3, 4])), Some(3));
+        assert_eq!(heard(3, "", &lines(&[1, 2, 3, 4])), Some(3));
+        // Only what fails has a line.
+        assert_eq!(heard(3, "", &lines(&[104])), Some(104));
+        // Who does not see calls counts lines.
+        let unseeing = |nth, all: &str| errno_heard(Listener::new(Some(&regex), nth), all.as_bytes(), b"");
+        assert_eq!([unseeing(2, &lines(&[1, 2, 3])), unseeing(2, &lines(&[1]))], [Some(2), Some(1)]);
+    }
+
+    #[test]
+    fn errno_is_noted_for_the_line_that_was_just_written() {
+        let regex = Regex::new("errno=(?<errno>.+)").expect("an expression");
+        let mut listener = Listener::seeing(Some(&regex), 1);
+        listener.called();
+        assert!(!listener.hear(b"nothing\n"));
+        assert!(listener.hear(b"errno=2\n"));
+        listener.note_held(Some(Errno::EBADF));
+        listener.hear(b"errno=3\n");
+        listener.note_held(Some(Errno(7)));
+        assert_eq!(listener.said().and_then(|said| said.held), Some(Errno::EBADF));
     }
 
     #[test]

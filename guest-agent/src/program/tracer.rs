@@ -79,9 +79,7 @@ pub(crate) struct Tracer<'p> {
     /// The calls.
     pub(crate) calls: Calls<'p>,
     /// Hears what is written, for the moment of the line.
-    listener: Listener<'p>,
-    /// The C library's errno when the line was written.
-    pub(crate) held: Option<Errno>,
+    pub(crate) listener: Listener<'p>,
     listeners: Listeners,
     /// When it was executed.
     pub(crate) begin_ns: Option<u64>,
@@ -115,8 +113,7 @@ impl<'p> Tracer<'p> {
             tracees: HashMap::from([(main, first)]),
             early: Vec::new(),
             calls: Calls::new(program),
-            listener: Listener::new(says, program.verdict.nth),
-            held: None,
+            listener: Listener::seeing(says, program.verdict.nth),
             listeners: Listeners::default(),
             begin_ns: None,
             local_port: 0,
@@ -375,7 +372,7 @@ impl<'p> Tracer<'p> {
         if let Some((mut bytes, errno)) = tracee.writes.take() {
             bytes.truncate(usize::try_from(returned).unwrap_or(0));
             if self.listener.hear(&bytes) {
-                self.held = errno;
+                self.listener.note_held(errno);
             }
         }
         let Some((row, arguments, connection)) =
@@ -386,6 +383,9 @@ impl<'p> Tracer<'p> {
         let answer = decode::answer(&Of(pid), row, &arguments, returned);
         let held = if returned < 0 { None } else { self.errno(pid, None) };
         self.calls.finish(index, returned, &answer, held, now_ns);
+        if self.calls.verdict.is_some() {
+            self.listener.called();
+        }
         let socket = || remote::borrow(process, arguments[0] as i32)?.local_address();
         match row.kind {
             CallKind::Connects if begun && connection == Some(1) && self.local_port == 0 => {

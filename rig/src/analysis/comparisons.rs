@@ -18,11 +18,12 @@ use super::rules::Rules;
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
 
-/// Compares. Controls are not compared: their answer is known.
+/// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
 pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
     let of_all =
         |(cell, baseline)| Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules));
-    let mut comparisons: Vec<Comparison> = pairs(measured).into_iter().flat_map(of_all).collect();
+    let watched = pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched());
+    let mut comparisons: Vec<Comparison> = watched.flat_map(of_all).collect();
     correct(&mut comparisons, measured, rules);
     comparisons
 }

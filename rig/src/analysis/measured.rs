@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_protocol::{Tally, TcpState};
+use rig_protocol::{Tally, TcpState, Witness};
 
 use crate::configuration::Engine;
 use crate::matrix::Cell;
@@ -82,6 +82,12 @@ impl Measured<'_> {
     /// Whether the cell measures what the kernel does ([`Cell::is_plain`]), for the first time: a second time is there to be compared with the first.
     pub(super) fn is_plain(&self) -> bool {
         self.cell().is_plain() && !self.is_repeat()
+    }
+
+    /// Whether somebody records what the verdict call returns: of a user's program nobody need.
+    pub(super) fn is_watched(&self) -> bool {
+        let program = &self.cell().subject.script.program;
+        program.as_ref().is_none_or(|program| program.witness != Witness::None)
     }
 
     /// Whether it is the second cell of the A/A pair: no guest cell of its own in sentences, comparisons and claims.

@@ -168,9 +168,12 @@ impl<'a> Told<'a> {
             (None, None) => "nothing".to_owned(),
         };
         let why = match self.account.reading {
-            AccountReading::Stale => {
-                ": an errno that an earlier call left there, after a call that succeeded"
-            }
+            AccountReading::Stale => match (&self.account.libc, &self.account.said_errno) {
+                (Some(behind), Some(said)) if behind != said => {
+                    ": errno was set after that call, which had succeeded, by something else"
+                }
+                _ => ": an errno that an earlier call left there, after a call that succeeded",
+            },
             AccountReading::Overwritten => ": something between the call and the line set errno again",
             AccountReading::OtherReturn => ": the program does not report what the kernel returned",
             _ => "",

@@ -223,7 +223,7 @@ impl Fault {
         match self {
             Self::Missing { near, .. } | Self::NotOnPath { near, .. } => near.clone(),
             Self::Folder { .. } => {
-                "name the file in it that is executed; the folder itself can go along by `with`".to_owned()
+                "name a file; a folder can only go along by `with`".to_owned()
             }
             Self::Special { .. } => "only files, folders and symbolic links go into a guest".to_owned(),
             Self::NotExecutable { path } => format!(
@@ -235,6 +235,9 @@ impl Fault {
             Self::NoFirstLine { .. } => {
                 "give a script a first line like `#!/bin/sh` or `#!/usr/bin/env python3`: without one only a shell would run it".to_owned()
             }
+            Self::Interpreter { why, .. } if why.to_string().contains("\\r") => {
+                "the first line ends with a carriage return (\\r), as Windows writes it: take it away, `sed -i 's/\\r$//'`".to_owned()
+            }
             Self::Interpreter { .. } => {
                 "correct the first line of the script, or install the interpreter".to_owned()
             }
@@ -244,7 +247,9 @@ impl Fault {
             ),
             Self::Silent { .. } => "is it complete? It was asked with `-c` for sysconfig's paths".to_owned(),
             Self::Privileged { path, .. } => {
-                format!("copy it (`cp {path} .`) and name the copy; rig's clients run as root anyway")
+                format!(
+                    "name a copy without those rights (`cp {path} /tmp/copy`; `chmod u-s,g-s /tmp/copy`): rig's clients run as root anyway"
+                )
             }
             Self::NoLoader { .. } => {
                 "install the C library that it was built with, or link it statically".to_owned()

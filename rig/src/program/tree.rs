@@ -113,7 +113,13 @@ pub(super) fn text(path: &Path) -> Result<&str, Fault> {
 }
 
 pub(super) fn shown(path: &Path) -> String {
-    path.display().to_string()
+    // A carriage return at the end of a script's first line is not to be seen otherwise.
+    let escaped = |letter: char| {
+        let escapes =
+            if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+        escapes.chars().collect::<Vec<_>>()
+    };
+    path.display().to_string().chars().flat_map(escaped).collect()
 }
 
 /// Whether a part at `folder` takes along what lies at `path`.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use rig_protocol::Program;
+
 use crate::analysis::model::{CellSummary, ExpectationStatus};
 use crate::analysis::words::{Rounding, count, percent};
 
@@ -66,12 +68,20 @@ pub(super) fn surprises(cell: &CellSummary) -> Vec<(ExpectationStatus, String)> 
 
 /// How many trials have an outcome and no return, where there are any.
 pub(super) fn unreturned(cell: &CellSummary) -> Option<String> {
-    (cell.unreturned > 0).then(|| {
-        format!(
-            "no return in {}: the deadline of the trial came before the verdict call returned",
-            count(cell.unreturned)
-        )
-    })
+    let of = |label: &str| {
+        let with = cell.outcomes.iter().filter(|(outcome, _)| outcome.split(',').any(|one| one == label));
+        with.fold(0_u64, |sum, (_, n)| sum.saturating_add(*n))
+    };
+    let kinds = [
+        (of(Program::UNWATCHED), "nobody watched the program"),
+        (of(Program::UNCALLED), "the program ended without such a call"),
+        (of(Program::UNRETURNED), "the program ended in that call"),
+    ];
+    let late = cell.unreturned.saturating_sub(kinds.iter().map(|(n, _)| n).sum());
+    let late = (late, "the deadline of the trial came before the verdict call returned");
+    let told = kinds.into_iter().chain([late]).filter(|(n, _)| *n > 0);
+    let told: Vec<String> = told.map(|(n, why)| format!("no return in {}: {why}", count(n))).collect();
+    (cell.unreturned > 0).then(|| told.join("; "))
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ const SITES: usize = 8;
 
 /// What the columns of an account mean.
 pub(super) const LEGEND: &str = "kernel said: what the measured call returned; libc held: errno right behind that call, then when the program wrote its line \
-    (after a success errno means nothing: it is of an earlier call); program said: return and errno in its line. stale: the call succeeded, and the \
-    program said an errno of an earlier call; overwritten: the call failed, and something set errno again before the program said it; killed: by a signal, \
+    (after a success errno means nothing: it is of another call; ?: it could not be read); program said: return and errno in its line. stale: the call succeeded, and the \
+    program said an errno of another call; overwritten: the call failed, and something set errno again before the program said it; killed: by a signal, \
     before it said anything";
 
 /// The account of every cell of one program, a row each.

@@ -132,6 +132,9 @@ fn counts(run: &ScenarioRun, page: &mut Page) {
     section(page, "Void trials, which are in no other count, by reason:", &run.void_reasons);
     let seen = &run.errno_seen;
     section(page, "errno held this after a call under test that had not failed:", &seen.stale);
+    if run.program.is_some() {
+        return;
+    }
     section(page, "errno held this after localtime(), as for the time stamp of a log line:", &seen.log_line);
 }
 

@@ -93,7 +93,7 @@ pub struct ProgramAccount {
 pub enum AccountReading {
     /// The program said what the kernel returned.
     Agrees,
-    /// The call succeeded, and the program said an errno: it is of an earlier call (errno(3)).
+    /// The call succeeded, and the program said an errno: it is of another call, mostly an earlier one (errno(3)).
     Stale,
     /// The call failed, and the program said another errno: something in between set errno again.
     Overwritten,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use super::options::Client;
+use super::options::{Client, Network};
 use crate::cli::streams::tell;
 use crate::cli::{Exit, Failure};
 use crate::document::{Problem, Problems, hint};
@@ -54,6 +54,18 @@ fn place(client: &Client, error: &ProgramError) -> Problem {
     problem
 }
 
+/// What is said of a peer where there is none.
+pub(super) fn check_network(client: &Client) -> Result<(), Failure> {
+    if client.network == Network::Target || client.peer.is_none() {
+        return Ok(());
+    }
+    Err(Failure::say(
+        Exit::Input,
+        "--network own has no peer: the program brings both ends, and --peer names one",
+        "leave out --peer, or --network own",
+    ))
+}
+
 /// Whether every `--set` names a parameter that the peer's lane uses.
 pub(super) fn check_parameters(client: &Client, folder: &Path) -> Result<(), Failure> {
     if client.parameters.is_empty() {
@@ -69,7 +81,7 @@ pub(super) fn check_parameters(client: &Client, folder: &Path) -> Result<(), Fai
         let wrong = match word.split_once('=') {
             None => Some(("a parameter is given as NAME=VALUE".to_owned(), "no `=`")),
             Some((name, _)) if !names().any(|known| known == name) => Some((
-                format!("the peer of scenario `{}` has no parameter `{name}`", client.peer),
+                format!("the peer of scenario `{}` has no parameter `{name}`", client.peer()),
                 "not a parameter of the peer",
             )),
             Some(_) => None,

@@ -74,8 +74,8 @@ fn head(client: &Client, expect: &[String]) -> String {
     }
     if client.network == Network::Target {
         let here = |peer: &str| std::path::absolute(peer).map(|path| path.display().to_string());
-        let peer = if is_path(&client.peer) { here(&client.peer).ok() } else { None };
-        let _ = writeln!(text, "peer = {}", quoted(peer.as_deref().unwrap_or(&client.peer)));
+        let peer = if is_path(client.peer()) { here(client.peer()).ok() } else { None };
+        let _ = writeln!(text, "peer = {}", quoted(peer.as_deref().unwrap_or(client.peer())));
     }
     text
 }

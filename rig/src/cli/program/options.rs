@@ -13,9 +13,9 @@ pub(super) struct Client {
     /// for the peer's
     #[arg(value_names = ["FILE", "ARGS"], required = true, num_args = 1..)]
     pub(super) client: Vec<String>,
-    /// The scenario whose peer answers it: its name, or the path of a file
-    #[arg(long, value_name = "SCENARIO", default_value = "rst")]
-    pub(super) peer: String,
+    /// The scenario whose peer answers it: its name, or the path of a file [default: rst]
+    #[arg(long, value_name = "SCENARIO")]
+    pub(super) peer: Option<String>,
     /// A parameter of the peer's scenario: peer_delay=5ms
     #[arg(long = "set", value_name = "PARAMETER=VALUE")]
     pub(super) parameters: Vec<String>,
@@ -94,6 +94,11 @@ impl Client {
     /// The program, as it was typed.
     pub(super) fn program(&self) -> &str {
         self.client.first().map_or("", String::as_str)
+    }
+
+    /// The scenario whose peer answers it.
+    pub(super) fn peer(&self) -> &str {
+        self.peer.as_deref().unwrap_or("rst")
     }
 
     /// Its arguments.

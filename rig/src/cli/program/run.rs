@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::{check_parameters, check_program, read_scenario, working_directory};
+use super::check::{check_network, check_parameters, check_program, read_scenario, working_directory};
 use super::files::{self, Extent};
 use super::options::{Client, WitnessWord, usage_of_run};
 use crate::campaign::{AfterVoid, Asked, NewRun, Order, Work};
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Arguments {
     /// Who records its calls; several are compared with each other
     #[arg(long, value_enum, value_name = "WITNESS", value_delimiter = ',', default_value = "ptrace")]
     witness: Vec<WitnessWord>,
-    /// An outcome that is as it should be: readable,data,ECONNRESET,exit=0 [default: every outcome]
+    /// An outcome that is as it should be: readable,data,ECONNRESET,exit=0 [default: every outcome; a measured call that fails is told of all the same, exit code 5]
     #[arg(long, value_name = "OUTCOME")]
     expect: Vec<String>,
     /// How many trials of each cell
@@ -61,6 +61,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = &arguments.client;
     let folder = working_directory()?;
+    check_network(client)?;
     check_program(client, &folder)?;
     let made = Made::of(arguments, &folder)?;
     if let Some(folder) = &arguments.write {

@@ -11,7 +11,7 @@ use nix::time::{ClockId, clock_gettime};
 use rig_protocol::{Errno, Network, ProgramTrial, Script, TrialRecord, Witness, watched_calls};
 use serde_json::json;
 
-use super::check::{check_parameters, check_program, read_scenario, working_directory};
+use super::check::{check_network, check_parameters, check_program, read_scenario, working_directory};
 use super::ladder::{self, Rung};
 use super::options::{Client, WitnessWord, usage_of_trace};
 use super::{files, wire};
@@ -44,6 +44,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let client = &arguments.client;
     let folder = working_directory()?;
+    check_network(client)?;
     check_program(client, &folder)?;
     let attempt = attempt(arguments, &folder)?;
     let unseen = unseen_packets(&attempt.cell.subject);
@@ -78,7 +79,7 @@ fn attempt(arguments: &Arguments, folder: &Path) -> Result<Attempt, Failure> {
     let parameters = scenario.complete(&BTreeMap::new());
     let mut script = scenario.resolve(&BTreeMap::new()).expect("it was resolved when it was read").script;
     Packer::default().pack(&scenario, &parameters, &mut script).map_err(Failure::input)?;
-    let path = Some(client.path.as_str()).filter(|path| *path != "direct");
+    let path = Some(client.path.as_str()).filter(|path| *path != "direct" || client.matrix.is_some());
     let subject = Subject {
         scenario: stem,
         parameters,

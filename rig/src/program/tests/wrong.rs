@@ -47,7 +47,7 @@ fn what_the_kernel_does_not_execute_is_refused() {
     bench.write("text", "echo hello\n", 0o755);
     let _socket = UnixListener::bind(bench.path("socket")).unwrap();
     for (name, said, advice) in [
-        ("./folder", "folder is a folder", "name the file in it"),
+        ("./folder", "folder is a folder", "name a file"),
         ("./plain", "plain is not executable", "chmod +x"),
         ("./empty", "empty is an empty file", "to its end"),
         (

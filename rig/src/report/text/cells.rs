@@ -18,6 +18,7 @@ use super::gather::{SkippedCells, by_title, section, title, void_reasons};
 
 /// Cells with the same scenario, parameters and path stand under one line, in the order of the plan.
 pub(super) fn write(out: &mut Page, model: &ReportModel) {
+    let is_program = |cell: &CellSummary| model.programs.iter().any(|program| program.cell == cell.id);
     let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
     let mut skipped = SkippedCells::default();
     let played = model.cells.iter().filter(|cell| !is_control(cell) && !skipped.takes(cell));
@@ -46,7 +47,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
         .without_first(&["blocks", "void", "on", "returned 1"]);
         for cell in cells {
             row(&mut table, cell);
-            notes(&mut table, cell);
+            notes(&mut table, cell, is_program(cell));
         }
         table.write(out, 4);
     }
@@ -71,7 +72,7 @@ fn row(table: &mut Table, cell: &CellSummary) {
 }
 
 /// What a row has no column for.
-fn notes(table: &mut Table, cell: &CellSummary) {
+fn notes(table: &mut Table, cell: &CellSummary, is_program: bool) {
     let others: Vec<String> = cell
         .returns
         .iter()
@@ -81,7 +82,8 @@ fn notes(table: &mut Table, cell: &CellSummary) {
     if !others.is_empty() {
         table.note(format!("returned {}", others.join(", ")));
     }
-    if cell.errno_seen.misleads() {
+    // A program has a table of its own.
+    if cell.errno_seen.misleads() && !is_program {
         table.note(left_in_errno(&cell.errno_seen));
     }
     ends(table, cell);

@@ -12,7 +12,8 @@ use super::super::table::{Page, Table, wrap};
 use super::gather::section;
 
 pub(super) fn write(out: &mut Page, model: &ReportModel) {
-    let told = |row: &&ErrnoSource| row.kind != SightingKind::Control;
+    // A program has a table of its own: who set errno is its own matter.
+    let told = |row: &&ErrnoSource| !matches!(row.kind, SightingKind::Control | SightingKind::Program);
     let (some, none): (Vec<&ErrnoSource>, Vec<&ErrnoSource>) =
         model.errno_sources.iter().filter(told).partition(|row| has_something(row));
     if some.is_empty() && none.is_empty() {
