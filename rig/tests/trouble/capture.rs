@@ -133,13 +133,15 @@ fn agrees(trial: &TrialRecord, by_comment: &BTreeMap<&str, Vec<&Shown>>) {
         let opened = here.iter().filter(|packet| packet.syn).map(|packet| packet.from_peer);
         assert_eq!(opened.collect::<Vec<_>>(), [false, true], "{interface}: {packets:#?}");
         let from_peer = here.iter().filter(|packet| packet.from_peer && !packet.syn);
-        let told: Vec<&str> = from_peer
+        let mut told: Vec<&str> = from_peer
             .filter_map(|packet| match (packet.rst, packet.length) {
                 (true, _) => Some("reset"),
                 (false, 4) => Some("data"),
                 (false, _) => None,
             })
             .collect();
+        // An acknowledgement that was under way as the reset came is answered by a second one.
+        told.dedup();
         assert_eq!(told, reads, "{interface}: {packets:#?}");
     }
 }
