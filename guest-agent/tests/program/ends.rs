@@ -268,14 +268,14 @@ fn the_calls_of_a_trial_are_those_that_strace_sees() {
     let file = compile("client", &[]);
     let script = against_reset(Program { redirect: Redirect::None, ..client(&file, "stale") });
     let mut pair = Pair::start();
-    let address = pair.peer.begin(setting(40).peer(&script));
+    let address = pair.peer.begin(setting(200).peer(&script));
     let output = file.with_file_name(format!("strace.{}", std::process::id()));
-    let seen: Vec<_> = (0..20).map(|_| straced(&file, &address, &output)).collect();
-    let setting = Setting { keep_examples: 20, ..setting(20) };
+    let seen: Vec<_> = (0..100).map(|_| straced(&file, &address, &output)).collect();
+    let setting = Setting { keep_examples: 100, ..setting(100) };
     pair.target.begin(setting.target(&script, &address));
     let target = pair.target.conclude();
     pair.peer.finish();
-    assert_eq!(target.records.len(), 20);
+    assert_eq!(target.records.len(), 100);
     let of_trial = |calls: &[rig_protocol::CallLog]| -> Vec<String> {
         let first = calls.iter().position(|call| call.call == "socket").expect("a socket");
         let word = |call: &rig_protocol::CallLog| {

@@ -119,13 +119,17 @@ fn explained(command: clap::Command, words: &[&str]) -> clap::Command {
 
 /// What a command line says. Usage lines name the program as its reader calls it.
 fn read(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    // There it is right: behind `--` stand the arguments of the user's own program.
+    let takes_any = words.iter().any(|word| word == "program");
     let mut command = program().bin_name(called::name()).color(look::color_asked(std::env::args_os()));
-    let matches = command.try_get_matches_from_mut(words).map_err(without_misleading_tip)?;
+    let tip = |error| if takes_any { error } else { without_misleading_tip(error) };
+    let matches = command.try_get_matches_from_mut(words).map_err(tip)?;
     called::remember(&matches);
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// clap proposes to write an unknown option after `--`, where only words without a dash are ever right.
+/// clap proposes to write an unknown option after `--`, where mostly only words without a dash are ever right.
 fn without_misleading_tip(mut error: clap::Error) -> clap::Error {
     if error.kind() == ErrorKind::UnknownArgument && error.to_string().contains(" as a value, use '-- ") {
         error.remove(ContextKind::Suggested);
