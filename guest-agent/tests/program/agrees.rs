@@ -21,6 +21,7 @@ fn elsewhere(file: &std::path::Path, mode: &str) -> Program {
 
 #[test]
 fn tracepoint_and_ptrace_see_the_same_calls_and_returns() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     for mode in ["stale", "child", "thread", "badf"] {
         let [traced, seen] = [Witness::Ptrace, Witness::Tracepoint].map(|witness| {
@@ -55,6 +56,7 @@ fn tracepoint_and_ptrace_see_the_same_calls_and_returns() {
 
 #[test]
 fn nobody_watching_leaves_the_line_and_the_end() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let (target, _) = play(&against_reset(watched_by(client(&file, "stale"), Witness::None)), &setting(10));
     assert_eq!(target.tally.outcomes, counts(&[("unwatched,exit=0", 10)]));
@@ -66,6 +68,7 @@ fn nobody_watching_leaves_the_line_and_the_end() {
 
 #[test]
 fn what_cannot_be_played_is_refused() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let mut agent = Agent::start();
     let mut refusal =

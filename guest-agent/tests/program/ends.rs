@@ -32,6 +32,7 @@ fn children_of(agent: u32) -> String {
 
 #[test]
 fn a_deadline_ends_the_whole_tree_under_every_witness() {
+    let _turn = crate::stage::turn();
     for witness in Witness::ALL {
         let file = own_copy(&format!("hangs-{}", witness.word()));
         let script = against_reset(watched_by(client(&file, "hang"), witness));
@@ -52,6 +53,7 @@ fn a_deadline_ends_the_whole_tree_under_every_witness() {
 
 #[test]
 fn a_daemon_does_not_outlive_its_trial() {
+    let _turn = crate::stage::turn();
     for witness in Witness::ALL {
         let file = own_copy(&format!("daemon-{}", witness.word()));
         let mut pair = Pair::start();
@@ -83,6 +85,7 @@ fn await_none(file: &Path) {
 
 #[test]
 fn what_is_traced_ends_with_an_agent_that_is_killed() {
+    let _turn = crate::stage::turn();
     let file = own_copy("hangs-killed");
     let mut pair = hanging(&file, Witness::Ptrace);
     pair.target.child.kill().expect("it runs");
@@ -92,6 +95,7 @@ fn what_is_traced_ends_with_an_agent_that_is_killed() {
 
 #[test]
 fn every_program_ends_with_an_agent_whose_controller_has_gone() {
+    let _turn = crate::stage::turn();
     for witness in Witness::ALL {
         let file = own_copy(&format!("hangs-alone-{}", witness.word()));
         let mut pair = hanging(&file, witness);
@@ -102,6 +106,7 @@ fn every_program_ends_with_an_agent_whose_controller_has_gone() {
 
 #[test]
 fn a_program_that_cannot_be_executed_is_void_with_its_reason() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let text = file.with_file_name("text");
     std::fs::write(&text, "no program\n").expect("written");
@@ -123,6 +128,7 @@ fn a_program_that_cannot_be_executed_is_void_with_its_reason() {
 
 #[test]
 fn commands_run_before_the_trials_and_a_failing_one_refuses() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let mark = file.with_file_name(format!("mark.{}", std::process::id()));
     let script =
@@ -141,6 +147,7 @@ fn commands_run_before_the_trials_and_a_failing_one_refuses() {
 
 #[test]
 fn fixed_ports_do_not_collide_in_networks_of_their_own() {
+    let _turn = crate::stage::turn();
     let program = Program { network: Network::Own, ..program(&compile("both", &[])) };
     for witness in Witness::ALL {
         let mut agent = Agent::start();
@@ -158,6 +165,7 @@ fn fixed_ports_do_not_collide_in_networks_of_their_own() {
 
 #[test]
 fn a_connect_to_the_trials_own_server_is_not_led_away() {
+    let _turn = crate::stage::turn();
     // One at a time: the port is the target network's.
     for witness in Witness::ALL {
         let free =
@@ -172,6 +180,7 @@ fn a_connect_to_the_trials_own_server_is_not_led_away() {
 
 #[test]
 fn connects_are_led_to_the_peer_whatever_they_name() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     // Nobody listens there.
     let arguments = ["plain", "127.0.0.78", "8083"].map(str::to_owned).to_vec();
@@ -192,6 +201,7 @@ fn connects_are_led_to_the_peer_whatever_they_name() {
 
 #[test]
 fn a_thousand_trials_leave_no_descriptor_and_no_process() {
+    let _turn = crate::stage::turn();
     let open = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count();
     for (witness, trials) in [(Witness::Ptrace, 1_000), (Witness::Tracepoint, 200), (Witness::None, 200)] {
         let mut agent = Agent::start();
@@ -209,6 +219,7 @@ fn a_thousand_trials_leave_no_descriptor_and_no_process() {
 
 #[test]
 fn a_program_runs_below_its_root() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &["-static"]);
     let root = file.with_file_name(format!("root.{}", std::process::id()));
     std::fs::create_dir_all(root.join("bin")).expect("made");
@@ -262,6 +273,7 @@ fn straced(file: &Path, address: &str, output: &Path) -> Vec<String> {
 
 #[test]
 fn the_calls_of_a_trial_are_those_that_strace_sees() {
+    let _turn = crate::stage::turn();
     if Command::new("strace").arg("-V").output().is_err() {
         return skip("the calls of a trial are those that strace sees: no strace");
     }

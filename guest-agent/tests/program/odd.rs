@@ -21,6 +21,7 @@ fn alone_in(program: Program, setting: &Setting) -> Played {
 
 #[test]
 fn a_flood_of_output_neither_blocks_the_program_nor_fills_a_record() {
+    let _turn = crate::stage::turn();
     let flood = "i=0; while [ $i -lt 40 ]; do head -c 100000 /dev/zero; i=$((i+1)); done; echo; echo result=1, errno=2";
     for witness in Witness::ALL {
         let played = alone_in(watched_by(shell(flood), witness), &setting(2));
@@ -35,6 +36,7 @@ fn a_flood_of_output_neither_blocks_the_program_nor_fills_a_record() {
 
 #[test]
 fn a_program_that_stops_itself_is_cut_at_its_deadline() {
+    let _turn = crate::stage::turn();
     for witness in Witness::ALL {
         let short = Setting { deadline_ns: 200 * MS, ..setting(2) };
         let played = alone_in(watched_by(shell("kill -STOP $$; exit 5"), witness), &short);
@@ -49,6 +51,7 @@ fn a_program_that_stops_itself_is_cut_at_its_deadline() {
 
 #[test]
 fn a_verdict_that_waits_when_time_is_up_says_so() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let silent = || vec![accept(), read(), sleep(2 * SECOND)];
     for witness in [Witness::Ptrace, Witness::Tracepoint] {
@@ -69,6 +72,7 @@ fn a_verdict_that_waits_when_time_is_up_says_so() {
 
 #[test]
 fn what_nobody_can_see_into_is_named() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     for witness in [Witness::Ptrace, Witness::Tracepoint] {
         let program = Program { network: Network::Own, ..client(&file, "uring") };
@@ -81,6 +85,7 @@ fn what_nobody_can_see_into_is_named() {
 
 #[test]
 fn a_script_runs_with_its_input_and_environment() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let input = file.with_file_name(format!("input.{}", std::process::id()));
     std::fs::write(&input, "4\n").expect("written");

@@ -77,3 +77,9 @@ pub(crate) fn alone(program: Program) -> Script {
 pub(crate) fn setting(trials: u64) -> Setting {
     Setting { trials, ..Setting::default() }
 }
+
+/// One test after the other: they look for the processes that trials leave, and a fork of one test holds the pipes of another.
+pub(crate) fn turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -16,6 +16,7 @@ fn calls(record: &TrialRecord) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_reset_is_told_call_by_call_by_a_dynamic_and_by_a_static_program() {
+    let _turn = crate::stage::turn();
     for flags in [&[][..], &["-static"]] {
         let file = compile("client", flags);
         let (target, _) = play(&against_reset(client(&file, "stale")), &setting(20));
@@ -39,6 +40,7 @@ fn a_reset_is_told_call_by_call_by_a_dynamic_and_by_a_static_program() {
 
 #[test]
 fn a_stamped_line_turns_the_kernels_ebadf_into_enoent() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let (target, _) = play(&against_reset(client(&file, "badf")), &setting(10));
     let told = accounts(&target);
@@ -60,6 +62,7 @@ fn a_stamped_line_turns_the_kernels_ebadf_into_enoent() {
 
 #[test]
 fn an_errno_is_taken_from_its_text_and_a_terminal_is_written_to_line_by_line() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let program = Program { terminal: true, ..client(&file, "strerror") };
     let (target, _) = play(&against_reset(program), &setting(4));
@@ -70,6 +73,7 @@ fn an_errno_is_taken_from_its_text_and_a_terminal_is_written_to_line_by_line() {
 
 #[test]
 fn a_signal_is_an_outcome_and_its_calls_and_line_stay() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let (target, _) = play(&against_reset(client(&file, "crash")), &setting(10));
     let ends = &target.tally.program.as_ref().expect("sums").ends;
@@ -79,6 +83,7 @@ fn a_signal_is_an_outcome_and_its_calls_and_line_stay() {
 
 #[test]
 fn poll_and_epoll_are_told_in_bits_and_name_their_connection() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     for (mode, call, about) in
         [("poll", "poll", "{conn1}, timeout 5s"), ("epoll", "epoll_wait", "{conn1}, timeout 5s")]
@@ -99,6 +104,7 @@ fn poll_and_epoll_are_told_in_bits_and_name_their_connection() {
 
 #[test]
 fn a_reset_before_the_call_shows_in_the_state_and_at_its_sites() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let (target, _) = play(&against_reset(client(&file, "patient")), &setting(5));
     assert_eq!(target.tally.state_before, [(rig_protocol::TcpState::CLOSE.0, 5)].into());
@@ -116,6 +122,7 @@ fn a_reset_before_the_call_shows_in_the_state_and_at_its_sites() {
 
 #[test]
 fn children_and_threads_are_followed() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     for mode in ["child", "thread"] {
         let (target, _) = play(&against_reset(client(&file, mode)), &setting(10));
@@ -129,6 +136,7 @@ fn children_and_threads_are_followed() {
 
 #[test]
 fn a_connect_that_is_refused_stands_before_the_verdict() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let script = against_reset(client(&file, "plain"));
     let mut agent = Agent::start();
@@ -141,6 +149,7 @@ fn a_connect_that_is_refused_stands_before_the_verdict() {
 
 #[test]
 fn a_known_share_returns_the_injected_errno_and_no_other_trial_does() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     let inject = Some(Injected { errno: Errno(105), rate_ppm: 250_000 });
     let (target, _) = play(&against_reset(Program { inject, ..client(&file, "plain") }), &setting(40));
@@ -157,6 +166,7 @@ fn a_known_share_returns_the_injected_errno_and_no_other_trial_does() {
 
 #[test]
 fn a_wait_that_goes_on_behind_a_signal_is_one_call_and_one_that_ends_there_says_so() {
+    let _turn = crate::stage::turn();
     let file = compile("client", &[]);
     // The answer comes when the signal has come and gone.
     let slow = || vec![accept(), read(), sleep(50 * MS), write("CDEF"), sleep(MS), linger(), close()];
