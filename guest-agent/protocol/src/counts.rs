@@ -5,12 +5,8 @@
 use std::collections::BTreeMap;
 
 /// For serde's `skip_serializing_if`.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-pub(crate) fn is_zero(count: &u64) -> bool {
-    *count == 0
+pub(crate) fn is_zero<N: PartialEq + Default>(count: &N) -> bool {
+    *count == N::default()
 }
 
 /// What labels, reasons and names of counters are made of.

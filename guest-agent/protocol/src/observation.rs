@@ -38,16 +38,8 @@ pub struct StepLog {
     pub state_before: Option<u8>,
     /// Whether the agent ended this step, because the trial had reached its deadline or the block was finished. `returned` is then
     /// what the interrupted call returned (`-EINTR`, or a short count), which the connection had no part in.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 impl StepLog {

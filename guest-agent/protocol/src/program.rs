@@ -57,7 +57,7 @@ pub struct Program {
     #[serde(default, skip_serializing_if = "Network::is_target")]
     pub network: Network,
     /// Whether its standard output and error are a terminal (pty(7)) and not pipes: what it writes is then flushed line by line.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub terminal: bool,
     /// A control: its verdict call returns this errno in a known share of the trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,12 +189,4 @@ pub struct Part {
     pub digest: String,
     /// Size of the content.
     pub bytes: u64,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }

@@ -28,17 +28,17 @@ pub struct Step {
     /// What it does.
     pub op: Op,
     /// The one step whose observation the cell counts.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verdict: bool,
     /// Its label joins the outcome (`readable,data,ECONNRESET`); always true for the verdict step.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outcome: bool,
     /// Without effect: once it said that a failure of this step is an observation, which now every failure of a call under test is. Still read,
     /// and part of a cell's id.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_fail: bool,
     /// Its label has the number that the call returned: `data=14480`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub count: bool,
     /// What its label says of the time that the call took: `ok:slow`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,14 +59,6 @@ impl Step {
             out.push_str(word);
         }
     }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_false(b: &bool) -> bool {
-    !*b
 }
 
 /// A sequence of steps that one thread plays.

@@ -75,7 +75,7 @@ pub(crate) struct Calls<'p> {
     refused: Vec<(u64, String)>,
     /// Calls by name.
     pub(crate) counts: BTreeMap<&'static str, u64>,
-    /// Of the program's own process: how often it came to each call, and the labels of each site.
+    /// How often each process or thread came to each call.
     visits: BTreeMap<(u32, &'static str), u32>,
     /// Labels by site.
     pub(crate) sites: Vec<(String, String)>,
@@ -217,8 +217,7 @@ impl<'p> Calls<'p> {
     /// Moving data and closing count on sockets alone: a loader reads files, and closes them.
     fn is_verdict(&mut self, row: &WatchedCall, is_or_was_socket: bool) -> bool {
         let wanted = &self.program.verdict;
-        let of_any = matches!(row.kind, CallKind::Moves(_) | CallKind::Descriptor) || row.name == "ioctl";
-        if !wanted.calls.iter().any(|name| name == row.name) || (of_any && !is_or_was_socket) {
+        if !wanted.calls.iter().any(|name| name == row.name) || (takes_any_file(row) && !is_or_was_socket) {
             return false;
         }
         self.verdicts += 1;
@@ -358,9 +357,8 @@ impl<'p> Calls<'p> {
 
     /// A site is the n-th call of a name in one process or thread; sleeping, files and what is no socket are none.
     fn count_site(&mut self, made: &Made) {
-        let plain =
-            matches!(made.row.kind, CallKind::Moves(_) | CallKind::Descriptor) || made.row.name == "ioctl";
-        let none = matches!(made.row.kind, CallKind::File | CallKind::Sleeps) || (plain && !made.on_socket);
+        let none = matches!(made.row.kind, CallKind::File | CallKind::Sleeps)
+            || (takes_any_file(made.row) && !made.on_socket);
         if none || self.sites.len() >= Self::MOST_SITES {
             return;
         }
@@ -413,6 +411,11 @@ impl<'p> Calls<'p> {
     pub(crate) fn logs(&self) -> (Vec<CallLog>, u64) {
         (self.kept.iter().map(|made| made.log.clone()).collect(), self.left_out)
     }
+}
+
+/// Whether it is as often about a file as about a socket.
+fn takes_any_file(row: &WatchedCall) -> bool {
+    matches!(row.kind, CallKind::Moves(_) | CallKind::Descriptor) || row.name == "ioctl"
 }
 
 /// The word for what it returned. Where a witness cannot see what was ready, that is said.

@@ -117,7 +117,7 @@ impl<'p> Listener<'p> {
         if self.tail.len() > 2 * most {
             self.tail.drain(..self.tail.len() - most);
         }
-        let before = (self.said.clone(), self.last.clone());
+        let before = self.matches;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = MOST_LINE.saturating_sub(self.line.len());
             self.line.extend(&piece[..piece.len().min(room)]);
@@ -125,7 +125,7 @@ impl<'p> Listener<'p> {
                 self.end_line();
             }
         }
-        before != (self.said.clone(), self.last.clone())
+        self.matches > before
     }
 
     fn end_line(&mut self) {

@@ -5,14 +5,9 @@
 //! Source: seccomp(2), include/uapi/linux/seccomp.h (`struct seccomp_data`), include/uapi/linux/bpf_common.h.
 //! Tests: below, and `tests/program`.
 
-use super::trace::X86_64;
+use super::seccomp::{EQUAL, LOAD, MACHINE, NUMBER, RETURN_VALUE, X86_64};
 
-const NUMBER: u32 = 0;
-const MACHINE: u32 = 4;
-const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
-const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 /// Calls of the x32 convention have this bit, and the same machine.
 const X32: u32 = 0x4000_0000;
 
@@ -38,8 +33,8 @@ impl Filter {
         for (index, number) in (0_u8..).zip(numbers) {
             program.push(instruction(EQUAL, count - index, 0, number));
         }
-        program.push(instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW));
-        program.push(instruction(RETURN, 0, 0, libc::SECCOMP_RET_TRACE));
+        program.push(instruction(RETURN_VALUE, 0, 0, libc::SECCOMP_RET_ALLOW));
+        program.push(instruction(RETURN_VALUE, 0, 0, libc::SECCOMP_RET_TRACE));
         Self(program.into_boxed_slice())
     }
 

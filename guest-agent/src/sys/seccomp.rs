@@ -18,18 +18,18 @@ const COOKIE_LOW: u32 = 0xa5c3_9000;
 const ERRNO_MASK: u32 = 0x0fff;
 
 /// Offsets in `struct seccomp_data { int nr; __u32 arch; __u64 instruction_pointer; __u64 args[6]; }`.
-const NUMBER: u32 = 0;
-const MACHINE: u32 = 4;
+pub(super) const NUMBER: u32 = 0;
+pub(super) const MACHINE: u32 = 4;
 const SIXTH_LOW: u32 = 16 + 5 * 8;
 const SIXTH_HIGH: u32 = SIXTH_LOW + 4;
 /// `AUDIT_ARCH_X86_64`: EM_X86_64 (62) | 64 bit | little endian, include/uapi/linux/audit.h.
-const X86_64: u32 = 0xc000_003e;
+pub(crate) const X86_64: u32 = 0xc000_003e;
 
-const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
-const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+pub(super) const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+pub(super) const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const OR: u32 = libc::BPF_ALU | libc::BPF_OR | libc::BPF_K;
-const RETURN_VALUE: u32 = libc::BPF_RET | libc::BPF_K;
+pub(super) const RETURN_VALUE: u32 = libc::BPF_RET | libc::BPF_K;
 const RETURN_A: u32 = libc::BPF_RET | 0x10; // BPF_A
 
 /// What a select(2) carries in its sixth argument register to be answered with `errno`.

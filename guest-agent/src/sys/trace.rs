@@ -13,7 +13,7 @@ use super::errno::check;
 use super::raw::syscall;
 
 /// `AUDIT_ARCH_X86_64`, include/uapi/linux/audit.h.
-pub(crate) const X86_64: u32 = 0xc000_003e;
+pub(crate) use super::seccomp::X86_64;
 
 const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACESECCOMP

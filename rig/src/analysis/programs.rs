@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use rig_protocol::{Account, Program, ProgramTally, Site, Tally};
 
 use crate::matrix::Cell;
+use crate::record::format::errno_word;
 
 use super::groups::localtime_file;
 use super::measured::Measured;
-use super::model::{AccountReading, LocaltimeFile, ProgramAccount, ProgramSummary, errno_word};
+use super::model::{AccountReading, LocaltimeFile, ProgramAccount, ProgramSummary};
 use super::summaries::quantiles;
 use super::words::{count, list};
 

@@ -18,5 +18,5 @@ pub use findings::Findings;
 pub use number::{parse_count, parse_count_within};
 pub use parse::Document;
 pub use problem::{Problem, Problems, Span, Wrong};
-pub use tree::{Key, Node, Table, Value};
+pub use tree::{Key, Node, Table, Value, key_text};
 pub use word::{closest, did_you_mean, hint, listing};

@@ -117,3 +117,9 @@ impl Table {
         self.entries.iter().find(|(key, _)| key.name == name).map(|(key, node)| (key, node))
     }
 }
+
+/// A key as a TOML text has it: bare where that is allowed.
+pub fn key_text(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { name.to_owned() } else { toml::Value::from(name).to_string() }
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::declared::Matrix;
 use super::load::{MatrixText, PathFile};
 use super::machines::{Machine, MachineFile};
-use crate::document::{Document, Node, Problems, Table, Value};
+use crate::document::{Document, Node, Problems, Table, Value, key_text};
 
 /// What a matrix file declares, with its text.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +53,7 @@ impl Excerpt {
             let declared = self.tables.get(kind).and_then(|node| node.value.as_table());
             for name in names {
                 if let Some(table) = declared.and_then(|table| table.get(name)?.value.as_table()) {
-                    write_table(&mut out, &format!("{kind}.{}", key(name)), table);
+                    write_table(&mut out, &format!("{kind}.{}", key_text(name)), table);
                 }
             }
         }
@@ -76,13 +76,13 @@ fn write_table(out: &mut String, header: &str, table: &Table) {
     let _ = writeln!(out, "[{header}]");
     for (name, node) in &table.entries {
         if node.value.as_table().is_none() {
-            let _ = writeln!(out, "{} = {}", key(&name.name), inline(node));
+            let _ = writeln!(out, "{} = {}", key_text(&name.name), inline(node));
         }
     }
     out.push('\n');
     for (name, node) in &table.entries {
         if let Some(below) = node.value.as_table() {
-            write_table(out, &format!("{header}.{}", key(&name.name)), below);
+            write_table(out, &format!("{header}.{}", key_text(&name.name)), below);
         }
     }
 }
@@ -95,17 +95,13 @@ fn inline(node: &Node) -> String {
         Value::Integer(_) | Value::Float(_) | Value::Datetime => node.spelled.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Table(table) => {
-            let entries =
-                table.entries.iter().map(|(name, node)| format!("{} = {}", key(&name.name), inline(node)));
+            let entries = table
+                .entries
+                .iter()
+                .map(|(name, node)| format!("{} = {}", key_text(&name.name), inline(node)));
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }
-}
-
-/// A key as TOML has it.
-fn key(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if bare { name.to_owned() } else { toml::Value::from(name).to_string() }
 }
 
 #[cfg(test)]

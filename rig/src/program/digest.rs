@@ -3,24 +3,15 @@
 //! A file that has not changed since it was last read in this process is not read again. Must not know programs. Units: bytes.
 //! Errors: [`Fault`]. Tests: `tests.rs`.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{LazyLock, Mutex};
 
 use rig_protocol::Part;
 use sha2::{Digest, Sha256};
 
 use super::error::Fault;
 use super::tree::{Node, look, text, unreadable, walk};
-use crate::process;
-
-/// What a file is known by: device, inode, size, and when its content or its inode last changed.
-type Identity = (u64, u64, u64, (i64, i64), (i64, i64));
-
-static KNOWN: LazyLock<Mutex<HashMap<Identity, [u8; 32]>>> = LazyLock::new(Mutex::default);
+use crate::process::file_digest;
 
 /// The row of a part. A link at `path` itself is followed.
 pub(super) fn digest(path: &Path) -> Result<Part, Fault> {
@@ -30,10 +21,10 @@ pub(super) fn digest(path: &Path) -> Result<Part, Fault> {
         Node::File { bytes, .. } => (of_file(&real)?, bytes),
         Node::Link { .. } => unreachable!("a canonical path is no link"),
     };
-    Ok(Part { path: text(path)?.to_owned(), digest: hex(&digest), bytes })
+    Ok(Part { path: text(path)?.to_owned(), digest, bytes })
 }
 
-fn of_folder(folder: &Path) -> Result<([u8; 32], u64), Fault> {
+fn of_folder(folder: &Path) -> Result<(String, u64), Fault> {
     let (mut sum, mut total) = (Sha256::new(), 0_u64);
     walk(folder, &mut |path, node| {
         let name = path.strip_prefix(folder).unwrap_or(path);
@@ -49,35 +40,10 @@ fn of_folder(folder: &Path) -> Result<([u8; 32], u64), Fault> {
         }
         Ok(())
     })?;
-    Ok((sum.finalize().into(), total))
+    Ok((format!("{:x}", sum.finalize()), total))
 }
 
-fn of_file(path: &Path) -> Result<[u8; 32], Fault> {
-    let mut file = File::open(path).map_err(unreadable(path))?;
-    let metadata = file.metadata().map_err(unreadable(path))?;
-    let identity = (
-        metadata.dev(),
-        metadata.ino(),
-        metadata.size(),
-        (metadata.mtime(), metadata.mtime_nsec()),
-        (metadata.ctime(), metadata.ctime_nsec()),
-    );
-    if let Some(known) = process::lock(&KNOWN).get(&identity) {
-        return Ok(*known);
-    }
-    let mut sum = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer).map_err(unreadable(path))? {
-            0 => break,
-            count => sum.update(&buffer[..count]),
-        }
-    }
-    let digest = sum.finalize().into();
-    process::lock(&KNOWN).insert(identity, digest);
-    Ok(digest)
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+fn of_file(path: &Path) -> Result<String, Fault> {
+    let file = File::open(path).map_err(unreadable(path))?;
+    file_digest(&fs_err::File::from_parts(file, path)).map_err(unreadable(path))
 }

@@ -25,6 +25,10 @@ pub(super) const LEGEND: &str = "kernel said: what the measured call returned; l
     program said an errno of another call; overwritten: the call failed, and something set errno again before the program said it; killed: by a signal, \
     before it said anything";
 
+/// Above [`sites`].
+pub(super) const SITES_HEAD: &str =
+    "Its calls on sockets, the n-th of a name in one process ([1], [2]: those that it started):";
+
 /// The account of every cell of one program, a row each.
 pub(super) fn accounts(page: &mut Page, programs: &[&ProgramSummary]) {
     let mut table = Table::new([

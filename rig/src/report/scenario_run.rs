@@ -144,9 +144,7 @@ fn program(run: &ScenarioRun, page: &mut Page) {
     page.push_str("\nYour program: what the kernel said, what libc held, what it said:\n");
     super::program::accounts(page, &[summary]);
     page.wrap("  ", super::program::LEGEND, 4);
-    page.push_str(
-        "\nIts calls on sockets, the n-th of a name in one process ([1], [2]: those that it started):\n",
-    );
+    page.push_str(&format!("\n{}\n", super::program::SITES_HEAD));
     super::program::sites(page, &[summary]);
     super::program::notes(&[summary]).iter().for_each(|note| page.wrap("  ", note, 4));
     page.wrap("", &super::program::unwatched(), 0);

@@ -62,7 +62,7 @@ pub struct Account {
     /// How the program ended.
     pub end: String,
     /// Whether the witness let the call return an errno that the kernel did not.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub injected: bool,
     /// In so many trials.
     pub trials: u64,
@@ -180,14 +180,6 @@ impl ProgramTally {
 fn order(a: &Account, b: &Account) -> std::cmp::Ordering {
     let key = |one: &Account| Account { trials: 0, ..one.clone() };
     key(a).cmp(&key(b))
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl ProgramTrial {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallLog {
     /// Which of the trial's processes and threads made it, in the order in which they came to be: the program is 0.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::counts::is_zero")]
     pub process: u32,
     /// Its name in the kernel: `pselect6`. [`watched_call`](crate::watched_call) has its row.
     pub call: String,
@@ -117,13 +117,13 @@ pub struct CallLog {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_before: Option<u8>,
     /// Whether it is the verdict call.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verdict: bool,
     /// Whether the witness let it return an errno that the kernel did not.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub injected: bool,
     /// Whether the witness led it to the peer's address.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redirected: bool,
 }
 
@@ -141,20 +141,4 @@ pub struct Said {
     /// The C library's errno when it wrote that line, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Errno>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }

@@ -42,7 +42,6 @@ pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
 pub use place::{Ground, RanOn};
-pub(super) use program::errno_word;
 pub use program::{AccountReading, ProgramAccount, ProgramSummary};
 pub use question::Question;
 pub use reason::{

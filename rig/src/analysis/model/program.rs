@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{Account, Errno};
+use rig_protocol::Account;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -155,14 +155,9 @@ impl AccountReading {
     }
 }
 
-/// An errno as a word; `none` for 0.
-pub(in crate::analysis) fn errno_word(errno: Errno) -> String {
-    if errno.0 == 0 { "none".to_owned() } else { errno.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
-    use rig_protocol::Returned;
+    use rig_protocol::{Errno, Returned};
 
     use super::*;
 

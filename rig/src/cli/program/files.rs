@@ -10,6 +10,7 @@ use std::path::Path;
 use toml::Value;
 
 use super::options::{Client, Network};
+use crate::document::key_text;
 use crate::matrix::Excerpt;
 use crate::script::{is_path, shipped_names};
 
@@ -94,7 +95,7 @@ fn write_parameters(text: &mut String, parameters: &[(String, String)]) {
         parameters.iter().rev().filter(|(name, _)| known.insert(name)).collect();
     last.reverse();
     for (name, value) in last {
-        let _ = writeln!(text, "{} = {}", key(name), quoted(value));
+        let _ = writeln!(text, "{} = {}", key_text(name), quoted(value));
     }
 }
 
@@ -110,8 +111,11 @@ fn lane(text: &mut String, client: &Client, folder: &Path) {
         }
     }
     if !client.env.is_empty() {
-        let variables: Vec<String> =
-            client.env.iter().map(|(name, value)| format!("{} = {}", key(name), quoted(value))).collect();
+        let variables: Vec<String> = client
+            .env
+            .iter()
+            .map(|(name, value)| format!("{} = {}", key_text(name), quoted(value)))
+            .collect();
         let _ = writeln!(text, "environment = {{ {} }}", variables.join(", "));
     }
     for (name, value) in [("input", &client.stdin), ("says", &client.says)] {
@@ -252,12 +256,6 @@ fn quoted(text: &str) -> String {
         Some(Value::from(text))
     );
     out
-}
-
-/// A key as TOML has it.
-fn key(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if bare { name.to_owned() } else { quoted(name) }
 }
 
 #[cfg(test)]

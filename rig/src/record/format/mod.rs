@@ -35,6 +35,7 @@ pub use run::{
 pub use sums::{Bucket, ReturnCount, Sums, Times};
 pub use trial::{KeptStep, KeptTrial, Ready};
 pub use version::{FORMAT, FORMAT_MINOR, Unreadable, Version};
+pub use words::errno_word;
 
 /// `run.json` as it was read.
 #[derive(Debug, Clone, PartialEq)]

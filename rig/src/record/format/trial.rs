@@ -69,16 +69,8 @@ pub struct KeptStep {
     pub state_before: Option<String>,
     /// Whether the agent ended the step, because the trial had reached its deadline or the block was finished; `returned` is then what the
     /// interrupted call returned.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde's skip_serializing_if asks for"
-)]
-fn is_false(flag: &bool) -> bool {
-    !*flag
 }
 
 fn no_errno() -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// An errno as a word: `ENOENT`, `errno 4095` for one without a name, `none` for 0.
-pub(super) fn errno_word(errno: Errno) -> String {
+pub fn errno_word(errno: Errno) -> String {
     if errno.0 == 0 { "none".to_owned() } else { errno.to_string() }
 }
 
@@ -20,6 +20,11 @@ pub(super) fn errno_of(word: &str) -> Result<Errno, String> {
     let number = || word.strip_prefix("errno ")?.parse().ok().map(Errno);
     let errno = if word == "none" { Some(Errno(0)) } else { word.parse().ok().or_else(number) };
     errno.ok_or_else(|| format!("{word:?} is not an errno"))
+}
+
+/// The same of a word that need not be there.
+pub(super) fn errno_if_any(word: Option<String>) -> Result<Option<Errno>, String> {
+    word.map(|word| errno_of(&word)).transpose()
 }
 
 /// A TCP state as a word: `CLOSE`, `state 13` for one without a name.

@@ -24,12 +24,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
             );
         }
         out.push_str("\n");
-        wrap(
-            out,
-            "  ",
-            "Its calls on sockets, the n-th of a name in one process ([1], [2]: those that it started):",
-            4,
-        );
+        wrap(out, "  ", program::SITES_HEAD, 4);
         program::sites(out, &programs);
         program::notes(&programs).iter().for_each(|note| wrap(out, "  ", note, 4));
         program::cost(out, &programs);

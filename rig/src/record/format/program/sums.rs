@@ -8,7 +8,7 @@ use rig_protocol::{Account, ProgramTally, Returned, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::format::words::{errno_of, errno_word};
+use crate::record::format::words::{errno_if_any, errno_word};
 
 /// The sums of a user's program in one block; void trials are in none of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,8 +126,7 @@ impl TryFrom<AccountCount> for Account {
     type Error = String;
 
     fn try_from(account: AccountCount) -> Result<Self, String> {
-        let errno = |word: Option<String>| word.map(|word| errno_of(&word)).transpose();
-        let kernel = match (account.kernel, errno(account.kernel_errno)?) {
+        let kernel = match (account.kernel, errno_if_any(account.kernel_errno)?) {
             (Some(-1), Some(errno)) => Some(Returned::failed(errno)),
             (Some(value), None) => Some(Returned::value(value)),
             (None, None) => None,
@@ -135,11 +134,11 @@ impl TryFrom<AccountCount> for Account {
         };
         Ok(Self {
             kernel,
-            libc: errno(account.libc)?,
-            libc_at_line: errno(account.libc_at_line)?,
+            libc: errno_if_any(account.libc)?,
+            libc_at_line: errno_if_any(account.libc_at_line)?,
             spoke: account.spoke,
             said_returned: account.said,
-            said_errno: errno(account.said_errno)?,
+            said_errno: errno_if_any(account.said_errno)?,
             end: account.end,
             injected: account.injected,
             trials: account.trials,

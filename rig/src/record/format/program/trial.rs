@@ -6,7 +6,7 @@ use rig_protocol::{CallLog, ProgramTrial, Said};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::format::words::{errno_of, errno_word, state_of, state_word};
+use crate::record::format::words::{errno_if_any, errno_word, state_of, state_word};
 
 /// What a user's program did in one trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -124,10 +124,9 @@ impl TryFrom<KeptProgram> for ProgramTrial {
     type Error = String;
 
     fn try_from(kept: KeptProgram) -> Result<Self, String> {
-        let errno = |word: Option<String>| word.map(|word| errno_of(&word)).transpose();
         let said = |words: KeptWords| {
             let KeptWords { line, returned, errno: said, held } = words;
-            Ok::<_, String>(Said { line, returned, errno: errno(said)?, held: errno(held)? })
+            Ok::<_, String>(Said { line, returned, errno: errno_if_any(said)?, held: errno_if_any(held)? })
         };
         Ok(Self {
             begin_ns: kept.begin_ns,
@@ -154,7 +153,7 @@ impl TryFrom<KeptCall> for CallLog {
             end_ns: kept.end_ns,
             returned: kept.returned,
             label: kept.label,
-            errno_after: kept.errno_after.map(|word| errno_of(&word)).transpose()?,
+            errno_after: errno_if_any(kept.errno_after)?,
             descriptor: kept.descriptor,
             connection: kept.connection,
             state_before: kept.state_before.map(|word| state_of(&word)).transpose()?,
