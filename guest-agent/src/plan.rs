@@ -138,8 +138,9 @@ impl Plan {
             (Side::Peer, _) => check_peer(&lanes)?,
         }
         let is_played = side == Side::Target && script.program.is_some();
-        let opens = lanes.iter().flat_map(|planned| &planned.steps).any(|step| step.opens);
-        let needs_address = opens || (is_played && script.lanes_of(Side::Peer).next().is_some());
+        let steps = || lanes.iter().flat_map(|planned| &planned.steps);
+        let calls = side == Side::Peer || steps().any(|step| step.step.op.needs_an_address());
+        let needs_address = calls || (is_played && script.lanes_of(Side::Peer).next().is_some());
         let address = needs_address.then(|| parse_address(&text)).transpose()?;
         if in_flight == 0 {
             return refuse("in_flight is 0: no trial could ever begin");
@@ -226,8 +227,8 @@ fn check_peer(lanes: &[LanePlan]) -> Result<(), Refusal> {
     if !steps.next().is_some_and(accepts) || steps.any(accepts) {
         return refuse("the peer lane accepts exactly once, in its first step");
     }
-    if planned.steps.iter().any(|step| step.opens && step.player() == Player::Target) {
-        return refuse("the peer lane does not connect");
+    if planned.steps.iter().any(|step| step.step.op.calls_the_server()) {
+        return refuse("the peer lane does not connect to itself");
     }
     Ok(())
 }
@@ -335,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_whole_script_is_taken() {
-        let connect = step(Op::Connect { socket: Slot(0) });
+        let connect = step(Op::connect(Slot(0)));
         let plan = Plan::of(target(vec![connect, select(Call::Select)])).expect("whole");
         assert_eq!((plan.lanes.len(), plan.lanes[0].index, plan.lanes[0].filter), (1, 0, false));
         let plan = Plan::of(peer(vec![step(Op::Accept { socket: Slot(0) })])).expect("whole");
@@ -365,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_played_is_refused_with_its_reason() {
-        let connect = || step(Op::Connect { socket: Slot(0) });
+        let connect = || step(Op::connect(Slot(0)));
         let accept = || step(Op::Accept { socket: Slot(0) });
         let write = |data: Option<&str>, bytes| {
             step(Op::Write { socket: Slot(0), data: data.map(str::to_owned), bytes })

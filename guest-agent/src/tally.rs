@@ -357,6 +357,7 @@ fn step_log(planned: &LanePlan, log: &LaneLog, seen: &Seen, cut: bool) -> StepLo
         returned: seen.returned,
         errno_after: Errno(seen.errno_after),
         ready: seen.ready,
+        events: seen.events,
         data: log.scratch.read_by(seen).map(shown),
         state_before: seen.state_before,
         cut,

@@ -55,11 +55,28 @@ struct Success {
     returned: i64,
     ready: Readiness,
     events: u32,
+    /// Whether there are bits at all.
+    polled: bool,
     /// How many bytes the call was asked to send.
     payload: Option<u64>,
 }
 
+/// The words and meanings of [`Labels::TCP_STATE`], and `absent`.
+const LISTED: ([&str; 14], [&str; 14]) = {
+    let mut listed = (["absent"; 14], ["the kernel lists no such socket"; 14]);
+    let mut at = 0;
+    while at < Labels::TCP_STATE.words.len() {
+        listed.0[at] = Labels::TCP_STATE.words[at];
+        listed.1[at] = Labels::TCP_STATE.meanings[at];
+        at += 1;
+    }
+    listed
+};
+
 impl Labels {
+    /// What a look from outside returns where the kernel lists no such socket.
+    pub const ABSENT: i64 = i64::MAX;
+
     /// `ok`, whatever was returned.
     pub const OK: Self = Self {
         words: &["ok"],
@@ -100,6 +117,154 @@ impl Labels {
         counted: &["pending"],
         always: true,
         write: |out, _| out.push_str("pending"),
+    };
+
+    /// The number of bytes that are not acknowledged: `unsent=4`.
+    pub const UNSENT_BYTES: Self = Self {
+        words: &["unsent"],
+        meanings: &["so many bytes are written and not acknowledged"],
+        counted: &["unsent"],
+        always: true,
+        write: |out, _| out.push_str("unsent"),
+    };
+
+    /// What a select left of its timeout, in microseconds: `left=4`.
+    pub const REMAINING: Self = Self {
+        words: &["left"],
+        meanings: &["so many microseconds are left in the timeout"],
+        counted: &["left"],
+        always: true,
+        write: |out, _| out.push_str("left"),
+    };
+
+    /// A socket option: `value=4`.
+    pub const VALUE: Self = Self {
+        words: &["value"],
+        meanings: &["the option has this value"],
+        counted: &["value"],
+        always: true,
+        write: |out, _| out.push_str("value"),
+    };
+
+    /// Handlers that ran: `signals=4`.
+    pub const SIGNALS: Self = Self {
+        words: &["signals"],
+        meanings: &["so many signal handlers ran in this lane"],
+        counted: &["signals"],
+        always: true,
+        write: |out, _| out.push_str("signals"),
+    };
+
+    /// Lines of the kernel log: `lines=4`.
+    pub const LINES: Self = Self {
+        words: &["lines"],
+        meanings: &["so many lines of the kernel log have the text"],
+        counted: &["lines"],
+        always: true,
+        write: |out, _| out.push_str("lines"),
+    };
+
+    /// How often a timer has fired: `retries=4`.
+    pub const RETRIES: Self = Self {
+        words: &["retries", "absent"],
+        meanings: &["the timer has fired so often", "the kernel lists no such socket"],
+        counted: &["retries"],
+        always: true,
+        write: |out, success| {
+            out.push_str(if success.returned == Self::ABSENT { "absent" } else { "retries" })
+        },
+    };
+
+    /// The length of a queue: `queued=4`.
+    pub const QUEUED: Self = Self {
+        words: &["queued", "absent"],
+        meanings: &["the queue has this length", "the kernel lists no such socket"],
+        counted: &["queued"],
+        always: true,
+        write: |out, success| {
+            out.push_str(if success.returned == Self::ABSENT { "absent" } else { "queued" })
+        },
+    };
+
+    /// A socket's timer, as sock_diag(7) numbers it.
+    pub const TIMER: Self = Self {
+        words: &["off", "retransmit", "keepalive", "time-wait", "persist", "absent"],
+        meanings: &[
+            "no timer is armed",
+            "data or a SYN is sent again when it fires: `on` of ss",
+            "the peer is asked whether it is there",
+            "the end of TIME-WAIT is awaited",
+            "a closed window is probed",
+            "the kernel lists no such socket",
+        ],
+        write: |out, success| {
+            let word =
+                usize::try_from(success.returned).ok().and_then(|code| Self::TIMER.words[..5].get(code));
+            out.push_str(word.copied().unwrap_or("absent"));
+        },
+        ..Self::OK
+    };
+
+    /// The TCP state's name, as a list of all sockets shows it.
+    pub const LISTED_STATE: Self = Self {
+        words: &LISTED.0,
+        meanings: &LISTED.1,
+        write: |out, success| match success.returned {
+            Self::ABSENT => out.push_str("absent"),
+            code => out.push_str(TcpState(u8::try_from(code).unwrap_or(0)).name()),
+        },
+        ..Self::OK
+    };
+
+    /// The task to which an event was attributed.
+    pub const ATTRIBUTED: Self = Self {
+        words: &["none", "own", "other", "idle"],
+        meanings: &[
+            "no such event since `trace`",
+            "to a thread of this trial",
+            "to another program that the CPU was executing",
+            "to no program: the CPU was idle (`swapper`)",
+        ],
+        write: |out, success| {
+            let code = usize::try_from(success.returned).unwrap_or(0);
+            out.push_str(Self::ATTRIBUTED.words.get(code).copied().unwrap_or("none"));
+        },
+        ..Self::OK
+    };
+
+    /// A completion of io_uring: the bits of a poll, or the bytes of a receive.
+    pub const COMPLETION: Self = Self {
+        words: &[
+            "readable",
+            "urgent",
+            "writable",
+            "error",
+            "hangup",
+            "invalid",
+            "peer-closed",
+            "none",
+            "data",
+            "eof",
+        ],
+        meanings: &[
+            "POLLIN: there is data to read, or the end of it",
+            "POLLPRI: there is urgent data",
+            "POLLOUT: a write would not wait",
+            "POLLERR: the socket has an error",
+            "POLLHUP: both directions are shut down",
+            "POLLNVAL: the number is no open descriptor",
+            "POLLRDHUP: the peer has shut down its direction",
+            "the poll completed, and no bit was set",
+            "the receive got at least one byte",
+            "the receive got 0 bytes: the connection has ended",
+        ],
+        counted: &["data"],
+        write: |out, success| match (success.polled, success.returned) {
+            (true, _) => write_events(out, 1, success.events),
+            (false, 0) => out.push_str("eof"),
+            (false, _) => out.push_str("data"),
+        },
+        ..Self::OK
     };
 
     /// The TCP state's name.
@@ -199,8 +364,9 @@ impl Labels {
             return write_errno(out, i64::from(number));
         }
         let begin = out.len();
+        let polled = events.is_some();
         let (ready, events) = (ready.unwrap_or_default(), events.unwrap_or_default());
-        (self.write)(out, Success { returned, ready, events, payload });
+        (self.write)(out, Success { returned, ready, events, polled, payload });
         if (count || self.always) && self.counted.contains(&&out[begin..]) {
             // Writing to a string cannot fail.
             let _ = write!(out, "={returned}");
@@ -414,7 +580,15 @@ mod tests {
     fn the_words_are_those_that_successes_are_written_with() {
         for labels in crate::schemas().iter().map(|schema| schema.labels) {
             let (mut words, mut counted) = (BTreeSet::new(), BTreeSet::new());
-            for returned in (0..=13).chain([104]) {
+            let absent = labels.words.contains(&"absent").then_some(Labels::ABSENT);
+            for returned in (0..=13).chain([104]).chain(absent) {
+                let polled = EVENTS.map(|(bits, _)| Some(bits)).into_iter().chain([Some(0), None]);
+                for events in polled {
+                    let seen = Observed { returned, events, ..Observed::default() };
+                    let mut label = String::new();
+                    labels.write(&mut label, &seen, None, true);
+                    words.insert(label.split('=').next().expect("a part").to_owned());
+                }
                 for bits in 0..8 {
                     let ready = [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0];
                     let label = written(labels, returned, ready, Some(5), true);

@@ -34,7 +34,10 @@ pub use interface::{Interface, VirtioFeature, VirtioFeatures};
 pub use label::{Labels, Observed, Readiness, Timing};
 pub use message::{Assignment, Fin, Hello, PROTOCOL_VERSION, Progress, Reply, Request, Role};
 pub use observation::{StepLog, TrialRecord};
-pub use operation::{Call, Op, Shut, schema_of, schemas};
+pub use operation::{
+    Call, Callee, EpollCall, EpollChange, Event, Family, Handler, Keep, LaneIndex, Op, Payload, PollCall,
+    Queue, ReceiveFlag, SendFlag, Shut, SocketOption, schema_of, schemas,
+};
 pub use pattern::{LabelParts, matches_outcome, numbers, own_labels};
 pub use placement::{Placed, Placement, PlacementBuilder, Placements};
 pub use program::{

@@ -30,6 +30,9 @@ pub struct StepLog {
     /// For `select`: what was ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Readiness>,
+    /// For `poll`, `epoll_wait` and the poll of an io_uring: the bits of all descriptors together, as poll(2) numbers them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u32>,
     /// For `read`: the bytes, lossy, for the reader of an anomaly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
@@ -147,6 +150,7 @@ mod tests {
             returned: 4,
             errno_after: Errno(0),
             ready: None,
+            events: None,
             data: None,
             state_before: None,
             cut: false,

@@ -3,8 +3,27 @@
 //! A row is the operation's variant, its fields, and all else that is known of it; parser, labels, deadlines, error texts and the
 //! one-line form read it. Must not know TOML, files or system calls. Units: nanoseconds, bytes, parts per million.
 //! Errors: none; an operation that cannot be built is refused by serde with the field's name.
-//! A new operation is a row here, its doing in the `perform` of `guest-agent/src/ops`, and its system call in `guest-agent/src/sys`.
+//! A new operation is a row in one of the files of `operation/`, its doing in `guest-agent/src/ops`, and its system call in `guest-agent/src/sys`.
+//! Each of those files is a macro that adds its rows and hands all of them to the next; [`operations!`] gets them all.
 //! Tests: below; `tests/places.rs` counts the places where an operation is named.
+
+#[macro_use]
+mod sockets;
+#[macro_use]
+mod options;
+#[macro_use]
+mod looks;
+#[macro_use]
+mod readiness;
+#[macro_use]
+mod transfer;
+#[macro_use]
+mod descriptors;
+#[macro_use]
+mod lanes;
+#[macro_use]
+mod uring;
+mod words;
 
 use std::time::Duration;
 
@@ -13,44 +32,10 @@ use serde::{Deserialize, Serialize};
 use crate::schema::{Choice, FailureReport, FieldKind, FieldSchema, OpSchema, Player, Wait};
 use crate::{Delay, Errno, Labels, Mark, Slot};
 
-/// An enum whose variants are words of the scenario language, and the list of the words.
-macro_rules! choice {
-    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum $name { $($(#[$what])* #[serde(rename = $word)] $variant,)* }
-
-        impl $name {
-            const WORDS: Choice = &[$($word),*];
-        }
-    };
-}
-
-choice! {
-    /// Which door of select(2) a step goes through.
-    #[derive(Default)]
-    Call {
-        /// The `select` system call itself (x86-64 number 23), no libc between.
-        #[default]
-        Select = "select",
-        /// The `pselect6` system call itself (number 270): what glibc's select() makes since 2.34.
-        Pselect6 = "pselect6",
-        /// The C library's `select()`; errno is read in the next instruction.
-        Libc = "libc",
-    }
-}
-
-choice! {
-    /// Direction of shutdown(2).
-    Shut {
-        /// `SHUT_RD`
-        Read = "read",
-        /// `SHUT_WR`
-        Write = "write",
-        /// `SHUT_RDWR`
-        Both = "both",
-    }
-}
+pub use words::{
+    Call, Callee, EpollCall, EpollChange, Event, Family, Handler, Keep, LaneIndex, Payload, PollCall, Queue,
+    ReceiveFlag, SendFlag, Shut, SocketOption,
+};
 
 /// What a field's value says to others than the operation's own doing.
 #[derive(Debug, Clone, Copy)]
@@ -106,14 +91,31 @@ impl FieldType for Option<u32> {
     }
 }
 
-impl FieldType for u16 {}
-impl FieldType for u32 {}
-impl FieldType for Errno {}
-impl FieldType for Call {}
-impl FieldType for Shut {}
+impl FieldType for Payload {
+    fn shared(&self) -> Shared<'_> {
+        Shared::Payload(u64::from(self.0))
+    }
+}
+
+impl FieldType for Option<Slot> {
+    fn shared(&self) -> Shared<'_> {
+        self.as_ref().map_or(Shared::Nothing, Slot::shared)
+    }
+}
+
+/// Types whose values say nothing to others.
+macro_rules! say_nothing {
+    ($($kind:ty)*) => { $(impl FieldType for $kind {})* };
+}
+
+say_nothing! {
+    bool u16 u32 i32 i64 String Option<i32> Errno LaneIndex
+    Call Callee EpollCall EpollChange Family Handler Keep PollCall Queue Shut SocketOption
+    Vec<Event> Vec<ReceiveFlag> Vec<SendFlag>
+}
 
 /// The most fields that an operation has.
-const MOST_FIELDS: usize = 5;
+const MOST_FIELDS: usize = 8;
 
 fn padded<const N: usize>(given: [Shared<'_>; N]) -> [Shared<'_>; MOST_FIELDS] {
     const { assert!(N <= MOST_FIELDS, "raise MOST_FIELDS") };
@@ -125,7 +127,7 @@ fn padded<const N: usize>(given: [Shared<'_>; N]) -> [Shared<'_>; MOST_FIELDS] {
 /// From the rows: the enum, the table, and the two matches that lead from an operation to its row and its fields. Columns that a row does
 /// not name are those of [`OpSchema::ORDINARY`].
 macro_rules! operations {
-    ($(
+    ([] $(
         $(#[$about:meta])*
         $variant:ident {
             $($(#[$what:meta])* $field:ident: $kind:ty = $schema:expr,)*
@@ -173,265 +175,51 @@ const fn sockets(name: &'static str) -> FieldSchema {
     FieldSchema::optional(name, FieldKind::Sockets, "[]")
 }
 
-operations! {
-    /// socket(2) and a blocking connect(2) to the peer's address. tcp(7).
-    Connect {
-        /// Gets the new descriptor.
-        socket: Slot = NEW_SOCKET,
-    } => {
-        name: "connect",
-        about: "make a TCP socket and connect it to the peer",
-        system_call: "socket(2), connect(2)",
-        player: Player::Target,
-    }
-
-    /// accept4(2) on the peer's listening socket: the first step of the peer lane.
-    Accept {
-        /// Gets the new descriptor.
-        socket: Slot = NEW_SOCKET,
-    } => {
-        name: "accept",
-        about: "accept a connection (first step of the peer lane)",
-        system_call: "accept4(2)",
-        player: Player::PeerFirst,
-    }
-
-    /// close(2). The slot keeps the number.
-    Close {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "close",
-        about: "close the descriptor; the variable keeps its number",
-        system_call: "close(2)",
-    }
-
-    /// shutdown(2).
-    Shutdown {
-        /// Which.
-        socket: Slot = SOCKET,
-        /// Direction.
-        how: Shut = required("how", FieldKind::Choice(Shut::WORDS)),
-    } => {
-        name: "shutdown",
-        about: "shut down one or both directions",
-        system_call: "shutdown(2)",
-    }
-
-    /// setsockopt `SO_LINGER {1, seconds}`; 0 makes close(2) send a RST (`__tcp_close` -> `tcp_disconnect`). socket(7).
-    Linger {
-        /// Which.
-        socket: Slot = SOCKET,
-        /// `l_linger`, in seconds.
-        seconds: u16 = required("seconds", FieldKind::Count { low: 0, high: 65_535 }),
-    } => {
-        name: "linger",
-        about: "set SO_LINGER; with 0 seconds a close sends a RST",
-        system_call: "setsockopt(2) `SO_LINGER`",
-    }
-
-    /// setsockopt `TCP_CORK`: what is written stays unsent until a full segment is there, or for 200 ms. tcp(7).
-    Cork {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "cork",
-        about: "set TCP_CORK: a small write stays unsent for up to 200 ms",
-        system_call: "setsockopt(2) `TCP_CORK`",
-    }
-
-    /// setsockopt `TCP_NODELAY`: a small write is sent at once, also while an earlier one is not acknowledged. tcp(7).
-    Nodelay {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "nodelay",
-        about: "set TCP_NODELAY: a small write is sent at once",
-        system_call: "setsockopt(2) `TCP_NODELAY`",
-    }
-
-    /// setsockopt `SO_RCVTIMEO`: from now on a read without data gives up with `EAGAIN` after this. socket(7).
-    ReceiveTimeout {
-        /// Which.
-        socket: Slot = SOCKET,
-        /// How long a read waits; 0 is for ever, as in socket(7).
-        #[serde(rename = "for")]
-        duration: Delay = required("for", FieldKind::Delay),
-    } => {
-        name: "receive_timeout",
-        about: "set SO_RCVTIMEO: a later read without data gives EAGAIN after this time; 0 is no limit",
-        system_call: "setsockopt(2) `SO_RCVTIMEO`",
-    }
-
-    /// getsockopt `SO_ERROR`: returns *and clears* `sk_err`, so a read after it sees EOF where it would have seen the errno.
-    SoError {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "so_error",
-        about: "read and clear SO_ERROR",
-        system_call: "getsockopt(2) `SO_ERROR`",
-        labels: Labels::PENDING_ERRNO,
-        follow_up: true,
-    }
-
-    /// getsockopt `TCP_INFO`: the observation's value is `tcpi_state` (7 is CLOSE), its label the state's name. tcp(7).
-    TcpState {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "tcp_state",
-        about: "read the state in TCP_INFO: the label is its name",
-        system_call: "getsockopt(2) `TCP_INFO`",
-        labels: Labels::TCP_STATE,
-    }
-
-    /// select(2): sets are built anew for every call, `nfds` is the highest descriptor + 1.
-    Select {
-        /// Watched for reading.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        read: Vec<Slot> = sockets("read"),
-        /// Watched for writing.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        write: Vec<Slot> = sockets("write"),
-        /// Watched for exceptional conditions.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        except: Vec<Slot> = sockets("except"),
-        /// How long it waits.
-        timeout: Delay = required("timeout", FieldKind::Delay),
-        /// The door.
-        #[serde(default)]
-        call: Call = FieldSchema::optional("call", FieldKind::Choice(Call::WORDS), "select"),
-    } => {
-        name: "select",
-        about: "select() on the given sets",
-        system_call: "select(2), pselect6(2), or the C library's select(3)",
-        wait: Wait::AtMost,
-        labels: Labels::READINESS,
-    }
-
-    /// read(2), once, blocking.
-    Read {
-        /// Which.
-        socket: Slot = SOCKET,
-        /// Size of the buffer.
-        bytes: u32 = required("bytes", FieldKind::Count { low: 1, high: 65_536 }),
-    } => {
-        name: "read",
-        about: "read once",
-        system_call: "read(2)",
-        labels: Labels::BYTES,
-        follow_up: true,
-    }
-
-    /// send(2) with `MSG_NOSIGNAL`, once: either these bytes, or so many of no meaning.
-    Write {
-        /// Which.
-        socket: Slot = SOCKET,
-        /// What.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        data: Option<String> = FieldSchema::either("data", FieldKind::Text, "bytes"),
-        /// How many, at most [`Op::MOST_BYTES_SENT`].
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bytes: Option<u32> = FieldSchema::either("bytes", SENT, "data"),
-    } => {
-        name: "write",
-        about: "send once: a text, or a number of bytes; `short` if the socket took fewer",
-        system_call: "send(2) with `MSG_NOSIGNAL`",
-        labels: Labels::SENT,
-        follow_up: true,
-    }
-
-    /// ioctl `SIOCINQ`: bytes that could still be read. tcp(7).
-    Pending {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "pending",
-        about: "count the bytes that can still be read (SIOCINQ): the label is `pending=4`",
-        system_call: "ioctl(2) `SIOCINQ`",
-        labels: Labels::PENDING_BYTES,
-    }
-
-    /// fcntl(2) `F_GETFD`: the question whether a number is a valid descriptor, as careful programs ask it.
-    FdCheck {
-        /// Which.
-        socket: Slot = SOCKET,
-    } => {
-        name: "fd_check",
-        about: "fcntl(F_GETFD): is this a valid descriptor",
-        system_call: "fcntl(2) `F_GETFD`",
-        follow_up: true,
-    }
-
-    /// clock_nanosleep(2) on `CLOCK_MONOTONIC`.
-    Sleep {
-        /// How long; named as it reads: `{ op = "sleep", for = "3s" }`.
-        #[serde(rename = "for")]
-        duration: Delay = required("for", FieldKind::Delay),
-    } => {
-        name: "sleep",
-        about: "sleep on CLOCK_MONOTONIC",
-        system_call: "clock_nanosleep(2)",
-        wait: Wait::Whole,
-        failure: FailureReport::Return,
-    }
-
-    /// The C library's localtime(): what a program does to stamp its log line between the call and the printing of errno;
-    /// glibc sets `ENOENT` where /etc/localtime is absent and TZ is unset. The observation's errno is the one after it.
-    Localtime {} => {
-        name: "localtime",
-        about: "call libc's localtime(), as a log line does",
-        system_call: "the C library's localtime(3)",
-        failure: FailureReport::Return,
-    }
-
-    /// Lets every `await` of this mark go on.
-    Mark {
-        /// Which.
-        mark: Mark = FieldSchema::defining("mark", FieldKind::Mark),
-    } => {
-        name: "mark",
-        about: "release the lanes that await it",
-        system_call: "none",
-        player: Player::Target,
-        failure: FailureReport::Return,
-    }
-
-    /// Waits for a mark set by another lane of the same side.
-    Await {
-        /// Which.
-        mark: Mark = required("mark", FieldKind::Mark),
-        /// Gives up after this; the trial is then void.
-        timeout: Delay = required("timeout", FieldKind::Delay),
-    } => {
-        name: "await",
-        about: "wait for a mark of another lane of the same side",
-        system_call: "none",
-        player: Player::Target,
-        wait: Wait::AtMost,
-        failure: FailureReport::Return,
-    }
-
-    /// Arms the seccomp filter for the next `select` (call = "select") of this lane: in `rate_ppm` of the trials, spread
-    /// evenly and at random places, that call returns `errno` without reaching the kernel's select. seccomp(2) `SECCOMP_RET_ERRNO`.
-    Inject {
-        /// What select returns.
-        errno: Errno = required("errno", FieldKind::Errno),
-        /// How often, in parts per million of the trials.
-        rate_ppm: u32 = required("rate", FieldKind::Rate).on_the_wire("rate_ppm"),
-    } => {
-        name: "inject",
-        about: "make the next select return an errno in a known share of the trials (seccomp)",
-        system_call: "seccomp(2) `SECCOMP_RET_ERRNO`",
-        player: Player::Target,
-        failure: FailureReport::Return,
-    }
+const fn words(name: &'static str, words: Choice) -> FieldSchema {
+    FieldSchema::optional(name, FieldKind::Words(words), "[]")
 }
+
+const fn choice(name: &'static str, words: Choice, default: &'static str) -> FieldSchema {
+    FieldSchema::optional(name, FieldKind::Choice(words), default)
+}
+
+const fn flag(name: &'static str) -> FieldSchema {
+    FieldSchema::optional(name, FieldKind::Flag, "false")
+}
+
+const fn optional_number(name: &'static str, kind: FieldKind) -> FieldSchema {
+    FieldSchema::optional(name, kind, "none")
+}
+
+/// A number that a descriptor can have; 0 to 2 are the agent's own.
+const DESCRIPTOR: FieldKind = FieldKind::Number { low: 3, high: 1_048_575 };
+
+sockets_rows! { [options_rows looks_rows readiness_rows transfer_rows descriptors_rows lanes_rows uring_rows operations] }
 
 impl Op {
     /// The most bytes of no meaning that one call may be asked to send: 64 MiB, more than any socket takes at once.
     pub const MOST_BYTES_SENT: u32 = 1 << 26;
+
+    /// A plain, blocking connect to the peer's agent.
+    pub fn connect(socket: Slot) -> Self {
+        Self::Connect { socket, to: Callee::Server, nonblock: false, descriptor: None, family: Family::Path }
+    }
+
+    /// Whether it calls the peer's agent, which accepts for the peer lane.
+    pub fn calls_the_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { to: Callee::Server, .. } | Self::ConnectSocket { to: Callee::Server, .. }
+        )
+    }
+
+    /// Whether it needs the addresses of the two ends.
+    pub fn needs_an_address(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::ConnectSocket { .. } | Self::Bind { .. } | Self::Listen { .. }
+        )
+    }
 
     /// Its row of the table.
     pub fn schema(&self) -> &'static OpSchema {
@@ -480,9 +268,21 @@ impl Op {
     pub fn longest_wait(&self) -> Duration {
         match self.schema().wait {
             Wait::No => Duration::ZERO,
-            Wait::Whole | Wait::AtMost => self.delay().map_or(Duration::ZERO, Delay::longest),
+            Wait::Whole | Wait::AtMost => match self {
+                Self::SelectRaw { seconds, microseconds, .. } => raw_time(*seconds, *microseconds),
+                _ => self.delay().map_or(Duration::ZERO, Delay::longest),
+            },
         }
     }
+}
+
+/// A timeval as the kernel reads it: a negative one is refused, so nothing waits; microseconds over a million are carried over.
+fn raw_time(seconds: i64, microseconds: i64) -> Duration {
+    let whole = i128::from(seconds) * 1_000_000 + i128::from(microseconds);
+    if seconds < 0 || microseconds < 0 {
+        return Duration::ZERO;
+    }
+    Duration::from_micros(u64::try_from(whole).unwrap_or(u64::MAX))
 }
 
 /// Every operation that a scenario file may name.
@@ -513,9 +313,14 @@ mod tests {
             FieldKind::Count { low, .. } => json!(low),
             FieldKind::Rate => json!(10_000),
             FieldKind::Errno => json!(9),
-            FieldKind::Choice(words) => json!(words[0]),
+            // Not the word that is left out of the JSON form.
+            FieldKind::Choice(words) => json!(words[words.len() - 1]),
             FieldKind::Duration => json!(5),
             FieldKind::TimeRange => json!({"low_ns": 1, "high_ns": 2}),
+            FieldKind::Number { low, high } => json!(5.clamp(low, high)),
+            FieldKind::Flag => json!(true),
+            FieldKind::Words(words) => json!([words[0]]),
+            FieldKind::Lane => json!(1),
         }
     }
 
@@ -563,6 +368,10 @@ mod tests {
                     object.insert(field.wire.to_owned(), value);
                     build(object)
                 };
+                if let FieldKind::Words(words) = field.kind {
+                    words.iter().for_each(|word| assert!(with(json!([word])).is_ok(), "{word}"));
+                    assert!(with(json!(["neither"])).is_err());
+                }
                 if let FieldKind::Choice(words) = field.kind {
                     words.iter().for_each(|word| assert!(with(json!(word)).is_ok(), "{word}"));
                     assert!(with(json!("neither")).is_err());
@@ -574,6 +383,9 @@ mod tests {
                     (built, None) if field.alternative.is_some() => assert!(built.is_ok(), "{named}"),
                     (built, None) => assert!(built.is_err(), "{named}"),
                     (built, Some("[]")) => assert_eq!(built.ok(), with(json!([])).ok(), "{named}"),
+                    (built, Some("none")) => assert_eq!(built.ok(), with(json!(null)).ok(), "{named}"),
+                    (built, Some("false")) => assert_eq!(built.ok(), with(json!(false)).ok(), "{named}"),
+                    (built, Some("0")) => assert_eq!(built.ok(), with(json!(0)).ok(), "{named}"),
                     (built, Some(word)) => assert_eq!(built.ok(), with(json!(word)).ok(), "{named}"),
                 }
             }
@@ -599,6 +411,10 @@ mod tests {
             assert_eq!(op.delay().into_iter().collect::<Vec<_>>(), vec![delay; count(FieldKind::Delay)]);
             assert_eq!(op.mark().into_iter().collect::<Vec<_>>(), vec![Mark(3); count(FieldKind::Mark)]);
             let waits = schema.wait != Wait::No;
+            if let Op::SelectRaw { .. } = op {
+                assert_eq!(op.longest_wait(), Duration::from_micros(5_000_005));
+                continue;
+            }
             assert!(!waits || schema.takes(FieldKind::Delay), "{} waits for no time", schema.name);
             assert_eq!(op.longest_wait(), Duration::from_nanos(if waits { 5 } else { 0 }), "{}", schema.name);
         }
@@ -619,7 +435,7 @@ mod tests {
                 pairs.push((schema.name, field.name));
             }
         }
-        assert_eq!(pairs, [("write", "data"), ("write", "bytes")]);
+        assert_eq!(pairs, [("write", "data"), ("write", "bytes"), ("send", "data"), ("send", "bytes")]);
     }
 
     #[test]
@@ -633,9 +449,17 @@ mod tests {
     }
 
     #[test]
-    fn the_two_ends_open_their_sockets_each_in_its_own_way() {
-        let opening: Vec<_> = schemas().iter().filter(|schema| schema.opens()).collect();
-        let players: Vec<_> = opening.iter().map(|schema| (schema.name, schema.player)).collect();
-        assert_eq!(players, [("connect", Player::Target), ("accept", Player::PeerFirst)]);
+    fn only_the_peer_accepts_what_calls_its_agent() {
+        let first = schemas().iter().filter(|schema| schema.player == Player::PeerFirst);
+        assert_eq!(first.map(|schema| schema.name).collect::<Vec<_>>(), ["accept"]);
+        assert_eq!(Op::connect(Slot(0)).calls_the_server(), true);
+        let elsewhere = Op::ConnectSocket { socket: Slot(0), to: Callee::Listener };
+        assert_eq!(elsewhere.calls_the_server(), false);
+    }
+
+    #[test]
+    fn a_raw_time_is_as_long_as_the_kernel_waits() {
+        assert_eq!(raw_time(0, 1_500_000), Duration::from_millis(1_500));
+        assert_eq!([raw_time(-1, 5), raw_time(5, -1)], [Duration::ZERO; 2]);
     }
 }

@@ -39,11 +39,24 @@ pub enum FieldKind {
     Duration,
     /// `"950ms..1100ms"` -> [`TimeRange`](crate::TimeRange).
     TimeRange,
+    /// A whole number that may be negative, within bounds (inclusive).
+    Number {
+        /// Smallest.
+        low: i64,
+        /// Largest.
+        high: i64,
+    },
+    /// `true` or `false`.
+    Flag,
+    /// A list of words of a closed list.
+    Words(Choice),
+    /// A lane's name -> [`LaneIndex`](crate::LaneIndex).
+    Lane,
 }
 
 impl FieldKind {
     /// One of each kind, in the order of a reference; the bounds of a count and the words of a choice are those of a field.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Socket,
         Self::Sockets,
         Self::Mark,
@@ -53,7 +66,11 @@ impl FieldKind {
         Self::Rate,
         Self::Errno,
         Self::Count { low: 0, high: u64::MAX },
+        Self::Number { low: i64::MIN, high: i64::MAX },
+        Self::Flag,
         Self::Choice(&[]),
+        Self::Words(&[]),
+        Self::Lane,
         Self::Text,
     ];
 
@@ -71,13 +88,19 @@ impl FieldKind {
             Self::Mark => "mark",
             Self::Duration => "duration",
             Self::TimeRange => "range of times",
+            Self::Number { .. } => "number",
+            Self::Flag => "true or false",
+            Self::Words(_) => "list of words",
+            Self::Lane => "lane",
         }
     }
 
     /// How it is written, in one line.
     pub fn about(self) -> &'static str {
         match self {
-            Self::Socket => "the name of a socket that a `connect` or `accept` made",
+            Self::Socket => {
+                "the name of a descriptor that a step made: `connect`, `accept`, `listen`, `dup`, `epoll_create` and others"
+            }
             Self::Sockets => "names of sockets; `[]` is none",
             Self::Delay => {
                 "a time with its unit (`ns` `us` `ms` `s` `min` `h`), or a random one, drawn anew in each trial; one hour at most"
@@ -90,6 +113,12 @@ impl FieldKind {
             Self::Mark => "the name of a mark that a `mark` sets",
             Self::Duration => "a time with its unit, the same in each trial; one hour at most",
             Self::TimeRange => "two times, the first below the second; both ends belong to it",
+            Self::Number { .. } => {
+                "a whole number, which may be negative, without quotes, within the bounds of its field"
+            }
+            Self::Flag => "`true` or `false`, without quotes",
+            Self::Words(_) => "words of the list of its field; `[]` is none",
+            Self::Lane => "the name of a lane of the same file",
         }
     }
 
@@ -107,6 +136,10 @@ impl FieldKind {
             Self::Mark => &["\"connected\""],
             Self::Duration => &["\"3min\"", "\"500ms\""],
             Self::TimeRange => &["\"950ms..1100ms\""],
+            Self::Number { .. } => &["-1", "1500000"],
+            Self::Flag => &["true"],
+            Self::Words(_) => &["[\"readable\", \"writable\"]"],
+            Self::Lane => &["\"client\""],
         }
     }
 }
@@ -120,7 +153,8 @@ pub struct FieldSchema {
     pub wire: &'static str,
     /// What it takes.
     pub kind: FieldKind,
-    /// What the field is where the file does not give it: a word of its list, or `[]` for no sockets. `None`: it must be given.
+    /// What the field is where the file does not give it: a word of its list, `[]` for an empty list, `false`, a number, or `none` where it is
+    /// then not there at all. `None`: it must be given.
     pub default: Option<&'static str>,
     /// The socket or mark that it names is *defined* by this step (`connect`, `accept`, `mark`).
     pub defines: bool,

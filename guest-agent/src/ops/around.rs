@@ -29,8 +29,10 @@ pub(crate) struct Seen {
     pub(crate) returned: i64,
     /// libc's errno right after.
     pub(crate) errno_after: i32,
-    /// `select` only.
+    /// Of a call that waits for readiness in sets.
     pub(crate) ready: Option<Readiness>,
+    /// Of a call that waits for readiness in bits.
+    pub(crate) events: Option<u32>,
     /// Verdict step only.
     pub(crate) state_before: Option<u8>,
 }
@@ -94,7 +96,16 @@ impl Around<'_> {
         }
         let errno_after = errno::get();
         let end_ns = now_ns();
-        Seen { step: self.place.step, begin_ns, end_ns, returned, errno_after, ready: None, state_before }
+        Seen {
+            step: self.place.step,
+            begin_ns,
+            end_ns,
+            returned,
+            errno_after,
+            ready: None,
+            events: None,
+            state_before,
+        }
     }
 
     /// `tcpi_state` of the step's first socket, where it can be read.

@@ -27,7 +27,9 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
             let timeout = place.delay(*timeout);
             readiness::select(planned, [read, write, except], timeout, *call, scratch, around)
         }
-        Op::Connect { socket } => around.timed(planned, || socket::connect(stage, *socket, around.address)),
+        Op::Connect { socket, .. } => {
+            around.timed(planned, || socket::connect(stage, *socket, around.address))
+        }
         Op::Accept { .. } => unreachable!("the peer's worker accepts; a plan has no other accept"),
         Op::Close { socket } => around.timed(planned, || sys::files::close(of(*socket))),
         Op::Shutdown { socket, how } => around.timed(planned, || socket::shutdown(of(*socket), *how)),
@@ -74,5 +76,6 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
             scratch.cookie = if drawn { sys::seccomp::cookie(*errno) } else { 0 };
             around.timed(planned, || i64::from(drawn))
         }
+        _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }
 }

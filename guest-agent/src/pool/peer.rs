@@ -250,6 +250,7 @@ fn accept_until_stopped(shared: &Shared, seat: &Seat, work: &Work, index: usize)
                 returned: accepted,
                 errno_after: 0,
                 ready: None,
+                events: None,
                 state_before: None,
             };
             let connection = work.connections.fetch_add(1, Ordering::Relaxed);

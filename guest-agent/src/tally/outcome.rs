@@ -106,8 +106,8 @@ pub(super) fn write(out: &mut String, plan: &Plan, finished: &Finished<'_>) -> O
         match (cut, own) {
             (true, _) => out.push_str(Tally::DEADLINE),
             (false, true) => {
-                let Seen { returned, ready, begin_ns, end_ns, .. } = *seen;
-                let seen = Observed { returned, ready, elapsed_ns: end_ns - begin_ns, ..Observed::default() };
+                let Seen { returned, ready, events, begin_ns, end_ns, .. } = *seen;
+                let seen = Observed { returned, ready, events, elapsed_ns: end_ns - begin_ns };
                 step.write_label(out, &seen);
             }
             // Writing to a string cannot fail.
@@ -222,6 +222,7 @@ mod tests {
                 returned,
                 errno_after: 0,
                 ready: None,
+                events: None,
                 state_before: None,
             };
             Some(Verdict { seen, cut, label })

@@ -142,7 +142,7 @@ fn what_the_testbed_lacks_is_void_and_what_the_verdict_says_is_not() {
     for (second, words) in [(false, "connect: EMFILE"), (true, "connect: EMFILE")] {
         let mut full = script(vec![connect(), connect(), select_now().verdict()], vec![], &["**"]);
         full.sockets.push("t".into());
-        full.lanes[0].steps[1].op = Op::Connect { socket: Slot(1) };
+        full.lanes[0].steps[1].op = Op::connect(Slot(1));
         if second {
             // Also where that connect is the verdict: no call was made on the connection under test.
             full.lanes[0].steps.truncate(2);

@@ -248,7 +248,7 @@ impl Flags for Step {
 const S: Slot = Slot(0);
 
 pub(crate) fn connect() -> Step {
-    step(Op::Connect { socket: S })
+    step(Op::connect(S))
 }
 pub(crate) fn accept() -> Step {
     step(Op::Accept { socket: S })

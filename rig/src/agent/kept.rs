@@ -122,6 +122,7 @@ mod tests {
             returned: 0,
             errno_after: Errno(0),
             ready: None,
+            events: None,
             data: Some(data.to_owned()),
             state_before: None,
             cut: false,

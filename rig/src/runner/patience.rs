@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_trial_may_last_as_long_as_its_steps_can_wait() {
-        let connect = || Op::Connect { socket: S };
+        let connect = || Op::connect(S);
         // The peer sleeps, but nobody at the target waits for it.
         assert_eq!(deadlines(vec![connect()], vec![sleep(60)], None), (2, 62));
         assert_eq!(deadlines(vec![connect(), sleep(3)], vec![sleep(60)], None), (3, 63));

@@ -189,10 +189,8 @@ mod tests {
     fn a_connect_that_is_an_outcome_step_tells_without_its_name() {
         let step = |op| Step { outcome: true, ..Step::of(op) };
         let slot = rig_protocol::Slot(0);
-        let steps = vec![
-            Step { verdict: true, ..step(Op::Connect { socket: slot }) },
-            step(Op::SoError { socket: slot }),
-        ];
+        let steps =
+            vec![Step { verdict: true, ..step(Op::connect(slot)) }, step(Op::SoError { socket: slot })];
         let plain = kit::attempt("a").cell.subject.script;
         let lanes = vec![Lane { name: "client".into(), side: Side::Target, steps }];
         let script = Script { lanes, ..Script::clone(&plain) };

@@ -178,10 +178,17 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                         )
                         .help("the peer plays its lane once for every connection");
                 }
-                (Player::Target, Side::Target) if step.schema.opens() && !has_peer => {
+                (Player::Both, Side::Target) if step.calls("server") && !has_peer => {
+                    let message = format!("`{}` without a peer lane", step.schema.name);
                     findings
-                        .report(step.span.clone(), "`connect` without a peer lane", "no lane accepts it")
+                        .report(step.span.clone(), message, "no lane accepts it")
                         .help("add [lane.peer], with `accept` as its first step");
+                }
+                (Player::Both, Side::Peer) if step.calls("server") => {
+                    let message = format!("`{}` of the peer calls its own agent", step.schema.name);
+                    findings.report(step.span.clone(), message, "in the peer's lane").help(
+                        "add to = \"listener\": it then calls the socket of a `listen` in a lane of the target",
+                    );
                 }
                 (Player::Target, Side::Peer) if step.schema.takes(FieldKind::Mark) => {
                     findings

@@ -318,7 +318,8 @@ impl ScenarioReader {
 
     /// Sockets and marks that some step defines, before any step is read: a lane may name what a later lane defines.
     fn collect_names(&mut self, lanes: &Table) {
-        for (_, lane) in &lanes.entries {
+        for (key, lane) in &lanes.entries {
+            self.lane_names.push(key.name.clone());
             let Value::Table(lane) = &lane.value else { continue };
             let Some(Value::Array(steps)) = lane.get("steps").map(|node| &node.value) else { continue };
             for step in steps {

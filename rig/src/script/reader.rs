@@ -38,6 +38,8 @@ pub(super) struct ScenarioReader {
     pub(super) parameters: Vec<ParameterDraft>,
     pub(super) sockets: Vec<String>,
     pub(super) marks: Vec<String>,
+    /// In the order of the file.
+    pub(super) lane_names: Vec<String>,
     /// What the peer lane expects, with its places.
     pub(super) expect_peer: Vec<(Input, Span)>,
     /// A step or value could not be read at all, so that what seems unused may only be unread.
@@ -76,6 +78,7 @@ impl ScenarioReader {
             parameters: Vec::new(),
             sockets: Vec::new(),
             marks: Vec::new(),
+            lane_names: Vec::new(),
             expect_peer: Vec::new(),
             dropped: false,
         }
@@ -112,12 +115,12 @@ impl ScenarioReader {
     }
 
     fn use_parameter(&mut self, name: &str, kind: FieldKind, node: &Node, what: &str) -> Option<Input> {
-        if matches!(kind, FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark) {
+        if matches!(kind, FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark | FieldKind::Lane) {
             self.findings
                 .report(
                     node.span.clone(),
                     format!("{what} cannot be a parameter"),
-                    "names a socket or a mark",
+                    "names a socket, a mark or a lane",
                 )
                 .help("a parameter can vary a value, not the shape of the script; write a second scenario");
             return None;
@@ -158,10 +161,15 @@ impl ScenarioReader {
     pub(super) fn name_index(&mut self, kind: FieldKind, node: &Node) -> Option<Json> {
         let (what, definer) = match kind {
             FieldKind::Mark => ("mark", "add { op = \"mark\", mark = ... } to another lane"),
+            FieldKind::Lane => ("lane", "a lane is a table [lane.NAME] of the file"),
             _ => ("socket", "`connect` and `accept` make one"),
         };
         let name = self.findings.string(node, &format!("a {what}"))?;
-        let names = if kind == FieldKind::Mark { &self.marks } else { &self.sockets };
+        let names = match kind {
+            FieldKind::Mark => &self.marks,
+            FieldKind::Lane => &self.lane_names,
+            _ => &self.sockets,
+        };
         if let Some(index) = names.iter().position(|known| known == name) {
             return Some(json!(index));
         }
@@ -170,8 +178,11 @@ impl ScenarioReader {
         } else {
             hint(name, names.iter().map(String::as_str), &format!("{definer}; there are"))
         };
-        let label =
-            if kind == FieldKind::Mark { "no step sets this mark" } else { "no step makes this socket" };
+        let label = match kind {
+            FieldKind::Mark => "no step sets this mark",
+            FieldKind::Lane => "the file has no such lane",
+            _ => "no step makes this socket",
+        };
         self.findings.report(node.span.clone(), format!("unknown {what} `{name}`"), label).help(help);
         None
     }

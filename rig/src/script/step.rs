@@ -109,7 +109,7 @@ impl ScenarioReader {
         }
         let what = format!("`{}` of step `{}`", field.name, schema.name);
         let input = match field.kind {
-            FieldKind::Socket | FieldKind::Mark => {
+            FieldKind::Socket | FieldKind::Mark | FieldKind::Lane => {
                 self.refuse_parameter(node, &what)?;
                 Input::Given(self.name_index(field.kind, node)?)
             }
@@ -121,6 +121,9 @@ impl ScenarioReader {
             | FieldKind::Errno
             | FieldKind::Duration
             | FieldKind::TimeRange
+            | FieldKind::Number { .. }
+            | FieldKind::Flag
+            | FieldKind::Words(_)
             | FieldKind::Choice(_) => self.input(field.kind, node, &what)?,
         };
         Some(FieldTemplate { schema: field, span: node.span.clone(), input })
@@ -237,6 +240,7 @@ impl ScenarioReader {
 fn example(kind: FieldKind) -> String {
     match kind {
         FieldKind::Count { low, .. } => low.to_string(),
+        FieldKind::Words(words) => words.first().map(|word| format!("[\"{word}\"]")).unwrap_or_default(),
         FieldKind::Choice(words) => {
             words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
         }
@@ -247,6 +251,9 @@ fn example(kind: FieldKind) -> String {
         | FieldKind::Rate
         | FieldKind::Errno
         | FieldKind::Mark
+        | FieldKind::Lane
+        | FieldKind::Number { .. }
+        | FieldKind::Flag
         | FieldKind::Duration
         | FieldKind::TimeRange => kind.examples().first().copied().unwrap_or_default().to_owned(),
     }

@@ -256,6 +256,18 @@ impl StepTemplate {
         self.references(|kind| matches!(kind, FieldKind::Socket | FieldKind::Sockets))
     }
 
+    /// Whether it calls this one, of those that a connect can call.
+    pub(super) fn calls(&self, callee: &str) -> bool {
+        let Some(schema) = self.schema.fields.iter().find(|field| field.name == "to") else { return false };
+        let given = self.fields.iter().find(|field| field.schema.name == schema.name);
+        match given.map(|field| &field.input) {
+            Some(Input::Given(word)) => word == callee,
+            // A parameter may take any of them.
+            Some(Input::Parameter(_)) => false,
+            None => schema.default == Some(callee),
+        }
+    }
+
     /// Index, whether this step sets it, and place of the mark that it names.
     pub(super) fn marks(&self) -> impl Iterator<Item = (usize, bool, &Span)> {
         self.references(|kind| kind == FieldKind::Mark)

@@ -291,6 +291,10 @@ fn spelled(kind: FieldKind) -> String {
         FieldKind::Mark => "\"m\"".to_owned(),
         FieldKind::Duration => "\"3min\"".to_owned(),
         FieldKind::TimeRange => "\"1ms..2ms\"".to_owned(),
+        FieldKind::Number { low, high } => 5.clamp(low, high).to_string(),
+        FieldKind::Flag => "true".to_owned(),
+        FieldKind::Words(words) => format!("[\"{}\"]", words[0]),
+        FieldKind::Lane => "\"client\"".to_owned(),
     }
 }
 

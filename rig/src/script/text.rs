@@ -166,7 +166,20 @@ fn describe_op(script: &Script, op: &Op) -> String {
                 }
                 word.to_owned()
             }
-            FieldKind::Count { .. } => value.to_string(),
+            FieldKind::Words(_) => {
+                let words = value.as_array().into_iter().flatten().filter_map(Json::as_str);
+                format!("{{{}}}", words.collect::<Vec<_>>().join(", "))
+            }
+            FieldKind::Lane => {
+                let lane = value.as_u64().and_then(|index| script.lanes.get(index as usize));
+                lane.map_or_else(|| "?".to_owned(), |lane| lane.name.clone())
+            }
+            FieldKind::Flag if value.as_bool() == Some(false) => continue,
+            FieldKind::Flag => {
+                let _ = write!(line, " {}", field.name);
+                continue;
+            }
+            FieldKind::Count { .. } | FieldKind::Number { .. } => value.to_string(),
         };
         let _ = write!(line, " {}={shown}", field.name);
     }

@@ -160,8 +160,25 @@ pub(crate) fn from_text(kind: FieldKind, text: &str) -> Result<Json, Wrong> {
                 Err(Wrong::with_help("not one of the allowed words", help))
             }
         }
-        FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark => {
-            Err(Wrong::new("a parameter cannot name a socket or a mark"))
+        FieldKind::Number { low, high } => match text.trim().replace('_', "").parse::<i64>() {
+            Ok(number) if (low..=high).contains(&number) => Ok(json!(number)),
+            Ok(_) => Err(Wrong::new(format!("must be between {low} and {high}"))),
+            Err(_) => Err(Wrong::with_help("expected a whole number", "it may be negative: `-1`")),
+        },
+        FieldKind::Flag => match text {
+            "true" => Ok(json!(true)),
+            "false" => Ok(json!(false)),
+            _ => Err(Wrong::new("expected `true` or `false`")),
+        },
+        // A parameter is one text: `readable+hangup`, as labels join words; nothing is none.
+        FieldKind::Words(words) => {
+            let given = text.split('+').filter(|word| !word.is_empty());
+            let given: Result<Vec<Json>, Wrong> =
+                given.map(|word| from_text(FieldKind::Choice(words), word)).collect();
+            given.map(Json::Array)
+        }
+        FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark | FieldKind::Lane => {
+            Err(Wrong::new("a parameter cannot name a socket, a mark or a lane"))
         }
     }
 }
@@ -186,7 +203,18 @@ pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
                 format!("write \"{0}ms\" or \"{0}s\", in quotes", node.spelled),
             ))
         }
-        (_, FieldKind::Count { .. }) => Err(Wrong::new(format!("expected a whole number, not {found}"))),
+        (Value::Integer(_), FieldKind::Number { .. }) => from_text(kind, &node.spelled),
+        (Value::Boolean(given), FieldKind::Flag) => Ok(json!(given)),
+        (Value::Array(items), FieldKind::Words(words)) => {
+            let items: Result<Vec<Json>, Wrong> =
+                items.iter().map(|item| from_node(FieldKind::Choice(words), item)).collect();
+            items.map(Json::Array)
+        }
+        (_, FieldKind::Words(_)) => Err(Wrong::new(format!("expected a list of words, not {found}"))),
+        (_, FieldKind::Flag) => Err(Wrong::new(format!("expected true or false, not {found}"))),
+        (_, FieldKind::Count { .. } | FieldKind::Number { .. }) => {
+            Err(Wrong::new(format!("expected a whole number, not {found}")))
+        }
         (_, FieldKind::Rate) => Err(Wrong::new(format!("expected a rate such as \"1%\", not {found}"))),
         (_, FieldKind::Delay | FieldKind::Duration) => {
             Err(Wrong::new(format!("expected a duration such as \"5ms\", not {found}")))
@@ -199,7 +227,12 @@ pub(crate) fn from_node(kind: FieldKind, node: &Node) -> Result<Json, Wrong> {
         }
         (
             _,
-            FieldKind::Text | FieldKind::Choice(_) | FieldKind::Socket | FieldKind::Sockets | FieldKind::Mark,
+            FieldKind::Text
+            | FieldKind::Choice(_)
+            | FieldKind::Socket
+            | FieldKind::Sockets
+            | FieldKind::Mark
+            | FieldKind::Lane,
         ) => Err(Wrong::new(format!("expected a string, not {found}"))),
     }
 }

@@ -144,7 +144,10 @@ fn kind(field: &FieldSchema) -> String {
     let name = field.kind.name();
     match field.kind {
         FieldKind::Count { low, high } => format!("{name}, {low} to {high}"),
+        FieldKind::Number { low: i64::MIN, high: i64::MAX } => format!("{name}, any"),
+        FieldKind::Number { low, high } => format!("{name}, {low} to {high}"),
         FieldKind::Choice(words) => codes(words),
+        FieldKind::Words(words) => format!("{name}: {}", codes(words)),
         FieldKind::Socket | FieldKind::Mark if field.defines => {
             format!("a new name: this step makes the {name}")
         }
@@ -156,6 +159,8 @@ fn kind(field: &FieldSchema) -> String {
         | FieldKind::TimeRange
         | FieldKind::Rate
         | FieldKind::Errno
+        | FieldKind::Flag
+        | FieldKind::Lane
         | FieldKind::Text => name.to_owned(),
     }
 }
@@ -267,6 +272,14 @@ fn every_example_of_a_value_is_taken() {
         FieldKind::TimeRange => {
             format!("{{ op = \"read\", socket = \"conn\", bytes = 1, outcome = true, within = {value} }}")
         }
+        FieldKind::Number { .. } => {
+            format!("{{ op = \"option\", socket = \"conn\", name = \"SO_KEEPALIVE\", value = {value} }}")
+        }
+        FieldKind::Flag => format!("{{ op = \"fork\", for = \"1ms\", exec = {value} }}"),
+        FieldKind::Words(_) => {
+            format!("{{ op = \"poll\", sockets = [\"conn\"], events = {value}, timeout = \"1s\" }}")
+        }
+        FieldKind::Lane => format!("{{ op = \"signal\", lane = {value} }}"),
         // Names and the file's own key: they stand in the frame below.
         FieldKind::Mark | FieldKind::Duration => "{ op = \"localtime\" }".to_owned(),
     };

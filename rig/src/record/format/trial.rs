@@ -61,6 +61,9 @@ pub struct KeptStep {
     /// For a step that waits for readiness: what was ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
+    /// For `poll`, `epoll_wait` and the poll of an io_uring: the bits of all descriptors together, as poll(2) numbers them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u32>,
     /// For a read: the first bytes, where they are text; what is not is replaced (U+FFFD).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
@@ -115,6 +118,7 @@ impl From<&StepLog> for KeptStep {
             returned: step.returned,
             errno_after: errno_word(step.errno_after),
             ready: step.ready.map(ready),
+            events: step.events,
             data: step.data.clone(),
             state_before: step.state_before.map(state_word),
             cut: step.cut,
@@ -152,6 +156,7 @@ impl TryFrom<KeptStep> for StepLog {
             returned: step.returned,
             errno_after: errno_of(&step.errno_after)?,
             ready: step.ready.map(ready),
+            events: step.events,
             data: step.data,
             state_before: step.state_before.map(|word| state_of(&word)).transpose()?,
             cut: step.cut,
@@ -169,11 +174,11 @@ mod tests {
     prop_compose! {
         fn steps()(
             lane: u16, step: u16, begin_ns: u64, end_ns: u64, returned: i64, errno: i32,
-            ready in proptest::option::of(any::<(bool, bool, bool)>()),
+            ready in proptest::option::of(any::<(bool, bool, bool)>()), events: Option<u32>,
             data in proptest::option::of(".{0,8}"), state_before: Option<u8>, cut: bool,
         ) -> StepLog {
             let ready = ready.map(|(readable, writable, exceptional)| Readiness { readable, writable, exceptional });
-            StepLog { lane, step, begin_ns, end_ns, returned, errno_after: Errno(errno), ready, data, state_before, cut }
+            StepLog { lane, step, begin_ns, end_ns, returned, errno_after: Errno(errno), ready, events, data, state_before, cut }
         }
     }
 

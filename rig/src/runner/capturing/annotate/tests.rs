@@ -74,11 +74,7 @@ impl Wire {
 
 fn script() -> Script {
     let step = Step::of;
-    let steps = vec![
-        step(Op::Localtime {}),
-        step(Op::Connect { socket: Slot(0) }),
-        step(Op::Close { socket: Slot(0) }),
-    ];
+    let steps = vec![step(Op::Localtime {}), step(Op::connect(Slot(0))), step(Op::Close { socket: Slot(0) })];
     Script {
         name: "test".into(),
         sockets: vec!["conn".into()],
@@ -101,6 +97,7 @@ fn trial(number: u64, ms: u64, local_port: u16) -> TrialRecord {
         returned: 0,
         errno_after: Errno(0),
         ready: None,
+        events: None,
         data: None,
         state_before: None,
         cut: false,
