@@ -1,9 +1,10 @@
-//! Builds the guest agent as a static program and lets rig embed it: one file to deploy.
+//! Builds the guest agent as a static program and lets rig embed it: one file to deploy. Then lists the files of the folders that rig embeds too.
 //!
 //! A nested cargo with a target folder of its own (the outer one is locked while this runs). `-C target-feature=+crt-static` makes the
 //! gnu target link glibc statically; an explicit `--target` keeps proc-macros, which run on the host, out of that.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
@@ -29,6 +30,10 @@ const INPUTS: [&str; 6] = [
     "Cargo.lock",
 ];
 
+/// Folders of rig, and the file in which each is listed.
+const EMBEDDED: [(&str, &str); 3] =
+    [("scenarios", "scenarios.rs"), ("atlas/situations", "situations.rs"), ("atlas/probes", "probes.rs")];
+
 #[expect(clippy::disallowed_methods, reason = "cargo has the messages, and nothing is to be taken down")]
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -36,6 +41,9 @@ fn main() {
     let workspace = manifest.parent().expect("rig/ lies in the workspace");
     for input in INPUTS {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    for (folder, list) in EMBEDDED {
+        embed(&manifest.join(folder), &out.join(list));
     }
     let target_dir = out.join("agent");
     match nested_cargo(workspace, &target_dir).status() {
@@ -51,6 +59,23 @@ fn main() {
     }
     let agent = target_dir.join(TARGET).join("agent/guest-agent");
     println!("cargo::rustc-env=RIG_AGENT={}", agent.display());
+}
+
+/// Writes the list of a folder's files: name and text of each. One is added by adding its file.
+fn embed(folder: &Path, list: &Path) {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort_by_key(|path| path.file_stem().map(|stem| stem.to_owned()));
+    let row = |path: &PathBuf| {
+        let name = path.file_stem().expect("it has an ending").to_string_lossy();
+        format!("    ({name:?}, include_str!({path:?})),\n")
+    };
+    let rows: String = files.iter().map(row).collect();
+    fs::write(list, format!("&[\n{rows}]\n")).expect("cargo made the folder");
 }
 
 fn nested_cargo(workspace: &Path, target_dir: &Path) -> Command {

@@ -68,7 +68,8 @@ fn read_axes(findings: &mut Findings, table: &Table, prefix: &str) -> BTreeMap<&
                 }
                 _ => "an axis without a value leaves no cell: name at least one",
             };
-            axes.insert(axis, words_or(findings, node, &format!("axis `{axis}`"), without_value));
+            let words = words_or(findings, node, &format!("axis `{axis}`"), without_value);
+            axes.insert(axis, pairs_in_full(axis, words));
         }
     }
     axes
@@ -110,6 +111,25 @@ fn words_or(findings: &mut Findings, node: &Node, what: &str, without_value: &st
     words
 }
 
+/// The words of an axis; in that of the scenarios `after-rst:*` stands for pairs of the atlas.
+fn pairs_in_full(axis: &str, words: Vec<Word>) -> Vec<Word> {
+    if axis != keys::SCENARIO_AXIS {
+        return words;
+    }
+    let mut all: Vec<Word> = Vec::with_capacity(words.len());
+    for word in words {
+        let pairs = script::pairs_of(&word.text);
+        let meant = if pairs.is_empty() { vec![word.text] } else { pairs };
+        for text in meant {
+            // Two words may mean the same pair.
+            if !all.iter().any(|known| known.text == text) {
+                all.push(Word { text, span: word.span.clone() });
+            }
+        }
+    }
+    all
+}
+
 fn read_scenario_keys(findings: &mut Findings, table: &Table) -> ScenarioKeys {
     let parameters = table
         .entries
@@ -130,7 +150,7 @@ fn read_include(findings: &mut Findings, table: &Table) -> Option<Include> {
     for (key, node) in &table.entries {
         let what = format!("`{}` of an include", key.name);
         if let Some(axis) = keys::AXES.rows().find(|axis| axis.name == key.name) {
-            include.axes.insert(axis.name, words(findings, node, &what));
+            include.axes.insert(axis.name, pairs_in_full(axis.name, words(findings, node, &what)));
         } else if is_parameter(&key.name) {
             let words = words(findings, node, &what);
             if !words.is_empty() {

@@ -4,33 +4,15 @@
 //! Units: none. Errors: an unknown name, or a file's problems; they blame whoever named it.
 //! Tests: below.
 
+use std::borrow::Cow;
 use std::path::Path;
 
+use super::atlas;
 use super::template::Scenario;
 use crate::document::{Problems, hint};
 
-/// Name and text of every shipped file. An explicit list; a test holds it together with the folder.
-const FILES: &[(&str, &str)] = &[
-    ("answer-in-two", include_str!("../../scenarios/answer-in-two.toml")),
-    ("control-closed-descriptor", include_str!("../../scenarios/control-closed-descriptor.toml")),
-    ("control-inject-ebadf", include_str!("../../scenarios/control-inject-ebadf.toml")),
-    ("control-inject-enoent", include_str!("../../scenarios/control-inject-enoent.toml")),
-    ("control-negative", include_str!("../../scenarios/control-negative.toml")),
-    ("data", include_str!("../../scenarios/data.toml")),
-    ("double-close", include_str!("../../scenarios/double-close.toml")),
-    ("fin", include_str!("../../scenarios/fin.toml")),
-    ("forged-after-fin", include_str!("../../scenarios/forged-after-fin.toml")),
-    ("forged-rst", include_str!("../../scenarios/forged-rst.toml")),
-    ("path-resets", include_str!("../../scenarios/path-resets.toml")),
-    ("rst", include_str!("../../scenarios/rst.toml")),
-    ("rst-alone", include_str!("../../scenarios/rst-alone.toml")),
-    ("rst-corked", include_str!("../../scenarios/rst-corked.toml")),
-    ("rst-fd-check", include_str!("../../scenarios/rst-fd-check.toml")),
-    ("rst-patient", include_str!("../../scenarios/rst-patient.toml")),
-    ("silent", include_str!("../../scenarios/silent.toml")),
-    ("state-lost", include_str!("../../scenarios/state-lost.toml")),
-    ("watcher", include_str!("../../scenarios/watcher.toml")),
-];
+/// Name and text of every shipped file, in alphabetical order.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
 
 /// Scenarios by name, in alphabetical order.
 #[derive(Debug, Clone)]
@@ -70,7 +52,7 @@ impl Catalogue {
         if is_path(word) {
             return Scenario::read(&folder.join(word));
         }
-        self.get(word).cloned().ok_or_else(|| {
+        self.get(word).cloned().or_else(|| shipped(word)).ok_or_else(|| {
             let message = format!("there is no scenario `{word}`");
             let mut problem = crate::document::Problem::in_text(
                 "command line",
@@ -95,18 +77,28 @@ pub fn shipped_names() -> impl Iterator<Item = &'static str> + Clone {
     FILES.iter().map(|(name, _)| *name)
 }
 
-/// The shipped scenario called `name`: for a matrix that needs a few of them.
+/// The shipped scenario called `name`, or the pair of the atlas: for a matrix that needs a few of them.
 ///
 /// # Panics
 /// Never: a test parses every shipped file.
 pub fn shipped(name: &str) -> Option<Scenario> {
-    let (name, text) = FILES.iter().find(|(known, _)| *known == name)?;
-    Some(Scenario::parse(name, &format!("{name}.toml"), text).expect("shipped scenarios are valid"))
+    let text = shipped_text(name)?;
+    let parsed = Scenario::parse(name, &format!("{name}.toml"), &text);
+    Some(parsed.unwrap_or_else(|wrong| panic!("{name} is shipped: {wrong}\n{text}")))
 }
 
-/// The file of the shipped scenario called `name`, as it is.
-pub fn shipped_text(name: &str) -> Option<&'static str> {
-    FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+/// The file of the shipped scenario called `name`, as it is; of a pair of the atlas, the file that it would be.
+pub fn shipped_text(name: &str) -> Option<Cow<'static, str>> {
+    let file = FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| Cow::Borrowed(*text));
+    file.or_else(|| atlas::text_of(name).map(Cow::Owned))
+}
+
+/// The pairs of the atlas that a word with `*` means: `after-rst:*`; none where it is no such word.
+pub fn pairs_of(word: &str) -> Vec<String> {
+    if !atlas::is_pair(word) || !word.contains('*') {
+        return Vec::new();
+    }
+    atlas::pairs().filter(|name| atlas::fits(word, name)).collect()
 }
 
 /// Whether a scenario is named by its file.
@@ -117,20 +109,6 @@ pub fn is_path(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_list_is_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .expect("the scenarios lie beside the manifest")
-            .map(|entry| entry.expect("a readable folder").file_name().to_string_lossy().into_owned())
-            .collect();
-        files.sort();
-        let mut listed: Vec<String> = FILES.iter().map(|(name, _)| format!("{name}.toml")).collect();
-        listed.sort();
-        assert_eq!(files, listed);
-        assert!(FILES.is_sorted_by_key(|(name, _)| *name), "the list is alphabetical");
-    }
 
     #[test]
     fn every_shipped_scenario_is_valid_and_teaches() {

@@ -7,6 +7,7 @@
 //! Errors: diagnostics with file, line, column, label and hint; they blame the scenario file, or whoever gave a parameter its value.
 //! Tests: `tests.rs` and beside the modules; wrong files in `tests/diagnostics.rs`.
 
+mod atlas;
 mod catalogue;
 mod check;
 pub mod keys;
@@ -22,7 +23,8 @@ mod timing;
 mod value;
 
 pub use crate::document::Wrong;
-pub use catalogue::{Catalogue, is_path, shipped, shipped_names, shipped_text};
+pub use atlas::{is_pair, pair_of, pairs, probes, situations};
+pub use catalogue::{Catalogue, is_path, pairs_of, shipped, shipped_names, shipped_text};
 pub use program::{ProgramFiles, ProgramKey};
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};

@@ -16,7 +16,7 @@ use super::{Exit, Failure, called, width};
 use crate::document::Problems;
 use crate::matrix::Packer;
 use crate::report::{Align, Page, Table};
-use crate::script::{Catalogue, Scenario, describe_operations};
+use crate::script::{Catalogue, Scenario, describe_operations, probes, situations};
 use parameters::resolve;
 pub(super) use run::{place, watch};
 use source::source_text;
@@ -87,7 +87,11 @@ fn list(format: Format) -> Result<Exit, Failure> {
     let catalogue = Catalogue::embedded();
     if format == Format::Json {
         let scenarios: Vec<Json> = catalogue.iter().map(described).collect();
-        return print(&format!("{:#}\n", json!({ "format": 1, "scenarios": scenarios })));
+        let atlas = json!({
+            "situations": situations().collect::<Vec<_>>(),
+            "probes": probes().collect::<Vec<_>>(),
+        });
+        return print(&format!("{:#}\n", json!({ "format": 1, "scenarios": scenarios, "atlas": atlas })));
     }
     let mut table = Table::new([("scenario", Align::Left), ("tests", Align::Left), ("title", Align::Left)]);
     for scenario in catalogue.iter() {
@@ -100,6 +104,9 @@ fn list(format: Format) -> Result<Exit, Failure> {
     }
     let mut page = Page::new(width::for_table(), called::worded);
     table.write(&mut page, 2);
+    page.push_str("\nThe atlas: every situation of a connection under every probe. A pair is a scenario, SITUATION:PROBE.\n\n");
+    page.wrap("  situations  ", &situations().collect::<Vec<_>>().join(", "), 14);
+    page.wrap("  probes      ", &probes().collect::<Vec<_>>().join(", "), 14);
     print(&page.into_text())
 }
 

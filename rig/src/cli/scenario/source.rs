@@ -13,7 +13,7 @@ pub(super) fn source_text(word: &str) -> Result<String, Failure> {
     if !is_path(word)
         && let Some(text) = shipped_text(&scenario.name)
     {
-        return Ok(text.to_owned());
+        return Ok(text.into_owned());
     }
     fs_err::read_to_string(word)
         .map_err(|error| Failure::say(Exit::Input, error, "the file was there a moment ago: try again"))

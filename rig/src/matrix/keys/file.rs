@@ -151,10 +151,14 @@ pub(in crate::matrix) const RUN: KeyTable = KeyTable {
     about: "how much is run, how it is carried out and judged",
 };
 
-const SCENARIO: &str = "scenarios: shipped ones by name, your own by path";
+const SCENARIO: &str =
+    "scenarios: shipped ones by name, pairs of the atlas (`after-rst:*`), your own by path";
 const CONFIGURATIONS: &str = "configurations of this file";
 const KERNELS: &str = "kernels of guests, each named as its image";
 const PATHS: &str = "paths of this file";
+
+/// The axis that names scenarios.
+pub(in crate::matrix) const SCENARIO_AXIS: &str = "scenario";
 
 /// The axis of which a matrix of the host alone needs no value.
 pub(in crate::matrix) const KERNEL_AXIS: &str = "kernel";
@@ -168,7 +172,7 @@ const fn axis(name: &'static str, about: &'static str, unsaid: Unsaid) -> KeyRow
 
 /// The axes that a matrix crosses, in the order of its product.
 pub(in crate::matrix) const AXIS_ROWS: &[KeyRow] = &[
-    axis("scenario", SCENARIO, Unsaid::Required { example: "scenario = [\"rst\"]" }),
+    axis(SCENARIO_AXIS, SCENARIO, Unsaid::Required { example: "scenario = [\"rst\"]" }),
     axis(
         "configuration",
         CONFIGURATIONS,

@@ -163,7 +163,7 @@ fn the_peer_of_a_file_is_written_in_that_file() {
     let said = Scenario::read(&file).expect_err("it names itself").to_string();
     assert_eq!(said, "the peer of scenario `./self.toml` cannot be used");
     let other = folder.path().join("other.toml");
-    std::fs::write(&file, crate::script::shipped_text("rst").expect("shipped")).expect("written");
+    std::fs::write(&file, crate::script::shipped_text("rst").expect("shipped").as_bytes()).expect("written");
     std::fs::write(&other, lane("").replace("\"rst\"", "\"self.toml\"")).expect("written");
     Scenario::read(&other).expect("a file whose peer is written there");
 }
