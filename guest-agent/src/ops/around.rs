@@ -8,10 +8,12 @@
 
 use rig_protocol::{Op, Readiness};
 
+use super::readiness::Left;
 use crate::clock::now_ns;
 use crate::draw::Place;
 use crate::plan::StepPlan;
 use crate::stage::Stage;
+use crate::sys::poll::Polled;
 use crate::sys::readiness::FdSets;
 use crate::sys::socket::{self, KernelAddress};
 use crate::sys::{errno, filler};
@@ -41,6 +43,9 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(super) sets: FdSets,
+    /// By the lane's last select.
+    pub(super) left: Option<Left>,
+    pub(super) polled: Polled,
     /// One per step; empty but for `read`.
     pub(super) buffers: Vec<Vec<u8>>,
     /// For the next select; 0 is none.
@@ -58,12 +63,19 @@ impl Scratch {
             Op::Read { bytes, .. } => vec![0; bytes as usize],
             _ => Vec::new(),
         };
-        Self { sets: FdSets::new(), buffers: steps.iter().map(buffer).collect(), cookie: 0 }
+        Self {
+            sets: FdSets::new(),
+            left: None,
+            polled: Polled::default(),
+            buffers: steps.iter().map(buffer).collect(),
+            cookie: 0,
+        }
     }
 
     /// Forgets what the last trial left.
     pub(crate) fn empty(&mut self) {
         self.cookie = 0;
+        self.left = None;
     }
 
     /// What a read step read, in this trial; nothing for other steps.

@@ -5,5 +5,8 @@
 mod alone;
 mod answers;
 mod driver;
+mod epoll;
 mod finds;
 mod holds;
+mod poll;
+mod raw;

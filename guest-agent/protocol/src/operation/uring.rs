@@ -23,7 +23,7 @@ macro_rules! uring_rows {
             socket: Slot = SOCKET,
             /// What for.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            events: Vec<Event> = words("events", Event::WORDS),
+            events: Vec<Event> = words("events", Event::POLLED),
             /// Whether it stays after its first completion.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             multishot: bool = flag("multishot"),
@@ -43,7 +43,7 @@ macro_rules! uring_rows {
             id: u32 = required("id", FieldKind::Count { low: 1, high: 1_000_000 }),
             /// What for from now on.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            events: Vec<Event> = words("events", Event::WORDS),
+            events: Vec<Event> = words("events", Event::POLLED),
         } => {
             name: "uring_update",
             about: "change a poll request: ENOENT where it is complete already",
