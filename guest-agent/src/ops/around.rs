@@ -9,6 +9,7 @@
 use rig_protocol::{Op, Readiness};
 
 use super::readiness::Left;
+use super::uring::Rings;
 use crate::clock::now_ns;
 use crate::draw::Place;
 use crate::plan::StepPlan;
@@ -46,6 +47,7 @@ pub(crate) struct Scratch {
     /// By the lane's last select.
     pub(super) left: Option<Left>,
     pub(super) polled: Polled,
+    pub(super) rings: Rings,
     /// One per step; empty but for `read`.
     pub(super) buffers: Vec<Vec<u8>>,
     /// For the next select; 0 is none.
@@ -67,9 +69,15 @@ impl Scratch {
             sets: FdSets::new(),
             left: None,
             polled: Polled::default(),
+            rings: Rings::default(),
             buffers: steps.iter().map(buffer).collect(),
             cookie: 0,
         }
+    }
+
+    /// Gives up what holds the trial's sockets, before their descriptors are closed.
+    pub(crate) fn release(&mut self) {
+        self.rings.release();
     }
 
     /// Forgets what the last trial left.

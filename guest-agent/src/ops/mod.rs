@@ -12,6 +12,7 @@ mod poll;
 mod readiness;
 mod socket;
 mod time;
+mod uring;
 
 use rig_protocol::{Op, Slot};
 
@@ -105,6 +106,21 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
         }
         Op::EpollWait { epoll, timeout, call } => {
             epoll::wait(planned, of(*epoll), place.delay(*timeout), *call, around)
+        }
+        Op::UringSetup { ring } => around.timed(planned, || uring::set_up(*ring, scratch, around)),
+        Op::UringPoll { ring, socket, events, multishot, id } => {
+            around.timed(planned, || uring::poll((*ring, of(*socket)), *id, events, *multishot, scratch))
+        }
+        Op::UringUpdate { ring, id, events } => {
+            around.timed(planned, || uring::update(*ring, *id, events, scratch))
+        }
+        Op::UringRemove { ring, id } => around.timed(planned, || uring::remove(*ring, *id, scratch)),
+        Op::UringCancel { ring, id } => around.timed(planned, || uring::cancel(*ring, *id, scratch)),
+        Op::UringReceive { ring, socket, bytes, id } => {
+            around.timed(planned, || uring::receive((*ring, of(*socket)), *id, *bytes, scratch))
+        }
+        Op::UringWait { ring, id, timeout } => {
+            uring::wait(planned, (*ring, *id), place.delay(*timeout), scratch, around)
         }
         _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }

@@ -27,3 +27,4 @@ pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod trace;
 pub(crate) mod tracefs;
+pub(crate) mod uring;

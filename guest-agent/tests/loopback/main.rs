@@ -10,3 +10,4 @@ mod finds;
 mod holds;
 mod poll;
 mod raw;
+mod uring;
