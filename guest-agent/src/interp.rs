@@ -144,7 +144,7 @@ pub(crate) fn play_lane(
         // Once the verdict call has returned there is an outcome, also where the step had begun before.
         let void = failed
             && (step.verdict || !stage.verdict_has_returned())
-            && is_testbeds(planned_step, -seen.returned as i32, descriptor());
+            && is_testbeds(planned_step, -seen.returned as i32, stage);
         if void && !stage.is_abandoned() {
             log.void = Some(Void::Failed { step: index as u16, errno: Errno(-seen.returned as i32) });
             return stage.abandon();
@@ -163,8 +163,7 @@ fn was_cut(op: &Op, seen: &Seen, stage: &Stage) -> bool {
 
 /// Whether a failure with this errno is the testbed's: it lacked a descriptor, memory, a port, or an address to connect to, or it waited for a
 /// mark in vain. What the verdict call returns is an observation even then, except where it was to open the socket that is measured.
-/// `fd` is the step's first descriptor, as it is after the step.
-fn is_testbeds(planned: &StepPlan, errno: i32, fd: i32) -> bool {
+fn is_testbeds(planned: &StepPlan, errno: i32, stage: &Stage) -> bool {
     let step = &planned.step;
     // To set a mark cannot fail.
     let waits = step.op.mark().is_some();
@@ -174,7 +173,8 @@ fn is_testbeds(planned: &StepPlan, errno: i32, fd: i32) -> bool {
     match errno {
         libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS => true,
         libc::EADDRNOTAVAIL | libc::EDESTADDRREQ => planned.opens,
-        _ => waits || (planned.opens && fd < 0),
+        // A slot that the step itself has filled, even with a refusal, has an observation.
+        _ => waits || (planned.opens && planned.sockets.first().is_none_or(|slot| stage.is_unopened(*slot))),
     }
 }
 
@@ -183,5 +183,5 @@ fn unopened(planned: &StepPlan, stage: &Stage) -> Option<Slot> {
     if planned.opens {
         return None;
     }
-    planned.sockets.iter().copied().find(|slot| stage.descriptor_of(*slot) < 0)
+    planned.sockets.iter().copied().find(|slot| stage.is_unopened(*slot))
 }

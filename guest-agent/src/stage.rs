@@ -11,6 +11,7 @@ use std::time::Duration;
 use rig_protocol::{Mark, Script, Slot};
 
 use crate::clock::now_ns;
+use crate::sys::errno::is_failure;
 use crate::sys::futex;
 
 const UNSET: u32 = 0;
@@ -20,6 +21,8 @@ const ABANDONED: u32 = 2;
 
 /// A slot that no step has opened yet.
 const UNOPENED: i32 = -1;
+/// A slot whose descriptor was asked for and refused; as any number below 0 it is none.
+const REFUSED: i32 = -2;
 
 /// The shared state of one trial.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ impl Stage {
         self.abandoned.store(false, Ordering::Release);
     }
 
-    /// The descriptor of a slot, or -1; a closed one keeps its number.
+    /// The descriptor of a slot, or a number below 0; a closed one keeps its number.
     #[inline]
     pub(crate) fn descriptor_of(&self, slot: Slot) -> i32 {
         self.slots[usize::from(slot.0)].load(Ordering::Acquire)
@@ -68,6 +71,18 @@ impl Stage {
     /// Fills a slot.
     pub(crate) fn fill(&self, slot: Slot, fd: i32) {
         self.slots[usize::from(slot.0)].store(fd, Ordering::Release);
+    }
+
+    /// Fills a slot with what the kernel made, or with the fact that it refused: a program then goes on with a number that is no descriptor,
+    /// and its calls fail. For what is not the connection: without a connection there is nothing to measure. Gives `made`.
+    pub(crate) fn fill_made(&self, slot: Slot, made: i64) -> i64 {
+        self.fill(slot, if is_failure(made) { REFUSED } else { made as i32 });
+        made
+    }
+
+    /// Whether no step has filled the slot yet.
+    pub(crate) fn is_unopened(&self, slot: Slot) -> bool {
+        self.descriptor_of(slot) == UNOPENED
     }
 
     /// Notes the client's port, once per trial.

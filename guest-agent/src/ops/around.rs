@@ -8,10 +8,13 @@
 
 use rig_protocol::{Op, Readiness};
 
+use super::readiness::Left;
+use super::uring::Rings;
 use crate::clock::now_ns;
 use crate::draw::Place;
 use crate::plan::StepPlan;
 use crate::stage::Stage;
+use crate::sys::poll::Polled;
 use crate::sys::readiness::FdSets;
 use crate::sys::socket::{self, KernelAddress};
 use crate::sys::{errno, filler};
@@ -41,6 +44,10 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(super) sets: FdSets,
+    /// By the lane's last select.
+    pub(super) left: Option<Left>,
+    pub(super) polled: Polled,
+    pub(super) rings: Rings,
     /// One per step; empty but for `read`.
     pub(super) buffers: Vec<Vec<u8>>,
     /// For the next select; 0 is none.
@@ -58,12 +65,25 @@ impl Scratch {
             Op::Read { bytes, .. } => vec![0; bytes as usize],
             _ => Vec::new(),
         };
-        Self { sets: FdSets::new(), buffers: steps.iter().map(buffer).collect(), cookie: 0 }
+        Self {
+            sets: FdSets::new(),
+            left: None,
+            polled: Polled::default(),
+            rings: Rings::default(),
+            buffers: steps.iter().map(buffer).collect(),
+            cookie: 0,
+        }
+    }
+
+    /// Gives up what holds the trial's sockets, before their descriptors are closed.
+    pub(crate) fn release(&mut self) {
+        self.rings.release();
     }
 
     /// Forgets what the last trial left.
     pub(crate) fn empty(&mut self) {
         self.cookie = 0;
+        self.left = None;
     }
 
     /// What a read step read, in this trial; nothing for other steps.

@@ -7,14 +7,19 @@
 //! Tests: `tests/loopback`.
 
 mod around;
+mod epoll;
+mod poll;
 mod readiness;
 mod socket;
 mod time;
+mod uring;
 
 use rig_protocol::{Op, Slot};
 
+use self::readiness::Raw;
 use crate::plan::StepPlan;
 use crate::sys;
+use crate::sys::readiness::Timeout;
 
 pub(crate) use around::{Around, Scratch, Seen};
 
@@ -24,7 +29,7 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
     let of = |slot: Slot| stage.descriptor_of(slot);
     match &planned.step.op {
         Op::Select { read, write, except, timeout, call } => {
-            let timeout = place.delay(*timeout);
+            let timeout = Timeout::of(place.delay(*timeout));
             readiness::select(planned, [read, write, except], timeout, *call, scratch, around)
         }
         Op::Connect { socket, .. } => {
@@ -75,6 +80,47 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
             let drawn = place.drawn(*rate_ppm);
             scratch.cookie = if drawn { sys::seccomp::cookie(*errno) } else { 0 };
             around.timed(planned, || i64::from(drawn))
+        }
+        _ => wait_or_look(planned, scratch, around),
+    }
+}
+
+/// Plays a step that waits through another door than a plain select, or looks at what happened.
+fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) -> Seen {
+    let (stage, place) = (around.stage, around.place);
+    let of = |slot: Slot| stage.descriptor_of(slot);
+    match &planned.step.op {
+        Op::SelectRaw { read, write, except, nfds, seconds, microseconds, keep, call } => {
+            let timeout = Timeout::raw(*seconds, *microseconds);
+            let named: [&[Slot]; 3] = [read, write, except];
+            let raw = Raw { named, nfds: *nfds, timeout, keep: *keep, call: *call };
+            readiness::select_raw(planned, &raw, scratch, around)
+        }
+        Op::Remaining {} => around.timed(planned, || readiness::remaining(scratch)),
+        Op::Poll { sockets, events, timeout, call } => {
+            poll::poll(planned, (sockets, events), place.delay(*timeout), *call, scratch, around)
+        }
+        Op::EpollCreate { socket } => around.timed(planned, || epoll::create(stage, *socket)),
+        Op::EpollCtl { epoll, socket, how, events } => {
+            around.timed(planned, || epoll::control(of(*epoll), of(*socket), *how, events))
+        }
+        Op::EpollWait { epoll, timeout, call } => {
+            epoll::wait(planned, of(*epoll), place.delay(*timeout), *call, around)
+        }
+        Op::UringSetup { ring } => around.timed(planned, || uring::set_up(*ring, scratch, around)),
+        Op::UringPoll { ring, socket, events, multishot, id } => {
+            around.timed(planned, || uring::poll((*ring, of(*socket)), *id, events, *multishot, scratch))
+        }
+        Op::UringUpdate { ring, id, events } => {
+            around.timed(planned, || uring::update(*ring, *id, events, scratch))
+        }
+        Op::UringRemove { ring, id } => around.timed(planned, || uring::remove(*ring, *id, scratch)),
+        Op::UringCancel { ring, id } => around.timed(planned, || uring::cancel(*ring, *id, scratch)),
+        Op::UringReceive { ring, socket, bytes, id } => {
+            around.timed(planned, || uring::receive((*ring, of(*socket)), *id, *bytes, scratch))
+        }
+        Op::UringWait { ring, id, timeout } => {
+            uring::wait(planned, (*ring, *id), place.delay(*timeout), scratch, around)
         }
         _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }

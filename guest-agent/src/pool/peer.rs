@@ -301,6 +301,7 @@ fn play_connection(
     play_lane(plan, planned, &seat.stage, trial, 1, &mut log);
     let elapsed_ns = now_ns() - accept.end_ns;
     let ending = seat.watch.disarm();
+    log.scratch.release();
     files::close_from(LISTENER + 1);
     let end = match ending {
         Ending::Cut if work.stopping.load(Ordering::Acquire) => End::Finished,

@@ -5,6 +5,7 @@
 //! Errors: none, an errno is a value; set-up calls return it as [`rig_protocol::Errno`].
 //! Tests: beside each module, and `tests/loopback`.
 
+pub(crate) mod epoll;
 pub(crate) mod errno;
 pub(crate) mod files;
 pub(crate) mod filler;
@@ -13,6 +14,7 @@ pub(crate) mod futex;
 pub(crate) mod interface;
 pub(crate) mod orphans;
 pub(crate) mod perf;
+pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod readiness;
@@ -25,3 +27,4 @@ pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod trace;
 pub(crate) mod tracefs;
+pub(crate) mod uring;

@@ -89,25 +89,54 @@ impl FdSets {
     }
 }
 
+/// A timeout in the forms of both kernel doors. A program may give any numbers; what the kernel makes of them is what is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeout {
+    timeval: libc::timeval,
+    timespec: libc::timespec,
+}
+
+impl Timeout {
+    /// Of a length, in the normal form of each.
+    pub(crate) fn of(length: Duration) -> Self {
+        Self { timeval: timeval(length), timespec: timespec(length) }
+    }
+
+    /// Of these numbers, whatever they are.
+    pub(crate) fn raw(seconds: i64, microseconds: i64) -> Self {
+        Self::of_timeval(libc::timeval { tv_sec: seconds, tv_usec: microseconds })
+    }
+
+    fn of_timeval(timeval: libc::timeval) -> Self {
+        let tv_nsec = timeval.tv_usec.saturating_mul(1_000);
+        Self { timeval, timespec: libc::timespec { tv_sec: timeval.tv_sec, tv_nsec } }
+    }
+
+    fn of_timespec(timespec: libc::timespec) -> Self {
+        let tv_usec = timespec.tv_nsec / 1_000;
+        Self { timeval: libc::timeval { tv_sec: timespec.tv_sec, tv_usec }, timespec }
+    }
+
+    /// As a number; a negative timeout, which the kernel refuses and leaves as it is, has none.
+    pub(crate) fn microseconds(self) -> Option<i64> {
+        let libc::timeval { tv_sec, tv_usec } = self.timeval;
+        let whole = tv_sec.saturating_mul(1_000_000).saturating_add(tv_usec);
+        (tv_sec >= 0 && tv_usec >= 0).then_some(whole)
+    }
+}
+
 /// A call that is ready to be made: nothing but the call itself lies between the two readings of the clock.
 /// Holds the sets borrowed until after the call, so nobody looks at them while the kernel writes.
 pub(crate) struct Armed<'sets> {
-    nfds: usize,
+    nfds: i32,
     sets: [usize; 3],
-    timeval: libc::timeval,
-    timespec: libc::timespec,
+    timeout: Timeout,
     borrow: PhantomData<&'sets mut FdSets>,
 }
 
-/// Prepares a call on `sets`.
-pub(crate) fn arm(sets: &mut FdSets, nfds: i32, timeout: Duration) -> Armed<'_> {
-    Armed {
-        nfds: usize::try_from(nfds).unwrap_or(0),
-        sets: sets.pointers(nfds).map(|set| set as usize),
-        timeval: timeval(timeout),
-        timespec: timespec(timeout),
-        borrow: PhantomData,
-    }
+/// Prepares a call on `sets`; a negative `nfds` is handed over as it is.
+pub(crate) fn arm(sets: &mut FdSets, nfds: i32, timeout: Timeout) -> Armed<'_> {
+    Armed { nfds, sets: sets.pointers(nfds).map(|set| set as usize), timeout, borrow: PhantomData }
 }
 
 impl Armed<'_> {
@@ -116,33 +145,44 @@ impl Armed<'_> {
     #[inline(always)]
     pub(crate) fn select(&mut self, cookie: u64) -> i64 {
         let [read, write, except] = self.sets;
-        let timeout = &raw mut self.timeval as usize;
+        let timeout = &raw mut self.timeout.timeval as usize;
+        let arguments = [self.nfds as usize, read, write, except, timeout, cookie as usize];
         // SAFETY: `arm` made the sets at least nfds bits large and holds them borrowed; the time-out, which the kernel
         // updates, is ours.
-        unsafe { syscall(libc::SYS_select, [self.nfds, read, write, except, timeout, cookie as usize]) }
+        unsafe { syscall(libc::SYS_select, arguments) }
     }
 
     /// The system call `pselect6`, number 270, with no signal mask, as glibc's select() makes it.
     #[inline(always)]
     pub(crate) fn pselect6(&mut self) -> i64 {
         let [read, write, except] = self.sets;
-        let timeout = &raw mut self.timespec as usize;
+        let timeout = &raw mut self.timeout.timespec as usize;
         // struct { const kernel_sigset_t *ss; size_t ss_len; }: pselect(2), "C library/kernel differences".
         let mask: [usize; 2] = [0, 8];
         let mask = &raw const mask as usize;
         // SAFETY: as in `select`; the mask structure lives until after the call.
-        unsafe { syscall(libc::SYS_pselect6, [self.nfds, read, write, except, timeout, mask]) }
+        unsafe { syscall(libc::SYS_pselect6, [self.nfds as usize, read, write, except, timeout, mask]) }
     }
 
     /// The C library's select(); errno is read in the next instruction.
     #[inline(always)]
     pub(crate) fn libc_select(&mut self) -> i64 {
         let [read, write, except] = self.sets.map(|set| set as *mut libc::fd_set);
-        let nfds = self.nfds as libc::c_int;
+        let timeout = &raw mut self.timeout.timeval;
         // SAFETY: each set is null or at least an fd_set large (FD_SET_WORDS) and at least nfds bits, and borrowed.
-        let returned = unsafe { libc::select(nfds, read, write, except, &raw mut self.timeval) };
+        let returned = unsafe { libc::select(self.nfds, read, write, except, timeout) };
         let after = errno::get();
         if returned == -1 { -i64::from(after) } else { i64::from(returned) }
+    }
+
+    /// What is in the `timeval` after [`Armed::select`] or [`Armed::libc_select`].
+    pub(crate) fn left_in_timeval(&self) -> Timeout {
+        Timeout::of_timeval(self.timeout.timeval)
+    }
+
+    /// What is in the `timespec` after [`Armed::pselect6`].
+    pub(crate) fn left_in_timespec(&self) -> Timeout {
+        Timeout::of_timespec(self.timeout.timespec)
     }
 }
 
@@ -184,7 +224,7 @@ mod tests {
                     assert_eq!(libc::dup2(2, 901), 901);
                 }
                 sets.read.insert(fd);
-                let mut armed = arm(&mut sets, fd + 1, Duration::ZERO);
+                let mut armed = arm(&mut sets, fd + 1, Timeout::of(Duration::ZERO));
                 let returned = match door {
                     0 => armed.select(0),
                     1 => armed.pselect6(),
@@ -193,5 +233,15 @@ mod tests {
                 assert_eq!(returned, expected, "door {door}, descriptor {fd}");
             }
         }
+    }
+
+    #[test]
+    fn a_timeout_is_the_same_in_both_forms_and_a_negative_one_is_no_number() {
+        let both = |timeout: Timeout| (timeout.timeval.tv_usec, timeout.timespec.tv_nsec);
+        assert_eq!(both(Timeout::raw(3, 1_500_000)), (1_500_000, 1_500_000_000));
+        assert_eq!(Timeout::raw(3, 1_500_000).microseconds(), Some(4_500_000));
+        assert_eq!(Timeout::raw(-1, 0).microseconds(), None);
+        let written = libc::timespec { tv_sec: 1, tv_nsec: 999_999_999 };
+        assert_eq!(Timeout::of_timespec(written).microseconds(), Some(1_999_999));
     }
 }

@@ -79,17 +79,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sys::readiness::{FdSets, arm};
+    use crate::sys::readiness::{FdSets, Timeout, arm};
 
     #[test]
     fn only_a_select_with_the_cookie_is_answered_by_the_filter() {
         let filtered = std::thread::spawn(|| {
             install().expect("seccomp filters are built into every kernel of the matrix");
             let mut sets = FdSets::new();
-            let mut call = |value| arm(&mut sets, 0, Duration::ZERO).select(value);
+            let mut call = |value| arm(&mut sets, 0, Timeout::of(Duration::ZERO)).select(value);
             let armed = [Errno::ENOENT, Errno::EBADF, Errno(4095)].map(|errno| call(cookie(errno)));
             let plain = [0, cookie(Errno::ENOENT) ^ 1 << 12, cookie(Errno::ENOENT) ^ 1 << 63].map(&mut call);
-            (armed, plain, arm(&mut sets, 0, Duration::ZERO).pselect6())
+            (armed, plain, arm(&mut sets, 0, Timeout::of(Duration::ZERO)).pselect6())
         });
         let (armed, plain, other) = filtered.join().expect("the thread ends");
         assert_eq!(armed, [-2, -9, -4095]);
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(other, 0);
         let mut sets = FdSets::new();
         assert_eq!(
-            arm(&mut sets, 0, Duration::ZERO).select(cookie(Errno::ENOENT)),
+            arm(&mut sets, 0, Timeout::of(Duration::ZERO)).select(cookie(Errno::ENOENT)),
             0,
             "another thread is free"
         );

@@ -56,6 +56,11 @@ pub(crate) fn timeval(length: Duration) -> libc::timeval {
     }
 }
 
+/// As poll(2) and epoll_wait(2) take it: rounded up to a whole millisecond.
+pub(crate) fn milliseconds(length: Duration) -> i32 {
+    i32::try_from(length.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +76,11 @@ mod tests {
         assert_eq!(parts(1_000), (0, 1));
         assert_eq!(parts(999_999_001), (1, 0));
         assert_eq!(parts(3_000_000_000), (3, 0));
+    }
+
+    #[test]
+    fn milliseconds_never_shorten_a_wait() {
+        let of = |ns| milliseconds(Duration::from_nanos(ns));
+        assert_eq!([of(0), of(1), of(1_000_000), of(1_000_001)], [0, 1, 1, 2]);
     }
 }

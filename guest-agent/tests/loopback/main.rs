@@ -5,5 +5,9 @@
 mod alone;
 mod answers;
 mod driver;
+mod epoll;
 mod finds;
 mod holds;
+mod poll;
+mod raw;
+mod uring;

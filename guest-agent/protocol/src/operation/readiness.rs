@@ -49,7 +49,7 @@ macro_rules! readiness_rows {
             /// `tv_usec`; pselect6 gets a thousand times as many nanoseconds.
             #[serde(default)]
             microseconds: i64 = FieldSchema::optional("microseconds", FieldKind::Number { low: i64::MIN, high: i64::MAX }, "0"),
-            /// What is as the lane's last select left it, in place of what is given here.
+            /// What is as the lane's last select left it, in place of what is given here; its first select has what is given.
             #[serde(default)]
             keep: Keep = choice("keep", Keep::WORDS, "nothing"),
             /// The door.
@@ -63,7 +63,8 @@ macro_rules! readiness_rows {
             labels: Labels::READINESS,
         }
 
-        /// What select(2) has written into the timeout that it was given; Linux does, POSIX leaves it open.
+        /// What select(2) has written into the timeout that it was given; Linux does, POSIX leaves it open. `ENODATA` before the lane's first
+        /// select, and where that timeout is negative.
         Remaining {
         } => {
             name: "remaining",
@@ -80,7 +81,7 @@ macro_rules! readiness_rows {
             sockets: Vec<Slot> = sockets("sockets"),
             /// What for; none is allowed: errors and hang-ups are always told.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            events: Vec<Event> = words("events", Event::WORDS),
+            events: Vec<Event> = words("events", Event::POLLED),
             /// How long it waits.
             timeout: Delay = required("timeout", FieldKind::Delay),
             /// The door.

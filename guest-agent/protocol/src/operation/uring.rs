@@ -5,7 +5,7 @@
 
 macro_rules! uring_rows {
     ([$next:ident $($later:ident)*] $($rows:tt)*) => { $next! { [$($later)*] $($rows)*
-        /// io_uring_setup(2) with 32 entries, its rings mapped.
+        /// io_uring_setup(2) with 32 entries, its queues mapped. The ring is of the lane that makes it: in another one its steps are `EBADF`.
         UringSetup {
             /// Gets the new descriptor.
             ring: Slot = FieldSchema::defining("ring", FieldKind::Socket),
@@ -13,6 +13,7 @@ macro_rules! uring_rows {
             name: "uring_setup",
             about: "make an io_uring of this lane",
             system_call: "io_uring_setup(2)",
+            failure: FailureReport::Return,
         }
 
         /// io_uring_prep_poll_add(3), io_uring_prep_poll_multishot(3).
@@ -23,7 +24,7 @@ macro_rules! uring_rows {
             socket: Slot = SOCKET,
             /// What for.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            events: Vec<Event> = words("events", Event::WORDS),
+            events: Vec<Event> = words("events", Event::POLLED),
             /// Whether it stays after its first completion.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             multishot: bool = flag("multishot"),
@@ -33,6 +34,7 @@ macro_rules! uring_rows {
             name: "uring_poll",
             about: "submit a poll request",
             system_call: "io_uring_enter(2) `IORING_OP_POLL_ADD`",
+            failure: FailureReport::Return,
         }
 
         /// io_uring_prep_poll_update(3); the return is the result of its own completion.
@@ -43,11 +45,12 @@ macro_rules! uring_rows {
             id: u32 = required("id", FieldKind::Count { low: 1, high: 1_000_000 }),
             /// What for from now on.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
-            events: Vec<Event> = words("events", Event::WORDS),
+            events: Vec<Event> = words("events", Event::POLLED),
         } => {
             name: "uring_update",
             about: "change a poll request: ENOENT where it is complete already",
             system_call: "io_uring_enter(2) `IORING_OP_POLL_REMOVE` with `IORING_POLL_UPDATE_EVENTS`",
+            failure: FailureReport::Return,
             follow_up: true,
         }
 
@@ -61,6 +64,7 @@ macro_rules! uring_rows {
             name: "uring_remove",
             about: "remove a poll request: ENOENT where it is complete already",
             system_call: "io_uring_enter(2) `IORING_OP_POLL_REMOVE`",
+            failure: FailureReport::Return,
             follow_up: true,
         }
 
@@ -74,6 +78,7 @@ macro_rules! uring_rows {
             name: "uring_cancel",
             about: "cancel a request: ENOENT where it is complete already",
             system_call: "io_uring_enter(2) `IORING_OP_ASYNC_CANCEL`",
+            failure: FailureReport::Return,
             follow_up: true,
         }
 
@@ -91,6 +96,7 @@ macro_rules! uring_rows {
             name: "uring_receive",
             about: "submit a receive request",
             system_call: "io_uring_enter(2) `IORING_OP_RECV`",
+            failure: FailureReport::Return,
         }
 
         /// io_uring_wait_cqe_timeout(3): the return is the `res` of the completion whose `user_data` is `id`; others are kept for later waits.
@@ -105,6 +111,7 @@ macro_rules! uring_rows {
             name: "uring_wait",
             about: "wait for the completion of a request: its bits, or the bytes that it received",
             system_call: "io_uring_enter(2) `IORING_ENTER_GETEVENTS`",
+            failure: FailureReport::Return,
             wait: Wait::AtMost,
             labels: Labels::COMPLETION,
         }

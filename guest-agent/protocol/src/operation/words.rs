@@ -96,6 +96,11 @@ choice! {
     }
 }
 
+impl Event {
+    /// Those that poll(2) and io_uring take; the others are epoll's.
+    pub(super) const POLLED: Choice = Self::WORDS.split_at(6).0;
+}
+
 choice! {
     /// What a `select_raw` does not set anew.
     #[derive(Default)]
