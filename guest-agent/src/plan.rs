@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rig_protocol::{
-    Assignment, Delay, FailureReport, Lane, Op, Player, Program, Role, Script, Side, Slot, Step, Timing,
-    UnreachableInjection,
+    Assignment, Delay, FailureReport, Handler, Lane, LaneIndex, Op, Player, Program, Role, Script, Side,
+    Slot, Step, Timing, UnreachableInjection,
 };
 
 use crate::program::check::check;
@@ -233,6 +233,20 @@ fn check_peer(lanes: &[LanePlan]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A signal goes to a thread of the agent that sends it, and a handler that closes needs something to close.
+fn check_signal(to: u16, handler: Handler, socket: Option<Slot>, script: &Script) -> Result<(), String> {
+    match script.lanes.get(usize::from(to)) {
+        None => Err(format!("there is no lane {to}")),
+        Some(lane) if lane.side == Side::Peer => {
+            Err(format!("lane {} is the peer's, and a signal reaches this end's lanes only", lane.name))
+        }
+        Some(_) if (handler == Handler::Close) != socket.is_some() => {
+            Err("the handler \"close\", and no other, names the socket that it closes".to_owned())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// Checks what does not depend on the side: indices, bounds, and that an injection meets the call that can carry it.
 fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
     if lane.steps.len() > usize::from(u16::MAX) {
@@ -256,6 +270,10 @@ fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
             {
                 let most = Op::MOST_BYTES_SENT;
                 return refuse(format!("{place}: either data, or a number of bytes up to {most}"));
+            }
+            Op::Signal { lane: LaneIndex(to), handler, socket } => {
+                check_signal(*to, *handler, *socket, script)
+                    .or_else(|reason| refuse(format!("{place}: {reason}")))?;
             }
             Op::Inject { errno, rate_ppm } if !(1..=4095).contains(&errno.0) || *rate_ppm > 1_000_000 => {
                 return refuse(format!("{place}: errno {} at {rate_ppm} ppm", errno.0));
@@ -371,6 +389,7 @@ mod tests {
         let write = |data: Option<&str>, bytes| {
             step(Op::Write { socket: Slot(0), data: data.map(str::to_owned), bytes })
         };
+        let signal = |lane, handler, socket| step(Op::Signal { lane: LaneIndex(lane), handler, socket });
         let inject = |rate_ppm| step(Op::Inject { errno: Errno::ENOENT, rate_ppm });
         let with = |change: fn(&mut Assignment)| {
             let mut changed = target(vec![connect(), select(Call::Select)]);
@@ -397,6 +416,16 @@ mod tests {
             (
                 target(vec![Step { timing: Some(Timing::Classes(vec![])), ..select(Call::Select) }]),
                 "no class of times",
+            ),
+            (target(vec![signal(7, Handler::Interrupt, None), select(Call::Select)]), "there is no lane 7"),
+            (
+                target(vec![signal(1, Handler::Interrupt, None), select(Call::Select)]),
+                "lane peer is the peer's",
+            ),
+            (target(vec![signal(0, Handler::Close, None), select(Call::Select)]), "names the socket"),
+            (
+                target(vec![signal(0, Handler::Restart, Some(Slot(0))), select(Call::Select)]),
+                "names the socket",
             ),
             (target(vec![inject(1), select(Call::Pselect6)]), "must use call"),
             (target(vec![inject(1), select(Call::Libc)]), "must use call"),

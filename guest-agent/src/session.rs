@@ -19,7 +19,7 @@ use crate::machine;
 use crate::plan::{Plan, Refusal};
 use crate::pool::peer::Grace;
 use crate::pool::{Shared, peer, target};
-use crate::sys::{orphans, process, thread};
+use crate::sys::{orphans, process, signal, thread};
 
 /// How often the watchdog looks and records are sent.
 const TICK: Duration = Duration::from_millis(50);
@@ -225,5 +225,6 @@ pub(crate) fn prepare_process() -> Result<(), rig_protocol::Errno> {
     process::limit_heaps();
     process::raise_limits();
     machine::tune();
+    signal::install_handlers()?;
     thread::prepare_interrupts()
 }

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rig_protocol::{Mark, Script, Slot};
+use rig_protocol::{LaneIndex, Mark, Script, Slot};
 
 use crate::clock::now_ns;
 use crate::sys::errno::is_failure;
@@ -35,6 +35,8 @@ pub(crate) struct Stage {
     verdict_end_ns: AtomicU64,
     descriptor: AtomicI32,
     port: AtomicU16,
+    /// The threads that play the script's lanes; they outlive the trial.
+    players: Box<[AtomicI32]>,
 }
 
 impl Stage {
@@ -48,6 +50,7 @@ impl Stage {
             verdict_end_ns: AtomicU64::new(0),
             descriptor: AtomicI32::new(-1),
             port: AtomicU16::new(0),
+            players: script.lanes.iter().map(|_| AtomicI32::new(0)).collect(),
         }
     }
 
@@ -83,6 +86,21 @@ impl Stage {
     /// Whether no step has filled the slot yet.
     pub(crate) fn is_unopened(&self, slot: Slot) -> bool {
         self.descriptor_of(slot) == UNOPENED
+    }
+
+    /// Says which thread plays a lane of the script.
+    pub(crate) fn enlist(&self, lane: u16, thread: i32) {
+        self.players[usize::from(lane)].store(thread, Ordering::Release);
+    }
+
+    /// The thread that plays a lane of the script; 0 where it is the other end's.
+    pub(crate) fn player_of(&self, LaneIndex(lane): LaneIndex) -> i32 {
+        self.players[usize::from(lane)].load(Ordering::Acquire)
+    }
+
+    /// Whether a thread plays one of these lanes.
+    pub(crate) fn is_player(&self, thread: i32) -> bool {
+        thread != 0 && self.players.iter().any(|player| player.load(Ordering::Acquire) == thread)
     }
 
     /// Notes the client's port, once per trial.

@@ -17,7 +17,7 @@ use crate::stage::Stage;
 use crate::sys::poll::Polled;
 use crate::sys::readiness::FdSets;
 use crate::sys::socket::{self, KernelAddress};
-use crate::sys::{errno, filler};
+use crate::sys::{errno, filler, signal};
 
 /// What one step saw; the compact form of the protocol's `StepLog`.
 #[derive(Debug, Clone, Copy)]
@@ -80,8 +80,9 @@ impl Scratch {
         self.rings.release();
     }
 
-    /// Forgets what the last trial left.
+    /// Forgets what the last trial left; called by the thread that plays the lane.
     pub(crate) fn empty(&mut self) {
+        signal::begin_trial();
         self.cookie = 0;
         self.left = None;
     }

@@ -10,6 +10,7 @@ mod around;
 mod epoll;
 mod poll;
 mod readiness;
+mod signal;
 mod socket;
 mod time;
 mod uring;
@@ -122,6 +123,10 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
         Op::UringWait { ring, id, timeout } => {
             uring::wait(planned, (*ring, *id), place.delay(*timeout), scratch, around)
         }
+        Op::Signal { lane, handler, socket } => {
+            around.timed(planned, || signal::send(*lane, *handler, *socket, around))
+        }
+        Op::SignalsSeen {} => around.timed(planned, || signal::seen(around)),
         _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }
 }

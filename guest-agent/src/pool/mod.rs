@@ -115,6 +115,7 @@ impl StartLine {
 fn prepare_player(plan: &Plan, seat: &Seat, lane: usize) -> Result<(), String> {
     thread::sharpen_timers();
     seat.watch.enlist(lane);
+    seat.stage.enlist(plan.lanes[lane].index, thread::id());
     if plan.lanes[lane].filter {
         seccomp::install().map_err(|errno| format!("seccomp: {errno}"))?;
     }

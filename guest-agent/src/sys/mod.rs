@@ -20,6 +20,7 @@ pub(crate) mod raw;
 pub(crate) mod readiness;
 pub(crate) mod remote;
 pub(crate) mod seccomp;
+pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod spawn;
 pub(crate) mod terminal;

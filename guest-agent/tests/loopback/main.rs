@@ -10,4 +10,5 @@ mod finds;
 mod holds;
 mod poll;
 mod raw;
+mod signals;
 mod uring;

@@ -69,20 +69,20 @@ macro_rules! lanes_rows {
             failure: FailureReport::Return,
         }
 
-        /// tgkill(2) to the thread that plays the lane. signal(7).
+        /// rt_tgsigqueueinfo(2) to the thread that plays the lane, whether it is in a call, between two, or has ended. signal(7).
         Signal {
             /// Whose thread.
             lane: LaneIndex = required("lane", FieldKind::Lane),
             /// What the handler is like.
             #[serde(default)]
             handler: Handler = choice("handler", Handler::WORDS, "interrupt"),
-            /// Closed by the handler `close`.
+            /// Closed by the handler `close`, which needs it; the others take none.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             socket: Option<Slot> = FieldSchema::optional("socket", FieldKind::Socket, "none"),
         } => {
             name: "signal",
             about: "interrupt another lane by a signal",
-            system_call: "tgkill(2)",
+            system_call: "rt_tgsigqueueinfo(2)",
             player: Player::Target,
             failure: FailureReport::Return,
         }
