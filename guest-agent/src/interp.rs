@@ -12,7 +12,6 @@ use crate::ops::{Around, Scratch, Seen, perform};
 use crate::plan::{LanePlan, Plan, StepPlan};
 use crate::stage::Stage;
 use crate::sys::errno;
-use crate::sys::socket::local_address;
 
 /// Why a lane could not bring the trial to its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub(crate) enum Void {
         /// How.
         errno: Errno,
     },
-    /// A step names a socket that nothing has opened.
+    /// A step names a socket that no step before it was to open.
     Unopened {
         /// Which step.
         step: u16,
@@ -122,7 +121,7 @@ pub(crate) fn play_lane(
             return stage.abandon();
         }
         let place = Place { seed: plan.seed, trial, lane: planned.index, step: index as u16 };
-        let around = Around { stage, place, address: plan.address.as_ref() };
+        let around = Around { stage, place, plan };
         let seen = perform(planned_step, &mut log.scratch, &around);
         log.seen.push(seen);
         let step = &planned_step.step;
@@ -132,11 +131,10 @@ pub(crate) fn play_lane(
         }
         let failed = errno::is_failure(seen.returned);
         log.cut = stage.is_abandoned() && was_cut(&step.op, &seen, stage);
-        if planned_step.opens
-            && (!failed || log.cut)
-            && let Some(local) = local_address(descriptor())
+        if let Some(made) = planned_step.made()
+            && failed
         {
-            stage.note_port(local.port());
+            stage.fail(made);
         }
         if log.cut {
             return;
@@ -154,11 +152,12 @@ pub(crate) fn play_lane(
 
 /// Whether a step ended because the trial's time was over, and not by itself.
 ///
-/// A call that returned something of its own just then has returned. A write that is interrupted says how much it took so far, and a close that
+/// A call that returned something of its own just then has returned. One that is interrupted in a transfer says how far it came, and a close that
 /// waits (`SO_LINGER`) says nothing of it, so there the moment decides.
 fn was_cut(op: &Op, seen: &Seen, stage: &Stage) -> bool {
     let told = [-i64::from(libc::EINTR), -i64::from(libc::ECANCELED)].contains(&seen.returned);
-    (told || matches!(op, Op::Write { .. } | Op::Close { .. })) && stage.was_cut_before(seen.end_ns)
+    let partly = op.payload_bytes().is_some() || matches!(op, Op::Receive { .. } | Op::Close { .. });
+    (told || partly) && stage.was_cut_before(seen.end_ns)
 }
 
 /// Whether a failure with this errno is the testbed's: it lacked a descriptor, memory, a port, or an address to connect to, or it waited for a
@@ -168,20 +167,19 @@ fn is_testbeds(planned: &StepPlan, errno: i32, fd: i32) -> bool {
     let step = &planned.step;
     // To set a mark cannot fail.
     let waits = step.op.mark().is_some();
-    if step.verdict && !planned.opens && !waits {
+    let calls = planned.opens || step.op.connects();
+    if step.verdict && !calls && !waits {
         return false;
     }
     match errno {
         libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS => true,
-        libc::EADDRNOTAVAIL | libc::EDESTADDRREQ => planned.opens,
-        _ => waits || (planned.opens && fd < 0),
+        libc::EADDRNOTAVAIL | libc::EDESTADDRREQ => calls,
+        // What is made of a descriptor that is under test (`accept_from`, `dup`) fails as that does.
+        _ => waits || (planned.opens && fd < 0 && planned.named().is_empty()),
     }
 }
 
-/// The first socket of a step that nothing has opened yet.
+/// The first socket of a step that nothing has tried to open yet. Where a call under test was to open it and failed, it is -1, as in a program.
 fn unopened(planned: &StepPlan, stage: &Stage) -> Option<Slot> {
-    if planned.opens {
-        return None;
-    }
-    planned.sockets.iter().copied().find(|slot| stage.descriptor_of(*slot) < 0)
+    planned.named().iter().copied().find(|slot| stage.is_unopened(*slot))
 }

@@ -1,25 +1,39 @@
-//! What the lanes of one trial share: socket slots, marks, and how far the trial has come.
+//! What the lanes of one trial share: socket slots and their addresses, marks, children, and how far the trial has come.
 //!
-//! Holds atomics only, reset between trials; must not know steps or outcomes.
+//! Reset between trials; must not know steps or outcomes. What every step asks for is atomic.
 //! Units: descriptors, nanoseconds. Errors: none.
 //! One stage belongs to one worker and its lanes, which share a descriptor table.
 //! Tests: `tests/loopback` (watcher lanes, marks).
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rig_protocol::{Mark, Script, Slot};
 
 use crate::clock::now_ns;
-use crate::sys::futex;
+use crate::sys::{child, futex};
 
 const UNSET: u32 = 0;
 const SET: u32 = 1;
 /// The trial is over for all lanes: whoever waits stops waiting.
 const ABANDONED: u32 = 2;
 
-/// A slot that no step has opened yet.
-const UNOPENED: i32 = -1;
+/// A slot that no step has tried to open yet.
+const UNOPENED: i32 = i32::MIN;
+
+/// What a program has in place of a descriptor where the call that was to make one failed.
+const FAILED: i32 = -1;
+
+/// The addresses of a socket, as far as they are known: they outlive its descriptor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// This end's.
+    pub(crate) local: Option<SocketAddr>,
+    /// The other end's; none of a listening socket.
+    pub(crate) remote: Option<SocketAddr>,
+}
 
 /// The shared state of one trial.
 #[derive(Debug)]
@@ -32,6 +46,14 @@ pub(crate) struct Stage {
     verdict_end_ns: AtomicU64,
     descriptor: AtomicI32,
     port: AtomicU16,
+    ends: Box<[Mutex<Ends>]>,
+    /// Of the trial's first connection.
+    first: Mutex<Ends>,
+    children: Mutex<Vec<i32>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stage {
@@ -45,11 +67,15 @@ impl Stage {
             verdict_end_ns: AtomicU64::new(0),
             descriptor: AtomicI32::new(-1),
             port: AtomicU16::new(0),
+            ends: script.sockets.iter().map(|_| Mutex::default()).collect(),
+            first: Mutex::default(),
+            children: Mutex::default(),
         }
     }
 
     /// Makes it ready for the next trial; no lane may be playing.
     pub(crate) fn reset(&self) {
+        self.ends.iter().chain([&self.first]).for_each(|ends| *lock(ends) = Ends::default());
         self.slots.iter().for_each(|slot| slot.store(UNOPENED, Ordering::Relaxed));
         self.marks.iter().for_each(|mark| mark.store(UNSET, Ordering::Relaxed));
         self.verdict_end_ns.store(0, Ordering::Relaxed);
@@ -62,7 +88,24 @@ impl Stage {
     /// The descriptor of a slot, or -1; a closed one keeps its number.
     #[inline]
     pub(crate) fn descriptor_of(&self, slot: Slot) -> i32 {
-        self.slots[usize::from(slot.0)].load(Ordering::Acquire)
+        self.slots[usize::from(slot.0)].load(Ordering::Acquire).max(FAILED)
+    }
+
+    /// Whether no step has tried to open it yet.
+    pub(crate) fn is_unopened(&self, slot: Slot) -> bool {
+        self.slots[usize::from(slot.0)].load(Ordering::Acquire) == UNOPENED
+    }
+
+    /// Fills a slot with a number that nothing need have opened: 0.
+    pub(crate) fn name_number(&self, slot: Slot, number: i32) -> i64 {
+        self.fill(slot, number);
+        0
+    }
+
+    /// The step that was to fill a slot failed: from now on it is -1, as in a program. One that is filled already stays so.
+    pub(crate) fn fail(&self, slot: Slot) {
+        let slot = &self.slots[usize::from(slot.0)];
+        let _ = slot.compare_exchange(UNOPENED, FAILED, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Fills a slot.
@@ -73,6 +116,44 @@ impl Stage {
     /// Notes the client's port, once per trial.
     pub(crate) fn note_port(&self, port: u16) {
         let _ = self.port.compare_exchange(0, port, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Notes the addresses of a connection: the first one's are the trial's.
+    pub(crate) fn note_first(&self, ends: Ends) {
+        let mut first = lock(&self.first);
+        if first.local.is_none() {
+            *first = ends;
+        }
+    }
+
+    /// The addresses of the trial's first connection.
+    pub(crate) fn first(&self) -> Ends {
+        *lock(&self.first)
+    }
+
+    /// The other end's address, where there was a connection.
+    pub(crate) fn other_end(&self) -> Option<IpAddr> {
+        self.first().remote.map(|remote| remote.ip())
+    }
+
+    /// Keeps a socket's addresses beyond its descriptor.
+    pub(crate) fn remember(&self, slot: Slot, ends: Ends) {
+        *lock(&self.ends[usize::from(slot.0)]) = ends;
+    }
+
+    /// A socket's addresses, as far as they were kept.
+    pub(crate) fn ends_of(&self, slot: Slot) -> Ends {
+        *lock(&self.ends[usize::from(slot.0)])
+    }
+
+    /// A child process that ends with the trial at the latest.
+    pub(crate) fn enlist_child(&self, pid: i32) {
+        lock(&self.children).push(pid);
+    }
+
+    /// Ends the children that there still are.
+    pub(crate) fn end_children(&self) {
+        lock(&self.children).drain(..).for_each(child::end);
     }
 
     /// The client's port, or 0.

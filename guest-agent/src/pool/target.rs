@@ -181,6 +181,7 @@ fn play_trial(shared: &Shared, seat: &Seat, index: usize, trial: u64) {
     seat.end_turn();
     let elapsed_ns = now_ns() - begin_ns;
     let ending = seat.watch.disarm();
+    seat.stage.end_children();
     files::close_from(FIRST);
     let end = match ending {
         Ending::Cut => End::Deadline,

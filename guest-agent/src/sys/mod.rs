@@ -5,13 +5,17 @@
 //! Errors: none, an errno is a value; set-up calls return it as [`rig_protocol::Errno`].
 //! Tests: beside each module, and `tests/loopback`.
 
+pub(crate) mod child;
+pub(crate) mod diag;
 pub(crate) mod errno;
 pub(crate) mod files;
 pub(crate) mod filler;
 pub(crate) mod filter;
 pub(crate) mod futex;
 pub(crate) mod interface;
+pub(crate) mod option;
 pub(crate) mod orphans;
+pub(crate) mod pass;
 pub(crate) mod perf;
 pub(crate) mod process;
 pub(crate) mod raw;
@@ -25,3 +29,4 @@ pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod trace;
 pub(crate) mod tracefs;
+pub(crate) mod transfer;

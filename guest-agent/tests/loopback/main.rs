@@ -4,6 +4,12 @@
 
 mod alone;
 mod answers;
+mod descriptors;
+mod diag;
 mod driver;
 mod finds;
 mod holds;
+mod options;
+mod server;
+mod sockets;
+mod transfer;
