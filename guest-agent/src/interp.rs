@@ -12,7 +12,6 @@ use crate::ops::{Around, Scratch, Seen, perform};
 use crate::plan::{LanePlan, Plan, StepPlan};
 use crate::stage::Stage;
 use crate::sys::errno;
-use crate::sys::socket::local_address;
 
 /// Why a lane could not bring the trial to its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub(crate) enum Void {
         /// How.
         errno: Errno,
     },
-    /// A step names a socket that nothing has opened.
+    /// A step names a socket that no step before it was to open.
     Unopened {
         /// Which step.
         step: u16,
@@ -122,7 +121,7 @@ pub(crate) fn play_lane(
             return stage.abandon();
         }
         let place = Place { seed: plan.seed, trial, lane: planned.index, step: index as u16 };
-        let around = Around { stage, place, address: plan.address.as_ref() };
+        let around = Around { stage, place, plan };
         let seen = perform(planned_step, &mut log.scratch, &around);
         log.seen.push(seen);
         let step = &planned_step.step;
@@ -132,11 +131,12 @@ pub(crate) fn play_lane(
         }
         let failed = errno::is_failure(seen.returned);
         log.cut = stage.is_abandoned() && was_cut(&step.op, &seen, stage);
-        if planned_step.opens
-            && (!failed || log.cut)
-            && let Some(local) = local_address(descriptor())
+        // A step that fills its slot with a refusal has observed it.
+        let filled = planned_step.made().is_none_or(|slot| !stage.is_unopened(slot));
+        if let Some(made) = planned_step.made()
+            && failed
         {
-            stage.note_port(local.port());
+            stage.fail(made);
         }
         if log.cut {
             return;
@@ -144,7 +144,7 @@ pub(crate) fn play_lane(
         // Once the verdict call has returned there is an outcome, also where the step had begun before.
         let void = failed
             && (step.verdict || !stage.verdict_has_returned())
-            && is_testbeds(planned_step, -seen.returned as i32, stage);
+            && is_testbeds(planned_step, -seen.returned as i32, filled);
         if void && !stage.is_abandoned() {
             log.void = Some(Void::Failed { step: index as u16, errno: Errno(-seen.returned as i32) });
             return stage.abandon();
@@ -154,34 +154,34 @@ pub(crate) fn play_lane(
 
 /// Whether a step ended because the trial's time was over, and not by itself.
 ///
-/// A call that returned something of its own just then has returned. A write that is interrupted says how much it took so far, and a close that
+/// A call that returned something of its own just then has returned. One that is interrupted in a transfer says how far it came, and a close that
 /// waits (`SO_LINGER`) says nothing of it, so there the moment decides.
 fn was_cut(op: &Op, seen: &Seen, stage: &Stage) -> bool {
     let told = [-i64::from(libc::EINTR), -i64::from(libc::ECANCELED)].contains(&seen.returned);
-    (told || matches!(op, Op::Write { .. } | Op::Close { .. })) && stage.was_cut_before(seen.end_ns)
+    let partly = op.payload_bytes().is_some() || matches!(op, Op::Receive { .. } | Op::Close { .. });
+    (told || partly) && stage.was_cut_before(seen.end_ns)
 }
 
 /// Whether a failure with this errno is the testbed's: it lacked a descriptor, memory, a port, or an address to connect to, or it waited for a
 /// mark in vain. What the verdict call returns is an observation even then, except where it was to open the socket that is measured.
-fn is_testbeds(planned: &StepPlan, errno: i32, stage: &Stage) -> bool {
+/// `filled` says that the step has filled the slot that it makes.
+fn is_testbeds(planned: &StepPlan, errno: i32, filled: bool) -> bool {
     let step = &planned.step;
     // To set a mark cannot fail.
     let waits = step.op.mark().is_some();
-    if step.verdict && !planned.opens && !waits {
+    let calls = planned.opens || step.op.connects();
+    if step.verdict && !calls && !waits {
         return false;
     }
     match errno {
         libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS => true,
-        libc::EADDRNOTAVAIL | libc::EDESTADDRREQ => planned.opens,
-        // A slot that the step itself has filled, even with a refusal, has an observation.
-        _ => waits || (planned.opens && planned.sockets.first().is_none_or(|slot| stage.is_unopened(*slot))),
+        libc::EADDRNOTAVAIL | libc::EDESTADDRREQ => calls,
+        // What is made of a descriptor that is under test (`accept_from`, `dup`) fails as that does.
+        _ => waits || (planned.opens && !filled && planned.named().is_empty()),
     }
 }
 
-/// The first socket of a step that nothing has opened yet.
+/// The first socket of a step that nothing has tried to open yet. Where a call under test was to open it and failed, it is -1, as in a program.
 fn unopened(planned: &StepPlan, stage: &Stage) -> Option<Slot> {
-    if planned.opens {
-        return None;
-    }
-    planned.sockets.iter().copied().find(|slot| stage.is_unopened(*slot))
+    planned.named().iter().copied().find(|slot| stage.is_unopened(*slot))
 }

@@ -2,7 +2,7 @@
 //!
 //! Holds the process's beginning and end. It speaks frames on standard input and output; standard error is for panics.
 //! Units: none. Errors: exit 0 when the controller is gone, 101 on a panic or a broken conversation: never a `Fin` then.
-//! Must not be started by hand, except with `--version`.
+//! Must not be started by hand, except with `--version`; with `--sleep` it is a child of its own that a `fork` step executes.
 //! Tests: `tests/loopback` drives two agents over pipes.
 
 mod clock;
@@ -28,7 +28,7 @@ mod watch;
 use std::io::{ErrorKind, Write};
 
 use crate::session::Broken;
-use crate::sys::process;
+use crate::sys::{child, process};
 
 /// As Rust's own runtime says it after a panic.
 const PANICKED: i32 = 101;
@@ -39,6 +39,7 @@ fn main() {
     match arguments.next().as_deref() {
         None => {}
         Some("--version") => return print_version(),
+        Some(child::SLEEP) => child::sleep(&arguments.next().unwrap_or_default()),
         Some(other) => panic!("unknown argument {other:?}: frames come on standard input"),
     }
     if let Err(errno) = session::prepare_process() {

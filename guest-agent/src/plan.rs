@@ -34,7 +34,7 @@ pub(crate) struct StepPlan {
     pub(crate) step: Step,
     /// The sockets that it names, in its own order.
     pub(crate) sockets: Box<[Slot]>,
-    /// Whether it opens the socket that it names.
+    /// Whether it opens the socket that it names first.
     pub(crate) opens: bool,
     /// Whether the C library's function for it sets errno when it fails.
     pub(crate) sets_errno: bool,
@@ -49,6 +49,16 @@ impl StepPlan {
             opens: schema.opens(),
             sets_errno: schema.failure == FailureReport::Errno,
         }
+    }
+
+    /// The slot that it fills.
+    pub(crate) fn made(&self) -> Option<Slot> {
+        self.sockets.first().copied().filter(|_| self.opens)
+    }
+
+    /// The sockets that it uses.
+    pub(crate) fn named(&self) -> &[Slot] {
+        &self.sockets[usize::from(self.opens)..]
     }
 
     fn player(&self) -> Player {
@@ -112,6 +122,35 @@ pub(crate) struct Plan {
     pub(crate) deadline: Duration,
     /// The directory that is a program's root.
     pub(crate) root: Option<String>,
+    /// What the script's sockets need.
+    pub(crate) needs: Needs,
+}
+
+/// What the sockets of a script need, because of what one of its steps does: looked up once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// A trial has a listening socket of its own: its port may be that of another trial's connection, so all sockets have `SO_REUSEADDR`.
+    pub(crate) reuse: bool,
+    /// A step looks from outside: addresses are kept beyond descriptors.
+    pub(crate) ends: bool,
+    /// The highest number that a step asks for.
+    pub(crate) highest: i32,
+}
+
+impl Needs {
+    /// Whether a step asks for the addresses of a connection.
+    pub(crate) fn any(self) -> bool {
+        self.reuse || self.ends
+    }
+
+    fn of(script: &Script) -> Self {
+        let ops = || script.lanes.iter().flat_map(|lane| &lane.steps).map(|step| &step.op);
+        Self {
+            reuse: ops().any(Op::listens),
+            ends: ops().any(Op::looks_from_outside),
+            highest: ops().filter_map(Op::number).max().unwrap_or(-1),
+        }
+    }
 }
 
 impl Plan {
@@ -149,6 +188,7 @@ impl Plan {
             return refuse("trial_deadline_ns is 0: every trial would be void");
         }
         let deadline = Duration::from_nanos(assignment.trial_deadline_ns);
+        let needs = Needs::of(&script);
         Ok(Self {
             script,
             lanes,
@@ -162,6 +202,7 @@ impl Plan {
             most_anomalies,
             deadline,
             root,
+            needs,
         })
     }
 }
@@ -170,6 +211,11 @@ impl Plan {
     /// The user's program, where this side plays one.
     pub(crate) fn program(&self) -> Option<&Program> {
         self.script.program.as_deref().filter(|_| self.side == Side::Target)
+    }
+
+    /// Whether its address is that of the peer's agent, and not the own one.
+    pub(crate) fn calls_the_server(&self) -> bool {
+        self.side == Side::Target
     }
 
     /// How far apart the workers' first trials begin: spread over at most one trial's own sleeps, or the time that the script gives it.
@@ -262,10 +308,12 @@ fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
             return refuse(format!("{place}: there is no mark {}", mark.0));
         }
         match &step.op {
-            Op::Read { bytes, .. } if *bytes == 0 || *bytes > MAX_READ_BYTES => {
+            Op::Read { bytes, .. } | Op::Receive { bytes, .. } | Op::Splice { bytes, .. }
+                if *bytes == 0 || *bytes > MAX_READ_BYTES =>
+            {
                 return refuse(format!("{place}: {bytes} bytes are not in 1..={MAX_READ_BYTES}"));
             }
-            Op::Write { data, bytes, .. }
+            Op::Write { data, bytes, .. } | Op::Send { data, bytes, .. }
                 if data.is_some() == bytes.is_some() || bytes.is_some_and(|n| n > Op::MOST_BYTES_SENT) =>
             {
                 let most = Op::MOST_BYTES_SENT;
@@ -274,6 +322,9 @@ fn check_lane(lane: &Lane, script: &Script) -> Result<(), Refusal> {
             Op::Signal { lane: LaneIndex(to), handler, socket } => {
                 check_signal(*to, *handler, *socket, script)
                     .or_else(|reason| refuse(format!("{place}: {reason}")))?;
+            }
+            Op::Sendfile { bytes, .. } if bytes.0 > Op::MOST_BYTES_SENT => {
+                return refuse(format!("{place}: a number of bytes up to {}", Op::MOST_BYTES_SENT));
             }
             Op::Inject { errno, rate_ppm } if !(1..=4095).contains(&errno.0) || *rate_ppm > 1_000_000 => {
                 return refuse(format!("{place}: errno {} at {rate_ppm} ppm", errno.0));

@@ -106,6 +106,12 @@ impl Session {
             Ok(plan) => Arc::new(Shared::new(plan, self.number, self.sender.clone())),
             Err(Refusal(reason)) => return self.send(&Reply::Refused { reason }),
         };
+        let highest = shared.plan.needs.highest;
+        if let Err(limit) = process::allow_descriptor(highest) {
+            let reason =
+                format!("descriptor {highest}: numbers must stay below {limit} here (RLIMIT_NOFILE)");
+            return self.send(&Reply::Refused { reason });
+        }
         match shared.plan.side {
             Side::Target => self.play_target(&shared),
             Side::Peer => self.play_peer(&shared),

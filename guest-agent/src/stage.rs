@@ -1,28 +1,40 @@
-//! What the lanes of one trial share: socket slots, marks, and how far the trial has come.
+//! What the lanes of one trial share: socket slots and their addresses, marks, children, and how far the trial has come.
 //!
-//! Holds atomics only, reset between trials; must not know steps or outcomes.
+//! Reset between trials; must not know steps or outcomes. What every step asks for is atomic.
 //! Units: descriptors, nanoseconds. Errors: none.
 //! One stage belongs to one worker and its lanes, which share a descriptor table.
 //! Tests: `tests/loopback` (watcher lanes, marks).
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rig_protocol::{LaneIndex, Mark, Script, Slot};
 
 use crate::clock::now_ns;
 use crate::sys::errno::is_failure;
-use crate::sys::futex;
+use crate::sys::{child, futex};
 
 const UNSET: u32 = 0;
 const SET: u32 = 1;
 /// The trial is over for all lanes: whoever waits stops waiting.
 const ABANDONED: u32 = 2;
 
-/// A slot that no step has opened yet.
-const UNOPENED: i32 = -1;
-/// A slot whose descriptor was asked for and refused; as any number below 0 it is none.
-const REFUSED: i32 = -2;
+/// A slot that no step has tried to open yet.
+const UNOPENED: i32 = i32::MIN;
+
+/// What a program has in place of a descriptor where the call that was to make one failed.
+const FAILED: i32 = -1;
+
+/// The addresses of a socket, as far as they are known: they outlive its descriptor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// This end's.
+    pub(crate) local: Option<SocketAddr>,
+    /// The other end's; none of a listening socket.
+    pub(crate) remote: Option<SocketAddr>,
+}
 
 /// The shared state of one trial.
 #[derive(Debug)]
@@ -37,6 +49,14 @@ pub(crate) struct Stage {
     port: AtomicU16,
     /// The threads that play the script's lanes; they outlive the trial.
     players: Box<[AtomicI32]>,
+    ends: Box<[Mutex<Ends>]>,
+    /// Of the trial's first connection.
+    first: Mutex<Ends>,
+    children: Mutex<Vec<i32>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stage {
@@ -51,11 +71,15 @@ impl Stage {
             descriptor: AtomicI32::new(-1),
             port: AtomicU16::new(0),
             players: script.lanes.iter().map(|_| AtomicI32::new(0)).collect(),
+            ends: script.sockets.iter().map(|_| Mutex::default()).collect(),
+            first: Mutex::default(),
+            children: Mutex::default(),
         }
     }
 
     /// Makes it ready for the next trial; no lane may be playing.
     pub(crate) fn reset(&self) {
+        self.ends.iter().chain([&self.first]).for_each(|ends| *lock(ends) = Ends::default());
         self.slots.iter().for_each(|slot| slot.store(UNOPENED, Ordering::Relaxed));
         self.marks.iter().for_each(|mark| mark.store(UNSET, Ordering::Relaxed));
         self.verdict_end_ns.store(0, Ordering::Relaxed);
@@ -68,7 +92,24 @@ impl Stage {
     /// The descriptor of a slot, or a number below 0; a closed one keeps its number.
     #[inline]
     pub(crate) fn descriptor_of(&self, slot: Slot) -> i32 {
-        self.slots[usize::from(slot.0)].load(Ordering::Acquire)
+        self.slots[usize::from(slot.0)].load(Ordering::Acquire).max(FAILED)
+    }
+
+    /// Whether no step has tried to open it yet.
+    pub(crate) fn is_unopened(&self, slot: Slot) -> bool {
+        self.slots[usize::from(slot.0)].load(Ordering::Acquire) == UNOPENED
+    }
+
+    /// Fills a slot with a number that nothing need have opened: 0.
+    pub(crate) fn name_number(&self, slot: Slot, number: i32) -> i64 {
+        self.fill(slot, number);
+        0
+    }
+
+    /// The step that was to fill a slot failed: from now on it is -1, as in a program. One that is filled already stays so.
+    pub(crate) fn fail(&self, slot: Slot) {
+        let slot = &self.slots[usize::from(slot.0)];
+        let _ = slot.compare_exchange(UNOPENED, FAILED, Ordering::AcqRel, Ordering::Relaxed);
     }
 
     /// Fills a slot.
@@ -79,13 +120,8 @@ impl Stage {
     /// Fills a slot with what the kernel made, or with the fact that it refused: a program then goes on with a number that is no descriptor,
     /// and its calls fail. For what is not the connection: without a connection there is nothing to measure. Gives `made`.
     pub(crate) fn fill_made(&self, slot: Slot, made: i64) -> i64 {
-        self.fill(slot, if is_failure(made) { REFUSED } else { made as i32 });
+        self.fill(slot, if is_failure(made) { FAILED } else { made as i32 });
         made
-    }
-
-    /// Whether no step has filled the slot yet.
-    pub(crate) fn is_unopened(&self, slot: Slot) -> bool {
-        self.descriptor_of(slot) == UNOPENED
     }
 
     /// Says which thread plays a lane of the script.
@@ -106,6 +142,44 @@ impl Stage {
     /// Notes the client's port, once per trial.
     pub(crate) fn note_port(&self, port: u16) {
         let _ = self.port.compare_exchange(0, port, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Notes the addresses of a connection: the first one's are the trial's.
+    pub(crate) fn note_first(&self, ends: Ends) {
+        let mut first = lock(&self.first);
+        if first.local.is_none() {
+            *first = ends;
+        }
+    }
+
+    /// The addresses of the trial's first connection.
+    pub(crate) fn first(&self) -> Ends {
+        *lock(&self.first)
+    }
+
+    /// The other end's address, where there was a connection.
+    pub(crate) fn other_end(&self) -> Option<IpAddr> {
+        self.first().remote.map(|remote| remote.ip())
+    }
+
+    /// Keeps a socket's addresses beyond its descriptor.
+    pub(crate) fn remember(&self, slot: Slot, ends: Ends) {
+        *lock(&self.ends[usize::from(slot.0)]) = ends;
+    }
+
+    /// A socket's addresses, as far as they were kept.
+    pub(crate) fn ends_of(&self, slot: Slot) -> Ends {
+        *lock(&self.ends[usize::from(slot.0)])
+    }
+
+    /// A child process that ends with the trial at the latest.
+    pub(crate) fn enlist_child(&self, pid: i32) {
+        lock(&self.children).push(pid);
+    }
+
+    /// Ends the children that there still are.
+    pub(crate) fn end_children(&self) {
+        lock(&self.children).drain(..).for_each(child::end);
     }
 
     /// The client's port, or 0.

@@ -221,6 +221,39 @@ impl Op {
         )
     }
 
+    /// Whether it is a connect(2).
+    pub fn connects(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::ConnectSocket { .. })
+    }
+
+    /// Whether it makes a listening socket of the trial's own.
+    pub fn listens(&self) -> bool {
+        matches!(self, Self::Listen { .. })
+    }
+
+    /// Whether it finds a connection by its addresses: it works after close(2) too.
+    pub fn looks_from_outside(&self) -> bool {
+        matches!(
+            self,
+            Self::SocketState { .. }
+                | Self::SocketTimer { .. }
+                | Self::SocketRetries { .. }
+                | Self::SocketQueue { .. }
+                | Self::ProcNetTcp { .. }
+                | Self::Destroy { .. }
+        )
+    }
+
+    /// The number that it wants for its descriptor.
+    pub fn number(&self) -> Option<i32> {
+        match self {
+            Self::Connect { descriptor, .. }
+            | Self::Socket { descriptor, .. }
+            | Self::Dup { descriptor, .. } => *descriptor,
+            _ => None,
+        }
+    }
+
     /// Its row of the table.
     pub fn schema(&self) -> &'static OpSchema {
         &SCHEMAS[self.row() as usize]
@@ -452,9 +485,9 @@ mod tests {
     fn only_the_peer_accepts_what_calls_its_agent() {
         let first = schemas().iter().filter(|schema| schema.player == Player::PeerFirst);
         assert_eq!(first.map(|schema| schema.name).collect::<Vec<_>>(), ["accept"]);
-        assert_eq!(Op::connect(Slot(0)).calls_the_server(), true);
+        assert!(Op::connect(Slot(0)).calls_the_server());
         let elsewhere = Op::ConnectSocket { socket: Slot(0), to: Callee::Listener };
-        assert_eq!(elsewhere.calls_the_server(), false);
+        assert!(!elsewhere.calls_the_server());
     }
 
     #[test]

@@ -12,11 +12,11 @@ use super::readiness::Left;
 use super::uring::Rings;
 use crate::clock::now_ns;
 use crate::draw::Place;
-use crate::plan::StepPlan;
+use crate::plan::{Plan, StepPlan};
 use crate::stage::Stage;
 use crate::sys::poll::Polled;
 use crate::sys::readiness::FdSets;
-use crate::sys::socket::{self, KernelAddress};
+use crate::sys::socket;
 use crate::sys::{errno, filler, signal};
 
 /// What one step saw; the compact form of the protocol's `StepLog`.
@@ -48,7 +48,7 @@ pub(crate) struct Scratch {
     pub(super) left: Option<Left>,
     pub(super) polled: Polled,
     pub(super) rings: Rings,
-    /// One per step; empty but for `read`.
+    /// One per step; empty but for `read` and `receive`.
     pub(super) buffers: Vec<Vec<u8>>,
     /// For the next select; 0 is none.
     pub(super) cookie: u64,
@@ -57,12 +57,14 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// For a lane of these steps.
     pub(crate) fn new(steps: &[StepPlan]) -> Self {
-        if steps.iter().any(|planned| matches!(planned.step.op, Op::Write { bytes: Some(_), .. })) {
+        let of_no_meaning =
+            |op: &Op| matches!(op, Op::Write { bytes: Some(_), .. } | Op::Send { bytes: Some(_), .. });
+        if steps.iter().any(|planned| of_no_meaning(&planned.step.op)) {
             // Made now, not in the first trial; where that fails each write says so.
             let _ = filler::bytes(1);
         }
         let buffer = |planned: &StepPlan| match planned.step.op {
-            Op::Read { bytes, .. } => vec![0; bytes as usize],
+            Op::Read { bytes, .. } | Op::Receive { bytes, .. } => vec![0; bytes as usize],
             _ => Vec::new(),
         };
         Self {
@@ -100,8 +102,8 @@ pub(crate) struct Around<'a> {
     pub(crate) stage: &'a Stage,
     /// For draws.
     pub(crate) place: Place,
-    /// The peer's address, where the script connects.
-    pub(crate) address: Option<&'a KernelAddress>,
+    /// What is played: addresses, and what the script's sockets need.
+    pub(crate) plan: &'a Plan,
 }
 
 impl Around<'_> {

@@ -7,12 +7,16 @@
 //! Tests: `tests/loopback`.
 
 mod around;
+mod descriptor;
+mod diag;
 mod epoll;
+mod listen;
 mod poll;
 mod readiness;
 mod signal;
 mod socket;
 mod time;
+mod transfer;
 mod uring;
 
 use rig_protocol::{Op, Slot};
@@ -33,8 +37,9 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
             let timeout = Timeout::of(place.delay(*timeout));
             readiness::select(planned, [read, write, except], timeout, *call, scratch, around)
         }
-        Op::Connect { socket, .. } => {
-            around.timed(planned, || socket::connect(stage, *socket, around.address))
+        Op::Connect { socket, to, nonblock, descriptor, family } => {
+            let make = socket::Make { nonblock: *nonblock, descriptor: *descriptor };
+            socket::connect(planned, around, *socket, (*to, *family), make)
         }
         Op::Accept { .. } => unreachable!("the peer's worker accepts; a plan has no other accept"),
         Op::Close { socket } => around.timed(planned, || sys::files::close(of(*socket))),
@@ -127,6 +132,63 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
             around.timed(planned, || signal::send(*lane, *handler, *socket, around))
         }
         Op::SignalsSeen {} => around.timed(planned, || signal::seen(around)),
+        _ => perform_further(planned, scratch, around),
+    }
+}
+
+/// The steps that fewer scripts have.
+fn perform_further(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) -> Seen {
+    let (stage, place) = (around.stage, around.place);
+    let of = |slot: Slot| stage.descriptor_of(slot);
+    match &planned.step.op {
+        Op::ConnectSocket { socket, to } => socket::connect_again(planned, around, *socket, *to),
+        Op::Socket { socket, nonblock, descriptor } => {
+            let make = socket::Make { nonblock: *nonblock, descriptor: *descriptor };
+            socket::open(planned, around, *socket, make)
+        }
+        Op::Bind { socket, port } => socket::bind(planned, around, *socket, *port),
+        Op::Listen { socket, backlog } => listen::listen(planned, around, *socket, *backlog),
+        Op::AcceptFrom { socket, listener, nonblock } => {
+            listen::accept_from(planned, around, [*socket, *listener], *nonblock)
+        }
+        Op::Receive { socket, flags, .. } => {
+            let buffer = &mut scratch.buffers[usize::from(place.step)];
+            transfer::receive(planned, around, of(*socket), buffer, flags)
+        }
+        Op::Send { socket, data, bytes, flags } => {
+            transfer::send(planned, around, of(*socket), (data.as_deref(), *bytes), flags)
+        }
+        Op::Sendfile { socket, bytes } => transfer::sendfile(planned, around, of(*socket), bytes.0),
+        Op::Splice { socket, bytes } => transfer::splice(planned, around, of(*socket), *bytes),
+        Op::Unsent { socket } => around.timed(planned, || sys::files::unsent_bytes(of(*socket))),
+        Op::SendTimeout { socket, duration } => {
+            let length = place.delay(*duration);
+            around.timed(planned, || sys::option::send_timeout(of(*socket), length))
+        }
+        Op::UserTimeout { socket, duration } => {
+            let length = place.delay(*duration);
+            around.timed(planned, || sys::option::user_timeout(of(*socket), length))
+        }
+        Op::Option { socket, name, value } => {
+            around.timed(planned, || sys::option::set(of(*socket), *name, *value))
+        }
+        Op::ReadOption { socket, name } => around.timed(planned, || sys::option::get(of(*socket), *name)),
+        Op::Dup { socket, of, descriptor } => descriptor::dup(planned, around, [*socket, *of], *descriptor),
+        Op::Number { socket, descriptor } => {
+            around.timed(planned, || stage.name_number(*socket, *descriptor))
+        }
+        Op::SetNonblock { socket } => around.timed(planned, || sys::files::set_nonblock(of(*socket))),
+        Op::OpenPath { socket } => descriptor::open_path(planned, around, *socket),
+        Op::Pass { socket, of } => descriptor::pass(planned, around, [*socket, *of]),
+        Op::Fork { duration, exec } => descriptor::fork(planned, around, place.delay(*duration), *exec),
+        Op::Destroy { socket } => diag::destroy(planned, around, *socket),
+        Op::SocketState { socket } => diag::look(planned, around, *socket, |found| found.state.into()),
+        Op::SocketTimer { socket } => diag::look(planned, around, *socket, |found| found.timer.into()),
+        Op::SocketRetries { socket } => diag::look(planned, around, *socket, |found| found.retries.into()),
+        Op::SocketQueue { socket, which } => {
+            diag::look(planned, around, *socket, |found| found.queue(*which).into())
+        }
+        Op::ProcNetTcp { socket } => diag::proc_net_tcp(planned, around, *socket),
         _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }
 }

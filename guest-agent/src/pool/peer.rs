@@ -14,6 +14,7 @@ use crate::clock::now_ns;
 use crate::interp::play_lane;
 use crate::ops::Seen;
 use crate::seat::Seat;
+use crate::stage::Ends;
 use crate::sys::errno::{check, is_failure};
 use crate::sys::socket::{self, KernelAddress};
 use crate::sys::thread::{Thread, start};
@@ -254,7 +255,7 @@ fn accept_until_stopped(shared: &Shared, seat: &Seat, work: &Work, index: usize)
                 state_before: None,
             };
             let connection = work.connections.fetch_add(1, Ordering::Relaxed);
-            play_connection(shared, seat, work, index, connection, (accept, from.port()));
+            play_connection(shared, seat, work, index, connection, (accept, from));
             work.idle.fetch_add(1, Ordering::AcqRel);
         } else if !work.stopping.load(Ordering::Acquire) && accepted != -i64::from(libc::EINTR) {
             shared.ledger.count_void(index, format!("accept: {}", rig_protocol::Errno(-accepted as i32)));
@@ -283,17 +284,22 @@ fn play_connection(
     work: &Work,
     index: usize,
     trial: u64,
-    (accept, port): (Seen, u16),
+    (accept, from): (Seen, KernelAddress),
 ) {
     let plan = &shared.plan;
     let planned = &plan.lanes[0];
     let deadline_ns = u64::try_from(plan.deadline.as_nanos()).unwrap_or(u64::MAX);
     seat.stage.reset();
     // The first step accepts, or the plan had been refused.
+    let accepted = accept.returned as i32;
+    let local = plan.needs.any().then(|| socket::local_address(accepted)).flatten();
+    let ends = Ends { local: local.map(|local| local.plain()), remote: Some(from.plain()) };
     for socket in planned.steps.first().iter().flat_map(|step| &step.sockets) {
-        seat.stage.fill(*socket, accept.returned as i32);
+        seat.stage.fill(*socket, accepted);
+        seat.stage.remember(*socket, ends);
     }
-    seat.stage.note_port(port);
+    seat.stage.note_port(from.port());
+    seat.stage.note_first(ends);
     seat.watch.arm(accept.end_ns.saturating_add(deadline_ns));
     let mut log = seat.log(0);
     log.clear();
@@ -302,6 +308,7 @@ fn play_connection(
     let elapsed_ns = now_ns() - accept.end_ns;
     let ending = seat.watch.disarm();
     log.scratch.release();
+    seat.stage.end_children();
     files::close_from(LISTENER + 1);
     let end = match ending {
         Ending::Cut if work.stopping.load(Ordering::Acquire) => End::Finished,

@@ -182,6 +182,7 @@ fn play_trial(shared: &Shared, seat: &Seat, index: usize, trial: u64) {
     let elapsed_ns = now_ns() - begin_ns;
     let ending = seat.watch.disarm();
     seat.release();
+    seat.stage.end_children();
     files::close_from(FIRST);
     let end = match ending {
         Ending::Cut => End::Deadline,

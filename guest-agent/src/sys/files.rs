@@ -1,13 +1,13 @@
 //! Descriptors and descriptor tables.
 //!
-//! Holds close, fcntl, SIOCINQ and the making of a table of one's own; must not know what a descriptor is for.
+//! Holds close, fcntl, SIOCINQ and its kin, and the making of a table of one's own; must not know what a descriptor is for.
 //! Units: bytes. Errors: none, `-errno` is returned.
 //! Source: close(2), close_range(2), unshare(2) `CLONE_FILES`, tcp(7).
 //! Tests: `tests/loopback` (descriptor 3 in every trial).
 
 use rig_protocol::Errno;
 
-use super::errno::check;
+use super::errno::{check, is_failure};
 use super::raw::syscall;
 
 /// Gives the calling thread a descriptor table of its own (a copy); threads that it starts afterwards share it.
@@ -79,12 +79,54 @@ pub(crate) fn descriptor_flags(fd: i32) -> i64 {
     unsafe { syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFD as usize, 0, 0, 0, 0]) }
 }
 
+/// fcntl(2) `F_GETFL`.
+pub(crate) fn status_flags(fd: i32) -> i64 {
+    // SAFETY: takes no pointer.
+    unsafe { syscall(libc::SYS_fcntl, [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0]) }
+}
+
+/// fcntl(2) `F_SETFL`.
+pub(crate) fn set_status_flags(fd: i32, flags: i64) -> i64 {
+    // SAFETY: takes no pointer.
+    unsafe { syscall(libc::SYS_fcntl, [fd as usize, libc::F_SETFL as usize, flags as usize, 0, 0, 0]) }
+}
+
+/// `O_NONBLOCK` besides the flags that there are.
+pub(crate) fn set_nonblock(fd: i32) -> i64 {
+    match status_flags(fd) {
+        flags if is_failure(flags) => flags,
+        flags => set_status_flags(fd, flags | i64::from(libc::O_NONBLOCK)),
+    }
+}
+
+/// fcntl(2) `F_DUPFD_CLOEXEC`: the lowest free number.
+pub(crate) fn duplicate(fd: i32) -> i64 {
+    let command = libc::F_DUPFD_CLOEXEC as usize;
+    // SAFETY: takes no pointer.
+    unsafe { syscall(libc::SYS_fcntl, [fd as usize, command, 0, 0, 0, 0]) }
+}
+
+/// open(2) `O_PATH` of the root folder.
+pub(crate) fn open_path() -> i64 {
+    let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as usize;
+    // SAFETY: the path is terminated and only read.
+    unsafe { syscall(libc::SYS_open, [c"/".as_ptr() as usize, flags, 0, 0, 0, 0]) }
+}
+
+/// ioctl `SIOCOUTQ` (the number of `TIOCOUTQ`): bytes that are not acknowledged, or `-errno`.
+pub(crate) fn unsent_bytes(fd: i32) -> i64 {
+    counted_bytes(fd, libc::TIOCOUTQ as usize)
+}
+
 /// ioctl `SIOCINQ` (the number of `FIONREAD`): unread bytes, or `-errno`.
 pub(crate) fn pending_bytes(fd: i32) -> i64 {
+    counted_bytes(fd, libc::FIONREAD as usize)
+}
+
+fn counted_bytes(fd: i32, request: usize) -> i64 {
     let mut bytes: libc::c_int = 0;
     let place = &raw mut bytes as usize;
-    // SAFETY: the ioctl writes one int to `bytes`.
-    let returned =
-        unsafe { syscall(libc::SYS_ioctl, [fd as usize, libc::FIONREAD as usize, place, 0, 0, 0]) };
+    // SAFETY: both ioctls write one int to `bytes`.
+    let returned = unsafe { syscall(libc::SYS_ioctl, [fd as usize, request, place, 0, 0, 0]) };
     if returned == 0 { i64::from(bytes) } else { returned }
 }

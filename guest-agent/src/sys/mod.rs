@@ -5,6 +5,8 @@
 //! Errors: none, an errno is a value; set-up calls return it as [`rig_protocol::Errno`].
 //! Tests: beside each module, and `tests/loopback`.
 
+pub(crate) mod child;
+pub(crate) mod diag;
 pub(crate) mod epoll;
 pub(crate) mod errno;
 pub(crate) mod files;
@@ -12,7 +14,9 @@ pub(crate) mod filler;
 pub(crate) mod filter;
 pub(crate) mod futex;
 pub(crate) mod interface;
+pub(crate) mod option;
 pub(crate) mod orphans;
+pub(crate) mod pass;
 pub(crate) mod perf;
 pub(crate) mod poll;
 pub(crate) mod process;
@@ -28,4 +32,5 @@ pub(crate) mod thread;
 pub(crate) mod time;
 pub(crate) mod trace;
 pub(crate) mod tracefs;
+pub(crate) mod transfer;
 pub(crate) mod uring;

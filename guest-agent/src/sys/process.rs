@@ -54,6 +54,23 @@ pub(crate) fn raise_limits() {
     }
 }
 
+/// Lets descriptors have this number; the hard limit, where that is too low, is raised by whoever may. Err: the number below which they must stay.
+pub(crate) fn allow_descriptor(number: i32) -> Result<(), u64> {
+    let wanted = u64::try_from(number).map_or(0, |number| number + 1);
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls use a structure of ours.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 || wanted <= limit.rlim_cur {
+            return Ok(());
+        }
+        let raised = libc::rlimit { rlim_cur: wanted, rlim_max: limit.rlim_max.max(wanted) };
+        match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) {
+            0 => Ok(()),
+            _ => Err(limit.rlim_cur),
+        }
+    }
+}
+
 /// Gives the calling process the soft limits that the agent was started with. Only system calls: for a child between fork and exec.
 pub(crate) fn restore_limits() -> i64 {
     for (resource, former) in RAISED.into_iter().zip(&FORMER) {

@@ -72,6 +72,12 @@ impl KernelAddress {
         u16::from_be_bytes([self.bytes[2], self.bytes[3]])
     }
 
+    /// The address as people know it: an IPv4 one that is mapped into IPv6 is that IPv4 one.
+    pub(crate) fn plain(&self) -> SocketAddr {
+        let address = self.address();
+        SocketAddr::new(address.ip().to_canonical(), address.port())
+    }
+
     /// The whole address; anything but IPv6 reads as IPv4, the only other family that is ever asked for.
     pub(crate) fn address(&self) -> SocketAddr {
         let quad = |at: usize| [self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]];
@@ -88,12 +94,17 @@ impl KernelAddress {
 
 /// socket(2): a close-on-exec TCP socket of the family of `like`.
 pub(crate) fn open(like: &KernelAddress) -> i64 {
-    let kind = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC) as usize;
+    open_with(like, 0)
+}
+
+/// [`open`], with more flags: `SOCK_NONBLOCK`.
+pub(crate) fn open_with(like: &KernelAddress, flags: i32) -> i64 {
+    let kind = (libc::SOCK_STREAM | libc::SOCK_CLOEXEC | flags) as usize;
     // SAFETY: takes no pointer.
     unsafe { syscall(libc::SYS_socket, [like.family() as usize, kind, 0, 0, 0, 0]) }
 }
 
-/// connect(2), blocking.
+/// connect(2).
 pub(crate) fn connect(fd: i32, to: &KernelAddress) -> i64 {
     let address = to.bytes.as_ptr() as usize;
     // SAFETY: the address is `length` bytes long and only read.
@@ -140,14 +151,16 @@ pub(crate) fn shutdown(fd: i32, how: i32) -> i64 {
     unsafe { syscall(libc::SYS_shutdown, [fd as usize, how as usize, 0, 0, 0, 0]) }
 }
 
-fn set_option<T>(fd: i32, level: i32, name: i32, value: &[T]) -> i64 {
+/// setsockopt(2).
+pub(super) fn set_option<T>(fd: i32, level: i32, name: i32, value: &[T]) -> i64 {
     let place = value.as_ptr() as usize;
     let bytes = size_of_val(value);
     // SAFETY: the value is `bytes` long and only read.
     unsafe { syscall(libc::SYS_setsockopt, [fd as usize, level as usize, name as usize, place, bytes, 0]) }
 }
 
-fn read_option<T>(fd: i32, level: i32, name: i32, value: &mut T) -> i64 {
+/// getsockopt(2).
+pub(super) fn read_option<T>(fd: i32, level: i32, name: i32, value: &mut T) -> i64 {
     let mut bytes = size_of::<T>() as libc::socklen_t;
     let place = std::ptr::from_mut(value) as usize;
     let length = &raw mut bytes as usize;
@@ -201,6 +214,12 @@ pub(crate) fn accepts(fd: i32) -> bool {
     read_option(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN, &mut listens) == 0 && listens != 0
 }
 
+/// `SO_DOMAIN`: whether it is an IPv6 socket.
+pub(crate) fn is_ipv6(fd: i32) -> bool {
+    let mut domain: i32 = 0;
+    read_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, &mut domain) == 0 && domain == libc::AF_INET6
+}
+
 /// `SO_PROTOCOL`, or `-errno`.
 pub(crate) fn protocol(fd: i32) -> i64 {
     let mut protocol: i32 = 0;
@@ -217,10 +236,21 @@ pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> i64 {
 
 /// send(2) with `MSG_NOSIGNAL`.
 pub(crate) fn send(fd: i32, data: &[u8]) -> i64 {
+    send_with(fd, data, libc::MSG_NOSIGNAL)
+}
+
+/// send(2).
+pub(crate) fn send_with(fd: i32, data: &[u8], flags: i32) -> i64 {
     let place = data.as_ptr() as usize;
-    let flags = libc::MSG_NOSIGNAL as usize;
     // SAFETY: the data is only read; no address is given.
-    unsafe { syscall(libc::SYS_sendto, [fd as usize, place, data.len(), flags, 0, 0]) }
+    unsafe { syscall(libc::SYS_sendto, [fd as usize, place, data.len(), flags as usize, 0, 0]) }
+}
+
+/// recv(2).
+pub(crate) fn receive(fd: i32, buffer: &mut [u8], flags: i32) -> i64 {
+    let place = buffer.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes at most the buffer's length; no address is asked for.
+    unsafe { syscall(libc::SYS_recvfrom, [fd as usize, place, buffer.len(), flags as usize, 0, 0]) }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use rig_protocol::{
-    Assignment, Call, Delay, Errno, Fin, FrameError, FrameReader, FrameWriter, Hello, Lane, Mark, Op,
-    Progress, Reply, Request, Returned, Role, Script, Shut, Side, Slot, Step, Tally, TrialRecord,
+    Assignment, Call, Callee, Delay, Errno, Family, Fin, FrameError, FrameReader, FrameWriter, Hello, Lane,
+    Mark, Op, Progress, Reply, Request, Returned, Role, Script, Shut, Side, Slot, Step, Tally, TrialRecord,
 };
 
 /// An agent under our control.
@@ -354,4 +354,57 @@ pub(crate) fn base(call: Call) -> Script {
         vec![accept(), read(), write("CDEF"), linger(), close()],
         &["readable,data,ECONNRESET"],
     )
+}
+
+// ---- steps over slots by number, for scripts with several sockets ----
+
+/// A slot.
+pub(crate) fn slot(index: u16) -> Slot {
+    Slot(index)
+}
+
+/// A connect to this one.
+pub(crate) fn connect_to(socket: u16, to: Callee) -> Op {
+    Op::Connect { socket: Slot(socket), to, nonblock: false, descriptor: None, family: Family::Path }
+}
+
+/// A connect that does not wait.
+pub(crate) fn connect_on(socket: u16, to: Callee) -> Op {
+    Op::Connect { socket: Slot(socket), to, nonblock: true, descriptor: None, family: Family::Path }
+}
+
+/// A select on one socket for reading and writing.
+pub(crate) fn select_both(socket: u16, timeout_ns: u64) -> Step {
+    let sockets = vec![Slot(socket)];
+    let timeout = Delay::Fixed { ns: timeout_ns };
+    step(Op::Select {
+        read: sockets.clone(),
+        write: sockets.clone(),
+        except: sockets,
+        timeout,
+        call: Call::Select,
+    })
+}
+
+/// A select on one socket for reading.
+pub(crate) fn select_on(socket: u16, timeout_ns: u64) -> Step {
+    let timeout = Delay::Fixed { ns: timeout_ns };
+    step(Op::Select { read: vec![Slot(socket)], write: vec![], except: vec![], timeout, call: Call::Select })
+}
+
+/// A script with further sockets `t`, `u`, `v`.
+pub(crate) fn of_four(client: Vec<Step>, peer: Vec<Step>, expect: &[&str]) -> Script {
+    let mut script = script(client, peer, expect);
+    script.sockets = ["s", "t", "u", "v"].map(str::to_owned).into();
+    script
+}
+
+/// Plays few trials: every one ends as the script expects, on both sides. Gives the target's.
+pub(crate) fn all_as_expected(script: &Script, trials: u64, in_flight: u32) -> Played {
+    let setting = Setting { trials, in_flight, ..Setting::default() };
+    let (target, peer) = play(script, &setting);
+    assert_eq!(target.tally.voids, BTreeMap::new());
+    assert_eq!((target.tally.anomalies, target.tally.trials), (0, trials), "{:?}", target.tally.outcomes);
+    assert_eq!((peer.tally.anomalies, peer.tally.void()), (0, 0), "{:?}", peer.tally.outcomes);
+    target
 }

@@ -4,11 +4,17 @@
 
 mod alone;
 mod answers;
+mod descriptors;
+mod diag;
 mod driver;
 mod epoll;
 mod finds;
 mod holds;
+mod options;
 mod poll;
 mod raw;
+mod server;
 mod signals;
+mod sockets;
+mod transfer;
 mod uring;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use rig_protocol::{Errno, Op, Script, Side};
+use rig_protocol::{Errno, Handler, Op, Script, Side};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -197,9 +197,15 @@ impl Cell {
     }
 }
 
+/// Whether it closes a descriptor, or names a number that is none: then EBADF is the application's doing.
 fn closes_its_descriptor(script: &Script) -> bool {
+    let names_none = |op: &Op| match op {
+        Op::Close { .. } | Op::Number { .. } | Op::OpenPath { .. } | Op::Dup { .. } => true,
+        Op::Signal { handler, .. } => *handler == Handler::Close,
+        _ => false,
+    };
     script.lanes_of(Side::Target).any(|lane| {
         let verdict = lane.steps.iter().position(|step| step.verdict).unwrap_or(lane.steps.len());
-        lane.steps[..verdict].iter().any(|step| matches!(step.op, Op::Close { .. }))
+        lane.steps[..verdict].iter().any(|step| names_none(&step.op))
     })
 }

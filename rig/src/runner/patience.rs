@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rig_protocol::{Lane, Op, Script, Side};
+use rig_protocol::{Lane, Op, ReceiveFlag, Script, SendFlag, Side, Slot};
 
 use crate::{clock, program};
 
@@ -64,30 +64,65 @@ struct LaneWait {
 
 fn longest_wait(lane: &Lane) -> LaneWait {
     let mut wait = LaneWait { own: Duration::ZERO, for_other_end: false };
-    let mut limits = BTreeMap::new();
+    let mut limits = Limits::default();
     for step in &lane.steps {
-        let own = match &step.op {
-            // 0 is no limit (socket(7), SO_RCVTIMEO).
-            Op::ReceiveTimeout { socket, duration } => {
-                limits.insert(*socket, duration.longest());
-                Duration::ZERO
-            }
-            Op::Read { socket, .. } => {
-                let limit = limits.get(socket).copied().unwrap_or_default();
+        limits.note(&step.op);
+        let own = match limits.of(&step.op) {
+            Some(limit) => {
                 wait.for_other_end |= limit.is_zero();
                 limit
             }
-            Op::Write { .. } => {
-                wait.for_other_end = true;
-                Duration::ZERO
-            }
             // So long can the close wait that comes after it.
-            Op::Linger { seconds, .. } => Duration::from_secs((*seconds).into()),
-            other => other.longest_wait(),
+            None => match &step.op {
+                Op::Linger { seconds, .. } => Duration::from_secs((*seconds).into()),
+                other => other.longest_wait(),
+            },
         };
         wait.own = wait.own.saturating_add(own);
     }
     wait
+}
+
+/// How long calls on a socket wait for the other end, as steps have said so far.
+#[derive(Default)]
+struct Limits {
+    receive: BTreeMap<Slot, Duration>,
+    send: BTreeMap<Slot, Duration>,
+}
+
+impl Limits {
+    fn note(&mut self, op: &Op) {
+        match op {
+            Op::ReceiveTimeout { socket, duration } => {
+                self.receive.insert(*socket, duration.longest());
+            }
+            // Whichever ends a write first; the later one is as good a bound as the shorter one.
+            Op::SendTimeout { socket, duration } | Op::UserTimeout { socket, duration } => {
+                self.send.insert(*socket, duration.longest());
+            }
+            _ => {}
+        }
+    }
+
+    /// The limit of a call that waits for the other end: 0 is none (socket(7), SO_RCVTIMEO). `None` for a call that does not.
+    fn of(&self, op: &Op) -> Option<Duration> {
+        let limit = |limits: &BTreeMap<Slot, Duration>, socket: &Slot| {
+            limits.get(socket).copied().unwrap_or_default()
+        };
+        match op {
+            Op::Receive { flags, .. } if flags.contains(&ReceiveFlag::DontWait) => None,
+            Op::Send { flags, .. } if flags.contains(&SendFlag::DontWait) => None,
+            Op::AcceptFrom { nonblock: true, .. } => None,
+            Op::Read { socket, .. } | Op::Receive { socket, .. } | Op::Splice { socket, .. } => {
+                Some(limit(&self.receive, socket))
+            }
+            Op::AcceptFrom { listener, .. } => Some(limit(&self.receive, listener)),
+            Op::Write { socket, .. } | Op::Send { socket, .. } | Op::Sendfile { socket, .. } => {
+                Some(limit(&self.send, socket))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// As it stands in the record.
@@ -97,7 +132,7 @@ pub(super) fn nanoseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use rig_protocol::{Delay, Program, Slot, Step};
+    use rig_protocol::{Delay, Program, Step};
 
     use super::*;
 
@@ -156,6 +191,22 @@ mod tests {
         assert_eq!(deadlines(vec![limit(0), read()], vec![sleep(60)], None), (62, 122));
         let write = Op::Write { socket: S, data: Some("x".into()), bytes: None };
         assert_eq!(deadlines(vec![write], vec![sleep(60)], None), (62, 122));
+        // So does a wait for its connect; a step that does not wait is no wait.
+        let accept = |nonblock| Op::AcceptFrom { socket: S, listener: Slot(1), nonblock };
+        assert_eq!(deadlines(vec![accept(false)], vec![sleep(60)], None), (62, 122));
+        assert_eq!(deadlines(vec![accept(true)], vec![sleep(60)], None), (2, 62));
+        let receive = |flags| Op::Receive { socket: S, bytes: 1, flags };
+        assert_eq!(deadlines(vec![receive(vec![])], vec![sleep(60)], None), (62, 122));
+        assert_eq!(deadlines(vec![receive(vec![ReceiveFlag::DontWait])], vec![sleep(60)], None), (2, 62));
+        // Writes have limits of their own.
+        let write = || Op::Send { socket: S, data: Some("x".into()), bytes: None, flags: vec![] };
+        let user = Op::UserTimeout { socket: S, duration: seconds(7) };
+        assert_eq!(deadlines(vec![user, write()], vec![sleep(60)], None), (7, 67));
+        let limit = Op::SendTimeout { socket: S, duration: seconds(40) };
+        assert_eq!(deadlines(vec![limit, write(), receive(vec![])], vec![sleep(60)], None), (100, 160));
+        // A child outlives no trial.
+        let fork = Op::Fork { duration: seconds(90), exec: false };
+        assert_eq!(deadlines(vec![fork], vec![], None), (2, 2));
         // A close that lingers.
         assert_eq!(deadlines(vec![Op::Linger { socket: S, seconds: 70 }], vec![], None), (70, 70));
     }

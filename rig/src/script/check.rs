@@ -356,7 +356,7 @@ fn report_undefined(
         }
         None => {
             problem.help(
-                "the two ends have sockets of their own: `connect` makes the target's, `accept` the peer's",
+                "the two ends have sockets of their own: `connect` makes the target's, `accept` the peer's, and `listen`, `accept_from` or `dup` either's",
             );
         }
     }

@@ -162,7 +162,7 @@ impl ScenarioReader {
         let (what, definer) = match kind {
             FieldKind::Mark => ("mark", "add { op = \"mark\", mark = ... } to another lane"),
             FieldKind::Lane => ("lane", "a lane is a table [lane.NAME] of the file"),
-            _ => ("socket", "`connect` and `accept` make one"),
+            _ => ("socket", "`connect`, `accept`, `socket`, `listen`, `accept_from` and `dup` make one"),
         };
         let name = self.findings.string(node, &format!("a {what}"))?;
         let names = match kind {

@@ -54,7 +54,7 @@ macro_rules! descriptors_rows {
             system_call: "fcntl(2) `F_SETFL` with `O_NONBLOCK`",
         }
 
-        /// open(2) `O_PATH`: a descriptor on which select(2) gives `EBADF` although it is open.
+        /// open(2) `O_PATH`: a descriptor that is open and that no file operation takes. select(2) calls it ready, a read gives `EBADF`.
         OpenPath {
             /// Gets the new descriptor.
             socket: Slot = NEW_SOCKET,

@@ -58,7 +58,7 @@ macro_rules! sockets_rows {
             system_call: "socket(2)",
         }
 
-        /// bind(2) to the own address of the path.
+        /// bind(2): to the address that the trial's first connection has at this end, or to every one where there was none.
         Bind {
             /// Which.
             socket: Slot = SOCKET,
@@ -66,7 +66,7 @@ macro_rules! sockets_rows {
             port: u16 = required("port", FieldKind::Count { low: 0, high: 65_535 }),
         } => {
             name: "bind",
-            about: "give the socket the own address and a port; 0 is any free one",
+            about: "give the socket a port; 0 is any free one",
             system_call: "bind(2)",
         }
 

@@ -75,7 +75,7 @@ macro_rules! transfer_rows {
             follow_up: true,
         }
 
-        /// sendfile(2), once, from a file in memory (memfd_create(2)).
+        /// sendfile(2), once, from a file in memory (memfd_create(2)) that has so many zero bytes.
         Sendfile {
             /// Which.
             socket: Slot = SOCKET,
@@ -89,7 +89,7 @@ macro_rules! transfer_rows {
             follow_up: true,
         }
 
-        /// splice(2), once, into a pipe that is emptied afterwards.
+        /// splice(2), once, into a pipe of the step's own.
         Splice {
             /// Which.
             socket: Slot = SOCKET,

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use rig_protocol::{Network, Op, Script, TrialRecord};
+use rig_protocol::{Network, Script, TrialRecord};
 
 use crate::testbed::CapturedPackets;
 
@@ -194,7 +194,7 @@ fn connect_begin(trial: &TrialRecord, script: &Script) -> Option<u64> {
     let is_connect = |lane: u16, step: u16| {
         let lane = script.lanes.get(usize::from(lane));
         let step = lane.and_then(|lane| lane.steps.get(usize::from(step)));
-        step.is_some_and(|step| matches!(step.op, Op::Connect { .. }))
+        step.is_some_and(|step| step.op.connects())
     };
     trial.steps.iter().find(|log| is_connect(log.lane, log.step)).map(|log| log.begin_ns)
 }
