@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::configuration::{AskedBy, Needs, QemuProgram};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
-    use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
+    use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Told};
     use crate::path::{
         Fault, HaProxy, Hook, Matches, Mechanisms, OnMarkedDown, RuleSelect, RuleVerdict, Unable, Wanted,
     };
@@ -249,12 +249,7 @@ mod tests {
     }
 
     fn firewall() -> Firewall {
-        Firewall {
-            idle_timeout_ns: 1,
-            expiry: Expiry::AtOnce,
-            reset: Towards::Both,
-            stranger: Stranger::Drop,
-        }
+        Firewall { idle_timeout_ns: 1, expiry: Expiry::AtOnce, reset: Told::Both, stranger: Stranger::Drop }
     }
 
     fn guest(backend: NicBackend, queues: u32, accelerator: Accelerator) -> TargetSpec {

@@ -16,7 +16,7 @@ use super::netem::Netem;
 use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TargetLink};
 use super::parts::{Part, Work};
 use super::place::Place;
-use super::spec::{Addressing, Medium, PathSpec};
+use super::spec::{Addressing, Medium, PathSpec, Rule};
 use super::{haproxy, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
 
@@ -41,6 +41,9 @@ pub fn compile(
     let mut ops = Vec::new();
     for at in Place::ALL {
         quieten(&mut ops, at);
+        if rejects_by_icmp(path, at) {
+            ops.push(unlimited_icmp(at));
+        }
         ops.push(NetOp::SetUp { link: LinkEnd::new(at, "lo") });
     }
     if link == TargetLink::Socket {
@@ -295,6 +298,19 @@ fn quieten(ops: &mut Vec<NetOp>, at: Place) {
         let key = format!("net/ipv6/conf/{scope}/disable_ipv6");
         ops.push(NetOp::SetSysctl { at, key, value: "1".into(), presence: Presence::Optional });
     }
+}
+
+/// Whether rules at a place answer by ICMP.
+fn rejects_by_icmp(path: &PathSpec, at: Place) -> bool {
+    let by_icmp = |rule: &Rule| rule.verdict.reject_with().is_some_and(|what| what.starts_with("icmp"));
+    path.rules.iter().any(|rule| rule.at == at && by_icmp(rule))
+}
+
+/// A kernel sends a host one ICMP error a second, behind a burst of six (`icmpv4_xrlim_allow`, net/ipv4/icmp.c): trials that play at the same
+/// time would wait for each other's.
+fn unlimited_icmp(at: Place) -> NetOp {
+    let key = "net/ipv4/icmp_ratemask".to_owned();
+    NetOp::SetSysctl { at, key, value: "0".to_owned(), presence: Presence::Optional }
 }
 
 /// An end with its address, up.

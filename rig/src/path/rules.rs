@@ -72,10 +72,10 @@ pub fn line(rule: &Rule) -> String {
         parts.push("ct state invalid".to_owned());
     }
     parts.push(format!("counter name {}", counter_name(&rule.name)));
-    match rule.verdict {
-        RuleVerdict::Drop => parts.push("drop".to_owned()),
-        RuleVerdict::RejectTcpReset => parts.push("reject with tcp reset".to_owned()),
-        RuleVerdict::Count => {}
+    match rule.verdict.reject_with() {
+        Some(what) => parts.push(format!("reject with {what}")),
+        None if rule.verdict == RuleVerdict::Drop => parts.push("drop".to_owned()),
+        None => {}
     }
     parts.join(" ")
 }

@@ -225,8 +225,39 @@ pub enum RuleVerdict {
     Drop,
     /// It vanishes, and its sender gets a RST: `reject with tcp reset`.
     RejectTcpReset,
+    /// It vanishes, and its sender is told by ICMP that there is no such host (RFC 792, code 1).
+    RejectIcmpHostUnreachable,
+    /// That there is no such network (code 0).
+    RejectIcmpNetUnreachable,
+    /// That nobody is at the port (code 3).
+    RejectIcmpPortUnreachable,
+    /// That the host does not speak the protocol (code 2).
+    RejectIcmpProtoUnreachable,
+    /// That talking to the host is forbidden (RFC 1812, code 10).
+    RejectIcmpHostProhibited,
+    /// That talking to the network is forbidden (code 9).
+    RejectIcmpNetProhibited,
+    /// That an administrator forbids it (code 13).
+    RejectIcmpAdminProhibited,
     /// It goes on, and is counted.
     Count,
+}
+
+impl RuleVerdict {
+    /// What nft writes behind `reject with`; `None` for what rejects nothing.
+    pub fn reject_with(self) -> Option<&'static str> {
+        match self {
+            Self::Drop | Self::Count => None,
+            Self::RejectTcpReset => Some("tcp reset"),
+            Self::RejectIcmpHostUnreachable => Some("icmp type host-unreachable"),
+            Self::RejectIcmpNetUnreachable => Some("icmp type net-unreachable"),
+            Self::RejectIcmpPortUnreachable => Some("icmp type port-unreachable"),
+            Self::RejectIcmpProtoUnreachable => Some("icmp type prot-unreachable"),
+            Self::RejectIcmpHostProhibited => Some("icmp type host-prohibited"),
+            Self::RejectIcmpNetProhibited => Some("icmp type net-prohibited"),
+            Self::RejectIcmpAdminProhibited => Some("icmp type admin-prohibited"),
+        }
+    }
 }
 
 /// How often a rule must have matched for its block to count.

@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, names};
 use super::piece::{Piece, required};
 use super::value::{count, duration, pattern, sequence, span_of_time, towards};
-use super::words::{EXPIRIES, OFFENDERS, ON_MARKED_DOWN, STRANGERS};
+use super::words::{EXPIRIES, OFFENDERS, ON_MARKED_DOWN, STRANGERS, TOLD};
 use crate::document::{Findings, Node, Table};
 use crate::matrix::configuration::{choice, optional};
 use crate::middlebox::{
-    Balancer, Expiry, Firewall, HealthCheck, Ips, MiddleboxSpec, Offender, Sequence, Stranger, Towards,
+    Balancer, Expiry, Firewall, HealthCheck, Ips, MiddleboxSpec, Offender, Sequence, Stranger, Told, Towards,
 };
 use crate::path::{Addressing, HEALTH_PORT, HaProxy, OnMarkedDown, PEER_PORT};
 
@@ -43,7 +43,7 @@ pub(super) fn firewall(findings: &mut Findings, path: &Table) -> Option<Firewall
         optional(table, "expiry", Expiry::AtOnce, |node| choice(findings, node, "`expiry`", &EXPIRIES));
     let stranger =
         optional(table, "stranger", Stranger::Reset, |node| choice(findings, node, "`stranger`", &STRANGERS));
-    let reset = towards_or_both(findings, table, "reset");
+    let reset = optional(table, "reset", Told::Both, |node| choice(findings, node, "`reset`", &TOLD));
     let firewall =
         Firewall { idle_timeout_ns: idle_timeout_ns?, expiry: expiry?, reset: reset?, stranger: stranger? };
     let alone = MiddleboxSpec { firewall: Some(firewall.clone()), ..MiddleboxSpec::transparent(0) };
