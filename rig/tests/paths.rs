@@ -12,6 +12,8 @@ mod hostile;
 mod laboratory;
 #[path = "paths/lying.rs"]
 mod lying;
+#[path = "paths/nat.rs"]
+mod nat;
 #[path = "paths/play.rs"]
 mod play;
 #[path = "paths/reports.rs"]

@@ -3,7 +3,7 @@
 //! Pure. Must not know how a mechanism is set up. Units: none.
 //! Errors: [`PathError::Mechanism`], which says what is asked for and why it cannot be had. Tests: below.
 
-use super::counters::{HaProxyCount, NetemCount, PathCounter};
+use super::counters::{HaProxyCount, NatCount, NetemCount, PathCounter};
 use super::error::PathError;
 use super::host::Mechanisms;
 use super::netem::Netem;
@@ -96,6 +96,7 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
     }
     asked.extend(of_boxes(path).into_iter().map(|counter| (counter.into(), Need::EveryTrial)));
     asked.extend(of_haproxy(path));
+    asked.extend(path.nat.iter().map(|_| (PathCounter::Nat(NatCount::Connections), Need::EveryTrial)));
     for rule in &path.rules {
         let need = match rule.matches {
             Matches::EveryTrial => Need::EveryTrial,

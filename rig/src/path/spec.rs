@@ -46,6 +46,9 @@ pub struct PathSpec {
     /// A real load balancer: HAProxy, which ends TCP on both sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub haproxy: Option<HaProxy>,
+    /// Address translation with connection tracking, by the kernel of a switch that routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
     /// Packet filter rules of the kernel (nft), in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
@@ -67,6 +70,7 @@ impl PathSpec {
             ips: None,
             balancer: None,
             haproxy: None,
+            nat: None,
             rules: vec![],
             faults: vec![],
         }
@@ -152,6 +156,13 @@ pub enum OnMarkedDown {
     ShutdownSessions,
     /// They live on.
     Nothing,
+}
+
+/// Address translation: what the target connects to is a service address, and the peer is behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nat {
+    /// Where; only the switch lies between the two ends.
+    pub at: Place,
 }
 
 /// A packet filter rule of the kernel.

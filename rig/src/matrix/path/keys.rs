@@ -6,7 +6,7 @@
 mod boxes;
 mod row;
 
-pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS};
+pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT};
 pub(super) use row::names;
 use row::{ANY, BOTH, key, with};
 pub use row::{Kind, Omitted, PathKey, Section, WordRow};
@@ -362,7 +362,7 @@ pub(super) const FAULT: Section = Section {
 };
 
 /// The tables in `[path.NAME]`, in order.
-pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &RULE, &FAULT];
+pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &NAT, &RULE, &FAULT];
 
 /// Every key of `[path.NAME]`.
 pub(super) fn all() -> Vec<&'static str> {
@@ -380,6 +380,7 @@ pub(super) fn part_of(name: &str) -> Option<Part<'static>> {
         "ips" => Some(Part::Ips),
         "balancer" => Some(Part::Balancer),
         "haproxy" => Some(Part::HaProxy),
+        "nat" => Some(Part::Nat),
         _ => None,
     }
 }

@@ -32,6 +32,9 @@ pub(super) const ON_MARKED_DOWN: [(&str, OnMarkedDown); 2] =
 pub(super) const PLACES: [(&str, Place); 3] =
     [("target", Place::Target), ("peer", Place::Peer), ("switch", Place::Switch)];
 
+/// Where addresses can be translated.
+pub(super) const NAT_PLACES: &[&str; 1] = &["switch"];
+
 pub(super) const HOOKS: [(&str, Hook); 3] =
     [("input", Hook::Input), ("output", Hook::Output), ("forward", Hook::Forward)];
 

@@ -2,7 +2,9 @@
 //!
 //! Holds rows. Must not read anything. Units: those of the file. Errors: none. Tests: `tests/reference.rs`.
 
-use super::super::words::{EXPIRIES, OFFENDERS, ON_MARKED_DOWN, SEQUENCES, STRANGERS, TOLD, words};
+use super::super::words::{
+    EXPIRIES, NAT_PLACES, OFFENDERS, ON_MARKED_DOWN, SEQUENCES, STRANGERS, TOLD, words,
+};
 use super::row::{BOTH, Kind, NOTHING, Omitted, PathKey, Section, key, with};
 
 /// `[path.NAME.firewall]`
@@ -102,6 +104,21 @@ pub(in crate::matrix::path) const BALANCER: Section = Section {
             HEALTH,
         ),
     ],
+    words: &[],
+};
+
+/// `[path.NAME.nat]`
+pub(in crate::matrix::path) const NAT: Section = Section {
+    name: "nat",
+    named: false,
+    by: "nft",
+    about: "Address translation with connection tracking: the switch routes, the target connects to a service address, and the peer sees the switch as its client. What connection tracking calls INVALID is not translated back: the switch answers it with a reset of its own (`nat.host_resets`). The own middlebox then lies between the switch and the peer, and a rule at the switch sees what comes in from either side.",
+    keys: &[key(
+        "at",
+        Kind::Word(NAT_PLACES),
+        Omitted::Required("at = \"switch\""),
+        "whose kernel translates: only the `switch` lies between the two ends",
+    )],
     words: &[],
 };
 
