@@ -19,7 +19,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, so
 use rig::middlebox::{
     Action, Balancer, Command, Condition, Counters, Deed, Direction, Expiry, Firewall, HealthCheck,
     Impairment, Ips, JitterOrder, Middlebox, MiddleboxError, MiddleboxSpec, Offender, Pattern, Sequence,
-    Stranger, Towards,
+    Stranger, Told, Towards,
 };
 
 const MS: u64 = 1_000_000;
@@ -238,7 +238,7 @@ fn an_idle_firewall_resets_both_ends() {
         spec.firewall = Some(Firewall {
             idle_timeout_ns: 1000 * MS,
             expiry: Expiry::AtOnce,
-            reset: Towards::Both,
+            reset: Told::Both,
             stranger: Stranger::Reset,
         });
         let lab = Lab::new();

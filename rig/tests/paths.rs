@@ -12,8 +12,12 @@ mod hostile;
 mod laboratory;
 #[path = "paths/lying.rs"]
 mod lying;
+#[path = "paths/nat.rs"]
+mod nat;
 #[path = "paths/play.rs"]
 mod play;
+#[path = "paths/reports.rs"]
+mod reports;
 #[path = "paths/shipped.rs"]
 mod shipped;
 #[path = "support/tools.rs"]
@@ -24,7 +28,7 @@ use std::collections::BTreeMap;
 use play::{OVERTAKEN, Played, RESET_BY_PATH, RESET_LATE, TALKS_ON, play, skipped};
 use rig::middlebox::{
     Action, Balancer, Condition, Deed, Direction, Expiry, Firewall, Impairment, Ips, JitterOrder, Offender,
-    Pattern, Sequence, Stranger, Towards,
+    Pattern, Sequence, Stranger, Told, Towards,
 };
 use rig::path::{
     Addressing, Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, OnMarkedDown,
@@ -132,7 +136,7 @@ fn a_firewall_resets_what_was_idle() {
     let firewall = Firewall {
         idle_timeout_ns: 100 * MS,
         expiry: Expiry::AtOnce,
-        reset: Towards::Both,
+        reset: Told::Both,
         stranger: Stranger::Reset,
     };
     let played = play(&PathSpec { firewall: Some(firewall), ..plain() }, RESET_BY_PATH, 20);

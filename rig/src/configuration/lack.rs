@@ -102,6 +102,9 @@ pub enum Lack {
         /// Why it cannot be had.
         why: Unable,
     },
+    /// Address translation.
+    #[error("no address translation: {0}")]
+    Nat(Unable),
     /// The packet filter's memory of connections, where the rule is.
     #[error("no connection tracking on a bridge: {why}")]
     BridgeConntrack {
@@ -132,6 +135,8 @@ pub enum PathPart {
     HaProxy,
     /// Whatever the own middlebox does.
     Middlebox,
+    /// Address translation.
+    Nat,
     /// A rule of the packet filter.
     Rule(String),
 }
@@ -142,6 +147,7 @@ impl fmt::Display for PathPart {
             Self::Impairments => f.write_str("the impairments"),
             Self::HaProxy => f.write_str("HAProxy"),
             Self::Middlebox => f.write_str("the middlebox"),
+            Self::Nat => f.write_str("the address translation"),
             Self::Rule(name) => write!(f, "rule `{name}`"),
         }
     }
@@ -158,6 +164,8 @@ pub enum AskedBy<'l> {
     Mechanism,
     /// `[path.NAME.haproxy]`
     HaProxy,
+    /// `[path.NAME.nat]`
+    Nat,
     /// `[path.NAME.rule.NAME]`
     Rule(&'l str),
     /// `[path.NAME.fault.NAME]`
@@ -204,7 +212,7 @@ impl Lack {
             Self::UserNetworking { .. } => "user-network",
             Self::Pause { .. } => "pause-of-host",
             Self::HaProxy(_) => "haproxy",
-            Self::Nft { .. } | Self::BridgeConntrack { .. } => "nft",
+            Self::Nft { .. } | Self::BridgeConntrack { .. } | Self::Nat(_) => "nft",
             Self::Netem(_) | Self::Bridge { .. } => "netem",
         }
     }
@@ -227,6 +235,7 @@ impl Lack {
             | Self::UserNetworking { .. } => AskedBy::Path,
             Self::Pause { fault } => AskedBy::Fault(fault),
             Self::HaProxy(_) => AskedBy::HaProxy,
+            Self::Nat(_) => AskedBy::Nat,
             Self::Nft { rule, .. } | Self::BridgeConntrack { rule, .. } | Self::Bridge { rule, .. } => {
                 AskedBy::Rule(rule)
             }
@@ -262,6 +271,7 @@ mod tests {
             Lack::Pause { fault: text() },
             Lack::HaProxy(unable()),
             Lack::Nft { rule: text(), why: unable() },
+            Lack::Nat(unable()),
             Lack::BridgeConntrack { rule: text(), why: unable() },
             Lack::Netem(unable()),
             Lack::Bridge { rule: text(), why: unable() },

@@ -57,6 +57,7 @@ impl Abilities {
             .or_else(|| lack_of_vcpus(path, target))
             .or_else(|| self.lack_haproxy(path))
             .or_else(|| self.lack_nft(path, target))
+            .or_else(|| self.lack_nat(path))
             .or_else(|| self.lack_bridge_conntrack(path))
             .or_else(|| self.lack_netem(path))
     }
@@ -66,8 +67,16 @@ impl Abilities {
         Some(Lack::HaProxy(why.clone()))
     }
 
+    fn lack_nat(&self, path: &PathSpec) -> Option<Lack> {
+        let why = path.nat.as_ref().and(self.mechanisms.nat.as_ref().err())?;
+        Some(Lack::Nat(why.clone()))
+    }
+
     fn lack_bridge_conntrack(&self, path: &PathSpec) -> Option<Lack> {
         let why = self.mechanisms.bridge_conntrack.as_ref().err()?;
+        if path.nat.is_some() {
+            return None;
+        }
         let rule = path.rules.iter().find(|rule| rule.at == Place::Switch && rule.select.invalid)?;
         Some(Lack::BridgeConntrack { rule: rule.name.clone(), why: why.clone() })
     }
@@ -88,7 +97,7 @@ impl Abilities {
             Mechanism::Netem => Some(Lack::Netem(why.clone())),
             // The own middlebox does it instead; but a rule of the kernel's bridge sees no frame that it takes.
             Mechanism::Auto => {
-                let rule = path.rules.iter().find(excluded_by_middlebox)?;
+                let rule = path.rules.iter().find(|rule| excluded_by_middlebox(path, rule))?;
                 Some(Lack::Bridge { rule: rule.name.clone(), why: why.clone() })
             }
         }
@@ -100,8 +109,8 @@ impl Abilities {
     }
 }
 
-fn excluded_by_middlebox(rule: &&Rule) -> bool {
-    Part::Rule(rule.at).work().excludes(Work::Middlebox)
+fn excluded_by_middlebox(path: &PathSpec, rule: &Rule) -> bool {
+    path.part_of_rule(rule).work().excludes(Work::Middlebox)
 }
 
 /// libslirp ends the guest's TCP in QEMU and opens a connection of its own. What acts on segments on the way acts on that one: no segment
@@ -116,6 +125,7 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     let part = match work {
         Work::Impairment => PathPart::Impairments,
         Work::HaProxy => PathPart::HaProxy,
+        Work::Router => PathPart::Nat,
         Work::Middlebox => PathPart::Middlebox,
         Work::Bridge | Work::End => PathPart::Rule(path.rules.first()?.name.clone()),
         Work::Carrier | Work::Machine | Work::Part => return None,
@@ -174,7 +184,7 @@ mod tests {
     use super::*;
     use crate::configuration::{AskedBy, Needs, QemuProgram};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
-    use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Towards};
+    use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Told};
     use crate::path::{
         Fault, HaProxy, Hook, Matches, Mechanisms, OnMarkedDown, RuleSelect, RuleVerdict, Unable, Wanted,
     };
@@ -210,6 +220,7 @@ mod tests {
             nft: Err(Unable::Rules("`nft` is not installed".into())),
             bridge_conntrack: Err(Unable::Rules("no nf_conntrack_bridge".into())),
             haproxy: Err(HAPROXY),
+            nat: Ok(()),
         };
         Abilities { mechanisms, ..able() }
     }
@@ -249,12 +260,7 @@ mod tests {
     }
 
     fn firewall() -> Firewall {
-        Firewall {
-            idle_timeout_ns: 1,
-            expiry: Expiry::AtOnce,
-            reset: Towards::Both,
-            stranger: Stranger::Drop,
-        }
+        Firewall { idle_timeout_ns: 1, expiry: Expiry::AtOnce, reset: Told::Both, stranger: Stranger::Drop }
     }
 
     fn guest(backend: NicBackend, queues: u32, accelerator: Accelerator) -> TargetSpec {

@@ -75,7 +75,7 @@ pub async fn counters(
     plan: SshPlan,
     within: Duration,
 ) -> Result<BTreeMap<String, u64>, RulesError> {
-    let list = format!("nft {}", rules::list_arguments(Place::Target).join(" "));
+    let list = format!("nft {}", rules::list_arguments(rules::family(Place::Target)).join(" "));
     let work = move |session: SshSession, left: &dyn Fn() -> Duration| session.run(&list, left());
     let finished = launch_ssh::with_session(guest, plan, within, work).await?;
     read_counters(&output("list the counters of its rules", finished)?)

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::counters::{Counter, Tally};
-use super::forge::{self, Link, Say};
+use super::forge::{self, Forged, Link, Say};
 use super::frame::{ACK, FIN, FourTuple, RST, SYN, Segment, after};
 use super::spec::{Direction, Port, Sequence};
 
@@ -226,18 +226,19 @@ impl Connection {
         }
     }
 
-    /// Forges a reset that travels in `direction`, in the name of the end that it seems to come from.
-    pub(super) fn forge_reset(
+    /// Forges a segment that travels in `direction`, in the name of the end that it seems to come from.
+    pub(super) fn forge(
         &self,
         direction: Direction,
         sequence: Sequence,
+        what: Forged<'_>,
     ) -> Result<Vec<u8>, Unavailable> {
         let to = direction.exit();
         let (receiver, sender) = (self.end(to), self.end(to.opposite()));
         let link = sender.link.or_else(|| receiver.link.map(Link::reversed)).ok_or(Unavailable)?;
         // An end that has only sent its SYN accepts a reset by its acknowledgement alone (RFC 9293 section 3.10.7.3).
-        let seq = match (receiver.next, sequence) {
-            (None, Sequence::Exact) => 0,
+        let seq = match (receiver.next, sequence, what) {
+            (None, Sequence::Exact, Forged::Reset) => 0,
             _ => self.sequence(to, sequence)?,
         };
         let ack = sender.next.or(receiver.sent);
@@ -248,7 +249,15 @@ impl Connection {
             Direction::ToPeer => (target, peer),
             Direction::ToTarget => (peer, target),
         };
-        Ok(forge::segment(&link, from, to, Say::reset(seq, ack)))
+        let say = match what {
+            Forged::Reset => Say::reset(seq, ack),
+            Forged::Data(payload) => {
+                let shift = sender.shift.and(receiver.shift).and(sender.shift).unwrap_or(0);
+                let window = u16::try_from(sender.window >> shift).unwrap_or(u16::MAX);
+                Say::data(seq, ack.ok_or(Unavailable)?, window, payload)
+            }
+        };
+        Ok(forge::segment(&link, from, to, say))
     }
 
     /// Counts the connection, once however often this is said of it: a proof that a fault bit asks how many trials it met, not how many of
@@ -410,7 +419,7 @@ mod tests {
         }
 
         fn to_target(&self, sequence: Sequence) -> Result<u32, Unavailable> {
-            let frame = self.connection.forge_reset(Direction::ToTarget, sequence)?;
+            let frame = self.connection.forge(Direction::ToTarget, sequence, Forged::Reset)?;
             assert!(super::super::checksum::is_right(&frame));
             Ok(parse(&frame).expect("TCP").seq)
         }
@@ -485,7 +494,8 @@ mod tests {
         let syn = parse(&wire.to_peer(SYN, 100, 0, b"").frame()).expect("TCP");
         let mut watched = Watched { wire, connection: Connection::new(id(&syn)) };
         watched.see(Port::Target, wire.to_peer(SYN, 100, 0, b""));
-        let frame = watched.connection.forge_reset(Direction::ToTarget, Sequence::Exact).expect("known");
+        let frame =
+            watched.connection.forge(Direction::ToTarget, Sequence::Exact, Forged::Reset).expect("known");
         let reset = parse(&frame).expect("TCP");
         assert_eq!((reset.flags, reset.seq, reset.ack), (RST | ACK, 0, 101));
         assert_eq!((&frame[..6], &frame[6..12]), (&[2, 0, 0, 0, 0, 1][..], &[2, 0, 0, 0, 0, 2][..]));

@@ -8,6 +8,7 @@ use super::counters::ResetCounters;
 use super::forge;
 use super::frame::{FourTuple, Segment};
 use super::line::Passing;
+use super::pattern::Pattern;
 use super::spec::{Direction, Port, Sequence, Towards};
 use super::timers::Timer;
 
@@ -40,6 +41,8 @@ pub(super) enum Effect {
     Pass { direction: Direction, passing: Passing },
     /// Resets the ends of a connection that `towards` names.
     Reset { of: FourTuple, towards: Towards, sequence: Sequence, counters: ResetCounters },
+    /// Sends data that nobody wrote to the ends of a connection that `towards` names.
+    Data { of: FourTuple, towards: Towards, sequence: Sequence, payload: Pattern, counters: ResetCounters },
     /// Sends a frame of the middlebox's own.
     Send { port: Port, frame: Vec<u8> },
     /// Calls again at this time.

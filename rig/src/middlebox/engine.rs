@@ -11,6 +11,7 @@ use super::counters::{Counter, Counters, Counts, ResetCounters, Tally};
 use super::dead_hosts::DeadHosts;
 use super::effects::{Effect, Effects, Fate, Seen};
 use super::error::MiddleboxError;
+use super::forge::Forged;
 use super::frame::{self, FourTuple, Segment};
 use super::line::{Line, Origin, Passing, Release};
 use super::names::{FlowCount, MiddleboxCounter, ResetCount};
@@ -189,7 +190,10 @@ impl Engine {
             match effect {
                 Effect::Pass { direction, passing } => self.pass(direction, passing, out),
                 Effect::Reset { of, towards, sequence, counters } => {
-                    self.reset(&of, towards, sequence, counters, out);
+                    self.forge(&of, towards, sequence, Forged::Reset, counters, out);
+                }
+                Effect::Data { of, towards, sequence, payload, counters } => {
+                    self.forge(&of, towards, sequence, Forged::Data(&payload.0), counters, out);
                 }
                 Effect::Send { port, frame } => self.send_forged(port, frame, out),
                 Effect::Timer { at, timer } => self.timers.set(at, timer),
@@ -226,12 +230,13 @@ impl Engine {
         self.pass(direction, passing, out);
     }
 
-    /// Resets the ends of a connection that `towards` names, and counts what became of each reset.
-    fn reset(
+    /// Forges a segment to the ends of a connection that `towards` names, and counts what became of each.
+    fn forge(
         &mut self,
         of: &FourTuple,
         towards: Towards,
         sequence: Sequence,
+        what: Forged<'_>,
         counters: ResetCounters,
         out: &mut Vec<Release>,
     ) {
@@ -241,7 +246,7 @@ impl Engine {
             .iter()
             .map(|direction| {
                 let connection = self.connections.get(of).ok_or(Unavailable);
-                (*direction, connection.and_then(|known| known.forge_reset(*direction, sequence)))
+                (*direction, connection.and_then(|known| known.forge(*direction, sequence, what)))
             })
             .collect();
         for (direction, made) in made {

@@ -88,7 +88,9 @@ impl FirewallBox {
             return tally.count(self.counts.of(FirewallCount::Forgotten));
         }
         tally.count(self.counts.of(FirewallCount::Expired));
-        effects.reset(connection.id, self.spec.reset, self.resets);
+        if let Some(towards) = self.spec.reset.towards() {
+            effects.reset(connection.id, towards, self.resets);
+        }
     }
 
     /// Loses its state, as in a restart.

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::checksum;
-use super::frame::{self, ACK, Datagram, ETHERNET, IPV4, IPV6, RST, Segment, TCP};
+use super::frame::{self, ACK, Datagram, ETHERNET, IPV4, IPV6, PSH, RST, Segment, TCP};
 
 /// In whose name a gone host's neighbours are answered: a locally administered address that no NIC has.
 const GHOST: [u8; 6] = [0x02, 0x72, 0x69, 0x67, 0x00, 0x01];
@@ -50,6 +50,22 @@ pub(super) struct Say<'a> {
     /// A multiple of four bytes.
     pub(super) options: &'a [u8],
     pub(super) payload: &'a [u8],
+}
+
+/// What is forged in the name of an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forged<'a> {
+    /// A reset.
+    Reset,
+    /// Data that nobody wrote.
+    Data(&'a [u8]),
+}
+
+impl<'a> Say<'a> {
+    /// Data, as a segment in the middle of a connection carries it.
+    pub(super) fn data(seq: u32, ack: u32, window: u16, payload: &'a [u8]) -> Self {
+        Self { seq, ack, flags: PSH | ACK, window, options: &[], payload }
+    }
 }
 
 impl Say<'_> {

@@ -36,6 +36,13 @@ pub(super) struct Datagram {
     pub(super) fragment: bool,
 }
 
+impl Datagram {
+    /// Bytes of the IP packet: its header and all behind it.
+    pub(super) fn bytes(&self) -> u32 {
+        u32::try_from(self.end - self.ip_at).expect("a frame is small")
+    }
+}
+
 /// A TCP segment inside a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::counters::{Counts, Tally};
-use super::frame::{FourTuple, Segment};
+use super::frame::{self, FourTuple, Segment};
 use super::names::{LinkCount, MiddleboxCounter};
 use super::spec::{Direction, Impairment, JitterOrder, MILLION, Port};
 
@@ -101,6 +101,9 @@ impl Line {
         tally: &mut Tally,
         out: &mut Vec<(u64, Passing)>,
     ) {
+        if self.is_too_long(&passing.frame) {
+            return tally.count(self.counts.of(LinkCount::TooLong));
+        }
         let mut copy = None;
         if passing.origin == Origin::Sent {
             self.thrown += 1;
@@ -127,6 +130,12 @@ impl Line {
             shelved.remaining -= 1;
         }
         self.unshelve(now, tally, out, |shelved| shelved.remaining == 0);
+    }
+
+    /// Whether its IP packet is longer than this link can carry. Super-segments were cut before: this is what would stand on a wire.
+    fn is_too_long(&self, frame: &[u8]) -> bool {
+        let limit = self.impairment.mtu_bytes;
+        limit > 0 && frame::locate(frame).is_some_and(|datagram| datagram.bytes() > limit)
     }
 
     /// Lets go what waited too long to be overtaken.
@@ -413,6 +422,7 @@ mod tests {
                 delay_ns, jitter_ns, jitter_order: JitterOrder::MayReorder, rate_bits_per_s: rate,
                 burst_bytes: if rate > 0 { 200 } else { 0 }, queue_bytes: if rate > 0 { 1000 } else { 0 },
                 loss_ppm, duplicate_ppm, reorder_ppm, reorder_gap: gap, reorder_timeout_ns: 50_000,
+                mtu_bytes: 0,
             };
             let (out, tally) = run(impairment, frames);
             let gone = count(&tally, "lost") + count(&tally, "queue_dropped");

@@ -11,6 +11,7 @@ mod checksum;
 mod connection;
 mod counters;
 mod dead_hosts;
+mod direction;
 mod effects;
 mod engine;
 mod error;
@@ -42,7 +43,7 @@ pub use names::{
 pub use pattern::{BrokenEscape, Pattern};
 pub use spec::{
     Action, Balancer, Command, Condition, DeadHost, Deed, Direction, Expiry, Firewall, HealthCheck,
-    Impairment, Ips, JitterOrder, MiddleboxSpec, Offender, Port, Sequence, Stranger, Towards,
+    Impairment, Ips, JitterOrder, MiddleboxSpec, Offender, Port, Sequence, Stranger, Told, Towards,
 };
 
 #[cfg(test)]

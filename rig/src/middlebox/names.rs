@@ -69,6 +69,8 @@ words! {
         QueueDropped = "queue_dropped",
         /// Left later than they came.
         Delayed = "delayed",
+        /// Longer than the link's MTU.
+        TooLong = "too_long",
     }
     /// What an action did: `action.NAME.held`.
     ActionCount {
@@ -87,13 +89,13 @@ words! {
         /// Of these those that were let go because too many were kept back.
         Overflowed = "overflowed",
     }
-    /// What became of resets, by direction: `ips.injected.to_target`.
+    /// What became of forged segments (resets, or an action's data), by direction: `ips.injected.to_target`.
     ResetCount {
-        /// Resets that were sent.
+        /// Those that were sent.
         Injected = "injected",
         /// Those that could not be made: the connection's numbers were not known.
         Unavailable = "unavailable",
-        /// Connections that were reset, however many resets each got.
+        /// Connections that got one, however many each got.
         Connections = "connections",
     }
     /// What the firewall did: `firewall.expired`.

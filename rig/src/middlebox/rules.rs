@@ -85,6 +85,8 @@ fn holds(
         && said(condition.rst, RST)
         && said(condition.ack, ACK)
         && condition.payload.is_none_or(|wanted| wanted != payload.is_empty())
+        && condition.longer_than.is_none_or(|bound| segment.datagram.bytes() > bound)
+        && condition.shorter_than.is_none_or(|bound| segment.datagram.bytes() < bound)
         && condition.contains.is_in(payload);
     if !rest {
         return false;
@@ -142,7 +144,7 @@ impl Rules {
                 Deed::Hold { .. } if memory.passed || decided.is_some() => continue,
                 Deed::Drop if decided.is_some() => continue,
                 Deed::Hold { .. } | Deed::Drop => true,
-                Deed::InjectRst { .. } => false,
+                Deed::InjectRst { .. } | Deed::InjectData { .. } => false,
             };
             if !rule.acts_on(memory) {
                 continue;
@@ -256,7 +258,11 @@ impl Rules {
     }
 
     fn begin_injection(&self, rule: usize, of: ConnectionId, now: u64, effects: &mut Effects) {
-        let Deed::InjectRst { delay_ns, times, .. } = self.rules[rule].action.deed else { return };
+        let (Deed::InjectRst { delay_ns, times, .. } | Deed::InjectData { delay_ns, times, .. }) =
+            self.rules[rule].action.deed
+        else {
+            return;
+        };
         if delay_ns == 0 {
             self.inject(rule, of, times, now, effects);
         } else {
@@ -265,11 +271,23 @@ impl Rules {
         }
     }
 
-    /// Sends one round of a rule's resets, and plans the next.
+    /// Sends one round of a rule's segments, and plans the next.
     fn inject(&self, rule: usize, of: ConnectionId, left: u32, now: u64, effects: &mut Effects) {
         let Rule { action, resets, .. } = &self.rules[rule];
-        let Deed::InjectRst { towards, sequence, gap_ns, .. } = action.deed else { return };
-        effects.push(Effect::Reset { of: of.four_tuple, towards, sequence, counters: *resets });
+        let (counters, of_ends) = (*resets, of.four_tuple);
+        let gap_ns = match &action.deed {
+            Deed::InjectRst { towards, sequence, gap_ns, .. } => {
+                let (towards, sequence) = (*towards, *sequence);
+                effects.push(Effect::Reset { of: of_ends, towards, sequence, counters });
+                *gap_ns
+            }
+            Deed::InjectData { towards, sequence, payload, gap_ns, .. } => {
+                let (towards, sequence, payload) = (*towards, *sequence, payload.clone());
+                effects.push(Effect::Data { of: of_ends, towards, sequence, payload, counters });
+                *gap_ns
+            }
+            Deed::Hold { .. } | Deed::Drop => return,
+        };
         if left > 1 {
             let at = now.saturating_add(gap_ns);
             effects.call_at(at, Timer::Rule(RuleTimer::Inject { of, rule, left: left - 1 }));

@@ -9,113 +9,15 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::direction::{Direction, Port, Towards};
 use super::error::MiddleboxError;
 use super::pattern::Pattern;
 
 /// A million: the denominator of every `_ppm`.
 pub(super) const MILLION: u32 = 1_000_000;
 
-/// The side of the middlebox at which a frame comes in or goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Port {
-    /// Port A: the target is behind it.
-    Target,
-    /// Port B: the peer is behind it.
-    Peer,
-}
-
-impl Port {
-    /// The other one.
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::Target => Self::Peer,
-            Self::Peer => Self::Target,
-        }
-    }
-
-    /// As it is written in counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Target => "target",
-            Self::Peer => "peer",
-        }
-    }
-
-    /// The way of a frame that came in here.
-    pub fn inward(self) -> Direction {
-        match self {
-            Self::Target => Direction::ToPeer,
-            Self::Peer => Direction::ToTarget,
-        }
-    }
-}
-
-/// Which way a frame travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// From the target to the peer.
-    ToPeer,
-    /// From the peer to the target.
-    ToTarget,
-}
-
-impl Direction {
-    /// Both, in the order in which counters list them.
-    pub const ALL: [Self; 2] = [Self::ToPeer, Self::ToTarget];
-
-    /// The port by which a frame that travels so leaves.
-    pub fn exit(self) -> Port {
-        match self {
-            Self::ToPeer => Port::Peer,
-            Self::ToTarget => Port::Target,
-        }
-    }
-
-    /// As it is written in specs and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ToPeer => "to_peer",
-            Self::ToTarget => "to_target",
-        }
-    }
-
-    pub(super) fn index(self) -> usize {
-        match self {
-            Self::ToPeer => 0,
-            Self::ToTarget => 1,
-        }
-    }
-}
-
-/// One or both directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Towards {
-    /// Only what travels to the peer.
-    ToPeer,
-    /// Only what travels to the target.
-    ToTarget,
-    /// Both.
-    Both,
-}
-
-impl Towards {
-    /// The directions that it names.
-    pub fn directions(self) -> &'static [Direction] {
-        match self {
-            Self::ToPeer => &[Direction::ToPeer],
-            Self::ToTarget => &[Direction::ToTarget],
-            Self::Both => &Direction::ALL,
-        }
-    }
-
-    /// Whether `direction` is meant.
-    pub fn includes(self, direction: Direction) -> bool {
-        self.directions().contains(&direction)
-    }
-}
+/// Bytes of data that a forged segment carries at most: it must fit an Ethernet frame.
+const LARGEST_PAYLOAD: usize = 1_400;
 
 /// What jitter does to the order of frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +29,7 @@ pub enum JitterOrder {
     MayReorder,
 }
 
-/// What one direction of the link does to every frame, in this order: loss, duplication, reordering, rate, delay.
+/// What one direction of the link does to every frame, in this order: what is too long, loss, duplication, reordering, rate, delay.
 ///
 /// Forged frames (resets) are delayed and queued like any other, but no dice are thrown for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +57,14 @@ pub struct Impairment {
     pub reorder_gap: u32,
     /// When fewer came, the overtaken frame leaves after this time.
     pub reorder_timeout_ns: u64,
+    /// An IP packet of more bytes vanishes; 0 is no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mtu_bytes: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Impairment {
@@ -172,6 +82,7 @@ impl Impairment {
             reorder_ppm: 0,
             reorder_gap: 0,
             reorder_timeout_ns: 0,
+            mtu_bytes: 0,
         }
     }
 
@@ -224,6 +135,12 @@ pub struct Condition {
     pub ack: Option<bool>,
     /// Whether it carries payload.
     pub payload: Option<bool>,
+    /// Its IP packet has more bytes than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longer_than: Option<u32>,
+    /// Its IP packet has fewer bytes than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shorter_than: Option<u32>,
     /// Bytes that its payload contains; empty is any.
     pub contains: Pattern,
     /// Only the k-th segment of the connection for which all the rest holds; the first is 1.
@@ -233,6 +150,9 @@ pub struct Condition {
 impl Condition {
     fn check(&self, of: &str) -> Result<(), MiddleboxError> {
         require(self.ordinal != Some(0), of, "ordinal", "0: the first is 1")?;
+        let least = self.longer_than.map_or(0, u64::from) + 1;
+        let fits = self.shorter_than.is_none_or(|bound| least < u64::from(bound));
+        require(fits, of, "shorter_than", "no length is over `longer_than` and under this: matches none")?;
         require(
             self.payload != Some(false) || self.contains.is_empty(),
             of,
@@ -242,7 +162,7 @@ impl Condition {
     }
 }
 
-/// Which sequence number a forged reset carries, in the words of RFC 5961 section 3.2.
+/// Which sequence number a forged segment carries, in the words of RFC 5961 section 3.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sequence {
@@ -290,6 +210,21 @@ pub enum Deed {
         /// Pause between them; over 500 ms, or the receiver's challenge-ACK limit hides all but the first.
         gap_ns: u64,
     },
+    /// Sends segments with data that nobody wrote, in the other end's name, after a matching segment came by.
+    InjectData {
+        /// To which ends.
+        towards: Towards,
+        /// With which sequence number, computed when it is sent.
+        sequence: Sequence,
+        /// Its bytes.
+        payload: Pattern,
+        /// Pause between the match and the segment.
+        delay_ns: u64,
+        /// How many, to each end.
+        times: u32,
+        /// Pause between them.
+        gap_ns: u64,
+    },
 }
 
 /// A rule over the segments of each connection.
@@ -329,6 +264,32 @@ pub enum Stranger {
     Drop,
 }
 
+/// Whom a firewall tells that it has forgotten a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// The peer.
+    ToPeer,
+    /// The target.
+    ToTarget,
+    /// Both ends.
+    Both,
+    /// Nobody.
+    None,
+}
+
+impl Told {
+    /// In which directions its resets travel.
+    pub fn towards(self) -> Option<Towards> {
+        match self {
+            Self::ToPeer => Some(Towards::ToPeer),
+            Self::ToTarget => Some(Towards::ToTarget),
+            Self::Both => Some(Towards::Both),
+            Self::None => None,
+        }
+    }
+}
+
 /// When a firewall acts on a connection that was idle too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -348,7 +309,7 @@ pub struct Firewall {
     /// When it acts on that.
     pub expiry: Expiry,
     /// Which ends it resets then (with exact sequence numbers).
-    pub reset: Towards,
+    pub reset: Told,
     /// What later segments of the forgotten connection meet.
     pub stranger: Stranger,
 }
@@ -478,6 +439,18 @@ impl MiddleboxSpec {
                 }
                 Deed::InjectRst { sequence, times, .. } => {
                     require(*times > 0, &of, "times", "0: nothing would be sent")?;
+                    check_sequence(*sequence, &of)?;
+                }
+                Deed::InjectData { sequence, payload, times, .. } => {
+                    require(*times > 0, &of, "times", "0: nothing would be sent")?;
+                    let length = payload.0.len();
+                    require(length > 0, &of, "payload", "empty: a segment without data")?;
+                    require(
+                        length <= LARGEST_PAYLOAD,
+                        &of,
+                        "payload",
+                        "over 1400 bytes: one segment carries it",
+                    )?;
                     check_sequence(*sequence, &of)?;
                 }
             }

@@ -3,6 +3,7 @@
 //! Every frame that the engine emits is checked for right checksums.
 
 mod boxes;
+mod reports;
 
 use std::net::IpAddr;
 

@@ -16,8 +16,8 @@ use super::netem::Netem;
 use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TargetLink};
 use super::parts::{Part, Work};
 use super::place::Place;
-use super::spec::{Addressing, Medium, PathSpec};
-use super::{haproxy, rules};
+use super::spec::{Addressing, Medium, PathSpec, Rule};
+use super::{haproxy, nat, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
 
 const MAX_QUEUES: u32 = 256;
@@ -41,7 +41,13 @@ pub fn compile(
     let mut ops = Vec::new();
     for at in Place::ALL {
         quieten(&mut ops, at);
+        if rejects_by_icmp(path, at) {
+            ops.push(unlimited_icmp(at));
+        }
         ops.push(NetOp::SetUp { link: LinkEnd::new(at, "lo") });
+    }
+    if path.nat.is_some() {
+        route(&mut ops);
     }
     if link == TargetLink::Socket {
         return Ok(joined_by_sockets(ops));
@@ -49,9 +55,23 @@ pub fn compile(
     let next_to_peer = LinkEnd::new(Place::Peer, "peer0");
     let peer_port = LinkEnd::new(Place::Switch, "to-peer");
     let target_port = links(&mut ops, path.mtu_bytes, link, &peer_port, &next_to_peer);
+    let middlebox_port = match (between, path.nat.is_some()) {
+        (Kind::Middlebox, true) => router_behind_middlebox(&mut ops, path.mtu_bytes),
+        (Kind::Bridge | Kind::Middlebox | Kind::HaProxy | Kind::Router, _) => target_port.clone(),
+    };
     match between {
         Kind::Bridge => bridge(&mut ops, path.mtu_bytes, [&peer_port, &target_port]),
-        Kind::Middlebox => {}
+        Kind::Middlebox if path.nat.is_none() => {}
+        Kind::Middlebox => {
+            settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
+            let router = LinkEnd::new(Place::Switch, nat::ROUTER);
+            settle(&mut ops, &router, nat::INSIDE, nat::PREFIX);
+            ops.push(NetOp::SetUp { link: middlebox_port.clone() });
+        }
+        Kind::Router => {
+            settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
+            settle(&mut ops, &peer_port, nat::INSIDE, nat::PREFIX);
+        }
         Kind::HaProxy => {
             settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
             settle(&mut ops, &peer_port, haproxy::INSIDE, haproxy::PREFIX);
@@ -60,18 +80,18 @@ pub fn compile(
     for port in [&peer_port, &target_port] {
         ops.push(NetOp::SetUp { link: port.clone() });
     }
-    address_ends(&mut ops, addressing, link, between, &next_to_peer);
+    address_ends(&mut ops, path, addressing, link, &next_to_peer);
     await_carriers(&mut ops);
     if let Choice::Netem { to_peer, to_target } = choice {
         queue(&mut ops, &peer_port, to_peer);
         queue(&mut ops, &target_port, to_target);
     }
     let middlebox = match between {
-        Kind::Middlebox => Some(own_middlebox(path, choice, seed, &target_port, &peer_port)?),
-        Kind::Bridge | Kind::HaProxy => None,
+        Kind::Middlebox => Some(own_middlebox(path, choice, seed, &middlebox_port, &peer_port)?),
+        Kind::Bridge | Kind::HaProxy | Kind::Router => None,
     };
     mechanisms.extend(describe(path, link));
-    let (rulesets, guest_ruleset) = rulesets(path, link, host)?;
+    let (rulesets, guest_ruleset) = rulesets(path, addressing, link, host)?;
     Ok(NetOps {
         ops,
         next_to_target: target_port,
@@ -88,17 +108,33 @@ pub fn compile(
 /// The addresses of the two ends; a guest gives itself its own.
 fn address_ends(
     ops: &mut Vec<NetOp>,
+    path: &PathSpec,
     addressing: Addressing,
     link: TargetLink,
-    between: Kind,
     next_to_peer: &LinkEnd,
 ) {
-    match between {
-        Kind::HaProxy => settle(ops, next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
-        Kind::Bridge | Kind::Middlebox => settle(ops, next_to_peer, addressing.peer, addressing.prefix),
+    match (&path.haproxy, &path.nat) {
+        (Some(_), _) => settle(ops, next_to_peer, haproxy::BACKEND, haproxy::PREFIX),
+        (None, Some(_)) => settle(ops, next_to_peer, nat::BEHIND, nat::PREFIX),
+        (None, None) => settle(ops, next_to_peer, addressing.peer, addressing.prefix),
     }
     if link == TargetLink::Veth {
         settle(ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
+    }
+}
+
+/// A link from the switch's own address to where the own middlebox takes frames: it works between the translation and the peer.
+fn router_behind_middlebox(ops: &mut Vec<NetOp>, mtu_bytes: u32) -> LinkEnd {
+    let [near, far] = [nat::ROUTER, nat::BEYOND].map(|name| LinkEnd::new(Place::Switch, name));
+    ops.push(NetOp::AddVeth { near, far: far.clone(), mtu_bytes });
+    far
+}
+
+/// The switch routes between its own addresses, and no interface answers for another's.
+fn route(ops: &mut Vec<NetOp>) {
+    for (key, value) in [("net/ipv4/ip_forward", "1"), ("net/ipv4/conf/all/arp_ignore", "1")] {
+        let (at, presence) = (Place::Switch, Presence::Required);
+        ops.push(NetOp::SetSysctl { at, key: key.into(), value: value.into(), presence });
     }
 }
 
@@ -138,6 +174,7 @@ enum Kind {
     Bridge,
     Middlebox,
     HaProxy,
+    Router,
 }
 
 fn between(path: &PathSpec, choice: Choice) -> Result<Kind, PathError> {
@@ -152,6 +189,7 @@ fn between(path: &PathSpec, choice: Choice) -> Result<Kind, PathError> {
     Ok(match (works.contains(&Work::Middlebox), works.contains(&Work::HaProxy)) {
         (true, _) => Kind::Middlebox,
         (false, true) => Kind::HaProxy,
+        (false, false) if path.nat.is_some() => Kind::Router,
         (false, false) => Kind::Bridge,
     })
 }
@@ -180,11 +218,15 @@ fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
     if path.haproxy.is_some() {
         words.push("load balancer: HAProxy, which ends TCP on both sides".to_owned());
     }
+    if path.nat.is_some() {
+        words.push("address translation: nft in a switch that routes".to_owned());
+    }
     for rule in &path.rules {
         let whose = match (rule.at, link) {
             (Place::Target, TargetLink::Tap { .. } | TargetLink::Socket) => "guest's kernel",
             (Place::Target, TargetLink::Veth) => "target's namespace",
             (Place::Peer, _) => "peer's namespace",
+            (Place::Switch, _) if path.nat.is_some() => "switch that routes",
             (Place::Switch, _) => "bridge",
         };
         words.push(format!("rule {}: nft in the {whose}", rule.name));
@@ -195,16 +237,22 @@ fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
 /// Rulesets for namespaces, and that for a guest's own kernel.
 fn rulesets(
     path: &PathSpec,
+    addressing: Addressing,
     link: TargetLink,
     host: &Mechanisms,
 ) -> Result<(Vec<Ruleset>, Option<Ruleset>), PathError> {
-    let all = Place::ALL
-        .into_iter()
-        .filter_map(|at| rules::ruleset(&path.rules, at).map(|text| Ruleset { at, text }));
+    let of = |at, family: &str, text| Ruleset { at, family: family.to_owned(), text };
+    let all = Place::ALL.into_iter().filter_map(|at| match (at, &path.nat) {
+        (Place::Switch, Some(_)) => Some(of(at, nat::FAMILY, nat::ruleset(addressing, &path.rules))),
+        _ => rules::ruleset(&path.rules, at).map(|text| of(at, rules::family(at), text)),
+    });
     let in_guest = |ruleset: &Ruleset| ruleset.at == Place::Target && link != TargetLink::Veth;
     let (guests, ours): (Vec<_>, Vec<_>) = all.partition(in_guest);
     if let (Err(why), false) = (&host.nft, ours.is_empty()) {
         return Err(PathError::lacking(path, "nft", why));
+    }
+    if let (Err(why), Some(_)) = (&host.nat, &path.nat) {
+        return Err(PathError::lacking(path, "address translation", why));
     }
     if let (Err(why), Some(_)) = (&host.haproxy, &path.haproxy) {
         return Err(PathError::lacking(path, "HAProxy", why));
@@ -295,6 +343,19 @@ fn quieten(ops: &mut Vec<NetOp>, at: Place) {
         let key = format!("net/ipv6/conf/{scope}/disable_ipv6");
         ops.push(NetOp::SetSysctl { at, key, value: "1".into(), presence: Presence::Optional });
     }
+}
+
+/// Whether rules at a place answer by ICMP.
+fn rejects_by_icmp(path: &PathSpec, at: Place) -> bool {
+    let by_icmp = |rule: &Rule| rule.verdict.reject_with().is_some_and(|what| what.starts_with("icmp"));
+    path.rules.iter().any(|rule| rule.at == at && by_icmp(rule))
+}
+
+/// A kernel sends a host one ICMP error a second, behind a burst of six (`icmpv4_xrlim_allow`, net/ipv4/icmp.c): trials that play at the same
+/// time would wait for each other's.
+fn unlimited_icmp(at: Place) -> NetOp {
+    let key = "net/ipv4/icmp_ratemask".to_owned();
+    NetOp::SetSysctl { at, key, value: "0".to_owned(), presence: Presence::Optional }
 }
 
 /// An end with its address, up.

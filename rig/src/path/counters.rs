@@ -17,6 +17,13 @@ words! {
         /// Packets that it dropped.
         Dropped = "dropped",
     }
+    /// What a switch that translates addresses did: `nat.connections`.
+    NatCount {
+        /// Connections that it translated.
+        Connections = "connections",
+        /// Resets that it sent to the peer in its own name: it knows no connection that such a segment could be of.
+        HostResets = "host_resets",
+    }
     /// What HAProxy says of its backend: `haproxy.sessions`.
     HaProxyCount {
         /// Sessions that it opened.
@@ -30,6 +37,18 @@ words! {
     }
 }
 
+impl NatCount {
+    /// Its name among nft's named counters, which begin with a letter and are no words of its language.
+    pub(super) fn in_nft(self) -> String {
+        format!("nat-{}", self.word())
+    }
+
+    /// The one of this name.
+    pub(super) fn of_nft(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|count| count.in_nft() == name)
+    }
+}
+
 /// The name of a counter of a path; its text is what the record stores.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathCounter {
@@ -39,6 +58,8 @@ pub enum PathCounter {
     Netem(Direction, NetemCount),
     /// Of HAProxy.
     HaProxy(HaProxyCount),
+    /// Of address translation.
+    Nat(NatCount),
     /// Packets that this packet filter rule matched.
     Rule(String),
     /// Times that this fault was carried out.
@@ -72,6 +93,7 @@ impl fmt::Display for PathCounter {
         match self {
             Self::Middlebox(counter) => counter.fmt(f),
             Self::Netem(direction, what) => write!(f, "netem.{}.{}", direction.name(), what.word()),
+            Self::Nat(what) => write!(f, "nat.{}", what.word()),
             Self::HaProxy(what) => write!(f, "haproxy.{}", what.word()),
             Self::Rule(name) => write!(f, "{RULE}{name}"),
             Self::Fault(name) => write!(f, "fault.{name}"),
@@ -90,6 +112,7 @@ mod tests {
             (PathCounter::Middlebox(MiddleboxCounter::Connections), "connections"),
             (PathCounter::Netem(Direction::ToPeer, NetemCount::Dropped), "netem.to_peer.dropped"),
             (PathCounter::HaProxy(HaProxyCount::ShutDown), "haproxy.shut_down"),
+            (PathCounter::Nat(NatCount::HostResets), "nat.host_resets"),
             (PathCounter::Rule("reject".to_owned()), "rule.reject"),
             (PathCounter::Fault("busy".to_owned()), "fault.busy"),
             (PathCounter::FaultCpuTime("busy".to_owned()), "fault.busy.cpu_ms"),

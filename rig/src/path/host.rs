@@ -82,6 +82,9 @@ pub enum Unable {
     /// The program `nft`, or the kernel's part of the packet filter.
     #[error("packet filter rules cannot be loaded: {0}")]
     Rules(String),
+    /// The program `nft`, or the kernel's address translation.
+    #[error("addresses cannot be translated: {0}")]
+    Nat(String),
 }
 
 impl Unable {
@@ -100,7 +103,8 @@ impl Unable {
             | Self::VhostIdle(_)
             | Self::Netlink(_)
             | Self::Netem(_)
-            | Self::Rules(_) => false,
+            | Self::Rules(_)
+            | Self::Nat(_) => false,
         }
     }
 }
@@ -116,12 +120,14 @@ pub struct Mechanisms {
     pub bridge_conntrack: Result<(), Unable>,
     /// The program `haproxy`.
     pub haproxy: Result<(), Unable>,
+    /// Address translation by nft.
+    pub nat: Result<(), Unable>,
 }
 
 impl Mechanisms {
     /// A host that has everything.
     pub fn all() -> Self {
-        Self { netem: Ok(()), nft: Ok(()), bridge_conntrack: Ok(()), haproxy: Ok(()) }
+        Self { netem: Ok(()), nft: Ok(()), bridge_conntrack: Ok(()), haproxy: Ok(()), nat: Ok(()) }
     }
 }
 
@@ -136,15 +142,18 @@ pub struct Wanted {
     pub bridge_conntrack: bool,
     /// The program `haproxy`.
     pub haproxy: bool,
+    /// Address translation by nft.
+    pub nat: bool,
 }
 
 impl Wanted {
     /// Adds what this path could be made with.
     pub fn add(&mut self, path: &PathSpec) {
         self.netem |= path.impairments.as_ref().is_some_and(|one| one.mechanism != Mechanism::Middlebox);
-        self.nft |= !path.rules.is_empty();
-        self.bridge_conntrack |=
-            path.rules.iter().any(|rule| rule.at == Place::Switch && rule.select.invalid);
+        self.nft |= !path.rules.is_empty() || path.nat.is_some();
+        self.bridge_conntrack |= path.nat.is_none()
+            && path.rules.iter().any(|rule| rule.at == Place::Switch && rule.select.invalid);
+        self.nat |= path.nat.is_some();
         self.haproxy |= path.haproxy.is_some();
     }
 }

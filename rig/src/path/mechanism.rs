@@ -3,7 +3,7 @@
 //! Pure. Must not know how a mechanism is set up. Units: none.
 //! Errors: [`PathError::Mechanism`], which says what is asked for and why it cannot be had. Tests: below.
 
-use super::counters::{HaProxyCount, NetemCount, PathCounter};
+use super::counters::{HaProxyCount, NatCount, NetemCount, PathCounter};
 use super::error::PathError;
 use super::host::Mechanisms;
 use super::netem::Netem;
@@ -65,6 +65,7 @@ fn describe(impairments: &Impairments) -> String {
             (impairment.loss_ppm > 0, "loss"),
             (impairment.duplicate_ppm > 0, "duplicate"),
             (impairment.reorder_ppm > 0, "reorder"),
+            (impairment.mtu_bytes > 0, "MTU"),
         ]
         .into_iter()
         .filter_map(|(there, word)| there.then_some(word))
@@ -95,6 +96,7 @@ pub(super) fn proofs(path: &PathSpec, choice: Choice) -> Vec<Proof> {
     }
     asked.extend(of_boxes(path).into_iter().map(|counter| (counter.into(), Need::EveryTrial)));
     asked.extend(of_haproxy(path));
+    asked.extend(path.nat.iter().map(|_| (PathCounter::Nat(NatCount::Connections), Need::EveryTrial)));
     for rule in &path.rules {
         let need = match rule.matches {
             Matches::EveryTrial => Need::EveryTrial,
@@ -118,7 +120,7 @@ fn of_action(action: &Action) -> Vec<PathCounter> {
         Deed::Hold { .. } | Deed::Drop => {
             vec![MiddleboxCounter::Action(name, ActionCount::Connections).into()]
         }
-        Deed::InjectRst { towards, .. } => {
+        Deed::InjectRst { towards, .. } | Deed::InjectData { towards, .. } => {
             resets(Resetter::Action(name), *towards).map(PathCounter::Middlebox).collect()
         }
     }
@@ -130,7 +132,10 @@ fn of_boxes(path: &PathSpec) -> Vec<MiddleboxCounter> {
     match &path.firewall {
         // Whoever speaks after it forgot is a stranger to it.
         Some(_) if forgets => asked.push(MiddleboxCounter::Firewall(FirewallCount::StrangerConnections)),
-        Some(firewall) => asked.extend(resets(Resetter::Firewall, firewall.reset)),
+        Some(firewall) => match firewall.reset.towards() {
+            Some(towards) => asked.extend(resets(Resetter::Firewall, towards)),
+            None => asked.push(MiddleboxCounter::Firewall(FirewallCount::Expired)),
+        },
         None => {}
     }
     asked.extend(path.ips.iter().flat_map(|ips| resets(Resetter::Ips, ips.reset)));
@@ -199,6 +204,9 @@ fn of_line(to: Direction, impairment: &Impairment) -> Vec<(PathCounter, Need)> {
             asked.push((counter(what), Need::ByChance { chance_ppm, of }));
         }
         left *= 1.0 - f64::from(ppm) / 1e6;
+    }
+    if impairment.mtu_bytes > 0 {
+        asked.push((counter(LinkCount::TooLong), Need::EveryTrial));
     }
     if impairment.rate_bits_per_s > 0 {
         let forwarded = MiddleboxCounter::Flow(FlowCount::Forwarded, to);

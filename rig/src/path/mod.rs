@@ -10,6 +10,7 @@ mod error;
 pub mod haproxy;
 mod host;
 mod mechanism;
+pub mod nat;
 mod netem;
 mod ops;
 mod parts;
@@ -18,7 +19,7 @@ pub mod rules;
 mod spec;
 
 pub use compile::compile;
-pub use counters::{HaProxyCount, NetemCount, PathCounter};
+pub use counters::{HaProxyCount, NatCount, NetemCount, PathCounter};
 // Whoever reads counters of a path finds here all that they are named by.
 pub use crate::middlebox::{Direction, FirewallCount, MiddleboxCounter, ResetCount, Resetter};
 pub use error::PathError;
@@ -28,6 +29,6 @@ pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Presence, Proof, Ruleset, T
 pub use parts::{Part, Work};
 pub use place::Place;
 pub use spec::{
-    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism, Medium,
+    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, Nat,
     OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };

@@ -49,6 +49,7 @@ impl Netem {
             reorder_ppm,
             reorder_gap: _,
             reorder_timeout_ns: _,
+            mtu_bytes,
         } = *impairment;
         if jitter_ns > 0 && jitter_order == JitterOrder::Keep {
             return Err("jitter that keeps the order");
@@ -58,6 +59,9 @@ impl Netem {
         }
         if reorder_ppm > 0 {
             return Err("reordering by a number of later frames");
+        }
+        if mtu_bytes > 0 {
+            return Err("an MTU of one link alone");
         }
         if rate_bits_per_s > 0 {
             return Err("a rate whose queue is bounded in bytes");

@@ -184,6 +184,8 @@ pub struct Between {
 pub struct Ruleset {
     /// Where.
     pub at: Place,
+    /// The family of its table: `bridge`, `inet`.
+    pub family: String,
     /// For `nft -f`.
     pub text: String,
 }
@@ -290,7 +292,7 @@ impl NetOps {
             let spec = serde_json::to_string(spec).expect("plain data serialises");
             lines.push(format!("rig's own middlebox between {target_port} and {peer_port}: {spec}"));
         }
-        for Ruleset { at, text } in self.rulesets.iter().chain(&self.guest_ruleset) {
+        for Ruleset { at, family: _, text } in self.rulesets.iter().chain(&self.guest_ruleset) {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             lines.push(format!("{}: nft {text}", at.word()));
         }

@@ -4,7 +4,7 @@
 //! Pure. Must not know how a part is made. Units: none. Errors: none. Tests: below; wrong files in `tests/diagnostics/path`.
 
 use super::place::Place;
-use super::spec::{FaultKind, PathSpec};
+use super::spec::{FaultKind, PathSpec, Rule};
 
 /// One part of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +21,14 @@ pub enum Part<'p> {
     Balancer,
     /// HAProxy.
     HaProxy,
+    /// Address translation at the switch.
+    Nat,
     /// What changes at a moment.
     Fault(&'p FaultKind),
     /// A packet filter rule of the kernel at this place.
     Rule(Place),
+    /// A packet filter rule of a switch that translates addresses.
+    RouterRule,
 }
 
 /// What a part works on, and by which means.
@@ -36,6 +40,8 @@ pub enum Work {
     Middlebox,
     /// On whole connections: HAProxy ends the target's and opens one of its own.
     HaProxy,
+    /// On the addresses of whole connections: the switch routes.
+    Router,
     /// On what the kernel's bridge forwards.
     Bridge,
     /// On what an end's own kernel sends and receives.
@@ -53,6 +59,7 @@ const EXCLUSIONS: &[(Work, Work, &str)] = &[
     (Work::HaProxy, Work::Middlebox, ENDS_TCP),
     (Work::HaProxy, Work::Impairment, ENDS_TCP),
     (Work::HaProxy, Work::Bridge, ENDS_TCP),
+    (Work::HaProxy, Work::Router, ENDS_TCP),
     (
         Work::Bridge,
         Work::Middlebox,
@@ -81,7 +88,9 @@ impl Work {
     /// Whether it acts on the segments of the measured connection.
     pub fn acts_on_segments(self) -> bool {
         match self {
-            Self::Impairment | Self::Middlebox | Self::HaProxy | Self::Bridge | Self::End => true,
+            Self::Impairment | Self::Middlebox | Self::HaProxy | Self::Router | Self::Bridge | Self::End => {
+                true
+            }
             Self::Carrier | Self::Machine | Self::Part => false,
         }
     }
@@ -92,6 +101,7 @@ impl Work {
             Self::Impairment => "impairments of the link",
             Self::Middlebox => "rig's own middlebox",
             Self::HaProxy => "HAProxy",
+            Self::Router => "address translation",
             Self::Bridge => "packet filter rules of the kernel's bridge",
             Self::End => "packet filter rules of an end's kernel",
             Self::Carrier => "a link that goes down",
@@ -114,6 +124,7 @@ impl Part<'_> {
             Self::Impairment => Work::Impairment,
             Self::Action | Self::Firewall | Self::Ips | Self::Balancer => Work::Middlebox,
             Self::HaProxy => Work::HaProxy,
+            Self::Nat | Self::RouterRule => Work::Router,
             Self::Rule(Place::Switch) => Work::Bridge,
             Self::Rule(Place::Peer | Place::Target) => Work::End,
             Self::Fault(FaultKind::LinkDown) => Work::Carrier,
@@ -133,7 +144,12 @@ impl Part<'_> {
             Self::Firewall => Some("firewall"),
             Self::Ips => Some("IPS"),
             Self::Balancer => Some("load balancer"),
-            Self::Impairment | Self::HaProxy | Self::Fault(_) | Self::Rule(_) => None,
+            Self::Impairment
+            | Self::HaProxy
+            | Self::Nat
+            | Self::Fault(_)
+            | Self::Rule(_)
+            | Self::RouterRule => None,
         }
     }
 }
@@ -148,11 +164,20 @@ impl PathSpec {
             (self.ips.is_some(), Part::Ips),
             (self.balancer.is_some(), Part::Balancer),
             (self.haproxy.is_some(), Part::HaProxy),
+            (self.nat.is_some(), Part::Nat),
         ];
         let boxes = boxes.into_iter().filter_map(|(there, part)| there.then_some(part));
         let faults = self.faults.iter().map(|fault| Part::Fault(&fault.kind));
-        let rules = self.rules.iter().map(|rule| Part::Rule(rule.at));
+        let rules = self.rules.iter().map(|rule| self.part_of_rule(rule));
         boxes.chain(faults).chain(rules).collect()
+    }
+
+    /// What a rule of it is: a switch that translates addresses routes, and has no bridge.
+    pub fn part_of_rule(&self, rule: &Rule) -> Part<'static> {
+        match rule.at {
+            Place::Switch if self.nat.is_some() => Part::RouterRule,
+            at => Part::Rule(at),
+        }
     }
 
     /// Whether only the own middlebox can do what it says.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::counters::PathCounter;
+use super::counters::{NatCount, PathCounter};
 use super::place::Place;
 use super::spec::{Hook, Rule, RuleVerdict, TcpFlag};
 
@@ -72,10 +72,10 @@ pub fn line(rule: &Rule) -> String {
         parts.push("ct state invalid".to_owned());
     }
     parts.push(format!("counter name {}", counter_name(&rule.name)));
-    match rule.verdict {
-        RuleVerdict::Drop => parts.push("drop".to_owned()),
-        RuleVerdict::RejectTcpReset => parts.push("reject with tcp reset".to_owned()),
-        RuleVerdict::Count => {}
+    match rule.verdict.reject_with() {
+        Some(what) => parts.push(format!("reject with {what}")),
+        None if rule.verdict == RuleVerdict::Drop => parts.push("drop".to_owned()),
+        None => {}
     }
     parts.join(" ")
 }
@@ -93,13 +93,13 @@ fn flag_name(flag: TcpFlag) -> &'static str {
 /// nft's names begin with a letter and must be no word of its language (`drop`); ours may be either.
 const PREFIX: &str = "rule-";
 
-fn counter_name(name: &str) -> String {
+pub(super) fn counter_name(name: &str) -> String {
     format!("{PREFIX}{name}")
 }
 
-/// Arguments of `nft` that print the counters of our table at `at`.
-pub fn list_arguments(at: Place) -> [&'static str; 6] {
-    ["-j", "list", "counters", "table", family(at), TABLE]
+/// Arguments of `nft` that print the counters of our table of this family.
+pub fn list_arguments(family: &str) -> [&str; 6] {
+    ["-j", "list", "counters", "table", family, TABLE]
 }
 
 /// Packets of each named counter, out of what [`list_arguments`] make nft print (libnftables-json(5)).
@@ -119,9 +119,12 @@ pub fn named_counters(json: &str) -> Result<BTreeMap<String, u64>, String> {
     Ok(found)
 }
 
-/// Of named counters those of our rules, as `rule.NAME`.
+/// Of named counters those of our rules, as `rule.NAME`, and those of address translation.
 pub fn of_rules(named: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let ours = |(name, packets): (String, u64)| {
+        if let Some(count) = NatCount::of_nft(&name) {
+            return Some((PathCounter::Nat(count).to_string(), packets));
+        }
         let rule = PathCounter::Rule(name.strip_prefix(PREFIX)?.to_owned());
         Some((rule.to_string(), packets))
     };

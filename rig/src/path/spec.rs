@@ -46,6 +46,9 @@ pub struct PathSpec {
     /// A real load balancer: HAProxy, which ends TCP on both sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub haproxy: Option<HaProxy>,
+    /// Address translation with connection tracking, by the kernel of a switch that routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
     /// Packet filter rules of the kernel (nft), in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
@@ -67,6 +70,7 @@ impl PathSpec {
             ips: None,
             balancer: None,
             haproxy: None,
+            nat: None,
             rules: vec![],
             faults: vec![],
         }
@@ -154,6 +158,13 @@ pub enum OnMarkedDown {
     Nothing,
 }
 
+/// Address translation: what the target connects to is a service address, and the peer is behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nat {
+    /// Where; only the switch lies between the two ends.
+    pub at: Place,
+}
+
 /// A packet filter rule of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -225,8 +236,39 @@ pub enum RuleVerdict {
     Drop,
     /// It vanishes, and its sender gets a RST: `reject with tcp reset`.
     RejectTcpReset,
+    /// It vanishes, and its sender is told by ICMP that there is no such host (RFC 792, code 1).
+    RejectIcmpHostUnreachable,
+    /// That there is no such network (code 0).
+    RejectIcmpNetUnreachable,
+    /// That nobody is at the port (code 3).
+    RejectIcmpPortUnreachable,
+    /// That the host does not speak the protocol (code 2).
+    RejectIcmpProtoUnreachable,
+    /// That talking to the host is forbidden (RFC 1812, code 10).
+    RejectIcmpHostProhibited,
+    /// That talking to the network is forbidden (code 9).
+    RejectIcmpNetProhibited,
+    /// That an administrator forbids it (code 13).
+    RejectIcmpAdminProhibited,
     /// It goes on, and is counted.
     Count,
+}
+
+impl RuleVerdict {
+    /// What nft writes behind `reject with`; `None` for what rejects nothing.
+    pub fn reject_with(self) -> Option<&'static str> {
+        match self {
+            Self::Drop | Self::Count => None,
+            Self::RejectTcpReset => Some("tcp reset"),
+            Self::RejectIcmpHostUnreachable => Some("icmp type host-unreachable"),
+            Self::RejectIcmpNetUnreachable => Some("icmp type net-unreachable"),
+            Self::RejectIcmpPortUnreachable => Some("icmp type port-unreachable"),
+            Self::RejectIcmpProtoUnreachable => Some("icmp type prot-unreachable"),
+            Self::RejectIcmpHostProhibited => Some("icmp type host-prohibited"),
+            Self::RejectIcmpNetProhibited => Some("icmp type net-prohibited"),
+            Self::RejectIcmpAdminProhibited => Some("icmp type admin-prohibited"),
+        }
+    }
 }
 
 /// How often a rule must have matched for its block to count.

@@ -22,8 +22,8 @@ pub(super) struct Machinery {
     haproxy: Option<Running>,
     /// Interfaces with a netem queue, and the direction that leaves by them.
     queues: Vec<(LinkEnd, Direction)>,
-    /// Places with rules of ours.
-    filtered: Vec<Place>,
+    /// Places with rules of ours, and the family of their table.
+    filtered: Vec<(Place, String)>,
 }
 
 fn failed(what: &'static str) -> impl Fn(String) -> TestbedError {
@@ -40,7 +40,7 @@ impl Machinery {
         let mut machinery = Self::default();
         for ruleset in &ops.rulesets {
             nft::load(namespace(ruleset.at), &ruleset.text).map_err(failed("packet filter"))?;
-            machinery.filtered.push(ruleset.at);
+            machinery.filtered.push((ruleset.at, ruleset.family.clone()));
         }
         machinery.queues = ops.queues().map(|(link, direction)| (link.clone(), direction)).collect();
         if let Some(between) = &ops.middlebox {
@@ -67,8 +67,8 @@ impl Machinery {
         if let Some(haproxy) = &self.haproxy {
             counters.extend(haproxy.counters().map_err(failed("HAProxy"))?);
         }
-        for at in &self.filtered {
-            counters.extend(nft::counters(namespace(*at), *at).map_err(failed("packet filter"))?);
+        for (at, family) in &self.filtered {
+            counters.extend(nft::counters(namespace(*at), family).map_err(failed("packet filter"))?);
         }
         for (link, direction) in &self.queues {
             let passed = read_queue(namespace(link.at), link)?;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 
 use super::namespace::Namespace;
-use crate::path::{Place, rules};
+use crate::path::rules;
 use crate::process;
 
 /// Adds a ruleset to what a namespace has.
@@ -16,9 +16,9 @@ pub(super) fn load(namespace: &Namespace, ruleset: &str) -> Result<(), String> {
     run(namespace, &["-f", "-"], ruleset).map(drop)
 }
 
-/// Packets per rule (`rule.NAME`) of our table at `at`.
-pub(super) fn counters(namespace: &Namespace, at: Place) -> Result<BTreeMap<String, u64>, String> {
-    let output = run(namespace, &rules::list_arguments(at), "")?;
+/// What our table of this family counted: packets per rule (`rule.NAME`), and what address translation did.
+pub(super) fn counters(namespace: &Namespace, family: &str) -> Result<BTreeMap<String, u64>, String> {
+    let output = run(namespace, &rules::list_arguments(family), "")?;
     rules::named_counters(&String::from_utf8_lossy(&output.stdout))
         .map(rules::of_rules)
         .map_err(|wrong| format!("`nft` lists no counters: {wrong}"))

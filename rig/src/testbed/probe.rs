@@ -15,7 +15,8 @@ use super::error::TestbedError;
 use super::namespace::Namespace;
 use super::{apply, netem, nft, tap};
 use crate::path::{
-    Hook, Matches, Mechanisms, Netem, Place, Rule, RuleSelect, RuleVerdict, Unable, Wanted, rules,
+    Addressing, Hook, Matches, Mechanisms, Netem, Place, Rule, RuleSelect, RuleVerdict, Unable, Wanted, nat,
+    rules,
 };
 use crate::process::{self, NoAnswer};
 
@@ -110,6 +111,15 @@ pub fn bridge_conntrack() -> Result<(), Unable> {
     load(&[Rule { select: invalid(), ..rule("invalid", Place::Switch, Hook::Forward, RuleVerdict::Drop) }])
 }
 
+/// Whether the kernel translates addresses as nft says it (`nft_nat`, connection tracking).
+///
+/// # Errors
+/// Why not.
+pub fn translation() -> Result<(), Unable> {
+    let namespace = Namespace::new().map_err(|error| no_namespace(&error))?;
+    nft::load(&namespace, &nat::ruleset(Addressing::default(), &[])).map_err(Unable::Nat)
+}
+
 fn rule(name: &str, at: Place, hook: Hook, verdict: RuleVerdict) -> Rule {
     Rule {
         name: name.to_owned(),
@@ -161,6 +171,7 @@ pub fn mechanisms(wanted: Wanted) -> Mechanisms {
         nft: if_wanted(wanted.nft, nft),
         bridge_conntrack: if_wanted(wanted.bridge_conntrack, bridge_conntrack),
         haproxy: if_wanted(wanted.haproxy, haproxy),
+        nat: if_wanted(wanted.nat, translation),
     }
 }
 

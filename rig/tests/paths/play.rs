@@ -226,6 +226,7 @@ pub(crate) fn host_laboratory(results: &Path) -> Laboratory {
         nft: probe::nft(),
         bridge_conntrack: probe::bridge_conntrack(),
         haproxy: probe::haproxy(),
+        nat: probe::translation(),
     };
     Laboratory { mechanisms, keep_examples: 2, ..laboratory(results) }
 }

@@ -5,16 +5,16 @@
 
 use std::net::IpAddr;
 
-use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, names};
+use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT, names};
 use super::piece::{Piece, required};
 use super::value::{count, duration, pattern, sequence, span_of_time, towards};
-use super::words::{EXPIRIES, OFFENDERS, ON_MARKED_DOWN, STRANGERS};
+use super::words::{EXPIRIES, NAT_PLACES, OFFENDERS, ON_MARKED_DOWN, STRANGERS, TOLD};
 use crate::document::{Findings, Node, Table};
 use crate::matrix::configuration::{choice, optional};
 use crate::middlebox::{
-    Balancer, Expiry, Firewall, HealthCheck, Ips, MiddleboxSpec, Offender, Sequence, Stranger, Towards,
+    Balancer, Expiry, Firewall, HealthCheck, Ips, MiddleboxSpec, Offender, Sequence, Stranger, Told, Towards,
 };
-use crate::path::{Addressing, HEALTH_PORT, HaProxy, OnMarkedDown, PEER_PORT};
+use crate::path::{Addressing, HEALTH_PORT, HaProxy, Nat, OnMarkedDown, PEER_PORT, Place};
 
 /// Between two health checks where nobody says otherwise: a test's patience, not an operator's.
 const CHECK_INTERVAL_NS: u64 = 100_000_000;
@@ -43,7 +43,7 @@ pub(super) fn firewall(findings: &mut Findings, path: &Table) -> Option<Firewall
         optional(table, "expiry", Expiry::AtOnce, |node| choice(findings, node, "`expiry`", &EXPIRIES));
     let stranger =
         optional(table, "stranger", Stranger::Reset, |node| choice(findings, node, "`stranger`", &STRANGERS));
-    let reset = towards_or_both(findings, table, "reset");
+    let reset = optional(table, "reset", Told::Both, |node| choice(findings, node, "`reset`", &TOLD));
     let firewall =
         Firewall { idle_timeout_ns: idle_timeout_ns?, expiry: expiry?, reset: reset?, stranger: stranger? };
     let alone = MiddleboxSpec { firewall: Some(firewall.clone()), ..MiddleboxSpec::transparent(0) };
@@ -120,6 +120,17 @@ fn source_port(findings: &mut Findings, node: &Node) -> Option<u16> {
         return None;
     }
     Some(port)
+}
+
+/// `[path.NAME.nat]`
+pub(super) fn nat(findings: &mut Findings, path: &Table) -> Option<Nat> {
+    let piece = Piece::of(findings, path, "nat")?;
+    let Piece { table, what, .. } = &piece;
+    findings.refuse_unknown_keys(table, what, &names(NAT.keys));
+    let at = required(findings, &piece, NAT.keys, "at", |findings, node| {
+        choice(findings, node, "`at`", &NAT_PLACES.map(|word| (word, Place::Switch)))
+    });
+    Some(Nat { at: at? })
 }
 
 /// `[path.NAME.haproxy]`

@@ -3,123 +3,25 @@
 //! Holds names, how values are written, defaults and one line about each; what excludes what is `path::parts`' matter. The order of a list is
 //! that of the hints. Must not read anything. Units: those of the file. Errors: none. Tests: `tests/reference.rs`.
 
-use super::words::{
-    EXPIRIES, FLAGS, HOOKS, MATCHES, MECHANISMS, MEDIA, OFFENDERS, ON_MARKED_DOWN, ORDERS, PLACES, SEQUENCES,
-    STRANGERS, VERDICTS, words,
-};
+mod boxes;
+mod row;
+
+pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT};
+pub(super) use row::names;
+use row::{ANY, BOTH, key, with};
+pub use row::{Kind, Omitted, PathKey, Section, WordRow};
+
+use super::words::{FLAGS, HOOKS, MATCHES, MECHANISMS, MEDIA, ORDERS, PLACES, SEQUENCES, VERDICTS, words};
 use crate::path::{FaultKind, Part};
-
-/// How a value is written.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// A whole number from, to, and of what.
-    Count(u32, u32, &'static str),
-    /// `"5ms"`
-    Time,
-    /// `"1%"`
-    Share,
-    /// `"10mbit"`
-    Rate,
-    /// A TCP port.
-    Port,
-    /// `true` or `false`
-    Flag,
-    /// Bytes as text.
-    Bytes,
-    /// The name of another part of the path.
-    Name,
-    /// `"to_peer"`, `"to_target"` or `"both"`
-    Towards,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// One of the section's words.
-    Do,
-    /// A list of these words.
-    Words(&'static [&'static str]),
-    /// A table with one value of this kind per direction: `{ to_target = VALUE }`.
-    Directed(&'static Kind),
-    /// A table of further keys.
-    Table,
-}
-
-/// What is meant where the key is not written.
-#[derive(Debug, Clone, Copy)]
-pub enum Omitted {
-    /// It must be written; this is what the reader is told to add.
-    Required(&'static str),
-    /// The same as this value.
-    Same(&'static str),
-    /// Nothing that a value could say.
-    Means(&'static str),
-}
-
-/// A key.
-#[derive(Debug, Clone, Copy)]
-pub struct PathKey {
-    /// As it is written.
-    pub name: &'static str,
-    /// How its value is written.
-    pub kind: Kind,
-    /// What is meant where it is not written.
-    pub omitted: Omitted,
-    /// One line about it.
-    pub about: &'static str,
-    /// The keys in its table, beside directions.
-    pub inner: &'static [PathKey],
-}
-
-/// What `do` can be.
-#[derive(Debug)]
-pub struct WordRow {
-    /// As it is written.
-    pub word: &'static str,
-    /// The keys that only this word has.
-    pub keys: &'static [PathKey],
-    /// Who does it.
-    pub by: &'static str,
-    /// One line about it.
-    pub about: &'static str,
-}
-
-/// A table of the file.
-#[derive(Debug)]
-pub struct Section {
-    /// `firewall` in `[path.NAME.firewall]`.
-    pub name: &'static str,
-    /// Whether each has a name of its own: `[path.NAME.rule.NAME]`.
-    pub named: bool,
-    /// Who does it.
-    pub by: &'static str,
-    /// One line about it.
-    pub about: &'static str,
-    /// The keys of each.
-    pub keys: &'static [PathKey],
-    /// What its `do` can be; empty where it has none.
-    pub words: &'static [WordRow],
-}
-
-/// The names of these keys, in order.
-pub(super) fn names(rows: &[PathKey]) -> Vec<&'static str> {
-    rows.iter().map(|row| row.name).collect()
-}
-
-const fn key(name: &'static str, kind: Kind, omitted: Omitted, about: &'static str) -> PathKey {
-    PathKey { name, kind, omitted, about, inner: &[] }
-}
-
-const fn with(row: PathKey, inner: &'static [PathKey]) -> PathKey {
-    PathKey { inner, ..row }
-}
-
-const ANY: Omitted = Omitted::Means("any");
-const BOTH: Omitted = Omitted::Same("\"both\"");
-const NOTHING: Omitted = Omitted::Means("none");
 
 /// A number that only its type bounds.
 pub(super) const MANY: u32 = u32::MAX;
 
 /// RFC 791: every host takes 576 bytes; 9216 is the largest frame that drivers commonly carry.
 pub(super) const MTU_BYTES: (u32, u32) = (576, 9216);
+
+/// Of an IP packet, in bytes: its length has 16 bits, behind the header of 40 with IPv6.
+pub(super) const LARGEST_PACKET: u32 = 65_575;
 
 /// A gigabyte: more is a slip of the unit.
 pub(super) const MOST_QUEUE_BYTES: u32 = 1 << 30;
@@ -164,6 +66,12 @@ pub const LINK: &[PathKey] = &[
             "frames that are overtaken by later ones (own)",
         ),
         REORDER,
+    ),
+    key(
+        "link_mtu_bytes",
+        Kind::Directed(&Kind::Count(MTU_BYTES.0, MTU_BYTES.1, "bytes")),
+        Omitted::Means("`mtu_bytes`"),
+        "of the link between the two ends alone, smaller than theirs: a longer IP packet vanishes, and nobody is told (a black hole of path MTU discovery, RFC 2923) (own)",
     ),
     with(
         key("rate", Kind::Directed(&Kind::Rate), Omitted::Means("unlimited"), "of layer-2 frames (own)"),
@@ -230,6 +138,13 @@ pub(super) const CONDITION: &[PathKey] = &[
     key("rst", Kind::Flag, ANY, "whether the flag is set"),
     key("ack", Kind::Flag, ANY, "whether the flag is set"),
     key("payload", Kind::Flag, ANY, "whether it carries data"),
+    key(
+        "longer_than",
+        Kind::Count(0, LARGEST_PACKET - 1, "bytes"),
+        ANY,
+        "its IP packet, with all headers, has more bytes than this; a full segment over an MTU of 1500 has 1500. What a kernel hands over as one piece (GSO) is cut into the segments of the wire first",
+    ),
+    key("shorter_than", Kind::Count(1, LARGEST_PACKET + 1, "bytes"), ANY, "its IP packet has fewer"),
     key("contains", Kind::Bytes, ANY, "bytes of its data, with `\\r` and `\\x00`"),
     key("ordinal", Kind::Count(1, MANY, "segments"), ANY, "only the k-th segment that meets the other parts"),
 ];
@@ -291,158 +206,49 @@ pub(super) const ACTION: Section = Section {
             word: "inject-rst",
             by: "own",
             about: "a reset is sent after the segment has passed",
+            keys: &[TOWARDS, SEQUENCE, DELAY, TIMES, PAUSE],
+        },
+        WordRow {
+            word: "inject-data",
+            by: "own",
+            about: "a data segment that nobody wrote is sent after the segment has passed, in the other end's name",
             keys: &[
-                key(
-                    "towards",
-                    Kind::Towards,
-                    Omitted::Required("towards = \"to_target\" (or to_peer, both)"),
-                    "the end that gets the reset, or both",
-                ),
-                key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), SEQUENCE),
-                key("delay", Kind::Time, Omitted::Same("0"), "between the match and the reset"),
-                key("times", Kind::Count(1, 1_000_000, "resets"), Omitted::Same("1"), "to each end"),
-                key(
-                    "pause",
-                    Kind::Time,
-                    Omitted::Same("\"600ms\""),
-                    "between them: over 500 ms, or Linux answers only the first",
-                ),
+                TOWARDS,
+                SEQUENCE,
+                DELAY,
+                TIMES,
+                PAUSE,
+                key("payload", Kind::Bytes, Omitted::Same("\"forged\""), "its bytes, at most 1400"),
             ],
         },
     ],
 };
 
-const SEQUENCE: &str = "the reset's sequence number: `+N` lies N bytes into the window (answered with a challenge ACK, RFC 5961), `outside+N` beyond it";
+const TOWARDS: PathKey = key(
+    "towards",
+    Kind::Towards,
+    Omitted::Required("towards = \"to_target\" (or to_peer, both)"),
+    "the end that gets it, or both",
+);
 
-/// `[path.NAME.firewall]`
-pub(super) const FIREWALL: Section = Section {
-    name: "firewall",
-    named: false,
-    by: "own",
-    about: "Stateful: only a SYN creates state, and silence ends it.",
-    keys: &[
-        key(
-            "idle_timeout",
-            Kind::Time,
-            Omitted::Required("idle_timeout = \"500ms\""),
-            "how long a connection may be silent",
-        ),
-        key(
-            "expiry",
-            Kind::Word(const { &words(&EXPIRIES) }),
-            Omitted::Same("\"at-once\""),
-            "when it acts on that; `on-next-segment` drops that segment",
-        ),
-        key("reset", Kind::Towards, BOTH, "which ends it then resets, with exact sequence numbers"),
-        key(
-            "stranger",
-            Kind::Word(const { &words(&STRANGERS) }),
-            Omitted::Same("\"reset\""),
-            "what it does with segments of a connection that it does not know",
-        ),
-    ],
-    words: &[],
-};
+const SEQUENCE: PathKey = key(
+    "sequence",
+    Kind::Word(SEQUENCES),
+    Omitted::Same("\"exact\""),
+    "the sequence number: `+N` lies N bytes into the window (a reset there is answered with a challenge ACK, RFC 5961), `outside+N` beyond it",
+);
 
-/// `[path.NAME.ips]`
-pub(super) const IPS: Section = Section {
-    name: "ips",
-    named: false,
-    by: "own",
-    about: "A pattern in the byte stream, also across segments, resets the connection.",
-    keys: &[
-        key("pattern", Kind::Bytes, Omitted::Required("pattern = \"ABCD\""), "the bytes"),
-        key("direction", Kind::Towards, BOTH, "in which stream"),
-        key("reset", Kind::Towards, BOTH, "which ends are reset"),
-        key("sequence", Kind::Word(SEQUENCES), Omitted::Same("\"exact\""), "as in an action"),
-        key(
-            "offender",
-            Kind::Word(const { &words(&OFFENDERS) }),
-            Omitted::Same("\"pass\""),
-            "what becomes of the segment that completes the pattern",
-        ),
-    ],
-    words: &[],
-};
+const DELAY: PathKey =
+    key("delay", Kind::Time, Omitted::Same("0"), "between the match and the forged segment");
 
-/// `health = { ... }` of a balancer.
-pub(super) const HEALTH: &[PathKey] = &[
-    key(
-        "interval",
-        Kind::Time,
-        Omitted::Same("\"100ms\""),
-        "time from one check to the next; a check is a SYN with the client's address",
-    ),
-    key(
-        "fall",
-        Kind::Count(1, 1_000, "failures"),
-        Omitted::Same("2"),
-        "failed checks in a row that take the backend down",
-    ),
-    key(
-        "rise",
-        Kind::Count(0, 1_000, "answers"),
-        Omitted::Same("1"),
-        "answered checks in a row that bring it up again; 0 is never",
-    ),
-    key(
-        "source_port",
-        Kind::Port,
-        Omitted::Same("999"),
-        "source port of the checks; no connection may use it",
-    ),
-];
+const TIMES: PathKey = key("times", Kind::Count(1, 1_000_000, "segments"), Omitted::Same("1"), "to each end");
 
-/// `[path.NAME.balancer]`
-pub(super) const BALANCER: Section = Section {
-    name: "balancer",
-    named: false,
-    by: "own",
-    about: "Layer 4, in front of the peer's port 8083: resets the sessions of a backend that is down, and refuses new ones.",
-    keys: &[
-        key("reset", Kind::Towards, BOTH, "which ends"),
-        with(
-            key("health", Kind::Table, NOTHING, "without it, a fault with `do = \"backend-down\"` is needed"),
-            HEALTH,
-        ),
-    ],
-    words: &[],
-};
-
-/// `[path.NAME.haproxy]`
-pub(super) const HAPROXY: Section = Section {
-    name: "haproxy",
-    named: false,
-    by: "HAProxy",
-    about: "A real load balancer, which ends TCP on both sides.",
-    keys: &[
-        key(
-            "check_interval",
-            Kind::Time,
-            Omitted::Same("\"100ms\""),
-            "time from one health check to the next, in whole milliseconds",
-        ),
-        key(
-            "fall",
-            Kind::Count(1, 1_000, "failures"),
-            Omitted::Same("2"),
-            "failed checks in a row that take the backend down",
-        ),
-        key(
-            "rise",
-            Kind::Count(1, 1_000, "answers"),
-            Omitted::Same("1"),
-            "answered checks in a row that bring it up again",
-        ),
-        key(
-            "on_marked_down",
-            Kind::Word(const { &words(&ON_MARKED_DOWN) }),
-            Omitted::Same("\"shutdown-sessions\""),
-            "what becomes of the sessions of a backend that is down",
-        ),
-    ],
-    words: &[],
-};
+const PAUSE: PathKey = key(
+    "pause",
+    Kind::Time,
+    Omitted::Same("\"600ms\""),
+    "between them: over 500 ms, or Linux answers only the first reset",
+);
 
 /// `[path.NAME.rule.NAME]`
 pub(super) const RULE: Section = Section {
@@ -471,7 +277,7 @@ pub(super) const RULE: Section = Section {
             "verdict",
             Kind::Word(const { &words(&VERDICTS) }),
             Omitted::Required("verdict = \"drop\" (or reject-tcp-reset, count)"),
-            "`reject-tcp-reset` not at the switch: a bridge cannot reject what it forwards",
+            "`reject-icmp-...` tells the sender the reason of that name (a connect() that was refused with host-prohibited fails with EHOSTUNREACH); what rejects cannot stand at the switch: a bridge cannot reject what it forwards",
         ),
         key(
             "matches",
@@ -556,7 +362,7 @@ pub(super) const FAULT: Section = Section {
 };
 
 /// The tables in `[path.NAME]`, in order.
-pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &RULE, &FAULT];
+pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &NAT, &RULE, &FAULT];
 
 /// Every key of `[path.NAME]`.
 pub(super) fn all() -> Vec<&'static str> {
@@ -566,7 +372,7 @@ pub(super) fn all() -> Vec<&'static str> {
 /// What a key of `[path.NAME]` makes of the path; rules and faults by what they say themselves.
 pub(super) fn part_of(name: &str) -> Option<Part<'static>> {
     match name {
-        "mechanism" | "delay" | "jitter" | "loss" | "duplicate" | "reorder" | "rate" => {
+        "mechanism" | "delay" | "jitter" | "loss" | "duplicate" | "reorder" | "link_mtu_bytes" | "rate" => {
             Some(Part::Impairment)
         }
         "action" => Some(Part::Action),
@@ -574,6 +380,7 @@ pub(super) fn part_of(name: &str) -> Option<Part<'static>> {
         "ips" => Some(Part::Ips),
         "balancer" => Some(Part::Balancer),
         "haproxy" => Some(Part::HaProxy),
+        "nat" => Some(Part::Nat),
         _ => None,
     }
 }

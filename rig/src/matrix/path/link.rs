@@ -1,10 +1,10 @@
-//! What a link does to every frame: delay, jitter, loss, duplication, reordering, rate, by direction, and by which means.
+//! What a link does to every frame: delay, jitter, loss, duplication, reordering, MTU, rate, by direction, and by which means.
 //!
 //! Must not know what else lies on the path. Units: as [`Impairment`] says. A direction that is not named keeps [`Impairment::none`], and an option
 //! counts only where its direction is named, so that two spellings of one meaning are one cell.
 //! Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use super::keys::{JITTER, MOST_QUEUE_BYTES, RATE, REORDER};
+use super::keys::{JITTER, MOST_QUEUE_BYTES, MTU_BYTES, RATE, REORDER};
 use super::piece::{Piece, required};
 use super::value::{Directed, bit_rate, count, directed, duration, share, span_of_time};
 use super::words::{MECHANISMS, ORDERS};
@@ -14,7 +14,8 @@ use crate::middlebox::{Impairment, JitterOrder};
 use crate::path::{Impairments, Mechanism};
 
 /// The keys that impair.
-pub(super) const IMPAIRMENTS: &[&str] = &["delay", "jitter", "loss", "duplicate", "reorder", "rate"];
+pub(super) const IMPAIRMENTS: &[&str] =
+    &["delay", "jitter", "loss", "duplicate", "reorder", "link_mtu_bytes", "rate"];
 
 /// Segments in flight at once where nobody says otherwise: the initial window (RFC 6928).
 const WINDOW: u32 = 10;
@@ -47,6 +48,7 @@ pub(super) fn read(findings: &mut Findings, table: &Table, mtu_bytes: Option<u32
                 let read = directed(findings, key, node, &[], share);
                 set(ways, read.map(|(_, ppm)| ppm), |way, ppm| way.duplicate_ppm = ppm);
             }
+            "link_mtu_bytes" => read_link_mtu(findings, key, node, mtu_bytes, ways),
             "jitter" => read_jitter(findings, key, node, ways),
             "reorder" => read_reorder(findings, key, node, ways),
             // `rate`: the list of keys has no other.
@@ -143,6 +145,31 @@ fn refuse_beyond_window(findings: &mut Findings, key: &Key, table: &Table, gap: 
     }
 }
 
+/// A link that carries less than those at its two ends.
+fn read_link_mtu(
+    findings: &mut Findings,
+    key: &Key,
+    node: &Node,
+    mtu_bytes: Option<u32>,
+    ways: &mut [&mut Impairment; 2],
+) {
+    let (least, most) = MTU_BYTES;
+    let read =
+        directed(findings, key, node, &[], |findings, node, what| count(findings, node, what, least, most));
+    let Some((_, narrow)) = read else { return };
+    let ends = mtu_bytes.unwrap_or(1500);
+    for said in [&narrow.to_peer, &narrow.to_target].into_iter().flatten().filter(|said| said.value >= ends) {
+        findings
+            .report(
+                said.span.clone(),
+                "no packet is too long for this link",
+                format!("the two ends send at most {ends} bytes: `mtu_bytes`"),
+            )
+            .help(format!("write a number under {ends}, or leave the direction out"));
+    }
+    set(ways, Some(narrow), |way, bytes| way.mtu_bytes = bytes);
+}
+
 fn read_rate(
     findings: &mut Findings,
     key: &Key,
@@ -235,6 +262,7 @@ fn only(key: &str, impairment: &Impairment) -> Impairment {
         reorder_ppm,
         reorder_gap,
         reorder_timeout_ns,
+        mtu_bytes,
     } = *impairment;
     match key {
         "delay" => alone.delay_ns = delay_ns,
@@ -245,6 +273,7 @@ fn only(key: &str, impairment: &Impairment) -> Impairment {
             (alone.reorder_ppm, alone.reorder_gap) = (reorder_ppm, reorder_gap);
             alone.reorder_timeout_ns = reorder_timeout_ns;
         }
+        "link_mtu_bytes" => alone.mtu_bytes = mtu_bytes,
         // `rate`: the list of keys has no other.
         _ => {
             (alone.rate_bits_per_s, alone.burst_bytes) = (rate_bits_per_s, burst_bytes);

@@ -160,8 +160,12 @@ pub(super) fn read_do(
             Some(word) => refuse_foreign_key(findings, piece, key, word.word, &of),
             None if of.is_empty() => {
                 let all = words.iter().flat_map(|word| names(word.keys));
-                let mut known: Vec<&str> = common.iter().copied().chain(all).collect();
-                known.dedup();
+                let mut known: Vec<&str> = Vec::new();
+                for name in common.iter().copied().chain(all) {
+                    if !known.contains(&name) {
+                        known.push(name);
+                    }
+                }
                 findings.unknown_key(key, what, &known);
             }
             // Which keys there are is not known before the word is.

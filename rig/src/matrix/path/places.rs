@@ -41,6 +41,7 @@ impl Places {
         let key = match asked_by {
             AskedBy::Mechanism => Some("mechanism".to_owned()),
             AskedBy::HaProxy => Some("haproxy".to_owned()),
+            AskedBy::Nat => Some("nat".to_owned()),
             AskedBy::Rule(name) => Some(format!("rule.{name}")),
             AskedBy::Fault(name) => Some(format!("fault.{name}")),
             AskedBy::Configuration | AskedBy::Path => None,
@@ -58,7 +59,7 @@ impl Places {
                     "{lack}\nwrite mechanism = \"auto\" and rig's own middlebox does it; `rig doctor` says what this host has"
                 ),
             ),
-            AskedBy::Rule(_) | AskedBy::HaProxy => (
+            AskedBy::Rule(_) | AskedBy::HaProxy | AskedBy::Nat => (
                 "this host",
                 "asked for here",
                 format!("{lack}\n`rig doctor` says what is missing and what to do about it"),

@@ -9,7 +9,7 @@ use super::value::port;
 use super::words::{FLAGS, HOOKS, MATCHES, PLACES, VERDICTS};
 use crate::document::{Findings, Node};
 use crate::matrix::configuration::{choice, optional};
-use crate::path::{Hook, Matches, Place, Rule, RuleSelect, RuleVerdict, TcpFlag};
+use crate::path::{Hook, Matches, Place, Rule, RuleSelect, TcpFlag};
 
 /// One rule.
 pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Rule> {
@@ -33,7 +33,7 @@ pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Rule> {
     let verdict = required(findings, piece, RULE.keys, "verdict", |findings, node| {
         choice(findings, node, "`verdict`", &VERDICTS)
     });
-    if let (Some(Place::Switch), Some(RuleVerdict::RejectTcpReset)) = (at, verdict) {
+    if at == Some(Place::Switch) && verdict.is_some_and(|verdict| verdict.reject_with().is_some()) {
         refuse_reject_at_switch(findings, piece);
     }
     let matches =

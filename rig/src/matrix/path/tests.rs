@@ -14,7 +14,7 @@ use crate::document::{Document, Findings, Problems};
 use crate::matrix::Matrix;
 use crate::middlebox::{
     Action, Balancer, Condition, Deed, Direction, Expiry, Firewall, HealthCheck, Impairment, Ips,
-    JitterOrder, MiddleboxSpec, Offender, Pattern, Sequence, Stranger, Towards,
+    JitterOrder, MiddleboxSpec, Offender, Pattern, Sequence, Stranger, Told, Towards,
 };
 use crate::path::{
     Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, OnMarkedDown, PathSpec, Place,
@@ -270,7 +270,7 @@ fn boxes_have_their_defaults() {
         Some(Firewall {
             idle_timeout_ns: 1_000 * MS,
             expiry: Expiry::AtOnce,
-            reset: Towards::Both,
+            reset: Told::Both,
             stranger: Stranger::Reset,
         })
     );
@@ -365,12 +365,8 @@ fn what_the_middlebox_refuses_is_shown_at_its_key() {
     let mut findings = Findings::new(document.source.clone());
     let table = findings.table(node, "`a`").expect("a table").clone();
     let piece = Piece { key, table: &table, what: "`a`".to_owned() };
-    let firewall = Firewall {
-        idle_timeout_ns: 0,
-        expiry: Expiry::AtOnce,
-        reset: Towards::Both,
-        stranger: Stranger::Reset,
-    };
+    let firewall =
+        Firewall { idle_timeout_ns: 0, expiry: Expiry::AtOnce, reset: Told::Both, stranger: Stranger::Reset };
     let health = HealthCheck { interval_ns: 1, fall: 0, rise: 0, source_port: 1 };
     let balancer = Balancer {
         backend: [192, 0, 2, 1].into(),

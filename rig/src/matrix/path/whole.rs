@@ -8,12 +8,13 @@ use super::keys::{fault_of, part_of};
 use super::link;
 use super::words::PLACES;
 use crate::document::{Findings, Key, Node, Span, Table, Value, hint};
-use crate::path::{FaultKind, Mechanism, Medium, Part, PathSpec, Work};
+use crate::path::{FaultKind, Mechanism, Medium, Part, PathSpec, Place, Work};
 
 /// Every problem that no part sees alone.
 pub(super) fn check(findings: &mut Findings, table: &Table, spec: &PathSpec) {
     refuse_beside_loopback(findings, table, spec);
     refuse_beside_haproxy(findings, table);
+    refuse_beside_nat(findings, table);
     refuse_switch_rules_beside_middlebox(findings, table, spec);
     check_arms(findings, table, &spec.name);
     check_faults(findings, table, spec);
@@ -58,7 +59,9 @@ fn rules_excluded_by(table: &Table, work: Work) -> impl Iterator<Item = (&Key, S
     declared(table, "rule").filter_map(move |(key, rule)| {
         let (at, node) = word(rule, "at")?;
         let (_, place) = PLACES.iter().find(|(known, _)| *known == at)?;
-        Part::Rule(*place).work().excludes(work).then(|| (key, node.span.clone()))
+        let routed = *place == Place::Switch && table.get("nat").is_some();
+        let part = if routed { Part::RouterRule } else { Part::Rule(*place) };
+        part.work().excludes(work).then(|| (key, node.span.clone()))
     })
 }
 
@@ -128,6 +131,25 @@ fn refuse_beside_haproxy(findings: &mut Findings, table: &Table) {
         others,
         "HAProxy cannot be on one path with anything that acts on passing segments",
         "HAProxy takes the place of the link between target and peer, and so does rig's own middlebox; make two paths of it, or use rig's own `balancer`",
+    );
+}
+
+/// Behind the translation the peer has another address than the one that these know it by.
+fn refuse_beside_nat(findings: &mut Findings, table: &Table) {
+    let Some((nat, _)) = table.entry("nat") else { return };
+    let mut others: Vec<(Span, String)> = Vec::new();
+    if let Some((key, _)) = table.entry("balancer") {
+        others.push((key.span.clone(), "translates nothing, and knows one address of the peer".to_owned()));
+    }
+    for (_, _, place) in faults(table, "host-gone") {
+        others.push((place, "answers at the address that the target connects to".to_owned()));
+    }
+    refuse_beside(
+        findings,
+        (nat.span.clone(), "the peer is behind it, at another address"),
+        others,
+        "address translation cannot be on one path with what answers at the peer's address",
+        "make two paths of it, and measure each",
     );
 }
 

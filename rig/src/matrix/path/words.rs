@@ -2,7 +2,7 @@
 //!
 //! Plain data: the reader and the list of keys share it. Must not read anything. Units: none. Errors: none. Tests: `tests/reference.rs`.
 
-use crate::middlebox::{Expiry, JitterOrder, Offender, Stranger, Towards};
+use crate::middlebox::{Expiry, JitterOrder, Offender, Stranger, Told, Towards};
 use crate::path::{Hook, Matches, Mechanism, Medium, OnMarkedDown, Place, RuleVerdict, TcpFlag};
 
 pub(super) const MEDIA: [(&str, Medium); 2] = [("link", Medium::Link), ("loopback", Medium::Loopback)];
@@ -15,6 +15,9 @@ pub(super) const ORDERS: [(&str, JitterOrder); 2] =
 
 pub(super) const TOWARDS: [(&str, Towards); 3] =
     [("to_peer", Towards::ToPeer), ("to_target", Towards::ToTarget), ("both", Towards::Both)];
+
+pub(super) const TOLD: [(&str, Told); 4] =
+    [("to_peer", Told::ToPeer), ("to_target", Told::ToTarget), ("both", Told::Both), ("none", Told::None)];
 
 pub(super) const EXPIRIES: [(&str, Expiry); 2] =
     [("at-once", Expiry::AtOnce), ("on-next-segment", Expiry::OnNextSegment)];
@@ -29,6 +32,9 @@ pub(super) const ON_MARKED_DOWN: [(&str, OnMarkedDown); 2] =
 pub(super) const PLACES: [(&str, Place); 3] =
     [("target", Place::Target), ("peer", Place::Peer), ("switch", Place::Switch)];
 
+/// Where addresses can be translated.
+pub(super) const NAT_PLACES: &[&str; 1] = &["switch"];
+
 pub(super) const HOOKS: [(&str, Hook); 3] =
     [("input", Hook::Input), ("output", Hook::Output), ("forward", Hook::Forward)];
 
@@ -40,9 +46,16 @@ pub(super) const FLAGS: [(&str, TcpFlag); 5] = [
     ("ack", TcpFlag::Ack),
 ];
 
-pub(super) const VERDICTS: [(&str, RuleVerdict); 3] = [
+pub(super) const VERDICTS: [(&str, RuleVerdict); 10] = [
     ("drop", RuleVerdict::Drop),
     ("reject-tcp-reset", RuleVerdict::RejectTcpReset),
+    ("reject-icmp-host-unreachable", RuleVerdict::RejectIcmpHostUnreachable),
+    ("reject-icmp-net-unreachable", RuleVerdict::RejectIcmpNetUnreachable),
+    ("reject-icmp-port-unreachable", RuleVerdict::RejectIcmpPortUnreachable),
+    ("reject-icmp-proto-unreachable", RuleVerdict::RejectIcmpProtoUnreachable),
+    ("reject-icmp-host-prohibited", RuleVerdict::RejectIcmpHostProhibited),
+    ("reject-icmp-net-prohibited", RuleVerdict::RejectIcmpNetProhibited),
+    ("reject-icmp-admin-prohibited", RuleVerdict::RejectIcmpAdminProhibited),
     ("count", RuleVerdict::Count),
 ];
 

@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) fn firewall(expiry: Expiry, stranger: Stranger) -> MiddleboxSpec {
     let mut spec = MiddleboxSpec::transparent(1);
-    spec.firewall = Some(Firewall { idle_timeout_ns: 300 * MS, expiry, reset: Towards::Both, stranger });
+    spec.firewall = Some(Firewall { idle_timeout_ns: 300 * MS, expiry, reset: Told::Both, stranger });
     spec
 }
 
@@ -44,6 +44,19 @@ fn a_firewall_that_acts_on_the_next_segment() {
     let left = play.target(wire.to_peer(ACK, 101, 501, b"ABCD"));
     assert_eq!(brief(&left), [(Port::Target, RST, 501)]);
     assert_eq!(play.count("firewall.strangers_reset"), 1);
+}
+
+#[test]
+fn a_firewall_that_tells_nobody() {
+    let wire = Wire::v4();
+    let mut spec = firewall(Expiry::AtOnce, Stranger::Drop);
+    spec.firewall.as_mut().expect("it has one").reset = Told::None;
+    let mut play = Play::established(spec, wire);
+    assert_eq!(play.wait(1000 * MS), []);
+    assert_eq!((play.count("firewall.expired"), play.count("firewall.injected.to_target")), (1, 0));
+    assert_eq!(play.target(wire.to_peer(ACK, 101, 501, b"ABCD")), []);
+    assert_eq!(play.peer(wire.to_target(ACK, 501, 101, b"CDEF")), []);
+    assert_eq!(play.count("firewall.strangers_dropped"), 2);
 }
 
 #[test]

@@ -11,11 +11,12 @@ jitter = { to_target = "5ms", order = "keep" }
 loss = { to_target = "1%", to_peer = 0.5 }
 duplicate = { to_peer = "0.1%" }
 reorder = { to_target = "2%", gap = 3, window = 4, timeout = "20ms" }
+link_mtu_bytes = { to_target = 1200 }
 rate = { to_target = "10mbit", queue_bytes = 65536, burst_bytes = 3000 }
 
 [path.p.action.overtake]
 do = "hold"
-when = { direction = "to_target", port = 8083, syn = false, fin = false, rst = false, ack = true, payload = true, contains = 'CD\x45F', ordinal = 2 }
+when = { direction = "to_target", port = 8083, syn = false, fin = false, rst = false, ack = true, payload = true, longer_than = 60, shorter_than = 1501, contains = 'CD\x45F', ordinal = 2 }
 first = 0
 armed = false
 until = { direction = "to_target", rst = true }
@@ -34,6 +35,16 @@ sequence = "+1000"
 delay = "3ms"
 times = 4
 pause = "700ms"
+
+[path.p.action.stray]
+do = "inject-data"
+when = { direction = "to_target", fin = true }
+towards = "to_target"
+sequence = "outside+1000"
+payload = 'un\x77anted'
+delay = "4ms"
+times = 2
+pause = "1s"
 
 [path.p.firewall]
 idle_timeout = "500ms"
@@ -91,6 +102,7 @@ pub(super) fn everything() -> PathSpec {
         reorder_ppm: 20_000,
         reorder_gap: 3,
         reorder_timeout_ns: 20 * MS,
+        mtu_bytes: 1_200,
     };
     let to_peer =
         Impairment { delay_ns: 50 * MS, loss_ppm: 500_000, duplicate_ppm: 1_000, ..Impairment::none() };
@@ -100,7 +112,7 @@ pub(super) fn everything() -> PathSpec {
         firewall: Some(Firewall {
             idle_timeout_ns: 500 * MS,
             expiry: Expiry::OnNextSegment,
-            reset: Towards::ToTarget,
+            reset: Told::ToTarget,
             stranger: Stranger::Drop,
         }),
         ips: Some(Ips {
@@ -171,6 +183,8 @@ fn actions_of_everything() -> Vec<Action> {
                 rst: Some(false),
                 ack: Some(true),
                 payload: Some(true),
+                longer_than: Some(60),
+                shorter_than: Some(1_501),
                 contains: Pattern(b"CDEF".to_vec()),
                 ordinal: Some(2),
             },
@@ -200,6 +214,20 @@ fn actions_of_everything() -> Vec<Action> {
                 delay_ns: 3 * MS,
                 times: 4,
                 gap_ns: 700 * MS,
+            },
+        },
+        Action {
+            name: "stray".into(),
+            armed: true,
+            when: Condition { direction: Some(Direction::ToTarget), fin: Some(true), ..Condition::default() },
+            first: 1,
+            deed: Deed::InjectData {
+                towards: Towards::ToTarget,
+                sequence: Sequence::Outside { beyond: 1000 },
+                payload: Pattern(b"unwanted".to_vec()),
+                delay_ns: 4 * MS,
+                times: 2,
+                gap_ns: 1_000 * MS,
             },
         },
     ]

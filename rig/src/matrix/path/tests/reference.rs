@@ -22,6 +22,10 @@ const SMALLEST: &[(&[PathKey], &str)] = &[
         ACTION.words[2].keys,
         "[path.p.action.a]\ndo = \"inject-rst\"\nwhen = { rst = true }\ntowards = \"both\"\n@",
     ),
+    (
+        ACTION.words[3].keys,
+        "[path.p.action.a]\ndo = \"inject-data\"\nwhen = { rst = true }\ntowards = \"both\"\n@",
+    ),
     (FIREWALL.keys, "[path.p.firewall]\nidle_timeout = \"1s\"\n@"),
     (IPS.keys, "[path.p.ips]\npattern = \"A\"\n@"),
     (BALANCER.keys, "[path.p.fault.f]\ndo = \"backend-down\"\n[path.p.balancer]\n@"),
