@@ -8,11 +8,13 @@
 
 mod around;
 mod epoll;
+mod log;
 mod poll;
 mod readiness;
 mod signal;
 mod socket;
 mod time;
+mod trace;
 mod uring;
 
 use rig_protocol::{Op, Slot};
@@ -127,6 +129,9 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
             around.timed(planned, || signal::send(*lane, *handler, *socket, around))
         }
         Op::SignalsSeen {} => around.timed(planned, || signal::seen(around)),
+        Op::KernelLog { contains } => around.timed(planned, || scratch.count_logged(contains)),
+        Op::Trace { event } => around.timed(planned, || scratch.traces.begin(event)),
+        Op::Traced { event } => around.timed(planned, || scratch.traces.attributed(event, around)),
         _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }
 }

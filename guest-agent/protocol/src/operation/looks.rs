@@ -96,7 +96,8 @@ macro_rules! looks_rows {
             labels: Labels::LINES,
         }
 
-        /// perf_event_open(2) on all CPUs.
+        /// perf_event_open(2) on all CPUs. The events tcp:* tell ports: there only those of the trial's first connection count. kfree_skb and kprobes tell
+        /// none: there every firing counts, whatever it was for.
         Trace {
             /// `tcp:tcp_receive_reset`, or `kprobe:tcp_reset`.
             event: String = required("event", FieldKind::Text),
@@ -107,7 +108,8 @@ macro_rules! looks_rows {
             player: Player::Target,
         }
 
-        /// The task that the CPU executed when the event fired, as bpftrace and SystemTap print it: `comm` and `pid`.
+        /// The task that the CPU executed when the event first fired, as bpftrace and SystemTap print it. `ENODATA` where this lane has not begun to watch
+        /// the event; `ENOBUFS` where firings were lost and none that was kept is the connection's.
         Traced {
             /// The same text as at `trace`.
             event: String = required("event", FieldKind::Text),
