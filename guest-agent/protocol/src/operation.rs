@@ -452,9 +452,9 @@ mod tests {
     fn only_the_peer_accepts_what_calls_its_agent() {
         let first = schemas().iter().filter(|schema| schema.player == Player::PeerFirst);
         assert_eq!(first.map(|schema| schema.name).collect::<Vec<_>>(), ["accept"]);
-        assert_eq!(Op::connect(Slot(0)).calls_the_server(), true);
+        assert!(Op::connect(Slot(0)).calls_the_server());
         let elsewhere = Op::ConnectSocket { socket: Slot(0), to: Callee::Listener };
-        assert_eq!(elsewhere.calls_the_server(), false);
+        assert!(!elsewhere.calls_the_server());
     }
 
     #[test]

@@ -93,6 +93,7 @@ macro_rules! looks_rows {
             name: "kernel_log",
             about: "count the lines of the kernel log since the trial began that have a text: `lines=0`",
             system_call: "read(2) of /dev/kmsg",
+            failure: FailureReport::Return,
             labels: Labels::LINES,
         }
 
@@ -105,6 +106,7 @@ macro_rules! looks_rows {
             name: "trace",
             about: "begin to watch a tracepoint or kprobe of this trial's connections",
             system_call: "perf_event_open(2)",
+            failure: FailureReport::Return,
             player: Player::Target,
         }
 
@@ -117,6 +119,7 @@ macro_rules! looks_rows {
             name: "traced",
             about: "whom the event of `trace` was attributed to: none, own, other or idle",
             system_call: "read of the perf ring",
+            failure: FailureReport::Return,
             player: Player::Target,
             labels: Labels::ATTRIBUTED,
         }
