@@ -50,6 +50,11 @@ impl Seat {
         self.logs[lane].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A trial begins, and no lane plays yet.
+    pub(crate) fn begin(&self) {
+        (0..self.logs.len()).for_each(|lane| self.log(lane).scratch.begin());
+    }
+
     /// All lanes have played: what they hold of the trial's sockets is given up, before their descriptors are closed.
     pub(crate) fn release(&self) {
         (0..self.logs.len()).for_each(|lane| self.log(lane).scratch.release());

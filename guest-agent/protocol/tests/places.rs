@@ -14,7 +14,7 @@ const ROWS: &str = "guest-agent/protocol/src/operation/";
 /// What is made of all rows, and the few questions that several operations answer alike.
 const TABLE: &str = "guest-agent/protocol/src/operation.rs";
 /// Operations whose names are words of other things: only their variants count.
-const COMMON: [&str; 6] = ["number", "option", "poll", "send", "signal", "socket"];
+const COMMON: [&str; 7] = ["fork", "number", "option", "poll", "send", "signal", "socket"];
 /// Where system calls of a user's program are told apart: some have the name of an operation.
 const WATCHED: [&str; 3] =
     ["guest-agent/protocol/src/program/calls.rs", "guest-agent/src/program/", "rig/src/script/program/"];
@@ -85,6 +85,10 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("send", "guest-agent/src/ops/around.rs", "the bytes of no meaning are made before the first trial"),
     ("send", "guest-agent/src/plan.rs", "its bytes are given in one of two ways, and have a largest number"),
     ("sendfile", "guest-agent/src/plan.rs", "its bytes have a largest number"),
+    ("kernel_log", "guest-agent/src/ops/log.rs", "its view of the log begins with the trial"),
+    ("signal", "guest-agent/src/plan.rs", "it names a lane of its own end, and closes what it names"),
+    ("trace", "guest-agent/src/ops/trace.rs", "its probe is opened before the first trial"),
+    ("write", "guest-agent/src/interp.rs", "an interrupted one returns what it took so far"),
     ("write", "rig/src/runner/patience.rs", "it waits for the other end to read"),
 ];
 

@@ -8,7 +8,9 @@
 
 use rig_protocol::{Op, Readiness};
 
+use super::log::KernelLog;
 use super::readiness::Left;
+use super::trace::Traces;
 use super::uring::Rings;
 use crate::clock::now_ns;
 use crate::draw::Place;
@@ -48,6 +50,9 @@ pub(crate) struct Scratch {
     pub(super) left: Option<Left>,
     pub(super) polled: Polled,
     pub(super) rings: Rings,
+    /// Where a step looks at it.
+    log: Option<KernelLog>,
+    pub(super) traces: Traces,
     /// One per step; empty but for `read` and `receive`.
     pub(super) buffers: Vec<Vec<u8>>,
     /// For the next select; 0 is none.
@@ -72,9 +77,26 @@ impl Scratch {
             left: None,
             polled: Polled::default(),
             rings: Rings::default(),
+            log: KernelLog::of(steps),
+            traces: Traces::default(),
             buffers: steps.iter().map(buffer).collect(),
             cookie: 0,
         }
+    }
+
+    /// Opens what stays open from trial to trial; called by the thread that plays the lane.
+    pub(crate) fn prepare(&mut self, steps: &[StepPlan]) {
+        self.traces.open(steps);
+    }
+
+    /// A trial begins, and no lane plays yet.
+    pub(crate) fn begin(&mut self) {
+        self.log.iter_mut().for_each(KernelLog::begin);
+    }
+
+    /// How many lines of the kernel's log have this text, since the trial began.
+    pub(super) fn count_logged(&mut self, contained: &str) -> i64 {
+        self.log.as_mut().map_or(-i64::from(libc::EBADF), |log| log.count(contained))
     }
 
     /// Gives up what holds the trial's sockets, before their descriptors are closed.
@@ -87,6 +109,7 @@ impl Scratch {
         signal::begin_trial();
         self.cookie = 0;
         self.left = None;
+        self.traces.empty();
     }
 
     /// What a read step read, in this trial; nothing for other steps.

@@ -11,11 +11,13 @@ mod descriptor;
 mod diag;
 mod epoll;
 mod listen;
+mod log;
 mod poll;
 mod readiness;
 mod signal;
 mod socket;
 mod time;
+mod trace;
 mod transfer;
 mod uring;
 
@@ -132,6 +134,9 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
             around.timed(planned, || signal::send(*lane, *handler, *socket, around))
         }
         Op::SignalsSeen {} => around.timed(planned, || signal::seen(around)),
+        Op::KernelLog { contains } => around.timed(planned, || scratch.count_logged(contains)),
+        Op::Trace { event } => around.timed(planned, || scratch.traces.begin(event)),
+        Op::Traced { event } => around.timed(planned, || scratch.traces.attributed(event, around)),
         _ => perform_further(planned, scratch, around),
     }
 }
@@ -189,6 +194,6 @@ fn perform_further(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_
             diag::look(planned, around, *socket, |found| found.queue(*which).into())
         }
         Op::ProcNetTcp { socket } => diag::proc_net_tcp(planned, around, *socket),
-        _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
+        other => unreachable!("`{}` has its arm above, as every row has", other.name()),
     }
 }

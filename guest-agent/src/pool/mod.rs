@@ -116,6 +116,7 @@ fn prepare_player(plan: &Plan, seat: &Seat, lane: usize) -> Result<(), String> {
     thread::sharpen_timers();
     seat.watch.enlist(lane);
     seat.stage.enlist(plan.lanes[lane].index, thread::id());
+    seat.log(lane).scratch.prepare(&plan.lanes[lane].steps);
     if plan.lanes[lane].filter {
         seccomp::install().map_err(|errno| format!("seccomp: {errno}"))?;
     }

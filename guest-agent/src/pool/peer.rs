@@ -303,6 +303,7 @@ fn play_connection(
     seat.watch.arm(accept.end_ns.saturating_add(deadline_ns));
     let mut log = seat.log(0);
     log.clear();
+    log.scratch.begin();
     log.seen.push(accept);
     play_lane(plan, planned, &seat.stage, trial, 1, &mut log);
     let elapsed_ns = now_ns() - accept.end_ns;

@@ -170,6 +170,7 @@ fn play_trial(shared: &Shared, seat: &Seat, index: usize, trial: u64) {
     let plan = &shared.plan;
     let deadline_ns = u64::try_from(plan.deadline.as_nanos()).unwrap_or(u64::MAX);
     seat.stage.reset();
+    seat.begin();
     let begin_ns = now_ns();
     seat.watch.arm(begin_ns.saturating_add(deadline_ns));
     seat.begin_turn(trial);

@@ -5,22 +5,20 @@
 //! Source: perf_event_open(2), include/uapi/linux/perf_event.h, include/trace/events/syscalls.h.
 //! Tests: below, and `tests/program`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use rig_protocol::Errno;
 
 use super::errno::check;
 use super::files;
 use super::raw::syscall;
+use super::ring::{PAGE, Ring};
 
-const PAGE: usize = 4096;
 /// Of one CPU, without the page that describes it: room for about a thousand calls.
 const RING_BYTES: usize = 32 * PAGE;
 
-const TRACEPOINT: u32 = 2;
-const SAMPLE_TID: u64 = 1 << 1;
-const SAMPLE_TIME: u64 = 1 << 2;
-const SAMPLE_RAW: u64 = 1 << 10;
+pub(super) const TRACEPOINT: u32 = 2;
+pub(super) const SAMPLE_TID: u64 = 1 << 1;
+pub(super) const SAMPLE_TIME: u64 = 1 << 2;
+pub(super) const SAMPLE_RAW: u64 = 1 << 10;
 const SAMPLE_REGISTERS: u64 = 1 << 12;
 const INHERIT: u64 = 1 << 1;
 const DISABLED: u64 = 1;
@@ -30,16 +28,16 @@ const TASK: u64 = 1 << 13;
 const WATERMARK: u64 = 1 << 14;
 const SAMPLE_ID_ALL: u64 = 1 << 18;
 const COMM_EXEC: u64 = 1 << 24;
-const USE_CLOCK: u64 = 1 << 25;
+pub(super) const USE_CLOCK: u64 = 1 << 25;
 const FLAG_CLOEXEC: usize = 1 << 3;
 /// `_IO('$', 5)`, `_IOW('$', 6, char *)`.
 const SET_OUTPUT: usize = 0x2405;
 const SET_FILTER: usize = 0x4008_2406;
 
-const RECORD_LOST: u32 = 2;
+pub(super) const RECORD_LOST: u32 = 2;
 const RECORD_COMM: u32 = 3;
 const RECORD_FORK: u32 = 7;
-const RECORD_SAMPLE: u32 = 9;
+pub(super) const RECORD_SAMPLE: u32 = 9;
 const MISC_COMM_EXEC: u16 = 1 << 13;
 /// `PERF_SAMPLE_REGS_ABI_32`.
 const ABI_32: u64 = 1;
@@ -47,26 +45,26 @@ const ABI_32: u64 = 1;
 /// `struct perf_event_attr`, up to `PERF_ATTR_SIZE_VER5`.
 #[repr(C)]
 #[derive(Default)]
-struct Attributes {
-    kind: u32,
-    size: u32,
-    config: u64,
-    period: u64,
-    sample: u64,
-    read: u64,
-    flags: u64,
-    wakeup: u32,
-    breakpoint: u32,
-    config_1: u64,
-    config_2: u64,
-    branch: u64,
-    registers_user: u64,
-    stack_user: u32,
-    clock: i32,
-    registers_interrupt: u64,
-    auxiliary_watermark: u32,
-    most_stack: u16,
-    reserved: u16,
+pub(super) struct Attributes {
+    pub(super) kind: u32,
+    pub(super) size: u32,
+    pub(super) config: u64,
+    pub(super) period: u64,
+    pub(super) sample: u64,
+    pub(super) read: u64,
+    pub(super) flags: u64,
+    pub(super) wakeup: u32,
+    pub(super) breakpoint: u32,
+    pub(super) config_1: u64,
+    pub(super) config_2: u64,
+    pub(super) branch: u64,
+    pub(super) registers_user: u64,
+    pub(super) stack_user: u32,
+    pub(super) clock: i32,
+    pub(super) registers_interrupt: u64,
+    pub(super) auxiliary_watermark: u32,
+    pub(super) most_stack: u16,
+    pub(super) reserved: u16,
 }
 
 /// Numbers of the two tracepoints on this kernel.
@@ -123,7 +121,7 @@ pub(crate) enum What {
 #[derive(Debug)]
 pub(crate) struct Watching {
     tracepoints: Tracepoints,
-    rings: Vec<Ring>,
+    pairs: Vec<Pair>,
 }
 
 impl Watching {
@@ -133,27 +131,27 @@ impl Watching {
         tracepoints: Tracepoints,
         filter: &std::ffi::CStr,
     ) -> Result<Self, Errno> {
-        let mut rings = Vec::new();
+        let mut pairs = Vec::new();
         for cpu in 0..cpus() {
-            match Ring::open(process, cpu, tracepoints, filter) {
-                Ok(ring) => rings.push(ring),
+            match Pair::open(process, cpu, tracepoints, filter) {
+                Ok(pair) => pairs.push(pair),
                 // No such CPU now.
                 Err(errno) if errno.0 == libc::ENODEV => {}
                 Err(errno) => return Err(errno),
             }
         }
-        Ok(Self { tracepoints, rings })
+        Ok(Self { tracepoints, pairs })
     }
 
     /// What to wait for.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = i32> {
-        self.rings.iter().map(|ring| ring.enter)
+        self.pairs.iter().map(|pair| pair.enter)
     }
 
     /// Takes out what is there, in no order between CPUs. Gives how many events were lost.
     pub(crate) fn take(&mut self, into: &mut Vec<Event>) -> u64 {
         let tracepoints = self.tracepoints;
-        self.rings.iter_mut().map(|ring| ring.take(tracepoints, into)).sum()
+        self.pairs.iter_mut().map(|pair| pair.take(tracepoints, into)).sum()
     }
 }
 
@@ -182,29 +180,23 @@ impl Drop for InUse {
 }
 
 /// CPUs that the kernel could have.
-fn cpus() -> i32 {
+pub(super) fn cpus() -> i32 {
     // SAFETY: sysconf takes an integer.
     i32::try_from(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).unwrap_or(1)
 }
 
 /// The events of one CPU.
 #[derive(Debug)]
-struct Ring {
+struct Pair {
     enter: i32,
     exit: i32,
-    /// A page that describes the ring, and the ring; mapped as long as this value lives.
-    map: *mut u8,
+    /// Of both; there since the pair is whole.
+    ring: Option<Ring>,
 }
 
-// SAFETY: the mapping belongs to this value alone, and whoever has it reads it.
-unsafe impl Send for Ring {}
-
-impl Drop for Ring {
+impl Drop for Pair {
     fn drop(&mut self) {
-        if !self.map.is_null() {
-            // SAFETY: mapped in `open`, and nobody looks at it any more.
-            unsafe { syscall(libc::SYS_munmap, [self.map as usize, PAGE + RING_BYTES, 0, 0, 0, 0]) };
-        }
+        self.ring = None;
         for fd in [self.exit, self.enter] {
             if fd >= 0 {
                 files::close(fd);
@@ -213,64 +205,33 @@ impl Drop for Ring {
     }
 }
 
-impl Ring {
+impl Pair {
     fn open(process: i32, cpu: i32, ids: Tracepoints, filter: &std::ffi::CStr) -> Result<Self, Errno> {
-        let mut ring = Self { enter: -1, exit: -1, map: std::ptr::null_mut() };
-        ring.enter = event(process, cpu, ids.enter, INHERIT | ENABLE_ON_EXEC, TASK | COMM | COMM_EXEC)?;
-        ring.exit = event(process, cpu, ids.exit, INHERIT | ENABLE_ON_EXEC, 0)?;
-        let (protection, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
-        let arguments = [0, PAGE + RING_BYTES, protection as usize, shared as usize, ring.enter as usize, 0];
-        // SAFETY: a new mapping, at a place that the kernel chooses.
-        ring.map = check(unsafe { syscall(libc::SYS_mmap, arguments) })? as *mut u8;
+        let mut pair = Self { enter: -1, exit: -1, ring: None };
+        pair.enter = event(process, cpu, ids.enter, INHERIT | ENABLE_ON_EXEC, TASK | COMM | COMM_EXEC)?;
+        pair.exit = event(process, cpu, ids.exit, INHERIT | ENABLE_ON_EXEC, 0)?;
+        pair.ring = Some(Ring::of(pair.enter, RING_BYTES)?);
         // SAFETY: the first takes a descriptor, the second a terminated string that the kernel reads.
         unsafe {
-            let (enter, exit) = (ring.enter as usize, ring.exit as usize);
+            let (enter, exit) = (pair.enter as usize, pair.exit as usize);
             check(syscall(libc::SYS_ioctl, [exit, SET_OUTPUT, enter, 0, 0, 0]))?;
             for fd in [enter, exit] {
                 check(syscall(libc::SYS_ioctl, [fd, SET_FILTER, filter.as_ptr() as usize, 0, 0, 0]))?;
             }
         }
-        Ok(ring)
-    }
-
-    /// A word of the page that describes the ring: `data_head` or `data_tail`.
-    fn position(&self, at: usize) -> &AtomicU64 {
-        // SAFETY: the page is mapped and lives as long as `self`; the kernel writes the words as a whole.
-        unsafe { &*self.map.add(at).cast::<AtomicU64>() }
+        Ok(pair)
     }
 
     fn take(&mut self, ids: Tracepoints, into: &mut Vec<Event>) -> u64 {
-        // `data_head` and `data_tail` of `struct perf_event_mmap_page`.
-        let (head, tail) = (self.position(1024), self.position(1032));
-        let (end, mut at) = (head.load(Ordering::Acquire), tail.load(Ordering::Relaxed));
         let mut lost = 0;
-        while at < end {
-            let header = self.bytes(at, 8);
-            let length = usize::from(u16::from_ne_bytes([header[6], header[7]])).max(8);
-            let record = self.bytes(at, length);
-            match read_record(&record, ids) {
+        if let Some(ring) = &mut self.ring {
+            ring.take(|record| match read_record(record, ids) {
                 Record::Event(event) => into.push(event),
                 Record::Lost(events) => lost += events,
                 Record::Other => {}
-            }
-            at += length as u64;
+            });
         }
-        tail.store(at.max(end), Ordering::Release);
         lost
-    }
-
-    /// A copy of a piece, which may go round the end.
-    fn bytes(&self, at: u64, length: usize) -> Vec<u8> {
-        let from = at as usize % RING_BYTES;
-        let first = length.min(RING_BYTES - from);
-        let mut copy = vec![0_u8; length];
-        // SAFETY: both pieces lie within the ring, which the kernel does not write before `data_tail` has passed them.
-        unsafe {
-            let ring = self.map.add(PAGE);
-            std::ptr::copy_nonoverlapping(ring.add(from), copy.as_mut_ptr(), first);
-            std::ptr::copy_nonoverlapping(ring, copy.as_mut_ptr().add(first), length - first);
-        }
-        copy
     }
 }
 
@@ -288,7 +249,12 @@ fn event(process: i32, cpu: i32, id: u16, follows: u64, more: u64) -> Result<i32
         clock: libc::CLOCK_MONOTONIC,
         ..Attributes::default()
     };
-    let place = &raw const attributes as usize;
+    open(&attributes, process, cpu)
+}
+
+/// perf_event_open(2); strings that the attributes point to must live until it has returned.
+pub(super) fn open(attributes: &Attributes, process: i32, cpu: i32) -> Result<i32, Errno> {
+    let place = std::ptr::from_ref(attributes) as usize;
     let none = usize::MAX;
     // SAFETY: the kernel reads as many bytes as `size` says.
     let opened = unsafe {

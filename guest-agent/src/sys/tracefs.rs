@@ -1,11 +1,12 @@
-//! Numbers of tracepoints, from the kernel's trace file system.
+//! Numbers and fields of tracepoints, from the kernel's trace file system.
 //!
 //! Holds the reading, and a private mount where the system has none; nothing of it stays. Must not know what the tracepoints are for.
-//! Units: none. Errors: a reason in words. Source: Documentation/trace/ftrace.rst, mount(2). Tests: `tests/program`.
+//! Units: none. Errors: a reason in words, or an errno. Source: Documentation/trace/ftrace.rst, mount(2). Tests: `tests/program`, `tests/loopback/traces.rs`.
 
 use std::ffi::CString;
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rig_protocol::Errno;
 
@@ -18,13 +19,54 @@ const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// The numbers of raw_syscalls:sys_enter and sys_exit.
 pub(crate) fn tracepoints() -> Result<Tracepoints, String> {
-    if let Some(found) = USUAL.iter().find_map(|place| read(Path::new(place))) {
-        return Ok(found);
-    }
-    let folder = std::env::temp_dir().join(format!("tracefs.{}", std::process::id()));
-    let refuse =
+    let read = |place: &Path| {
+        let id = |name: &str| {
+            let text = fs::read_to_string(place.join("events/raw_syscalls").join(name).join("id")).ok()?;
+            text.trim().parse().ok()
+        };
+        Some(Tracepoints { enter: id("sys_enter")?, exit: id("sys_exit")? })
+    };
+    let lacks =
         |what: &str, why: &str| format!("tracepoints: {what}: {why}; the witness \"ptrace\" needs none");
-    fs::create_dir_all(&folder).map_err(|error| refuse(&folder.display().to_string(), &error.to_string()))?;
+    match look(read) {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(lacks("events/raw_syscalls", "this kernel has none")),
+        Err(lack) => Err(lacks(&lack.what, &lack.errno.to_string())),
+    }
+}
+
+/// What the kernel says of an event of a group: its number and its fields. `ENOENT` where there is no such event.
+pub(super) fn format(group: &str, name: &str) -> Result<String, Errno> {
+    let plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if !plain(group) || !plain(name) {
+        return Err(Errno(libc::EINVAL));
+    }
+    let read =
+        |place: &Path| fs::read_to_string(place.join("events").join(group).join(name).join("format")).ok();
+    look(read).map_err(|lack| lack.errno)?.ok_or(Errno(libc::ENOENT))
+}
+
+/// Why there is no trace file system.
+struct Lack {
+    what: String,
+    errno: Errno,
+}
+
+/// Looks where the system has it, and otherwise in a private mount.
+fn look<T>(read: impl Fn(&Path) -> Option<T>) -> Result<Option<T>, Lack> {
+    /// The place of the private mount is the process's.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    if let Some(found) = USUAL.iter().find_map(|place| read(Path::new(place))) {
+        return Ok(Some(found));
+    }
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = std::env::temp_dir().join(format!("tracefs.{}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(|error| Lack {
+        what: folder.display().to_string(),
+        errno: Errno(error.raw_os_error().unwrap_or(libc::EIO)),
+    })?;
     let mounted = mount(&folder);
     let found = mounted.is_ok().then(|| read(&folder)).flatten();
     if mounted.is_ok() {
@@ -32,19 +74,7 @@ pub(crate) fn tracepoints() -> Result<Tracepoints, String> {
     }
     // Not what may still be mounted there.
     let _ = fs::remove_dir(&folder);
-    match (mounted, found) {
-        (_, Some(found)) => Ok(found),
-        (Err(errno), None) => Err(refuse("mount tracefs", &errno.to_string())),
-        (Ok(()), None) => Err(refuse("events/raw_syscalls", "this kernel has none")),
-    }
-}
-
-fn read(place: &Path) -> Option<Tracepoints> {
-    let id = |name: &str| {
-        let text = fs::read_to_string(place.join("events/raw_syscalls").join(name).join("id")).ok()?;
-        text.trim().parse().ok()
-    };
-    Some(Tracepoints { enter: id("sys_enter")?, exit: id("sys_exit")? })
+    mounted.map(|()| found).map_err(|errno| Lack { what: "mount tracefs".to_owned(), errno })
 }
 
 fn mount(folder: &Path) -> Result<(), Errno> {

@@ -158,7 +158,7 @@ impl Drop for Ring {
             self.wait_for(user_data, Some(PATIENCE));
             let still = self.receiving.iter().position(|(under_way, _)| *under_way == user_data);
             if let Some(at) = still {
-                std::mem::forget(self.receiving.remove(at));
+                Box::leak(self.receiving.remove(at).1);
             }
         }
     }

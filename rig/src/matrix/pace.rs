@@ -5,7 +5,7 @@
 use std::thread;
 use std::time::Duration;
 
-use rig_protocol::{Delay, LabelParts, Op, Script, Step, Tally, own_labels};
+use rig_protocol::{Delay, LabelParts, Op, Script, Step, Tally, Wait, own_labels};
 
 use crate::configuration::{Configuration, TargetSpec};
 use crate::program::{self, Place};
@@ -36,17 +36,17 @@ fn place(configuration: &Configuration) -> Place {
     }
 }
 
-/// How long one trial usually waits: its sleeps, its select() timeouts only where a timeout is what is expected, and until its deadline where
-/// nothing else is.
+/// How long one trial usually waits: its sleeps, the timeout of its verdict call only where that is what is expected, and until its deadline
+/// where nothing else is.
 pub(super) fn typical_wait(script: &Script) -> Duration {
     let times_out = expects_timeout(script);
     let lane = |steps: &[Step]| {
         steps
             .iter()
-            .map(|step| match step.op {
-                Op::Sleep { duration } => mean(duration),
-                Op::Select { timeout, .. } if step.verdict && times_out => mean(timeout),
-                _ => Duration::ZERO,
+            .map(|step| match step.op.schema().wait {
+                Wait::Whole => usual_wait(&step.op),
+                Wait::AtMost if step.verdict && times_out => usual_wait(&step.op),
+                Wait::AtMost | Wait::No => Duration::ZERO,
             })
             .sum::<Duration>()
     };
@@ -68,15 +68,20 @@ fn expects_deadline(script: &Script) -> bool {
     !script.expect.is_empty() && script.expect.iter().all(cut)
 }
 
-/// The label of a select() that returned 0, as the agent writes it.
-const TIMED_OUT: &str = "timeout";
+/// The labels of a verdict call whose time was up, as the agent writes them: of select(), poll() and epoll_wait(), and of a wait for io_uring.
+const TIMED_OUT: [&str; 2] = ["timeout", "ETIME"];
 
-/// Whether a trial that goes as expected always waits its select() out: no other beginning of an outcome is expected.
+/// Whether a trial that goes as expected always waits its verdict call out: no other beginning of an outcome is expected.
 fn expects_timeout(script: &Script) -> bool {
     match script.expect.as_slice() {
-        [only] => only.split(',').next().is_some_and(|first| LabelParts::of(first).word == TIMED_OUT),
+        [only] => only.split(',').next().is_some_and(|first| TIMED_OUT.contains(&LabelParts::of(first).word)),
         _ => false,
     }
+}
+
+/// How long a step takes where nothing ends it before.
+fn usual_wait(op: &Op) -> Duration {
+    op.delay().map_or_else(|| op.longest_wait(), mean)
 }
 
 fn mean(delay: Delay) -> Duration {
@@ -89,6 +94,8 @@ fn mean(delay: Delay) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use rig_protocol::{Call, Keep, Lane, PollCall, Side, Slot};
 
     use super::*;
 
@@ -135,6 +142,35 @@ mod tests {
         assert_eq!(with(Some(1_000_000_000), refused), 200);
         assert_eq!(with(Some(180_000_000_000), refused), 1_000);
         assert_eq!(with(Some(1), refused), own);
+    }
+
+    #[test]
+    fn every_door_of_readiness_is_waited_out_where_that_is_expected() {
+        let second = Delay::Fixed { ns: 1_000_000_000 };
+        let of = |op: Op, outcome: &str| {
+            let lanes = vec![Lane {
+                name: "client".to_owned(),
+                side: Side::Target,
+                steps: vec![Step { verdict: true, ..Step::of(op) }],
+            }];
+            typical_wait(&Script { lanes, ..expecting(&[outcome]) })
+        };
+        let poll = Op::Poll { sockets: vec![], events: vec![], timeout: second, call: PollCall::Poll };
+        assert_eq!(of(poll.clone(), "timeout"), Duration::from_secs(1));
+        assert_eq!(of(poll, "readable"), Duration::ZERO);
+        let wait = Op::UringWait { ring: Slot(0), id: 1, timeout: second };
+        assert_eq!(of(wait, "ETIME"), Duration::from_secs(1));
+        let raw = Op::SelectRaw {
+            read: vec![],
+            write: vec![],
+            except: vec![],
+            nfds: None,
+            seconds: 0,
+            microseconds: 1_500_000,
+            keep: Keep::Nothing,
+            call: Call::Select,
+        };
+        assert_eq!(of(raw, "timeout"), Duration::from_millis(1_500));
     }
 
     #[test]

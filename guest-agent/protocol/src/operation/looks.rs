@@ -93,10 +93,12 @@ macro_rules! looks_rows {
             name: "kernel_log",
             about: "count the lines of the kernel log since the trial began that have a text: `lines=0`",
             system_call: "read(2) of /dev/kmsg",
+            failure: FailureReport::Return,
             labels: Labels::LINES,
         }
 
-        /// perf_event_open(2) on all CPUs.
+        /// perf_event_open(2) on all CPUs. The events tcp:* tell ports: there only those of the trial's first connection count. kfree_skb and kprobes tell
+        /// none: there every firing counts, whatever it was for.
         Trace {
             /// `tcp:tcp_receive_reset`, or `kprobe:tcp_reset`.
             event: String = required("event", FieldKind::Text),
@@ -104,10 +106,12 @@ macro_rules! looks_rows {
             name: "trace",
             about: "begin to watch a tracepoint or kprobe of this trial's connections",
             system_call: "perf_event_open(2)",
+            failure: FailureReport::Return,
             player: Player::Target,
         }
 
-        /// The task that the CPU executed when the event fired, as bpftrace and SystemTap print it: `comm` and `pid`.
+        /// The task that the CPU executed when the event first fired, as bpftrace and SystemTap print it. `ENODATA` where this lane has not begun to watch
+        /// the event; `ENOBUFS` where firings were lost and none that was kept is the connection's.
         Traced {
             /// The same text as at `trace`.
             event: String = required("event", FieldKind::Text),
@@ -115,6 +119,7 @@ macro_rules! looks_rows {
             name: "traced",
             about: "whom the event of `trace` was attributed to: none, own, other or idle",
             system_call: "read of the perf ring",
+            failure: FailureReport::Return,
             player: Player::Target,
             labels: Labels::ATTRIBUTED,
         }
