@@ -1,9 +1,10 @@
-//! Builds the guest agent as a static program and lets rig embed it: one file to deploy.
+//! Builds the guest agent as a static program and lets rig embed it: one file to deploy. Then lists the files of `claims/`, which rig embeds too.
 //!
 //! A nested cargo with a target folder of its own (the outer one is locked while this runs). `-C target-feature=+crt-static` makes the
 //! gnu target link glibc statically; an explicit `--target` keeps proc-macros, which run on the host, out of that.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
@@ -37,6 +38,7 @@ fn main() {
     for input in INPUTS {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
+    embed_claims(&manifest.join("claims"), &out.join("claims.rs"));
     let target_dir = out.join("agent");
     match nested_cargo(workspace, &target_dir).status() {
         Ok(status) if status.success() => {}
@@ -51,6 +53,23 @@ fn main() {
     }
     let agent = target_dir.join(TARGET).join("agent/guest-agent");
     println!("cargo::rustc-env=RIG_AGENT={}", agent.display());
+}
+
+/// Writes the list of the claims: id and text of each file. A claim is added by adding its file.
+fn embed_claims(folder: &Path, list: &Path) {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("claims/ lies beside the manifest")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    let row = |path: &PathBuf| {
+        let id = path.file_stem().expect("it has an ending").to_string_lossy();
+        format!("    ({:?}, include_str!({:?})),\n", id, path)
+    };
+    let rows: String = files.iter().map(row).collect();
+    fs::write(list, format!("&[\n{rows}]\n")).expect("cargo made the folder");
 }
 
 fn nested_cargo(workspace: &Path, target_dir: &Path) -> Command {
