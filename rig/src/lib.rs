@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod bench;
 pub mod campaign;
 pub mod capability;
+pub mod claims;
 pub mod cli;
 pub mod clock;
 pub mod configuration;

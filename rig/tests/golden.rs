@@ -18,6 +18,8 @@ mod damage;
 mod expected;
 #[path = "golden/explained.rs"]
 mod explained;
+#[path = "golden/fair.rs"]
+mod fair;
 #[path = "golden/fixture/mod.rs"]
 mod fixture;
 #[path = "golden/foreign.rs"]

@@ -1,44 +1,44 @@
 //! What a judge may look at, and what it gives back.
 //!
-//! Holds the cells and comparisons of one claim. Must not know which claim it is, nor by which rule it is decided.
+//! Holds the cells of one part of a claim. Must not know which claim it is, nor by which rule it is decided.
 //! Units: as in the figures. Errors: none.
-//! Tests: `tests/golden/claims.rs`.
+//! Tests: `tests/golden/claims.rs`, `tests/golden/fair`.
 
-use crate::configuration::Engine;
+use rig_stats::{Count, Interval, clopper_pearson};
+
 use crate::record::Run;
 
-use super::controls::Sight;
 use super::measured::Measured;
-use super::model::{Because, Comparison, HypothesisVerdict, Missing, Question};
+use super::model::{AaPair, Because, Bound, HypothesisVerdict, Missing};
 use super::rules::Rules;
 
 /// What a judge may look at.
 #[derive(Clone)]
 pub(super) struct Evidence<'a> {
     pub(super) run: &'a Run,
-    /// The plain cells of the claim that have trials. Proxied ones are left out: their guests never meet the peer's reset.
+    /// The cells that may decide, all with trials.
     pub(super) cells: Vec<&'a Measured<'a>>,
     /// Cells that decide nothing here and that a reader should see beside the others.
     pub(super) beside: Vec<&'a Measured<'a>>,
-    pub(super) comparisons: Vec<&'a Comparison>,
-    pub(super) sight: &'a Sight,
+    pub(super) again: Option<&'a AaPair>,
     pub(super) rules: Rules,
 }
 
-impl<'a> Evidence<'a> {
-    /// The cells that could have seen it.
-    pub(super) fn seeing(&self, question: Question) -> Vec<&'a Measured<'a>> {
-        self.cells.iter().copied().filter(|cell| self.sight.blind_for(cell, question).is_none()).collect()
+impl Evidence<'_> {
+    /// All trials of the cells.
+    pub(super) fn trials(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.tally.trials).sum()
     }
 
-    /// The cells whose blocks really ran on KVM.
-    pub(super) fn on_kvm(&self) -> Vec<&'a Measured<'a>> {
-        self.cells.iter().copied().filter(|cell| cell.ran_on(Engine::Kvm)).collect()
+    /// The interval of a share, at the confidence of the run.
+    pub(super) fn bounds(&self, hits: u64, trials: u64) -> Interval {
+        clopper_pearson(Count::new(hits, trials).unwrap_or(Count::NONE), self.rules.confidence)
     }
 
-    /// The same with other cells.
-    pub(super) fn with(&self, cells: Vec<&'a Measured<'a>>) -> Self {
-        Self { cells, ..self.clone() }
+    /// How many trials without a hit show that a rate is not above `most`: the upper bound of none of n is 1 - (alpha/2)^(1/n) (Clopper and Pearson).
+    pub(super) fn zeros_needed(&self, most: f64) -> Option<u64> {
+        let needed = ((self.rules.alpha() / 2.0).ln() / (-most).ln_1p()).ceil();
+        (most > 0.0 && needed.is_finite() && needed < 1e15).then_some(needed as u64)
     }
 }
 
@@ -47,22 +47,24 @@ impl<'a> Evidence<'a> {
 pub(super) struct Finding {
     pub(super) verdict: HypothesisVerdict,
     pub(super) because: Because,
+    pub(super) trials: u64,
+    pub(super) bound: Option<Bound>,
 }
 
 impl Finding {
     /// What was measured, in one sentence.
     pub(super) fn measured(verdict: HypothesisVerdict, said: String) -> Self {
-        Self { verdict, because: Because::Measured(said) }
+        Self { verdict, because: Because::Measured(said), trials: 0, bound: None }
     }
 
-    /// The same verdict in a longer sentence.
-    pub(super) fn reworded(self, reword: impl FnOnce(&Because) -> String) -> Self {
-        Self::measured(self.verdict, reword(&self.because))
+    /// Of so many trials, with these bounds.
+    pub(super) fn of(self, trials: u64, bound: Interval) -> Self {
+        Self { trials, bound: Some(Bound { low: bound.low, high: bound.high }), ..self }
     }
 }
 
 impl From<Missing> for Finding {
     fn from(missing: Missing) -> Self {
-        Self { verdict: HypothesisVerdict::Undecided, because: missing.into() }
+        Self { verdict: HypothesisVerdict::Undecided, because: missing.into(), trials: 0, bound: None }
     }
 }

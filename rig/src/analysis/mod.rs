@@ -7,7 +7,6 @@
 mod alerts;
 mod alone;
 mod cautions;
-pub mod claims;
 mod comparisons;
 mod controls;
 mod evidence;
@@ -25,6 +24,7 @@ mod outcomes;
 mod pooled;
 mod programs;
 mod rules;
+mod say;
 mod sentences;
 mod sightings;
 mod sources;
@@ -53,7 +53,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     let again = twins::judge(&measured);
     let mut comparisons = comparisons::compare(&measured, &sight, rules);
     twins::blind(again.as_ref(), &mut comparisons);
-    let hypotheses = hypotheses::judge(run, &measured, &sight, &comparisons, rules);
+    let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let headlines = headline::judge(&measured, &sight, again.as_ref(), rules);
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);

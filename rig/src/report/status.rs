@@ -39,5 +39,6 @@ pub(super) fn hypothesis_word(verdict: HypothesisVerdict) -> &'static str {
         HypothesisVerdict::Supported => "supported",
         HypothesisVerdict::Refuted => "refuted",
         HypothesisVerdict::Undecided => "undecided",
+        HypothesisVerdict::Documented => "documented",
     }
 }

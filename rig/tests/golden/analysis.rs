@@ -400,8 +400,8 @@ fn holm_counts_every_comparison_that_was_made() {
 fn claims_are_judged_by_what_their_cells_show() {
     let mut bench = sound();
     let model = bench.model();
-    assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Refuted);
-    assert_eq!(hypothesis(&model, "H02"), HypothesisVerdict::Refuted);
+    assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Undecided, "6,000 zeros do not refute what is rare");
+    assert_eq!(hypothesis(&model, "H02"), HypothesisVerdict::Undecided);
     assert_eq!(
         hypothesis(&model, "H03"),
         HypothesisVerdict::Undecided,
@@ -417,6 +417,8 @@ fn claims_are_judged_by_what_their_cells_show() {
     for (block, _) in &mut bench.blocks {
         if block.tally.outcomes.contains_key("readable,data,ECONNRESET") {
             block.tally.state_before = [(TcpState::CLOSE.0, BLOCK / 2), (1, BLOCK / 2)].into();
+            let half = || [("readable,data,ECONNRESET".to_owned(), BLOCK / 2)].into();
+            block.tally.outcomes_by_state = [(TcpState::CLOSE.0, half()), (1, half())].into();
         }
     }
     let model = bench.model();
@@ -434,6 +436,9 @@ fn claims_are_judged_by_what_their_cells_show() {
     turn(bench.block(Play::Base, "virtio-tap", "6.1", 0), 60, Errno::ENOENT);
     let model = bench.model();
     assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Supported);
+    assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Undecided, "all of it lies in one block");
+    turn(bench.block(Play::Base, "virtio-tap", "6.1", 1), 60, Errno::ENOENT);
+    let model = bench.model();
     assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Supported);
 }
 

@@ -1,17 +1,42 @@
-//! How a claim is decided: from counts of outcomes, returns, states and comparisons to a verdict and a sentence.
+//! How a part of a claim is decided: from counts of outcomes, returns, states and times to a verdict and a sentence.
 //!
-//! Holds the rules, one file per kind of evidence, each applied to whatever cells test the claim. Must not know which claim it decides.
-//! Units: shares of 1. Errors: none; what cannot be decided says what is missing.
-//! Tests: `tests/golden/analysis.rs`, `tests/golden/claims.rs`.
+//! Holds the closed list of rules, one file each, applied to whatever cells may decide. Must not know which claim it decides.
+//! Units: shares of 1, nanoseconds. Errors: none; what cannot be decided says what is missing.
+//! Tests: `tests/golden/fair` (every rule both ways), `tests/golden/claims.rs`.
 
-mod compared;
-mod failures;
+mod differs;
+mod ends;
+mod latency;
 mod order;
-mod outcomes;
+mod per_trial;
+mod returns;
+mod said;
+mod strata;
+mod takes;
 
-pub(super) use compared::{bottleneck_decides, more_often_in_kvm, place_decides};
-pub(super) use failures::{
-    fails_in_kvm, fails_on_path, never_returned, never_returned_where, reject_reproduces,
-};
-pub(super) use order::{close_sends_a_reset, distance_shifts_order, loopback_is_late, order_decides};
-pub(super) use outcomes::{data_is_discarded, ends_as, firewall_resets, queues_are_purged};
+use crate::claims::{Part, Rule};
+
+use super::evidence::{Evidence, Finding};
+use super::model::{Because, HypothesisVerdict};
+
+pub(super) use ends::outcomes_by_path;
+pub(super) use per_trial::is_counted;
+
+/// Decides a part by its rule.
+pub(super) fn judge(part: &Part, evidence: &Evidence<'_>) -> Finding {
+    match &part.rule {
+        Rule::Ends(rule) => ends::judge(rule, evidence),
+        Rule::Returns(rule) => returns::judge(rule, evidence),
+        Rule::Differs(rule) => differs::judge(rule, evidence),
+        Rule::PerTrial(rule) => per_trial::judge(rule, evidence),
+        Rule::Order(rule) => order::judge(rule, evidence),
+        Rule::Said(rule) => said::judge(rule, evidence),
+        Rule::Takes(rule) => takes::judge(rule, evidence),
+        Rule::Documented { reason, source } => Finding {
+            verdict: HypothesisVerdict::Documented,
+            because: Because::Documented { reason: reason.clone(), source: source.clone() },
+            trials: 0,
+            bound: None,
+        },
+    }
+}

@@ -7,6 +7,7 @@
 
 mod because;
 mod caution;
+mod claim;
 mod control;
 mod errno_seen;
 mod expectation;
@@ -32,8 +33,9 @@ use serde::Serialize;
 
 use crate::record::format::{CaptureWhen, Environment, Shard};
 
-pub use because::{Because, Missing};
+pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
+pub use claim::{Bound, Hypothesis, HypothesisVerdict, PartFinding};
 pub use control::{ControlStatus, ControlSummary};
 pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
 pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
@@ -50,7 +52,7 @@ pub use reason::{
 pub use scenario_run::{LaneText, ScenarioRun, ScenarioStatus};
 pub use stopped::Stopped;
 pub use twin::{AaPair, PairVerdict};
-use written::{as_name, as_sentences, as_words};
+use written::{as_sentences, as_words};
 
 /// Version of the report's shape (contract, `format`). Raised when a field goes, or gets another name or meaning: then readers of the older
 /// shape would be misled.
@@ -58,7 +60,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 4;
+pub const REPORT_FORMAT_MINOR: u32 = 5;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -87,7 +89,7 @@ pub struct ReportModel {
     pub comparisons: Vec<Comparison>,
     /// Every virtual cell against its bare-metal cell by how their trials ended: outcome by outcome, and block by block.
     pub outcome_comparisons: Vec<OutcomeComparison>,
-    /// Every claim that a cell of the run tests, in the order of their ids.
+    /// Every claim that a cell of the run names, and every claim of the reader's own, in the order of their ids. They are judged one by one: none is corrected for the others.
     pub hypotheses: Vec<Hypothesis>,
     /// What the run says of ENOENT and of EBADF over all cells of its base program, for each kind of guest; empty where no cell can stand for it.
     pub headlines: Vec<Headline>,
@@ -421,33 +423,4 @@ impl From<Judgement> for ComparisonVerdict {
             Judgement::Undecided => Self::NotEnoughTrials,
         }
     }
-}
-
-/// A claim, and what this run says of it.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Hypothesis {
-    /// Its id: `H01`.
-    pub id: String,
-    /// What it claims.
-    pub claim: String,
-    /// What this run says.
-    pub verdict: HypothesisVerdict,
-    /// Why, in one sentence.
-    #[serde(serialize_with = "as_name")]
-    #[schemars(with = "String")]
-    pub because: Because,
-    /// Ids of the cells that test it.
-    pub cells: Vec<String>,
-}
-
-/// Verdict of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HypothesisVerdict {
-    /// What was measured is what the claim says.
-    Supported,
-    /// What was measured excludes what the claim says.
-    Refuted,
-    /// Neither.
-    Undecided,
 }

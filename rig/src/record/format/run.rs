@@ -47,6 +47,9 @@ pub struct RunRecord {
     /// The whole matrix file.
     #[serde(default)]
     pub matrix: String,
+    /// The files of the claims that the reader took along (`--claims`), by id: the report judges by them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
     /// How the numbers are judged.
     #[serde(default)]
     pub judgement: Judgement,
@@ -80,6 +83,7 @@ impl RunRecord {
             profile: String::new(),
             shard: None,
             matrix: String::new(),
+            claims: BTreeMap::new(),
             judgement: Judgement::default(),
             conduct: Conduct::default(),
             environment: Environment::default(),

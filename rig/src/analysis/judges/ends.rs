@@ -1,0 +1,127 @@
+//! `ends`: judged by how the trials end.
+//!
+//! Holds the shares of what is as claimed and of what contradicts it, and where they disagree. Must not know which claim it decides.
+//! Units: shares of 1. Errors: none. Tests: `tests/golden/claims.rs`, `tests/golden/fair`.
+
+use std::collections::BTreeMap;
+
+use rig_protocol::matches_outcome;
+
+use crate::claims::Ends;
+
+use super::super::evidence::{Evidence, Finding};
+use super::super::measured::Measured;
+use super::super::model::HypothesisVerdict::{Refuted, Supported, Undecided};
+use super::super::words::{Rounding, count, list, percent};
+
+/// Supported where surely all trials but the margin are as claimed, refuted where as many contradict it. A place (a kernel on a path) in which more than half surely end
+/// the other way leaves it undecided: then the place decides.
+pub(super) fn judge(rule: &Ends, evidence: &Evidence<'_>) -> Finding {
+    let trials = evidence.trials();
+    let shares = Shares::of(rule, &evidence.cells);
+    let (of_claimed, of_contrary) =
+        (evidence.bounds(shares.claimed, trials), evidence.bounds(shares.contrary, trials));
+    let enough = 1.0 - evidence.rules.margin;
+    let said = outcomes_by_path(evidence);
+    let apart = places_apart(rule, evidence);
+    if let Some(apart) = apart {
+        let said = format!("the place decides: {apart}; {said}");
+        return Finding::measured(Undecided, said).of(trials, of_claimed);
+    }
+    if of_claimed.low >= enough {
+        let said = format!("as claimed in {} of {} trials (at least {}): {said}", count(shares.claimed), count(trials), at_least(of_claimed.low));
+        return Finding::measured(Supported, said).of(trials, of_claimed);
+    }
+    if of_contrary.low >= enough {
+        let said = format!("otherwise in {} of {} trials (at least {}): {said}", count(shares.contrary), count(trials), at_least(of_contrary.low));
+        return Finding::measured(Refuted, said).of(trials, of_contrary);
+    }
+    let all = shares.claimed == trials || shares.contrary == trials;
+    let few = match evidence.zeros_needed(evidence.rules.margin).filter(|_| all) {
+        Some(needed) => format!(", too few for the margin: {} would do", count(needed)),
+        None if all => ", too few for the margin".to_owned(),
+        None => String::new(),
+    };
+    let mixed = format!(
+        "{} of {} trials are as claimed and {} are not{few}; {said}",
+        count(shares.claimed),
+        count(trials),
+        count(shares.contrary)
+    );
+    Finding::measured(Undecided, mixed).of(trials, of_claimed)
+}
+
+fn at_least(low: f64) -> String {
+    percent(low, Rounding::Down)
+}
+
+/// Trials with an outcome that fits to one of these patterns.
+pub(super) fn in_outcomes(outcomes: &BTreeMap<String, u64>, patterns: &[String]) -> u64 {
+    let fits = |(outcome, _): &(&String, &u64)| patterns.iter().any(|pattern| matches_outcome(pattern, outcome));
+    outcomes.iter().filter(fits).map(|(_, n)| n).sum()
+}
+
+struct Shares {
+    claimed: u64,
+    contrary: u64,
+}
+
+impl Shares {
+    /// An outcome that is as claimed contradicts nothing.
+    fn of(rule: &Ends, cells: &[&Measured<'_>]) -> Self {
+        let (mut claimed, mut contrary) = (0, 0);
+        for (outcome, n) in cells.iter().flat_map(|cell| &cell.tally.outcomes) {
+            let fits = |patterns: &[String]| patterns.iter().any(|pattern| matches_outcome(pattern, outcome));
+            if fits(&rule.claimed) {
+                claimed += n;
+            } else if fits(&rule.otherwise) {
+                contrary += n;
+            }
+        }
+        Self { claimed, contrary }
+    }
+}
+
+/// Kernels and paths of which some surely end as claimed in most trials, and others surely do not.
+fn places_apart(rule: &Ends, evidence: &Evidence<'_>) -> Option<String> {
+    let mut places: BTreeMap<(&str, &str), Vec<&Measured<'_>>> = BTreeMap::new();
+    for cell in &evidence.cells {
+        let subject = &cell.cell().subject;
+        places.entry((&subject.kernel, &subject.path.name)).or_default().push(cell);
+    }
+    let (mut as_claimed, mut otherwise) = (Vec::new(), Vec::new());
+    for ((kernel, path), cells) in places {
+        let trials = cells.iter().map(|cell| cell.tally.trials).sum();
+        let shares = Shares::of(rule, &cells);
+        let place = format!("kernel {kernel} over {path}");
+        if evidence.bounds(shares.claimed, trials).low > 0.5 {
+            as_claimed.push(place);
+        } else if evidence.bounds(shares.contrary, trials).low > 0.5 {
+            otherwise.push(place);
+        }
+    }
+    let both = !as_claimed.is_empty() && !otherwise.is_empty();
+    both.then(|| format!("as claimed with {}, otherwise with {}", list(&as_claimed), list(&otherwise)))
+}
+
+/// The most frequent outcome of each path, the claim's own paths first, then those that a reader should compare.
+pub(in crate::analysis) fn outcomes_by_path(evidence: &Evidence<'_>) -> String {
+    let mut paths: Vec<(&str, u64, BTreeMap<&str, u64>)> = Vec::new();
+    for cell in evidence.cells.iter().chain(&evidence.beside) {
+        let name = cell.cell().subject.path.name.as_str();
+        let at = paths.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
+            paths.push((name, 0, BTreeMap::new()));
+            paths.len() - 1
+        });
+        let (_, trials, outcomes) = &mut paths[at];
+        *trials += cell.tally.trials;
+        for (outcome, n) in &cell.tally.outcomes {
+            *outcomes.entry(outcome).or_default() += n;
+        }
+    }
+    let most = |(name, trials, outcomes): &(&str, u64, BTreeMap<&str, u64>)| {
+        let (outcome, n) = outcomes.iter().max_by_key(|(_, n)| **n)?;
+        Some(format!("{outcome} in {} of {} on {name}", count(*n), count(*trials)))
+    };
+    paths.iter().filter_map(most).collect::<Vec<_>>().join("; ")
+}

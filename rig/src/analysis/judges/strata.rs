@@ -1,0 +1,100 @@
+//! What two selections played alike, and the difference of their shares.
+//!
+//! Holds which cells are each other's like, and the verdict on a difference. Must not know what is compared. Units: shares of 1; a difference is a minus b.
+//! Errors: none. Tests: `tests/golden/fair`; the arithmetic in `rig-stats`.
+
+use std::collections::BTreeMap;
+
+use rig_stats::{Count, Interval, Judgement, Stratum, judge, stratified_difference, stratified_fisher};
+
+use crate::claims::{Cells, Differs};
+use crate::matrix::Subject;
+
+use super::super::measured::Measured;
+use super::super::rules::Rules;
+
+/// The cells of both sides that have their like on the other.
+pub(super) struct Strata<'a> {
+    pub(super) pairs: Vec<(Vec<&'a Measured<'a>>, Vec<&'a Measured<'a>>)>,
+}
+
+/// What must be the same on both sides, word by word: everything but what the two selections choose differently.
+fn likeness(rule: &Differs, subject: &Subject) -> Vec<String> {
+    let Differs { a, b, .. } = rule;
+    let mut same = Vec::new();
+    let mut keep = |is_same: bool, value: String| same.extend(is_same.then_some(value));
+    keep(a.scenario == b.scenario, subject.scenario.clone());
+    keep(a.path == b.path, subject.path.name.clone());
+    let same_kernel = a.kernel == b.kernel;
+    keep(same_kernel, subject.kernel.clone());
+    // Another kernel than the host's has another configuration.
+    keep(same_kernel && a.configuration == b.configuration, subject.configuration.name.clone());
+    keep(true, format!("{:?}", subject.configuration.target.arm()));
+    let varies = |name: &String| a.parameters.get(name) != b.parameters.get(name);
+    for (name, value) in subject.parameters.iter().filter(|(name, _)| !varies(name)) {
+        keep(true, format!("{name}={value}"));
+    }
+    same
+}
+
+impl<'a> Strata<'a> {
+    pub(super) fn of(rule: &Differs, a: &[&'a Measured<'a>], b: &[&'a Measured<'a>]) -> Self {
+        type Sides<'a> = (Vec<&'a Measured<'a>>, Vec<&'a Measured<'a>>);
+        let mut pairs: BTreeMap<Vec<String>, Sides<'a>> = BTreeMap::new();
+        for cell in a {
+            pairs.entry(likeness(rule, &cell.cell().subject)).or_default().0.push(cell);
+        }
+        for cell in b {
+            if let Some((_, side)) = pairs.get_mut(&likeness(rule, &cell.cell().subject)) {
+                side.push(cell);
+            }
+        }
+        Self { pairs: pairs.into_values().filter(|(_, b)| !b.is_empty()).collect() }
+    }
+
+    /// The cells of one side.
+    pub(super) fn side(&self, a: bool) -> Vec<&'a Measured<'a>> {
+        self.pairs.iter().flat_map(|(of_a, of_b)| if a { of_a } else { of_b }).copied().collect()
+    }
+
+    /// The difference of a share.
+    pub(super) fn compare(&self, of: impl Fn(&Measured<'_>) -> Count, margin: f64, rules: Rules) -> Difference {
+        let sum = |cells: &[&Measured<'_>]| {
+            cells.iter().map(|cell| of(cell)).fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
+        };
+        let strata: Vec<Stratum> = self.pairs.iter().map(|(a, b)| (sum(b), sum(a))).collect();
+        let total = |side: fn(&Stratum) -> Count| {
+            strata.iter().map(side).fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
+        };
+        let interval = stratified_difference(&strata, rules.confidence);
+        let p_value = stratified_fisher(&strata);
+        Difference {
+            a: total(|(_, a)| *a),
+            b: total(|(b, _)| *b),
+            interval,
+            judgement: judge(interval, p_value, rules.alpha(), margin),
+        }
+    }
+
+    /// Whether all trials that are so on the side that has more lie in one block of several: one event, however many trials it hit.
+    pub(super) fn one_block(&self, a: bool, hits: impl Fn(&rig_protocol::Tally) -> u64) -> Option<usize> {
+        let blocks: Vec<u64> =
+            self.side(a).iter().flat_map(|cell| &cell.blocks).map(|block| hits(&block.tally)).collect();
+        let hit = blocks.iter().filter(|hits| **hits > 0).count();
+        (blocks.len() > 1 && hit == 1).then_some(blocks.len())
+    }
+}
+
+/// Whether a selection takes a cell, whatever its scenario names: the part has asked that.
+pub(super) fn side<'a>(cells: &[&'a Measured<'a>], selection: &Cells) -> Vec<&'a Measured<'a>> {
+    cells.iter().copied().filter(|cell| selection.hold(cell.cell())).collect()
+}
+
+/// What is said of a difference of two shares.
+pub(super) struct Difference {
+    pub(super) a: Count,
+    pub(super) b: Count,
+    /// Of a minus b.
+    pub(super) interval: Interval,
+    pub(super) judgement: Judgement,
+}
