@@ -31,8 +31,12 @@ const INPUTS: [&str; 6] = [
 ];
 
 /// Folders of rig, and the file in which each is listed.
-const EMBEDDED: [(&str, &str); 3] =
-    [("scenarios", "scenarios.rs"), ("atlas/situations", "situations.rs"), ("atlas/probes", "probes.rs")];
+const EMBEDDED: [(&str, &str); 4] = [
+    ("claims", "claims.rs"),
+    ("scenarios", "scenarios.rs"),
+    ("atlas/situations", "situations.rs"),
+    ("atlas/probes", "probes.rs"),
+];
 
 #[expect(clippy::disallowed_methods, reason = "cargo has the messages, and nothing is to be taken down")]
 fn main() {

@@ -73,9 +73,8 @@ impl<'a> Basis<'a> {
             source: claim.source.words(),
             verdict,
             because,
-            cells: self.ids(|cell| {
-                played(cell) && claim.parts.iter().any(|part| part.takes(id, cell.cell()))
-            }),
+            cells: self
+                .ids(|cell| played(cell) && claim.parts.iter().any(|part| part.takes(id, cell.cell()))),
             not_about: self.ids(|cell| names(cell, id) && !claim.parts.is_empty() && !is_about(cell)),
             parts,
         }
@@ -144,7 +143,11 @@ fn worded(found: Finding, part: &Part, left_out: &[LeftOut], evidence: &Evidence
         Because::Measured(said) => {
             let made = part.by_construction.as_ref().map(|what| format!("by construction ({what}): "));
             let without: Vec<String> = left_out.iter().map(ToString::to_string).collect();
-            let without = if without.is_empty() { String::new() } else { format!("; left out: {}", without.join("; ")) };
+            let without = if without.is_empty() {
+                String::new()
+            } else {
+                format!("; left out: {}", without.join("; "))
+            };
             Because::Measured(format!("{}{said}{without}", made.unwrap_or_default()))
         }
         Because::Documented { reason, source } if !evidence.beside.is_empty() => {
@@ -169,9 +172,8 @@ fn together(claim: &Claim, parts: &[PartFinding]) -> (HypothesisVerdict, Because
     }
     let of = |verdict| parts.iter().filter(|part| part.verdict == verdict).collect::<Vec<_>>();
     let (held, wrong, documented) = (of(Supported), of(Refuted), of(Documented));
-    let not_played = |part: &&PartFinding| {
-        matches!(part.because, Because::Missing(Missing::Cell | Missing::Side(_)))
-    };
+    let not_played =
+        |part: &&PartFinding| matches!(part.because, Because::Missing(Missing::Cell | Missing::Side(_)));
     let (not_played, open): (Vec<_>, Vec<_>) = of(Undecided).into_iter().partition(not_played);
     let tested = held.len() + wrong.len() + open.len();
     if tested == 0 && documented.len() == parts.len() {

@@ -34,7 +34,8 @@ pub(crate) use value::{parse_share, spelled};
 
 /// Why no trial of the target can end as a pattern of outcomes says, and what to try; none where one can.
 pub fn cannot_end_as(script: &rig_protocol::Script, pattern: &str) -> Option<Wrong> {
-    let impossible = if script.program.is_some() { None } else { outcome::Possible::of_target(script).refuse(pattern) };
+    let impossible =
+        if script.program.is_some() { None } else { outcome::Possible::of_target(script).refuse(pattern) };
     impossible.map(|why| Wrong::with_help(why.message, why.help))
 }
 

@@ -144,7 +144,9 @@ impl<'a> MadeUp<'a> {
     fn finding(&self) -> PartFinding {
         let model = self.bench.model();
         let found = model.hypotheses.into_iter().find(|one| one.id == self.claim.id);
-        found.map(|one| one.parts[self.at].clone()).unwrap_or_else(|| panic!("{} is not judged", self.claim.id))
+        found
+            .map(|one| one.parts[self.at].clone())
+            .unwrap_or_else(|| panic!("{} is not judged", self.claim.id))
     }
 }
 
@@ -179,7 +181,8 @@ fn fill(block: &mut BlockRecord, part: &Part, side: Side, fall: Fall) {
             if failed {
                 fail(&mut block.tally, said.kernel.as_deref().and_then(|name| name.parse().ok()).as_ref(), n);
             }
-            let after = if failed { &mut block.tally.errno_after_failure } else { &mut block.tally.stale_errno };
+            let after =
+                if failed { &mut block.tally.errno_after_failure } else { &mut block.tally.stale_errno };
             after.extend(said.libc.map(|errno| (errno, n)));
             block.tally.errno_after_localtime.extend(said.localtime.map(|errno| (errno, n)));
         }
@@ -196,7 +199,8 @@ const BASE: &str = "readable,data,ECONNRESET";
 fn fill_side(tally: &mut Tally, differs: &Differs, side: Side, fall: Fall) {
     let apart = matches!(
         (differs.claimed, fall),
-        (Direction::Same, Fall::Refuted) | (Direction::AMore | Direction::BMore | Direction::Differs, Fall::Supported)
+        (Direction::Same, Fall::Refuted)
+            | (Direction::AMore | Direction::BMore | Direction::Differs, Fall::Supported)
     );
     let more = match differs.claimed {
         Direction::BMore => Side::B,

@@ -71,7 +71,10 @@ fn shares(rule: &Differs, strata: &Strata<'_>, evidence: &Evidence<'_>) -> Findi
     let shown = matches!(found.judgement, Judgement::Differs | Judgement::DiffersWithinTheMargin);
     let mut said = sentence(rule, &found, margin);
     if shown && let Some(blocks) = strata.one_block(more_in_a, hits) {
-        said.push_str(&format!("; all of it lies in one block of {}, which one event can make", count(blocks as u64)));
+        said.push_str(&format!(
+            "; all of it lies in one block of {}, which one event can make",
+            count(blocks as u64)
+        ));
         return Finding::measured(Undecided, said).of(trials, found.interval);
     }
     if verdict == Undecided && found.judgement == Judgement::Undecided {
