@@ -18,6 +18,8 @@ mod nat;
 mod play;
 #[path = "paths/reports.rs"]
 mod reports;
+#[path = "paths/settings.rs"]
+mod settings;
 #[path = "paths/shipped.rs"]
 mod shipped;
 #[path = "support/tools.rs"]

@@ -182,7 +182,7 @@ fn lack_datagrams(version: &QemuVersion) -> Option<Lack> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{AskedBy, Needs, QemuProgram};
+    use crate::configuration::{AskedBy, Needs, QemuProgram, Tuning};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Told};
     use crate::path::{
@@ -272,6 +272,7 @@ mod tests {
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
             timezone: None,
+            tuning: Tuning::default(),
         })
     }
 

@@ -29,6 +29,6 @@ pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Presence, Proof, Ruleset, T
 pub use parts::{Part, Work};
 pub use place::Place;
 pub use spec::{
-    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, Nat,
-    OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Addressing, EndSysctls, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism,
+    Medium, Nat, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };

@@ -4,6 +4,7 @@
 //! ([`crate::middlebox`]). Units stand in the keys. An empty part is left out of the JSON, so that a plain path keeps its cell ids.
 //! Errors: none; the matrix has checked everything. Tests: in `compile`.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,9 @@ pub struct PathSpec {
     /// Packet filter rules of the kernel (nft), in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// Kernel settings of the two ends.
+    #[serde(default, skip_serializing_if = "EndSysctls::is_empty")]
+    pub sysctl: EndSysctls,
     /// What changes at a moment of a block.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
@@ -72,6 +76,7 @@ impl PathSpec {
             haproxy: None,
             nat: None,
             rules: vec![],
+            sysctl: EndSysctls::default(),
             faults: vec![],
         }
     }
@@ -79,6 +84,25 @@ impl PathSpec {
     /// Whether nothing but a link lies between the two ends.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain(&self.name, self.mtu_bytes)
+    }
+}
+
+/// Kernel settings of the two ends, by name, as the kernel writes their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EndSysctls {
+    /// Of the target's kernel: over those of its configuration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub target: BTreeMap<String, String>,
+    /// Of the peer's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peer: BTreeMap<String, String>,
+}
+
+impl EndSysctls {
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.target.is_empty() && self.peer.is_empty()
     }
 }
 

@@ -167,6 +167,7 @@ impl Block<'_> {
         };
         self.phase(Phase::Collect);
         let captured = stage.stop_capture().await.map(|packets| self.packets = packets);
+        self.record.sysctls = stage.sysctls();
         self.record.witness = stage.tear_down().await;
         result.and(captured)
     }

@@ -6,7 +6,7 @@
 mod boxes;
 mod row;
 
-pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT};
+pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT, SYSCTL};
 pub(super) use row::names;
 use row::{ANY, BOTH, key, with};
 pub use row::{Kind, Omitted, PathKey, Section, WordRow};
@@ -362,7 +362,8 @@ pub(super) const FAULT: Section = Section {
 };
 
 /// The tables in `[path.NAME]`, in order.
-pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &NAT, &RULE, &FAULT];
+pub const SECTIONS: &[&Section] =
+    &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &NAT, &RULE, &SYSCTL, &FAULT];
 
 /// Every key of `[path.NAME]`.
 pub(super) fn all() -> Vec<&'static str> {

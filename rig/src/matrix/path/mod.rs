@@ -50,6 +50,7 @@ pub(super) fn read_path(findings: &mut Findings, key: &Key, node: &Node) -> Opti
         balancer: boxes::balancer(findings, table),
         haproxy: boxes::haproxy(findings, table),
         nat: boxes::nat(findings, table),
+        sysctl: boxes::sysctl(findings, table).unwrap_or_default(),
         rules: piece::each(findings, table, "rule", rule::read),
         faults: piece::each(findings, table, "fault", fault::read),
         // One that is wrong is reported; the rest is still looked at.

@@ -66,6 +66,15 @@ impl Placement {
         }
     }
 
+    /// The target's name of its measured interface, and whether that is a guest's.
+    pub(super) fn interface(&self) -> (&'static str, bool) {
+        match self {
+            Self::HostBoth | Self::HostLoopback => ("target0", false),
+            // As the guest's init names it.
+            Self::GuestAndHost(_) | Self::GuestLoopback(_) | Self::Pair(_) => ("data", true),
+        }
+    }
+
     /// Whether no interface of the testbed carries what the two ends say: they are two guests, or one kernel.
     pub(super) fn passes_unseen(&self) -> bool {
         match self {
@@ -78,7 +87,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Accelerator, Localtime, Nic, NicModel};
+    use crate::configuration::{Accelerator, Localtime, Nic, NicModel, Tuning};
     use crate::path::Medium;
 
     fn guest(backend: NicBackend, queues: u32) -> QemuSpec {
@@ -90,6 +99,7 @@ mod tests {
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
             timezone: None,
+            tuning: Tuning::default(),
         }
     }
 
