@@ -8,6 +8,8 @@ mod cases;
 mod foreign;
 #[path = "paths/hostile.rs"]
 mod hostile;
+#[path = "paths/ipv6.rs"]
+mod ipv6;
 #[path = "support/laboratory.rs"]
 mod laboratory;
 #[path = "paths/lying.rs"]

@@ -9,7 +9,7 @@ use super::accelerator::{Engine, Resolved};
 use super::declared::{Accelerator, NicBackend, TargetSpec};
 use super::lack::{Lack, PathPart};
 use super::supported;
-use crate::path::{FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
+use crate::path::{Family, FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
 
 impl Abilities {
     /// Why a target of this kind cannot be had here, or `None`.
@@ -120,6 +120,9 @@ fn excluded_by_middlebox(path: &PathSpec, rule: &Rule) -> bool {
 fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     if !target.proxied() {
         return None;
+    }
+    if path.family == Family::Ipv6 {
+        return Some(Lack::UserNetworking { part: PathPart::Ipv6, path: path.name.clone() });
     }
     let work = path.parts().into_iter().map(Part::work).find(|work| work.acts_on_segments())?;
     let part = match work {

@@ -1,4 +1,4 @@
-//! Settings of a guest's own kernel: written over the control link, each read before and after.
+//! Settings of a guest's own kernel, its address of IPv6 among them: written over the control link, each read before and after.
 //!
 //! Must not know which settings are good. Units: as the kernel writes them. Errors: [`SysctlError`], with the guest's own words; a block
 //! becomes void. Tests: below; `tests/qemu.rs` (a real guest).
@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::launch_ssh::{self, Exit, Finished, SshError, SshPlan, SshSession};
 use super::qemu::Guest;
+use crate::path::{Addressing, IPV6_SETTINGS};
 use crate::testbed::SetSysctl;
 
 /// Why a guest does not have its settings.
@@ -57,6 +58,31 @@ pub async fn set(
     let work = move |session: SshSession, left: &dyn Fn() -> Duration| session.run(&script, left());
     let finished = launch_ssh::with_session(guest, plan, within, work).await?;
     read(wanted, &finished)
+}
+
+/// Gives the guest's measured interface its address of IPv6, which nobody is asked about, and no router's.
+///
+/// # Errors
+/// [`SysctlError`]
+pub async fn give_ipv6(guest: &Guest, plan: SshPlan, within: Duration) -> Result<(), SysctlError> {
+    let script = ipv6_script();
+    let work = move |session: SshSession, left: &dyn Fn() -> Duration| session.run(&script, left());
+    let finished = launch_ssh::with_session(guest, plan, within, work).await?;
+    read(&BTreeMap::new(), &finished).map(drop)
+}
+
+/// The interface is named by the guest's init.
+fn ipv6_script() -> String {
+    let mut text = "set -e; cd /proc/sys/net/ipv6/conf".to_owned();
+    let enabled = [("lo", "disable_ipv6", "0"), ("data", "disable_ipv6", "0")];
+    let settings = IPV6_SETTINGS.iter().map(|(key, value)| ("data", *key, *value)).chain(enabled);
+    for (interface, key, value) in settings {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "; echo {value} > {interface}/{key}");
+    }
+    let (address, prefix) = (Addressing::TARGET_IPV6, Addressing::PREFIX_IPV6);
+    let _ = write!(text, "; ip -6 address add {address}/{prefix} dev data");
+    text
 }
 
 /// Three lines for each: what it was, what it is, in order. Names and values have no quotes: the matrix refuses them.
@@ -113,6 +139,16 @@ mod tests {
         let set = read(&wanted(), &told).expect("both");
         let said: Vec<_> = set.iter().map(|one| (one.before.as_str(), one.after.as_str())).collect();
         assert_eq!(said, [("4096 131072 6291456", "4096 8192 16384"), ("6", "1")]);
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_given_once_nobody_is_asked_about_it() {
+        assert_eq!(
+            ipv6_script(),
+            "set -e; cd /proc/sys/net/ipv6/conf; echo 0 > data/accept_dad; echo 0 > data/accept_ra; \
+             echo 0 > data/autoconf; echo 1 > data/addr_gen_mode; echo 0 > lo/disable_ipv6; \
+             echo 0 > data/disable_ipv6; ip -6 address add 2001:db8::2/64 dev data"
+        );
     }
 
     #[test]

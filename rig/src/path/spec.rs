@@ -5,7 +5,7 @@
 //! Errors: none; the matrix has checked everything. Tests: in `compile`.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct PathSpec {
     /// What joins the two ends.
     #[serde(default, skip_serializing_if = "Medium::is_link")]
     pub medium: Medium,
+    /// Which addresses the two ends talk by.
+    #[serde(default, skip_serializing_if = "Family::is_ipv4")]
+    pub family: Family,
     /// What the link does to every packet, by direction; `None` is a link that does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impairments: Option<Impairments>,
@@ -68,6 +71,7 @@ impl PathSpec {
             name: name.to_owned(),
             mtu_bytes,
             medium: Medium::Link,
+            family: Family::Ipv4,
             impairments: None,
             actions: vec![],
             firewall: None,
@@ -121,6 +125,26 @@ pub enum Medium {
 impl Medium {
     fn is_link(&self) -> bool {
         *self == Self::Link
+    }
+}
+
+/// Which addresses the two ends talk by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6: both ends have such an address besides the other.
+    Ipv6,
+}
+
+impl Family {
+    /// RFC 8200, section 5: what every link of IPv6 carries.
+    pub const LEAST_MTU_OF_IPV6: u32 = 1_280;
+
+    fn is_ipv4(&self) -> bool {
+        *self == Self::Ipv4
     }
 }
 
@@ -363,6 +387,31 @@ pub struct Addressing {
     pub peer: Ipv4Addr,
     /// Prefix length of the measured link.
     pub prefix: u8,
+}
+
+impl Addressing {
+    /// The target's address of IPv6: RFC 3849's documentation network.
+    pub const TARGET_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+    /// The peer's.
+    pub const PEER_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    /// Prefix length of that network.
+    pub const PREFIX_IPV6: u8 = 64;
+
+    /// The target's address of this family.
+    pub fn target_by(self, family: Family) -> IpAddr {
+        match family {
+            Family::Ipv4 => self.target.into(),
+            Family::Ipv6 => Self::TARGET_IPV6.into(),
+        }
+    }
+
+    /// The peer's address of this family.
+    pub fn peer_by(self, family: Family) -> IpAddr {
+        match family {
+            Family::Ipv4 => self.peer.into(),
+            Family::Ipv6 => Self::PEER_IPV6.into(),
+        }
+    }
 }
 
 impl Default for Addressing {

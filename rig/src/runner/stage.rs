@@ -12,7 +12,7 @@ mod seat;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ use crate::event::Phase;
 use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
 use crate::machine::qemu::Guest;
 use crate::machine::{Beside, guest_program, guest_rules, guest_sysctls};
-use crate::path::{Addressing, PathSpec, Place, rules};
+use crate::path::{Addressing, Family, PathSpec, Place, rules};
 use crate::record::format::{CaptureWhen, Origin, SysctlRecord, TargetRecord, Witness};
 use crate::record::{Endpoint, NicLoss, Part, VoidReason};
 use crate::testbed::{self, Capture, CapturedPackets, SetSysctl, Testbed};
@@ -54,6 +54,7 @@ pub(super) struct Stage {
     peer: Seat,
     witness: Option<testbed::Witness>,
     capture: Option<Capture>,
+    family: Family,
     tuning: Tuning,
     sysctls: Vec<SysctlRecord>,
     testbed: Testbed,
@@ -65,7 +66,7 @@ impl Stage {
         let path = attempt.cell.subject.path.clone();
         let spec = &attempt.cell.subject.configuration.target;
         let (placement, arm) = (Placement::of(spec, &path)?, spec.arm());
-        let tuning = tuning_of(spec, &path);
+        let (family, tuning) = (path.family, tuning_of(spec, &path));
         let (target, peer) = vacant_seats(&placement)?;
         let (host, seed) = (laboratory.mechanisms.clone(), attempt.block.seed);
         let build = move || {
@@ -78,6 +79,7 @@ impl Stage {
                 peer,
                 witness,
                 capture: None,
+                family,
                 tuning,
                 sysctls: vec![],
                 testbed,
@@ -213,6 +215,7 @@ impl Stage {
         phase(Phase::Boot);
         let began = Instant::now();
         self.start_guest(Endpoint::Target, laboratory, attempt, &spec, record).await?;
+        self.give_ipv6_address(laboratory).await?;
         self.set_guest_rules(laboratory).await?;
         self.set_sysctls_of_guest(laboratory).await?;
         record.boot_ns += nanoseconds(began.elapsed());
@@ -321,6 +324,16 @@ impl Stage {
         Ok(())
     }
 
+    /// The target's address of IPv6, where the path talks by such and the target is a guest.
+    async fn give_ipv6_address(&self, laboratory: &Laboratory) -> Result<(), StageError> {
+        match (self.guest(), self.family) {
+            (Some(guest), Family::Ipv6) => {
+                Ok(guest_sysctls::give_ipv6(guest, laboratory.ssh_plan(guest), exchange()).await?)
+            }
+            (Some(_), Family::Ipv4) | (None, _) => Ok(()),
+        }
+    }
+
     /// The settings of the target's own kernel, where it is a guest.
     async fn set_sysctls_of_guest(&mut self, laboratory: &Laboratory) -> Result<(), StageError> {
         let wanted = self.tuning.sysctl.clone();
@@ -341,8 +354,8 @@ impl Stage {
     }
 
     /// The address at which the target finds its peer.
-    pub(super) fn peer_address(&self) -> Ipv4Addr {
-        self.placement.peer_address()
+    pub(super) fn peer_address(&self) -> IpAddr {
+        self.placement.peer_address(self.family)
     }
 
     /// The guest, where the target is one and runs.

@@ -3,8 +3,6 @@
 //! Must not know how they work. Units: nanoseconds inside.
 //! Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use std::net::IpAddr;
-
 use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT, SYSCTL, names};
 use super::piece::{Piece, required};
 use super::value::{count, duration, pattern, sequence, span_of_time, towards};
@@ -16,7 +14,9 @@ use crate::matrix::sysctl;
 use crate::middlebox::{
     Balancer, Expiry, Firewall, HealthCheck, Ips, MiddleboxSpec, Offender, Sequence, Stranger, Told, Towards,
 };
-use crate::path::{Addressing, EndSysctls, HEALTH_PORT, HaProxy, Nat, OnMarkedDown, PEER_PORT, Place};
+use crate::path::{
+    Addressing, EndSysctls, Family, HEALTH_PORT, HaProxy, Nat, OnMarkedDown, PEER_PORT, Place,
+};
 
 /// Between two health checks where nobody says otherwise: a test's patience, not an operator's.
 const CHECK_INTERVAL_NS: u64 = 100_000_000;
@@ -80,14 +80,14 @@ pub(super) fn ips(findings: &mut Findings, path: &Table) -> Option<Ips> {
 }
 
 /// `[path.NAME.balancer]`
-pub(super) fn balancer(findings: &mut Findings, path: &Table) -> Option<Balancer> {
+pub(super) fn balancer(findings: &mut Findings, path: &Table, family: Family) -> Option<Balancer> {
     let piece = Piece::of(findings, path, "balancer")?;
     let Piece { table, what, .. } = &piece;
     findings.refuse_unknown_keys(table, what, &names(BALANCER.keys));
     let reset = towards_or_both(findings, table, "reset");
     let health = optional(table, "health", None, |node| health(findings, node).map(Some));
     let balancer = Balancer {
-        backend: IpAddr::V4(Addressing::default().peer),
+        backend: Addressing::default().peer_by(family),
         backend_port: PEER_PORT,
         // At a moment of the block: a fault says it.
         down_at_ns: 0,
