@@ -2,7 +2,8 @@
 //!
 //! Holds the process's beginning and end. It speaks frames on standard input and output; standard error is for panics.
 //! Units: none. Errors: exit 0 when the controller is gone, 101 on a panic or a broken conversation: never a `Fin` then.
-//! Must not be started by hand, except with `--version`; with `--sleep` it is a child of its own that a `fork` step executes.
+//! Must not be started by hand, except with `--version`; `--offloads` sets those of an interface first, and with `--sleep` it is a child of its
+//! own that a `fork` step executes.
 //! Tests: `tests/loopback` drives two agents over pipes.
 
 mod clock;
@@ -28,7 +29,11 @@ mod watch;
 use std::io::{ErrorKind, Write};
 
 use crate::session::Broken;
+use crate::sys::interface::Inquiry;
 use crate::sys::{child, process};
+
+/// What is set of an interface before anything is told of it: `--offloads data,gro=off`.
+const OFFLOADS: &str = "--offloads";
 
 /// As Rust's own runtime says it after a panic.
 const PANICKED: i32 = 101;
@@ -38,6 +43,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         None => {}
+        Some(OFFLOADS) => set_offloads(&arguments.next().unwrap_or_default()),
         Some("--version") => return print_version(),
         Some(child::SLEEP) => child::sleep(&arguments.next().unwrap_or_default()),
         Some(other) => panic!("unknown argument {other:?}: frames come on standard input"),
@@ -63,6 +69,20 @@ fn exit_on_panic() {
         print(panic);
         process::exit(PANICKED);
     }));
+}
+
+/// What the kernel refuses is seen in what `Hello` tells of the interface.
+fn set_offloads(wanted: &str) {
+    let mut parts = wanted.split(',');
+    let (Some(interface), Some(inquiry)) = (parts.next(), Inquiry::open()) else { return };
+    for part in parts {
+        let known = match part.split_once('=') {
+            Some((name, "on")) => inquiry.set(interface, name, true),
+            Some((name, "off")) => inquiry.set(interface, name, false),
+            Some(_) | None => None,
+        };
+        assert!(known.is_some(), "{OFFLOADS}: {part:?} is no offload");
+    }
 }
 
 fn print_version() {

@@ -8,6 +8,8 @@ mod cases;
 mod foreign;
 #[path = "paths/hostile.rs"]
 mod hostile;
+#[path = "paths/ipv6.rs"]
+mod ipv6;
 #[path = "support/laboratory.rs"]
 mod laboratory;
 #[path = "paths/lying.rs"]
@@ -18,6 +20,8 @@ mod nat;
 mod play;
 #[path = "paths/reports.rs"]
 mod reports;
+#[path = "paths/settings.rs"]
+mod settings;
 #[path = "paths/shipped.rs"]
 mod shipped;
 #[path = "support/tools.rs"]

@@ -23,6 +23,8 @@ const GSTRINGS: u32 = 0x1b;
 const GSSET_INFO: u32 = 0x37;
 const GFEATURES: u32 = 0x3a;
 const SS_FEATURES: u32 = 4;
+/// Of ethtool(8)'s short names, what sets each: ETHTOOL_SRXCSUM, ETHTOOL_STXCSUM, ETHTOOL_SGRO.
+const SWITCHES: [(&str, u32); 3] = [("rx", 0x15), ("tx", 0x17), ("gro", 0x2c)];
 
 /// Name and index of every interface, unordered.
 pub(crate) fn all() -> Vec<(String, u32)> {
@@ -76,6 +78,13 @@ struct DriverInfo {
     rom: [u8; 32],
     reserved: [u8; 12],
     counts: [u32; 5],
+}
+
+/// `struct ethtool_value`.
+#[repr(C)]
+struct Switch {
+    command: u32,
+    on: u32,
 }
 
 /// `struct ethtool_sset_info` for one set.
@@ -183,6 +192,14 @@ impl Inquiry {
         named.map(|(bit, name)| (name, active(bit))).collect()
     }
 
+    /// Sets an offload by ethtool(8)'s short name (`rx`, `tx`, `gro`), and says whether the kernel took it; `None`: it is none of these.
+    pub(crate) fn set(&self, interface: &str, name: &str, on: bool) -> Option<bool> {
+        let (_, command) = SWITCHES.iter().find(|(known, _)| *known == name)?;
+        let mut switch = Switch { command: *command, on: u32::from(on) };
+        // SAFETY: the kernel reads one `ethtool_value`.
+        Some(unsafe { self.ethtool(interface, &raw mut switch) })
+    }
+
     /// By bit; a bit without a meaning has no name.
     fn offload_names(&self, interface: &str) -> Option<Vec<String>> {
         let mut set = SetInfo { command: GSSET_INFO, reserved: 0, mask: 1 << SS_FEATURES, length: 0 };
@@ -262,7 +279,14 @@ mod tests {
             assert_eq!(inquiry.mtu_bytes(name), None);
             assert!(inquiry.driver(name).is_none());
             assert!(inquiry.offloads(name).is_empty());
+            assert_eq!(inquiry.set(name, "gro", false), Some(false));
         }
+    }
+
+    #[test]
+    fn an_offload_without_a_short_name_cannot_be_set() {
+        let inquiry = Inquiry::open().expect("a socket");
+        assert_eq!(["", "rx-gro", "lro"].map(|name| inquiry.set("no-such-one", name, true)), [None; 3]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::error::{BenchError, step};
 use super::findings::Findings;
 use super::network::{self, MTU_BYTES};
 use crate::clock;
-use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
+use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning};
 use crate::image::{GuestKeys, Loaded, Overlay};
 use crate::machine::qemu::argv::DATA_MAC;
 use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan};
@@ -113,5 +113,6 @@ fn spec(machine: &str) -> QemuSpec {
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
         timezone: None,
+        tuning: Tuning::default(),
     }
 }

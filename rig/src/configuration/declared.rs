@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::tuning::Tuning;
+
 /// A `[configuration.NAME]` of the matrix, complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configuration {
@@ -35,7 +37,7 @@ impl TargetSpec {
     /// What its program finds of localtime()'s surroundings: a guest is compared with the host of the same arm.
     pub fn arm(&self) -> Arm {
         let (localtime, timezone) = match self {
-            Self::Host(HostSpec { localtime, timezone }) => (*localtime, timezone),
+            Self::Host(HostSpec { localtime, timezone, .. }) => (*localtime, timezone),
             Self::Qemu(QemuSpec { localtime, timezone, .. }) => (*localtime, timezone),
         };
         Arm { localtime, timezone: timezone.clone() }
@@ -46,8 +48,25 @@ impl TargetSpec {
     pub fn in_arm(&self, arm: Arm) -> Self {
         let Arm { localtime, timezone } = arm;
         match self {
-            Self::Host(HostSpec { .. }) => Self::Host(HostSpec { localtime, timezone }),
+            Self::Host(spec) => Self::Host(HostSpec { localtime, timezone, ..spec.clone() }),
             Self::Qemu(spec) => Self::Qemu(QemuSpec { localtime, timezone, ..spec.clone() }),
+        }
+    }
+
+    /// What of it is set otherwise than QEMU and the kernel have it.
+    pub fn tuning(&self) -> &Tuning {
+        match self {
+            Self::Host(spec) => &spec.tuning,
+            Self::Qemu(spec) => &spec.tuning,
+        }
+    }
+
+    /// The same machine with this set.
+    #[must_use]
+    pub fn tuned(self, tuning: Tuning) -> Self {
+        match self {
+            Self::Host(spec) => Self::Host(HostSpec { tuning, ..spec }),
+            Self::Qemu(spec) => Self::Qemu(QemuSpec { tuning, ..spec }),
         }
     }
 
@@ -86,6 +105,9 @@ pub struct HostSpec {
     /// TZ of the target's program; `None`: unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// What is set otherwise than the kernel has it.
+    #[serde(flatten)]
+    pub tuning: Tuning,
 }
 
 /// A guest's hardware.
@@ -106,6 +128,9 @@ pub struct QemuSpec {
     /// TZ of the agent in the guest; `None`: unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// What is set otherwise than QEMU and the guest's kernel have it.
+    #[serde(flatten)]
+    pub tuning: Tuning,
 }
 
 /// The measured NIC.

@@ -137,6 +137,8 @@ pub enum PathPart {
     Middlebox,
     /// Address translation.
     Nat,
+    /// Addresses of IPv6.
+    Ipv6,
     /// A rule of the packet filter.
     Rule(String),
 }
@@ -148,6 +150,7 @@ impl fmt::Display for PathPart {
             Self::HaProxy => f.write_str("HAProxy"),
             Self::Middlebox => f.write_str("the middlebox"),
             Self::Nat => f.write_str("the address translation"),
+            Self::Ipv6 => f.write_str("the IPv6 address"),
             Self::Rule(name) => write!(f, "rule `{name}`"),
         }
     }

@@ -11,6 +11,7 @@ mod declared;
 mod lack;
 mod requirement;
 mod supported;
+mod tuning;
 
 pub use abilities::{Abilities, Executable, Needs, QemuProgram, QemuVersion};
 pub use accelerator::{Engine, Resolved};
@@ -22,3 +23,4 @@ pub use requirement::{PeerSeat, lack_between_guests, peer_seat};
 pub use supported::{
     LEAST_MEMORY_MIB, MACHINES, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,
 };
+pub use tuning::{Sysctls, Tuning};

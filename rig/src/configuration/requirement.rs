@@ -9,7 +9,7 @@ use super::accelerator::{Engine, Resolved};
 use super::declared::{Accelerator, NicBackend, TargetSpec};
 use super::lack::{Lack, PathPart};
 use super::supported;
-use crate::path::{FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
+use crate::path::{Family, FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
 
 impl Abilities {
     /// Why a target of this kind cannot be had here, or `None`.
@@ -121,6 +121,9 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     if !target.proxied() {
         return None;
     }
+    if path.family == Family::Ipv6 {
+        return Some(Lack::UserNetworking { part: PathPart::Ipv6, path: path.name.clone() });
+    }
     let work = path.parts().into_iter().map(Part::work).find(|work| work.acts_on_segments())?;
     let part = match work {
         Work::Impairment => PathPart::Impairments,
@@ -182,7 +185,7 @@ fn lack_datagrams(version: &QemuVersion) -> Option<Lack> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{AskedBy, Needs, QemuProgram};
+    use crate::configuration::{AskedBy, Needs, QemuProgram, Tuning};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Told};
     use crate::path::{
@@ -272,6 +275,7 @@ mod tests {
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
             timezone: None,
+            tuning: Tuning::default(),
         })
     }
 

@@ -87,6 +87,8 @@ pub struct Surroundings {
     pub beside: Beside,
     /// Its TZ; `None`: unset.
     pub timezone: Option<String>,
+    /// The agent's arguments.
+    pub arguments: Vec<String>,
 }
 
 /// [`launch_agent`], with these surroundings: a /etc of its own in a private mount namespace (mount_namespaces(7)), so that the arm is what it says
@@ -99,10 +101,11 @@ pub fn launch_agent_within(
     agent: &Path,
     surroundings: Surroundings,
 ) -> Result<HostAgent, HostError> {
-    let Surroundings { localtime, beside, timezone } = surroundings;
+    let Surroundings { localtime, beside, timezone, arguments } = surroundings;
     let etc = Etc::prepare(localtime, beside)
         .map_err(|source| HostError::Prepare { step: "read what is in /etc", source })?;
     launch(namespace, agent, move |command| {
+        command.args(arguments);
         command.envs(timezone.map(|timezone| ("TZ", timezone)));
         // SAFETY: it makes system calls only, between fork and exec; what it needs was read before.
         unsafe { command.pre_exec(move || etc.furnish()) };

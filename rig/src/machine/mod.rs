@@ -8,6 +8,7 @@
 mod etc;
 pub mod guest_program;
 pub mod guest_rules;
+pub mod guest_sysctls;
 mod host;
 pub mod launch_ssh;
 pub mod qemu;

@@ -3,12 +3,14 @@
 //! Must not know hosts: what of it a host cannot do is seen later. Units: MiB, vCPUs, queue pairs.
 //! Errors: problems with places; they blame the matrix file. Tests: `tests.rs` of this room, `keys/tests.rs`, `tests/diagnostics.rs`.
 
+use super::keys::KeyRow;
 use super::keys::configuration::{self as keys, Kind};
 use super::read::{read_known, required_word, small_or_default, word_or_default};
 // For `path/`.
 pub(super) use super::read::{check_name, choice, optional};
+use super::sysctl;
 use crate::configuration::{
-    Arm, Configuration, Localtime, MACHINES, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
+    Arm, Configuration, Localtime, MACHINES, Nic, NicBackend, NicModel, QemuSpec, Sysctls, TargetSpec, Tuning,
 };
 use crate::document::{Findings, Key, Node, Table};
 
@@ -27,7 +29,7 @@ pub(super) fn read_configuration(
     let target = match required_word(findings, table, (key, &what), &keys::KIND, keys::KINDS)? {
         Kind::Host => {
             refuse_hardware(findings, table, &what);
-            TargetSpec::plain_host()
+            TargetSpec::plain_host().tuned(read_tuning(findings, table)?)
         }
         Kind::Qemu => {
             findings.refuse_unknown_keys(table, &what, &keys::CONFIGURATION.names());
@@ -75,6 +77,7 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     let accelerator = word_or_default(findings, table, &keys::ACCELERATOR, keys::ACCELERATORS);
     let machine = read_machine(findings, table);
     let queues = small_or_default(findings, table, &keys::QUEUES);
+    let tuning = read_tuning(findings, table);
     let vcpus = small_or_default(findings, table, &keys::VCPUS);
     let memory_mib = small_or_default(findings, table, &keys::MEMORY_MIB);
     let spec = QemuSpec {
@@ -85,9 +88,23 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
         nic: Nic { model: model?, backend: backend?, queues: queues? },
         localtime: Localtime::default(),
         timezone: None,
+        tuning: tuning?,
     };
     check_hardware(findings, key, table, &spec);
     Some(spec)
+}
+
+/// What is set otherwise than QEMU and the kernel have it. A host's file has no key of hardware: those are refused by name.
+fn read_tuning(findings: &mut Findings, table: &Table) -> Option<Tuning> {
+    let mut flag = |row: &KeyRow| {
+        optional(table, row.name, None, |node| findings.boolean(node, &row.quoted()).map(Some))
+    };
+    let (checksum_offload, gro) = (flag(&keys::CHECKSUM_OFFLOAD), flag(&keys::GRO));
+    let mrg_rxbuf = flag(&keys::MRG_RXBUF);
+    let sysctl = optional(table, keys::SYSCTL.name, Sysctls::new(), |node| {
+        sysctl::read(findings, node, &keys::SYSCTL.quoted())
+    });
+    Some(Tuning { checksum_offload: checksum_offload?, mrg_rxbuf: mrg_rxbuf?, gro: gro?, sysctl: sysctl? })
 }
 
 /// One of the machine types that rig boots; a QEMU has others.
@@ -107,10 +124,38 @@ fn read_machine(findings: &mut Findings, table: &Table) -> Option<String> {
     None
 }
 
+/// Offloads are virtio's, and of a backend that knows them.
+fn check_offloads(findings: &mut Findings, table: &Table, spec: &QemuSpec) {
+    let Nic { model, backend, .. } = spec.nic;
+    for row in [&keys::CHECKSUM_OFFLOAD, &keys::MRG_RXBUF] {
+        if let (Some(node), NicModel::Vmxnet3) = (table.get(row.name), model) {
+            findings
+                .report(
+                    node.span.clone(),
+                    format!("{} is a key of virtio", row.quoted()),
+                    "this NIC is vmxnet3",
+                )
+                .help("leave it out, or write nic = \"virtio-net\"");
+        }
+    }
+    if let (Some(node), Some(true), NicBackend::User | NicBackend::Socket) =
+        (table.get(keys::CHECKSUM_OFFLOAD.name), spec.tuning.checksum_offload, backend)
+    {
+        findings
+            .report(
+                node.span.clone(),
+                "this NIC has no checksum offload",
+                "its backend takes whole packets only",
+            )
+            .help("leave it out, or write backend = \"tap\" or \"tap-vhost\"");
+    }
+}
+
 /// What QEMU would refuse, or silently not do.
 fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &QemuSpec) {
     let place = |name: &str| table.get(name).map_or(key.span.clone(), |node| node.span.clone());
     let Nic { model, backend, queues } = spec.nic;
+    check_offloads(findings, table, spec);
     if model == NicModel::Vmxnet3 && backend == NicBackend::TapVhost {
         findings
             .report(place("backend"), "vhost-net cannot drive a vmxnet3 NIC", "for virtio only")

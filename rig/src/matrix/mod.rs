@@ -27,6 +27,7 @@ mod power;
 mod read;
 mod select;
 mod settings;
+mod sysctl;
 mod verify;
 
 pub use cell::{Cell, CellId, Control, HOST_KERNEL, Stratum, Subject};

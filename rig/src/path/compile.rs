@@ -7,7 +7,7 @@
 //! Between the two ends lies one of three: a bridge of the kernel, the own middlebox, or HAProxy.
 //! Errors: [`PathError`], which blames the matrix file or what the host lacks. Tests: below.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::error::{MTU, PathError};
 use super::host::Mechanisms;
@@ -16,7 +16,7 @@ use super::netem::Netem;
 use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TargetLink};
 use super::parts::{Part, Work};
 use super::place::Place;
-use super::spec::{Addressing, Medium, PathSpec, Rule};
+use super::spec::{Addressing, Family, Medium, PathSpec, Rule};
 use super::{haproxy, nat, rules};
 use crate::middlebox::{Impairment, MiddleboxSpec};
 
@@ -118,10 +118,38 @@ fn address_ends(
         (None, Some(_)) => settle(ops, next_to_peer, nat::BEHIND, nat::PREFIX),
         (None, None) => settle(ops, next_to_peer, addressing.peer, addressing.prefix),
     }
+    let target = LinkEnd::new(Place::Target, "target0");
     if link == TargetLink::Veth {
-        settle(ops, &LinkEnd::new(Place::Target, "target0"), addressing.target, addressing.prefix);
+        settle(ops, &target, addressing.target, addressing.prefix);
+    }
+    if path.family == Family::Ipv6 {
+        settle_ipv6(ops, next_to_peer, Addressing::PEER_IPV6);
+        if link == TargetLink::Veth {
+            settle_ipv6(ops, &target, Addressing::TARGET_IPV6);
+        }
     }
 }
+
+/// An address of IPv6 on an end that is up: nobody else has it, so nobody is asked (duplicate address detection takes a second), and no
+/// router is looked for. Neighbour discovery is the kernel's own.
+fn settle_ipv6(ops: &mut Vec<NetOp>, end: &LinkEnd, address: Ipv6Addr) {
+    let mut set = |interface: &str, key: &str, value: &str| {
+        let key = format!("net/ipv6/conf/{interface}/{key}");
+        let (at, presence) = (end.at, Presence::Required);
+        ops.push(NetOp::SetSysctl { at, key, value: value.to_owned(), presence });
+    };
+    for (key, value) in IPV6_SETTINGS {
+        set(&end.name, key, value);
+    }
+    set("lo", "disable_ipv6", "0");
+    set(&end.name, "disable_ipv6", "0");
+    let (link, prefix) = (end.clone(), Addressing::PREFIX_IPV6);
+    ops.push(NetOp::SetAddress { link, address: address.into(), prefix });
+}
+
+/// Of an interface with an address of IPv6, before it has it: Documentation/networking/ip-sysctl.rst. Mode 1 makes no link-local address.
+pub const IPV6_SETTINGS: [(&str, &str); 4] =
+    [("accept_dad", "0"), ("accept_ra", "0"), ("autoconf", "0"), ("addr_gen_mode", "1")];
 
 /// A link from the switch's own address to where the own middlebox takes frames: it works between the translation and the peer.
 fn router_behind_middlebox(ops: &mut Vec<NetOp>, mtu_bytes: u32) -> LinkEnd {
@@ -360,6 +388,7 @@ fn unlimited_icmp(at: Place) -> NetOp {
 
 /// An end with its address, up.
 fn settle(ops: &mut Vec<NetOp>, end: &LinkEnd, address: Ipv4Addr, prefix: u8) {
+    let address = address.into();
     ops.push(NetOp::SetAddress { link: end.clone(), address, prefix });
     ops.push(NetOp::SetUp { link: end.clone() });
 }

@@ -18,7 +18,7 @@ mod place;
 pub mod rules;
 mod spec;
 
-pub use compile::compile;
+pub use compile::{IPV6_SETTINGS, compile};
 pub use counters::{HaProxyCount, NatCount, NetemCount, PathCounter};
 // Whoever reads counters of a path finds here all that they are named by.
 pub use crate::middlebox::{Direction, FirewallCount, MiddleboxCounter, ResetCount, Resetter};
@@ -29,6 +29,6 @@ pub use ops::{Between, LinkEnd, Need, NetOp, NetOps, Presence, Proof, Ruleset, T
 pub use parts::{Part, Work};
 pub use place::Place;
 pub use spec::{
-    Addressing, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, Nat,
-    OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
+    Addressing, EndSysctls, Family, Fault, FaultKind, HEALTH_PORT, HaProxy, Hook, Impairments, Matches,
+    Mechanism, Medium, Nat, OnMarkedDown, PEER_PORT, PathSpec, Rule, RuleSelect, RuleVerdict, TcpFlag,
 };

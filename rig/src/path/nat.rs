@@ -79,7 +79,29 @@ mod tests {
         };
         let elsewhere =
             Rule { name: "elsewhere".into(), at: Place::Peer, hook: Hook::Input, ..invalid.clone() };
-        insta::assert_snapshot!(ruleset(Addressing::default(), &[invalid, elsewhere]), @"");
+        insta::assert_snapshot!(ruleset(Addressing::default(), &[invalid, elsewhere]), @r"
+        table inet rig {
+          counter nat-connections { }
+          counter nat-host_resets { }
+          counter rule-invalid { }
+          chain passing {
+            type filter hook prerouting priority -150; policy accept;
+            meta l4proto tcp ct state invalid counter name rule-invalid drop
+          }
+          chain translate {
+            type nat hook prerouting priority -100; policy accept;
+            ip daddr 192.0.2.1 tcp dport 8083 counter name nat-connections dnat ip to 198.51.100.1
+          }
+          chain own {
+            type nat hook postrouting priority 100; policy accept;
+            ip daddr 198.51.100.1 snat ip to 198.51.100.254
+          }
+          chain output {
+            type filter hook output priority 0; policy accept;
+            ip daddr 198.51.100.1 tcp flags & (rst) == (rst) counter name nat-host_resets
+          }
+        }
+        ");
         let plain = ruleset(Addressing::default(), &[]);
         assert!(!plain.contains("passing") && plain.contains("dnat ip to"), "{plain}");
     }

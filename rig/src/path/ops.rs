@@ -5,7 +5,7 @@
 //! Tests: below and in `compile`.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +117,7 @@ pub enum NetOp {
         /// Which.
         link: LinkEnd,
         /// What.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Prefix length.
         prefix: u8,
     },

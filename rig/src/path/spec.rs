@@ -4,7 +4,8 @@
 //! ([`crate::middlebox`]). Units stand in the keys. An empty part is left out of the JSON, so that a plain path keeps its cell ids.
 //! Errors: none; the matrix has checked everything. Tests: in `compile`.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub struct PathSpec {
     /// What joins the two ends.
     #[serde(default, skip_serializing_if = "Medium::is_link")]
     pub medium: Medium,
+    /// Which addresses the two ends talk by.
+    #[serde(default, skip_serializing_if = "Family::is_ipv4")]
+    pub family: Family,
     /// What the link does to every packet, by direction; `None` is a link that does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impairments: Option<Impairments>,
@@ -52,6 +56,9 @@ pub struct PathSpec {
     /// Packet filter rules of the kernel (nft), in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// Kernel settings of the two ends.
+    #[serde(default, skip_serializing_if = "EndSysctls::is_empty")]
+    pub sysctl: EndSysctls,
     /// What changes at a moment of a block.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
@@ -64,6 +71,7 @@ impl PathSpec {
             name: name.to_owned(),
             mtu_bytes,
             medium: Medium::Link,
+            family: Family::Ipv4,
             impairments: None,
             actions: vec![],
             firewall: None,
@@ -72,6 +80,7 @@ impl PathSpec {
             haproxy: None,
             nat: None,
             rules: vec![],
+            sysctl: EndSysctls::default(),
             faults: vec![],
         }
     }
@@ -79,6 +88,25 @@ impl PathSpec {
     /// Whether nothing but a link lies between the two ends.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain(&self.name, self.mtu_bytes)
+    }
+}
+
+/// Kernel settings of the two ends, by name, as the kernel writes their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EndSysctls {
+    /// Of the target's kernel: over those of its configuration.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub target: BTreeMap<String, String>,
+    /// Of the peer's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peer: BTreeMap<String, String>,
+}
+
+impl EndSysctls {
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.target.is_empty() && self.peer.is_empty()
     }
 }
 
@@ -97,6 +125,26 @@ pub enum Medium {
 impl Medium {
     fn is_link(&self) -> bool {
         *self == Self::Link
+    }
+}
+
+/// Which addresses the two ends talk by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// IPv4.
+    #[default]
+    Ipv4,
+    /// IPv6: both ends have such an address besides the other.
+    Ipv6,
+}
+
+impl Family {
+    /// RFC 8200, section 5: what every link of IPv6 carries.
+    pub const LEAST_MTU_OF_IPV6: u32 = 1_280;
+
+    fn is_ipv4(&self) -> bool {
+        *self == Self::Ipv4
     }
 }
 
@@ -339,6 +387,31 @@ pub struct Addressing {
     pub peer: Ipv4Addr,
     /// Prefix length of the measured link.
     pub prefix: u8,
+}
+
+impl Addressing {
+    /// The target's address of IPv6: RFC 3849's documentation network.
+    pub const TARGET_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+    /// The peer's.
+    pub const PEER_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    /// Prefix length of that network.
+    pub const PREFIX_IPV6: u8 = 64;
+
+    /// The target's address of this family.
+    pub fn target_by(self, family: Family) -> IpAddr {
+        match family {
+            Family::Ipv4 => self.target.into(),
+            Family::Ipv6 => Self::TARGET_IPV6.into(),
+        }
+    }
+
+    /// The peer's address of this family.
+    pub fn peer_by(self, family: Family) -> IpAddr {
+        match family {
+            Family::Ipv4 => self.peer.into(),
+            Family::Ipv6 => Self::PEER_IPV6.into(),
+        }
+    }
 }
 
 impl Default for Addressing {

@@ -47,6 +47,10 @@ pub enum Part {
     Ssh,
     /// Packet filter rules of the guest's own kernel.
     GuestRules,
+    /// A setting of a kernel.
+    Sysctl,
+    /// The target's measured NIC, read back.
+    Nic,
     /// The user's program, on its way into a guest.
     Program,
     /// What joins two guests.
@@ -63,7 +67,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Testbed,
         Self::PeerNotStarted,
         Self::TargetNotStarted,
@@ -71,6 +75,8 @@ impl Part {
         Self::PeersGuest,
         Self::Ssh,
         Self::GuestRules,
+        Self::Sysctl,
+        Self::Nic,
         Self::Program,
         Self::SocketPair,
         Self::Accelerator,
@@ -89,6 +95,8 @@ impl Part {
             Self::PeersGuest => "peer's guest",
             Self::Ssh => "guest's SSH",
             Self::GuestRules => "guest's packet filter",
+            Self::Sysctl => "kernel setting",
+            Self::Nic => "the target's NIC is not as configured",
             Self::Program => "program not in the guest",
             Self::SocketPair => "no socket pair for two guests",
             Self::Accelerator => "accelerator",

@@ -4,6 +4,7 @@
 //! that dropping it (stop, deadline) tears all of it down. Must not know what a target or a peer consists of. Units: `Duration`.
 //! Errors: whatever fails makes the block void, with a [`VoidReason`]. Tests: `tests/qemu.rs`, `tests/guest.rs`, `tests/paths.rs` (root).
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ use super::stop::Stop;
 use crate::agent::{AgentError, Waits};
 use crate::clock;
 use crate::event::{Event, Phase};
-use crate::path::{PEER_PORT, Proof};
+use crate::path::{Family, PEER_PORT, Proof};
 use crate::process;
 use crate::record::format::{BlockRecord, BlockStatus, PathRecord};
 use crate::record::{Endpoint, VoidReason};
@@ -167,6 +168,7 @@ impl Block<'_> {
         };
         self.phase(Phase::Collect);
         let captured = stage.stop_capture().await.map(|packets| self.packets = packets);
+        self.record.sysctls = stage.sysctls();
         self.record.witness = stage.tear_down().await;
         result.and(captured)
     }
@@ -202,13 +204,13 @@ impl Block<'_> {
         target: &mut Session,
     ) -> Result<(), StageError> {
         self.phase(Phase::Play);
-        let peers_part = self.assignment(Role::Peer { listen: format!("0.0.0.0:{PEER_PORT}") }, None);
+        let peers_part = self.assignment(Role::Peer { listen: self.listen() }, None);
         let has_peer = peers_part.script.lanes_of(Side::Peer).next().is_some();
         if has_peer {
             let part = peers_part.clone();
             peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Peer))?;
         }
-        let connect = format!("{}:{PEER_PORT}", stage.peer_address());
+        let connect = SocketAddr::new(stage.peer_address(), PEER_PORT).to_string();
         let targets_part = self.assignment(Role::Target { connect }, stage.program_root(self.attempt));
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
@@ -249,6 +251,15 @@ impl Block<'_> {
             self.record.peer_tally = played.tally;
         }
         Ok(())
+    }
+
+    /// Where the peer listens: at every address of the path's family.
+    fn listen(&self) -> String {
+        let any = match self.attempt.cell.subject.path.family {
+            Family::Ipv4 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            Family::Ipv6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        SocketAddr::new(any, PEER_PORT).to_string()
     }
 
     /// `root` is where a program's files are.

@@ -5,8 +5,6 @@
 
 mod annotate;
 
-use std::net::IpAddr;
-
 use rig_protocol::TrialRecord;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
@@ -67,7 +65,7 @@ fn name_trials(packets: &CapturedPackets, attempt: &Attempt, trials: &[TrialReco
         // The ports on the wire are libslirp's, and tell nothing of the guest's.
         return Names::default();
     }
-    let client = IpAddr::from(Addressing::default().target);
+    let client = Addressing::default().target_by(subject.path.family);
     annotate(packets, trials, &subject.script, client)
 }
 

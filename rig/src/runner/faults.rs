@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::stage::{Stage, StageError};
 use crate::machine::qemu::LinkState;
 use crate::middlebox::Command;
-use crate::path::{Addressing, Fault, FaultKind, PathCounter};
+use crate::path::{Fault, FaultKind, PathCounter};
 use crate::process;
 use crate::record::{Part, VoidReason};
 use crate::testbed::{Backend, Carrier, Contention};
@@ -182,10 +181,6 @@ fn undo_of(kind: &FaultKind) -> Option<Undo> {
     }
 }
 
-fn peer() -> IpAddr {
-    Addressing::default().peer.into()
-}
-
 /// Changes what a fault changes.
 async fn change(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
     match kind {
@@ -196,7 +191,7 @@ async fn change(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
         },
         FaultKind::BackendDown => Ok(blocking(|| stage.testbed().set_backend(Backend::Down))?),
         FaultKind::HostGone => {
-            Ok(blocking(|| stage.testbed().command(Command::HostGone { address: peer() }))?)
+            Ok(blocking(|| stage.testbed().command(Command::HostGone { address: stage.peer_address() }))?)
         }
         FaultKind::ForgetConnections => Ok(blocking(|| stage.testbed().command(Command::ForgetConnections))?),
         FaultKind::Arm { action } => {
@@ -214,7 +209,9 @@ async fn undo_fault(stage: &Stage, undo: Undo) -> Result<(), StageError> {
             None => Err(VoidReason::NoGuestToPause.into()),
         },
         Undo::BackendUp => Ok(blocking(|| stage.testbed().set_backend(Backend::Up))?),
-        Undo::HostBack => Ok(blocking(|| stage.testbed().command(Command::HostBack { address: peer() }))?),
+        Undo::HostBack => {
+            Ok(blocking(|| stage.testbed().command(Command::HostBack { address: stage.peer_address() }))?)
+        }
     }
 }
 

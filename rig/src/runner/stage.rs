@@ -12,7 +12,7 @@ mod seat;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -23,15 +23,15 @@ use super::laboratory::Laboratory;
 use super::patience::{NIC_DEADLINE, exchange, nanoseconds};
 use super::session::{Session, joined};
 use crate::agent::AgentError;
-use crate::configuration::{Arm, QemuSpec};
+use crate::configuration::{Arm, QemuSpec, TargetSpec, Tuning};
 use crate::event::Phase;
 use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
 use crate::machine::qemu::Guest;
-use crate::machine::{Beside, guest_program, guest_rules};
-use crate::path::{Addressing, rules};
-use crate::record::format::{CaptureWhen, Origin, TargetRecord, Witness};
+use crate::machine::{Beside, guest_program, guest_rules, guest_sysctls};
+use crate::path::{Addressing, Family, PathSpec, Place, rules};
+use crate::record::format::{CaptureWhen, Origin, SysctlRecord, TargetRecord, Witness};
 use crate::record::{Endpoint, NicLoss, Part, VoidReason};
-use crate::testbed::{self, Capture, CapturedPackets, Testbed};
+use crate::testbed::{self, Capture, CapturedPackets, SetSysctl, Testbed};
 use boot::{Attachment, boot};
 pub(super) use error::StageError;
 use placement::Placement;
@@ -54,6 +54,9 @@ pub(super) struct Stage {
     peer: Seat,
     witness: Option<testbed::Witness>,
     capture: Option<Capture>,
+    family: Family,
+    tuning: Tuning,
+    sysctls: Vec<SysctlRecord>,
     testbed: Testbed,
 }
 
@@ -63,12 +66,26 @@ impl Stage {
         let path = attempt.cell.subject.path.clone();
         let spec = &attempt.cell.subject.configuration.target;
         let (placement, arm) = (Placement::of(spec, &path)?, spec.arm());
+        let (family, tuning) = (path.family, tuning_of(spec, &path));
         let (target, peer) = vacant_seats(&placement)?;
         let (host, seed) = (laboratory.mechanisms.clone(), attempt.block.seed);
         let build = move || {
             let testbed = Testbed::build(&path, Addressing::default(), placement.link(), &host, seed)?;
             let witness = if placement.passes_unseen() { None } else { Some(testbed.start_witness()?) };
-            Ok(Self { placement, arm, target, peer, witness, capture: None, testbed })
+            let mut stage = Self {
+                placement,
+                arm,
+                target,
+                peer,
+                witness,
+                capture: None,
+                family,
+                tuning,
+                sysctls: vec![],
+                testbed,
+            };
+            stage.set_sysctls_of_host(&path)?;
+            Ok(stage)
         };
         joined(spawn_blocking(build).await)
     }
@@ -122,7 +139,8 @@ impl Stage {
     ) -> Result<Session, StageError> {
         let began = Instant::now();
         self.start_guest(Endpoint::Peer, laboratory, attempt, spec, record).await?;
-        let session = push_agent(laboratory, &mut self.peer, None, Endpoint::Peer).await?;
+        let command = launch::Command::plain(AGENT_PATH);
+        let session = push_agent(laboratory, &mut self.peer, command, Endpoint::Peer).await?;
         record.boot_ns = nanoseconds(began.elapsed());
         Ok(session)
     }
@@ -130,8 +148,14 @@ impl Stage {
     async fn start_peer_in_targets_guest(&mut self, laboratory: &Laboratory) -> Result<Session, StageError> {
         let guest = self.target.guest().expect("the target's guest is booted before the peer comes into it");
         let mut agent = None;
-        let session =
-            launch::in_guest(laboratory, guest, PEER_AGENT_PATH, None, &mut agent, Endpoint::Peer).await;
+        let session = launch::in_guest(
+            laboratory,
+            guest,
+            launch::Command::plain(PEER_AGENT_PATH),
+            &mut agent,
+            Endpoint::Peer,
+        )
+        .await;
         // Kept also where the conversation did not begin: its end is the explanation.
         self.peer = Seat::InOthersGuest(agent);
         session
@@ -159,18 +183,22 @@ impl Stage {
                     Some(_) => Beside::HostsOwn,
                     None => Beside::Nothing,
                 };
+                let offloads = self.offloads();
                 let (agent, session) =
-                    launch::target_on_host(laboratory, namespace, &self.arm, beside).await?;
+                    launch::target_on_host(laboratory, namespace, &self.arm, beside, offloads.as_deref())
+                        .await?;
                 self.target = Seat::Host(agent);
                 session
             }
             Placement::GuestAndHost(_) | Placement::GuestLoopback(_) | Placement::Pair(_) => {
                 self.deliver_program(laboratory, attempt).await?;
-                let timezone = self.arm.timezone.as_deref();
-                push_agent(laboratory, &mut self.target, timezone, Endpoint::Target).await?
+                let (timezone, offloads) = (self.arm.timezone.as_deref(), self.offloads());
+                let command = launch::Command { path: AGENT_PATH, timezone, offloads: offloads.as_deref() };
+                push_agent(laboratory, &mut self.target, command, Endpoint::Target).await?
             }
         };
         launch::verify_arm(&session, &self.arm)?;
+        launch::verify_nic(&session, &self.tuning, self.placement.interface().0)?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(session)
     }
@@ -187,7 +215,9 @@ impl Stage {
         phase(Phase::Boot);
         let began = Instant::now();
         self.start_guest(Endpoint::Target, laboratory, attempt, &spec, record).await?;
+        self.give_ipv6_address(laboratory).await?;
         self.set_guest_rules(laboratory).await?;
+        self.set_sysctls_of_guest(laboratory).await?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(())
     }
@@ -275,14 +305,57 @@ impl Stage {
         Ok(())
     }
 
+    /// What the target's agent sets of its interface before it tells of it.
+    fn offloads(&self) -> Option<String> {
+        let (interface, is_guest) = self.placement.interface();
+        self.tuning.offloads(interface, is_guest)
+    }
+
+    /// The settings of the ends that are network namespaces of this host.
+    fn set_sysctls_of_host(&mut self, path: &PathSpec) -> Result<(), StageError> {
+        let set = |at, wanted| {
+            testbed::set_sysctls(self.testbed.namespace(at), wanted).map_err(StageError::failed(Part::Sysctl))
+        };
+        let mut changed = told(Endpoint::Peer, set(Place::Peer, &path.sysctl.peer)?);
+        if self.placement.guest().is_none() {
+            changed.extend(told(Endpoint::Target, set(Place::Target, &self.tuning.sysctl)?));
+        }
+        self.sysctls.extend(changed);
+        Ok(())
+    }
+
+    /// The target's address of IPv6, where the path talks by such and the target is a guest.
+    async fn give_ipv6_address(&self, laboratory: &Laboratory) -> Result<(), StageError> {
+        match (self.guest(), self.family) {
+            (Some(guest), Family::Ipv6) => {
+                Ok(guest_sysctls::give_ipv6(guest, laboratory.ssh_plan(guest), exchange()).await?)
+            }
+            (Some(_), Family::Ipv4) | (None, _) => Ok(()),
+        }
+    }
+
+    /// The settings of the target's own kernel, where it is a guest.
+    async fn set_sysctls_of_guest(&mut self, laboratory: &Laboratory) -> Result<(), StageError> {
+        let wanted = self.tuning.sysctl.clone();
+        let Some(guest) = self.guest().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+        let set = guest_sysctls::set(guest, laboratory.ssh_plan(guest), &wanted, exchange()).await?;
+        self.sysctls.extend(told(Endpoint::Target, set));
+        Ok(())
+    }
+
+    /// The kernel settings that were changed.
+    pub(super) fn sysctls(&self) -> Vec<SysctlRecord> {
+        self.sysctls.clone()
+    }
+
     /// Whether the target's guest has to be there before the peer can start.
     pub(super) fn peer_is_in_targets_guest(&self) -> bool {
         matches!(self.placement, Placement::GuestLoopback(_))
     }
 
     /// The address at which the target finds its peer.
-    pub(super) fn peer_address(&self) -> Ipv4Addr {
-        self.placement.peer_address()
+    pub(super) fn peer_address(&self) -> IpAddr {
+        self.placement.peer_address(self.family)
     }
 
     /// The guest, where the target is one and runs.
@@ -373,6 +446,20 @@ impl Stage {
     }
 }
 
+/// What of a target is set at the end of this path: the path's settings over those of the configuration.
+fn tuning_of(spec: &TargetSpec, path: &PathSpec) -> Tuning {
+    let mut tuning = spec.tuning().clone();
+    tuning.sysctl.extend(path.sysctl.target.clone());
+    tuning
+}
+
+/// Changed settings of this end, for the record.
+fn told(end: Endpoint, set: Vec<SetSysctl>) -> Vec<SysctlRecord> {
+    let one =
+        |SetSysctl { name, before, after }| SysctlRecord { end: end.word().to_owned(), name, before, after };
+    set.into_iter().map(one).collect()
+}
+
 /// Both ends before anything runs there. The two sockets that join two guests wait for their QEMUs.
 fn vacant_seats(placement: &Placement) -> Result<(Seat, Seat), StageError> {
     let (target, peer) = match placement {
@@ -394,13 +481,11 @@ fn vacant_seats(placement: &Placement) -> Result<(Seat, Seat), StageError> {
 async fn push_agent(
     laboratory: &Laboratory,
     seat: &mut Seat,
-    timezone: Option<&str>,
+    command: launch::Command<'_>,
     whose: Endpoint,
 ) -> Result<Session, StageError> {
     match seat {
-        Seat::Guest { guest, agent } => {
-            launch::in_guest(laboratory, guest, AGENT_PATH, timezone, agent, whose).await
-        }
+        Seat::Guest { guest, agent } => launch::in_guest(laboratory, guest, command, agent, whose).await,
         Seat::Vacant { .. } | Seat::Host(_) | Seat::InOthersGuest(_) => {
             unreachable!("the agent comes after the guest")
         }

@@ -130,7 +130,7 @@ async fn carry_out<'a>(
         }
         NetOp::SetAddress { link, address, prefix } => {
             let index = if_nametoindex(link.name.as_str())?;
-            handle.address().add(index, (*address).into(), *prefix).execute().await.map_err(to_io)
+            handle.address().add(index, *address, *prefix).execute().await.map_err(to_io)
         }
         NetOp::AddNetem { link, netem } => {
             let index = if_nametoindex(link.name.as_str())?;

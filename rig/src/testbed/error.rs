@@ -44,6 +44,19 @@ pub enum TestbedError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A setting that the matrix file names.
+    #[error("{name} cannot be set to {value}")]
+    #[diagnostic(help(
+        "a network namespace has no setting that is one of the whole host (net.core.rmem_max): set those in a guest, or leave them out"
+    ))]
+    Sysctl {
+        /// Its name.
+        name: String,
+        /// What it was to be.
+        value: String,
+        /// What the kernel said, or what it reads then.
+        source: io::Error,
+    },
     /// No netlink.
     #[error("cannot talk to the kernel's routing netlink")]
     #[diagnostic(help("the process may lack descriptors: see `ulimit -n`"))]

@@ -33,7 +33,7 @@ pub use contention::Contention;
 pub use error::TestbedError;
 pub use machinery::Backend;
 pub use namespace::Namespace;
-pub use sysctl::sysctls;
+pub use sysctl::{SetSysctl, set_sysctls, sysctls};
 pub use witness::{RstCounts, Witness};
 
 use crate::middlebox::Command;

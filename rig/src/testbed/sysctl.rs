@@ -50,11 +50,55 @@ fn read_all() -> io::Result<BTreeMap<String, String>> {
             continue;
         }
         if let Ok(value) = std::fs::read_to_string(root.join(&key)) {
-            let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-            found.insert(key.replace('/', "."), value);
+            found.insert(key.replace('/', "."), spaced(&value));
         }
     }
     Ok(found)
+}
+
+/// A setting that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetSysctl {
+    /// `net.ipv4.tcp_syn_retries`
+    pub name: String,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub after: String,
+}
+
+/// Changes settings of a namespace, by name, and reads each back. They end with the namespace.
+///
+/// # Errors
+/// [`TestbedError::Enter`], [`TestbedError::Sysctl`]
+pub fn set_sysctls(
+    namespace: &Namespace,
+    wanted: &BTreeMap<String, String>,
+) -> Result<Vec<SetSysctl>, TestbedError> {
+    let set = |(name, value): (&String, &String)| {
+        set_one(name, value).map_err(|source| TestbedError::Sysctl {
+            name: name.clone(),
+            value: value.clone(),
+            source,
+        })
+    };
+    namespace.run(|| wanted.iter().map(set).collect())?
+}
+
+fn set_one(name: &str, value: &str) -> io::Result<SetSysctl> {
+    let file = Path::new("/proc/sys").join(name.replace('.', "/"));
+    let read = || std::fs::read_to_string(&file).map(|text| spaced(&text));
+    let before = read()?;
+    std::fs::write(&file, value)?;
+    let after = read()?;
+    if after == value {
+        return Ok(SetSysctl { name: name.to_owned(), before, after });
+    }
+    Err(io::Error::other(format!("it reads {after} then")))
+}
+
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a setting of the calling thread's namespace.

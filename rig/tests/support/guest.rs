@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use rig::configuration::Engine;
-use rig::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec};
+use rig::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Tuning};
 use rig::image::{Cache, Fetch, GuestKeys, Image, ImageError, Overlay, ensure};
 use rig::machine::launch_ssh::SshPlan;
 use rig::machine::qemu::argv::DATA_MAC;
@@ -108,6 +108,7 @@ impl Bench {
                 nic: Nic { model, backend, queues },
                 localtime: Localtime::Absent,
                 timezone: None,
+                tuning: Tuning::default(),
             },
             engine: Engine::Tcg,
             qemu: QEMU.into(),

@@ -182,7 +182,40 @@ fn data_nic(argv: &mut Argv, spec: &QemuSpec, mac: &str, wiring: &Wiring<'_>) {
         NicModel::VirtioNet => "virtio-net-pci".to_owned(),
         NicModel::Vmxnet3 => "vmxnet3".to_owned(),
     };
-    argv.option("-device", format_args!("{device},id={DATA_NIC},netdev=data,mac={mac},romfile="));
+    let features = features(spec);
+    argv.option("-device", format_args!("{device}{features},id={DATA_NIC},netdev=data,mac={mac},romfile="));
+}
+
+/// A checksum that the NIC does not compute it cannot compute for the pieces of a long segment either (virtio 1.2, section 5.1.3.1).
+const CHECKSUMS: [&str; 11] = [
+    "csum",
+    "guest_csum",
+    "gso",
+    "guest_tso4",
+    "guest_tso6",
+    "guest_ecn",
+    "guest_ufo",
+    "host_tso4",
+    "host_tso6",
+    "host_ecn",
+    "host_ufo",
+];
+
+/// Features of a virtio NIC that are not as QEMU has them: `,mrg_rxbuf=off`.
+fn features(spec: &QemuSpec) -> String {
+    let mut text = String::new();
+    let word = |on| if on { "on" } else { "off" };
+    let checksums = match spec.tuning.checksum_offload {
+        None => &[][..],
+        Some(true) => &CHECKSUMS[..2],
+        Some(false) => &CHECKSUMS[..],
+    };
+    let merged = spec.tuning.mrg_rxbuf.map(|on| ("mrg_rxbuf", on));
+    let sums = checksums.iter().map(|name| (*name, spec.tuning.checksum_offload == Some(true)));
+    for (name, on) in sums.chain(merged) {
+        let _ = write!(text, ",{name}={}", word(on));
+    }
+    text
 }
 
 /// `fd=3`, `fds=3:4`.

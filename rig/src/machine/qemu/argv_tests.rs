@@ -1,7 +1,7 @@
 //! The command line of every shape of a configuration.
 
 use super::*;
-use crate::configuration::{Accelerator, Localtime, Nic};
+use crate::configuration::{Accelerator, Localtime, Nic, Tuning};
 
 fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
     QemuSpec {
@@ -12,6 +12,7 @@ fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
         nic: Nic { model, backend, queues },
         localtime: Localtime::Present,
         timezone: None,
+        tuning: Tuning::default(),
     }
 }
 

@@ -22,7 +22,9 @@ use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
 use super::program::file_of;
-use crate::configuration::{Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved};
+use crate::configuration::{
+    Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
+};
 use crate::process::Sealed;
 
 /// What a probe needs.
@@ -225,6 +227,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
         timezone: None,
+        tuning: Tuning::default(),
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.
     let address = std::net::Ipv4Addr::UNSPECIFIED;

@@ -185,12 +185,41 @@ pub(in crate::matrix) const TIMEZONE: KeyRow = KeyRow {
     about: "TZ of the measured program, as `UTC0`; if it is set, localtime() does not look for /etc/localtime",
 };
 
+pub(in crate::matrix) const CHECKSUM_OFFLOAD: KeyRow = KeyRow {
+    name: "checksum_offload",
+    kind: ValueKind::Flag,
+    unsaid: Unsaid::Means("as QEMU and the kernel have it"),
+    about: "whether the measured NIC computes and checks checksums; without it no long segments are handed over either (TSO). Of a guest: the features of its virtio NIC; of a host: its end of the link. Read back, and a block where it differs is void",
+};
+
+pub(in crate::matrix) const GRO: KeyRow = KeyRow {
+    name: "gro",
+    kind: ValueKind::Flag,
+    unsaid: Unsaid::Means("as the kernel has it"),
+    about: "whether the target's kernel joins segments that it receives (generic receive offload); read back",
+};
+
+pub(in crate::matrix) const MRG_RXBUF: KeyRow = KeyRow {
+    name: "mrg_rxbuf",
+    kind: ValueKind::Flag,
+    unsaid: Unsaid::Means("as QEMU has it"),
+    about: "whether one packet may take several receive buffers of the virtio NIC (VIRTIO_NET_F_MRG_RXBUF); read back",
+};
+
+pub(in crate::matrix) const SYSCTL: KeyRow = KeyRow {
+    name: "sysctl",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("as the kernel has them"),
+    about: "settings of the target's kernel, `net.ipv4.*` and `net.core.*`: set before the agent starts, read back, and recorded with what they were. A host's are those of a network namespace that ends with the block, so nothing needs to be restored",
+};
+
 /// Keys of every kind.
-pub(in crate::matrix) const ANY_KIND: &[KeyRow] = &[KIND, LOCALTIME, TIMEZONE, KNOWN];
+pub(in crate::matrix) const ANY_KIND: &[KeyRow] =
+    &[KIND, CHECKSUM_OFFLOAD, GRO, SYSCTL, LOCALTIME, TIMEZONE, KNOWN];
 
 /// Further keys of `kind = "qemu"`.
 pub(in crate::matrix) const GUEST: &[KeyRow] =
-    &[NIC, BACKEND, QUEUES, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB];
+    &[NIC, BACKEND, QUEUES, MRG_RXBUF, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB];
 
 pub(in crate::matrix) const CONFIGURATION: KeyTable = KeyTable {
     head: "[configuration.NAME]",

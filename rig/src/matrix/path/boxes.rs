@@ -3,18 +3,20 @@
 //! Must not know how they work. Units: nanoseconds inside.
 //! Errors: problems at the key; they blame the matrix file. Tests: `tests.rs`, `tests/diagnostics/path`.
 
-use std::net::IpAddr;
-
-use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT, names};
+use super::keys::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT, SYSCTL, names};
 use super::piece::{Piece, required};
 use super::value::{count, duration, pattern, sequence, span_of_time, towards};
 use super::words::{EXPIRIES, NAT_PLACES, OFFENDERS, ON_MARKED_DOWN, STRANGERS, TOLD};
+use crate::configuration::Sysctls;
 use crate::document::{Findings, Node, Table};
 use crate::matrix::configuration::{choice, optional};
+use crate::matrix::sysctl;
 use crate::middlebox::{
     Balancer, Expiry, Firewall, HealthCheck, Ips, MiddleboxSpec, Offender, Sequence, Stranger, Told, Towards,
 };
-use crate::path::{Addressing, HEALTH_PORT, HaProxy, Nat, OnMarkedDown, PEER_PORT, Place};
+use crate::path::{
+    Addressing, EndSysctls, Family, HEALTH_PORT, HaProxy, Nat, OnMarkedDown, PEER_PORT, Place,
+};
 
 /// Between two health checks where nobody says otherwise: a test's patience, not an operator's.
 const CHECK_INTERVAL_NS: u64 = 100_000_000;
@@ -78,14 +80,14 @@ pub(super) fn ips(findings: &mut Findings, path: &Table) -> Option<Ips> {
 }
 
 /// `[path.NAME.balancer]`
-pub(super) fn balancer(findings: &mut Findings, path: &Table) -> Option<Balancer> {
+pub(super) fn balancer(findings: &mut Findings, path: &Table, family: Family) -> Option<Balancer> {
     let piece = Piece::of(findings, path, "balancer")?;
     let Piece { table, what, .. } = &piece;
     findings.refuse_unknown_keys(table, what, &names(BALANCER.keys));
     let reset = towards_or_both(findings, table, "reset");
     let health = optional(table, "health", None, |node| health(findings, node).map(Some));
     let balancer = Balancer {
-        backend: IpAddr::V4(Addressing::default().peer),
+        backend: Addressing::default().peer_by(family),
         backend_port: PEER_PORT,
         // At a moment of the block: a fault says it.
         down_at_ns: 0,
@@ -131,6 +133,23 @@ pub(super) fn nat(findings: &mut Findings, path: &Table) -> Option<Nat> {
         choice(findings, node, "`at`", &NAT_PLACES.map(|word| (word, Place::Switch)))
     });
     Some(Nat { at: at? })
+}
+
+/// `[path.NAME.sysctl]`
+pub(super) fn sysctl(findings: &mut Findings, path: &Table) -> Option<EndSysctls> {
+    let piece = Piece::of(findings, path, "sysctl")?;
+    let Piece { table, what, .. } = &piece;
+    findings.refuse_unknown_keys(table, what, &names(SYSCTL.keys));
+    if table.entries.is_empty() {
+        findings
+            .report(piece.key.span.clone(), "`sysctl` is empty", "sets nothing")
+            .help("say of which end: target = { net.ipv4.tcp_syn_retries = 1 }, or peer");
+    }
+    let mut of = |end: &str| {
+        optional(table, end, Sysctls::new(), |node| sysctl::read(findings, node, &format!("`sysctl.{end}`")))
+    };
+    let (target, peer) = (of("target"), of("peer"));
+    Some(EndSysctls { target: target?, peer: peer? })
 }
 
 /// `[path.NAME.haproxy]`

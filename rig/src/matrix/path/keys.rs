@@ -6,12 +6,14 @@
 mod boxes;
 mod row;
 
-pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT};
+pub(super) use boxes::{BALANCER, FIREWALL, HAPROXY, HEALTH, IPS, NAT, SYSCTL};
 pub(super) use row::names;
 use row::{ANY, BOTH, key, with};
 pub use row::{Kind, Omitted, PathKey, Section, WordRow};
 
-use super::words::{FLAGS, HOOKS, MATCHES, MECHANISMS, MEDIA, ORDERS, PLACES, SEQUENCES, VERDICTS, words};
+use super::words::{
+    FAMILIES, FLAGS, HOOKS, MATCHES, MECHANISMS, MEDIA, ORDERS, PLACES, SEQUENCES, VERDICTS, words,
+};
 use crate::path::{FaultKind, Part};
 
 /// A number that only its type bounds.
@@ -34,6 +36,12 @@ pub const LINK: &[PathKey] = &[
         Kind::Word(const { &words(&MEDIA) }),
         Omitted::Same("\"link\""),
         "`loopback`: no link at all, the peer is in the target's own kernel (a host's, or a guest's). It can have the faults `contention` and `pause`, and no other part; its packets are not captured, and no witness sees them",
+    ),
+    key(
+        "family",
+        Kind::Word(const { &words(&FAMILIES) }),
+        Omitted::Same("\"ipv4\""),
+        "by which addresses the two ends talk; `ipv6`: both have one of 2001:db8::/64 besides that of IPv4, without duplicate address detection, and the peer listens there",
     ),
     key(
         "mechanism",
@@ -362,7 +370,8 @@ pub(super) const FAULT: Section = Section {
 };
 
 /// The tables in `[path.NAME]`, in order.
-pub const SECTIONS: &[&Section] = &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &NAT, &RULE, &FAULT];
+pub const SECTIONS: &[&Section] =
+    &[&ACTION, &FIREWALL, &IPS, &BALANCER, &HAPROXY, &NAT, &RULE, &SYSCTL, &FAULT];
 
 /// Every key of `[path.NAME]`.
 pub(super) fn all() -> Vec<&'static str> {

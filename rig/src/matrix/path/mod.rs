@@ -21,7 +21,7 @@ pub(super) use places::Places;
 
 use super::configuration::{check_name, choice, optional};
 use crate::document::{Findings, Key, Node};
-use crate::path::{Medium, PathSpec};
+use crate::path::{Family, Medium, PathSpec};
 
 /// A path of the file, and where its keys stand.
 #[derive(Debug)]
@@ -41,15 +41,20 @@ pub(super) fn read_path(findings: &mut Findings, key: &Key, node: &Node) -> Opti
         optional(table, "mtu_bytes", 1500, |node| value::count(findings, node, "`mtu_bytes`", least, most));
     let medium =
         optional(table, "medium", Medium::Link, |node| choice(findings, node, "`medium`", &words::MEDIA));
+    let family =
+        optional(table, "family", Family::Ipv4, |node| choice(findings, node, "`family`", &words::FAMILIES));
+    let family = family.unwrap_or_default();
     let spec = PathSpec {
         medium: medium.unwrap_or_default(),
+        family,
         impairments: link::read(findings, table, mtu_bytes),
         actions: piece::each(findings, table, "action", action::read),
         firewall: boxes::firewall(findings, table),
         ips: boxes::ips(findings, table),
-        balancer: boxes::balancer(findings, table),
+        balancer: boxes::balancer(findings, table, family),
         haproxy: boxes::haproxy(findings, table),
         nat: boxes::nat(findings, table),
+        sysctl: boxes::sysctl(findings, table).unwrap_or_default(),
         rules: piece::each(findings, table, "rule", rule::read),
         faults: piece::each(findings, table, "fault", fault::read),
         // One that is wrong is reported; the rest is still looked at.

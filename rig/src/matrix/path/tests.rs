@@ -17,8 +17,8 @@ use crate::middlebox::{
     JitterOrder, MiddleboxSpec, Offender, Pattern, Sequence, Stranger, Told, Towards,
 };
 use crate::path::{
-    Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, OnMarkedDown, PathSpec, Place,
-    Rule, RuleSelect, RuleVerdict, TcpFlag, Unable,
+    Addressing, Family, Fault, FaultKind, HaProxy, Hook, Impairments, Matches, Mechanism, Medium, Nat,
+    OnMarkedDown, PathSpec, Place, Rule, RuleSelect, RuleVerdict, TcpFlag, Unable,
 };
 
 const MS: u64 = 1_000_000;
@@ -427,4 +427,28 @@ fn a_lack_is_shown_at_the_key_that_asks_for_it() {
     }
     // What a configuration lacks over any path is no problem of a path.
     assert!(matrix.explain_lacks(&[("p".to_owned(), Lack::Tap(why()))]).is_empty());
+}
+
+#[test]
+fn kernel_settings_are_read_by_dotted_and_by_quoted_names() {
+    let settings = |text: &str| read(&format!("[path.p.sysctl]\n{text}\n")).sysctl;
+    let dotted =
+        settings("target = { net.ipv4.tcp_syn_retries = 1, net.ipv4.tcp_rmem = \"4096  8192\\t16384\" }");
+    let quoted = settings(
+        "[path.p.sysctl.target]\n\"net/ipv4/tcp_rmem\" = \"4096 8192 16384\"\n\"net.ipv4.tcp_syn_retries\" = \"1\"",
+    );
+    assert_eq!(dotted, quoted);
+    let said: Vec<_> = dotted.target.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(said, [("net.ipv4.tcp_rmem", "4096 8192 16384"), ("net.ipv4.tcp_syn_retries", "1")]);
+    assert!(dotted.peer.is_empty() && !dotted.is_empty());
+}
+
+#[test]
+fn a_path_by_ipv6_knows_its_balancer_by_that_address() {
+    let path = read("[path.p]\nfamily = \"ipv6\"\n[path.p.balancer]\nhealth = {}\n");
+    assert_eq!(path.family, Family::Ipv6);
+    let backend = path.balancer.expect("a balancer").backend;
+    assert_eq!(backend, Addressing::default().peer_by(Family::Ipv6));
+    let translated = read("[path.p.nat]\nat = \"switch\"\n");
+    assert_eq!(translated.nat, Some(Nat { at: Place::Switch }));
 }

@@ -8,13 +8,14 @@ use super::keys::{fault_of, part_of};
 use super::link;
 use super::words::PLACES;
 use crate::document::{Findings, Key, Node, Span, Table, Value, hint};
-use crate::path::{FaultKind, Mechanism, Medium, Part, PathSpec, Place, Work};
+use crate::path::{Family, FaultKind, Mechanism, Medium, Part, PathSpec, Place, Work};
 
 /// Every problem that no part sees alone.
 pub(super) fn check(findings: &mut Findings, table: &Table, spec: &PathSpec) {
     refuse_beside_loopback(findings, table, spec);
     refuse_beside_haproxy(findings, table);
     refuse_beside_nat(findings, table);
+    refuse_beside_ipv6(findings, table, spec);
     refuse_switch_rules_beside_middlebox(findings, table, spec);
     check_arms(findings, table, &spec.name);
     check_faults(findings, table, spec);
@@ -70,7 +71,7 @@ fn refuse_beside_loopback(findings: &mut Findings, table: &Table, spec: &PathSpe
     let (Medium::Loopback, Some(loopback)) = (spec.medium, table.get("medium")) else { return };
     let mut others: Vec<(Span, String)> = Vec::new();
     for (key, _) in &table.entries {
-        if !["medium", "fault"].contains(&key.name.as_str()) {
+        if !["medium", "family", "fault"].contains(&key.name.as_str()) {
             others.push((key.span.clone(), format!("`{}` is of a link", key.name)));
         }
     }
@@ -150,6 +151,34 @@ fn refuse_beside_nat(findings: &mut Findings, table: &Table) {
         others,
         "address translation cannot be on one path with what answers at the peer's address",
         "make two paths of it, and measure each",
+    );
+}
+
+/// What knows IPv4 only, and links that are too narrow for the other.
+fn refuse_beside_ipv6(findings: &mut Findings, table: &Table, spec: &PathSpec) {
+    let (Family::Ipv6, Some(family)) = (spec.family, table.get("family")) else { return };
+    let mut others: Vec<(Span, String)> = Vec::new();
+    for (key, label) in [("haproxy", "listens at addresses of IPv4"), ("nat", "translates addresses of IPv4")]
+    {
+        others.extend(table.entry(key).map(|(key, _)| (key.span.clone(), label.to_owned())));
+    }
+    for (_, rule) in declared(table, "rule") {
+        let Some((verdict, node)) = word(rule, "verdict") else { continue };
+        if verdict.starts_with("reject-icmp") {
+            others.push((node.span.clone(), "a code of ICMP for IPv4".to_owned()));
+        }
+    }
+    let narrow = spec.mtu_bytes < Family::LEAST_MTU_OF_IPV6;
+    if let (true, Some(node)) = (narrow, table.get("mtu_bytes")) {
+        let least = Family::LEAST_MTU_OF_IPV6;
+        others.push((node.span.clone(), format!("a link of IPv6 carries {least} bytes at least")));
+    }
+    refuse_beside(
+        findings,
+        (family.span.clone(), "the two ends talk by IPv6"),
+        others,
+        "this path cannot have addresses of IPv6",
+        "write family = \"ipv4\", or leave the other out",
     );
 }
 

@@ -3,9 +3,11 @@
 //! Plain data: the reader and the list of keys share it. Must not read anything. Units: none. Errors: none. Tests: `tests/reference.rs`.
 
 use crate::middlebox::{Expiry, JitterOrder, Offender, Stranger, Told, Towards};
-use crate::path::{Hook, Matches, Mechanism, Medium, OnMarkedDown, Place, RuleVerdict, TcpFlag};
+use crate::path::{Family, Hook, Matches, Mechanism, Medium, OnMarkedDown, Place, RuleVerdict, TcpFlag};
 
 pub(super) const MEDIA: [(&str, Medium); 2] = [("link", Medium::Link), ("loopback", Medium::Loopback)];
+
+pub(super) const FAMILIES: [(&str, Family); 2] = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
 
 pub(super) const MECHANISMS: [(&str, Mechanism); 3] =
     [("auto", Mechanism::Auto), ("netem", Mechanism::Netem), ("middlebox", Mechanism::Middlebox)];

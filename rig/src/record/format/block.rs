@@ -67,6 +67,9 @@ pub struct BlockRecord {
     /// What lay between the two ends, and what it did.
     #[serde(default, skip_serializing_if = "PathRecord::is_empty")]
     pub path: PathRecord,
+    /// Kernel settings that the configuration or the path changed before the trials; empty where there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sysctls: Vec<SysctlRecord>,
     /// Files under the run's folder with the packets of this block (pcapng), one for each end of the path: next to the target, next to the peer (until format 2.1: one
     /// for both); empty where nothing was captured, or nothing worth keeping.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,6 +99,7 @@ impl BlockRecord {
             peer_tally: Tally::default(),
             witness: Witness::default(),
             path: PathRecord::default(),
+            sysctls: vec![],
             captures: vec![],
             records: 0,
         }
@@ -149,6 +153,20 @@ impl PathRecord {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A kernel setting that was changed, and read back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SysctlRecord {
+    /// Whose kernel: `target` or `peer`. On a host it is a network namespace's own setting, which ends with the block.
+    pub end: String,
+    /// `net.ipv4.tcp_syn_retries`
+    pub name: String,
+    /// What it was, as the kernel writes it, tabs as spaces.
+    pub before: String,
+    /// What it was during the trials.
+    pub after: String,
 }
 
 /// How the target was made; or the peer, where that is a guest too.

@@ -23,7 +23,9 @@ use serde_json::Value;
 
 pub use super::id::BlockId;
 pub use agent::{AgentRecord, InterfaceRecord};
-pub use block::{BlockRecord, BlockStatus, Origin, PathRecord, RunningQemu, TargetRecord, Witness};
+pub use block::{
+    BlockRecord, BlockStatus, Origin, PathRecord, RunningQemu, SysctlRecord, TargetRecord, Witness,
+};
 pub use cell::CellRecord;
 pub use placement::{Order, Places};
 pub use program::{

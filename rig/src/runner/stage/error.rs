@@ -8,6 +8,7 @@ use std::error::Error;
 use crate::agent::AgentError;
 use crate::machine::guest_program::DeliveryError;
 use crate::machine::guest_rules::RulesError;
+use crate::machine::guest_sysctls::SysctlError;
 use crate::machine::launch_ssh::SshError;
 use crate::machine::qemu::{GuestError, ProbeError};
 use crate::record::{Endpoint, Part, VoidReason};
@@ -68,6 +69,15 @@ impl From<GuestError> for StageError {
 impl From<SshError> for StageError {
     fn from(error: SshError) -> Self {
         Self::failed(Part::Ssh)(error)
+    }
+}
+
+impl From<SysctlError> for StageError {
+    fn from(error: SysctlError) -> Self {
+        match error {
+            SysctlError::Ssh(error) => error.into(),
+            SysctlError::Refused { .. } | SysctlError::Otherwise { .. } => Self::failed(Part::Sysctl)(error),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::error::StageError;
 use crate::agent::{self, AgentError};
-use crate::configuration::{Arm, Localtime};
+use crate::configuration::{Arm, Localtime, Tuning};
 use crate::image::utc_localtime;
 use crate::machine::launch_ssh::{self, RemoteProgram};
 use crate::machine::qemu::Guest;
@@ -36,16 +36,27 @@ pub(super) async fn target_on_host(
     namespace: &Namespace,
     arm: &Arm,
     beside: Beside,
+    offloads: Option<&str>,
 ) -> Result<(HostAgent, Session), StageError> {
     let localtime = match arm.localtime {
         Localtime::Present => Some(utc_localtime()),
         Localtime::Absent => None,
     };
-    let surroundings = Surroundings { localtime, beside, timezone: arm.timezone.clone() };
+    let arguments =
+        offloads.into_iter().flat_map(|wanted| [OFFLOADS.to_owned(), wanted.to_owned()]).collect();
+    let surroundings = Surroundings { localtime, beside, timezone: arm.timezone.clone(), arguments };
     let agent = launch_agent_within(namespace, &laboratory.agent, surroundings)
         .map_err(StageError::failed(Part::TargetNotStarted))?;
     let session = converse(agent.stream()).await.map_err(StageError::of(Endpoint::Target))?;
     Ok((agent, session))
+}
+
+/// Whether the target's NIC is as its configuration says; `name` is its kernel's.
+pub(super) fn verify_nic(session: &Session, tuning: &Tuning, name: &str) -> Result<(), VoidReason> {
+    match tuning.difference(name, &session.hello().interfaces) {
+        Some(why) => Err(VoidReason::Failed { part: Part::Nic, why }),
+        None => Ok(()),
+    }
 }
 
 /// Whether the target's program found what its arm says.
@@ -54,29 +65,51 @@ pub(super) fn verify_arm(session: &Session, arm: &Arm) -> Result<(), VoidReason>
     if found == arm.localtime.is_present() { Ok(()) } else { Err(VoidReason::OtherLocaltime { found }) }
 }
 
-/// What a guest's shell is told to start: the agent at `path`, with this TZ in its environment.
-fn command(path: &str, timezone: Option<&str>) -> String {
-    match timezone {
-        None => path.to_owned(),
-        // Names of time zones have no quotes: the matrix refuses them.
-        Some(timezone) => format!("export TZ='{timezone}'; exec {path}"),
+/// The agent's option that sets offloads before it tells of them.
+const OFFLOADS: &str = "--offloads";
+
+/// How an agent in a guest is started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Command<'a> {
+    /// Its file.
+    pub(super) path: &'static str,
+    /// TZ in its environment.
+    pub(super) timezone: Option<&'a str>,
+    /// What it sets of an interface first.
+    pub(super) offloads: Option<&'a str>,
+}
+
+impl Command<'_> {
+    /// The agent at `path`, as it is.
+    pub(super) fn plain(path: &'static str) -> Self {
+        Self { path, timezone: None, offloads: None }
+    }
+
+    /// What the guest's shell is told. Names of time zones and of interfaces have no quotes: the matrix refuses them.
+    fn line(self) -> String {
+        let mut line = self.timezone.map_or_else(String::new, |timezone| format!("export TZ='{timezone}'; "));
+        if self.timezone.is_some() || self.offloads.is_some() {
+            line.push_str("exec ");
+        }
+        line.push_str(self.path);
+        line.extend(self.offloads.map(|wanted| format!(" {OFFLOADS} {wanted}")));
+        line
     }
 }
 
-/// Pushes the agent into a guest, to `path`, starts it with this TZ, and opens the conversation. It is `kept` from its start on, so that its end can be
+/// Pushes the agent into a guest, to the file of its command, starts it, and opens the conversation. It is `kept` from its start on, so that its end can be
 /// explained when that conversation breaks.
 pub(super) async fn in_guest(
     laboratory: &Laboratory,
     guest: &Guest,
-    path: &'static str,
-    timezone: Option<&str>,
+    command: Command<'_>,
     kept: &mut Option<RemoteProgram>,
     whose: Endpoint,
 ) -> Result<Session, StageError> {
     let bytes = Arc::from(agent::BYTES);
     let plan = laboratory.ssh_plan(guest);
     let agent =
-        kept.insert(launch_ssh::launch(guest, plan, bytes, path, command(path, timezone), exchange()).await?);
+        kept.insert(launch_ssh::launch(guest, plan, bytes, command.path, command.line(), exchange()).await?);
     converse(&agent.stream).await.map_err(StageError::of(whose))
 }
 
@@ -91,7 +124,11 @@ mod tests {
 
     #[test]
     fn a_guests_agent_has_a_tz_only_where_the_configuration_says_one() {
-        assert_eq!(command("/run/agent", None), "/run/agent");
-        assert_eq!(command("/run/agent", Some("<+03>-3")), "export TZ='<+03>-3'; exec /run/agent");
+        let plain = Command::plain("/run/agent");
+        assert_eq!(plain.line(), "/run/agent");
+        let timezone = Some("<+03>-3");
+        assert_eq!(Command { timezone, ..plain }.line(), "export TZ='<+03>-3'; exec /run/agent");
+        let offloads = Some("data,gro=off");
+        assert_eq!(Command { offloads, ..plain }.line(), "exec /run/agent --offloads data,gro=off");
     }
 }

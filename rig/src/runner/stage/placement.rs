@@ -3,10 +3,10 @@
 //! Pure. Must not know what runs there. Units: none.
 //! Errors: [`VoidReason`], where a configuration has no place on a path. Tests: below.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::configuration::{NicBackend, PeerSeat, QemuSpec, TargetSpec, lack_between_guests, peer_seat};
-use crate::path::{Addressing, PathSpec, TargetLink};
+use crate::path::{Addressing, Family, PathSpec, TargetLink};
 use crate::record::VoidReason;
 
 /// Where target and peer are. A guest comes with its hardware.
@@ -59,10 +59,19 @@ impl Placement {
     }
 
     /// The address at which the target finds its peer.
-    pub(super) fn peer_address(&self) -> Ipv4Addr {
+    pub(super) fn peer_address(&self, family: Family) -> IpAddr {
         match self {
-            Self::HostBoth | Self::GuestAndHost(_) | Self::Pair(_) => Addressing::default().peer,
-            Self::HostLoopback | Self::GuestLoopback(_) => Addressing::default().target,
+            Self::HostBoth | Self::GuestAndHost(_) | Self::Pair(_) => Addressing::default().peer_by(family),
+            Self::HostLoopback | Self::GuestLoopback(_) => Addressing::default().target_by(family),
+        }
+    }
+
+    /// The target's name of its measured interface, and whether that is a guest's.
+    pub(super) fn interface(&self) -> (&'static str, bool) {
+        match self {
+            Self::HostBoth | Self::HostLoopback => ("target0", false),
+            // As the guest's init names it.
+            Self::GuestAndHost(_) | Self::GuestLoopback(_) | Self::Pair(_) => ("data", true),
         }
     }
 
@@ -78,7 +87,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Accelerator, Localtime, Nic, NicModel};
+    use crate::configuration::{Accelerator, Localtime, Nic, NicModel, Tuning};
     use crate::path::Medium;
 
     fn guest(backend: NicBackend, queues: u32) -> QemuSpec {
@@ -90,6 +99,7 @@ mod tests {
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
             timezone: None,
+            tuning: Tuning::default(),
         }
     }
 
@@ -135,8 +145,8 @@ mod tests {
             (placed(NicBackend::Socket, &link()), true, peer),
         ] {
             assert_eq!(
-                (placement.passes_unseen(), placement.peer_address()),
-                (unseen, address),
+                (placement.passes_unseen(), placement.peer_address(Family::Ipv4)),
+                (unseen, IpAddr::from(address)),
                 "{placement:?}"
             );
         }

@@ -122,6 +122,19 @@ pub(in crate::matrix::path) const NAT: Section = Section {
     words: &[],
 };
 
+/// `[path.NAME.sysctl]`
+pub(in crate::matrix::path) const SYSCTL: Section = Section {
+    name: "sysctl",
+    named: false,
+    by: "the kernels",
+    about: "Settings of the two ends' kernels, `net.ipv4.*` and `net.core.*`: `target = { net.ipv4.tcp_syn_retries = 1 }`. They are set before the agents start, read back, and recorded with what they were. On a host they are those of a network namespace that ends with the block; a setting that is one of the whole host is not there, and makes the block void.",
+    keys: &[
+        key("target", Kind::Table, NOTHING, "over those of the configuration's `sysctl`"),
+        key("peer", Kind::Table, NOTHING, "of the peer's kernel"),
+    ],
+    words: &[],
+};
+
 /// `[path.NAME.haproxy]`
 pub(in crate::matrix::path) const HAPROXY: Section = Section {
     name: "haproxy",
