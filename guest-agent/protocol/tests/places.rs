@@ -14,7 +14,7 @@ const ROWS: &str = "guest-agent/protocol/src/operation/";
 /// What is made of all rows, and the few questions that several operations answer alike.
 const TABLE: &str = "guest-agent/protocol/src/operation.rs";
 /// Operations whose names are words of other things: only their variants count.
-const COMMON: [&str; 6] = ["number", "option", "poll", "send", "signal", "socket"];
+const COMMON: [&str; 7] = ["fork", "number", "option", "poll", "send", "signal", "socket"];
 /// Where system calls of a user's program are told apart: some have the name of an operation.
 const WATCHED: [&str; 3] =
     ["guest-agent/protocol/src/program/calls.rs", "guest-agent/src/program/", "rig/src/script/program/"];

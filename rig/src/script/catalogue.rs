@@ -12,6 +12,7 @@ use crate::document::{Problems, hint};
 /// Name and text of every shipped file. An explicit list; a test holds it together with the folder.
 const FILES: &[(&str, &str)] = &[
     ("answer-in-two", include_str!("../../scenarios/answer-in-two.toml")),
+    ("blocked-writer", include_str!("../../scenarios/blocked-writer.toml")),
     ("control-closed-descriptor", include_str!("../../scenarios/control-closed-descriptor.toml")),
     ("control-inject-ebadf", include_str!("../../scenarios/control-inject-ebadf.toml")),
     ("control-inject-enoent", include_str!("../../scenarios/control-inject-enoent.toml")),
@@ -21,14 +22,24 @@ const FILES: &[(&str, &str)] = &[
     ("fin", include_str!("../../scenarios/fin.toml")),
     ("forged-after-fin", include_str!("../../scenarios/forged-after-fin.toml")),
     ("forged-rst", include_str!("../../scenarios/forged-rst.toml")),
+    ("full-queue", include_str!("../../scenarios/full-queue.toml")),
+    ("high-descriptor", include_str!("../../scenarios/high-descriptor.toml")),
+    ("lingering-close", include_str!("../../scenarios/lingering-close.toml")),
+    ("nonblocking-connect", include_str!("../../scenarios/nonblocking-connect.toml")),
     ("path-resets", include_str!("../../scenarios/path-resets.toml")),
+    ("refused", include_str!("../../scenarios/refused.toml")),
     ("rst", include_str!("../../scenarios/rst.toml")),
     ("rst-alone", include_str!("../../scenarios/rst-alone.toml")),
     ("rst-corked", include_str!("../../scenarios/rst-corked.toml")),
     ("rst-fd-check", include_str!("../../scenarios/rst-fd-check.toml")),
     ("rst-patient", include_str!("../../scenarios/rst-patient.toml")),
+    ("server-side", include_str!("../../scenarios/server-side.toml")),
+    ("shutdown-while-connecting", include_str!("../../scenarios/shutdown-while-connecting.toml")),
     ("silent", include_str!("../../scenarios/silent.toml")),
     ("state-lost", include_str!("../../scenarios/state-lost.toml")),
+    ("truncated-answer", include_str!("../../scenarios/truncated-answer.toml")),
+    ("user-timeout", include_str!("../../scenarios/user-timeout.toml")),
+    ("vanished-syn", include_str!("../../scenarios/vanished-syn.toml")),
     ("watcher", include_str!("../../scenarios/watcher.toml")),
 ];
 

@@ -1,6 +1,6 @@
 //! Packets made by hand, trials made by hand: which belong together.
 
-use rig_protocol::{CallLog, Errno, Lane, Program, ProgramTrial, Side, Slot, Step, StepLog};
+use rig_protocol::{CallLog, Errno, Lane, Op, Program, ProgramTrial, Side, Slot, Step, StepLog};
 
 use super::*;
 use crate::testbed::capture::{CapturedAt, Packet, PacketDirection};
