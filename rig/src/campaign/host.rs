@@ -4,13 +4,15 @@
 //! Errors: none; what is missing is a [`Lack`]. Tests: those of the probes and of `configuration/requirement.rs`.
 
 use crate::capability;
-use crate::configuration::{Abilities, Lack, Needs};
+use crate::configuration::{Abilities, Lack, Needs, lack_of_own_port};
 use crate::matrix::Cell;
 use crate::record::format::CellRecord;
 
 /// Why this cell cannot be run here, if it cannot.
 pub fn lack(abilities: &Abilities, cell: &Cell) -> Option<Lack> {
-    abilities.lack_of(&cell.subject.configuration.target, &cell.subject.path)
+    let (script, target, path) =
+        (&cell.subject.script, &cell.subject.configuration.target, &cell.subject.path);
+    abilities.lack_of(target, path).or_else(|| lack_of_own_port(script, target, path))
 }
 
 /// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.

@@ -85,6 +85,16 @@ pub enum Lack {
         /// The path's name.
         path: String,
     },
+    /// Both ends compute the port of a trial's listener from that of its first connection.
+    #[error(
+        "a scenario with `listen` needs the same ports at both ends: over path `{path}`, {by} opens a connection of its own"
+    )]
+    OwnPort {
+        /// Who stands between.
+        by: &'static str,
+        /// The path's name.
+        path: String,
+    },
     /// The host's own kernel runs the host's target.
     #[error("a host cannot be paused, only a guest")]
     Pause {
@@ -177,7 +187,7 @@ pub enum AskedBy<'l> {
 
 impl Lack {
     /// Every word of [`Lack::word`].
-    pub const WORDS: [&'static str; 17] = [
+    pub const WORDS: [&'static str; 18] = [
         "namespaces",
         "private-etc",
         "qemu",
@@ -191,6 +201,7 @@ impl Lack {
         "loopback-of-pair",
         "path-of-pair",
         "user-network",
+        "own-port",
         "pause-of-host",
         "haproxy",
         "nft",
@@ -213,6 +224,7 @@ impl Lack {
             Self::LoopbackBetweenGuests { .. } => "loopback-of-pair",
             Self::NotPlainBetweenGuests { .. } => "path-of-pair",
             Self::UserNetworking { .. } => "user-network",
+            Self::OwnPort { .. } => "own-port",
             Self::Pause { .. } => "pause-of-host",
             Self::HaProxy(_) => "haproxy",
             Self::Nft { .. } | Self::BridgeConntrack { .. } | Self::Nat(_) => "nft",
@@ -235,7 +247,8 @@ impl Lack {
             | Self::Datagrams { .. } => AskedBy::Configuration,
             Self::LoopbackBetweenGuests { .. }
             | Self::NotPlainBetweenGuests { .. }
-            | Self::UserNetworking { .. } => AskedBy::Path,
+            | Self::UserNetworking { .. }
+            | Self::OwnPort { .. } => AskedBy::Path,
             Self::Pause { fault } => AskedBy::Fault(fault),
             Self::HaProxy(_) => AskedBy::HaProxy,
             Self::Nat(_) => AskedBy::Nat,
@@ -271,6 +284,7 @@ mod tests {
             Lack::LoopbackBetweenGuests { path: text() },
             Lack::NotPlainBetweenGuests { path: text() },
             Lack::UserNetworking { part: PathPart::HaProxy, path: text() },
+            Lack::OwnPort { by: "HAProxy", path: text() },
             Lack::Pause { fault: text() },
             Lack::HaProxy(unable()),
             Lack::Nft { rule: text(), why: unable() },

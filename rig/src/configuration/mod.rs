@@ -19,7 +19,7 @@ pub use declared::{
     Accelerator, Arm, Configuration, HostSpec, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
 };
 pub use lack::{AskedBy, Lack, PathPart};
-pub use requirement::{PeerSeat, lack_between_guests, peer_seat};
+pub use requirement::{PeerSeat, lack_between_guests, lack_of_own_port, peer_seat};
 pub use supported::{
     LEAST_MEMORY_MIB, MACHINES, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,
 };

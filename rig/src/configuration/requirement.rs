@@ -4,6 +4,8 @@
 //! Errors: [`Lack`], the first that applies; the cells that need what is missing are skipped with it.
 //! Tests: below.
 
+use rig_protocol::Script;
+
 use super::abilities::{Abilities, QemuVersion};
 use super::accelerator::{Engine, Resolved};
 use super::declared::{Accelerator, NicBackend, TargetSpec};
@@ -136,6 +138,18 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     Some(Lack::UserNetworking { part, path: path.name.clone() })
 }
 
+/// Why a script with a listener of the trial's own cannot be played over this path: both ends compute its port from the port of the client, which
+/// whoever ends TCP between them replaces by one of their own.
+pub fn lack_of_own_port(script: &Script, target: &TargetSpec, path: &PathSpec) -> Option<Lack> {
+    let listens = script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| step.op.listens());
+    let by = match (target.proxied(), &path.haproxy) {
+        (true, _) => "QEMU's user network",
+        (false, Some(_)) => "HAProxy",
+        (false, None) => return None,
+    };
+    listens.then(|| Lack::OwnPort { by, path: path.name.clone() })
+}
+
 /// The host's own kernel runs the host's target.
 fn lack_of_vcpus(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
     if !target.is_host() {
@@ -184,6 +198,8 @@ fn lack_datagrams(version: &QemuVersion) -> Option<Lack> {
 
 #[cfg(test)]
 mod tests {
+    use rig_protocol::{Lane, Op, Side, Slot, Step};
+
     use super::*;
     use crate::configuration::{AskedBy, Needs, QemuProgram, Tuning};
     use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
@@ -432,6 +448,22 @@ mod tests {
         ] {
             assert_eq!(bare().lack_path(&reaching, &user), None, "{reaching:?}");
         }
+    }
+
+    #[test]
+    fn a_listener_of_the_trials_own_is_not_reached_through_an_end_of_tcp_between() {
+        let listen = Op::Listen { socket: Slot(0), backlog: 1 };
+        let lane = |op| Lane { name: "peer".into(), side: Side::Peer, steps: vec![Step::of(op)] };
+        let script = |op| Script { lanes: vec![lane(op)], ..Script::default() };
+        let (user, host) = (guest(NicBackend::User, 1, Accelerator::Auto), TargetSpec::plain_host());
+        let balanced = PathSpec { haproxy: Some(haproxy()), ..path() };
+        let of = |target: &TargetSpec, path: &PathSpec| {
+            lack_of_own_port(&script(listen.clone()), target, path).map(|lack| lack.word())
+        };
+        assert_eq!([of(&user, &path()), of(&host, &balanced)], [Some("own-port"); 2]);
+        assert_eq!(of(&host, &path()), None);
+        // Only the listener needs the port.
+        assert_eq!(lack_of_own_port(&script(Op::connect(Slot(0))), &user, &path()), None);
     }
 
     #[test]

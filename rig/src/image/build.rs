@@ -148,6 +148,7 @@ mod tests {
                 "nft_reject_ipv4",
                 "nft_reject_ipv6",
                 "nft_ct",
+                "tcp_diag",
             ];
             let mut kernel: Files = drivers
                 .iter()
