@@ -11,6 +11,7 @@ mod epoll;
 mod log;
 mod poll;
 mod readiness;
+mod rings;
 mod signal;
 mod socket;
 mod time;
@@ -131,7 +132,7 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
         Op::SignalsSeen {} => around.timed(planned, || signal::seen(around)),
         Op::KernelLog { contains } => around.timed(planned, || scratch.count_logged(contains)),
         Op::Trace { event } => around.timed(planned, || scratch.traces.begin(event)),
-        Op::Traced { event } => around.timed(planned, || scratch.traces.attributed(event, around)),
+        Op::Traced { event } => around.timed(planned, || scratch.traces.attributed(event, stage)),
         _ => around.timed(planned, || -i64::from(libc::ENOSYS)),
     }
 }
