@@ -9,15 +9,14 @@
 use rig_protocol::{Op, Readiness};
 
 use super::log::KernelLog;
-use super::readiness::Left;
+use super::rings::Rings;
 use super::trace::Traces;
-use super::uring::Rings;
 use crate::clock::now_ns;
 use crate::draw::Place;
 use crate::plan::{Plan, StepPlan};
 use crate::stage::Stage;
 use crate::sys::poll::Polled;
-use crate::sys::readiness::FdSets;
+use crate::sys::readiness::{FdSets, Timeout};
 use crate::sys::socket;
 use crate::sys::{errno, filler, signal};
 
@@ -42,7 +41,14 @@ pub(crate) struct Seen {
     pub(crate) state_before: Option<u8>,
 }
 
-/// What a lane's thread keeps from step to step: sets, buffers, an armed injection.
+/// What a lane's last select left, besides the sets themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    pub(super) nfds: i32,
+    pub(super) timeout: Timeout,
+}
+
+/// What a lane's thread keeps from step to step: sets, buffers, an armed injection, rings, probes.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(super) sets: FdSets,

@@ -14,6 +14,7 @@ mod listen;
 mod log;
 mod poll;
 mod readiness;
+mod rings;
 mod signal;
 mod socket;
 mod time;
@@ -136,7 +137,7 @@ fn wait_or_look(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_>) 
         Op::SignalsSeen {} => around.timed(planned, || signal::seen(around)),
         Op::KernelLog { contains } => around.timed(planned, || scratch.count_logged(contains)),
         Op::Trace { event } => around.timed(planned, || scratch.traces.begin(event)),
-        Op::Traced { event } => around.timed(planned, || scratch.traces.attributed(event, around)),
+        Op::Traced { event } => around.timed(planned, || scratch.traces.attributed(event, stage)),
         _ => perform_further(planned, scratch, around),
     }
 }

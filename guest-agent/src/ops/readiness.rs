@@ -7,17 +7,10 @@
 
 use rig_protocol::{Call, Keep, Readiness, Slot};
 
-use super::around::{Around, Scratch, Seen};
+use super::around::{Around, Left, Scratch, Seen};
 use crate::plan::StepPlan;
 use crate::sys::errno::is_failure;
 use crate::sys::readiness::{FdSets, Timeout, arm};
-
-/// What a lane's last select left, besides the sets themselves.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Left {
-    nfds: i32,
-    timeout: Timeout,
-}
 
 /// What a step hands to the kernel.
 #[derive(Clone, Copy)]

@@ -7,8 +7,8 @@
 
 use rig_protocol::{Errno, Op};
 
-use super::around::Around;
 use crate::plan::StepPlan;
+use crate::stage::Stage;
 use crate::sys::probe::{Fired, Probe, Taken};
 
 /// The words of the label, by their places in `Labels::ATTRIBUTED`.
@@ -72,7 +72,7 @@ impl Traces {
 
     /// Whom the first firing was attributed to. `-ENODATA` where this lane does not watch the event; `-ENOBUFS` where firings were lost and
     /// none of those that were kept was the connection's.
-    pub(super) fn attributed(&mut self, event: &str, around: &Around<'_>) -> i64 {
+    pub(super) fn attributed(&mut self, event: &str, stage: &Stage) -> i64 {
         let Some(trace) = self.of(event) else { return -i64::from(libc::ENODATA) };
         let probe = match &mut trace.probe {
             Ok(probe) if trace.begun => probe,
@@ -82,7 +82,6 @@ impl Traces {
         if let Some(found) = trace.found {
             return found;
         }
-        let stage = around.stage;
         let taken = probe.take();
         trace.found = first(&taken, stage.port(), |thread| stage.is_player(thread));
         trace.found.unwrap_or(if taken.lost > 0 { -i64::from(libc::ENOBUFS) } else { NONE })

@@ -1,8 +1,7 @@
 //! io_uring(7): a lane's rings, and what their requests came to.
 //!
-//! Holds the rings of one lane from their making to the end of the trial; must not label what it saw.
+//! Holds the way from words to requests, and the reading of completions; must not label what it saw.
 //! Units: a duration. Errors: none, `-errno` is what was seen; a ring that could not be made is no descriptor.
-//! A ring belongs to the lane that made it: to other lanes its name is a descriptor like others, and a step on it `EBADF`.
 //! Source: io_uring_enter(2). Tests: `tests/loopback/uring.rs`.
 
 use std::time::Duration;
@@ -14,30 +13,12 @@ use super::poll::bits;
 use crate::plan::StepPlan;
 use crate::sys::uring::{Completed, Ring};
 
-/// The rings of a lane's present trial.
-#[derive(Debug, Default)]
-pub(super) struct Rings(Vec<(Slot, Ring)>);
-
-impl Rings {
-    /// Gives up their memory, and with that what their requests hold: before the trial's descriptors are closed, or those of the requests
-    /// would stay open.
-    pub(super) fn release(&mut self) {
-        self.0.clear();
-    }
-
-    /// Does something with the ring of a slot, `-EBADF` where the lane has none there.
-    fn with(&mut self, slot: Slot, action: impl FnOnce(&mut Ring) -> i64) -> i64 {
-        let ring = self.0.iter_mut().rev().find(|(made, _)| *made == slot);
-        ring.map_or(-i64::from(libc::EBADF), |(_, ring)| action(ring))
-    }
-}
-
 /// io_uring_setup(2), and its memory.
 pub(super) fn set_up(slot: Slot, scratch: &mut Scratch, around: &Around<'_>) -> i64 {
     let made = match Ring::set_up() {
         Ok(ring) => {
             let fd = i64::from(ring.descriptor());
-            scratch.rings.0.push((slot, ring));
+            scratch.rings.add(slot, ring);
             fd
         }
         Err(errno) => errno,
