@@ -72,8 +72,6 @@ pub(crate) fn perform(planned: &StepPlan, scratch: &mut Scratch, around: &Around
                 Err(errno) => -i64::from(errno.0),
             })
         }
-        Op::Pending { socket } => around.timed(planned, || sys::files::pending_bytes(of(*socket))),
-        Op::FdCheck { socket } => around.timed(planned, || sys::files::descriptor_flags(of(*socket))),
         Op::Sleep { duration } => {
             let length = place.delay(*duration);
             around.timed(planned, || time::sleep(length))
@@ -166,6 +164,7 @@ fn perform_further(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_
         }
         Op::Sendfile { socket, bytes } => transfer::sendfile(planned, around, of(*socket), bytes.0),
         Op::Splice { socket, bytes } => transfer::splice(planned, around, of(*socket), *bytes),
+        Op::Pending { socket } => around.timed(planned, || sys::files::pending_bytes(of(*socket))),
         Op::Unsent { socket } => around.timed(planned, || sys::files::unsent_bytes(of(*socket))),
         Op::SendTimeout { socket, duration } => {
             let length = place.delay(*duration);
@@ -183,6 +182,7 @@ fn perform_further(planned: &StepPlan, scratch: &mut Scratch, around: &Around<'_
         Op::Number { socket, descriptor } => {
             around.timed(planned, || stage.name_number(*socket, *descriptor))
         }
+        Op::FdCheck { socket } => around.timed(planned, || sys::files::descriptor_flags(of(*socket))),
         Op::SetNonblock { socket } => around.timed(planned, || sys::files::set_nonblock(of(*socket))),
         Op::OpenPath { socket } => descriptor::open_path(planned, around, *socket),
         Op::Pass { socket, of } => descriptor::pass(planned, around, [*socket, *of]),

@@ -1,6 +1,6 @@
 //! What ss and /proc/net/tcp list of a connection, while it lives and afterwards.
 
-use rig_protocol::{Callee, Op, Queue, Step};
+use rig_protocol::{Callee, Op, Queue, ReceiveFlag, Step};
 
 use crate::driver::*;
 
@@ -67,7 +67,7 @@ fn who_closes_first_is_in_time_wait_with_its_timer_after_its_descriptor_is_close
             connect(),
             write("go"),
             close(),
-            sleep(100 * MS),
+            sleep(400 * MS),
             state(),
             timer(),
             line(),
@@ -81,6 +81,7 @@ fn who_closes_first_is_in_time_wait_with_its_timer_after_its_descriptor_is_close
 
 #[test]
 fn keepalive_has_its_timer_and_what_the_peer_does_not_read_is_in_no_queue_of_the_sender() {
+    let peek = step(Op::Receive { socket: slot(0), bytes: 8, flags: vec![ReceiveFlag::Peek] });
     let keepalive = Op::Option { socket: slot(0), name: rig_protocol::SocketOption::KeepAlive, value: 1 };
     let mut script = of_four(
         vec![
@@ -88,15 +89,15 @@ fn keepalive_has_its_timer_and_what_the_peer_does_not_read_is_in_no_queue_of_the
             step(keepalive),
             timer(),
             write("1234"),
-            sleep(100 * MS),
+            sleep(400 * MS),
             queue(Queue::Send),
             write("x").verdict(),
             close(),
         ],
-        vec![accept(), sleep(50 * MS), queue(Queue::Receive), read(), read(), close()],
+        vec![accept(), peek, queue(Queue::Receive), read(), read(), close()],
         &["keepalive,queued=0,ok"],
     );
-    script.expect_peer = vec!["queued=4,data,data".into()];
+    script.expect_peer = vec!["data,queued=4,data,data".into()];
     all_as_expected(&script, 20, 4);
 }
 
@@ -131,7 +132,7 @@ fn a_connect_that_another_lane_makes_is_seen_under_way() {
     ];
     let watcher = vec![
         wait_for(0, 5 * SECOND),
-        sleep(100 * MS),
+        sleep(400 * MS),
         step(Op::SocketState { socket: slot(3) }),
         step(Op::Shutdown { socket: slot(3), how: rig_protocol::Shut::Both }),
     ];

@@ -1,6 +1,6 @@
 //! Bytes with flags, from a file and into a pipe; what waits, and what is not acknowledged.
 
-use rig_protocol::{Delay, Op, Payload, ReceiveFlag, SendFlag, SocketOption, Step};
+use rig_protocol::{Call, Delay, Op, Payload, ReceiveFlag, SendFlag, SocketOption, Step};
 
 use crate::driver::*;
 
@@ -47,12 +47,18 @@ fn a_peek_leaves_what_it_saw_and_a_wait_for_all_takes_two_segments() {
 
 #[test]
 fn an_urgent_byte_is_read_apart() {
+    let urgent = Delay::Fixed { ns: 5 * SECOND };
     let script = ends_with(
         vec![
             connect(),
             write("go"),
-            select_both(0, 5 * SECOND).may_fail(),
-            sleep(50 * MS),
+            step(Op::Select {
+                read: vec![],
+                write: vec![],
+                except: vec![slot(0)],
+                timeout: urgent,
+                call: Call::Select,
+            }),
             select_both(0, 5 * SECOND).verdict(),
             counted(receive(8, &[ReceiveFlag::Urgent])),
             counted(receive(8, &[])),
@@ -123,6 +129,7 @@ fn what_is_not_acknowledged_is_unsent_and_a_full_socket_takes_no_more_in_its_tim
     let script = of_four(
         vec![
             connect(),
+            read(),
             step(Op::Option { socket: slot(0), name: SocketOption::SendBuffer, value: 16_384 }),
             step(Op::SendTimeout { socket: slot(0), duration: limit }),
             step(Op::Unsent { socket: slot(0) }).outcome(),
@@ -134,10 +141,12 @@ fn what_is_not_acknowledged_is_unsent_and_a_full_socket_takes_no_more_in_its_tim
         vec![
             accept(),
             step(Op::Option { socket: slot(0), name: SocketOption::ReceiveBuffer, value: 4_096 }),
+            write("!"),
             sleep(400 * MS),
             close(),
         ],
-        &["unsent=0,short,EAGAIN,unsent=1..10000000"],
+        // A late acknowledgement may make room for one byte.
+        &["unsent=0,short,EAGAIN,unsent=1..10000000", "unsent=0,short,ok,unsent=1..10000000"],
     );
     all_as_expected(&script, 8, 4);
 }

@@ -190,25 +190,25 @@ fn check_peer(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                         "add to = \"listener\": it then calls the socket of a `listen` in a lane of the target",
                     );
                 }
-                (Player::Target, Side::Peer) if step.schema.takes(FieldKind::Mark) => {
-                    findings
-                        .report(step.span.clone(), format!("`{}` cannot order two machines", step.schema.name), "in the peer's lane")
-                        .help("lanes on two machines are ordered by the packets that they exchange and by nothing else; use `read`, or `sleep`");
-                }
-                (Player::Target, Side::Peer) => {
-                    let name = step.schema.name;
-                    findings
-                        .report(
-                            step.span.clone(),
-                            format!("`{name}` is a step of the target"),
-                            "in the peer's lane",
-                        )
-                        .help("the target's kernel is the one that is measured");
-                }
+                (Player::Target, Side::Peer) => report_target_only(step, findings),
                 (Player::PeerFirst | Player::Target | Player::Both, _) => {}
             }
         }
     }
+}
+
+/// A step in the peer's lane that only the target plays.
+fn report_target_only(step: &StepTemplate, findings: &mut Findings) {
+    let name = step.schema.name;
+    let (message, help) = if step.schema.takes(FieldKind::Mark) {
+        (
+            format!("`{name}` cannot order two machines"),
+            "lanes on two machines are ordered by the packets that they exchange and by nothing else; use `read`, or `sleep`",
+        )
+    } else {
+        (format!("`{name}` is a step of the target"), "the target's kernel is the one that is measured")
+    };
+    findings.report(step.span.clone(), message, "in the peer's lane").help(help);
 }
 
 /// Plays the lanes with steps that take no time: a lane that cannot reach its end waits for ever.
