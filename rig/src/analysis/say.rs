@@ -36,8 +36,7 @@ pub(super) fn divide<'a>(id: &str, part: &Part, about: &[&'a Measured<'a>], sigh
             }
         }
     }
-    say.left_out =
-        reasons.into_iter().map(|(why, (cells, trials))| LeftOut { why, cells, trials }).collect();
+    say.left_out = reasons.into_iter().map(|(why, (cells, trials))| LeftOut { why, cells, trials }).collect();
     say
 }
 
@@ -73,10 +72,13 @@ impl Asked<'_, '_> {
                 return Some(Why::NotWatched);
             }
         }
-        self.questions().into_iter().find(|question| self.sight.blind_for(self.cell, *question).is_some()).map_or_else(
-            || self.not_counted().or_else(|| self.requirement()),
-            |question| Some(Why::Blind(question)),
-        )
+        self.questions()
+            .into_iter()
+            .find(|question| self.sight.blind_for(self.cell, *question).is_some())
+            .map_or_else(
+                || self.not_counted().or_else(|| self.requirement()),
+                |question| Some(Why::Blind(question)),
+            )
     }
 
     /// Whether a selection that takes the cell says so of itself.

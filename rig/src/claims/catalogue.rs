@@ -44,7 +44,8 @@ impl Set {
     /// The folder cannot be read or has no claim, or all problems of all files.
     pub fn with_folder(folder: &Path) -> Result<Self, Problems> {
         let wrong = |error: std::io::Error| {
-            let mut problem = Problem::new(format!("the folder of claims {} cannot be read: {error}", folder.display()));
+            let mut problem =
+                Problem::new(format!("the folder of claims {} cannot be read: {error}", folder.display()));
             problem.help("it is a folder with one file for each claim, `U1.toml`");
             Problems::from(problem)
         };
@@ -69,7 +70,8 @@ impl Set {
                     Ok(()) => {}
                     Err(wrong) => problems.append(wrong),
                 },
-                Err(error) => problems.append(Problem::new(format!("{} cannot be read: {error}", path.display())).into()),
+                Err(error) => problems
+                    .append(Problem::new(format!("{} cannot be read: {error}", path.display())).into()),
             }
         }
         if problems.is_empty() { Ok(set) } else { Err(problems) }
@@ -78,7 +80,8 @@ impl Set {
     fn add(&mut self, id: &str, name: &str, text: String) -> Result<(), Problems> {
         let claim = read::claim(id, name, &text)?;
         if shipped(id).is_some() {
-            let mut problem = Problem::in_text(name, id, 0..id.len(), format!("rig has a claim {id} already"), "taken");
+            let mut problem =
+                Problem::in_text(name, id, 0..id.len(), format!("rig has a claim {id} already"), "taken");
             problem.help("name the file otherwise: an id of your own begins with a letter that rig does not use, `U1.toml`");
             return Err(problem.into());
         }
@@ -127,7 +130,8 @@ impl Set {
     pub fn nearest(&self, id: &str) -> String {
         let ids: Vec<&str> = self.iter().map(|claim| claim.id.as_str()).collect();
         let letter = |one: &&&str| one.chars().next() == id.chars().next();
-        let number = |one: &str| one.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().unwrap_or(0);
+        let number =
+            |one: &str| one.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().unwrap_or(0);
         let mut near: Vec<&str> = ids.iter().filter(letter).copied().collect();
         near.sort_by_key(|one| number(one).abs_diff(number(id)));
         near.truncate(4);

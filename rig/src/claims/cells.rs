@@ -115,7 +115,9 @@ mod tests {
         assert!(words(&[]).hold("anything"));
         assert!(words(&["rtt-*", "direct"]).hold("rtt-1ms") && !words(&["rtt-*"]).hold("direct"));
         assert!(words(&["!host"]).hold("6.1") && !words(&["!host"]).hold("host"));
-        assert!(words(&["rtt-*", "!rtt-1ms"]).hold("rtt-9ms") && !words(&["rtt-*", "!rtt-1ms"]).hold("rtt-1ms"));
+        assert!(
+            words(&["rtt-*", "!rtt-1ms"]).hold("rtt-9ms") && !words(&["rtt-*", "!rtt-1ms"]).hold("rtt-1ms")
+        );
         assert!(words(&["rst"]).is_plain());
         assert!([&["rst*"][..], &["!rst"], &[]].iter().all(|all| !words(all).is_plain()));
         assert_eq!(words(&["a", "!b"]).to_string(), "a or all but b");

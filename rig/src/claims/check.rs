@@ -66,7 +66,9 @@ impl Checked<'_> {
 
     /// A scenario that there is has the parameters that are named.
     fn check_selection(&self, cells: &Cells, findings: &mut Findings) {
-        for scenario in self.scenarios.iter().filter(|one| cells.scenario.is_plain() && cells.scenario.hold(&one.name)) {
+        for scenario in
+            self.scenarios.iter().filter(|one| cells.scenario.is_plain() && cells.scenario.hold(&one.name))
+        {
             let known = || scenario.parameters.iter().map(|parameter| parameter.name.as_str());
             for name in cells.parameters.keys().filter(|name| scenario.parameter(name).is_none()) {
                 let message = format!("scenario `{}` has no parameter `{name}`", scenario.name);
@@ -83,9 +85,10 @@ impl Checked<'_> {
             cells.scenario.hold(&scenario.name) && (cells.scenario.is_plain() || named(scenario))
         };
         self.scenarios.iter().filter(takes).filter_map(|scenario| {
-            let plain = cells.parameters.iter().filter(|(name, words)| {
-                words.is_plain() && scenario.parameter(name).is_some()
-            });
+            let plain = cells
+                .parameters
+                .iter()
+                .filter(|(name, words)| words.is_plain() && scenario.parameter(name).is_some());
             let given: BTreeMap<String, String> =
                 plain.map(|(name, words)| (name.clone(), words.0[0].clone())).collect();
             let script = scenario.resolve(&given).ok()?.script;
@@ -106,23 +109,33 @@ impl Checked<'_> {
                 What::Share(pattern) => vec![("what", vec![pattern.as_str()])],
                 What::Rate(_) | What::ClosedBeforeCall | What::Latency => Vec::new(),
             },
-            Rule::Returns(_) | Rule::PerTrial(_) | Rule::Said(_) | Rule::Takes(_) | Rule::Documented { .. } => {
-                Vec::new()
-            }
+            Rule::Returns(_)
+            | Rule::PerTrial(_)
+            | Rule::Said(_)
+            | Rule::Takes(_)
+            | Rule::Documented { .. } => Vec::new(),
         }
     }
 
     /// Each pattern can happen in one of the scenarios, and in each scenario one of the patterns: otherwise one end of the rule is out of reach.
-    fn check_patterns(&self, key: &str, patterns: &[&str], meant: &[(&Scenario, Script)], findings: &mut Findings) {
+    fn check_patterns(
+        &self,
+        key: &str,
+        patterns: &[&str],
+        meant: &[(&Scenario, Script)],
+        findings: &mut Findings,
+    ) {
         if meant.is_empty() {
             return;
         }
         for (at, pattern) in patterns.iter().enumerate() {
-            let refused: Vec<_> = meant.iter().filter_map(|(_, script)| cannot_end_as(script, pattern)).collect();
+            let refused: Vec<_> =
+                meant.iter().filter_map(|(_, script)| cannot_end_as(script, pattern)).collect();
             if refused.len() == meant.len()
                 && let Some(why) = refused.into_iter().next()
             {
-                let message = format!("no trial of `{}` can end as `{pattern}`: {}", meant[0].0.name, why.label);
+                let message =
+                    format!("no trial of `{}` can end as `{pattern}`: {}", meant[0].0.name, why.label);
                 findings.report(self.place(key, at), message, "can never match").maybe_help(why.help);
             }
         }
@@ -140,7 +153,9 @@ impl Checked<'_> {
     fn check_proof(&self, meant: &[(&Scenario, Script)], findings: &mut Findings) {
         let Rule::PerTrial(rule) = &self.part.rule else { return };
         let plain = self.part.cells.iter().any(|cells| cells.scenario.is_plain());
-        for (scenario, _) in meant.iter().filter(|(scenario, _)| plain && rule.counter.is_proven_by(&scenario.proof)) {
+        for (scenario, _) in
+            meant.iter().filter(|(scenario, _)| plain && rule.counter.is_proven_by(&scenario.proof))
+        {
             let name = rule.counter.name();
             let message = format!("`{name}` is what scenario `{}` proves its trials by", scenario.name);
             findings

@@ -12,7 +12,11 @@ pub const CLAIM: Rows = &[
     ("source", "string", "who says so, in words"),
     ("prediction", "true, false or \"under a condition\"", "what its author expects; no rule reads it"),
     ("note", "string", "what else a reader should know"),
-    ("part", "tables `[[part]]`", "what the claim consists of, each decided for itself; none: nothing tests it yet"),
+    (
+        "part",
+        "tables `[[part]]`",
+        "what the claim consists of, each decided for itself; none: nothing tests it yet",
+    ),
 ];
 
 /// Of a part.
@@ -21,7 +25,11 @@ pub const PART: Rows = &[
     ("cells", "list of tables", "which cells decide it"),
     ("beside", "list of tables", "which cells are shown with it and decide nothing"),
     ("requires", "list of words", "what a cell, or the run, must show before it may decide"),
-    ("by_construction", "string", "what of rig's own makes this finding by its setting, in words: the report says so"),
+    (
+        "by_construction",
+        "string",
+        "what of rig's own makes this finding by its setting, in words: the report says so",
+    ),
     ("ends", "table", "rule: how the trials end"),
     ("returns", "table", "rule: how often the verdict call fails with an errno"),
     ("differs", "table", "rule: two selections of cells differ"),
@@ -34,7 +42,11 @@ pub const PART: Rows = &[
 
 /// Of a selection of cells.
 pub const CELLS: Rows = &[
-    ("scenario", "globs", "a name takes the cells of that scenario; a glob those whose scenario names the claim"),
+    (
+        "scenario",
+        "globs",
+        "a name takes the cells of that scenario; a glob those whose scenario names the claim",
+    ),
     ("parameters", "table of globs", "values of parameters as scenarios spell them"),
     ("path", "globs", "names of paths"),
     ("configuration", "globs", "names of configurations"),
@@ -54,7 +66,11 @@ pub const RULES: &[(&str, Rows)] = &[
         "returns",
         &[
             ("errno", "list of errnos, or \"any\"", "each asked for itself"),
-            ("at_most", "share, \"0.02%\"", "the claim is refuted where the rate is surely not higher; the run's margin"),
+            (
+                "at_most",
+                "share, \"0.02%\"",
+                "the claim is refuted where the rate is surely not higher; the run's margin",
+            ),
         ],
     ),
     (
@@ -68,7 +84,11 @@ pub const RULES: &[(&str, Rows)] = &[
                 "in what",
             ),
             ("claimed", "\"a-more\", \"b-more\", \"differs\" or \"same\"", "what is claimed of the two"),
-            ("margin", "share, or for latencies a duration", "what is within it is the same; the run's margin, of latencies 0"),
+            (
+                "margin",
+                "share, or for latencies a duration",
+                "what is within it is the same; the run's margin, of latencies 0",
+            ),
             ("least", "whole number", "so many trials must be as `what` says, or nothing is said; 0"),
         ],
     ),

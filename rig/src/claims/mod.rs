@@ -17,9 +17,8 @@ mod words;
 pub use catalogue::{Set, refuse_unknown};
 pub use cells::{Cells, Words};
 pub use claim::{Claim, Part, Prediction, Requirement, Source};
-pub use words::InWords;
 pub use rule::{Counter, Differs, Direction, Ends, Order, PerTrial, Returns, Rule, Said, Takes, What};
-
+pub use words::InWords;
 
 #[cfg(test)]
 mod tests;

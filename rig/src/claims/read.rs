@@ -11,6 +11,7 @@ use super::keys::{self, names};
 use super::reading;
 use super::rule::Rule;
 use crate::document::{Document, Findings, Node, Problem, Problems, Table, Value, hint};
+use crate::script::is_claim_id;
 
 /// More characters than this do not fit into a table.
 pub(super) const LONGEST_TEXT: usize = 100;
@@ -21,28 +22,27 @@ pub(super) const LONGEST_TEXT: usize = 100;
 /// All problems of the text at once.
 pub(super) fn claim(id: &str, name: &str, text: &str) -> Result<Claim, Problems> {
     let (document, mut findings) = Document::parse(name, text)?;
-    if !is_id(id) {
+    if !is_claim_id(id) {
         let message = format!("`{id}` is not the id of a claim");
         let mut problem = Problem::in_text(name, id, 0..id.len(), message, "the name of the file");
-        problem.help("an id is a capital letter with capitals and digits behind it: `U1.toml` has the claim U1");
+        problem
+            .help("an id is a capital letter with capitals and digits behind it: `U1.toml` has the claim U1");
         findings.absorb(problem.into());
     }
     let claim = read(id, &document.root, &mut findings);
     findings.finish(claim)
 }
 
-/// Whether a word is an id of a claim.
-pub(super) fn is_id(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase())
-        && word.len() <= 16
-        && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-}
-
 fn read(id: &str, root: &Table, findings: &mut Findings) -> Option<Claim> {
     findings.refuse_unknown_keys(root, "the file of a claim", &names(keys::CLAIM));
     let claimed = text(root, findings, "text", LONGEST_TEXT);
     if root.get("text").is_none() {
-        findings.missing(0..0, "the file of a claim", "text", "`text = \"after a RST, read() gives ECONNRESET\"`");
+        findings.missing(
+            0..0,
+            "the file of a claim",
+            "text",
+            "`text = \"after a RST, read() gives ECONNRESET\"`",
+        );
     }
     let source = source(root, findings);
     let prediction = prediction(root, findings);
@@ -106,7 +106,8 @@ fn text(table: &Table, findings: &mut Findings, key: &str, most: usize) -> Optio
     let text = findings.string(node, &format!("`{key}`"))?.trim();
     let length = text.chars().count();
     if length == 0 || length > most {
-        let label = if length == 0 { "empty".to_owned() } else { format!("{length} characters, at most {most}") };
+        let label =
+            if length == 0 { "empty".to_owned() } else { format!("{length} characters, at most {most}") };
         findings.report(node.span.clone(), format!("`{key}` does not fit into a table"), label);
     }
     Some(text.to_owned())
@@ -127,7 +128,9 @@ fn part(node: &Node, single: Option<&str>, findings: &mut Findings) -> Option<Pa
     }
     if compares && let Some((key, _)) = table.entry("cells") {
         let message = "a part that compares two selections has no `cells` of its own";
-        findings.report(key.span.clone(), message, "not here").help("write them into `a` and `b` of `differs`");
+        findings
+            .report(key.span.clone(), message, "not here")
+            .help("write them into `a` and `b` of `differs`");
     }
     Some(Part {
         text: own.or(single.map(str::to_owned)).unwrap_or_default(),
@@ -166,7 +169,8 @@ fn requires(table: &Table, findings: &mut Findings) -> Vec<Requirement> {
         match Requirement::ALL.into_iter().find(|(_, known, _)| *known == word) {
             Some((requirement, ..)) => found.push(requirement),
             None => {
-                let help = findings.hint(&word, Requirement::ALL.map(|(_, word, _)| word), "a part can require");
+                let help =
+                    findings.hint(&word, Requirement::ALL.map(|(_, word, _)| word), "a part can require");
                 let message = format!("nothing is required by `{word}`");
                 findings.report(span, message, "not a requirement").maybe_help(help);
             }
@@ -189,7 +193,12 @@ pub(super) fn selection(node: &Node, findings: &mut Findings, what: &str) -> Opt
     let table = findings.table(node, what)?;
     findings.refuse_unknown_keys(table, what, &names(keys::CELLS));
     if table.get("scenario").is_none() {
-        findings.missing(node.span.clone(), what, "scenario", "`scenario = \"rst\"`, or `\"*\"` for all that name the claim");
+        findings.missing(
+            node.span.clone(),
+            what,
+            "scenario",
+            "`scenario = \"rst\"`, or `\"*\"` for all that name the claim",
+        );
     }
     let mut parameters = BTreeMap::new();
     if let Some(node) = table.get("parameters")

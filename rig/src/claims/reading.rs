@@ -27,7 +27,8 @@ pub(super) fn rule(name: &str, node: &Node, findings: &mut Findings) -> Option<R
         "said" => of.said().map(Rule::Said),
         "takes" => of.takes().map(Rule::Takes),
         "documented" => {
-            let (reason, source) = (of.needed("reason", "`reason = \"...\"`"), of.needed("source", "`source = \"...\"`"));
+            let (reason, source) =
+                (of.needed("reason", "`reason = \"...\"`"), of.needed("source", "`source = \"...\"`"));
             Some(Rule::Documented { reason: reason?, source: source? })
         }
         _ => None,
@@ -89,7 +90,9 @@ impl<'a> Of<'a> {
         let words: Vec<&str> = known.iter().map(|(_, word)| *word).collect();
         self.parsed(key, |word| {
             let found = known.iter().find(|(_, known)| *known == word).map(|(value, _)| *value);
-            found.ok_or_else(|| Wrong::with_help("not one of the words", hint(word, words.clone(), "there are")))
+            found.ok_or_else(|| {
+                Wrong::with_help("not one of the words", hint(word, words.clone(), "there are"))
+            })
         })
     }
 
@@ -108,7 +111,11 @@ impl<'a> Of<'a> {
         for (pattern, span) in &all {
             if pattern.split(',').any(|label| label.is_empty() || label.trim() != label) {
                 self.findings
-                    .report(span.clone(), format!("`{pattern}` is no pattern of outcomes"), "a label is empty, or has spaces")
+                    .report(
+                        span.clone(),
+                        format!("`{pattern}` is no pattern of outcomes"),
+                        "a label is empty, or has spaces",
+                    )
                     .help("labels are joined by commas without spaces: \"readable,data,ECONNRESET\"");
             }
         }
@@ -145,7 +152,9 @@ impl<'a> Of<'a> {
             }
         }
         if none {
-            self.findings.report(node.span.clone(), "`errno` names none", "empty").help("write `errno = \"any\"` for all of them");
+            self.findings
+                .report(node.span.clone(), "`errno` names none", "empty")
+                .help("write `errno = \"any\"` for all of them");
         }
         Some(Returns { errnos, at_most })
     }
@@ -234,7 +243,8 @@ impl<'a> Of<'a> {
             }
         }
         let ns = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let (from, to) = (self.parsed("from", parse_duration).map(ns), self.parsed("to", parse_duration).map(ns));
+        let (from, to) =
+            (self.parsed("from", parse_duration).map(ns), self.parsed("to", parse_duration).map(ns));
         let share = self.share("share");
         let (from_ns, to_ns) = (from?, to?);
         if from_ns >= to_ns {

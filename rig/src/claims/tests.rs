@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::catalogue::files;
-use super::read::{LONGEST_TEXT, claim, is_id};
+use super::read::{LONGEST_TEXT, claim};
 use super::*;
 use crate::matrix::{Cell, Matrix, Selection};
-use crate::script::{Catalogue, Scenario};
+use crate::script::{Catalogue, Scenario, is_claim_id};
 
 const SHIPPED: &str = include_str!("../../../matrix.toml");
 
@@ -82,16 +82,14 @@ fn every_shipped_file_is_read_and_no_id_is_twice() {
     assert_eq!((ids.len(), set.iter().count()), (files().len(), files().len()));
     for (id, text) in files() {
         let claim = claim(id, &format!("{id}.toml"), text).unwrap_or_else(|wrong| panic!("{id}: {wrong}"));
-        assert!(is_id(id) && claim.text.chars().count() <= LONGEST_TEXT, "{id}");
+        assert!(is_claim_id(id) && claim.text.chars().count() <= LONGEST_TEXT, "{id}");
         assert!(claim.prediction.is_some(), "{id}: what is expected of it?");
         let letter = Source::DOCUMENTS.iter().find(|(source, ..)| *source == claim.source);
         assert!(letter.is_none_or(|(.., letter)| id.starts_with(*letter)), "{id}: of another document");
     }
-    for (source, number, wanted) in [
-        (Source::Report, "000", 60),
-        (Source::Toolbox, "001", 22),
-        (Source::Echo, "002", 15),
-    ] {
+    for (source, number, wanted) in
+        [(Source::Report, "000", 60), (Source::Toolbox, "001", 22), (Source::Echo, "002", 15)]
+    {
         let found = set.iter().filter(|claim| claim.source == source).count();
         assert_eq!(found, wanted, "document {number}");
     }
@@ -145,12 +143,17 @@ fn what_is_wrong_with_a_file_is_told() {
         (format!("[[part]]\n{rule}"), "this part has no `cells`"),
         (format!("[[part]]\n{rst}"), "this part has no rule"),
         (format!("[[part]]\n{rst}\n{rule}\nreturns = {{ errno = \"any\" }}"), "a part has one rule"),
-        (format!("[[part]]\ncells = [{{ path = \"direct\" }}]\n{rule}"), "a selection of cells has no `scenario`"),
+        (
+            format!("[[part]]\ncells = [{{ path = \"direct\" }}]\n{rule}"),
+            "a selection of cells has no `scenario`",
+        ),
         (format!("[[part]]\n{rst}\nrequires = [\"luck\"]\n{rule}"), "nothing is required by `luck`"),
         (format!("[[part]]\n{rst}\nend = 1\n{rule}"), "unknown key `end` in a part"),
         (format!("[[part]]\n{rst}\nreturns = {{ errno = [\"ENOENTT\"] }}"), "`ENOENTT` is no errno"),
         (
-            format!("[[part]]\n{rst}\nends = {{ claimed = [\"readable,lost,**\"], otherwise = [\"EBADF,**\"] }}"),
+            format!(
+                "[[part]]\n{rst}\nends = {{ claimed = [\"readable,lost,**\"], otherwise = [\"EBADF,**\"] }}"
+            ),
             "no trial of `rst` can end as `readable,lost,**`: `read` never gives the label `lost`; no trial of `rst` can end as `claimed` says",
         ),
         (
@@ -162,13 +165,26 @@ fn what_is_wrong_with_a_file_is_told() {
             "`witness.to_target` is what scenario `rst` proves its trials by",
         ),
         (
-            format!("[[part]]\ncells = [{{ scenario = \"rst\", parameters = {{ delay = \"1s\" }} }}]\n{rule}"),
+            format!(
+                "[[part]]\ncells = [{{ scenario = \"rst\", parameters = {{ delay = \"1s\" }} }}]\n{rule}"
+            ),
             "scenario `rst` has no parameter `delay`",
         ),
-        (format!("[[part]]\n{rst}\ntakes = {{ from = \"2s\", to = \"1s\" }}"), "`takes` ends before it begins"),
-        (format!("[[part]]\n{rst}\norder = {{ when = \"CLOSED\", claimed = [\"EBADF,**\"], else_claimed = [\"readable,**\"] }}"), "`when` is wrong"),
+        (
+            format!("[[part]]\n{rst}\ntakes = {{ from = \"2s\", to = \"1s\" }}"),
+            "`takes` ends before it begins",
+        ),
+        (
+            format!(
+                "[[part]]\n{rst}\norder = {{ when = \"CLOSED\", claimed = [\"EBADF,**\"], else_claimed = [\"readable,**\"] }}"
+            ),
+            "`when` is wrong",
+        ),
         (format!("[[part]]\n{rst}\nsaid = {{ kernel = \"success\" }}"), "rule `said` has no `libc`"),
-        (format!("[[part]]\n{rst}\n{rule}\n[[part]]\n{rst}\n{rule}"), "this part has no `text`; this part has no `text`"),
+        (
+            format!("[[part]]\n{rst}\n{rule}\n[[part]]\n{rst}\n{rule}"),
+            "this part has no `text`; this part has no `text`",
+        ),
     ] {
         assert_eq!(told(&parts), wanted, "{parts}");
     }
@@ -186,7 +202,10 @@ fn a_folder_adds_claims_and_may_not_take_an_id_of_rig() {
     file("H01.toml", "text = \"made up\"\nsource = \"nobody\"\n");
     file("mine.toml", "text = \"made up\"\nsource = \"nobody\"\n");
     let wrong = Set::with_folder(folder.path()).expect_err("two are wrong").to_string();
-    assert!(wrong.contains("rig has a claim H01 already") && wrong.contains("`mine` is not the id"), "{wrong}");
+    assert!(
+        wrong.contains("rig has a claim H01 already") && wrong.contains("`mine` is not the id"),
+        "{wrong}"
+    );
     let broken = BTreeMap::from([("U2".to_owned(), "text = 1".to_owned())]);
     let read = Set::of_record(&broken);
     assert!(read.is_unreadable("U2") && read.get("U2").is_none());
@@ -197,7 +216,11 @@ fn an_unknown_id_is_told_with_the_nearest_ones() {
     let set = Set::shipped();
     let wrong = refuse_unknown("mine.toml", "claims = [\"H01\", \"H99\"]", &set).expect_err("H99");
     assert_eq!(wrong.len(), 1);
-    assert!(set.nearest("H99").starts_with("the nearest are `H57`, `H58`, `H59`, `H60`; "), "{}", set.nearest("H99"));
+    assert!(
+        set.nearest("H99").starts_with("the nearest are `H57`, `H58`, `H59`, `H60`; "),
+        "{}",
+        set.nearest("H99")
+    );
     assert!(refuse_unknown("mine.toml", "claims = [\"H01\"]", &set).is_ok());
 }
 

@@ -37,7 +37,10 @@ impl Part {
             Rule::Differs(differs) => of_differs(differs),
             Rule::PerTrial(rule) => of_per_trial(rule),
             Rule::Order(order) => InWords::of(
-                format!("how the trials end by the TCP state before the verdict call ({} or another)", order.when),
+                format!(
+                    "how the trials end by the TCP state before the verdict call ({} or another)",
+                    order.when
+                ),
                 format!(
                     "after {} surely all but the margin end as {}, after another state as {}",
                     order.when,
@@ -97,12 +100,14 @@ fn of_differs(differs: &Differs) -> InWords {
     let (supported, refuted) = match claimed {
         Direction::AMore => (shown("a"), format!("a surely has not more by over {margin}")),
         Direction::BMore => (shown("b"), format!("b surely has not more by over {margin}")),
-        Direction::Differs => {
-            ("a difference is shown that may be over the margin".to_owned(), format!("the two are the same within {margin}"))
-        }
-        Direction::Same => {
-            (format!("the two are the same within {margin}"), "a difference is shown that may be over the margin".to_owned())
-        }
+        Direction::Differs => (
+            "a difference is shown that may be over the margin".to_owned(),
+            format!("the two are the same within {margin}"),
+        ),
+        Direction::Same => (
+            format!("the two are the same within {margin}"),
+            "a difference is shown that may be over the margin".to_owned(),
+        ),
     };
     InWords::of(format!("{looks_at}: a is {a}; b is {b}{unless}"), supported, refuted)
 }
@@ -140,7 +145,9 @@ fn of_takes(takes: &Takes) -> InWords {
         ns => format!("{} us", ns as f64 / 1e3),
     };
     let (from, to) = (time(takes.from_ns), time(takes.to_ns));
-    let of = takes.share.map_or("all trials but the margin".to_owned(), |of| format!("{} of the trials", share(of)));
+    let of = takes
+        .share
+        .map_or("all trials but the margin".to_owned(), |of| format!("{} of the trials", share(of)));
     InWords::of(
         format!("how long the verdict call lasts, from the recorded histogram: {from} to {to}"),
         format!("surely {of} lie within"),

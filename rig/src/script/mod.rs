@@ -24,6 +24,7 @@ mod value;
 pub use crate::document::Wrong;
 pub use catalogue::{Catalogue, is_path, shipped, shipped_names, shipped_text};
 pub use program::{ProgramFiles, ProgramKey};
+pub use read::is_claim_id;
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};
 pub use text::{describe_lane, describe_operations, describe_step};
@@ -32,7 +33,8 @@ pub(crate) use value::{parse_share, spelled};
 
 /// Why no trial of the target can end as a pattern of outcomes says, and what to try; none where one can.
 pub fn cannot_end_as(script: &rig_protocol::Script, pattern: &str) -> Option<Wrong> {
-    let impossible = if script.program.is_some() { None } else { outcome::Possible::of_target(script).refuse(pattern) };
+    let impossible =
+        if script.program.is_some() { None } else { outcome::Possible::of_target(script).refuse(pattern) };
     impossible.map(|why| Wrong::with_help(why.message, why.help))
 }
 

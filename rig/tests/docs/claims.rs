@@ -18,7 +18,10 @@ fn claims() -> String {
     let (catalogue, set) = (Catalogue::embedded(), Set::shipped());
     let sections = Source::DOCUMENTS.into_iter().map(|(source, number, letter)| {
         let mut text = format!("### Document {number}: {letter}01 and on\n\n");
-        head(&mut text, &["id", "what is claimed", "rules", "scenarios that name it", "cells that decide it"]);
+        head(
+            &mut text,
+            &["id", "what is claimed", "rules", "scenarios that name it", "cells that decide it"],
+        );
         for claim in set.iter().filter(|claim| claim.source == source) {
             let naming = naming(&catalogue, &claim.id);
             let scenarios = if naming.is_empty() { "none".to_owned() } else { codes(naming.iter()) };

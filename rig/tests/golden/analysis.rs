@@ -400,7 +400,11 @@ fn holm_counts_every_comparison_that_was_made() {
 fn claims_are_judged_by_what_their_cells_show() {
     let mut bench = sound();
     let model = bench.model();
-    assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Undecided, "6,000 zeros do not refute what is rare");
+    assert_eq!(
+        hypothesis(&model, "H01"),
+        HypothesisVerdict::Undecided,
+        "6,000 zeros do not refute what is rare"
+    );
     assert_eq!(hypothesis(&model, "H02"), HypothesisVerdict::Undecided);
     assert_eq!(
         hypothesis(&model, "H03"),

@@ -192,7 +192,11 @@ fn a_claim_about_an_end_is_decided_by_the_share_of_trials_that_end_so() {
     few.0.record.judgement.margin = 0.000_1;
     let said = few.says("H60");
     assert_eq!(said.verdict, Undecided);
-    assert!(said.because.to_string().contains("0 are not, too few for the margin: 36,887 would do; "), "{}", said.because);
+    assert!(
+        said.because.to_string().contains("0 are not, too few for the margin: 36,887 would do; "),
+        "{}",
+        said.because
+    );
 }
 
 #[test]
@@ -224,7 +228,10 @@ fn a_longer_way_shifts_the_order_or_does_not() {
     let shifted = swept(BLOCK, 0);
     assert_eq!(shifted.verdict, Supported, "{}", shifted.because);
     assert!(
-        shifted.because.to_string().contains("2,000 of 2,000 with rst, path direct, and in 0 of 2,000 with rst, path rtt-500ms"),
+        shifted
+            .because
+            .to_string()
+            .contains("2,000 of 2,000 with rst, path direct, and in 0 of 2,000 with rst, path rtt-500ms"),
         "{}",
         shifted.because
     );
@@ -254,7 +261,11 @@ fn only_guests_on_kvm_speak_for_kvm_and_zeros_do_not_tell_which_errno_it_is() {
     let far_off = [(BASE, BLOCK - 100), ("ENOENT,data,eof", 100)];
     played.add(("virtio-tap", "6.12"), ("rst", over("contention")), &far_off, BLOCK / 2);
     played.add(("virtio-tap", "6.12"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK / 2);
-    assert_eq!((played.verdict("H08"), played.verdict("H20")), (Undecided, Supported), "the host has no such cell");
+    assert_eq!(
+        (played.verdict("H08"), played.verdict("H20")),
+        (Undecided, Supported),
+        "the host has no such cell"
+    );
     played.add(("bare-metal", "host"), ("rst", over("contention")), &[(BASE, BLOCK)], BLOCK / 2);
     assert_eq!(played.verdict("H08"), Supported);
 }
@@ -309,7 +320,10 @@ fn a_quiet_scenario_and_one_that_injects_say_nothing_of_what_follows_a_rst() {
     }
     let said = injected.says("H01");
     assert_eq!(said.verdict, Undecided);
-    assert_eq!(said.because.to_string(), "no cell may decide it: errnos were injected (1 cell, 2,000 trials)");
+    assert_eq!(
+        said.because.to_string(),
+        "no cell may decide it: errnos were injected (1 cell, 2,000 trials)"
+    );
 }
 
 #[test]
@@ -317,7 +331,10 @@ fn zeros_do_not_refute_what_is_called_rare_before_there_are_enough_of_them() {
     let mut played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     let said = played.says("H01").because.to_string();
     assert_eq!(played.verdict("H01"), Undecided);
-    assert!(said.contains("ENOENT was never seen in 8,000 trials: its rate is not above 1 in 2,100;"), "{said}");
+    assert!(
+        said.contains("ENOENT was never seen in 8,000 trials: its rate is not above 1 in 2,100;"),
+        "{said}"
+    );
     assert!(said.contains("a rate not above 1 in 5,000, which 18,443 trials could show"), "{said}");
     for (block, _) in played.0.blocks.iter_mut().rev().take(2) {
         block.tally.trials = 10 * BLOCK;
@@ -337,7 +354,8 @@ fn the_place_that_decides_is_told_and_no_sum_hides_it() {
     played.add(("virtio-tap", "6.1"), ("rst-corked", over("direct")), &[(BASE, BLOCK)], BLOCK);
     let said = played.says("H60");
     assert_eq!(said.verdict, Undecided);
-    let words = "the place decides: as claimed with kernel host over direct, otherwise with kernel 6.1 over direct";
+    let words =
+        "the place decides: as claimed with kernel host over direct, otherwise with kernel 6.1 over direct";
     assert!(said.because.to_string().starts_with(words), "{}", said.because);
 }
 
@@ -346,8 +364,17 @@ fn a_claim_of_several_parts_tells_how_many_hold() {
     let played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     let said = played.says("H27");
     assert_eq!(said.verdict, Refuted, "its first part is false");
-    assert!(said.because.to_string().starts_with("1 of 4 parts hold; refuted: the receive queue is purged; not played: "), "{}", said.because);
-    assert_eq!(said.parts.iter().map(|part| part.verdict).collect::<Vec<_>>(), [Refuted, Supported, Undecided, Documented]);
+    assert!(
+        said.because
+            .to_string()
+            .starts_with("1 of 4 parts hold; refuted: the receive queue is purged; not played: "),
+        "{}",
+        said.because
+    );
+    assert_eq!(
+        said.parts.iter().map(|part| part.verdict).collect::<Vec<_>>(),
+        [Refuted, Supported, Undecided, Documented]
+    );
     let text = Format::TEXT.render(&played.model());
     assert!(text.contains("- refuted") && text.contains("the receive queue is purged: "), "{text}");
     let gone = Played::new().with(("rst", over("direct")), &[("readable,ECONNRESET,eof", BLOCK)], BLOCK);
@@ -360,9 +387,19 @@ fn what_rig_itself_made_is_said_so() {
     let lost = &[("readable,ECONNRESET", BLOCK)];
     let played = Played::new().with(("state-lost", over("firewall-restart")), lost, BLOCK);
     let said = played.says("H22");
-    assert!(said.parts[1].because.to_string().starts_with("by construction (rig's own firewall decides it by its key `stranger`"), "{:?}", said.parts);
+    assert!(
+        said.parts[1]
+            .because
+            .to_string()
+            .starts_with("by construction (rig's own firewall decides it by its key `stranger`"),
+        "{:?}",
+        said.parts
+    );
     let drops = &[("timeout,EAGAIN", BLOCK)];
-    assert_eq!(Played::new().with(("state-lost", over("firewall-restart")), drops, 0).verdict("H22"), Refuted);
+    assert_eq!(
+        Played::new().with(("state-lost", over("firewall-restart")), drops, 0).verdict("H22"),
+        Refuted
+    );
 }
 
 #[test]
@@ -376,7 +413,8 @@ fn the_order_of_rst_and_call_is_judged_by_what_followed_each() {
         });
         for (block, _) in played.0.blocks.iter_mut().rev().take(2) {
             let half = |outcome: &str| BTreeMap::from([(outcome.to_owned(), BLOCK / 2)]);
-            block.tally.outcomes_by_state = BTreeMap::from([(TcpState::CLOSE.0, half(then)), (1, half(not_yet))]);
+            block.tally.outcomes_by_state =
+                BTreeMap::from([(TcpState::CLOSE.0, half(then)), (1, half(not_yet))]);
         }
         played.says("H16")
     };
@@ -413,7 +451,11 @@ fn what_a_product_does_is_documented_and_what_was_seen_stands_with_it() {
     let played = Played::new().with(("path-resets", over("firewall-idle")), &[(BASE, BLOCK)], BLOCK);
     let said = played.says("H21");
     assert_eq!(said.verdict, Documented);
-    assert!(said.because.to_string().contains(&format!("{BASE} in 2,000 of 2,000 on firewall-idle")), "{}", said.because);
+    assert!(
+        said.because.to_string().contains(&format!("{BASE} in 2,000 of 2,000 on firewall-idle")),
+        "{}",
+        said.because
+    );
 }
 
 #[test]
@@ -429,7 +471,12 @@ fn a_scenario_that_names_a_claim_is_never_passed_over_in_silence() {
     assert_eq!(played.says("H49").because, Because::NoPart);
     assert_eq!(played.says("Z1").because, Because::Unknown);
     let text = Format::TEXT.render(&played.model());
-    for words in ["mine names H37, and no part of that claim is about its cells here", "no cell of this run decides them: ", "this rig knows no such claim", "not corrected for their number"] {
+    for words in [
+        "mine names H37, and no part of that claim is about its cells here",
+        "no cell of this run decides them: ",
+        "this rig knows no such claim",
+        "not corrected for their number",
+    ] {
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(words), "{words:?} is not in\n{text}");
     }

@@ -144,7 +144,9 @@ impl<'a> MadeUp<'a> {
     fn finding(&self) -> PartFinding {
         let model = self.bench.model();
         let found = model.hypotheses.into_iter().find(|one| one.id == self.claim.id);
-        found.map(|one| one.parts[self.at].clone()).unwrap_or_else(|| panic!("{} is not judged", self.claim.id))
+        found
+            .map(|one| one.parts[self.at].clone())
+            .unwrap_or_else(|| panic!("{} is not judged", self.claim.id))
     }
 }
 
@@ -179,7 +181,8 @@ fn fill(block: &mut BlockRecord, part: &Part, side: Side, fall: Fall) {
             if failed {
                 fail(&mut block.tally, said.kernel.as_deref().and_then(|name| name.parse().ok()).as_ref(), n);
             }
-            let after = if failed { &mut block.tally.errno_after_failure } else { &mut block.tally.stale_errno };
+            let after =
+                if failed { &mut block.tally.errno_after_failure } else { &mut block.tally.stale_errno };
             after.extend(said.libc.map(|errno| (errno, n)));
             block.tally.errno_after_localtime.extend(said.localtime.map(|errno| (errno, n)));
         }
@@ -196,7 +199,8 @@ const BASE: &str = "readable,data,ECONNRESET";
 fn fill_side(tally: &mut Tally, differs: &Differs, side: Side, fall: Fall) {
     let apart = matches!(
         (differs.claimed, fall),
-        (Direction::Same, Fall::Refuted) | (Direction::AMore | Direction::BMore | Direction::Differs, Fall::Supported)
+        (Direction::Same, Fall::Refuted)
+            | (Direction::AMore | Direction::BMore | Direction::Differs, Fall::Supported)
     );
     let more = match differs.claimed {
         Direction::BMore => Side::B,
@@ -263,9 +267,15 @@ fn count(block: &mut BlockRecord, counter: &Counter, ratio: f64) {
     match counter {
         Counter::WitnessToTarget => block.witness.rst_to_target = n,
         Counter::WitnessToPeer => block.witness.rst_to_peer = n,
-        Counter::Peer(name) => drop(block.peer_tally.counters.insert(name.clone(), n as i64)),
-        Counter::Target(name) => drop(block.tally.counters.insert(name.clone(), n as i64)),
-        Counter::Path(name) => drop(block.path.counters.insert(name.clone(), n)),
+        Counter::Peer(name) => {
+            block.peer_tally.counters.insert(name.clone(), n as i64);
+        }
+        Counter::Target(name) => {
+            block.tally.counters.insert(name.clone(), n as i64);
+        }
+        Counter::Path(name) => {
+            block.path.counters.insert(name.clone(), n);
+        }
     }
 }
 
@@ -311,7 +321,9 @@ fn a_cell_with_injected_errnos_decides_no_claim() {
             return;
         }
         let mut made_up = MadeUp::new(claim, at, Fall::Supported);
-        made_up.blocks().for_each(|block| drop(block.tally.injected.insert(Errno::ENOENT, 40)));
+        for block in made_up.blocks() {
+            block.tally.injected.insert(Errno::ENOENT, 40);
+        }
         let found = made_up.finding();
         assert_eq!(found.verdict, Undecided, "{}", claim.id);
         let said = found.because.to_string();

@@ -51,11 +51,15 @@ fn counted(what: &What, tally: &Tally) -> Count {
 
 fn shares(rule: &Differs, strata: &Strata<'_>, evidence: &Evidence<'_>) -> Finding {
     let margin = rule.margin.unwrap_or_else(|| match &rule.what {
-        What::Rate(errnos) => match errnos.as_slice() {
-            [one] => question(Some(*one)).map_or(evidence.rules.margin, |of| evidence.rules.margin_of(of)),
-            [] => question(None).map_or(evidence.rules.margin, |of| evidence.rules.margin_of(of)),
-            _ => evidence.rules.margin,
-        },
+        // Of several errnos the narrowest margin.
+        What::Rate(errnos) => {
+            let asked: Vec<_> =
+                if errnos.is_empty() { vec![None] } else { errnos.iter().copied().map(Some).collect() };
+            let margins = asked.into_iter().map(|errno| {
+                question(errno).map_or(evidence.rules.margin, |question| evidence.rules.margin_of(question))
+            });
+            margins.fold(f64::INFINITY, f64::min)
+        }
         What::Share(_) | What::ClosedBeforeCall | What::Latency => evidence.rules.margin,
     });
     let of = |cell: &Measured<'_>| counted(&rule.what, &cell.tally);
@@ -71,7 +75,10 @@ fn shares(rule: &Differs, strata: &Strata<'_>, evidence: &Evidence<'_>) -> Findi
     let shown = matches!(found.judgement, Judgement::Differs | Judgement::DiffersWithinTheMargin);
     let mut said = sentence(rule, &found, margin);
     if shown && let Some(blocks) = strata.one_block(more_in_a, hits) {
-        said.push_str(&format!("; all of it lies in one block of {}, which one event can make", count(blocks as u64)));
+        said.push_str(&format!(
+            "; all of it lies in one block of {}, which one event can make",
+            count(blocks as u64)
+        ));
         return Finding::measured(Undecided, said).of(trials, found.interval);
     }
     if verdict == Undecided && found.judgement == Judgement::Undecided {

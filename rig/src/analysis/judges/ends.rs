@@ -29,11 +29,21 @@ pub(super) fn judge(rule: &Ends, evidence: &Evidence<'_>) -> Finding {
         return Finding::measured(Undecided, said).of(trials, of_claimed);
     }
     if of_claimed.low >= enough {
-        let said = format!("as claimed in {} of {} trials (at least {}): {said}", count(shares.claimed), count(trials), at_least(of_claimed.low));
+        let said = format!(
+            "as claimed in {} of {} trials (at least {}): {said}",
+            count(shares.claimed),
+            count(trials),
+            at_least(of_claimed.low)
+        );
         return Finding::measured(Supported, said).of(trials, of_claimed);
     }
     if of_contrary.low >= enough {
-        let said = format!("otherwise in {} of {} trials (at least {}): {said}", count(shares.contrary), count(trials), at_least(of_contrary.low));
+        let said = format!(
+            "otherwise in {} of {} trials (at least {}): {said}",
+            count(shares.contrary),
+            count(trials),
+            at_least(of_contrary.low)
+        );
         return Finding::measured(Refuted, said).of(trials, of_contrary);
     }
     let all = shares.claimed == trials || shares.contrary == trials;
@@ -57,7 +67,8 @@ fn at_least(low: f64) -> String {
 
 /// Trials with an outcome that fits to one of these patterns.
 pub(super) fn in_outcomes(outcomes: &BTreeMap<String, u64>, patterns: &[String]) -> u64 {
-    let fits = |(outcome, _): &(&String, &u64)| patterns.iter().any(|pattern| matches_outcome(pattern, outcome));
+    let fits =
+        |(outcome, _): &(&String, &u64)| patterns.iter().any(|pattern| matches_outcome(pattern, outcome));
     outcomes.iter().filter(fits).map(|(_, n)| n).sum()
 }
 

@@ -97,7 +97,10 @@ mod tests {
         for bounds in [few, many] {
             assert!(bounds.contains(150_000.0), "{bounds:?}");
         }
-        assert!(many.high - many.low < 20_000.0 && many.high - many.low < few.high - few.low, "{few:?} {many:?}");
+        assert!(
+            many.high - many.low < 20_000.0 && many.high - many.low < few.high - few.low,
+            "{few:?} {many:?}"
+        );
         assert!(of(1).contains(100_000.0));
     }
 }

@@ -73,14 +73,18 @@ pub(super) fn judge(rule: &PerTrial, evidence: &Evidence<'_>) -> Finding {
     let (name, cells, trials) = (rule.counter.name(), evidence.cells.len(), evidence.trials());
     let said = format!("{name} rose by {} in {} trials", count(rises), count(trials));
     if !broken.is_empty() {
-        let said = format!("{said}, and not as claimed in {} of {cells} cells: {}", broken.len(), list(&broken));
+        let said =
+            format!("{said}, and not as claimed in {} of {cells} cells: {}", broken.len(), list(&broken));
         return Finding::measured(Refuted, said).of(trials, worst);
     }
     let most = percent(worst.high, Rounding::Up);
     if held == cells {
-        let said = format!("{said}; in each of {cells} cells it is as claimed in all trials but {most} at most");
+        let said =
+            format!("{said}; in each of {cells} cells it is as claimed in all trials but {most} at most");
         return Finding::measured(Supported, said).of(trials, worst);
     }
-    let said = format!("{said}; in {held} of {cells} cells it surely is as claimed, the others have too few trials (otherwise in up to {most})");
+    let said = format!(
+        "{said}; in {held} of {cells} cells it surely is as claimed, the others have too few trials (otherwise in up to {most})"
+    );
     Finding::measured(Undecided, said).of(trials, worst)
 }

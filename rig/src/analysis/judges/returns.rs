@@ -66,7 +66,10 @@ pub(super) fn judge(rule: &Returns, evidence: &Evidence<'_>) -> Finding {
             );
             return Finding::measured(Supported, said).of(trials, bound);
         }
-        said.push(format!("{name} was never seen in {of} trials: its rate is not above {}", one_in(bound.high)));
+        said.push(format!(
+            "{name} was never seen in {of} trials: its rate is not above {}",
+            one_in(bound.high)
+        ));
         if bound.high > most {
             open = Some(most);
         }

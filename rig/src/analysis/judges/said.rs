@@ -19,7 +19,8 @@ pub(super) fn judge(rule: &Said, evidence: &Evidence<'_>) -> Finding {
     let bounds = evidence.bounds(hits.min(trials), trials);
     let seen = format!("seen in {} of {} trials", count(hits), count(trials));
     if hits > 0 {
-        let said = format!("{seen}, and nobody injected it (at least {})", percent(bounds.low, Rounding::Down));
+        let said =
+            format!("{seen}, and nobody injected it (at least {})", percent(bounds.low, Rounding::Down));
         return Finding::measured(Supported, said).of(trials, bounds);
     }
     let verdict = if bounds.high <= evidence.rules.margin { Refuted } else { Undecided };
@@ -44,7 +45,9 @@ fn hits(rule: &Said, tally: &Tally) -> u64 {
         None => (vec![&tally.stale_errno, &tally.errno_after_failure], tally.returned_calls()),
         Some("success") => (vec![&tally.stale_errno], tally.returned_calls().saturating_sub(failed)),
         Some("failure") => (vec![&tally.errno_after_failure], failed),
-        Some(name) => (vec![&tally.errno_after_failure], name.parse().map_or(0, |errno| tally.returned(errno))),
+        Some(name) => {
+            (vec![&tally.errno_after_failure], name.parse().map_or(0, |errno| tally.returned(errno)))
+        }
     };
     let libc = held(&rule.libc, &after);
     let localtime = held(&rule.localtime, &[&tally.errno_after_localtime]);

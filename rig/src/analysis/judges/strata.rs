@@ -58,7 +58,12 @@ impl<'a> Strata<'a> {
     }
 
     /// The difference of a share.
-    pub(super) fn compare(&self, of: impl Fn(&Measured<'_>) -> Count, margin: f64, rules: Rules) -> Difference {
+    pub(super) fn compare(
+        &self,
+        of: impl Fn(&Measured<'_>) -> Count,
+        margin: f64,
+        rules: Rules,
+    ) -> Difference {
         let sum = |cells: &[&Measured<'_>]| {
             cells.iter().map(|cell| of(cell)).fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
         };

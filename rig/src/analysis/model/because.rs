@@ -107,7 +107,9 @@ impl From<Missing> for Because {
 impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("this rig knows no such claim; `rig matrix run --claims DIR` takes claims of your own along"),
+            Self::Unknown => f.write_str(
+                "this rig knows no such claim; `rig matrix run --claims DIR` takes claims of your own along",
+            ),
             Self::Unreadable => f.write_str("this rig cannot read the claim's file in the record"),
             Self::NoPart => f.write_str("no scenario tests it yet"),
             Self::Missing(missing) => missing.fmt(f),
@@ -132,7 +134,9 @@ impl fmt::Display for Missing {
                 f,
                 "it asks for a physical host: this one is itself a virtual machine ({hypervisor}), so nothing physical was measured"
             ),
-            Self::Side(cells) => write!(f, "there is nothing to compare with: no cell of {cells} may decide it"),
+            Self::Side(cells) => {
+                write!(f, "there is nothing to compare with: no cell of {cells} may decide it")
+            }
             Self::Alike => f.write_str("no cell of one side was played as one of the other side was"),
             Self::Timings => f.write_str("the timings of a rehearsed run mean nothing"),
             Self::Pair => f.write_str("the A/A pair differs, so no difference of this run means anything"),
@@ -142,7 +146,10 @@ impl fmt::Display for Missing {
                 count(*seen),
                 count(*asked)
             ),
-            Self::State(state) => write!(f, "no trial had the TCP state {state} before its call, so only one half could be looked at"),
+            Self::State(state) => write!(
+                f,
+                "no trial had the TCP state {state} before its call, so only one half could be looked at"
+            ),
         }
     }
 }
@@ -170,14 +177,18 @@ impl fmt::Display for Why {
             Self::Proxied => f.write_str("QEMU's user network ends TCP itself"),
             Self::Injected => f.write_str("errnos were injected"),
             Self::OwnDescriptor => f.write_str("the program closes the descriptor itself"),
-            Self::Blind(question) => write!(f, "blind for {question}: no control proves that it would be seen"),
+            Self::Blind(question) => {
+                write!(f, "blind for {question}: no control proves that it would be seen")
+            }
             Self::NoReset => f.write_str("not in every trial did a RST reach the target"),
             Self::ResetLate => f.write_str("not in every trial had the RST been processed before the call"),
             Self::NotKvm => f.write_str("an emulated guest does not count as a KVM guest"),
             Self::NotGuest => f.write_str("no guest"),
             Self::NotHost => f.write_str("not the host"),
             Self::NotCounted => f.write_str("nobody counted it"),
-            Self::Proven => f.write_str("its scenario voids every block without it, so nothing could contradict it"),
+            Self::Proven => {
+                f.write_str("its scenario voids every block without it, so nothing could contradict it")
+            }
             Self::NotWatched => f.write_str("nobody watched the program's calls"),
         }
     }

@@ -63,7 +63,9 @@ fn write_not_about(out: &mut Page, model: &ReportModel) {
             }
         }
         // Where it has cells of the same scenario, the others are on other paths, and nobody is surprised.
-        let tested = |name: &&&str| model.cells.iter().any(|cell| cell.scenario == ***name && one.cells.contains(&cell.id));
+        let tested = |name: &&&str| {
+            model.cells.iter().any(|cell| cell.scenario == ***name && one.cells.contains(&cell.id))
+        };
         let strangers: Vec<&&str> = scenarios.iter().filter(|name| !tested(name)).collect();
         if !strangers.is_empty() {
             let said = format!(
@@ -79,7 +81,8 @@ fn write_not_about(out: &mut Page, model: &ReportModel) {
 
 /// Many claims at once: a reader must know that each has its own chance to be wrong.
 fn write_family(out: &mut Page, model: &ReportModel) {
-    let judged = |one: &&Hypothesis| matches!(one.verdict, HypothesisVerdict::Supported | HypothesisVerdict::Refuted);
+    let judged =
+        |one: &&Hypothesis| matches!(one.verdict, HypothesisVerdict::Supported | HypothesisVerdict::Refuted);
     let judged = model.hypotheses.iter().filter(judged).count();
     if judged > 0 {
         let level = percent(1.0 - model.run.confidence, Rounding::Nearest);
