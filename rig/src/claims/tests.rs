@@ -149,12 +149,12 @@ fn what_is_wrong_with_a_file_is_told() {
         ),
         (format!("[[part]]\n{rst}\nrequires = [\"luck\"]\n{rule}"), "nothing is required by `luck`"),
         (format!("[[part]]\n{rst}\nend = 1\n{rule}"), "unknown key `end` in a part"),
-        (format!("[[part]]\n{rst}\nreturns = {{ errno = [\"ENOENTT\"] }}"), "`ENOENTT` is no errno"),
+        (format!("[[part]]\n{rst}\nreturns = {{ errno = [\"ENOENTT\"] }}"), "`ENOENTT` is not an errno"),
         (
             format!(
                 "[[part]]\n{rst}\nends = {{ claimed = [\"readable,lost,**\"], otherwise = [\"EBADF,**\"] }}"
             ),
-            "no trial of `rst` can end as `readable,lost,**`: `read` never gives the label `lost`; no trial of `rst` can end as `claimed` says",
+            "no trial of `rst` can end as `claimed` says; no trial of `rst` can end as `readable,lost,**`: `read` never gives the label `lost`",
         ),
         (
             format!("[[part]]\n{rst}\nper_trial = {{ counter = \"peer.Tcp.OutRsts\", ratio = 1 }}"),
