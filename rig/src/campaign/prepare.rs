@@ -4,13 +4,13 @@
 //! Units: none. Errors: [`CampaignError`]: the input is wrong, a run cannot be resumed, an image cannot be had.
 //! Tests: `tests/cli_input.rs`, `tests/netns.rs`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::agent;
-use crate::claims::Set;
 use crate::configuration::Abilities;
 use crate::image::Step;
 use crate::matrix::{Filter, Matrix, Selected, WeakControl};
@@ -55,7 +55,13 @@ impl Expanded {
 /// How a run begins.
 pub(super) enum Begin {
     /// From its first block.
-    Anew { selected: Selected, seed: u64, capture: CaptureWhen, shard: Option<Shard>, claims: Set },
+    Anew {
+        selected: Selected,
+        seed: u64,
+        capture: CaptureWhen,
+        shard: Option<Shard>,
+        claims: BTreeMap<String, String>,
+    },
     /// Where it was left.
     Again { run_dir: PathBuf, old: Box<RunRecord> },
 }
@@ -90,7 +96,7 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
     match source {
         Source::File { matrix, filters, asked } => {
             let mut selected = asked.asked.expand(&matrix, filters)?;
-            let claims = asked.asked.claims(&matrix, &selected.cells)?;
+            let claims = asked.asked.claims(&matrix, &selected.cells)?.files().clone();
             let cells = std::mem::take(&mut selected.cells);
             let cells = match asked.shard {
                 Some(shard) => shard.take(cells).map_err(CampaignError::Input)?,
