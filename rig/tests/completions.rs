@@ -81,6 +81,7 @@ fn every_kind_of_value_is_completed() {
         ("rig report ", &["latest", "20261121-201950-1f3a"]),
         ("rig report latest --format json,", &["json,csv"]),
         ("rig explain ENO", &["ENOENT"]),
+        ("rig claims J0", &["J01", "J02", "J03", "J04", "J05", "J06", "J07", "J08", "J09"]),
         ("rig explain ENOENT --run 20261122", &["20261122-080000-77aa"]),
         ("rig scenario show ", &["rst", "watcher", "mine.toml"]),
         ("rig scenario run rst ", &["client_delay=", "peer_delay="]),

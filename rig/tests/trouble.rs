@@ -13,6 +13,8 @@ mod blackbox;
 mod capture;
 #[path = "trouble/chroot.rs"]
 mod chroot;
+#[path = "trouble/claims.rs"]
+mod claims;
 #[path = "trouble/deaf.rs"]
 mod deaf;
 #[path = "trouble/examples.rs"]

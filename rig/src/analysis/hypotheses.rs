@@ -14,7 +14,9 @@ use super::evidence::{Evidence, Finding};
 use super::judges;
 use super::measured::Measured;
 use super::model::HypothesisVerdict::{Documented, Refuted, Supported, Undecided};
-use super::model::{AaPair, Because, Ground, Hypothesis, HypothesisVerdict, LeftOut, Missing, PartFinding};
+use super::model::{
+    AaPair, Because, Ground, Hypothesis, HypothesisVerdict, LeftOut, Missing, PartFinding, Why,
+};
 use super::rules::Rules;
 use super::say;
 use super::words::{list, several};
@@ -88,8 +90,10 @@ impl<'a> Basis<'a> {
         let about: Vec<&Measured<'_>> =
             self.measured.iter().filter(|cell| !cell.is_repeat() && part.takes(id, cell.cell())).collect();
         let say = say::divide(id, part, &about, self.sight);
+        let emulated = say.left_out.iter().any(|one| one.why == Why::NotKvm);
         let cells = say.cells.iter().map(|cell| cell.cell().id.0.clone()).collect();
         let found = self.find(id, part, &about, say);
+        let found = if emulated { self.not_passed_over(id, part, &about, found) } else { found };
         PartFinding {
             text: part.text.clone(),
             rule: part.rule.key().to_owned(),
@@ -98,6 +102,28 @@ impl<'a> Basis<'a> {
             cells,
             trials: found.trials,
             bound: found.bound,
+        }
+    }
+
+    /// An emulated guest supports nothing that is said of KVM; nor may what it shows be passed over.
+    fn not_passed_over(&self, id: &str, part: &Part, about: &[&'a Measured<'a>], found: Finding) -> Finding {
+        if found.verdict != Refuted {
+            return found;
+        }
+        let requires = part.requires.iter().copied().filter(|one| *one != Requirement::Kvm).collect();
+        let any_guest = Part { requires, ..part.clone() };
+        let say = say::divide(id, &any_guest, about, self.sight);
+        let with = self.find(id, &any_guest, about, say);
+        match with.verdict {
+            Supported => Finding {
+                verdict: Undecided,
+                because: Because::Measured(format!(
+                    "shown with guests that did not run on KVM, and refuted without them: {}",
+                    with.because
+                )),
+                ..found
+            },
+            Refuted | Undecided | Documented => found,
         }
     }
 

@@ -5,6 +5,7 @@
 //! Errors: [`CampaignError`], which says whom it blames. Tests: whole runs, `tests/netns.rs`, `tests/guest.rs`, `tests/trouble`, `tests/cli_input.rs`.
 
 mod accelerator;
+mod claims;
 mod conduct;
 mod enclosed;
 mod error;
@@ -26,6 +27,7 @@ mod supply;
 mod watcher;
 
 pub use accelerator::known_accelerator;
+pub use claims::claims_for;
 pub use enclosed::enclosed_runtime;
 pub use error::{Blame, CampaignError};
 pub use examine::examine;

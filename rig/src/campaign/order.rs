@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::claims::Set;
 use crate::document::Problems;
-use crate::matrix::{Filter, Matrix, Selected, Selection};
+use crate::matrix::{Cell, Filter, Matrix, Selected, Selection};
 use crate::record::format::CaptureWhen;
 
+use super::claims::claims_for;
 use super::error::CampaignError;
 use super::programs;
 use super::shard::Shard;
@@ -27,6 +29,8 @@ pub struct Asked {
     pub filters: Vec<String>,
     /// Trials of every cell, instead of what the file says.
     pub trials: Option<u64>,
+    /// A folder with claims of the reader's own.
+    pub claims: Option<PathBuf>,
 }
 
 impl Asked {
@@ -38,6 +42,11 @@ impl Asked {
         let (matrix, filters) = self.read()?;
         let selected = self.expand(&matrix, filters)?;
         Ok((matrix, selected))
+    }
+
+    /// The claims by which these cells are judged.
+    pub(super) fn claims(&self, matrix: &Matrix, cells: &[Cell]) -> Result<Set, CampaignError> {
+        claims_for(self.claims.as_deref(), matrix, cells).map_err(CampaignError::Input)
     }
 
     /// The file and the filters. What is wrong on the command line is said even where the file is wrong too.
@@ -62,6 +71,7 @@ impl Asked {
         let selection = Selection { profile: self.profile.clone(), filters, trials: self.trials };
         let selected = matrix.select(&selection).map_err(CampaignError::Input)?;
         programs::fit(&selected.cells)?;
+        self.claims(matrix, &selected.cells)?;
         Ok(selected)
     }
 }

@@ -4,6 +4,7 @@
 //! Units: none. Errors: [`CampaignError`]: the input is wrong, a run cannot be resumed, an image cannot be had.
 //! Tests: `tests/cli_input.rs`, `tests/netns.rs`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rand::{RngCore, SeedableRng};
@@ -54,7 +55,13 @@ impl Expanded {
 /// How a run begins.
 pub(super) enum Begin {
     /// From its first block.
-    Anew { selected: Selected, seed: u64, capture: CaptureWhen, shard: Option<Shard> },
+    Anew {
+        selected: Selected,
+        seed: u64,
+        capture: CaptureWhen,
+        shard: Option<Shard>,
+        claims: BTreeMap<String, String>,
+    },
     /// Where it was left.
     Again { run_dir: PathBuf, old: Box<RunRecord> },
 }
@@ -89,6 +96,7 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
     match source {
         Source::File { matrix, filters, asked } => {
             let mut selected = asked.asked.expand(&matrix, filters)?;
+            let claims = asked.asked.claims(&matrix, &selected.cells)?.files().clone();
             let cells = std::mem::take(&mut selected.cells);
             let cells = match asked.shard {
                 Some(shard) => shard.take(cells).map_err(CampaignError::Input)?,
@@ -97,7 +105,7 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
             let cells =
                 cells.into_iter().map(|cell| CellRecord { cell, skipped: None, lack: None }).collect();
             let seed = asked.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
-            let begin = Begin::Anew { selected, seed, capture: asked.capture, shard: asked.shard };
+            let begin = Begin::Anew { selected, seed, capture: asked.capture, shard: asked.shard, claims };
             Ok(Expanded { cells, matrix: Some(*matrix), begin })
         }
         Source::Run { run_dir, old } => {

@@ -12,6 +12,7 @@ pub mod keys;
 mod read;
 mod reading;
 mod rule;
+mod selection;
 mod words;
 
 pub use catalogue::{Set, refuse_unknown};

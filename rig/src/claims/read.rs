@@ -1,16 +1,16 @@
 //! From the text of a claim's file to the claim, or to all that is wrong with it.
 //!
-//! Holds the keys of the file, of a part and of a selection (`rule::read` has those of rules). Must not know scenarios: `check` asks them.
+//! Holds the keys of the file and of a part (`reading` has those of rules, `selection` those of cells). Must not know scenarios: `check` asks them.
 //! Units: shares of 1. Errors: [`Problems`]; they blame the file. Tests: `tests.rs`, `tests/diagnostics.rs`.
 
-use std::collections::BTreeMap;
-
-use super::cells::{Cells, Words};
+use super::cells::Cells;
 use super::claim::{Claim, Part, Prediction, Requirement, Source};
 use super::keys::{self, names};
 use super::reading;
 use super::rule::Rule;
+use super::selection::selection;
 use crate::document::{Document, Findings, Node, Problem, Problems, Table, Value, hint};
+use crate::script::is_claim_id;
 
 /// More characters than this do not fit into a table.
 pub(super) const LONGEST_TEXT: usize = 100;
@@ -21,7 +21,7 @@ pub(super) const LONGEST_TEXT: usize = 100;
 /// All problems of the text at once.
 pub(super) fn claim(id: &str, name: &str, text: &str) -> Result<Claim, Problems> {
     let (document, mut findings) = Document::parse(name, text)?;
-    if !is_id(id) {
+    if !is_claim_id(id) {
         let message = format!("`{id}` is not the id of a claim");
         let mut problem = Problem::in_text(name, id, 0..id.len(), message, "the name of the file");
         problem
@@ -30,13 +30,6 @@ pub(super) fn claim(id: &str, name: &str, text: &str) -> Result<Claim, Problems>
     }
     let claim = read(id, &document.root, &mut findings);
     findings.finish(claim)
-}
-
-/// Whether a word is an id of a claim.
-pub(super) fn is_id(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase())
-        && word.len() <= 16
-        && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 fn read(id: &str, root: &Table, findings: &mut Findings) -> Option<Claim> {
@@ -192,52 +185,4 @@ fn selections(table: &Table, findings: &mut Findings, key: &str) -> Vec<Cells> {
         findings.report(node.span.clone(), format!("`{key}` names no cells"), "empty").help("leave it out");
     }
     nodes.iter().filter_map(|node| selection(node, findings, "a selection of cells")).collect()
-}
-
-/// A selection of cells: `{ scenario = "rst", path = ["direct", "rtt-*"] }`.
-pub(super) fn selection(node: &Node, findings: &mut Findings, what: &str) -> Option<Cells> {
-    let table = findings.table(node, what)?;
-    findings.refuse_unknown_keys(table, what, &names(keys::CELLS));
-    if table.get("scenario").is_none() {
-        findings.missing(
-            node.span.clone(),
-            what,
-            "scenario",
-            "`scenario = \"rst\"`, or `\"*\"` for all that name the claim",
-        );
-    }
-    let mut parameters = BTreeMap::new();
-    if let Some(node) = table.get("parameters")
-        && let Some(given) = findings.table(node, "`parameters`")
-    {
-        for (key, node) in &given.entries {
-            if let Some(words) = words(node, findings, &format!("parameter `{}`", key.name)) {
-                parameters.insert(key.name.clone(), words);
-            }
-        }
-    }
-    let mut axis = |key: &str| {
-        table.get(key).and_then(|node| words(node, findings, &format!("`{key}`"))).unwrap_or_default()
-    };
-    Some(Cells {
-        scenario: axis("scenario"),
-        path: axis("path"),
-        configuration: axis("configuration"),
-        kernel: axis("kernel"),
-        parameters,
-    })
-}
-
-/// One word or a list of words.
-fn words(node: &Node, findings: &mut Findings, what: &str) -> Option<Words> {
-    let words: Vec<String> = match &node.value {
-        Value::String(one) => vec![one.clone()],
-        Value::Array(_) => findings.strings(node, what)?.into_iter().map(|(word, _)| word).collect(),
-        _ => return findings.mismatch(node, what, "a string, or a list of strings"),
-    };
-    if words.is_empty() || words.iter().any(|word| word.trim_start_matches('!').is_empty()) {
-        let help = "leave it out for all of them, or write `\"*\"`";
-        findings.report(node.span.clone(), format!("{what} names nothing"), "empty").help(help);
-    }
-    Some(Words(words))
 }

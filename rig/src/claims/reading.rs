@@ -6,8 +6,8 @@
 use rig_protocol::{Errno, TcpState};
 
 use super::keys::{RULES, names};
-use super::read::selection;
 use super::rule::{Counter, Differs, Direction, Ends, Order, PerTrial, Returns, Rule, Said, Takes, What};
+use super::selection::selection;
 use crate::document::{Findings, Node, Table, Value, Wrong, hint, parse_duration};
 use crate::script::{parse_errno, parse_rate};
 
@@ -113,7 +113,7 @@ impl<'a> Of<'a> {
                 self.findings
                     .report(
                         span.clone(),
-                        format!("`{pattern}` is no pattern of outcomes"),
+                        format!("`{pattern}` is not a pattern of outcomes"),
                         "a label is empty, or has spaces",
                     )
                     .help("labels are joined by commas without spaces: \"readable,data,ECONNRESET\"");
@@ -147,7 +147,7 @@ impl<'a> Of<'a> {
             match parse_errno(&name) {
                 Ok(errno) => errnos.push(errno),
                 Err(Wrong { label, help }) => {
-                    self.findings.report(span, format!("`{name}` is no errno"), label).maybe_help(help);
+                    self.findings.report(span, format!("`{name}` is not an errno"), label).maybe_help(help);
                 }
             }
         }

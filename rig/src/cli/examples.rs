@@ -297,6 +297,8 @@ pub const EXAMPLES: &[Example] = &[
     row(&["docs"], Anywhere, &[Done], "rig docs paths", "one of them"),
     row(&["docs"], Anywhere, &[Done], "rig docs --search firewall", "the lines that have a word"),
     row(&["man"], Anywhere, &[Done], "rig man matrix run | man -l -", "read one"),
+    row(&["claims"], Anywhere, &[Done], "rig claims", "all of them, with what decides each"),
+    row(&["claims"], Anywhere, &[Done], "rig claims H16 H27", "what supports and what refutes these"),
     row(&["man"], Anywhere, &[Done], "rig man --install share/man", "write all of them into a folder"),
     row(&["man"], Unasked, &[Done], "rig man --install", "where man(1) finds them"),
     row(&["bench"], Root, &[Done], "rig bench testbed --quick", "whether it works, in seconds"),

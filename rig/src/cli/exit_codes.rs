@@ -18,6 +18,7 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["scenario", "new"], &[Done, Input, Testbed]),
     (&["scenario", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["scenario", "check"], &[Done, Input]),
+    (&["claims"], &[Done, Input]),
     (&["program", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["program", "trace"], &[Done, Input, Short, Testbed, Interrupted]),
     (&["image", "list"], &[Done, Input, Testbed]),

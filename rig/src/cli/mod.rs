@@ -8,6 +8,7 @@
 mod bench;
 mod bug;
 mod called;
+mod claims;
 mod clean;
 mod complete;
 mod completions;
@@ -75,6 +76,8 @@ enum Command {
     /// List, show, write, check or run scenarios
     #[command(subcommand)]
     Scenario(scenario::Command),
+    /// List the claims that scenarios test, or explain some of them
+    Claims(claims::Arguments),
     /// Run a program of your own as the client, or trace one run of it
     #[command(subcommand)]
     Program(program::Command),
@@ -181,6 +184,7 @@ fn command() -> ExitCode {
             return rehearse::run(arguments, Arguments::command()).unwrap_or_else(Failure::print);
         }
         Command::Scenario(command) => scenario::run(command),
+        Command::Claims(arguments) => claims::run(arguments),
         Command::Program(command) => program::run(command),
         Command::Image(command) => image::run(command),
         // The exit status of what ran in the guest is passed on.

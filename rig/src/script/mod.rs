@@ -26,6 +26,7 @@ pub use crate::document::Wrong;
 pub use atlas::{is_pair, pair_of, pairs, probes, situations};
 pub use catalogue::{Catalogue, is_path, pairs_of, shipped, shipped_names, shipped_text};
 pub use program::{ProgramFiles, ProgramKey};
+pub use read::is_claim_id;
 pub use resolve::Unresolved;
 pub use template::{Parameter, Resolved, Scenario};
 pub use text::{describe_lane, describe_operations, describe_step};

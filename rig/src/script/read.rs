@@ -61,6 +61,13 @@ impl Scenario {
 }
 
 /// Reads a whole scenario: its keys, then what they mean together.
+/// Whether a word can be the id of a claim: `H01`, or one of the reader's own.
+pub fn is_claim_id(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.len() <= 16
+        && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
+
 fn read(name: &str, folder: &Path, document: &Document, findings: Findings) -> Result<Scenario, Problems> {
     let root = &document.root;
     let mut reader = ScenarioReader::new(findings, Arc::clone(&document.source), absolute(folder));
@@ -139,13 +146,10 @@ impl ScenarioReader {
             root.get("claims").and_then(|node| self.findings.strings(node, "`claims`")).unwrap_or_default();
         let mut claims: Vec<String> = Vec::new();
         for (claim, span) in given {
-            let bytes = claim.as_bytes();
-            let formed =
-                matches!(bytes, [b'H' | b'Q' | b'J', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
-            if !formed {
+            if !is_claim_id(&claim) {
                 self.findings
                     .report(span, format!("`{claim}` is not the id of a claim"), "not a claim id")
-                    .help("a claim id is H, Q or J and two digits: \"H01\"");
+                    .help("a claim id is a capital letter with capitals and digits behind it: \"H01\", or \"U1\" of your own");
             } else if claims.contains(&claim) {
                 self.findings
                     .report(span, format!("claim `{claim}` is named twice"), "named before")

@@ -267,9 +267,15 @@ fn count(block: &mut BlockRecord, counter: &Counter, ratio: f64) {
     match counter {
         Counter::WitnessToTarget => block.witness.rst_to_target = n,
         Counter::WitnessToPeer => block.witness.rst_to_peer = n,
-        Counter::Peer(name) => drop(block.peer_tally.counters.insert(name.clone(), n as i64)),
-        Counter::Target(name) => drop(block.tally.counters.insert(name.clone(), n as i64)),
-        Counter::Path(name) => drop(block.path.counters.insert(name.clone(), n)),
+        Counter::Peer(name) => {
+            block.peer_tally.counters.insert(name.clone(), n as i64);
+        }
+        Counter::Target(name) => {
+            block.tally.counters.insert(name.clone(), n as i64);
+        }
+        Counter::Path(name) => {
+            block.path.counters.insert(name.clone(), n);
+        }
     }
 }
 
@@ -315,7 +321,9 @@ fn a_cell_with_injected_errnos_decides_no_claim() {
             return;
         }
         let mut made_up = MadeUp::new(claim, at, Fall::Supported);
-        made_up.blocks().for_each(|block| drop(block.tally.injected.insert(Errno::ENOENT, 40)));
+        for block in made_up.blocks() {
+            block.tally.injected.insert(Errno::ENOENT, 40);
+        }
         let found = made_up.finding();
         assert_eq!(found.verdict, Undecided, "{}", claim.id);
         let said = found.because.to_string();

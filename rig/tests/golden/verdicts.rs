@@ -88,14 +88,16 @@ fn a_certain_effect_smaller_than_the_margin_is_news_and_refutes_nothing() {
         "{said}"
     );
     assert!(!said.contains("the same"), "{said}");
-    assert_eq!(["H01", "H03", "H19"].map(|id| claim(&model, id).verdict), [Supported; 3]);
+    assert_eq!(
+        ["H01", "H03", "H19"].map(|id| claim(&model, id).verdict),
+        [Supported; 3],
+        "{}",
+        claim(&model, "H01").because
+    );
     assert_eq!(claim(&model, "H08").verdict, Undecided, "it was declared too small to decide anything");
     for id in ["H03", "H08"] {
         let said = claim(&model, id).because.to_string();
-        assert!(
-            said.starts_with("ENOENT differs in virtio-tap 6.1, by less than the margin of 0.5 %"),
-            "{said}"
-        );
+        assert!(said.contains("they differ, by less than the margin of 0.5 %"), "{said}");
     }
     insta::assert_snapshot!("within_the_margin_text", render(&model, "text"));
     let junit = render(&model, "junit");
@@ -145,7 +147,9 @@ fn equal_rates_are_the_same_with_hits_and_without() {
             said.contains("the rates are the same within 0.5 %: their difference is not above 1 in "),
             "{said}"
         );
-        assert_eq!(["H03", "H08", "H19"].map(|id| claim(&model, id).verdict), [Refuted; 3], "{hits}");
+        assert_eq!(["H03", "H19"].map(|id| claim(&model, id).verdict), [Refuted; 2], "{hits}");
+        // Of what never happened nothing tells what decides it.
+        assert_eq!(claim(&model, "H08").verdict, if hits > 0 { Refuted } else { Undecided });
     }
 }
 
@@ -183,8 +187,11 @@ fn a_difference_in_an_emulated_guest_keeps_the_claim_open() {
     }
     let said = claim(&bench.model(), "H03").clone();
     assert_eq!(said.verdict, Undecided, "{}", said.because);
-    assert!(said.because.to_string().contains("virtio-tap 6.1, by less than the margin"), "{}", said.because);
-    assert!(said.because.to_string().contains("which is not a KVM guest"), "{}", said.because);
+    assert!(
+        said.because.to_string().starts_with("shown with guests that did not run on KVM"),
+        "{}",
+        said.because
+    );
 }
 
 /// With a margin of 0.1 % a cell of 2,000 trials has too few and says how many would do; that is no shortage, and the claims are judged by all
@@ -250,11 +257,9 @@ fn what_no_cell_can_say_alone_their_sum_says() {
         said.contains("the rates are the same within 0.1 %: their difference is not above 1 in 1,000 calls"),
         "{said}"
     );
-    for id in ["H03", "H08"] {
-        let said = claim(&model, id);
-        assert_eq!(said.verdict, Refuted, "{}", said.because);
-        assert!(said.because.to_string().contains("taken together"), "{}", said.because);
-    }
+    let said = claim(&model, "H03");
+    assert_eq!(said.verdict, Refuted, "{}", said.because);
+    assert!(said.because.to_string().contains("the same within the margin of 0.1 %"), "{}", said.because);
     assert_eq!(conclusion(&model), Conclusion::Done);
 
     // One hit in one guest, and no sum speaks for its cell.

@@ -51,11 +51,15 @@ fn counted(what: &What, tally: &Tally) -> Count {
 
 fn shares(rule: &Differs, strata: &Strata<'_>, evidence: &Evidence<'_>) -> Finding {
     let margin = rule.margin.unwrap_or_else(|| match &rule.what {
-        What::Rate(errnos) => match errnos.as_slice() {
-            [one] => question(Some(*one)).map_or(evidence.rules.margin, |of| evidence.rules.margin_of(of)),
-            [] => question(None).map_or(evidence.rules.margin, |of| evidence.rules.margin_of(of)),
-            _ => evidence.rules.margin,
-        },
+        // Of several errnos the narrowest margin.
+        What::Rate(errnos) => {
+            let asked: Vec<_> =
+                if errnos.is_empty() { vec![None] } else { errnos.iter().copied().map(Some).collect() };
+            let margins = asked.into_iter().map(|errno| {
+                question(errno).map_or(evidence.rules.margin, |question| evidence.rules.margin_of(question))
+            });
+            margins.fold(f64::INFINITY, f64::min)
+        }
         What::Share(_) | What::ClosedBeforeCall | What::Latency => evidence.rules.margin,
     });
     let of = |cell: &Measured<'_>| counted(&rule.what, &cell.tally);

@@ -48,6 +48,8 @@ const TAKES: &[Row] = &[
     ("resume", None, Values::Runs),
     ("deny_skips", None, Values::Skips),
     ("errno", None, Values::Errnos),
+    ("ids", Some(&["claims"]), Values::Claims),
+    ("claims", None, Values::Folders),
     ("topic", None, Values::Topics),
     ("search", None, Values::Operations),
     ("command", Some(&["man"]), Values::Commands),

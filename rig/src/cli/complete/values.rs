@@ -11,6 +11,7 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter a
 use rig_protocol::{schemas, watched_calls};
 
 use super::line::Line;
+use crate::claims::Set;
 use crate::cli::whole;
 use crate::configuration::Lack;
 use crate::docs::PAGES;
@@ -36,6 +37,8 @@ pub(super) enum Values {
     Runs,
     Skips,
     Errnos,
+    /// Ids of the shipped claims.
+    Claims,
     Topics,
     Operations,
     /// System calls that a witness watches.
@@ -96,6 +99,7 @@ impl Values {
                 .chain(Lack::WORDS.map(|word| format!("all-but:{word}")))
                 .collect(),
             Self::Errnos => Named::all().filter_map(|named| named.name.clone()).collect(),
+            Self::Claims => Set::shipped().iter().map(|claim| claim.id.clone()).collect(),
             Self::Topics => PAGES.iter().map(|page| page.topic.to_owned()).collect(),
             Self::Operations => schemas().iter().map(|schema| schema.name.to_owned()).collect(),
             Self::Calls => watched_calls().iter().map(|call| call.name.to_owned()).collect(),

@@ -32,12 +32,15 @@ pub(in crate::cli) struct Which {
     /// Trials per cell, instead of the number in the matrix file
     #[arg(long, value_name = "N", value_parser = number::trials, allow_negative_numbers = true)]
     trials: Option<u64>,
+    /// A folder with claims of your own, one file `ID.toml` each; they go into the record
+    #[arg(long, value_name = "DIR")]
+    claims: Option<PathBuf>,
 }
 
 impl From<Which> for Asked {
     fn from(which: Which) -> Self {
-        let Which { filters, matrix, profile, trials } = which;
-        Self { matrix, profile, filters, trials, given: None }
+        let Which { filters, matrix, profile, trials, claims } = which;
+        Self { matrix, profile, filters, trials, given: None, claims }
     }
 }
 

@@ -35,7 +35,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Continue a run: its id, a unique part of it, or `latest` (if none is given)
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard"])]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard", "claims"])]
     resume: Option<String>,
     /// Keep the packets of blocks: a pcapng file for each end, for Wireshark and tshark [default: never]
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]

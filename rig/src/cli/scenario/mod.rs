@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use super::image::Format;
 use super::output::print;
 use super::{Exit, Failure, called, width};
+use crate::claims::{Set, refuse_unknown};
 use crate::document::Problems;
 use crate::matrix::Packer;
 use crate::report::{Align, Page, Table};
@@ -54,6 +55,9 @@ pub(super) enum Command {
         /// Paths of scenario files
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// A folder with claims of your own, one file `ID.toml` each, which the scenarios may name
+        #[arg(long, value_name = "DIR")]
+        claims: Option<PathBuf>,
     },
 }
 
@@ -78,7 +82,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
             }
         }
         Command::New(arguments) => new::run(&arguments),
-        Command::Check { files } => check(&files),
+        Command::Check { files, claims } => check(&files, claims.as_deref()),
         Command::Run(arguments) => run::run(arguments),
     }
 }
@@ -148,20 +152,37 @@ fn show_file(word: &str, parameters: &[String]) -> Result<Exit, Failure> {
     print(&source_text(word)?)
 }
 
-fn check(files: &[PathBuf]) -> Result<Exit, Failure> {
+fn check(files: &[PathBuf], claims: Option<&Path>) -> Result<Exit, Failure> {
+    let set = super::claims::read(claims)?;
+    let mut own: Vec<Scenario> = Vec::new();
     let mut problems = Problems::default();
     let mut out = String::new();
     for file in files {
         match Scenario::read(file) {
-            Ok(scenario) => match packed(&scenario) {
-                Ok(()) => out.push_str(&format!("{}: valid: {}\n", file.display(), scenario.title)),
-                Err(wrong) => problems.append(wrong),
-            },
+            Ok(scenario) => {
+                match packed(&scenario).and_then(|()| known(file, &set)) {
+                    Ok(()) => out.push_str(&format!("{}: valid: {}\n", file.display(), scenario.title)),
+                    Err(wrong) => problems.append(wrong),
+                }
+                own.push(scenario);
+            }
             Err(wrong) => problems.append(wrong),
         }
     }
+    let shipped = Catalogue::embedded();
+    own.extend(shipped.iter().cloned());
+    if let Err(wrong) = set.check(&own) {
+        problems.append(wrong);
+    }
     print(&out)?;
     if problems.is_empty() { Ok(Exit::Done) } else { Err(Failure::input(problems)) }
+}
+
+/// Whether every claim that a scenario's file names is one.
+fn known(file: &Path, set: &Set) -> Result<(), Problems> {
+    // It was just read; where it is gone since, that has said enough.
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    refuse_unknown(&file.display().to_string(), &text, set)
 }
 
 /// Whether the program of a scenario, where it has one, can be a client. With the defaults of its parameters, which are sound.
