@@ -39,16 +39,7 @@ pub fn compile(
     let (choice, mut mechanisms) = mechanism::choose(path, host)?;
     let between = between(path, choice)?;
     let mut ops = Vec::new();
-    for at in Place::ALL {
-        quieten(&mut ops, at);
-        if rejects_by_icmp(path, at) {
-            ops.push(unlimited_icmp(at));
-        }
-        ops.push(NetOp::SetUp { link: LinkEnd::new(at, "lo") });
-    }
-    if path.nat.is_some() {
-        route(&mut ops);
-    }
+    prepare(&mut ops, path);
     if link == TargetLink::Socket {
         return Ok(joined_by_sockets(ops));
     }
@@ -59,24 +50,8 @@ pub fn compile(
         (Kind::Middlebox, true) => router_behind_middlebox(&mut ops, path.mtu_bytes),
         (Kind::Bridge | Kind::Middlebox | Kind::HaProxy | Kind::Router, _) => target_port.clone(),
     };
-    match between {
-        Kind::Bridge => bridge(&mut ops, path.mtu_bytes, [&peer_port, &target_port]),
-        Kind::Middlebox if path.nat.is_none() => {}
-        Kind::Middlebox => {
-            settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
-            let router = LinkEnd::new(Place::Switch, nat::ROUTER);
-            settle(&mut ops, &router, nat::INSIDE, nat::PREFIX);
-            ops.push(NetOp::SetUp { link: middlebox_port.clone() });
-        }
-        Kind::Router => {
-            settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
-            settle(&mut ops, &peer_port, nat::INSIDE, nat::PREFIX);
-        }
-        Kind::HaProxy => {
-            settle(&mut ops, &target_port, addressing.peer, addressing.prefix);
-            settle(&mut ops, &peer_port, haproxy::INSIDE, haproxy::PREFIX);
-        }
-    }
+    let ports = [&peer_port, &target_port, &middlebox_port];
+    settle_switch(&mut ops, path, addressing, between, ports);
     for port in [&peer_port, &target_port] {
         ops.push(NetOp::SetUp { link: port.clone() });
     }
@@ -103,6 +78,48 @@ pub fn compile(
         mechanisms,
         proofs: mechanism::proofs(path, choice),
     })
+}
+
+/// Every namespace before it has links.
+fn prepare(ops: &mut Vec<NetOp>, path: &PathSpec) {
+    for at in Place::ALL {
+        quieten(ops, at);
+        if rejects_by_icmp(path, at) {
+            ops.push(unlimited_icmp(at));
+        }
+        ops.push(NetOp::SetUp { link: LinkEnd::new(at, "lo") });
+    }
+    if path.nat.is_some() {
+        route(ops);
+    }
+}
+
+/// What the switch itself is between its ports, and its addresses where it has some.
+fn settle_switch(
+    ops: &mut Vec<NetOp>,
+    path: &PathSpec,
+    addressing: Addressing,
+    between: Kind,
+    [peer_port, target_port, middlebox_port]: [&LinkEnd; 3],
+) {
+    match between {
+        Kind::Bridge => bridge(ops, path.mtu_bytes, [peer_port, target_port]),
+        Kind::Middlebox if path.nat.is_none() => {}
+        Kind::Middlebox => {
+            settle(ops, target_port, addressing.peer, addressing.prefix);
+            let router = LinkEnd::new(Place::Switch, nat::ROUTER);
+            settle(ops, &router, nat::INSIDE, nat::PREFIX);
+            ops.push(NetOp::SetUp { link: middlebox_port.clone() });
+        }
+        Kind::Router => {
+            settle(ops, target_port, addressing.peer, addressing.prefix);
+            settle(ops, peer_port, nat::INSIDE, nat::PREFIX);
+        }
+        Kind::HaProxy => {
+            settle(ops, target_port, addressing.peer, addressing.prefix);
+            settle(ops, peer_port, haproxy::INSIDE, haproxy::PREFIX);
+        }
+    }
 }
 
 /// The addresses of the two ends; a guest gives itself its own.

@@ -22,13 +22,10 @@ fn a_reset_by_ipv6_is_seen_by_both_ends_and_the_witness() {
     let played = play(&ipv6(), OVERTAKEN, 20);
     all(&played, "readable,data,ECONNRESET");
     assert_eq!(played.record.witness.rst_to_target, 20);
-    // The two ends counted packets of IPv6, and none of the other's segments.
     let operations = played.record.path.operations.join("\n");
     for address in [Addressing::TARGET_IPV6, Addressing::PEER_IPV6] {
         assert!(operations.contains(&format!("address {address}/64")), "{operations}");
     }
-    let received = played.record.tally.counters.get("IpExt.InOctets").copied().unwrap_or(0);
-    assert_eq!(received, 0, "nothing came by IPv4");
 }
 
 #[test]
