@@ -69,7 +69,19 @@ fn a_renamed_path_or_parameter_is_missed() {
         ),
         ("method-1", "first-method", &["H35: rst, path method-1"]),
         ("forged-sack-edge", "edge", &["H23: answer-in-two, path forged-*"]),
-        ("peer_delay = [\"0ms\", \"5ms\"", "peer_delay = [\"0ms\", \"6ms\"", &["H37: rst, peer_delay 5ms"]),
+        (
+            "\"5ms\"",
+            "\"6ms\"",
+            &[
+                "H37: rst, peer_delay 5ms",
+                "X01: uring-cancel-race, client_delay 0ms, peer_delay 5ms",
+                "X01: uring-cancel-race, client_delay 10ms, peer_delay 5ms",
+                "X01: uring-remove-race, client_delay 0ms, peer_delay 5ms",
+                "X01: uring-remove-race, client_delay 10ms, peer_delay 5ms",
+                "X01: uring-update-race, client_delay 0ms, peer_delay 5ms",
+                "X01: uring-update-race, client_delay 10ms, peer_delay 5ms",
+            ],
+        ),
     ] {
         let missed: BTreeSet<String> = missed.iter().map(|one| (*one).to_owned()).collect();
         assert_eq!(unmet(&cells(&with(SHIPPED, from, to))), missed, "{from}");
