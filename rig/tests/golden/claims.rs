@@ -468,7 +468,7 @@ fn a_scenario_that_names_a_claim_is_never_passed_over_in_silence() {
     let id = own.id.0.clone();
     played.0.plan(own);
     assert_eq!(played.says("H37").not_about, [id]);
-    assert_eq!(played.says("H49").because, Because::NoPart);
+    assert_eq!(played.says("H49").because, Missing::Cell.into(), "its own scenario has no cell here");
     assert_eq!(played.says("Z1").because, Because::Unknown);
     let text = Format::TEXT.render(&played.model());
     for words in [

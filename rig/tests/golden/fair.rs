@@ -166,7 +166,11 @@ fn fill(block: &mut BlockRecord, part: &Part, side: Side, fall: Fall) {
         Rule::Returns(returns) if supported => fail(&mut block.tally, returns.errnos.first(), 5),
         Rule::Returns(_) | Rule::Documented { .. } => {}
         Rule::Differs(differs) => fill_side(&mut block.tally, differs, side, fall),
-        Rule::PerTrial(rule) => count(block, &rule.counter, if supported { rule.ratio } else { 0.0 }),
+        Rule::PerTrial(rule) => {
+            // What is said never to happen is contradicted by once in each trial.
+            let otherwise = if rule.ratio == 0.0 { 1.0 } else { 0.0 };
+            count(block, &rule.counter, if supported { rule.ratio } else { otherwise });
+        }
         Rule::Order(order) => {
             let (when, other) = match supported {
                 true => (&order.claimed[0], &order.else_claimed[0]),
