@@ -83,9 +83,19 @@ impl Traces {
             return found;
         }
         let taken = probe.take();
-        trace.found = first(&taken, stage.port(), |thread| stage.is_player(thread));
+        let is_player = |thread| stage.is_player(thread);
+        trace.found = match is_call(event) {
+            // A filter on a system call follows a program: what others call is none of its lines.
+            true => taken.fired.iter().any(|fired| is_player(fired.thread)).then_some(OWN),
+            false => first(&taken, stage.port(), is_player),
+        };
         trace.found.unwrap_or(if taken.lost > 0 { -i64::from(libc::ENOBUFS) } else { NONE })
     }
+}
+
+/// Whether the event is the entry or exit of a system call.
+fn is_call(event: &str) -> bool {
+    event.starts_with("syscalls:") || event.starts_with("raw_syscalls:")
 }
 
 /// Where the event tells ports, only those of the connection from `port` count.
@@ -108,6 +118,11 @@ mod tests {
     fn the_numbers_are_the_places_of_the_words() {
         let words = [NONE, OWN, OTHER, IDLE].map(|code| Labels::ATTRIBUTED.words[code as usize]);
         assert_eq!(words, ["none", "own", "other", "idle"]);
+    }
+
+    #[test]
+    fn a_system_call_is_the_programs_own_or_none() {
+        assert!(is_call("syscalls:sys_enter_select") && !is_call("tcp:tcp_receive_reset"));
     }
 
     #[test]
