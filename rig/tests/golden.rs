@@ -6,14 +6,20 @@
 mod analysis;
 #[path = "golden/answer.rs"]
 mod answer;
+#[path = "golden/atlas.rs"]
+mod atlas;
 #[path = "golden/chain.rs"]
 mod chain;
 #[path = "golden/claims.rs"]
 mod claims;
 #[path = "golden/contradictions.rs"]
 mod contradictions;
+#[path = "golden/countered.rs"]
+mod countered;
 #[path = "golden/damage.rs"]
 mod damage;
+#[path = "golden/diagnosed.rs"]
+mod diagnosed;
 #[path = "golden/expected.rs"]
 mod expected;
 #[path = "golden/explained.rs"]
@@ -28,8 +34,12 @@ mod foreign;
 mod headline;
 #[path = "golden/hostile.rs"]
 mod hostile;
+#[path = "golden/kernels.rs"]
+mod kernels;
 #[path = "golden/machines.rs"]
 mod machines;
+#[path = "golden/made_up.rs"]
+mod made_up;
 #[path = "golden/newer.rs"]
 mod newer;
 #[path = "golden/order.rs"]
@@ -44,6 +54,8 @@ mod record;
 mod recorded;
 #[path = "golden/reports.rs"]
 mod reports;
+#[path = "golden/requests.rs"]
+mod requests;
 #[path = "support/scale.rs"]
 mod scale;
 #[path = "support/schema.rs"]

@@ -6,15 +6,19 @@
 
 mod alerts;
 mod alone;
+mod atlas;
 mod cautions;
 mod comparisons;
 mod controls;
+mod counter_measures;
+mod diagnostics;
 mod evidence;
 mod expectation;
 mod groups;
 mod headline;
 mod hypotheses;
 mod judges;
+mod kernels;
 mod labels;
 mod machines;
 mod measured;
@@ -23,6 +27,7 @@ mod order;
 mod outcomes;
 mod pooled;
 mod programs;
+mod requests;
 mod rules;
 mod say;
 mod sentences;
@@ -42,6 +47,7 @@ use rules::Rules;
 
 pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
+pub use requests::GivenUp;
 pub use sightings::{Counted, Sighting, Sightings, sightings};
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
@@ -66,6 +72,9 @@ pub fn analyse(run: &Run) -> ReportModel {
     let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
     sentences.extend(expectation::sentences(&cells));
+    let kernels = kernels::compare(&measured, &cells, rules);
+    let atlas = atlas::gather(&measured, &cells, kernels.as_ref());
+    sentences.extend(atlas.as_ref().map(model::Atlas::sentence));
     let machines = machines::gather(&measured);
     let cautions = cautions::collect(run, &measured, (&cells, &controls, &machines), rules);
     ReportModel {
@@ -89,11 +98,15 @@ pub fn analyse(run: &Run) -> ReportModel {
         },
         environment: run.record.environment.clone(),
         machines,
-        cells,
         controls,
         again,
         comparisons,
         outcome_comparisons,
+        atlas,
+        diagnostics: diagnostics::gather(&measured, &cells, run.record.environment.rehearsed),
+        counter_measures: counter_measures::gather(&measured, &cells),
+        kernels,
+        cells,
         hypotheses,
         headlines,
         errno_sources,

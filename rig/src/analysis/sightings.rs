@@ -16,6 +16,7 @@ use super::controls::{self, Sight};
 use super::groups::{self, Group};
 use super::measured::{self, Measured};
 use super::model::{LocaltimeFile, Question, Rate, SightingKind};
+use super::requests::{self, GivenUp};
 use super::rules::Rules;
 use super::summaries::rate;
 
@@ -36,6 +37,8 @@ pub struct Sightings {
     pub after_localtime_with_timezone: Counted,
     /// In how many trials of all plain places a later call of the outcome (a read, a write, SO_ERROR) gave it.
     pub later: Counted,
+    /// How often a request that io_uring was to give up around a RST was completed with it, cell by cell in the order of the plan.
+    pub given_up: Vec<GivenUp>,
     /// Number of calls that returned it in attempts at blocks that do not count (void, stopped), and are in no other figure.
     pub not_counted: u64,
 }
@@ -128,6 +131,7 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
         after_localtime,
         after_localtime_with_timezone: with_timezone,
         later,
+        given_up: requests::given_up(&measured, errno, rules),
         not_counted: nothing.map(|block| block.tally.returned(errno)).sum(),
     }
 }

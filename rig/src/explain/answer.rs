@@ -14,7 +14,7 @@ use crate::analysis::Sightings;
 /// Major version of the answer in JSON: it changes where a reader would misunderstand.
 pub const FORMAT: u32 = 1;
 /// Minor version: it rises where something is added.
-pub const FORMAT_MINOR: u32 = 1;
+pub const FORMAT_MINOR: u32 = 2;
 
 /// What there is to say about an errno.
 #[derive(Debug, Clone, PartialEq, Serialize)]

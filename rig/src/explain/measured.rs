@@ -6,7 +6,7 @@
 
 use crate::analysis::model::Rate;
 use crate::analysis::words::{Rounding, count, list, percent, several};
-use crate::analysis::{Counted, LocaltimeFile, Sighting, SightingKind, Sightings};
+use crate::analysis::{Counted, GivenUp, LocaltimeFile, Sighting, SightingKind, Sightings};
 
 /// So many plain places have a row of their own: more than that do not fit beside the explanation.
 const MOST_PLACES: usize = 10;
@@ -37,9 +37,11 @@ pub(super) fn tell(name: &str, seen: &Sightings) -> Told {
             place.blind.join("; ")
         ));
     }
+    further.extend(given_up(name, &seen.given_up));
+    let told = |place: &Sighting| seen.given_up.iter().any(|one| one.scenario == place.name);
     further.extend(by_name(
         of(SightingKind::OwnDoing),
-        |place| place.returned.count > 0,
+        |place| place.returned.count > 0 && !told(place),
         |name, places| format!("Scenario {name}, where the program closes the descriptor itself: {places}."),
     ));
     further.extend(
@@ -58,6 +60,32 @@ pub(super) fn tell(name: &str, seen: &Sightings) -> Told {
         further.push("The run is not complete: not all of its blocks were played.".to_owned());
     }
     Told { first: over_all(name, seen, &plain), rows: rows(&plain), further }
+}
+
+/// One sentence for each request, place and moment of the RST that has the errno at all: its rate over the sweep of the request's delay.
+fn given_up(name: &str, all: &[GivenUp]) -> Vec<String> {
+    type Sweep<'a> = (String, Vec<&'a GivenUp>);
+    let mut sweeps: Vec<Sweep<'_>> = Vec::new();
+    for one in all {
+        let title = format!(
+            "io_uring's {} in {} {}, with the RST {} after the question",
+            one.request, one.configuration, one.kernel, one.peer_delay
+        );
+        match sweeps.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, sweep)) => sweep.push(one),
+            None => sweeps.push((title, vec![one])),
+        }
+    }
+    let moment = |one: &&GivenUp| {
+        let Rate { count: hits, n, .. } = one.returned;
+        format!("{} of {} after {}", count(hits), count(n), one.client_delay)
+    };
+    let sentence = |(title, sweep): Sweep<'_>| {
+        let seen = sweep.iter().any(|one| one.returned.count > 0);
+        let moments: Vec<String> = sweep.iter().map(moment).collect();
+        seen.then(|| format!("{title}: {name} in {}.", list(&moments)))
+    };
+    sweeps.into_iter().filter_map(sentence).collect()
 }
 
 fn speaks_of(place: &Sighting) -> bool {

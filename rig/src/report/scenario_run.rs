@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::{StepLog, TrialRecord, plain_lines};
+use rig_protocol::{Labels, StepLog, TrialRecord, plain_lines};
 
 use super::table::{Align, Page, Table};
 use crate::analysis::model::{Expectation, ExpectationStatus, ScenarioRun, ScenarioStatus};
@@ -17,7 +17,8 @@ const INDENT: usize = 14;
 
 /// Above the trials that are shown step by step.
 const LEGEND: &str = "Some trials, step by step. `<- verdict` marks the call under test, `<- outcome` a step whose result is part of how the trial \
-    ended. `-1 NAME` is a failure with that errno; a sleep returns its length in nanoseconds.";
+    ended. `-1 NAME` is a failure with that errno; a sleep returns its length in nanoseconds; `absent`: \
+    the kernel lists no such socket.";
 
 /// The model as JSON. Ends with a newline.
 pub fn scenario_json(run: &ScenarioRun) -> String {
@@ -268,6 +269,7 @@ fn returned(log: &StepLog) -> String {
     match log.errno() {
         None if log.cut => "cut".to_owned(),
         Some(errno) => format!("-1 {errno}"),
+        None if log.returned == Labels::ABSENT => "absent".to_owned(),
         None => log.returned.to_string(),
     }
 }

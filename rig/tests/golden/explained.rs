@@ -196,7 +196,7 @@ fn nothing_to_look_at_is_said() {
 fn the_answer_for_programs_has_the_same_in_it() {
     let answer = Answer::new(Errno::EBADF, Ok(of_format_1(Errno::EBADF)));
     let json: serde_json::Value = serde_json::from_str(&answer.json()).expect("JSON");
-    assert_eq!((&json["format"], &json["format_minor"]), (&1.into(), &1.into()));
+    assert_eq!((&json["format"], &json["format_minor"]), (&1.into(), &2.into()));
     assert_eq!(
         json["errno"],
         serde_json::json!({"number": 9, "name": "EBADF", "text": "Bad file descriptor"})

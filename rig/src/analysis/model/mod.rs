@@ -5,13 +5,17 @@
 //! Must not know how a figure came about. Units: in the keys, shares of 1. Errors: none.
 //! Tests: the golden reports (`tests/golden/shape.rs` holds the keys).
 
+mod atlas;
 mod because;
 mod caution;
 mod claim;
 mod control;
+mod counter_measure;
+mod diagnostic;
 mod errno_seen;
 mod expectation;
 mod headline;
+mod kernel;
 mod machine;
 mod order;
 mod outcomes;
@@ -33,13 +37,17 @@ use serde::Serialize;
 
 use crate::record::format::{CaptureWhen, Environment, Shard};
 
+pub use atlas::{Atlas, AtlasCell, AtlasPlace};
 pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use claim::{Bound, Hypothesis, HypothesisVerdict, PartFinding};
 pub use control::{ControlStatus, ControlSummary};
+pub use counter_measure::{CounterMeasure, CounterMeasureFinding, CounterMeasureVariant};
+pub use diagnostic::{Diagnostic, DiagnosticPlace, Disturbance};
 pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
 pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
 pub use headline::{GuestRate, Headline};
+pub use kernel::{KernelComparisons, KernelDifference, KernelEnd};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
@@ -89,6 +97,19 @@ pub struct ReportModel {
     pub comparisons: Vec<Comparison>,
     /// Every virtual cell against its bare-metal cell by how their trials ended: outcome by outcome, and block by block.
     pub outcome_comparisons: Vec<OutcomeComparison>,
+    /// The pairs of a situation and a probe as one table; absent where the plan has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub atlas: Option<Atlas>,
+    /// What each diagnostic of the production report sees of a RST, and what it disturbs, from the scenarios `look-*`; absent where the plan has none of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+    /// What each counter-measure of the production report detects, and after how long, from the scenarios `detect-*`, `loop-*`, `reconnect` and `connect-and-wait`;
+    /// absent where the plan has none of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub counter_measures: Vec<CounterMeasure>,
+    /// What ends differently on two kernels; absent where no scenario was played on two in the same configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<KernelComparisons>,
     /// Every claim that a cell of the run names, and every claim of the reader's own, in the order of their ids. They are judged one by one: none is corrected for the others.
     pub hypotheses: Vec<Hypothesis>,
     /// What the run says of ENOENT and of EBADF over all cells of its base program, for each kind of guest; empty where no cell can stand for it.
@@ -99,7 +120,7 @@ pub struct ReportModel {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<ProgramSummary>,
     /// One plain sentence per errno: physical against virtual, with bounds. Then one for each scenario, path and configuration whose trials end otherwise
-    /// than on bare metal, and one for each whose trials end otherwise than the scenario expects.
+    /// than on bare metal, one for each whose trials end otherwise than the scenario expects, and one of the atlas.
     pub sentences: Vec<String>,
     /// Errnos that no scenario expects, surely above the rate that the matrix declares in `[alert]`.
     pub alerts: Vec<Alert>,

@@ -33,6 +33,13 @@ pub(super) fn by_title<T>(all: impl Iterator<Item = (String, T)>) -> Vec<(String
     groups
 }
 
+/// `own in 12, idle in 48`, the most frequent first.
+pub(super) fn in_counts(counts: &BTreeMap<String, u64>) -> String {
+    let mut ordered: Vec<(&String, u64)> = counts.iter().map(|(what, n)| (what, *n)).collect();
+    ordered.sort_by_key(|(what, n)| (std::cmp::Reverse(*n), *what));
+    ordered.into_iter().map(|(what, n)| format!("{what} in {}", count(n))).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn void_reasons(cell: &CellSummary) -> String {
     let reasons: Vec<String> =
         cell.void_reasons.iter().map(|(reason, n)| format!("{} ({reason})", count(*n))).collect();

@@ -4,14 +4,18 @@
 //! Units: rates and differences in per cent. Errors: none.
 //! Tests: golden reports.
 
+mod atlas;
 mod cells;
 mod claims;
 mod comparisons;
 mod controls;
+mod counter_measures;
+mod diagnostics;
 mod errnos;
 mod found;
 mod gather;
 mod header;
+mod kernels;
 mod outcomes;
 mod programs;
 
@@ -26,6 +30,10 @@ pub(super) fn render(model: &ReportModel, mut out: Page, further: &str) -> Strin
     controls::write(&mut out, model);
     comparisons::write(&mut out, model);
     outcomes::write(&mut out, model);
+    atlas::write(&mut out, model);
+    kernels::write(&mut out, model);
+    diagnostics::write(&mut out, model);
+    counter_measures::write(&mut out, model);
     programs::write(&mut out, model);
     errnos::write(&mut out, model);
     claims::write(&mut out, model);

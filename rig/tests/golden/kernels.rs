@@ -1,0 +1,60 @@
+//! What ends differently on two kernels.
+
+use crate::atlas::{HOST, NEW, OLD};
+use crate::made_up::{Made, has_section, run_of, section};
+
+const HEADING: &str = "What ends differently on two kernels";
+
+fn two(old: &[(&'static str, u64)], new: &[(&'static str, u64)]) -> Vec<Made> {
+    let host = Made::new("after-rst:poll", HOST, &[("timeout", 60)]);
+    vec![host, Made::new("after-rst:poll", OLD, old), Made::new("after-rst:poll", NEW, new)]
+}
+
+#[test]
+fn outcomes_that_are_surely_apart_are_listed() {
+    let bench = run_of(&two(&[("hangup", 60)], &[("readable", 60)]));
+    let kernels = bench.model().kernels.expect("two kernels");
+    assert_eq!((kernels.compared, kernels.differences.len()), (1, 1), "the host is another configuration");
+    let one = &kernels.differences[0];
+    assert_eq!(one.words(), "hangup on 6.1 (60 of 60), readable on 6.12 (60 of 60)");
+    // 60 of 60 at 95 %: 0.025^(1/60).
+    assert!((one.first.low - 0.940_370_5).abs() < 1e-6 && one.first.high == 1.0, "{one:?}");
+    assert_eq!(one.second.kernel_release, "6.12.0-1-cloud-amd64");
+    insta::assert_snapshot!("kernels_text", section(&bench, HEADING));
+}
+
+/// Each kernel is told by the outcome of which it has most more than the other.
+#[test]
+fn shares_are_compared_outcome_by_outcome() {
+    let of = |old: &[(&'static str, u64)], new: &[(&'static str, u64)]| {
+        let kernels = run_of(&two(old, new)).model().kernels.expect("two kernels");
+        kernels.differences.iter().map(rig::analysis::model::KernelDifference::words).collect::<Vec<_>>()
+    };
+    let shared = of(&[("a", 60), ("b", 40)], &[("a", 60), ("c", 40)]);
+    assert_eq!(shared, ["b on 6.1 (40 of 100), c on 6.12 (40 of 100)"]);
+    assert_eq!(of(&[("a", 60)], &[("a", 30), ("b", 30)]), ["a on 6.1 (60 of 60), b on 6.12 (30 of 60)"]);
+    // Exact intervals at 95 %: 0 of 60 is at most 5.96 %, 11 of 60 at least 9.52 %, 8 of 60 at least 5.94 %: apart by more than 0.5 %, and not.
+    assert_eq!(of(&[("a", 60)], &[("a", 49), ("b", 11)]).len(), 1);
+    assert!(of(&[("a", 60)], &[("a", 52), ("b", 8)]).is_empty());
+}
+
+#[test]
+fn kernels_that_end_alike_are_one_sentence() {
+    let bench = run_of(&two(&[("hangup", 60)], &[("hangup", 60)]));
+    let text = section(&bench, HEADING).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("1 pair of kernels was compared"), "{text}");
+    assert!(text.contains("none differs by more than 0.5 %"), "{text}");
+}
+
+#[test]
+fn a_race_is_marked_and_other_parameters_are_another_pair() {
+    let mut bench = run_of(&two(&[("hangup", 60)], &[("readable", 60)]));
+    bench.record.cells.iter_mut().for_each(|record| record.cell.alert = false);
+    let kernels = bench.model().kernels.expect("two kernels");
+    assert!(kernels.differences[0].race);
+    assert!(section(&bench, HEADING).contains("a race"));
+    let mut cells = two(&[("hangup", 60)], &[("readable", 60)]);
+    cells[2].parameters = &[("timeout", "1s")];
+    let bench = run_of(&cells);
+    assert!(bench.model().kernels.is_none() && !has_section(&bench, HEADING));
+}
