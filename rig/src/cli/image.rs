@@ -9,6 +9,8 @@ use super::clean::{Consent, carry_out};
 use super::output::{print, size};
 use super::streams::{self, say};
 use super::{Exit, Failure, called, width};
+use crate::image::exact::{self, KernelBuild};
+use crate::image::recipe::Recipe;
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
 use crate::report::Page;
 
@@ -45,7 +47,7 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Build {
-    /// Names of recipes, or paths of recipe files [default: all recipes]
+    /// Names of recipes, exact versions (`6.12.95`), or paths of recipe files [default: all recipes]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Look for newer packages on the mirror even if an image is built
@@ -93,6 +95,17 @@ struct Row {
     /// Modules that the recipe names and the kernel has not got.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lacks: Vec<String>,
+    /// Exact versions that the archive has, newest first, by the package lists that were fetched last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<Offer>,
+}
+
+/// A kernel of the archive.
+#[derive(Debug, Serialize)]
+struct Offer {
+    /// What can be a value of the matrix's kernel axis.
+    kernel: String,
+    version: String,
 }
 
 impl Row {
@@ -106,6 +119,7 @@ impl Row {
             bytes: None,
             folder: None,
             lacks: vec![],
+            offers: vec![],
         };
         match image {
             None => empty,
@@ -124,24 +138,33 @@ impl Row {
 
 fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
     let recipes = Recipes::default();
-    let rows: Vec<Row> = recipes
-        .names()
+    let apt = Apt::new(cache.root());
+    let listed: Vec<(Row, Vec<KernelBuild>)> = recipes
+        .names_with(cache)
         .into_iter()
         .map(|name| match recipes.load(&name) {
-            Ok(recipe) => match build::cached(cache, &recipe) {
-                Some(image) => Row::new(name, "built".to_owned(), Some(image)),
-                None => Row::new(name, "not built".to_owned(), None),
-            },
-            Err(error) => Row::new(name, error.to_string(), None),
+            Ok(recipe) => {
+                let offers = offers(&apt, &recipes, &recipe);
+                match build::cached(cache, &recipe) {
+                    Some(image) => (Row::new(name, "built".to_owned(), Some(image)), offers),
+                    None => (Row::new(name, "not built".to_owned(), None), offers),
+                }
+            }
+            Err(error) => (Row::new(name, error.to_string(), None), Vec::new()),
         })
         .collect();
     match arguments.format {
         Format::Json => {
+            let offer = |build: KernelBuild| Offer { kernel: build.release, version: build.version };
+            let rows: Vec<Row> = listed
+                .into_iter()
+                .map(|(row, offers)| Row { offers: offers.into_iter().map(offer).collect(), ..row })
+                .collect();
             say(&serde_json::to_string_pretty(&rows).expect("plain data serialises"));
         }
         Format::Text => {
             let mut page = Page::new(width::for_table(), called::worded);
-            for row in rows {
+            for (row, offers) in listed {
                 let Row { name, status, package, bytes, digest, lacks, .. } = row;
                 let details = match (package, bytes, digest) {
                     (Some(package), Some(bytes), Some(digest)) => {
@@ -149,12 +172,26 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
                     }
                     _ => String::new(),
                 };
-                page.wrap(&format!("{name:<8} "), format!("{status:<10} {details}").trim_end(), 20);
+                page.wrap(&format!("{name:<9} "), format!("{status:<10} {details}").trim_end(), 21);
+                if !offers.is_empty() {
+                    let builds: Vec<&KernelBuild> = offers.iter().collect();
+                    page.wrap("          ", &format!("archive    {}", exact::list(&builds)), 21);
+                }
             }
             print(&page.into_text())?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// What the archive has of the kernels that this recipe is for, exact versions of it: nothing is fetched for it.
+fn offers(apt: &Apt, recipes: &Recipes, recipe: &Recipe) -> Vec<KernelBuild> {
+    if recipe.kernel.exact.is_some() || recipe.kernel.version.is_some() {
+        return Vec::new();
+    }
+    let mut known = apt.known(recipe).unwrap_or_default();
+    known.retain(|build| recipes.of_series(&build.release).as_ref() == Some(&recipe.name));
+    known
 }
 
 fn build_all(arguments: Build, cache: &Cache) -> Result<Exit, Failure> {
@@ -193,7 +230,7 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         (None, true) => Keep::Nothing,
         (None, false) => {
             let recipes = Recipes::default();
-            let keys = recipes.names().into_iter().filter_map(|name| recipes.load(&name).ok());
+            let keys = recipes.names_with(cache).into_iter().filter_map(|name| recipes.load(&name).ok());
             Keep::Recipes(keys.map(|recipe| recipe_key(&recipe)).collect())
         }
     };

@@ -14,6 +14,7 @@ use fs_err as fs;
 use sha2::{Digest, Sha256};
 
 use super::error::ImageError;
+use super::exact::{self, KernelBuild};
 use super::listed::Listed;
 use super::package::{self, Files};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
@@ -63,10 +64,7 @@ impl Apt {
         freshness: Freshness,
         tell: &mut dyn FnMut(Step),
     ) -> Result<State, ImageError> {
-        let sources = self.sources(release, mirror)?;
-        let text = sources::render_deb822(&sources, ARCHITECTURE);
-        let folder = self.root.join("apt").join(format!("{release}-{:.8x}", Sha256::digest(&text)));
-        let state = State { folder, release: release.to_owned() };
+        let (state, text) = self.state(release, mirror)?;
         state.create(&text).map_err(ImageError::disk("cannot write apt's private state"))?;
         if self.current.borrow().contains_key(&state.folder) {
             return Ok(state);
@@ -82,6 +80,30 @@ impl Apt {
         }
         self.current.borrow_mut().insert(state.folder.clone(), lists);
         Ok(state)
+    }
+
+    /// The state folder of a release, which need not exist, and the sources that belong into it.
+    fn state(&self, release: &str, mirror: Option<&Mirror>) -> Result<(State, String), ImageError> {
+        let text = sources::render_deb822(&self.sources(release, mirror)?, ARCHITECTURE);
+        let folder = self.root.join("apt").join(format!("{release}-{:.8x}", Sha256::digest(&text)));
+        Ok((State { folder, release: release.to_owned() }, text))
+    }
+
+    /// The kernels of `recipe`'s flavour that the archive has by the lists in the cache, newest first: nothing is fetched, and none are
+    /// known where nothing was. They may have left the archive since.
+    ///
+    /// # Errors
+    /// The lists cannot be read.
+    pub fn known(&self, recipe: &Recipe) -> Result<Vec<KernelBuild>, ImageError> {
+        let mut builds = Vec::new();
+        for release in releases(&recipe.kernel) {
+            let Ok((state, _)) = self.state(release, recipe.mirror.as_ref()) else { continue };
+            if state.has_lists() {
+                builds.extend(state.kernels(&recipe.kernel.package)?);
+            }
+        }
+        exact::sort(&mut builds);
+        Ok(builds)
     }
 
     /// Whether the mirror that `recipe`'s kernel comes from answers: fetches the small signed index of its release, as apt does.
@@ -136,12 +158,42 @@ impl Apt {
         self.root.join("packages")
     }
 
-    /// The kernel package that `recipe` means, with the packages of the same source that it is split into.
-    fn kernel_packages(&self, state: &State, recipe: &KernelRecipe) -> Result<Vec<Listed>, ImageError> {
-        let first = match &recipe.version {
-            Some(version) => format!("{}={version}", recipe.package),
-            None => recipe.package.clone(),
+    /// The release in which the kernel that `recipe` means is, and the name of its package as apt is asked for it.
+    fn kernel(
+        &self,
+        recipe: &Recipe,
+        freshness: Freshness,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<(State, String), ImageError> {
+        let KernelRecipe { release, package, version, exact, .. } = &recipe.kernel;
+        let mirror = recipe.mirror.as_ref();
+        let Some(exact) = exact else {
+            let name = match version {
+                Some(version) => format!("{package}={version}"),
+                None => package.clone(),
+            };
+            return Ok((self.open(release, mirror, freshness, tell)?, name));
         };
+        let mut others = Vec::new();
+        for release in releases(&recipe.kernel) {
+            let state = self.open(release, mirror, freshness, tell)?;
+            let builds = state.kernels(package)?;
+            if let Some(build) = builds.iter().find(|build| exact.means(build)) {
+                return Ok((state, build.exact()));
+            }
+            others.extend(builds);
+        }
+        exact::sort(&mut others);
+        Err(ImageError::NoExact {
+            package: package.clone(),
+            version: exact.to_string(),
+            releases: releases(&recipe.kernel).collect::<Vec<_>>().join(", "),
+            there: exact::there(exact.series(), &others),
+        })
+    }
+
+    /// The kernel package `first`, with the packages of the same source that it is split into.
+    fn kernel_packages(&self, state: &State, first: String) -> Result<Vec<Listed>, ImageError> {
         let mut found: Vec<Listed> = Vec::new();
         let mut open = vec![first];
         while let Some(name) = open.pop() {
@@ -192,8 +244,8 @@ impl Apt {
         tell: &mut dyn FnMut(Step),
     ) -> Result<Supplies, ImageError> {
         let mirror = recipe.mirror.as_ref();
-        let state = self.open(&recipe.kernel.release, mirror, freshness, tell)?;
-        let kernel_packages = self.kernel_packages(&state, &recipe.kernel)?;
+        let (state, first) = self.kernel(recipe, freshness, tell)?;
+        let kernel_packages = self.kernel_packages(&state, first)?;
         let mut kernel_package = None;
         let mut kernel = Files::new();
         for (listed, path) in kernel_packages.iter().zip(self.download(&state, &kernel_packages, tell)?) {
@@ -207,7 +259,7 @@ impl Apt {
         let Some(kernel_package) = kernel_package else {
             return Err(ImageError::NoKernel {
                 package: recipe.kernel.package.clone(),
-                release: recipe.kernel.release.clone(),
+                release: state.release,
             });
         };
         let state = self.open(&recipe.initramfs.release, mirror, freshness, tell)?;
@@ -265,10 +317,20 @@ impl Supply for Apt {
     }
 }
 
+/// Where an exact version is looked for.
+fn releases(kernel: &KernelRecipe) -> impl Iterator<Item = &str> {
+    std::iter::once(&kernel.release).chain(&kernel.also).map(String::as_str)
+}
+
 /// The releases of `recipe` whose lists can have led to `error`: the one that it names, or all.
 fn suspects<'r>(recipe: &'r Recipe, error: &ImageError) -> Vec<&'r str> {
-    let mut releases = vec![recipe.kernel.release.as_str(), recipe.initramfs.release.as_str()];
-    releases.dedup();
+    let mut releases: Vec<&str> = match recipe.kernel.exact {
+        Some(_) => releases(&recipe.kernel).collect(),
+        None => vec![&recipe.kernel.release],
+    };
+    if !releases.contains(&recipe.initramfs.release.as_str()) {
+        releases.push(&recipe.initramfs.release);
+    }
     releases.retain(|release| error.release().is_none_or(|named| named == *release));
     releases
 }
@@ -352,5 +414,79 @@ mod tests {
         let suites: Vec<_> = sources.iter().flat_map(|source| source.suites.clone()).collect();
         assert_eq!(suites, ["bookworm", "bookworm-security"]);
         assert!(sources.iter().all(|source| source.signed_by.as_deref() == Some("/k.gpg")));
+    }
+
+    /// Package lists as they lie in a cache, of an archive that is out of reach.
+    fn listed(root: &Path, releases: &[(&str, &[(&str, &str)])]) -> (Apt, Mirror) {
+        let apt = Apt::new(root);
+        let mirror = Mirror {
+            uri: format!("file:{}/none/debian", root.display()),
+            security_uri: None,
+            signed_by: "/none.gpg".to_owned(),
+        };
+        for (release, packages) in releases {
+            let (state, text) = apt.state(release, Some(&mirror)).unwrap();
+            state.create(&text).unwrap();
+            let stanzas: String = packages
+                .iter()
+                .map(|(name, version)| {
+                    let file = "Filename: p.deb\nSize: 1\nSHA256: 00";
+                    format!("Package: {name}\nVersion: {version}\nArchitecture: amd64\n{file}\n\n")
+                })
+                .collect();
+            let archive = mirror.uri.trim_start_matches("file:").replace('/', "_");
+            let name = format!("{archive}_dists_{release}_main_binary-amd64_Packages");
+            fs::write(state.folder.join("lists").join(name), stanzas).unwrap();
+        }
+        (apt, mirror)
+    }
+
+    /// A word of the kernel axis finds the build that it means, in the first release that has it; where none has, what there is is told.
+    #[test]
+    fn an_exact_version_is_found_or_what_there_is_instead() {
+        let folder = tempfile::tempdir().unwrap();
+        let (apt, mirror) = listed(
+            folder.path(),
+            &[
+                (
+                    "bookworm-backports",
+                    &[
+                        ("linux-image-cloud-amd64", "6.12.95-1~bpo12+1"),
+                        ("linux-image-6.12.95+deb12-cloud-amd64", "6.12.95-1~bpo12+1"),
+                        ("linux-image-6.12.9+deb12-cloud-amd64", "6.12.9-1~bpo12+1"),
+                        ("linux-image-6.12.96+deb12-rt-amd64", "6.12.96-1~bpo12+1"),
+                    ],
+                ),
+                ("bookworm", &[("linux-image-6.1.0-50-cloud-amd64", "6.1.176-1")]),
+                ("trixie", &[("linux-image-6.12.118+deb13-cloud-amd64", "6.12.118-1")]),
+            ],
+        );
+        let recipe = |word: &str| {
+            let recipe = crate::image::Recipes::of("nowhere").load(word).unwrap();
+            Recipe { mirror: Some(mirror.clone()), ..recipe }
+        };
+        let kernel = |word: &str| {
+            let (state, name) = apt.kernel(&recipe(word), Freshness::AnyKnown, &mut |_| {})?;
+            Ok::<_, ImageError>((state.release, name))
+        };
+        for (word, release, name) in [
+            ("6.12", "bookworm-backports", "linux-image-cloud-amd64"),
+            ("6.12.9", "bookworm-backports", "linux-image-6.12.9+deb12-cloud-amd64=6.12.9-1~bpo12+1"),
+            ("6.12.118", "trixie", "linux-image-6.12.118+deb13-cloud-amd64=6.12.118-1"),
+            ("6.1.176-1", "bookworm", "linux-image-6.1.0-50-cloud-amd64=6.1.176-1"),
+        ] {
+            assert_eq!(kernel(word).unwrap(), (release.to_owned(), name.to_owned()), "{word}");
+        }
+        let error = kernel("6.12.96").unwrap_err();
+        assert!(error.is_gone() && error.blames_input(), "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            "bookworm-backports, bookworm, trixie: no kernel 6.12.96 of the flavour of linux-image-cloud-amd64; of 6.12 there is \
+             6.12.118+deb13 (6.12.118-1), 6.12.95+deb12 (6.12.95-1~bpo12+1), 6.12.9+deb12 (6.12.9-1~bpo12+1)"
+        );
+        let known: Vec<String> =
+            apt.known(&recipe("6.1")).unwrap().iter().map(KernelBuild::to_string).collect();
+        assert_eq!(known, ["6.1.0-50 (6.1.176-1)"]);
+        assert_eq!(apt.known(&recipe("5.10")).unwrap(), [], "nothing is fetched for it");
     }
 }

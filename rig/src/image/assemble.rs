@@ -14,10 +14,11 @@ use super::recipe::Recipe;
 use super::supply::{Supplies, kernel_release};
 
 /// The code that an image's content depends on: another builder never meets its predecessor's images.
-const BUILDER: [&str; 12] = [
+const BUILDER: [&str; 13] = [
     include_str!("assemble.rs"),
     include_str!("cpio.rs"),
     include_str!("depmod.rs"),
+    include_str!("exact.rs"),
     include_str!("../elf.rs"),
     include_str!("init.sh"),
     include_str!("initramfs.rs"),

@@ -11,6 +11,7 @@
 //! against malice, for whoever may write the cache may write the digests too.
 //! Must not know how images are made. Units: bytes. Errors: `ImageError`; they blame the disk. Tests: below and in `build.rs`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -135,6 +136,15 @@ impl Cache {
 
     pub(super) fn resolution(&self, key: &str) -> Option<Resolution> {
         read_json(&self.resolution_path(key))
+    }
+
+    /// The names of recipes that have come to an image, each once.
+    pub fn names(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.root.join("recipes")).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| read_json::<Resolution>(&entry.path()))
+            .map(|resolution| resolution.name)
+            .collect()
     }
 
     /// All whole images, by name.
@@ -343,6 +353,8 @@ pub(super) mod tests {
         let two = put(&cache, "l", &built("mine", "kernel"));
         assert_eq!((one.digest, two.name.as_str()), (two.digest, "mine"));
         assert_eq!(cache.list().len(), 1);
+        fs::write(cache.root().join("recipes/m.json"), "torn").unwrap();
+        assert_eq!(cache.names(), ["6.1", "mine"].map(str::to_owned).into());
     }
 
     #[test]

@@ -100,6 +100,21 @@ pub enum ImageError {
         /// The versions that it has.
         there: String,
     },
+    /// None of the releases has a kernel of exactly this version.
+    #[error("{releases}: no kernel {version} of the flavour of {package}; {there}")]
+    #[diagnostic(help(
+        "`rig image list` shows the versions that there are; without an exact version it is the newest of a recipe"
+    ))]
+    NoExact {
+        /// The package whose flavour it is.
+        package: String,
+        /// What was asked for.
+        version: String,
+        /// Debian releases.
+        releases: String,
+        /// What of its series they have.
+        there: String,
+    },
     /// The release has no such package.
     #[error("{release} has no package {package}")]
     UnknownPackage {
@@ -249,6 +264,7 @@ impl ImageError {
             | Self::Recipe { .. }
             | Self::UnknownPackage { .. }
             | Self::NoVersion { .. }
+            | Self::NoExact { .. }
             | Self::NoKernel { .. } => true,
             Self::Module { source, .. } => {
                 matches!(source, ModuleError::Unknown { needed_by: None, .. })
@@ -279,7 +295,7 @@ impl ImageError {
 
     /// Whether the kernel that a recipe asks for exactly is in the archive no more: nothing that this host or its user has done wrong.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Gone { .. } | Self::NoVersion { .. })
+        matches!(self, Self::Gone { .. } | Self::NoVersion { .. } | Self::NoExact { .. })
     }
 
     /// Whether lists with a wrong bit in them lead here: fetched anew they may lead elsewhere.
@@ -288,6 +304,7 @@ impl ImageError {
             Self::Corrupt { .. }
             | Self::Lists { .. }
             | Self::NoVersion { .. }
+            | Self::NoExact { .. }
             | Self::UnknownPackage { .. }
             | Self::NoKernel { .. } => true,
             Self::Mirror { said, .. } => {

@@ -75,10 +75,17 @@ pub(super) fn parse_show(text: &str) -> Vec<Listed> {
 
 /// The versions that `apt-cache madison` has, newest first and each once.
 pub(super) fn parse_versions(text: &str) -> Vec<String> {
-    let mut versions: Vec<String> =
-        text.lines().filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned())).collect();
+    let mut versions: Vec<String> = parse_madison(text).map(|(_, version)| version.to_owned()).collect();
     versions.dedup();
     versions
+}
+
+/// The names and versions that `apt-cache madison` has.
+pub(super) fn parse_madison(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| {
+        let mut fields = line.split('|').map(str::trim);
+        Some((fields.next()?, fields.next()?))
+    })
 }
 
 /// The package names of `apt-cache depends --recurse`: those at the line's start. `<name>` is a virtual one, `name:arch` foreign.

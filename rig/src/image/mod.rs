@@ -12,6 +12,7 @@ mod clean;
 pub mod cpio;
 mod depmod;
 pub mod error;
+pub mod exact;
 mod held;
 pub mod initramfs;
 pub mod keys;
@@ -26,6 +27,7 @@ pub mod sources;
 mod state;
 pub mod supply;
 mod tool;
+mod words;
 
 pub use assemble::recipe_key;
 pub use build::{Fetch, any_built, ensure, ensure_image, ensure_with};

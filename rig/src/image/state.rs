@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use super::error::{ImageError, is_full};
-use super::listed::{Listed, parse_depends, parse_show, parse_versions};
+use super::exact::{self, KernelBuild};
+use super::listed::{Listed, parse_depends, parse_madison, parse_show, parse_versions};
 use super::tool::{Output, run};
 use crate::document::hint;
 use crate::process;
@@ -152,6 +153,23 @@ impl State {
             Some(listed) => Ok(listed),
             None => Err(self.unknown(package)?),
         }
+    }
+
+    /// The kernels of the flavour of `package`, newest first.
+    pub(super) fn kernels(&self, package: &str) -> Result<Vec<KernelBuild>, ImageError> {
+        let Some(flavour) = exact::flavour(package) else { return Ok(Vec::new()) };
+        let names = self.ask(&["pkgnames", "linux-image-"], "kernel packages")?;
+        let names = names.lines().filter(|name| KernelBuild::of(name, "", flavour).is_some());
+        let arguments: Vec<&str> = std::iter::once("madison").chain(names).collect();
+        if arguments.len() == 1 {
+            return Ok(Vec::new());
+        }
+        let listed = self.ask(&arguments, "kernel packages")?;
+        let mut builds: Vec<KernelBuild> = parse_madison(&listed)
+            .filter_map(|(name, version)| KernelBuild::of(name, version, flavour))
+            .collect();
+        exact::sort(&mut builds);
+        Ok(builds)
     }
 
     fn unknown(&self, package: &str) -> Result<ImageError, ImageError> {
