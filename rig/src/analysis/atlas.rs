@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::script::pair_of;
-
 use super::measured::Measured;
 use super::model::{Atlas, AtlasCell, AtlasPlace, CellSummary, ExpectationStatus, KernelComparisons};
+
+/// Situation and probe of a scenario that is a pair: its name is both of them.
+fn pair_of(scenario: &str) -> Option<(&str, &str)> {
+    scenario.split_once(':')
+}
 
 /// The table; `None` where the plan has no pair. `cells` are the figures of `measured`, in the same order.
 pub(super) fn gather(

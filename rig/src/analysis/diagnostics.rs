@@ -15,10 +15,13 @@ const REFERENCE: &str = "rst";
 /// Scenarios that play a tool.
 const LOOKS: &str = "look-";
 
+/// Whether the labels of a look say that it has seen something; `None` where they say nothing.
+type Saw = fn(&[&str]) -> Option<bool>;
+
 /// Where a tool's finding is read.
 enum Source {
     /// The labels behind the verdict call: so many are the look's, and what they say when it has seen something.
-    Labels { scenario: &'static str, labels: usize, saw: fn(&[&str]) -> Option<bool> },
+    Labels { scenario: &'static str, labels: usize, saw: Saw },
     /// The packet socket next to the target, in the trials of the reference.
     Packets,
     /// No scenario plays it.
@@ -189,7 +192,7 @@ impl Reference {
 
 fn looked(
     (one, cell): (&Measured<'_>, &CellSummary),
-    (labels, saw): (usize, fn(&[&str]) -> Option<bool>),
+    (labels, saw): (usize, Saw),
     reference: Option<&Reference>,
     rehearsed: bool,
 ) -> DiagnosticPlace {

@@ -80,22 +80,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     ReportModel {
         format: REPORT_FORMAT,
         format_minor: REPORT_FORMAT_MINOR,
-        run: RunSummary {
-            id: run.record.id.clone(),
-            seed: run.record.seed,
-            started: run.record.started.clone(),
-            rig_version: run.record.rig_version.clone(),
-            complete: run.complete,
-            stopped: run.stopped.clone(),
-            shard: run.record.shard,
-            capture: run.record.conduct.capture,
-            profile: run.record.profile.clone(),
-            command_line: run.record.command_line.clone(),
-            confidence: rules.confidence.get(),
-            margin: rules.margin,
-            margins: rules.margins(),
-            tolerance: rules.tolerance,
-        },
+        run: summary(run, rules),
         environment: run.record.environment.clone(),
         machines,
         controls,
@@ -114,6 +99,26 @@ pub fn analyse(run: &Run) -> ReportModel {
         sentences,
         alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
         cautions,
+    }
+}
+
+/// Which run it was, and by what it is judged.
+fn summary(run: &Run, rules: Rules) -> RunSummary {
+    RunSummary {
+        id: run.record.id.clone(),
+        seed: run.record.seed,
+        started: run.record.started.clone(),
+        rig_version: run.record.rig_version.clone(),
+        complete: run.complete,
+        stopped: run.stopped.clone(),
+        shard: run.record.shard,
+        capture: run.record.conduct.capture,
+        profile: run.record.profile.clone(),
+        command_line: run.record.command_line.clone(),
+        confidence: rules.confidence.get(),
+        margin: rules.margin,
+        margins: rules.margins(),
+        tolerance: rules.tolerance,
     }
 }
 
