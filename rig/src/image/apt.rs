@@ -197,7 +197,16 @@ impl Apt {
         let mut found: Vec<Listed> = Vec::new();
         let mut open = vec![first];
         while let Some(name) = open.pop() {
-            let package = state.show(&name)?;
+            let package = match state.show(&name) {
+                // An archive that keeps older kernels (6.18, seen in backports) drops what only configures them. Since 7.2 it has the list of
+                // built-in modules too, and is kept.
+                Err(ImageError::UnknownPackage { .. } | ImageError::NoVersion { .. })
+                    if name.starts_with("linux-base-") =>
+                {
+                    continue;
+                }
+                shown => shown?,
+            };
             if found.iter().any(|other| other.id == package.id) {
                 continue;
             }
@@ -439,6 +448,23 @@ mod tests {
             fs::write(state.folder.join("lists").join(name), stanzas).unwrap();
         }
         (apt, mirror)
+    }
+
+    /// Only what configures an installation may be missing.
+    #[test]
+    fn an_old_split_kernel_is_whole_without_what_configures_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = |part: &str| {
+            format!("linux-image-1\nDepends: linux-{part}-1 (= 6.18.9-1), linux-modules-1 (= 6.18.9-1)")
+        };
+        for (part, whole) in [("base", true), ("binary", false)] {
+            let image = image(part);
+            let packages = [(image.as_str(), "6.18.9-1"), ("linux-modules-1", "6.18.9-1")];
+            let (apt, mirror) = listed(&folder.path().join(part), &[("trixie", &packages)]);
+            let (state, _) = apt.state("trixie", Some(&mirror)).unwrap();
+            let found = apt.kernel_packages(&state, "linux-image-1=6.18.9-1".to_owned());
+            assert_eq!(found.map(|packages| packages.len()).ok(), whole.then_some(1), "{part}");
+        }
     }
 
     /// A word of the kernel axis finds the build that it means, in the first release that has it; where none has, what there is is told.

@@ -293,9 +293,13 @@ impl ImageError {
         }
     }
 
-    /// Whether the kernel that a recipe asks for exactly is in the archive no more: nothing that this host or its user has done wrong.
+    /// Whether what a recipe asks for is in the archive no more, a version or a whole release: nothing that this host or its user has done wrong.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Gone { .. } | Self::NoVersion { .. } | Self::NoExact { .. })
+        match self {
+            Self::Gone { .. } | Self::NoVersion { .. } | Self::NoExact { .. } => true,
+            Self::Mirror { said, .. } => said.contains(NO_RELEASE),
+            _ => false,
+        }
     }
 
     /// Whether lists with a wrong bit in them lead here: fetched anew they may lead elsewhere.
@@ -358,7 +362,7 @@ impl ImageError {
         let help = if said.contains("GPG error") || said.contains("is not signed") {
             "the archive is signed with keys that the keyring does not have: install a newer debian-archive-keyring, or name the \
              right keyring (`signed_by`)"
-        } else if said.contains("does not have a Release file") {
+        } else if said.contains(NO_RELEASE) {
             "the archive has no such release: look at `release` in the recipe (`bookworm`, `trixie-backports`), and at the address of \
              the archive"
         } else {
@@ -374,6 +378,9 @@ impl ImageError {
         move |source| Self::Disk { doing, source }
     }
 }
+
+/// What apt says where an archive answers, and has no such release: not yet, no more, or under another name.
+const NO_RELEASE: &str = "does not have a Release file";
 
 /// Whether apt complains of a disk without space.
 pub(super) fn is_full(said: &str) -> bool {
@@ -427,6 +434,14 @@ mod tests {
             ImageError::mirror("package lists", "bookworm", said.to_owned()),
             ImageError::Mirror { .. }
         ));
+    }
+
+    #[test]
+    fn a_release_that_left_the_archive_is_gone_and_one_out_of_reach_is_not() {
+        let gone = |said: &str| ImageError::mirror("package lists", "bullseye", said.to_owned()).is_gone();
+        assert!(gone("The repository 'http://m.test/debian bullseye Release' does not have a Release file."));
+        assert!(!gone("Failed to fetch http://m.test/dists/bullseye/InRelease  Unable to connect"));
+        assert!(!gone("Release file for http://m.test/dists/sid/InRelease is expired"));
     }
 
     /// Seen with /tmp on a full disk: apt calls the signature and the lists wrong too.

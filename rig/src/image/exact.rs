@@ -146,7 +146,8 @@ fn compare_part(one: &str, other: &str) -> Ordering {
             if left == 0 {
                 break;
             }
-            (one.next(), other.next());
+            one.next();
+            other.next();
         }
         let (left, right) = (number(&mut one), number(&mut other));
         if left != right {

@@ -251,7 +251,7 @@ fn verify_kernel_words(findings: &mut Findings, words: &[Word]) {
                     format!("`{}` cannot be the name of a kernel", word.text),
                     "not a name",
                 )
-                .help("a kernel is named as its image: \"6.1\"");
+                .help("a kernel is named as its image, \"6.1\", or by its exact version, \"6.12.95\"");
         }
     }
 }

@@ -154,7 +154,7 @@ pub(in crate::matrix) const RUN: KeyTable = KeyTable {
 const SCENARIO: &str =
     "scenarios: shipped ones by name, pairs of the atlas (`after-rst:*`), your own by path";
 const CONFIGURATIONS: &str = "configurations of this file";
-const KERNELS: &str = "kernels of guests, each named as its image";
+const KERNELS: &str = "kernels of guests: names of images, or exact versions like `6.12.95`";
 const PATHS: &str = "paths of this file";
 
 /// The axis that names scenarios.
