@@ -13,3 +13,16 @@ mod cases;
 mod fixture;
 #[path = "catalogue/short.rs"]
 mod short;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The right to play where the cases can be played; says so where not. Their paths need nft. One test plays at a time: a scenario whose label says
+/// how long a call took is not to be disturbed by the others.
+pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    if !blackbox::is_root("netns") {
+        return None;
+    }
+    blackbox::tools::needs("nft")?;
+    Some(TURN.lock().unwrap_or_else(PoisonError::into_inner))
+}

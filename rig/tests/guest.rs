@@ -11,12 +11,16 @@ mod arms;
 mod blackbox;
 #[path = "guest/capture.rs"]
 mod capture;
+#[path = "guest/cases.rs"]
+mod cases;
 #[path = "guest/disturbed.rs"]
 mod disturbed;
 #[path = "guest/examples.rs"]
 mod examples;
 #[path = "guest/findings.rs"]
 mod findings;
+#[path = "catalogue/fixture.rs"]
+mod fixture;
 #[path = "guest/program.rs"]
 mod program;
 #[path = "support/examples.rs"]
@@ -50,6 +54,16 @@ fn alone(test: fn()) {
 #[test]
 fn every_example_that_needs_a_guest_works_as_it_is_pasted() {
     alone(examples::every_example_that_needs_a_guest_works_as_it_is_pasted);
+}
+
+#[test]
+fn the_cases_give_their_right_values_in_a_guest() {
+    alone(cases::the_cases_give_their_right_values_in_a_guest);
+}
+
+#[test]
+fn what_qemus_user_network_makes_of_a_reset_is_told() {
+    alone(cases::what_qemus_user_network_makes_of_a_reset_is_told);
 }
 
 #[test]

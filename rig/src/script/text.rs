@@ -124,66 +124,57 @@ fn describe_op(script: &Script, op: &Op) -> String {
     let schema = op.schema();
     let json = serde_json::to_value(op).expect("plain data serialises");
     let mut line = schema.name.to_owned();
-    let name = |names: &[String], index: &Json| -> String {
-        index.as_u64().and_then(|i| names.get(i as usize)).cloned().unwrap_or_else(|| "?".to_owned())
-    };
     for field in schema.fields {
         let Some(value) = json.get(field.wire) else { continue };
-        let shown = match field.kind {
+        let _ = match field.kind {
             // The subject of a step needs no key: `close conn`.
-            FieldKind::Socket => {
-                let _ = write!(line, " {}", name(&script.sockets, value));
-                continue;
-            }
-            FieldKind::Mark => {
-                let _ = write!(line, " {}", name(&script.marks, value));
-                continue;
-            }
-            FieldKind::Sockets => {
-                let sockets: Vec<String> = value
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(|index| name(&script.sockets, index))
-                    .collect();
-                format!("{{{}}}", sockets.join(", "))
-            }
-            FieldKind::Delay => serde_json::from_value::<Delay>(value.clone())
-                .map(|delay| delay.to_string())
-                .unwrap_or_default(),
-            FieldKind::Duration => Delay::Fixed { ns: value.as_u64().unwrap_or_default() }.to_string(),
-            FieldKind::TimeRange => serde_json::from_value::<TimeRange>(value.clone())
-                .map(|range| range.to_string())
-                .unwrap_or_default(),
-            FieldKind::Text => format!("{:?}", value.as_str().unwrap_or_default()),
-            FieldKind::Rate => format!("{}%", value.as_f64().unwrap_or_default() / 10_000.0),
-            FieldKind::Errno => Errno(value.as_i64().unwrap_or_default() as i32).to_string(),
-            FieldKind::Choice(_) => {
-                let word = value.as_str().unwrap_or_default();
-                // A word that would stand there anyway says nothing.
-                if field.default == Some(word) {
-                    continue;
-                }
-                word.to_owned()
-            }
-            FieldKind::Words(_) => {
-                let words = value.as_array().into_iter().flatten().filter_map(Json::as_str);
-                format!("{{{}}}", words.collect::<Vec<_>>().join(", "))
-            }
-            FieldKind::Lane => {
-                let lane = value.as_u64().and_then(|index| script.lanes.get(index as usize));
-                lane.map_or_else(|| "?".to_owned(), |lane| lane.name.clone())
-            }
-            FieldKind::Flag if value.as_bool() == Some(false) => continue,
-            FieldKind::Flag => {
-                let _ = write!(line, " {}", field.name);
-                continue;
-            }
-            FieldKind::Count { .. } | FieldKind::Number { .. } => value.to_string(),
+            FieldKind::Socket => write!(line, " {}", name(&script.sockets, value)),
+            FieldKind::Mark => write!(line, " {}", name(&script.marks, value)),
+            FieldKind::Flag if value.as_bool() == Some(false) => Ok(()),
+            FieldKind::Flag => write!(line, " {}", field.name),
+            // A word that would stand there anyway says nothing.
+            FieldKind::Choice(_) if field.default == value.as_str() => Ok(()),
+            kind => write!(line, " {}={}", field.name, spell(script, kind, value)),
         };
-        let _ = write!(line, " {}={shown}", field.name);
     }
     line
+}
+
+/// What the script calls the socket or mark of this index.
+fn name(names: &[String], index: &Json) -> String {
+    index.as_u64().and_then(|i| names.get(i as usize)).cloned().unwrap_or_else(|| "?".to_owned())
+}
+
+/// A field's value as a scenario file spells it.
+fn spell(script: &Script, kind: FieldKind, value: &Json) -> String {
+    let each = || value.as_array().into_iter().flatten();
+    match kind {
+        FieldKind::Socket => name(&script.sockets, value),
+        FieldKind::Mark => name(&script.marks, value),
+        FieldKind::Sockets => {
+            let sockets: Vec<String> = each().map(|index| name(&script.sockets, index)).collect();
+            format!("{{{}}}", sockets.join(", "))
+        }
+        FieldKind::Words(_) => {
+            format!("{{{}}}", each().filter_map(Json::as_str).collect::<Vec<_>>().join(", "))
+        }
+        FieldKind::Delay => {
+            serde_json::from_value::<Delay>(value.clone()).map(|delay| delay.to_string()).unwrap_or_default()
+        }
+        FieldKind::Duration => Delay::Fixed { ns: value.as_u64().unwrap_or_default() }.to_string(),
+        FieldKind::TimeRange => serde_json::from_value::<TimeRange>(value.clone())
+            .map(|range| range.to_string())
+            .unwrap_or_default(),
+        FieldKind::Text => format!("{:?}", value.as_str().unwrap_or_default()),
+        FieldKind::Rate => format!("{}%", value.as_f64().unwrap_or_default() / 10_000.0),
+        FieldKind::Errno => Errno(value.as_i64().unwrap_or_default() as i32).to_string(),
+        FieldKind::Choice(_) => value.as_str().unwrap_or_default().to_owned(),
+        FieldKind::Lane => {
+            let lane = value.as_u64().and_then(|index| script.lanes.get(index as usize));
+            lane.map_or_else(|| "?".to_owned(), |lane| lane.name.clone())
+        }
+        FieldKind::Flag | FieldKind::Count { .. } | FieldKind::Number { .. } => value.to_string(),
+    }
 }
 
 /// Every operation of the language, its fields and one line about it; then the keys of steps, lanes and files.

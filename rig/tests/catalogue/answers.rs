@@ -4,14 +4,14 @@
 
 use serde_json::Value as Json;
 
-use crate::fixture;
+use crate::{fixture, turn};
 
 const TRIALS: u64 = 20;
 
 /// Plays it in a folder with the paths of the cases. Every trial must end so, and rig must find that right; `look` sees what it printed.
 #[track_caller]
 fn all(scenario: &str, arguments: &str, outcome: &str, look: impl FnOnce(&Json)) {
-    let Some(_turn) = fixture::turn() else { return };
+    let Some(_turn) = turn() else { return };
     let lab = fixture::lab("");
     let ended =
         lab.run(&format!("scenario run {scenario} {arguments} --trials {TRIALS} --seed 7 --format json"));

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::fixture::{self, Cells};
+use crate::turn;
 
 const HOST: &str = "bare-metal";
 
@@ -42,7 +43,7 @@ fn counter(cell: &Json, name: &str) -> Option<u64> {
 
 #[test]
 fn every_case_gives_its_right_value_on_the_host() {
-    let Some(_turn) = fixture::turn() else { return };
+    let Some(_turn) = turn() else { return };
     let lab = fixture::lab(include_str!("cases/host.matrix"));
     lab.run("matrix run --seed 7").expect(0);
     let cells = Cells::of(&lab);
@@ -71,7 +72,7 @@ fn every_case_gives_its_right_value_on_the_host() {
 
 #[test]
 fn an_expectation_that_no_trial_keeps_is_said_everywhere() {
-    let Some(_turn) = fixture::turn() else { return };
+    let Some(_turn) = turn() else { return };
     let lab = fixture::lab(include_str!("cases/broken.matrix"));
     let said = lab.run("matrix run --seed 7").expect(5);
     let run = lab.only_run();
@@ -89,7 +90,7 @@ fn an_expectation_that_no_trial_keeps_is_said_everywhere() {
 /// The control is played over a plain path: over this one it could not connect.
 #[test]
 fn a_connect_that_is_to_be_refused_and_is_refused_is_no_anomaly() {
-    let Some(_turn) = fixture::turn() else { return };
+    let Some(_turn) = turn() else { return };
     let lab = fixture::lab(include_str!("cases/refused.matrix"));
     lab.run("matrix run --seed 7").expect(0).says(&["Any -1", "seen in 60 of 60 calls on the host"]);
     Cells::of(&lab).all("refused-by-path", HOST, "refuse", "ECONNREFUSED,ok");

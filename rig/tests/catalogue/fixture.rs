@@ -1,28 +1,16 @@
 //! The folder of the cases: their scenario files beside a matrix, and what a report says of a cell.
 //!
-//! Must not know which outcome is right. Errors: a panic that shows the cell.
+//! Must not know which outcome is right. Errors: a panic that shows the cell. Used by the tiers netns and guest.
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 
-use crate::blackbox::{Lab, is_root, tools};
+use crate::blackbox::Lab;
 
-/// Configurations, paths and controls of all the cases.
+/// Configurations and paths of all the cases.
 const PLACES: &str = include_str!("cases/places.matrix");
-
-/// The right to play where the cases can be played; says so where not. Their paths need nft. One test plays at a time: a scenario whose label says
-/// how long a call took is not to be disturbed by the others.
-pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
-    static TURN: Mutex<()> = Mutex::new(());
-    if !is_root("netns") {
-        return None;
-    }
-    tools::needs("nft")?;
-    Some(TURN.lock().unwrap_or_else(PoisonError::into_inner))
-}
 
 /// A folder with the scenario files of the cases and a matrix of these axes.
 pub(crate) fn lab(axes: &str) -> Lab {
@@ -57,8 +45,7 @@ impl Cells {
         let [cell] = found[..] else {
             panic!("{} cells of {scenario} in {configuration} over {path}", found.len())
         };
-        assert_eq!(cell["status"], "complete", "{cell}");
-        assert_eq!(cell["trials"], cell["trials_wanted"], "{cell}");
+        assert_eq!((&cell["trials"], &cell["void"]), (&cell["trials_wanted"], &0.into()), "{cell}");
         cell
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::blackbox::Lab;
-use crate::fixture;
+use crate::turn;
 
 /// What is undecided of the parts that have cells in this run, with the reason.
 fn undecided(report: &Json) -> Vec<String> {
@@ -20,7 +20,7 @@ fn undecided(report: &Json) -> Vec<String> {
 
 #[test]
 fn the_short_catalogue_ends_as_expected_and_decides_every_part_that_it_plays() {
-    let Some(_turn) = fixture::turn() else { return };
+    let Some(_turn) = turn() else { return };
     // Without a file rig takes its own matrix.
     let lab = Lab::new("");
     std::fs::remove_file(lab.path().join("matrix.toml")).unwrap();

@@ -108,7 +108,9 @@ fn list(format: Format) -> Result<Exit, Failure> {
     }
     let mut page = Page::new(width::for_table(), called::worded);
     table.write(&mut page, 2);
-    page.push_str("\nThe atlas: every situation of a connection under every probe. A pair is a scenario, SITUATION:PROBE.\n\n");
+    page.push_str("\n");
+    page.wrap("", "The atlas: every situation of a connection under every probe. A pair is a scenario, SITUATION:PROBE.", 0);
+    page.push_str("\n");
     page.wrap("  situations  ", &situations().collect::<Vec<_>>().join(", "), 14);
     page.wrap("  probes      ", &probes().collect::<Vec<_>>().join(", "), 14);
     print(&page.into_text())
