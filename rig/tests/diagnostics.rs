@@ -154,8 +154,9 @@ fn an_unknown_kernel_is_refused_where_the_images_are_known() {
     let text = include_str!("../../matrix.toml").replace("\"6.12\"", "\"6.21\"");
     let matrix =
         Matrix::parse("matrix.toml", &text, Path::new(".")).expect("kernels are not known to the file");
-    let images = ["6.1".to_owned(), "6.12".to_owned()];
-    assert!(matrix.verify_kernels(&["6.1".to_owned(), "6.21".to_owned()]).is_ok());
+    let known = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let images = known(&["5.10", "6.1", "6.12", "newest"]);
+    assert!(matrix.verify_kernels(&known(&["5.10", "6.1", "6.21", "newest"])).is_ok());
     let problems = matrix.verify_kernels(&images).expect_err("6.21 is no image");
     insta::with_settings!({ snapshot_path => "diagnostics/snapshots/command", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("kernel-without-image", render(problems));
