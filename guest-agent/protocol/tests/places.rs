@@ -77,8 +77,6 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("select", "guest-agent/protocol/src/script.rs", "an injection must reach it"),
     ("write", "guest-agent/src/ops/around.rs", "the bytes of no meaning are made before the first trial"),
     ("write", "guest-agent/src/plan.rs", "its bytes are given in one of two ways, and have a largest number"),
-    ("select", "rig/src/matrix/", "where a timeout is expected, a trial takes as long"),
-    ("sleep", "rig/src/matrix/", "a trial takes as long"),
     ("receive", "guest-agent/src/interp.rs", "an interrupted one returns what it has so far"),
     ("receive", "guest-agent/src/ops/around.rs", "its buffer is made before the first trial"),
     ("receive", "guest-agent/src/plan.rs", "its buffer has a largest size"),
@@ -89,7 +87,6 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("kernel_log", "guest-agent/src/ops/log.rs", "its view of the log begins with the trial"),
     ("signal", "guest-agent/src/plan.rs", "it names a lane of its own end, and closes what it names"),
     ("trace", "guest-agent/src/ops/trace.rs", "its probe is opened before the first trial"),
-    ("write", "guest-agent/src/interp.rs", "an interrupted one returns what it took so far"),
     ("write", "rig/src/runner/patience.rs", "it waits for the other end to read"),
 ];
 
