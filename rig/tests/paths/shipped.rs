@@ -28,7 +28,9 @@ fn cells() -> Vec<Cell> {
         trials: Some(TRIALS),
     };
     let mut cells = matrix.cells(&selection).expect("cells");
-    cells.retain(|cell| cell.control.is_none() && !cell.subject.path.is_plain());
+    // The kernel's own patience with a SYN is two minutes: the same with one retry is among them.
+    let takes_minutes = |cell: &Cell| cell.subject.parameters.get("retries").is_some_and(|n| n == "6");
+    cells.retain(|cell| cell.control.is_none() && !cell.subject.path.is_plain() && !takes_minutes(cell));
     for cell in &mut cells {
         cell.in_flight = u32::try_from(TRIALS).expect("few");
     }
