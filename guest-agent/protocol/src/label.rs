@@ -63,7 +63,7 @@ struct Success {
 
 /// The words and meanings of [`Labels::TCP_STATE`], and `absent`.
 const LISTED: ([&str; 14], [&str; 14]) = {
-    let mut listed = (["absent"; 14], ["the kernel lists no such socket"; 14]);
+    let mut listed = ([NOT_LISTED.0; 14], [NOT_LISTED.1; 14]);
     let mut at = 0;
     while at < Labels::TCP_STATE.words.len() {
         listed.0[at] = Labels::TCP_STATE.words[at];
@@ -72,6 +72,32 @@ const LISTED: ([&str; 14], [&str; 14]) = {
     }
     listed
 };
+
+/// What stands for a socket that a look from outside does not find.
+const NOT_LISTED: (&str, &str) = ("absent", "the kernel lists no such socket");
+
+/// Labels of one word that always has its number; of a look from outside, or [`NOT_LISTED`].
+macro_rules! numbered {
+    ($word:literal, $meaning:literal) => {
+        Labels {
+            words: &[$word],
+            meanings: &[$meaning],
+            counted: &[$word],
+            always: true,
+            write: |out, _| out.push_str($word),
+        }
+    };
+    ($word:literal, $meaning:literal, or absent) => {
+        Labels {
+            words: &[$word, NOT_LISTED.0],
+            meanings: &[$meaning, NOT_LISTED.1],
+            write: |out, success| {
+                out.push_str(if success.returned == Labels::ABSENT { NOT_LISTED.0 } else { $word })
+            },
+            ..numbered!($word, $meaning)
+        }
+    };
+}
 
 impl Labels {
     /// What a look from outside returns where the kernel lists no such socket.
@@ -111,96 +137,44 @@ impl Labels {
     };
 
     /// The number of bytes that wait: `pending=4`.
-    pub const PENDING_BYTES: Self = Self {
-        words: &["pending"],
-        meanings: &["so many bytes can still be read"],
-        counted: &["pending"],
-        always: true,
-        write: |out, _| out.push_str("pending"),
-    };
+    pub const PENDING_BYTES: Self = numbered!("pending", "so many bytes can still be read");
 
     /// The number of bytes that are not acknowledged: `unsent=4`.
-    pub const UNSENT_BYTES: Self = Self {
-        words: &["unsent"],
-        meanings: &["so many bytes are written and not acknowledged"],
-        counted: &["unsent"],
-        always: true,
-        write: |out, _| out.push_str("unsent"),
-    };
+    pub const UNSENT_BYTES: Self = numbered!("unsent", "so many bytes are written and not acknowledged");
 
     /// What a select left of its timeout, in microseconds: `left=4`.
-    pub const REMAINING: Self = Self {
-        words: &["left"],
-        meanings: &["so many microseconds are left in the timeout"],
-        counted: &["left"],
-        always: true,
-        write: |out, _| out.push_str("left"),
-    };
+    pub const REMAINING: Self = numbered!("left", "so many microseconds are left in the timeout");
 
     /// A socket option: `value=4`.
-    pub const VALUE: Self = Self {
-        words: &["value"],
-        meanings: &["the option has this value"],
-        counted: &["value"],
-        always: true,
-        write: |out, _| out.push_str("value"),
-    };
+    pub const VALUE: Self = numbered!("value", "the option has this value");
 
     /// Handlers that ran: `signals=4`.
-    pub const SIGNALS: Self = Self {
-        words: &["signals"],
-        meanings: &["so many signal handlers ran in this lane"],
-        counted: &["signals"],
-        always: true,
-        write: |out, _| out.push_str("signals"),
-    };
+    pub const SIGNALS: Self = numbered!("signals", "so many signal handlers ran in this lane");
 
     /// Lines of the kernel log: `lines=4`.
-    pub const LINES: Self = Self {
-        words: &["lines"],
-        meanings: &["so many lines of the kernel log have the text"],
-        counted: &["lines"],
-        always: true,
-        write: |out, _| out.push_str("lines"),
-    };
+    pub const LINES: Self = numbered!("lines", "so many lines of the kernel log have the text");
 
     /// How often a timer has fired: `retries=4`.
-    pub const RETRIES: Self = Self {
-        words: &["retries", "absent"],
-        meanings: &["the timer has fired so often", "the kernel lists no such socket"],
-        counted: &["retries"],
-        always: true,
-        write: |out, success| {
-            out.push_str(if success.returned == Self::ABSENT { "absent" } else { "retries" })
-        },
-    };
+    pub const RETRIES: Self = numbered!("retries", "the timer has fired so often", or absent);
 
     /// The length of a queue: `queued=4`.
-    pub const QUEUED: Self = Self {
-        words: &["queued", "absent"],
-        meanings: &["the queue has this length", "the kernel lists no such socket"],
-        counted: &["queued"],
-        always: true,
-        write: |out, success| {
-            out.push_str(if success.returned == Self::ABSENT { "absent" } else { "queued" })
-        },
-    };
+    pub const QUEUED: Self = numbered!("queued", "the queue has this length", or absent);
 
     /// A socket's timer, as sock_diag(7) numbers it.
     pub const TIMER: Self = Self {
-        words: &["off", "retransmit", "keepalive", "time-wait", "persist", "absent"],
+        words: &["off", "retransmit", "keepalive", "time-wait", "persist", NOT_LISTED.0],
         meanings: &[
             "no timer is armed",
             "data or a SYN is sent again when it fires: `on` of ss",
             "the peer is asked whether it is there",
             "the end of TIME-WAIT is awaited",
             "a closed window is probed",
-            "the kernel lists no such socket",
+            NOT_LISTED.1,
         ],
         write: |out, success| {
             let word =
                 usize::try_from(success.returned).ok().and_then(|code| Self::TIMER.words[..5].get(code));
-            out.push_str(word.copied().unwrap_or("absent"));
+            out.push_str(word.copied().unwrap_or(NOT_LISTED.0));
         },
         ..Self::OK
     };
@@ -210,7 +184,7 @@ impl Labels {
         words: &LISTED.0,
         meanings: &LISTED.1,
         write: |out, success| match success.returned {
-            Self::ABSENT => out.push_str("absent"),
+            Self::ABSENT => out.push_str(NOT_LISTED.0),
             code => out.push_str(TcpState(u8::try_from(code).unwrap_or(0)).name()),
         },
         ..Self::OK

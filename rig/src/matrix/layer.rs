@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Word};
+use super::glob;
 use super::keys::file as keys;
 use super::read::{check_errno, check_name, count, fraction, read_known, small};
 use crate::document::{Findings, Key, Node, Table, Value};
@@ -118,7 +119,9 @@ fn pairs_in_full(axis: &str, words: Vec<Word>) -> Vec<Word> {
     }
     let mut all: Vec<Word> = Vec::with_capacity(words.len());
     for word in words {
-        let pairs = script::pairs_of(&word.text);
+        let may_be_several = script::is_pair(&word.text) && word.text.contains('*');
+        let of_word = |pair: &String| glob::matches(&word.text, pair);
+        let pairs: Vec<String> = script::pairs().filter(|pair| may_be_several && of_word(pair)).collect();
         let meant = if pairs.is_empty() { vec![word.text] } else { pairs };
         for text in meant {
             // Two words may mean the same pair.

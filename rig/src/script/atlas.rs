@@ -48,22 +48,6 @@ pub fn pairs() -> impl Iterator<Item = String> {
     situations().flat_map(|situation| probes().map(move |probe| format!("{situation}{SEPARATOR}{probe}")))
 }
 
-/// Whether a pair is one of those that a word means; `*` stands for any name, or the rest of one.
-pub(super) fn fits(word: &str, pair: &str) -> bool {
-    let part = |word: &str, name: &str| match word.split_once('*') {
-        Some((head, tail)) => {
-            name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail)
-        }
-        None => word == name,
-    };
-    match (pair_of(word), pair_of(pair)) {
-        (Some((situations, probes)), Some((situation, probe))) => {
-            part(situations, situation) && part(probes, probe)
-        }
-        _ => false,
-    }
-}
-
 /// The scenario file of a pair.
 pub(super) fn text_of(name: &str) -> Option<String> {
     let (situation, probe) = pair_of(name)?;

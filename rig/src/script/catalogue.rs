@@ -93,14 +93,6 @@ pub fn shipped_text(name: &str) -> Option<Cow<'static, str>> {
     file.or_else(|| atlas::text_of(name).map(Cow::Owned))
 }
 
-/// The pairs of the atlas that a word with `*` means: `after-rst:*`; none where it is no such word.
-pub fn pairs_of(word: &str) -> Vec<String> {
-    if !atlas::is_pair(word) || !word.contains('*') {
-        return Vec::new();
-    }
-    atlas::pairs().filter(|name| atlas::fits(word, name)).collect()
-}
-
 /// Whether a scenario is named by its file.
 pub fn is_path(word: &str) -> bool {
     word.contains('/') || word.ends_with(".toml")

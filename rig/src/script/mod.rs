@@ -24,7 +24,7 @@ mod value;
 
 pub use crate::document::Wrong;
 pub use atlas::{is_pair, pair_of, pairs, probes, situations};
-pub use catalogue::{Catalogue, is_path, pairs_of, shipped, shipped_names, shipped_text};
+pub use catalogue::{Catalogue, is_path, shipped, shipped_names, shipped_text};
 pub use program::{ProgramFiles, ProgramKey};
 pub use read::is_claim_id;
 pub use resolve::Unresolved;

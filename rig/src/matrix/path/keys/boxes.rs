@@ -63,6 +63,14 @@ pub(in crate::matrix::path) const IPS: Section = Section {
     words: &[],
 };
 
+/// Of the checks of both balancers.
+const FALL: PathKey = key(
+    "fall",
+    Kind::Count(1, 1_000, "failures"),
+    Omitted::Same("2"),
+    "failed checks in a row that take the backend down",
+);
+
 /// `health = { ... }` of a balancer.
 pub(in crate::matrix::path) const HEALTH: &[PathKey] = &[
     key(
@@ -71,12 +79,7 @@ pub(in crate::matrix::path) const HEALTH: &[PathKey] = &[
         Omitted::Same("\"100ms\""),
         "time from one check to the next; a check is a SYN with the client's address",
     ),
-    key(
-        "fall",
-        Kind::Count(1, 1_000, "failures"),
-        Omitted::Same("2"),
-        "failed checks in a row that take the backend down",
-    ),
+    FALL,
     key(
         "rise",
         Kind::Count(0, 1_000, "answers"),
@@ -148,12 +151,7 @@ pub(in crate::matrix::path) const HAPROXY: Section = Section {
             Omitted::Same("\"100ms\""),
             "time from one health check to the next, in whole milliseconds",
         ),
-        key(
-            "fall",
-            Kind::Count(1, 1_000, "failures"),
-            Omitted::Same("2"),
-            "failed checks in a row that take the backend down",
-        ),
+        FALL,
         key(
             "rise",
             Kind::Count(1, 1_000, "answers"),
