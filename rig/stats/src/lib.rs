@@ -14,8 +14,10 @@ pub mod dispersion;
 pub mod effective;
 pub mod equivalence;
 pub mod interval;
+mod labellings;
 pub mod multiple;
 pub mod power;
+pub mod randomised;
 pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
@@ -32,6 +34,7 @@ pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::{holm, smallest_p, tarone_holm};
 pub use power::detectable;
+pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
 pub use unseen::{Unseen, effective_trials, unseen};
