@@ -22,6 +22,8 @@ pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
 mod scale;
+#[cfg(test)]
+mod simulated;
 pub mod special;
 pub mod stratified;
 pub mod unseen;

@@ -118,17 +118,20 @@ pub fn randomised(units: &[Unit], seed: u64) -> Option<Randomised> {
     })
 }
 
+/// Hits and trials by stratum.
+type Strata = BTreeMap<usize, (f64, f64)>;
+
 /// By the strata that they were played in.
 fn groups(units: &[Unit]) -> Vec<Group> {
-    let played: Vec<(bool, BTreeMap<usize, (f64, f64)>)> = units
+    let played: Vec<(bool, Strata)> = units
         .iter()
         .map(|unit| {
-            let mut strata = BTreeMap::new();
+            let mut strata = Strata::new();
             unit.counts.iter().for_each(|(stratum, count)| add(&mut strata, *stratum, *count));
             (unit.second, strata)
         })
         .collect();
-    let mut totals = BTreeMap::new();
+    let mut totals = Strata::new();
     units
         .iter()
         .flat_map(|unit| &unit.counts)
@@ -153,7 +156,7 @@ fn groups(units: &[Unit]) -> Vec<Group> {
     groups.into_values().collect()
 }
 
-fn add(strata: &mut BTreeMap<usize, (f64, f64)>, stratum: usize, count: Count) {
+fn add(strata: &mut Strata, stratum: usize, count: Count) {
     if count.trials() > 0 {
         let (hits, trials) = strata.entry(stratum).or_default();
         *hits += count.hits() as f64;
