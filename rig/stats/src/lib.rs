@@ -8,27 +8,38 @@
 #![forbid(unsafe_code)]
 
 pub mod binomial;
+pub mod clustering;
 pub mod contingency;
 pub mod dispersion;
+pub mod effective;
 pub mod equivalence;
 pub mod interval;
+mod labellings;
 pub mod multiple;
 pub mod power;
+pub mod randomised;
 pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
 mod scale;
+#[cfg(test)]
+mod simulated;
 pub mod special;
 pub mod stratified;
+pub mod unseen;
 
-pub use contingency::{difference, fisher};
+pub use clustering::Clustering;
+pub use contingency::{difference, difference_effective, fisher};
 pub use dispersion::Dispersion;
+pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
-pub use multiple::holm;
+pub use multiple::{holm, smallest_p, tarone_holm};
 pub use power::detectable;
+pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
+pub use unseen::{Unseen, effective_trials, unseen};
 
 /// So many hits in so many trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +72,11 @@ impl Count {
     /// How often it did not.
     pub fn misses(self) -> u64 {
         self.trials - self.hits
+    }
+
+    /// With hits and misses changing places.
+    pub(crate) fn mirrored(self) -> Self {
+        Self { hits: self.misses(), trials: self.trials }
     }
 
     /// `hits / trials`, and 0 of no trials.

@@ -6,7 +6,7 @@
 
 use crate::contingency::{Hypergeometric, TIE, difference, fisher, restricted_shares};
 use crate::special::normal_quantile;
-use crate::{Confidence, Count, Interval};
+use crate::{Confidence, Count, Effective, Interval};
 
 /// What was counted in one stratum: the first and the second sample.
 pub type Stratum = (Count, Count);
@@ -27,10 +27,22 @@ pub fn stratified_difference(strata: &[Stratum], confidence: Confidence) -> Inte
         [(first, second)] => difference(*first, *second, confidence),
         strata => {
             let z = -normal_quantile(confidence.alpha() / 2.0);
+            let strata = rarer(strata);
             let mirrored: Vec<Stratum> = strata.iter().map(|(first, second)| (*second, *first)).collect();
-            Interval { low: -upper(&mirrored, z), high: upper(strata, z) }
+            Interval { low: -upper(&mirrored, z), high: upper(&strata, z) }
         }
     }
+}
+
+/// The strata with what is rarer as the hits: a share near 1 has no room for its digits. Misses fall where hits rise, so the samples change places.
+fn rarer(strata: &[Stratum]) -> Vec<Stratum> {
+    let sum = |of: fn(Count) -> u64| -> f64 {
+        strata.iter().map(|(first, second)| of(*first) as f64 + of(*second) as f64).sum()
+    };
+    if sum(Count::hits) <= sum(Count::misses) {
+        return strata.to_vec();
+    }
+    strata.iter().map(|(first, second)| (second.mirrored(), first.mirrored())).collect()
 }
 
 /// The weighted difference itself, second minus first; 0 where no stratum has trials on both sides.
@@ -90,7 +102,7 @@ fn upper(strata: &[Stratum], z: f64) -> f64 {
             .iter()
             .map(|(first, second)| {
                 let (n1, n2) = (first.trials() as f64, second.trials() as f64);
-                let (p1, q1, p2, q2) = restricted_shares(*first, *second, d);
+                let (p1, q1, p2, q2) = restricted_shares(Effective::of(*first), Effective::of(*second), d);
                 let correction = (n1 + n2) / (n1 + n2 - 1.0);
                 (weight(*first, *second) / weights).powi(2) * (p1 * q1 / n1 + p2 * q2 / n2) * correction
             })
@@ -263,6 +275,15 @@ mod tests {
         assert!(deviation > NORMAL_FROM && large == normal, "{large} {normal}");
         assert!((two_tails(1.959_963_984_540_054) - 0.05).abs() < 1e-12);
         assert!((two_tails(0.0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn hits_and_misses_give_mirror_images_to_the_last_digit() {
+        let near_0 = [(count(3, 10_000_000), count(40, 9_000_000)), (count(0, 2_000), count(1, 700))];
+        let near_1 = near_0.map(|(first, second)| (first.mirrored(), second.mirrored()));
+        let (near_0, near_1) =
+            (stratified_difference(&near_0, at_95()), stratified_difference(&near_1, at_95()));
+        assert_eq!((near_1.low, near_1.high), (-near_0.high, -near_0.low));
     }
 
     proptest! {
