@@ -21,7 +21,7 @@ mod session;
 mod stage;
 mod stop;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Boot};
 pub use dispatcher::{Dispatcher, Player};
 pub use inspect::{InspectError, Inspection, Program};
 pub use laboratory::Laboratory;
