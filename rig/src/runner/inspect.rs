@@ -109,7 +109,7 @@ impl Inspection {
     }
 
     async fn boot(laboratory: &Laboratory, attempt: &Attempt) -> Result<Self, StageError> {
-        let mut stage = Stage::build(laboratory, attempt).await?;
+        let mut stage = Stage::build(laboratory, attempt, None).await?;
         let mut target = TargetRecord::default();
         stage.boot_guests(laboratory, attempt, &mut target).await?;
         stage.deliver_program(laboratory, attempt).await?;
