@@ -45,13 +45,15 @@ pub const JOIN: &str = "ip link set data up; n=0; \
     while [ \"$(cat /sys/class/net/data/carrier)\" != 1 ]; do n=$((n + 1)); \
     [ $n -gt 250 ] && { echo 'the measured link has no carrier' >&2; exit 1; }; usleep 20000; done; ";
 
-/// Addresses in /proc/net/tcp are the 32 bits as the machine has them (`get_tcp4_sock`, net/ipv4/tcp_ipv4.c); those of a socket of IPv6 end with them.
+/// Addresses in /proc/net/tcp are the 32 bits as the machine has them (`get_tcp4_sock`, net/ipv4/tcp_ipv4.c); those of a socket of IPv6 end with them. State 06,
+/// TIME_WAIT, lasts for a minute (`TCP_TIMEWAIT_LEN`, include/net/tcp.h): nobody waits for its end.
 fn script(address: Ipv4Addr) -> String {
     let digits = format!("{:08X}", u32::from_le_bytes(address.octets()));
     format!(
-        "n=0; left() {{ pidof agent; grep -h '^ *[0-9]*: [0-9A-F]*{digits}:' /proc/net/tcp /proc/net/tcp6 2>/dev/null; }}; \
-         while found=$(left); [ -n \"$found\" ]; do n=$((n + 1)); \
-         [ $n -gt 100 ] && {{ echo \"$found\" | head -n 3; exit 1; }}; usleep 20000; done; \
+        "left() {{ pidof agent; grep -h '^ *[0-9]*: [0-9A-F]*{digits}:' /proc/net/tcp /proc/net/tcp6 2>/dev/null; }}; \
+         n=0; while found=$(left); [ -n \"$found\" ]; do n=$((n + 1)); \
+         case $found in *' 06 '*) n=99; esac; \
+         [ $n -gt 20 ] && {{ echo \"$found\" | head -n 3; exit 1; }}; usleep 50000; done; \
          ip link set data down && {AGENT_PATH} --forget && ! grep ' data$' /proc/net/arp"
     )
 }

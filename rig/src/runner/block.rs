@@ -84,13 +84,9 @@ pub(super) async fn play(
         Err(why) => Some(BlockStatus::Aborted { reason: why.word().to_owned() }),
     };
     let Block { mut record, heard, trials, packets, kept, .. } = draft;
-    let kept = match (kept, &status) {
-        // A block that left doubt ends its boot.
-        (Some(doubtful), Some(_)) => {
-            doubtful.end().await;
-            None
-        }
-        (kept, _) => kept,
+    let kept = match status {
+        Some(_) => end_doubtful(kept).await,
+        None => kept,
     };
     record.elapsed_ns = nanoseconds(began.elapsed());
     if record.tally == Tally::default() {
@@ -107,6 +103,14 @@ pub(super) async fn play(
         capturing::keep(laboratory, packets, &attempt, &mut record, &trials, &events).await;
     }
     (Some((record, trials)), kept)
+}
+
+/// A block that left doubt ends its boot.
+async fn end_doubtful(kept: Option<Kept>) -> Option<Kept> {
+    if let Some(kept) = kept {
+        kept.end().await;
+    }
+    None
 }
 
 /// The target's last sign of life: what is known of a block whose end nobody sees.

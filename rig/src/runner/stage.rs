@@ -8,6 +8,7 @@ mod boot;
 mod error;
 mod kept;
 mod launch;
+mod passing;
 mod placement;
 mod seat;
 
@@ -462,6 +463,24 @@ impl Stage {
             (Endpoint::Peer, Seat::Vacant { .. } | Seat::Host(_) | Seat::Guest { .. }) => {
                 Deaths::of(None, self.peer.guest())
             }
+        }
+    }
+
+    /// Ends the witness and gives what it saw. One that failed counts nothing and says so by `lost`.
+    async fn end_witness(&mut self) -> Witness {
+        let absent = self.placement.passes_unseen();
+        let Some(witness) = self.witness.take() else {
+            let lost_packets = if absent { 0 } else { u64::MAX };
+            return Witness { absent, lost_packets, ..Witness::default() };
+        };
+        match joined(spawn_blocking(move || testbed::Witness::stop(witness)).await) {
+            Ok(counts) => Witness {
+                rst_to_target: counts.to_target,
+                rst_to_peer: counts.to_peer,
+                lost_packets: counts.lost,
+                absent,
+            },
+            Err(_) => Witness { lost_packets: u64::MAX, ..Witness::default() },
         }
     }
 

@@ -21,7 +21,8 @@ use tokio::runtime::{self, Runtime};
 
 use super::error::{TestbedError, to_io};
 use super::namespace::Namespace;
-use super::{TapFrom, netem, sysctl, tap};
+use super::tap::TapFrom;
+use super::{netem, sysctl, tap};
 use crate::path::{LinkEnd, NetOp, NetOps, Place};
 
 /// Whether a link carries.

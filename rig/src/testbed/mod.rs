@@ -34,20 +34,12 @@ pub use error::TestbedError;
 pub use machinery::Backend;
 pub use namespace::Namespace;
 pub use sysctl::{SetSysctl, set_sysctls, sysctls};
+pub use tap::TapFrom;
 pub use witness::{RstCounts, Witness};
 
 use crate::middlebox::Command;
 pub use crate::path::{Addressing, LinkEnd, NetOps, PathSpec, Place, TargetLink};
 use crate::path::{Mechanisms, NetOp};
-
-/// Where the tap of a network comes from.
-#[derive(Debug, Clone, Copy)]
-pub enum TapFrom<'a> {
-    /// It is made.
-    Nowhere,
-    /// It is in this namespace, under the name that it will have; somebody holds its descriptors.
-    Home(&'a Namespace),
-}
 
 /// The network of one block: three namespaces and the links between them. Dropping it, or any end of the process, removes all.
 ///

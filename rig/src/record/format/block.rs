@@ -135,7 +135,7 @@ pub enum BlockStatus {
 #[serde(default)]
 pub struct BootRecord {
     /// Its name, unique within the run: of a planned boot `r3-b12.1`, and `r3-b12.2` where the guest had to be booted anew; of a boot for one block alone the
-    /// block's name and attempt. The guest's logs have it too.
+    /// block's name and attempt.
     pub name: String,
     /// How many blocks had been played in this guest before.
     pub place: u32,
