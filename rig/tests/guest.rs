@@ -9,6 +9,8 @@ mod alone_in_guest;
 #[path = "guest/arms.rs"]
 mod arms;
 mod blackbox;
+#[path = "guest/boots.rs"]
+mod boots;
 #[path = "guest/capture.rs"]
 mod capture;
 #[path = "guest/cases.rs"]
@@ -94,6 +96,11 @@ fn a_script_of_qemus_name_is_visible_in_the_record() {
 #[test]
 fn packets_of_a_guest_are_captured_at_both_ends() {
     alone(capture::packets_of_a_guest_are_captured_at_both_ends);
+}
+
+#[test]
+fn cells_share_a_boot_and_each_is_told_what_a_lone_one_is() {
+    alone(boots::cells_share_a_boot_and_each_is_told_what_a_lone_one_is);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use rig::machine::launch_agent;
 use rig::path::{Addressing, Mechanisms, PathSpec, Place, TargetLink, Unable};
-use rig::testbed::{Namespace, RstCounts, Testbed, Witness, probe, sysctls};
+use rig::testbed::{Namespace, RstCounts, TapFrom, Testbed, Witness, probe, sysctls};
 use rtnetlink::packet_route::link::{InfoData, InfoVeth};
 use rtnetlink::{LinkUnspec, LinkVeth};
 
@@ -119,6 +119,57 @@ fn the_witness_counts_exactly_the_resets_of_each_direction() {
     assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     play(1, 0);
     assert_eq!(witness.stop().unwrap(), RstCounts { to_target: 152, to_peer: 90, lost: 0 });
+}
+
+#[test]
+fn a_tap_that_is_held_goes_from_one_network_into_the_next() {
+    if skipped() {
+        return;
+    }
+    const QUEUES: u32 = 2;
+    let link = TargetLink::Tap { queues: QUEUES };
+    let mut testbed = build(link);
+    let home = testbed.target().try_clone().unwrap();
+    // As QEMU holds them.
+    let taps = testbed.take_taps();
+    for mtu_bytes in [1500, 1400] {
+        let before = testbed.namespace(Place::Switch).run(interfaces).unwrap();
+        assert_eq!(before, ["br0", "lo", "tap0", "to-peer"]);
+        testbed.release_tap(&home).unwrap();
+        assert_eq!(home.run(interfaces).unwrap(), ["lo", "tap0"]);
+        let (path, from) = (path(mtu_bytes), TapFrom::Home(&home));
+        testbed =
+            Testbed::build_with(&path, Addressing::default(), link, &Mechanisms::all(), 1, from).unwrap();
+        assert_eq!(home.run(interfaces).unwrap(), ["lo"]);
+        assert!(testbed.take_taps().is_empty(), "none was made");
+        // What is written into it reaches the peer: it asks whose address this is, and gets the answer.
+        answers(&testbed, &taps[0]);
+    }
+    // Its last network takes it along.
+    drop(testbed);
+    await_that("the tap is gone", || {
+        let error = nix::unistd::write(&taps[0], &[0; 64]).unwrap_err();
+        error == nix::Error::EBADFD || error == nix::Error::ENODEV
+    });
+}
+
+/// Asks for the peer's address as a host with the target's does, behind a virtio-net header that says nothing.
+fn answers(testbed: &Testbed, tap: &OwnedFd) {
+    let Addressing { target, peer, .. } = Addressing::default();
+    let mac = [0x52, 0x54, 0, 0, 1, 1];
+    let mut frame = vec![0; 10];
+    frame.extend([0xff; 6]);
+    frame.extend(mac);
+    // ARP over Ethernet for IPv4, a request (RFC 826).
+    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame.extend(mac);
+    frame.extend(target.octets());
+    frame.extend([0; 6]);
+    frame.extend(peer.octets());
+    let ask = || _ = nix::unistd::write(tap, &frame).unwrap();
+    ask();
+    let known = || fs::read_to_string("/proc/thread-self/net/arp").unwrap().contains("52:54:00:00:01:01");
+    await_that("the peer has heard of the target", || testbed.peer().run(known).unwrap());
 }
 
 #[test]

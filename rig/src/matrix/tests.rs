@@ -493,6 +493,8 @@ fn a_plan_keeps_every_cell_and_counts_the_ready_ones() {
     assert!(plan.skipped().all(|(cell, why)| cell.subject.kernel == "6.12" && *why == lack));
     let cost = plan.cost(Accelerator::Kvm);
     assert_eq!((cost.blocks, cost.trials), (2 * 6, 100 * 6));
+    // Two scenarios on a tap share the boot of each of two rounds; behind libslirp each block has its own.
+    assert_eq!(cost.boots, 2 + 2 * 2);
     assert!(plan.cost(Accelerator::Tcg).time > cost.time, "emulation is slower");
 }
 

@@ -1,6 +1,6 @@
 //! A tap device: one descriptor per queue.
 //!
-//! Holds the two ioctls. Must not know who will read it. Units: none.
+//! Holds the two ioctls, and the words for a tap that is there already. Must not know who will read it. Units: none.
 //! Offloads are left off, as a new tap has them: QEMU switches them on with `TUNSETOFFLOAD` once the guest's driver asks for them.
 //! Errors: `io::Error` of the call. Tests: `tests/netns.rs` (root).
 
@@ -9,6 +9,17 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::namespace::Namespace;
+
+/// Where the tap of a network comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum TapFrom<'a> {
+    /// It is made.
+    Nowhere,
+    /// It is in this namespace, under the name that it will have; somebody holds its descriptors.
+    Home(&'a Namespace),
+}
 
 /// Makes the tap `name` in the calling thread's namespace, with virtio-net headers and `queues` queues
 /// (Documentation/networking/tuntap.rst). It lives as long as one of the descriptors.

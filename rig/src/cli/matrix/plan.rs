@@ -226,7 +226,13 @@ fn summary(out: &mut Page, matrix: &Matrix, profile: &str, plan: &Plan, auto: Ac
     let cells = format!("{all} cells, of which {controls} control{plural}; {skipped} skipped");
     out.wrap("", &format!("{}{of_profile}: {cells}", matrix.name()), 2);
     let (blocks, trials, time) = (thousands(cost.blocks), thousands(cost.trials), minutes(cost.time));
-    let cost = format!("{blocks} blocks, {trials} trials, about {time} one after the other (an estimate)");
+    let boots = match cost.boots {
+        0 => String::new(),
+        1 => " (1 boot of a guest)".to_owned(),
+        boots => format!(" ({} boots of guests)", thousands(boots)),
+    };
+    let cost =
+        format!("{blocks} blocks{boots}, {trials} trials, about {time} one after the other (an estimate)");
     out.wrap("", &cost, 2);
     if plan.ready().next().is_some() && !plan.ready().any(Cell::is_baseline) {
         let alone = format!("no cell on bare metal: nothing to compare with; {}", matrix.add_host(profile));
@@ -310,7 +316,7 @@ fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
         "matrix": matrix.name(),
         "profile": profile,
         "cells": cells,
-        "cost": { "blocks": cost.blocks, "trials": cost.trials, "estimated_seconds": cost.time.as_secs() },
+        "cost": { "blocks": cost.blocks, "boots": cost.boots, "trials": cost.trials, "estimated_seconds": cost.time.as_secs() },
     })
 }
 
@@ -343,7 +349,7 @@ mod tests {
         assert_eq!([&named["configuration"], &again["configuration"]], ["bare-metal", "bare-metal-again"]);
         assert!(text.contains("ready (A/A pair)"), "{text}");
         assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
-        assert_eq!(json["cost"]["blocks"], 20);
+        assert_eq!((&json["cost"]["blocks"], &json["cost"]["boots"]), (&46.into(), &0.into()));
     }
 
     #[test]

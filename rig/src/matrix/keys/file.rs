@@ -24,8 +24,8 @@ pub(in crate::matrix) const TRIALS: KeyRow = KeyRow {
 pub(in crate::matrix) const BLOCKS: KeyRow = KeyRow {
     name: "blocks",
     kind: BLOCK_COUNT,
-    unsaid: Unsaid::Count(2),
-    about: "blocks of a cell: each is played on a fresh guest or namespace",
+    unsaid: Unsaid::Count(5),
+    about: "blocks of a cell: each has a fresh network; blocks of several cells may share a boot of a guest",
 };
 
 pub(in crate::matrix) const IN_FLIGHT: KeyRow = KeyRow {

@@ -11,8 +11,8 @@ use rig_protocol::{Progress, Returned};
 use crate::cli::streams::Weight;
 use crate::configuration::Accelerator;
 use crate::event::{Event, Phase};
-use crate::matrix::{Cell, CellId, cost_of};
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, RunRecord};
+use crate::matrix::{Cell, CellId, Start, cost_of_block};
+use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, RunRecord};
 
 /// Who reads the lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(super) struct State {
     cells: HashMap<CellId, Cell>,
     /// Blocks still to come, by cell.
     open: HashMap<CellId, HashSet<BlockId>>,
+    /// Blocks that find the guest booted that another one before them needs, by the plan.
+    in_booted: HashSet<BlockId>,
     pub(super) blocks_total: usize,
     pub(super) blocks_done: usize,
     trials_total: u64,
@@ -129,6 +131,8 @@ impl State {
             self.open.entry(block.cell.clone()).or_default().insert(block.id.clone());
             self.trials_total = self.trials_total.saturating_add(block.trials);
         }
+        let shares = |pair: &&[PlannedBlock]| pair[0].boot.is_some() && pair[0].boot == pair[1].boot;
+        self.in_booted = run.blocks.windows(2).filter(shares).map(|pair| pair[1].id.clone()).collect();
         self.blocks_total = run.blocks.len();
         for record in done {
             if record.status == BlockStatus::Complete {
@@ -163,7 +167,9 @@ impl State {
     fn finish(&mut self, record: &BlockRecord, again: bool) -> Said {
         let what = self.name(&record.cell);
         let took = self.block_began.map(|began| began.elapsed()).unwrap_or_default();
-        let by_plan = self.planned(&record.cell).unwrap_or_default();
+        let place = record.boot.as_ref().map_or(0, |boot| boot.place);
+        let start = if place > 0 { Start::InBootedGuest } else { Start::FromNothing };
+        let by_plan = self.cost(&record.cell, start).unwrap_or_default();
         let spent = self.spent.entry(self.is_guest(&record.cell)).or_default();
         spent.really = spent.really.saturating_add(took);
         spent.by_plan = spent.by_plan.saturating_add(by_plan);
@@ -272,27 +278,29 @@ impl State {
     }
 
     /// What the plan thinks that a block of this cell takes.
-    fn planned(&self, cell: &CellId) -> Option<Duration> {
-        let cell = self.cells.get(cell)?;
-        Some(cost_of(cell, self.accelerator?) / cell.blocks.max(1))
+    fn cost(&self, cell: &CellId, start: Start) -> Option<Duration> {
+        Some(cost_of_block(self.cells.get(cell)?, self.accelerator?, start))
     }
 
-    /// The rest as the plan estimates it, corrected by how long finished blocks of the same kind really took.
+    /// What this block takes as the plan estimates it, in seconds, corrected by how long finished blocks of the same kind really took.
+    fn corrected(&self, block: &BlockId, cell: &CellId) -> Option<f64> {
+        let start = if self.in_booted.contains(block) { Start::InBootedGuest } else { Start::FromNothing };
+        let factor = self.spent.get(&self.is_guest(cell)).copied().unwrap_or_default().factor();
+        Some(self.cost(cell, start)?.as_secs_f64() * factor)
+    }
+
+    /// How long the rest takes.
     fn eta(&self) -> Option<Duration> {
-        let corrected = |cell: &CellId| {
-            let factor = self.spent.get(&self.is_guest(cell)).copied().unwrap_or_default().factor();
-            Some(self.planned(cell)?.as_secs_f64() * factor)
-        };
         let mut rest = 0.0;
-        for (cell, blocks) in self.open.iter().filter(|(_, blocks)| !blocks.is_empty()) {
-            rest += corrected(cell)? * blocks.len() as f64;
+        for (cell, blocks) in &self.open {
+            for block in blocks {
+                rest += self.corrected(block, cell)?;
+            }
         }
         // A block that takes longer than it should does not eat up what the others need.
-        let under_way = self
-            .block
-            .as_ref()
-            .zip(self.block_began)
-            .and_then(|((_, cell, _), began)| Some(began.elapsed().as_secs_f64().min(corrected(cell)?)));
+        let under_way = self.block.as_ref().zip(self.block_began).and_then(|((block, cell, _), began)| {
+            Some(began.elapsed().as_secs_f64().min(self.corrected(block, cell)?))
+        });
         Some(Duration::from_secs_f64((rest - under_way.unwrap_or(0.0)).clamp(0.0, 1e9)))
     }
 }
@@ -316,7 +324,6 @@ fn returns(counts: &BTreeMap<Returned, u64>) -> String {
 mod tests {
     use super::*;
     use crate::matrix::{Matrix, Selection};
-    use crate::record::format::{BlockId, PlannedBlock};
 
     fn cell() -> Cell {
         let matrix = Matrix::load(None).expect("the shipped matrix is valid");
@@ -326,8 +333,7 @@ mod tests {
 
     fn under_way() -> (State, PlannedBlock) {
         let cell = cell();
-        let block =
-            PlannedBlock { id: BlockId("b-0".into()), cell: cell.id.clone(), index: 0, seed: 1, trials: 100 };
+        let block = PlannedBlock::alone(BlockId("b-0".into()), cell.id.clone(), 1, 100);
         let mut state = State {
             accelerator: Some(Accelerator::Tcg),
             blocks_total: 2,
@@ -439,8 +445,7 @@ mod tests {
     fn the_estimate_is_the_plans_and_one_odd_block_moves_it_little() {
         let (mut state, block) = under_way();
         let whole = |state: &State| state.eta().expect("planned").as_secs_f64();
-        let by_plan = cost_of(&state.cells[&block.cell], Accelerator::Tcg).as_secs_f64();
-        let each = by_plan / f64::from(state.cells[&block.cell].blocks);
+        let each = state.cost(&block.cell, Start::FromNothing).expect("planned").as_secs_f64();
         assert!((whole(&state) - 2.0 * each).abs() < 0.01, "{} {each}", whole(&state));
         // The first block took no time at all; the second is still to come.
         state.consume(&Event::BlockStarted { block: block.clone(), attempt: 1 });
@@ -458,6 +463,17 @@ mod tests {
         state.block_began = Instant::now().checked_sub(Duration::from_secs(3_600));
         state.open.entry(block.cell.clone()).or_default().insert(BlockId("b-2".into()));
         assert!((whole(&state) / each - 3.0).abs() < 0.01, "{}", whole(&state));
+    }
+
+    #[test]
+    fn a_block_that_finds_its_guest_booted_costs_no_boot() {
+        let (mut state, block) = under_way();
+        let whole = |state: &State| state.eta().expect("planned").as_secs_f64();
+        let apart = whole(&state);
+        let each = |start| state.cost(&block.cell, start).expect("planned").as_secs_f64();
+        let boot = each(Start::FromNothing) - each(Start::InBootedGuest);
+        state.in_booted = [BlockId("b-1".into())].into();
+        assert!(boot > 0.0 && (apart - whole(&state) - boot).abs() < 0.01, "{apart} {}", whole(&state));
     }
 
     #[test]
