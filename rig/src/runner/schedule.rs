@@ -55,10 +55,8 @@ fn in_order(
         units.push(unit);
     }
     units.shuffle(draws);
-    let mut boots = 0;
-    for unit in units.iter_mut().filter(|unit| unit.len() > 1) {
-        unit.iter_mut().for_each(|block| block.boot = Some(format!("r{round}-b{boots}")));
-        boots += 1;
+    for (number, unit) in units.iter_mut().filter(|unit| unit.len() > 1).enumerate() {
+        unit.iter_mut().for_each(|block| block.boot = Some(format!("r{round}-b{number}")));
     }
     units.into_iter().flatten().collect()
 }

@@ -13,7 +13,7 @@ use rig::analysis::model::{CellStatus, ReportModel};
 use rig::event::{Event, Phase};
 use rig::matrix::{Cell, CellId};
 use rig::path::PathSpec;
-use rig::record::format::{BlockRecord, BlockStatus, CellRecord, RunRecord};
+use rig::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord, RunRecord};
 use rig::record::{Reader, Writer};
 use rig::report::Format;
 use rig::runner::{Attempt, Dispatcher, Laboratory, Player, Stop, Stopper, Why, schedule};
