@@ -51,7 +51,7 @@ fn in_the_way(spec: &QemuSpec, target: &TargetSpec, path: &PathSpec) -> Option<&
 /// What a path changes in the guest, or in how it runs.
 fn of_path(path: &PathSpec) -> Option<&'static str> {
     let on_machine = |kind: &FaultKind| match kind {
-        FaultKind::LinkDown | FaultKind::Pause | FaultKind::Contention { .. } => true,
+        FaultKind::LinkDown | FaultKind::Pause | FaultKind::Contention { .. } | FaultKind::VsockReset => true,
         FaultKind::BackendDown
         | FaultKind::HostGone
         | FaultKind::ForgetConnections
@@ -74,6 +74,9 @@ fn of_path(path: &PathSpec) -> Option<&'static str> {
 fn of_script(script: &Script) -> Option<&'static str> {
     if script.program.is_some() {
         return Some("it runs a program");
+    }
+    if script.is_over_vsock() {
+        return Some("its streams are vsock's: of one device for the whole guest");
     }
     let mut steps = script.lanes_of(Side::Target).flat_map(|lane| &lane.steps);
     steps.find_map(|step| match step.op {

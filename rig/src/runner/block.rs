@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -236,13 +237,19 @@ impl Block<'_> {
         target: &mut Session,
     ) -> Result<(), StageError> {
         self.phase(Phase::Play);
-        let peers_part = self.assignment(Role::Peer { listen: self.listen() }, None);
+        let peers_part = self.assignment(Role::Peer { listen: self.listen(stage)? }, None);
         let has_peer = peers_part.script.lanes_of(Side::Peer).next().is_some();
+        let mut listening = String::new();
         if has_peer {
             let part = peers_part.clone();
-            peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Peer))?;
+            let told = peer.talk(move |c| c.play(&part, exchange())).await;
+            listening = told.map_err(StageError::of(Endpoint::Peer))?;
         }
-        let connect = SocketAddr::new(stage.peer_address(), PEER_PORT).to_string();
+        let connect = if self.attempt.cell.subject.script.is_over_vsock() {
+            listening
+        } else {
+            SocketAddr::new(stage.peer_address(), PEER_PORT).to_string()
+        };
         let targets_part = self.assignment(Role::Target { connect }, stage.program_root(self.attempt));
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
@@ -261,10 +268,15 @@ impl Block<'_> {
                 }
             })
         });
-        let played = tokio::select! {
-            biased;
-            failed = faults::conduct(stage, timelines, &done) => match failed? {},
-            played = collected => played.map_err(StageError::of(Endpoint::Target))?,
+        let played = {
+            let mut conduct = pin!(faults::conduct(stage, timelines, &done));
+            let played = tokio::select! {
+                biased;
+                failed = &mut conduct => match failed? {},
+                played = collected => played.map_err(StageError::of(Endpoint::Target))?,
+            };
+            faults::settle(conduct, &done).await?;
+            played
         };
         self.record.path.counters = stage.path_counters(self.laboratory).await?;
         self.record.path.counters.extend(done.counters(&path.faults));
@@ -285,13 +297,16 @@ impl Block<'_> {
         Ok(())
     }
 
-    /// Where the peer listens: at every address of the path's family.
-    fn listen(&self) -> String {
+    /// Where the peer listens: at every address of the path's family, or by vsock.
+    fn listen(&self, stage: &Stage) -> Result<String, StageError> {
+        if self.attempt.cell.subject.script.is_over_vsock() {
+            return Ok(stage.vsock_listen()?.to_string());
+        }
         let any = match self.attempt.cell.subject.path.family {
             Family::Ipv4 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             Family::Ipv6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
         };
-        SocketAddr::new(any, PEER_PORT).to_string()
+        Ok(SocketAddr::new(any, PEER_PORT).to_string())
     }
 
     /// `root` is where a program's files are.

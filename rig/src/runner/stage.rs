@@ -11,6 +11,7 @@ mod launch;
 mod passing;
 mod placement;
 mod seat;
+mod vsock;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -27,7 +28,7 @@ use super::session::{Session, joined};
 use crate::agent::AgentError;
 use crate::configuration::{Arm, QemuSpec, TargetSpec, Tuning};
 use crate::event::Phase;
-use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
+use crate::machine::launch_ssh::{self, AGENT_PATH, SshPlan, SshSession};
 use crate::machine::qemu::Guest;
 use crate::machine::{Beside, guest_program, guest_rules, guest_sysctls};
 use crate::path::{Addressing, Family, PathSpec, Place, rules};
@@ -67,6 +68,8 @@ pub(super) struct Stage {
     found: Option<Waiting>,
     /// Where its QEMU runs; of a guest of this block's own that is the target's namespace.
     home: Option<Namespace>,
+    /// The way into the target's guest, once that has been set up.
+    into_guest: Option<SshPlan>,
     testbed: Testbed,
 }
 
@@ -105,6 +108,7 @@ impl Stage {
                 sysctls: vec![],
                 found,
                 home: None,
+                into_guest: None,
                 testbed,
             };
             stage.set_sysctls_of_host(&path)?;
@@ -209,6 +213,7 @@ impl Stage {
         };
         launch::verify_arm(&session, &self.arm)?;
         launch::verify_nic(&session, &self.tuning, self.placement.interface().0)?;
+        self.verify_vsock(&session)?;
         Ok(session)
     }
 
@@ -265,6 +270,7 @@ impl Stage {
         self.give_ipv6_address(laboratory).await?;
         self.set_guest_rules(laboratory).await?;
         self.set_sysctls_of_guest(laboratory).await?;
+        self.set_up_vsock(laboratory, &attempt.cell.subject.script).await?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(())
     }
