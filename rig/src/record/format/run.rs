@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
+use super::lock::RunLock;
 use super::version::{FORMAT, FORMAT_MINOR};
 use super::words::known_or_default;
 use crate::matrix::CellId;
@@ -50,6 +51,9 @@ pub struct RunRecord {
     /// The files of the claims that the reader took along (`--claims`), by id: the report judges by them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
+    /// The plan by which it was begun (`--lock`), as it was written down before; null where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<RunLock>,
     /// How the numbers are judged.
     #[serde(default)]
     pub judgement: Judgement,
@@ -84,6 +88,7 @@ impl RunRecord {
             shard: None,
             matrix: String::new(),
             claims: BTreeMap::new(),
+            lock: None,
             judgement: Judgement::default(),
             conduct: Conduct::default(),
             environment: Environment::default(),
