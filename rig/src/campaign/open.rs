@@ -57,7 +57,7 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
             let made = Plan::make(cells, &|cell| lack(&abilities, cell).or_else(|| kernels.lack(cell)));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
             let shard = shard.map(Shard::from);
-            let draft = draft(matrix, selected, seed, capture, &kernels.images);
+            let draft = draft(matrix, *selected, seed, capture, &kernels.images);
             let mut record = plan(RunRecord { shard, claims, lock, ..draft }, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));

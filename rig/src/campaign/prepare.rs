@@ -25,7 +25,7 @@ use super::shard::Shard;
 /// What an order names, read from disk.
 pub(super) enum Source {
     /// A matrix file, with the filters.
-    File { matrix: Box<Matrix>, filters: Vec<Filter>, asked: NewRun, lock: Option<RunLock> },
+    File { matrix: Box<Matrix>, filters: Vec<Filter>, asked: Box<NewRun>, lock: Option<RunLock> },
     /// A recorded run.
     Run { run_dir: PathBuf, old: Box<RunRecord> },
 }
@@ -62,7 +62,7 @@ impl Expanded {
 pub(super) enum Begin {
     /// From its first block.
     Anew {
-        selected: Selected,
+        selected: Box<Selected>,
         seed: u64,
         capture: CaptureWhen,
         shard: Option<Shard>,
@@ -87,7 +87,7 @@ pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
             let mut asked = asked.clone();
             let lock = asked.lock.take().map(|path| follow(&path, &mut asked)).transpose()?;
             let (matrix, filters) = asked.asked.read()?;
-            Ok(Source::File { matrix: Box::new(matrix), filters, asked, lock })
+            Ok(Source::File { matrix: Box::new(matrix), filters, asked: Box::new(asked), lock })
         }
         Work::Again(run) => {
             let run_dir = record::find(&order.results, run)?;
@@ -114,7 +114,8 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
             let cells =
                 cells.into_iter().map(|cell| CellRecord { cell, skipped: None, lack: None }).collect();
             let seed = asked.seed.unwrap_or_else(draw_seed);
-            let NewRun { capture, shard, .. } = asked;
+            let NewRun { capture, shard, .. } = *asked;
+            let selected = Box::new(selected);
             let begin = Begin::Anew { selected, seed, capture, shard, claims, lock };
             Ok(Expanded { cells, matrix: Some(*matrix), begin })
         }

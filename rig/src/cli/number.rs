@@ -38,7 +38,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     match number.parse::<f64>().map(|number| number / scale) {
         Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
         Ok(_) => Err("a rate is more than 0 and less than 1: `1e-4` or `0.01%`".to_owned()),
-        Err(_) => Err("this is no rate: write `1e-4` or `0.01%`".to_owned()),
+        Err(_) => Err("this is not a rate: write `1e-4` or `0.01%`".to_owned()),
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
                 Err("a rate is more than 0 and less than 1: `1e-4` or `0.01%`".to_owned())
             );
         }
-        assert_eq!(share("0,1"), Err("this is no rate: write `1e-4` or `0.01%`".to_owned()));
+        assert_eq!(share("0,1"), Err("this is not a rate: write `1e-4` or `0.01%`".to_owned()));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::time::minutes;
 use crate::analysis::words::count as thousands;
 use crate::campaign::{self, Asked, Shard, abilities_for, known_accelerator, lack};
 use crate::cli::output::print;
@@ -321,15 +321,6 @@ fn page() -> Page {
     Page::new(width::for_table(), called::worded)
 }
 
-pub(super) fn minutes(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..90 => format!("{seconds} s"),
-        90..5_400 => format!("{} min", (seconds + 30) / 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
 fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> Json {
     let cells: Vec<Json> = plan
         .cells
@@ -395,14 +386,5 @@ mod tests {
         assert!(text.contains("ready (A/A pair)"), "{text}");
         assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
         assert_eq!(json["cost"]["blocks"], 23);
-    }
-
-    #[test]
-    fn times_are_rounded_for_people() {
-        for (seconds, text) in
-            [(0, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (7_260, "2 h 1 min")]
-        {
-            assert_eq!(minutes(Duration::from_secs(seconds)), text);
-        }
     }
 }

@@ -11,7 +11,7 @@ use crate::analysis::words::{Rounding, count as thousands, percent, percent_numb
 use crate::matrix::{Alike, Fix, PlannedPower, Wanted};
 use crate::report::{Align, Page, Table};
 
-use super::plan::minutes;
+use super::time::minutes;
 
 /// Adds the tables.
 pub(super) fn write(out: &mut Page, power: &PlannedPower, wanted: Wanted) {
@@ -85,7 +85,15 @@ fn bounded(out: &mut Page, power: &PlannedPower) {
         ("blocks", Align::Right),
         ("all together", Align::Right),
     ]);
-    for group in &power.groups {
+    let same = |one: &Alike, other: &Alike| {
+        (one.host, one.guest, one.bound.below.to_bits())
+            == (other.host, other.guest, other.bound.below.to_bits())
+    };
+    for (at, group) in power.groups.iter().enumerate() {
+        // Of another errno: the same bound takes the same.
+        if power.groups[..at].iter().any(|told| same(told, group)) {
+            continue;
+        }
         let bound = &group.bound;
         let of =
             |what: &dyn Fn(Design) -> u64| bound.size.map_or("none".to_owned(), |size| thousands(what(size)));

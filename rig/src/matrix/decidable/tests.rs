@@ -1,3 +1,5 @@
+//! Comparisons that nothing can decide, and those that something can: sizes on both sides of the edge, and the shipped file.
+
 use std::path::Path;
 
 use super::*;

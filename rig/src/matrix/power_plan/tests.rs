@@ -1,3 +1,5 @@
+//! What a plan is told to show, against the exact sums and bounds of `rig-stats`.
+
 use std::path::Path;
 
 use rig_stats::power_of;
