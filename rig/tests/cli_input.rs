@@ -181,6 +181,88 @@ fn what_matrix_init_writes_is_found_and_valid_and_nothing_is_overwritten() {
     assert!(refused.contains("matrix.toml (a file where a folder is needed) is there already"), "{refused}");
 }
 
+/// A guest and its host, one block each, and too few trials for any margin.
+const NOTHING_TO_DECIDE: &str = r#"
+[run]
+trials = 500
+blocks = 1
+[axes]
+scenario = ["rst"]
+configuration = ["host", "guest"]
+kernel = ["6.1"]
+path = ["direct"]
+[configuration.host]
+kind = "host"
+[configuration.guest]
+kind = "qemu"
+nic = "virtio-net"
+backend = "tap"
+[path.direct]
+[control.negative]
+scenario = "control-negative"
+"#;
+
+#[test]
+fn a_file_whose_comparisons_nothing_can_decide_is_refused_with_what_would_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("matrix.toml"), NOTHING_TO_DECIDE).unwrap();
+    let (_, refused) = ends(folder.path(), "matrix check", 2);
+    let words = refused.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ ", " ");
+    assert!(
+        words.contains("rst over direct, 1 cell of guests: 500 trials in 1 block cannot decide"),
+        "{refused}"
+    );
+    assert!(words.contains("1000 trials in 2 blocks can show the same rate"), "{refused}");
+    // A plan is shown all the same, with the warning and what each comparison can show.
+    let (plan, _) = ends(folder.path(), "matrix plan --any-host --power", 0);
+    assert!(plan.contains("500 in 1") && plan.contains("cannot decide"), "{plan}");
+    fs::write(folder.path().join("matrix.toml"), NOTHING_TO_DECIDE.replace("blocks = 1", "blocks = 2"))
+        .unwrap();
+    ends(folder.path(), "matrix check", 0);
+}
+
+#[test]
+fn the_power_of_a_plan_is_in_its_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "matrix plan --any-host --power --bound 0.1% --fix 1e-2 --format json";
+    let plan: serde_json::Value = serde_json::from_str(&ends(folder.path(), line, 0).0).unwrap();
+    let power = &plan["power"];
+    let groups = power["groups"].as_array().unwrap();
+    let compared = |group: &serde_json::Value| {
+        group["pairs"].as_array().unwrap().len() * group["errnos"].as_array().unwrap().len()
+    };
+    assert_eq!(power["comparisons"], groups.iter().map(compared).sum::<usize>());
+    for group in groups {
+        assert_eq!(group["bound"]["below"], 1e-3);
+        let [low, middle, high] =
+            ["independent", "at_icc", "share_of_blocks"].map(|name| group["at_most"][name].as_f64().unwrap());
+        assert!(0.0 < low && low < middle && middle < high && high < 1.0, "{group}");
+        assert!(group["bound"]["cell"]["trials"].as_u64() >= Some(3_689), "{group}");
+    }
+    assert!(power["fix"]["by_block_size"][0]["needed"]["trials"].as_u64() >= Some(299));
+    let (_, refused) = ends(folder.path(), "matrix plan --power --bound 2", 2);
+    assert!(refused.contains("more than 0 and less than 1"), "{refused}");
+}
+
+#[test]
+fn a_lock_is_written_once_and_refused_where_it_was_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.json");
+    ends(folder.path(), "matrix plan --any-host --lock plan.json scenario=fin", 0);
+    let text = fs::read_to_string(&path).unwrap();
+    let lock = rig::record::format::Lock::parse(&text).unwrap();
+    assert!(lock.cells.iter().any(|cell| cell.scenario == "fin"), "{text}");
+    assert_eq!(lock.filters, ["scenario=fin"]);
+    let (_, refused) = ends(folder.path(), "matrix plan --any-host --lock plan.json", 2);
+    assert!(refused.contains("plan.json is there already"), "{refused}");
+    fs::write(&path, text.replace("\"margin\": 0.005", "\"margin\": 0.05")).unwrap();
+    let (_, refused) = ends(folder.path(), "matrix run --lock plan.json", 2);
+    let words = refused.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("`margin` is not what its digest says"), "{refused}");
+    let (_, refused) = ends(folder.path(), "matrix run --lock nowhere.json", 2);
+    assert!(refused.contains("cannot read nowhere.json"), "{refused}");
+}
+
 #[test]
 fn a_scenario_file_is_shown_byte_for_byte_and_a_new_one_is_valid() {
     let folder = tempfile::tempdir().unwrap();

@@ -36,6 +36,8 @@ mod headline;
 mod hostile;
 #[path = "golden/kernels.rs"]
 mod kernels;
+#[path = "golden/locked.rs"]
+mod locked;
 #[path = "golden/machines.rs"]
 mod machines;
 #[path = "golden/made_up.rs"]

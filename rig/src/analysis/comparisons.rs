@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use rig_stats::{Count, Probability, detectable, difference, enough_trials, fisher, holm, judge};
+use rig_stats::{
+    Count, Criteria, Design, Probability, detectable, difference, enough_trials, fisher, holm, judge,
+};
 
 use crate::matrix::Stratum;
 
@@ -167,8 +169,12 @@ impl Sizes {
         }
         let share = |count: Count| Probability::new(count.share()).expect("hits over trials is a share");
         let both = metal.plus(virtual_).unwrap_or(metal);
+        // The verdict falls by the counts of all blocks together.
+        let design = |count: Count| Design { trials: count.trials(), blocks: 1 };
+        let icc = Probability::new(0.0).expect("a share");
+        let criteria = Criteria { level: self.level, confidence: self.rules.confidence, margin, icc };
         let answer = Size {
-            detectable: detectable(metal.trials(), virtual_.trials(), share(metal), self.level, POWER),
+            detectable: detectable(design(metal), design(virtual_), share(metal), &criteria, POWER),
             needed: enough_trials(share(both), margin, self.rules.confidence),
         };
         self.known.push((key, answer));

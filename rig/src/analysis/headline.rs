@@ -94,7 +94,7 @@ pub(super) fn is_side_blind(
 /// The cells whose sentences stand for the run: the base program's, or every plain cell where none plays it.
 pub(super) fn base<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<&'m Measured<'a>> {
     let plain = || measured.iter().filter(|cell| cell.is_plain() && cell.tally.trials > 0);
-    let named: Vec<_> = plain().filter(|cell| is_of_the_base_program(cell)).collect();
+    let named: Vec<_> = plain().filter(|cell| cell.cell().is_of_the_base_program()).collect();
     if named.is_empty() { plain().collect() } else { named }
 }
 
@@ -169,12 +169,4 @@ fn compared(headline: Headline, host: &[&Measured<'_>], guests: &[&Measured<'_>]
         trials_needed: pooled.trials_needed.filter(|_| pooled.judgement == Judgement::Undecided),
         ..headline
     }
-}
-
-/// The claim that every cell of the base program names: select() fails more often in KVM guests.
-const OF_THE_BASE_PROGRAM: &str = "H03";
-
-/// Whether a cell plays the base program: the one whose failure is what everything is about.
-fn is_of_the_base_program(cell: &Measured<'_>) -> bool {
-    cell.cell().claims.iter().any(|id| id == OF_THE_BASE_PROGRAM)
 }

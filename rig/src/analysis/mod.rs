@@ -14,12 +14,14 @@ mod counter_measures;
 mod diagnostics;
 mod evidence;
 mod expectation;
+mod fixes;
 mod groups;
 mod headline;
 mod hypotheses;
 mod judges;
 mod kernels;
 mod labels;
+mod locked;
 mod machines;
 mod measured;
 pub mod model;
@@ -99,6 +101,8 @@ pub fn analyse(run: &Run) -> ReportModel {
         errno_sources,
         programs,
         sentences,
+        locked: locked::compare(run, &measured),
+        fixes: fixes::tell(&measured, rules),
         alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
         cautions,
     }
@@ -121,6 +125,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         confidence: rules.confidence.get(),
         margin: rules.margin,
         margins: rules.margins(),
+        icc: rules.icc.get(),
         tolerance: rules.tolerance,
     }
 }

@@ -18,6 +18,7 @@ use crate::machine::qemu::ProbeError;
 use crate::process::{EnclosureError, RuntimeError};
 use crate::program::Changed;
 use crate::record::RecordError;
+use crate::record::format::LockError;
 use crate::runner::InspectError;
 
 /// Why a campaign did not come to its end.
@@ -30,6 +31,26 @@ pub enum CampaignError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Image(#[from] ImageError),
+    /// A lock cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    #[diagnostic(help("--lock takes a file that `rig matrix plan --lock FILE` wrote"))]
+    LockUnreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// A lock is not what was written.
+    #[error("cannot keep to {}: {cause}", path.display())]
+    #[diagnostic(help(
+        "a lock is not changed by hand: write another one with `rig matrix plan --lock FILE`, or run without --lock"
+    ))]
+    Lock {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: LockError,
+    },
     /// A recorded run cannot be found, read or written.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -165,7 +186,9 @@ impl CampaignError {
             | Self::OtherAgent { .. }
             | Self::OtherImage { .. }
             | Self::GuestTooSmall { .. }
-            | Self::ProgramChanged(_) => Blame::Input,
+            | Self::ProgramChanged(_)
+            | Self::LockUnreadable { .. }
+            | Self::Lock { .. } => Blame::Input,
             Self::Image(error) if error.blames_input() => Blame::Input,
             Self::Record(error) if error.blames_the_input() => Blame::Input,
             Self::Image(ImageError::Interrupted) | Self::Interrupted => Blame::User,

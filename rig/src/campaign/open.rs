@@ -51,14 +51,14 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
         None => Problems::default(),
     };
     let (writer, record, done) = match run.begin {
-        Begin::Anew { selected, seed, capture, shard, claims } => {
+        Begin::Anew { selected, seed, capture, shard, claims, lock } => {
             let matrix = run.matrix.as_ref().expect("a new run has its file");
             let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
             let made = Plan::make(cells, &|cell| lack(&abilities, cell).or_else(|| kernels.lack(cell)));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
             let shard = shard.map(Shard::from);
-            let draft = draft(matrix, selected, seed, capture, &kernels.images);
-            let mut record = plan(RunRecord { shard, claims, ..draft }, made, &abilities, &accelerator);
+            let draft = draft(matrix, *selected, seed, capture, &kernels.images);
+            let mut record = plan(RunRecord { shard, claims, lock, ..draft }, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));
             }
@@ -107,6 +107,7 @@ fn draft(
             confidence: settings.confidence,
             margin: settings.margin,
             margins: settings.margins,
+            icc: Some(settings.icc),
             tolerance: Some(settings.tolerance),
             alert: matrix.alert().clone(),
         },

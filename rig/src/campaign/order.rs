@@ -87,6 +87,8 @@ pub struct NewRun {
     pub seed: Option<u64>,
     /// Which blocks' packets are kept.
     pub capture: CaptureWhen,
+    /// The plan that it keeps to, as it was written down before.
+    pub lock: Option<PathBuf>,
 }
 
 /// A new run, or the rest of one.

@@ -7,19 +7,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use crate::agent;
 use crate::configuration::Abilities;
 use crate::image::Step;
-use crate::matrix::{Filter, Matrix, Selected, WeakControl};
-use crate::record::format::{CaptureWhen, CellRecord, RunRecord};
+use crate::matrix::{Filter, Matrix, Selected, Undecidable, WeakControl};
+use crate::record::format::{CaptureWhen, CellRecord, RunLock, RunRecord};
 use crate::record::{self, Reader};
 
 use super::error::CampaignError;
 use super::host::abilities_for;
 use super::kernels::{Kernels, kernels_of};
+use super::lock::{draw_seed, follow};
 use super::order::{NewRun, Order, Work};
 use super::programs;
 use super::shard::Shard;
@@ -27,7 +25,7 @@ use super::shard::Shard;
 /// What an order names, read from disk.
 pub(super) enum Source {
     /// A matrix file, with the filters.
-    File { matrix: Box<Matrix>, filters: Vec<Filter>, asked: NewRun },
+    File { matrix: Box<Matrix>, filters: Vec<Filter>, asked: Box<NewRun>, lock: Option<RunLock> },
     /// A recorded run.
     Run { run_dir: PathBuf, old: Box<RunRecord> },
 }
@@ -50,17 +48,26 @@ impl Expanded {
             Begin::Again { .. } => &[],
         }
     }
+
+    /// Comparisons of a new run that nothing that it sees could decide.
+    pub(super) fn undecidable(&self) -> &[Undecidable] {
+        match &self.begin {
+            Begin::Anew { selected, .. } => &selected.undecidable,
+            Begin::Again { .. } => &[],
+        }
+    }
 }
 
 /// How a run begins.
 pub(super) enum Begin {
     /// From its first block.
     Anew {
-        selected: Selected,
+        selected: Box<Selected>,
         seed: u64,
         capture: CaptureWhen,
         shard: Option<Shard>,
         claims: BTreeMap<String, String>,
+        lock: Option<RunLock>,
     },
     /// Where it was left.
     Again { run_dir: PathBuf, old: Box<RunRecord> },
@@ -77,8 +84,10 @@ pub(super) struct Prepared {
 pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
     match &order.work {
         Work::New(asked) => {
+            let mut asked = asked.clone();
+            let lock = asked.lock.take().map(|path| follow(&path, &mut asked)).transpose()?;
             let (matrix, filters) = asked.asked.read()?;
-            Ok(Source::File { matrix: Box::new(matrix), filters, asked: asked.clone() })
+            Ok(Source::File { matrix: Box::new(matrix), filters, asked: Box::new(asked), lock })
         }
         Work::Again(run) => {
             let run_dir = record::find(&order.results, run)?;
@@ -94,7 +103,7 @@ pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
 /// The cells of the run.
 pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
     match source {
-        Source::File { matrix, filters, asked } => {
+        Source::File { matrix, filters, asked, lock } => {
             let mut selected = asked.asked.expand(&matrix, filters)?;
             let claims = asked.asked.claims(&matrix, &selected.cells)?.files().clone();
             let cells = std::mem::take(&mut selected.cells);
@@ -104,8 +113,10 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
             };
             let cells =
                 cells.into_iter().map(|cell| CellRecord { cell, skipped: None, lack: None }).collect();
-            let seed = asked.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
-            let begin = Begin::Anew { selected, seed, capture: asked.capture, shard: asked.shard, claims };
+            let seed = asked.seed.unwrap_or_else(draw_seed);
+            let NewRun { capture, shard, .. } = *asked;
+            let selected = Box::new(selected);
+            let begin = Begin::Anew { selected, seed, capture, shard, claims, lock };
             Ok(Expanded { cells, matrix: Some(*matrix), begin })
         }
         Source::Run { run_dir, old } => {

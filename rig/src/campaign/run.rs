@@ -36,6 +36,7 @@ pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignE
     let source = read(order)?;
     let cells = expand(source)?;
     cells.weak_controls().iter().for_each(|weak| watcher.weak_control(weak));
+    cells.undecidable().iter().for_each(|told| watcher.undecidable(told));
     let prepared = look(cells, &mut |image, step| watcher.image_step(image, step))?;
     let runtime = enclosed_runtime()?;
     let conducted = runtime.block_on(async {

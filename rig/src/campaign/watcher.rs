@@ -5,7 +5,7 @@
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
-use crate::matrix::WeakControl;
+use crate::matrix::{Undecidable, WeakControl};
 use crate::runner::Stopper;
 
 /// Whoever follows a campaign while it goes on. Nothing that it does can stop a run but by the stopper.
@@ -14,6 +14,8 @@ pub trait Watcher {
     fn image_step(&mut self, image: &str, step: &Step);
     /// The count of trials on the command line leaves this control without proof.
     fn weak_control(&mut self, weak: &WeakControl);
+    /// Nothing that the run sees could decide these comparisons.
+    fn undecidable(&mut self, told: &Undecidable);
     /// The run is about to begin; these keys of the matrix file ask for what this host lacks.
     fn unmet(&mut self, problems: Problems);
     /// The run may be stopped by this from now on.

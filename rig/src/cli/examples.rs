@@ -89,6 +89,20 @@ pub const EXAMPLES: &[Example] = &[
         "rig matrix plan --any-host --format json",
         "all cells, for a program",
     ),
+    row(
+        &["matrix", "plan"],
+        Anywhere,
+        &[Done],
+        "rig matrix plan --any-host --power --bound 1e-4",
+        "what each comparison can show",
+    ),
+    row(
+        &["matrix", "plan"],
+        Anywhere,
+        &[Done],
+        "rig matrix plan --any-host --lock plan.lock.json",
+        "write the plan down before it is played",
+    ),
     row(&["matrix", "check"], Anywhere, &[Done], "rig matrix check", "./matrix.toml, or rig's own"),
     row(&["matrix", "run"], Unasked, &[Done, Short, Alert], "rig matrix run", "all cells of the profile"),
     row(
@@ -104,6 +118,13 @@ pub const EXAMPLES: &[Example] = &[
         &[Done, Short, Alert],
         "rig matrix run --profile nightly --deadline 2h",
         "for a night",
+    ),
+    row(
+        &["matrix", "run"],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig matrix run --lock plan.lock.json",
+        "the plan that was written down",
     ),
     row(
         &["matrix", "run"],

@@ -28,6 +28,20 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
     within(text, &(0..=u64::MAX))
 }
 
+/// `--bound`, `--fix`: a share of 1, or per cent with the sign; more than 0 and less than 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>().map(|number| number / scale) {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        Ok(_) => Err("a rate is more than 0 and less than 1: `1e-4` or `0.01%`".to_owned()),
+        Err(_) => Err("this is not a rate: write `1e-4` or `0.01%`".to_owned()),
+    }
+}
+
 fn small(text: &str, bounds: &RangeInclusive<u64>) -> Result<u32, String> {
     within(text, bounds).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -42,6 +56,18 @@ fn within(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_are_shares_or_per_cent() {
+        assert_eq!((share("1e-4"), share("0.01%"), share("50 %")), (Ok(1e-4), Ok(1e-4), Ok(0.5)));
+        for refused in ["0", "1", "100%", "-0.1", "NaN", "inf"] {
+            assert_eq!(
+                share(refused),
+                Err("a rate is more than 0 and less than 1: `1e-4` or `0.01%`".to_owned())
+            );
+        }
+        assert_eq!(share("0,1"), Err("this is not a rate: write `1e-4` or `0.01%`".to_owned()));
+    }
 
     #[test]
     fn counts_have_the_bounds_of_a_matrix_file() {

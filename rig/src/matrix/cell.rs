@@ -173,6 +173,11 @@ impl Cell {
         self.control.is_none() && self.alert && !closes_its_descriptor(&self.subject.script)
     }
 
+    /// Whether it plays the base program, the one whose failure is what everything is about: it tests H03, select() fails more often in KVM guests.
+    pub fn is_of_the_base_program(&self) -> bool {
+        self.claims.iter().any(|id| id == "H03")
+    }
+
     /// The same cell under another configuration's name, to be compared with this one. It tests no claim.
     #[must_use]
     pub fn again(&self, configuration: String) -> Self {

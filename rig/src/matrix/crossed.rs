@@ -97,7 +97,7 @@ fn strengthen(matrix: &Matrix, control: &ControlKeys, weak: &WeakControl) -> Str
 }
 
 /// The name of a profile, or of the axes of the file.
-fn place_of(profile: Option<(&str, &Layer)>, root: &Table) -> Span {
+pub(super) fn place_of(profile: Option<(&str, &Layer)>, root: &Table) -> Span {
     let entry = match profile {
         None => root.entry("axes"),
         Some((name, _)) => root.get("profile").and_then(|node| node.value.as_table()?.entry(name)),

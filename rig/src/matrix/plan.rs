@@ -73,7 +73,7 @@ impl Plan {
     }
 
     /// The cells that will be run.
-    pub fn ready(&self) -> impl Iterator<Item = &Cell> {
+    pub fn ready(&self) -> impl Iterator<Item = &Cell> + Clone {
         self.cells.iter().filter(|planned| planned.skipped.is_none()).map(|planned| &planned.cell)
     }
 

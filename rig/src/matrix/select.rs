@@ -3,12 +3,14 @@
 //! Must not know hosts. Units: none. Errors: problems that blame the command line. Tests: `tests.rs` of this room.
 
 use super::cell::{Cell, HOST_KERNEL};
+use super::crossed::place_of;
+use super::decidable::{Undecidable, undecidable};
 use super::declared::{Layer, Matrix};
 use super::expand::{Expansion, Point};
 use super::filter::{self, Filter};
 use super::power::{self, WeakControl};
 use super::settings::Settings;
-use crate::document::{Problem, Problems, hint};
+use crate::document::{Document, Problem, Problems, hint};
 
 /// What a user asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Selected {
     pub cells: Vec<Cell>,
     /// Controls of them that have too few trials to prove anything, as a count of trials on the command line can make it.
     pub weak_controls: Vec<WeakControl>,
+    /// Comparisons of them that nothing that is seen could decide.
+    pub undecidable: Vec<Undecidable>,
 }
 
 impl Matrix {
@@ -51,7 +55,8 @@ impl Matrix {
             points.iter().map(|point| expansion.cell(point, &settings, selection.trials)).collect();
         let controls = cells.iter().filter_map(|cell| Some((cell.control.clone()?, cell.trials)));
         let weak_controls = power::weak_controls(controls);
-        Ok(Selected { profile, settings, cells, weak_controls })
+        let undecidable = undecidable(&cells, &settings);
+        Ok(Selected { profile, settings, cells, weak_controls, undecidable })
     }
 
     /// Only the cells of [`Matrix::select`].
@@ -76,6 +81,19 @@ impl Matrix {
                 Err(problem.into())
             }
         }
+    }
+
+    /// The problem of comparisons of this profile (empty: of the file) that nothing could decide, at the profile's name.
+    pub fn refuse(&self, profile: &str, told: &Undecidable) -> Problem {
+        let layer = self.profiles.iter().find(|(name, _)| name == profile);
+        let layer = layer.map(|(name, layer)| (name.as_str(), layer));
+        let place = Document::parse(self.name(), self.text())
+            .map_or(0..0, |(document, _)| place_of(layer, &document.root));
+        let message = format!("comparisons that nothing can decide: {told}");
+        let label = format!("{} blocks of {} trials", told.size.blocks, told.size.block_size());
+        let mut problem = Problem::in_text(self.name(), self.text(), place, message, label);
+        problem.help("give the cells more `trials` or more `blocks`, or widen `margin` or `margins`; `rig matrix plan --power` shows what each comparison can show");
+        problem
     }
 
     /// How a plan of this profile (empty: of the file) that has no cell on bare metal comes to have some: what the file declares decides.
@@ -122,6 +140,7 @@ impl Matrix {
             confidence: over.confidence.or(base.confidence).unwrap_or(default.confidence),
             margin: over.margin.or(base.margin).unwrap_or(default.margin),
             margins,
+            icc: over.icc.or(base.icc).unwrap_or(default.icc),
             tolerance: over.tolerance.or(base.tolerance).unwrap_or(default.tolerance),
             retries: over.retries.or(base.retries).unwrap_or(default.retries),
             block_deadline: over.block_deadline.or(base.block_deadline).unwrap_or(default.block_deadline),

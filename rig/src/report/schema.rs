@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::analysis::model::{ReportModel, ScenarioRun};
 use crate::record::JournalLine;
-use crate::record::format::{BlockRecord, RunRecord, TrialsLine};
+use crate::record::format::{BlockRecord, Lock, RunRecord, TrialsLine};
 
 /// The schema of a kind of file.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,7 @@ const ALL: &[FileSchema] = &[
         files: "rig scenario run --format json",
         make: schema_of::<ScenarioRun>,
     },
+    FileSchema { name: "lock", files: "rig matrix plan --lock FILE", make: schema_of::<Lock> },
 ];
 
 impl FileSchema {

@@ -13,6 +13,7 @@ pub mod contingency;
 pub mod dispersion;
 pub mod effective;
 pub mod equivalence;
+pub mod hits;
 pub mod interval;
 mod labellings;
 pub mod multiple;
@@ -33,9 +34,13 @@ pub use contingency::{difference, difference_effective, fisher};
 pub use dispersion::Dispersion;
 pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
+pub use hits::Design;
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::{holm, smallest_p, tarone_holm};
-pub use power::detectable;
+pub use power::{
+    Criteria, Shift, Verdicts, detectable, enough_blocks, fewest, least_shown, power_of, shows_same,
+    unseen_blocks,
+};
 pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};

@@ -14,8 +14,8 @@ use rig::image::Cache;
 use rig_stats::binomial::{ln_at_least, ln_at_most, ln_pmf};
 use rig_stats::special::{chi_square_tail, normal_quantile};
 use rig_stats::{
-    Confidence, Count, Dispersion, Probability, Stratum, clopper_pearson, detectable, difference, fisher,
-    holm, relabel, stratified_difference, stratified_fisher, weighted_difference,
+    Confidence, Count, Criteria, Design, Dispersion, Probability, Stratum, clopper_pearson, detectable,
+    difference, fisher, holm, relabel, stratified_difference, stratified_fisher, weighted_difference,
 };
 use serde_json::{Value, json};
 
@@ -184,7 +184,12 @@ fn labellings(draws: &mut Draws) -> Question {
 fn rise(draws: &mut Draws) -> Question {
     let (first, second) = (draws.0.random_range(15..40), draws.0.random_range(15..40));
     let (baseline, alpha, wanted) = (draws.0.random_range(0.0..0.3), 0.05, 0.8);
-    let rise = detectable(first, second, Probability::new(baseline).expect("a share"), alpha, wanted);
+    let share = |value| Probability::new(value).expect("a share");
+    // So low a confidence that the interval excludes 0 wherever the test rejects: the judge knows the test alone.
+    let confidence = Confidence::new(0.5).expect("between 0 and 1");
+    let criteria = Criteria { level: alpha, confidence, margin: 0.0, icc: share(0.0) };
+    let design = |trials: u64| Design { trials, blocks: 1 };
+    let rise = detectable(design(first), design(second), share(baseline), &criteria, wanted);
     assert!(rise < 1.0, "{first} and {second} trials are enough to find some rise");
     Question {
         asked: json!({"kind": "power", "first": first, "second": second, "baseline": baseline, "alpha": alpha, "rise": rise}),

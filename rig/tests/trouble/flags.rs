@@ -37,6 +37,29 @@ fn run_in(lab: &Lab, results: &str, arguments: &str) -> Recorded {
 }
 
 #[test]
+fn a_run_that_keeps_to_its_lock_says_so_and_one_that_does_not_lists_in_what() {
+    if !is_root("netns") {
+        return;
+    }
+    let lab = lab("1ms");
+    lab.run("matrix plan --lock plan.json scenario=fin --trials 300").expect(0);
+    let report = |results: &str, arguments: &str| -> serde_json::Value {
+        let run = run_in(&lab, results, arguments);
+        let json = lab.run(&format!("report --results {results} latest --format json")).expect(0).stdout;
+        assert!(run.record().lock.is_some());
+        serde_json::from_str(&json).unwrap()
+    };
+    let kept = report("kept", "--lock plan.json");
+    assert_eq!(kept["locked"]["as_locked"], true, "{}", kept["locked"]);
+    let other = report("other", "--lock plan.json --seed 9 --trials 200");
+    let told: Vec<&str> =
+        other["locked"]["deviations"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert_eq!(other["locked"]["as_locked"], false);
+    assert!(told.iter().any(|one| one.starts_with("the seed is 9, not ")), "{told:?}");
+    assert!(told.iter().any(|one| one.ends_with("has 200 trials, not 300")), "{told:?}");
+}
+
+#[test]
 fn a_seed_repeats_the_order_and_the_draws() {
     if !is_root("netns") {
         return;

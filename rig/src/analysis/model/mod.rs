@@ -14,8 +14,10 @@ mod counter_measure;
 mod diagnostic;
 mod errno_seen;
 mod expectation;
+mod fix;
 mod headline;
 mod kernel;
+mod locked;
 mod machine;
 mod order;
 mod outcomes;
@@ -46,8 +48,10 @@ pub use counter_measure::{CounterMeasure, CounterMeasureFinding, CounterMeasureV
 pub use diagnostic::{Diagnostic, DiagnosticPlace, Disturbance};
 pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
 pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
+pub use fix::Fix;
 pub use headline::{GuestRate, Headline};
 pub use kernel::{KernelComparisons, KernelDifference, KernelEnd};
+pub use locked::{Deviation, Locked};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
@@ -122,6 +126,12 @@ pub struct ReportModel {
     /// One plain sentence per errno: physical against virtual, with bounds. Then one for each scenario, path and configuration whose trials end otherwise
     /// than on bare metal, one for each whose trials end otherwise than the scenario expects, and one of the atlas.
     pub sentences: Vec<String>,
+    /// Whether the run was played as the plan that was written down before it says, and what deviates; absent where it was begun without one (`--lock`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Locked>,
+    /// How large a run must be to show that a fix works, for every EBADF and ENOENT that was seen in a cell that measures what the kernel does; absent where none was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
     /// Errnos that no scenario expects, surely above the rate that the matrix declares in `[alert]`.
     pub alerts: Vec<Alert>,
     /// What a reader must know before they believe a number, in plain sentences, the gravest first.
@@ -191,6 +201,10 @@ pub struct RunSummary {
     /// The same for each errno that is compared: its own margin, or `margin` where none was declared for it.
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub margins: BTreeMap<Question, f64>,
+    /// The intraclass correlation of the trials of one block (a share of 1) that is assumed where nothing was seen: as declared, or 0.001 where the run declares
+    /// none (format of the record older than 2.5).
+    #[schemars(range(min = 0, max = 1))]
+    pub icc: f64,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect; null where the run declares none (format of the record older
     /// than 2.1): then no expectation is judged.
     pub tolerance: Option<f64>,
@@ -391,7 +405,8 @@ pub struct Comparison {
     /// The same, corrected over all comparisons of the report that were run (Holm).
     #[schemars(range(min = 0, max = 1))]
     pub p_adjusted: f64,
-    /// The smallest difference, a share of 1, that these numbers of trials would have shown with 80 % power.
+    /// The smallest rise over the bare-metal cell's rate, a share of 1, that these numbers of trials would have shown with 80 % power at the corrected level; the
+    /// smallest fall where that rate leaves no room for a rise; 1 where neither would have been shown.
     #[schemars(range(min = 0, max = 1))]
     pub detectable: f64,
     /// Whether a difference here is news: not in a race of the application's own threads, whose rate follows the machine's timing.

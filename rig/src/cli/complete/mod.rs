@@ -61,6 +61,7 @@ const TAKES: &[Row] = &[
     ("folder", None, Values::Folders),
     ("capture", Some(&["scenario", "run"]), Values::Folders),
     ("write", None, Values::Folders),
+    ("lock", None, Values::Files),
     ("console", None, Values::Files),
     ("client", None, Values::Files),
     ("program", None, Values::Files),
@@ -124,7 +125,9 @@ mod tests {
     use super::*;
 
     /// Numbers, times and names that the user makes up; and what belongs to another program.
-    const FREE: [&str; 18] = [
+    const FREE: [&str; 20] = [
+        "bound",
+        "fix",
         "trials",
         "seed",
         "shard",

@@ -6,8 +6,10 @@ use super::plan::refuse_unknown_kernels;
 use crate::analysis::words::count as thousands;
 use crate::campaign::claims_for;
 use crate::cli::output::print;
+use crate::cli::streams::{self, Weight};
 use crate::cli::{Exit, Failure};
 use crate::image::Recipes;
+use crate::document::Problems;
 use crate::matrix::{Matrix, Selection};
 
 /// Arguments of `rig matrix check`.
@@ -26,24 +28,32 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let recipes = Recipes::default();
     matrix.verify_kernels(&recipes.guests(), |word| recipes.has(word)).map_err(Failure::input)?;
     let mut out = format!("{}: valid\n", matrix.name());
-    let profiles: Vec<&str> = matrix.profile_names().collect();
-    let folder = arguments.claims.as_deref();
-    if profiles.is_empty() {
-        let cells = matrix.select(&Selection::default()).map_err(Failure::input)?.cells;
-        refuse_unknown_kernels(&cells)?;
-        claims_for(folder, &matrix, &cells).map_err(Failure::input)?;
-    }
+    let profiles: Vec<Option<&str>> = match matrix.profile_names().map(Some).collect::<Vec<_>>() {
+        none if none.is_empty() => vec![None],
+        profiles => profiles,
+    };
+    let mut refused = Vec::new();
     for profile in profiles {
-        let selection = Selection { profile: Some(profile.to_owned()), ..Selection::default() };
+        let selection = Selection { profile: profile.map(str::to_owned), ..Selection::default() };
         let selected = matrix.select(&selection).map_err(Failure::input)?;
         refuse_unknown_kernels(&selected.cells)?;
-        claims_for(folder, &matrix, &selected.cells).map_err(Failure::input)?;
+        claims_for(arguments.claims.as_deref(), &matrix, &selected.cells).map_err(Failure::input)?;
+        for told in &selected.undecidable {
+            if told.headline {
+                let of = profile.map(|name| format!("profile {name}: ")).unwrap_or_default();
+                streams::log(Weight::Warning, format_args!("{of}{told}"));
+            } else {
+                refused.push(matrix.refuse(&selected.profile, told));
+            }
+        }
         let trials: u64 = selected.cells.iter().map(|cell| cell.trials).sum();
-        out.push_str(&format!(
-            "  profile {profile}: {} cells, {} trials\n",
-            thousands(selected.cells.len() as u64),
-            thousands(trials)
-        ));
+        let (cells, trials) = (thousands(selected.cells.len() as u64), thousands(trials));
+        profile.iter().for_each(|name| {
+            out.push_str(&format!("  profile {name}: {cells} cells, {trials} trials\n"));
+        });
+    }
+    if !refused.is_empty() {
+        return Err(Failure::input(Problems::new(refused)));
     }
     print(&out)
 }

@@ -3,8 +3,10 @@
 mod check;
 mod init;
 mod plan;
+mod power;
 mod progress;
 mod run;
+mod time;
 
 use super::{Exit, Failure};
 pub(super) use run::{Capture, carry_out, usage as usage_of_run};

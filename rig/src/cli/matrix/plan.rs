@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::time::minutes;
 use crate::analysis::words::count as thousands;
-use crate::campaign::{Asked, Shard, abilities_for, known_accelerator, lack};
+use crate::campaign::{self, Asked, Shard, abilities_for, known_accelerator, lack};
 use crate::cli::output::print;
-use crate::cli::{Exit, Failure, called, number, width};
+use crate::cli::{Exit, Failure, called, fresh, number, width};
 use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
 use crate::image::Recipes;
-use crate::matrix::{Cell, HOST_KERNEL, Matrix, Plan, Selected, Stratum};
+use crate::matrix::{
+    Cell, HOST_KERNEL, Matrix, Plan, PlannedPower, Selected, Settings, Stratum, Undecidable, Wanted,
+    WeakControl,
+};
 use crate::record;
 use crate::report::{Align, Page, Table};
 
@@ -65,6 +68,18 @@ pub(in crate::cli) struct Arguments {
     /// Take only the I-th of N parts of the cells, as `rig matrix run --shard` does
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Show what the comparisons can show: the smallest rise, whether "the same" can be shown, the bounds where nothing is seen
+    #[arg(long)]
+    power: bool,
+    /// With --power: tell what it takes to bound a rate by this where nothing is seen, a share (`1e-4`) or per cent (`0.01%`) [default: the margin]
+    #[arg(long, value_name = "RATE", value_parser = number::share, requires = "power")]
+    bound: Option<f64>,
+    /// With --power: tell how large a run must be to show that an errno that was seen at this rate is gone
+    #[arg(long, value_name = "RATE", value_parser = number::share, requires = "power")]
+    fix: Option<f64>,
+    /// Write the plan down before it is played: cells, trials, blocks, margins and a seed, with digests. `rig matrix run --lock FILE` keeps to it
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
+    lock: Option<PathBuf>,
     /// Plan for a host that can do everything, instead of for this one
     #[arg(long)]
     any_host: bool,
@@ -78,15 +93,33 @@ pub(in crate::cli) struct Host<'a> {
     pub(in crate::cli) auto: Accelerator,
 }
 
+/// What is shown of a plan, and how.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shown {
+    format: Format,
+    shard: Option<Shard>,
+    power: Option<Wanted>,
+}
+
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (matrix, mut selected) = Asked::from(arguments.which).select()?;
+    let asked = Asked::from(arguments.which);
+    let (matrix, mut selected) = asked.select()?;
     refuse_unknown_kernels(&selected.cells)?;
     if let Some(shard) = arguments.shard {
         selected.cells = shard.take(selected.cells).map_err(Failure::input)?;
     }
-    let (format, shard) = (arguments.format, arguments.shard);
-    let text = if arguments.any_host {
-        render(&matrix, selected, &Host { reason: &|_| None, auto: Accelerator::Kvm }, format, shard)
+    let power = arguments.power.then_some(Wanted { bound: arguments.bound, fix: arguments.fix });
+    let shown = Shown { format: arguments.format, shard: arguments.shard, power };
+    let show = |selected: Selected, host: &Host<'_>| {
+        let made = Made::of(selected, host);
+        if let Some(path) = arguments.lock {
+            let lock = campaign::lock(&matrix, &asked, &made.profile, &made.settings, &made.plan);
+            fresh::write(&[(path, lock.text())])?;
+        }
+        Ok(made.render(&matrix, host.auto, shown))
+    };
+    let text: Result<String, Failure> = if arguments.any_host {
+        show(selected, &Host { reason: &|_| None, auto: Accelerator::Kvm })
     } else {
         let host = Abilities { accelerator: known_accelerator(), ..abilities_for(&selected.cells) };
         let auto = match host.accelerator {
@@ -94,37 +127,54 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,
         };
         let reason = |cell: &Cell| lack(&host, cell);
-        render(&matrix, selected, &Host { reason: &reason, auto }, format, shard)
+        show(selected, &Host { reason: &reason, auto })
     };
-    print(&text)
+    print(&text?)
 }
 
-fn render(
-    matrix: &Matrix,
-    selected: Selected,
-    host: &Host<'_>,
-    format: Format,
-    shard: Option<Shard>,
-) -> String {
-    let profile = selected.profile.clone();
-    let plan = Plan::make(selected.cells, host.reason);
-    let plan = if selected.settings.aa_pair { plan.with_again() } else { plan };
-    match format {
-        Format::Text => {
-            let mut page = render_text(matrix, &profile, &plan, host.auto);
-            if let Some(shard) = shard {
-                let part = format!(
-                    "shard {shard}: with the bare-metal cells and the controls that its cells need, which other shards may have too"
-                );
-                page.wrap("", &part, 2);
+/// A plan, and what is told beside it.
+struct Made {
+    profile: String,
+    settings: Settings,
+    plan: Plan,
+    warnings: Vec<String>,
+}
+
+impl Made {
+    fn of(selected: Selected, host: &Host<'_>) -> Self {
+        let Selected { profile, settings, cells, weak_controls, undecidable } = selected;
+        let plan = Plan::make(cells, host.reason);
+        let plan = if settings.aa_pair { plan.with_again() } else { plan };
+        let warnings = weak_controls.iter().map(WeakControl::to_string);
+        let warnings = warnings.chain(undecidable.iter().map(Undecidable::to_string)).collect();
+        Self { profile, settings, plan, warnings }
+    }
+
+    fn render(&self, matrix: &Matrix, auto: Accelerator, shown: Shown) -> String {
+        let Self { profile, settings, plan, warnings } = self;
+        let power = |wanted| (PlannedPower::of(plan, settings, wanted, auto), wanted);
+        let power = shown.power.map(power);
+        match shown.format {
+            Format::Text => {
+                let mut page = render_text(matrix, profile, plan, auto);
+                if let Some(shard) = shown.shard {
+                    let part = format!(
+                        "shard {shard}: with the bare-metal cells and the controls that its cells need, which other shards may have too"
+                    );
+                    page.wrap("", &part, 2);
+                }
+                warnings.iter().for_each(|warning| page.wrap("", warning, 2));
+                power.iter().for_each(|(power, wanted)| super::power::write(&mut page, power, *wanted));
+                page.into_text()
             }
-            selected.weak_controls.iter().for_each(|weak| page.wrap("", &weak.to_string(), 2));
-            page.into_text()
-        }
-        Format::Json => {
-            let mut json = render_json(matrix, &profile, &plan, host.auto);
-            json["shard"] = json!(shard.map(record::format::Shard::from));
-            format!("{json:#}\n")
+            Format::Json => {
+                let mut json = render_json(matrix, profile, plan, auto);
+                json["shard"] = json!(shown.shard.map(record::format::Shard::from));
+                if let Some((power, wanted)) = power {
+                    json["power"] = super::power::json(&power, wanted);
+                }
+                format!("{json:#}\n")
+            }
         }
     }
 }
@@ -277,15 +327,6 @@ fn page() -> Page {
     Page::new(width::for_table(), called::worded)
 }
 
-fn minutes(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..90 => format!("{seconds} s"),
-        90..5_400 => format!("{} min", (seconds + 30) / 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
 fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -> Json {
     let cells: Vec<Json> = plan
         .cells
@@ -332,16 +373,17 @@ mod tests {
         let lack = Lack::Tap(Unable::Tap("no such device".to_owned()));
         let reason = |cell: &Cell| (!cell.is_baseline()).then(|| lack.clone());
         let abilities = Host { reason: &reason, auto: Accelerator::Tcg };
-        let text = render(&matrix, selected.clone(), &abilities, Format::Text, None);
+        let made = Made::of(selected, &abilities);
+        let shown =
+            |format, shard| made.render(&matrix, abilities.auto, Shown { format, shard, power: None });
+        let text = shown(Format::Text, None);
         assert!(
             text.contains(
                 "skipped: virtio-tap (17 cells): no tap: /dev/net/tun cannot make a tap: no such device"
             ),
             "{text}"
         );
-        let json: Json =
-            serde_json::from_str(&render(&matrix, selected, &abilities, Format::Json, "2/3".parse().ok()))
-                .expect("valid JSON");
+        let json: Json = serde_json::from_str(&shown(Format::Json, "2/3".parse().ok())).expect("valid JSON");
         let cells = json["cells"].as_array().expect("a list");
         assert_eq!(cells.len(), all + 1, "and the second cell of the A/A pair");
         let again = cells.last().expect("some");

@@ -14,7 +14,7 @@ use crate::cli::{Exit, Failure, called, number, report, screen, setup, signals, 
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
-use crate::matrix::WeakControl;
+use crate::matrix::{Undecidable, WeakControl};
 use crate::record::format::CaptureWhen;
 use crate::report::{answer, text};
 use crate::runner::Stopper;
@@ -37,6 +37,9 @@ pub(in crate::cli) struct Arguments {
     /// Continue a run: its id, a unique part of it, or `latest` (if none is given)
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard", "claims"])]
     resume: Option<String>,
+    /// Keep to a plan that `rig matrix plan --lock FILE` wrote: with its seed, and its cells where no profile or filter is given. The report says what deviates from it
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    lock: Option<PathBuf>,
     /// Keep the packets of blocks: a pcapng file for each end, for Wireshark and tshark [default: never]
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]
     capture: Option<Capture>,
@@ -96,6 +99,7 @@ impl Arguments {
                 shard: self.shard,
                 seed: self.seed,
                 capture: self.capture.map_or(CaptureWhen::Never, Into::into),
+                lock: self.lock,
             }),
         };
         let after_void = if self.fail_fast { AfterVoid::Stop } else { AfterVoid::GoOn };
@@ -142,6 +146,10 @@ impl Watcher for Person {
 
     fn weak_control(&mut self, weak: &WeakControl) {
         streams::log(Weight::Warning, weak);
+    }
+
+    fn undecidable(&mut self, told: &Undecidable) {
+        streams::log(Weight::Warning, told);
     }
 
     fn unmet(&mut self, problems: Problems) {

@@ -6,6 +6,7 @@
 mod agent;
 mod block;
 mod cell;
+mod lock;
 mod placement;
 mod program;
 mod run;
@@ -28,6 +29,7 @@ pub use block::{
     Witness,
 };
 pub use cell::CellRecord;
+pub use lock::{LOCK_FORMAT, Lock, LockError, LockedCell, RunLock};
 pub use placement::{Order, Places};
 pub use program::{
     AccountCount, CallSite, KeptCall, KeptProgram, KeptWords, PlannedPart, PlannedProgram, ProgramSums,

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
+use super::lock::RunLock;
 use super::version::{FORMAT, FORMAT_MINOR};
 use super::words::known_or_default;
 use crate::matrix::CellId;
@@ -50,6 +51,9 @@ pub struct RunRecord {
     /// The files of the claims that the reader took along (`--claims`), by id: the report judges by them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
+    /// The plan by which it was begun (`--lock`), as it was written down before; null where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<RunLock>,
     /// How the numbers are judged.
     #[serde(default)]
     pub judgement: Judgement,
@@ -84,6 +88,7 @@ impl RunRecord {
             shard: None,
             matrix: String::new(),
             claims: BTreeMap::new(),
+            lock: None,
             judgement: Judgement::default(),
             conduct: Conduct::default(),
             environment: Environment::default(),
@@ -114,6 +119,10 @@ pub struct Judgement {
     /// Margins (shares of 1) of their own, by errno name or `any_error`; `margin` holds for what is not named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub margins: BTreeMap<String, f64>,
+    /// The intraclass correlation of the trials of a block (a share of 1) that is assumed where nothing was seen. Null where it was not declared (files older
+    /// than format 2.5): then 0.001, the default of a matrix file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icc: Option<f64>,
     /// The share of trials (of 1) whose outcome a scenario may not expect: more, surely, and the cell is told as unexpected. Null where it was not
     /// declared (files older than format 2.1): then nothing is said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +137,7 @@ impl Default for Judgement {
             confidence: 0.95,
             margin: 0.0,
             margins: BTreeMap::new(),
+            icc: None,
             tolerance: None,
             alert: BTreeMap::new(),
         }

@@ -116,7 +116,7 @@ fn same(out: &mut Page, model: &ReportModel) {
     }
     if !table.is_empty() {
         table.write(out, 2);
-        let explained = "detectable: a rise of this many points would have been found with 80 % probability";
+        let explained = "detectable: a rise of this many points would have been found with 80 % probability; where the host's rate is near 100 %, a fall";
         wrap(out, "  ", explained, 4);
     }
 }

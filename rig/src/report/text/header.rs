@@ -3,6 +3,7 @@
 //! Must not know what was found. Units: per cent, MiB. Errors: none. Tests: golden reports.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use crate::analysis::model::{Ground, Question, RanOn, ReportModel, RunSummary, Stopped};
 use crate::analysis::words::{Rounding, count, list, percent, several};
@@ -36,6 +37,10 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
         )
     });
     let tolerated = tolerated.unwrap_or_default();
+    lock(model)
+        .into_iter()
+        .zip(["lock"].into_iter().chain(iter::repeat("")))
+        .for_each(|(text, name)| line(name, text));
     line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}{tolerated}", margins(run)));
 }
 
@@ -56,6 +61,25 @@ fn kernels(model: &ReportModel) -> Option<String> {
     });
     let names: Vec<String> = names.collect();
     (!names.is_empty()).then(|| list(&names))
+}
+
+/// So many deviations from the lock are told; the others are in report.json.
+const DEVIATIONS: usize = 12;
+
+/// Whether it was played as it was planned, and in what it was not.
+fn lock(model: &ReportModel) -> Vec<String> {
+    let Some(locked) = &model.locked else { return Vec::new() };
+    let of = format!("sha256 {}, written {}", locked.sha256, locked.written);
+    if locked.as_locked {
+        return vec![format!("as locked ({of})")];
+    }
+    let all = locked.deviations.len();
+    let mut lines = vec![format!("NOT as locked ({of}): {}", several(all, "deviation"))];
+    lines.extend(locked.deviations.iter().take(DEVIATIONS).map(|deviation| format!("{deviation}")));
+    if all > DEVIATIONS {
+        lines.push(format!("and {} more, in report.json", all - DEVIATIONS));
+    }
+    lines
 }
 
 /// The margins, those that are equal together; in one word where all are.

@@ -12,6 +12,7 @@ mod controls;
 mod counter_measures;
 mod diagnostics;
 mod errnos;
+mod fixes;
 mod found;
 mod gather;
 mod header;
@@ -37,6 +38,7 @@ pub(super) fn render(model: &ReportModel, mut out: Page, further: &str) -> Strin
     programs::write(&mut out, model);
     errnos::write(&mut out, model);
     claims::write(&mut out, model);
+    fixes::write(&mut out, model);
     gather::section(&mut out, "Again, from the files alone");
     for command in [String::new(), format!(" --format {further}")] {
         let command = out.worded(&format!("`rig report {}{command}`", model.run.id));

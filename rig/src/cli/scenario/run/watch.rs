@@ -12,7 +12,7 @@ use crate::cli::streams::progress;
 use crate::document::Problems;
 use crate::event::{Event, Phase};
 use crate::image::Step;
-use crate::matrix::{Cell, WeakControl};
+use crate::matrix::{Cell, Undecidable, WeakControl};
 use crate::runner::Stopper;
 
 /// How often it is said how many trials were played.
@@ -41,6 +41,8 @@ impl Watcher for Person {
     }
 
     fn weak_control(&mut self, _: &WeakControl) {}
+
+    fn undecidable(&mut self, _: &Undecidable) {}
 
     fn unmet(&mut self, _: Problems) {}
 

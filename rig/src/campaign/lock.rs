@@ -1,0 +1,73 @@
+//! A plan that is written down before it is played, and read again when it is.
+//!
+//! Must not know what a lock looks like on disk (`record/format/lock.rs`), nor how a run is held against it (`analysis/locked.rs`). Units: trials, blocks.
+//! Errors: [`CampaignError`]: the file cannot be read, or is not what was written. Tests: `tests/cli_input.rs`, `tests/netns.rs`.
+
+use std::path::Path;
+
+use rand::{RngCore as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::clock;
+use crate::matrix::{Cell, Matrix, Plan, Settings};
+use crate::record::format::{Lock, LockError, LockedCell, RunLock};
+
+use super::error::CampaignError;
+use super::order::{Asked, NewRun};
+
+/// The lock of a plan's ready cells, with a seed that is drawn for it.
+pub fn lock(matrix: &Matrix, asked: &Asked, profile: &str, settings: &Settings, plan: &Plan) -> Lock {
+    Lock {
+        rig_version: env!("CARGO_PKG_VERSION").to_owned(),
+        written: clock::now(),
+        matrix: matrix.name().to_owned(),
+        profile: profile.to_owned(),
+        filters: asked.filters.clone(),
+        trials: asked.trials,
+        seed: draw_seed(),
+        confidence: settings.confidence,
+        margin: settings.margin,
+        margins: settings.margins.clone(),
+        icc: settings.icc,
+        tolerance: settings.tolerance,
+        cells: plan.ready().map(locked).collect(),
+        ..Lock::default()
+    }
+}
+
+/// A seed that nobody chose.
+pub(super) fn draw_seed() -> u64 {
+    ChaCha8Rng::from_os_rng().next_u64()
+}
+
+fn locked(cell: &Cell) -> LockedCell {
+    let subject = &cell.subject;
+    LockedCell {
+        id: cell.id.clone(),
+        scenario: subject.scenario.clone(),
+        parameters: subject.parameters.clone(),
+        configuration: subject.configuration.name.clone(),
+        kernel: subject.kernel.clone(),
+        path: subject.path.name.clone(),
+        control: cell.control.as_ref().map(|control| control.name.clone()),
+        trials: cell.trials,
+        blocks: cell.blocks,
+    }
+}
+
+/// Reads a lock, and has the run ask for what it locks where the order does not say otherwise.
+pub(super) fn follow(path: &Path, run: &mut NewRun) -> Result<RunLock, CampaignError> {
+    let refused = |cause: LockError| CampaignError::Lock { path: path.to_owned(), cause };
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| CampaignError::LockUnreadable { path: path.to_owned(), cause })?;
+    let lock = Lock::parse(&text).map_err(refused)?;
+    let asked = &mut run.asked;
+    let chooses = asked.profile.is_some() || !asked.filters.is_empty();
+    if !chooses {
+        asked.profile = Some(lock.profile).filter(|name| !name.is_empty());
+        asked.filters = lock.filters;
+    }
+    asked.trials = asked.trials.or(lock.trials);
+    run.seed = run.seed.or(Some(lock.seed));
+    Ok(RunLock { sha256: lock.sha256, text })
+}
