@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_stats::Confidence;
+use rig_stats::{Confidence, Probability};
 
 use crate::record::Run;
 
@@ -17,6 +17,8 @@ pub(super) struct Rules {
     pub(super) confidence: Confidence,
     /// Of everything that has no margin of its own.
     pub(super) margin: f64,
+    /// The correlation of two trials of one block that is reckoned with where none can be measured.
+    pub(super) icc: Probability,
     /// The share of a cell's trials that may end as its scenario does not expect, where one was declared.
     pub(super) tolerance: Option<f64>,
     /// In the order of [`Question::ALL`].
@@ -36,7 +38,8 @@ impl Rules {
         let margins = Question::ALL
             .map(|question| judgement.margins.get(question.key()).map_or(margin, |margin| margin.abs()));
         let tolerance = judgement.tolerance.filter(|share| (0.0..=1.0).contains(share));
-        Self { confidence, margin, tolerance, margins }
+        let icc = Probability::new(judgement.icc).unwrap_or(Self::NO_ICC);
+        Self { confidence, margin, icc, tolerance, margins }
     }
 
     /// The margin by which the rates of this errno are judged.

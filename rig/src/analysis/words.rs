@@ -45,6 +45,13 @@ pub fn percent_number(share: f64, rounding: Rounding) -> String {
     if matches!(text, "" | "-0" | "-") { "0".into() } else { text.to_owned() }
 }
 
+/// `0.001`, `0.018`: a share of 1 that is no frequency, two significant digits.
+pub fn share(share: f64) -> String {
+    let decimals = if share > 0.0 { (1 - share.log10().floor() as i32).clamp(1, 9) as usize } else { 1 };
+    let text = format!("{share:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// `12,000`
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

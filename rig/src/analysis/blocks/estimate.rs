@@ -1,0 +1,52 @@
+//! One rate, at the level of trials and at that of boots.
+//!
+//! Holds which interval is judged by. Must not know what a hit is. Units: shares of 1. Errors: none. Tests: `tests/golden/boots.rs`.
+
+use rig_stats::{Confidence, Count, Effective, Interval, Unseen, clopper_pearson, unseen};
+
+use super::effect::effect;
+use super::{Family, Method, sum};
+
+/// A rate with what its blocks say of it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::analysis) struct Estimate {
+    pub(in crate::analysis) count: Count,
+    /// As if trials were independent (Clopper and Pearson).
+    pub(in crate::analysis) trial: Interval,
+    /// What is judged by; never narrower.
+    pub(in crate::analysis) judged: Interval,
+    pub(in crate::analysis) method: Method,
+    /// Variance between blocks over that of independent trials, and its degrees of freedom, where the family tells.
+    pub(in crate::analysis) dispersion: Option<(f64, f64)>,
+    /// Where there was no hit.
+    pub(in crate::analysis) unseen: Option<Unseen>,
+}
+
+/// Estimates the rate of these blocks.
+pub(in crate::analysis) fn estimate(blocks: &[Count], family: &Family, confidence: Confidence) -> Estimate {
+    let count = sum(blocks);
+    let trial = clopper_pearson(count, confidence);
+    let unvaried = count.hits() == 0 || count.misses() == 0;
+    let effect = effect(blocks, unvaried, family, confidence);
+    let sizes: Vec<u64> = blocks.iter().map(|block| block.trials()).collect();
+    let never = (count.hits() == 0 && count.trials() > 0).then(|| unseen(&sizes, family.icc, confidence));
+    let judged = match effect.method {
+        Method::Nothing => trial,
+        Method::BetaBinomial | Method::QuasiBinomial | Method::WholeBlocks => {
+            Effective::over(count, effect.by).interval(confidence)
+        }
+    };
+    Estimate {
+        count,
+        trial,
+        judged: wider(judged, trial),
+        method: effect.method,
+        dispersion: family.dispersion(),
+        unseen: never,
+    }
+}
+
+/// What both allow.
+pub(super) fn wider(one: Interval, other: Interval) -> Interval {
+    Interval { low: one.low.min(other.low), high: one.high.max(other.high) }
+}
