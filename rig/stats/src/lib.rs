@@ -8,8 +8,10 @@
 #![forbid(unsafe_code)]
 
 pub mod binomial;
+pub mod clustering;
 pub mod contingency;
 pub mod dispersion;
+pub mod effective;
 pub mod equivalence;
 pub mod interval;
 pub mod multiple;
@@ -20,15 +22,19 @@ pub mod relabel;
 mod scale;
 pub mod special;
 pub mod stratified;
+pub mod unseen;
 
-pub use contingency::{difference, fisher};
+pub use clustering::Clustering;
+pub use contingency::{difference, difference_effective, fisher};
 pub use dispersion::Dispersion;
+pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;
 pub use power::detectable;
 pub use relabel::{Relabelled, relabel};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
+pub use unseen::{Unseen, effective_trials, unseen};
 
 /// So many hits in so many trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
