@@ -9,6 +9,7 @@
 
 mod beta_binomial;
 pub mod binomial;
+pub mod boschloo;
 pub mod contingency;
 pub mod dispersion;
 pub mod equivalence;
@@ -23,6 +24,7 @@ pub mod sequential;
 pub mod special;
 pub mod stratified;
 
+pub use boschloo::{boschloo, boschloo_near};
 pub use contingency::{difference, fisher};
 pub use dispersion::Dispersion;
 pub use equivalence::{Judgement, enough_trials, judge};

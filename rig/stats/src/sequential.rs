@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::beta_binomial::{ln_likelihood_ratio, ln_rising_ratio};
-use crate::special::bracketed_root;
+use crate::special::{bracketed_root, peak};
 use crate::{Confidence, Count, Interval, Probability};
 
 /// Rates of the mixture beside the one at 0: `below / 2` to `below / 64`.
@@ -234,24 +234,9 @@ impl Clustered {
         self.blocks.iter().map(|(block, times)| times * of(block)).sum()
     }
 
-    /// The log odds of the peak, by golden sections: near it is near enough, the roots are looked for on either side.
+    /// The log odds of the peak: near it is near enough, the roots are looked for on either side.
     fn most_likely(&self) -> f64 {
-        let golden = (5f64.sqrt() - 1.0) / 2.0;
-        let (mut low, mut high) = (-LAST, LAST);
-        let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
-        let (mut at_left, mut at_right) = (self.ln_likelihood(left), self.ln_likelihood(right));
-        while high - low > 1e-7 {
-            if at_left < at_right {
-                (low, left, at_left) = (left, right, at_right);
-                right = low + golden * (high - low);
-                at_right = self.ln_likelihood(right);
-            } else {
-                (high, right, at_right) = (right, left, at_left);
-                left = high - golden * (high - low);
-                at_left = self.ln_likelihood(left);
-            }
-        }
-        (low + high) / 2.0
+        peak(|odds| self.ln_likelihood(odds), -LAST, LAST, 1e-7)
     }
 }
 
