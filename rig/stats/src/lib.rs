@@ -1,4 +1,4 @@
-//! Exact statistics for rare counts: intervals, two-sample comparison, blocks, multiplicity, equivalence, power.
+//! Exact statistics for rare counts: intervals, two-sample comparison, blocks, multiplicity, equivalence, power, sequential rules.
 //!
 //! Holds pure functions over counts; must not know files, cells, errnos or anything else of `rig`.
 //! Units: shares of 1. Counts up to 2^53, which a double holds exactly.
@@ -7,7 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod beta_binomial;
 pub mod binomial;
+pub mod boschloo;
 pub mod clustering;
 pub mod contingency;
 pub mod dispersion;
@@ -20,10 +22,12 @@ pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
 mod scale;
+pub mod sequential;
 pub mod special;
 pub mod stratified;
 pub mod unseen;
 
+pub use boschloo::{boschloo, boschloo_near};
 pub use clustering::Clustering;
 pub use contingency::{difference, difference_effective, fisher};
 pub use dispersion::Dispersion;
@@ -33,7 +37,10 @@ pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;
 pub use power::detectable;
 pub use relabel::{Relabelled, relabel};
-pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
+pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
+pub use stratified::{
+    Stratum, stratified_difference, stratified_difference_effective, stratified_fisher, weighted_difference,
+};
 pub use unseen::{Unseen, effective_trials, unseen};
 
 /// So many hits in so many trials.
