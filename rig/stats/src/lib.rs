@@ -34,7 +34,7 @@ pub use dispersion::Dispersion;
 pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
-pub use multiple::holm;
+pub use multiple::{holm, smallest_p, tarone_holm};
 pub use power::detectable;
 pub use relabel::{Relabelled, relabel};
 pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
