@@ -23,6 +23,7 @@ mod scale;
 pub mod sequential;
 pub mod special;
 pub mod stratified;
+pub mod tables;
 
 pub use boschloo::{boschloo, boschloo_near};
 pub use contingency::{difference, fisher};
@@ -31,7 +32,7 @@ pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::holm;
 pub use power::detectable;
-pub use relabel::{Relabelled, relabel};
+pub use relabel::{Relabelled, relabel, relabel_by};
 pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
 
