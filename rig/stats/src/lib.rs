@@ -25,6 +25,7 @@ mod scale;
 pub mod sequential;
 pub mod special;
 pub mod stratified;
+pub mod tables;
 pub mod unseen;
 
 pub use boschloo::{boschloo, boschloo_near};
@@ -34,9 +35,9 @@ pub use dispersion::Dispersion;
 pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
-pub use multiple::{holm, smallest_p, tarone_holm};
+pub use multiple::{holm, smallest_p, tarone_family, tarone_holm};
 pub use power::detectable;
-pub use relabel::{Relabelled, relabel};
+pub use relabel::{Relabelled, relabel, relabel_by};
 pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
 pub use stratified::{
     Stratum, stratified_difference, stratified_difference_effective, stratified_fisher, weighted_difference,
