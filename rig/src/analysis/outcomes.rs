@@ -63,11 +63,11 @@ struct Opened {
 }
 
 /// Before the verdicts, which follow once all p-values are known.
-fn compare_one(
+fn compare_one<'m, 'a>(
     seed: u64,
-    (cell, baseline): Pair<'_, '_>,
+    (cell, baseline): Pair<'m, 'a>,
     again: Option<&AaPair>,
-    tests: &mut Tests<'_>,
+    tests: &mut Tests<'m, 'a>,
 ) -> Opened {
     let rules = tests.rules;
     let mut compared = unknown((cell, baseline), rules);
@@ -241,14 +241,14 @@ fn conclude(opened: Opened, rules: Rules) -> OutcomeComparison {
 }
 
 /// What blocks say of an outcome, and how much those of its scenario and path differ: each asked once.
-struct Tests<'a> {
+struct Tests<'m, 'a> {
     rules: Rules,
-    cells: HashMap<(&'a str, &'a str), Vec<&'a Measured<'a>>>,
-    families: HashMap<(&'a str, &'a str), HashMap<String, Family>>,
+    cells: HashMap<(&'m str, &'m str), Vec<&'m Measured<'a>>>,
+    families: HashMap<(&'m str, &'m str), HashMap<String, Family>>,
 }
 
-impl<'a> Tests<'a> {
-    fn of(measured: &'a [Measured<'a>], rules: Rules) -> Self {
+impl<'m, 'a> Tests<'m, 'a> {
+    fn of(measured: &'m [Measured<'a>], rules: Rules) -> Self {
         let mut cells: HashMap<_, Vec<&Measured<'_>>> = HashMap::new();
         for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
             cells.entry(place(cell)).or_default().push(cell);
@@ -256,7 +256,7 @@ impl<'a> Tests<'a> {
         Self { rules, cells, families: HashMap::new() }
     }
 
-    fn ask(&mut self, cell: &'a Measured<'_>, outcome: &str, sides: Sides<'_>, seed: u64) -> Compared {
+    fn ask(&mut self, cell: &'m Measured<'a>, outcome: &str, sides: Sides<'_>, seed: u64) -> Compared {
         let place = place(cell);
         let families = self.families.entry(place).or_default();
         let family = match families.get(outcome) {
@@ -276,7 +276,7 @@ impl<'a> Tests<'a> {
     }
 }
 
-fn place<'a>(cell: &'a Measured<'_>) -> (&'a str, &'a str) {
+fn place<'m>(cell: &'m Measured<'_>) -> (&'m str, &'m str) {
     let subject = &cell.cell().subject;
     (&subject.scenario, &subject.path.name)
 }

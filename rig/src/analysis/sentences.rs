@@ -250,12 +250,12 @@ impl Telling<'_> {
 
     /// Trials differ, and boots do not, or are too few to say so.
     fn of_trials_alone(&self, found: &Together) -> String {
-        let pooled = &found.pooled;
+        let Together { pooled, p_adjusted, .. } = found;
         let trials = format!("single trials differ (the guests' rate is {})", shift(pooled.trial));
         match &pooled.randomisation {
-            Some(found) if found.smallest_p * Question::ALL.len() as f64 <= self.rules.alpha() => format!(
+            Some(whole) if whole.smallest_p * Question::ALL.len() as f64 <= self.rules.alpha() => format!(
                 "undecided: {trials}, and boots differ as much among themselves (whole boots: corrected p {})",
-                p_value(found.p_adjusted)
+                p_value(*p_adjusted)
             ),
             Some(Randomisation { host, guests, .. }) => format!(
                 "undecided: {trials}, and {} of guests against {} of the host are too few to tell a difference of machines from one of boots",

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use rig_protocol::{Errno, LabelParts, Tally};
-use rig_stats::Count;
 use serde::Serialize;
 
 use crate::record::Run;
@@ -18,7 +17,7 @@ use super::measured::{self, Measured};
 use super::model::{LocaltimeFile, Question, Rate, SightingKind};
 use super::requests::{self, GivenUp};
 use super::rules::Rules;
-use super::summaries::rate;
+use super::rates::{counted, returned};
 
 /// What a run saw of one errno.
 #[derive(Debug, Clone, PartialEq, Serialize)]

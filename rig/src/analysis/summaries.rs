@@ -82,7 +82,7 @@ pub(super) fn summarise(
         rst_before_call: measured.rst_before_call(),
         rates: Question::ALL
             .into_iter()
-            .zip(families)
+            .zip(families.iter())
             .map(|(question, families)| {
                 (question, rate(&[measured], question, families.of_cell(measured), sight, rules))
             })
