@@ -16,13 +16,17 @@ pub mod dispersion;
 pub mod effective;
 pub mod equivalence;
 pub mod interval;
+mod labellings;
 pub mod multiple;
 pub mod power;
+pub mod randomised;
 pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
 mod scale;
 pub mod sequential;
+#[cfg(test)]
+mod simulated;
 pub mod special;
 pub mod stratified;
 pub mod tables;
@@ -37,6 +41,7 @@ pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use multiple::{holm, smallest_p, tarone_family, tarone_holm};
 pub use power::detectable;
+pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel, relabel_by};
 pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
 pub use stratified::{
