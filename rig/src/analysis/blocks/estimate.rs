@@ -36,10 +36,12 @@ pub(in crate::analysis) fn estimate(blocks: &[Count], family: &Family, confidenc
             Effective::over(count, effect.by).interval(confidence)
         }
     };
+    // Of nothing seen the bound is exact, where effective counts are so to 2 %.
+    let exact = never.map_or(judged, |never| Interval { low: 0.0, high: judged.high.max(never.at_icc) });
     Estimate {
         count,
         trial,
-        judged: wider(judged, trial),
+        judged: wider(exact, trial),
         method: effect.method,
         dispersion: family.dispersion(),
         unseen: never,
