@@ -125,7 +125,8 @@ impl Hypergeometric {
 ///
 /// Chosen because it stays honest with 0 hits in both samples (a Wald interval would be 0 wide; this one is as wide as the rule of
 /// three asks for), never leaves -1..1, mirrors when the samples are swapped, and needs no simulation. It is not an exact
-/// interval: `tests/exact.rs` enumerates its coverage in the rare-count region that this project lives in. The exact interval that
+/// interval: `tests/exact.rs` enumerates its coverage in the rare-count region that this project lives in: at a nominal 95 % it
+/// is 93 % and more with equal numbers of trials, and 88 % at worst where one sample has ten times the other's. The exact interval that
 /// combines two Clopper-Pearson bounds never falls below its confidence, but with rare hits it excludes 0 only at nearly three
 /// times as many hits as Fisher's test needs, so it would hide the very effect that is looked for; the verdict `differs` asks for
 /// the exact test besides this interval instead.
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_known_tables() {
-        // R. G. Newcombe, Statistics in Medicine 17 (1998) 873, table II, method 5 (Miettinen and Nurminen):
+        // R. G. Newcombe, Statistics in Medicine 17 (1998) 873, table II, method 6 (Miettinen and Nurminen):
         // 56/70 - 48/80 = 0.0528 to 0.3382; 9/10 - 3/10 = 0.1700 to 0.8406; 5/56 - 0/29 = -0.0326 to 0.1933;
         // 0/10 - 0/20 = -0.1658 to 0.2844; 10/10 - 0/20 = 0.7156 to 1.
         for (x2, n2, x1, n1, low, high) in [
@@ -242,6 +243,41 @@ mod tests {
                 "{x2}/{n2} - {x1}/{n1}: {found:?}"
             );
         }
+    }
+
+    /// Shares near 1 have as many digits as their mirror images near 0.
+    #[test]
+    fn hits_and_misses_give_mirror_images_to_the_last_digit() {
+        let confidence = Confidence::new(0.95).expect("between 0 and 1");
+        for (x1, n1, x2, n2) in
+            [(3, 10_000_000, 40, 10_000_000), (0, 2_000, 0, 4_000), (1, 9_000_000, 0, 700)]
+        {
+            let near_0 = difference(count(x1, n1), count(x2, n2), confidence);
+            let near_1 = difference(count(n1 - x1, n1), count(n2 - x2, n2), confidence);
+            assert_eq!((near_1.low, near_1.high), (-near_0.high, -near_0.low), "{x1}/{n1} {x2}/{n2}");
+        }
+    }
+
+    #[test]
+    fn counts_over_a_design_effect_are_fewer_trials() {
+        let confidence = Confidence::new(0.95).expect("between 0 and 1");
+        let over = |d: f64| {
+            difference_effective(
+                Effective::over(count(30, 1_000), d),
+                Effective::over(count(60, 2_000), d),
+                confidence,
+            )
+        };
+        assert_eq!(over(1.0), difference(count(30, 1_000), count(60, 2_000), confidence));
+        // Whole again: a tenth of it all.
+        let (found, wanted) = (over(10.0), difference(count(3, 100), count(6, 200), confidence));
+        assert!(
+            (found.low - wanted.low).abs() < 1e-13 && (found.high - wanted.high).abs() < 1e-13,
+            "{found:?}"
+        );
+        // One trial for both says nothing.
+        assert_eq!(over(3_000.0), over(1e9));
+        assert_eq!(over(1e9), Interval { low: -1.0, high: 1.0 });
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{Count, Probability, fisher};
 const MANY: f64 = 60.0;
 
 /// The smallest rise of the second share over `baseline` that Fisher's two-sided test at level `alpha` would have found with
-/// probability `power`, for samples of `first` and `second` trials. 1 where no rise would have been found.
+/// probability `power`, for samples of `first` and `second` trials. 1 where no rise would have been found, as over a baseline of 1 none can be.
 ///
 /// With few expected hits the power is exact: for each number of hits in the first sample the smallest number in the second that
 /// the test rejects, then the sum of the products of both probabilities. With many, the usual normal approximation with pooled
@@ -22,6 +22,9 @@ pub fn detectable(first: u64, second: u64, baseline: Probability, alpha: f64, po
         return 1.0;
     }
     let room = 1.0 - baseline.get();
+    if room <= 0.0 {
+        return 1.0;
+    }
     let expected = first as f64 * baseline.get();
     let enough: Box<dyn Fn(f64) -> bool> = if expected <= MANY {
         let limits = rejection_limits(first, second, baseline, alpha);
@@ -131,5 +134,6 @@ mod tests {
         }
         assert_eq!(detectable(2, 2, share(0.0), 0.05, 0.8), 1.0);
         assert_eq!(detectable(0, 9, share(0.0), 0.05, 0.8), 1.0);
+        assert_eq!(detectable(2_000, 2_000, share(1.0), 0.05, 0.8), 1.0, "nothing can rise over all");
     }
 }

@@ -35,10 +35,22 @@ pub fn stratified_difference_effective(strata: &[(Effective, Effective)], confid
         [(first, second)] => difference_effective(*first, *second, confidence),
         strata => {
             let z = -normal_quantile(confidence.alpha() / 2.0);
+let strata = rarer(strata);
             let turned: Vec<_> = strata.iter().map(|(first, second)| (*second, *first)).collect();
-            Interval { low: -upper(&turned, z), high: upper(strata, z) }
+            Interval { low: -upper(&turned, z), high: upper(&strata, z) }
         }
     }
+}
+
+/// The strata with what is rarer as the hits: a share near 1 has no room for its digits. Misses fall where hits rise, so the samples change places.
+fn rarer(strata: &[(Effective, Effective)]) -> Vec<(Effective, Effective)> {
+    let sum = |of: fn(Effective) -> f64| -> f64 {
+        strata.iter().map(|(first, second)| of(*first) + of(*second)).sum()
+    };
+    if sum(Effective::hits) <= sum(Effective::misses) {
+        return strata.to_vec();
+    }
+    strata.iter().map(|(first, second)| (second.mirrored(), first.mirrored())).collect()
 }
 
 /// The weighted difference itself, second minus first; 0 where no stratum has trials on both sides.
@@ -274,6 +286,15 @@ mod tests {
         assert!(deviation > NORMAL_FROM && large == normal, "{large} {normal}");
         assert!((two_tails(1.959_963_984_540_054) - 0.05).abs() < 1e-12);
         assert!((two_tails(0.0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn hits_and_misses_give_mirror_images_to_the_last_digit() {
+        let near_0 = [(count(3, 10_000_000), count(40, 9_000_000)), (count(0, 2_000), count(1, 700))];
+        let near_1 = near_0.map(|(first, second)| (first.mirrored(), second.mirrored()));
+        let (near_0, near_1) =
+            (stratified_difference(&near_0, at_95()), stratified_difference(&near_1, at_95()));
+        assert_eq!((near_1.low, near_1.high), (-near_0.high, -near_0.low));
     }
 
     proptest! {

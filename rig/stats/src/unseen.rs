@@ -2,10 +2,9 @@
 //!
 //! Holds upper bounds of a share from blocks without a hit, under three assumptions on how alike the trials of a block are. Must not know what a block is.
 //! Units: shares of 1, trials. Errors: none; no trials say nothing: bounds of 1.
-//! Tests: here (published table, sums over every trial); `tests/blocks.rs` (simulated coverage).
+//! Tests: here (published table, sums over every trial); `simulated.rs` (simulated chance of nothing).
 
-use crate::special::bracketed_root;
-use crate::special::stirling_error;
+use crate::special::{bracketed_root, stirling_error};
 use crate::{Confidence, Probability};
 
 /// Upper bounds of a share of which nothing was seen, each missed by at most half of alpha, as that of [`crate::clopper_pearson`] is.

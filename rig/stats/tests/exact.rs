@@ -98,8 +98,8 @@ fn the_difference_of_rare_shares_is_covered_about_as_often_as_it_says() {
         let intervals: Vec<Vec<_>> = (0..40)
             .map(|x1| (0..40).map(|x2| difference(count(x1, n1), count(x2, n2), confidence(level))).collect())
             .collect();
-        for e1 in [0.0, 0.2, 1.0, 3.0, 8.0] {
-            for e2 in [0.0, 0.2, 1.0, 3.0, 8.0] {
+        for e1 in [0.0, 0.2, 0.5, 1.0, 3.0, 8.0] {
+            for e2 in [0.0, 0.2, 0.5, 1.0, 3.0, 8.0] {
                 let (p1, p2) = (e1 / n1 as f64, e2 / n2 as f64);
                 let mut covered = 0.0;
                 for (x1, row) in intervals.iter().enumerate() {
@@ -111,7 +111,8 @@ fn the_difference_of_rare_shares_is_covered_about_as_often_as_it_says() {
                         }
                     }
                 }
-                assert!(covered > 0.915, "{n1} {n2}, {e1} and {e2} expected: {covered}");
+                let least = if n1 == n2 { 0.93 } else { 0.88 };
+                assert!(covered > least, "{n1} {n2}, {e1} and {e2} expected: {covered}");
                 lowest = f64::min(lowest, covered);
             }
         }
