@@ -14,6 +14,7 @@ pub mod contingency;
 pub mod dispersion;
 pub mod equivalence;
 pub mod interval;
+pub mod latency;
 pub mod multiple;
 pub mod power;
 pub mod relabel;
@@ -23,6 +24,7 @@ mod scale;
 pub mod sequential;
 pub mod special;
 pub mod stratified;
+pub mod survival;
 pub mod tables;
 
 pub use boschloo::{boschloo, boschloo_near};
@@ -30,11 +32,13 @@ pub use contingency::{difference, fisher};
 pub use dispersion::Dispersion;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
+pub use latency::{Shift, hodges_lehmann, quantile_difference};
 pub use multiple::holm;
 pub use power::detectable;
 pub use relabel::{Relabelled, relabel, relabel_by};
 pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
+pub use survival::{Curve, Waits, kaplan_meier, log_rank};
 
 /// So many hits in so many trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
