@@ -17,6 +17,7 @@ pub mod effective;
 pub mod equivalence;
 pub mod interval;
 mod labellings;
+pub mod latency;
 pub mod multiple;
 pub mod power;
 pub mod randomised;
@@ -29,6 +30,7 @@ pub mod sequential;
 mod simulated;
 pub mod special;
 pub mod stratified;
+pub mod survival;
 pub mod tables;
 pub mod unseen;
 
@@ -39,6 +41,7 @@ pub use dispersion::Dispersion;
 pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
+pub use latency::{Shift, hodges_lehmann, quantile_difference};
 pub use multiple::{holm, smallest_p, tarone_family, tarone_holm};
 pub use power::detectable;
 pub use randomised::{Randomised, Unit, randomised};
@@ -47,6 +50,7 @@ pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials
 pub use stratified::{
     Stratum, stratified_difference, stratified_difference_effective, stratified_fisher, weighted_difference,
 };
+pub use survival::{Curve, Waits, kaplan_meier, log_rank};
 pub use unseen::{Unseen, effective_trials, unseen};
 
 /// So many hits in so many trials.
