@@ -15,7 +15,7 @@ use rig_stats::{
 use crate::record::format::BlockRecord;
 
 use super::blocks::{Counted, Family, Method, Sides, boot_of, compare as compare_blocks, effect};
-use super::blocks::{of_cell, of_cells, round_of, sum};
+use super::blocks::{of_cell, of_cells, sum};
 use super::comparisons::{Subject, subject_of};
 use super::measured::Measured;
 use super::model::Randomisation;
@@ -171,18 +171,18 @@ fn randomisation(found: &Randomised, units: &[Unit], seed: u64) -> Randomisation
 /// round, so that units are alike.
 fn units(strata: &[&BothSides<'_, '_>], of: impl Counted) -> Vec<Unit> {
     let shared = share_boots(strata);
-    let mut units: BTreeMap<(bool, &str), BTreeMap<usize, Count>> = BTreeMap::new();
+    let mut units: BTreeMap<(bool, String), BTreeMap<usize, Count>> = BTreeMap::new();
     for (at, (first, second)) in strata.iter().enumerate() {
         for (cells, is_second) in [(first, false), (second, true)] {
-            for block in cells.iter().flat_map(|cell| &cell.blocks) {
+            for (cell, block) in cells.iter().flat_map(|cell| cell.blocks.iter().map(move |block| (cell, block))) {
                 let count = of(&block.tally);
-                let sums = units.entry((is_second, unit_of(block, shared))).or_default();
+                let sums = units.entry((is_second, unit_of(cell, block, shared))).or_default();
                 let sum = sums.entry(at).or_insert(Count::NONE);
                 *sum = sum.plus(count).unwrap_or(*sum);
             }
         }
     }
-    let unit = |((second, _), counts): ((bool, &str), BTreeMap<usize, Count>)| {
+    let unit = |((second, _), counts): ((bool, String), BTreeMap<usize, Count>)| {
         Unit { second, counts: counts.into_iter().filter(|(_, count)| count.trials() > 0).collect() }
     };
     units.into_iter().map(unit).filter(|unit| !unit.counts.is_empty()).collect()
@@ -195,6 +195,10 @@ fn share_boots(strata: &[&BothSides<'_, '_>]) -> bool {
 }
 
 /// A boot; of a block that had none the block, or its round where others share boots.
-fn unit_of(block: &BlockRecord, shared: bool) -> &str {
-    if shared && block.target.accelerator == "none" { round_of(block) } else { boot_of(block) }
+fn unit_of(cell: &Measured<'_>, block: &BlockRecord, shared: bool) -> String {
+    if shared && cell.cell().is_baseline() {
+        format!("{} in round {}", cell.configuration(), cell.round(block))
+    } else {
+        boot_of(block).to_owned()
+    }
 }

@@ -56,14 +56,9 @@ pub(super) fn by_boot(cells: &[&Measured<'_>], of: impl Fn(&BlockRecord) -> Coun
     boots.into_values().filter(|count| count.trials() > 0).collect()
 }
 
-/// The round of the run in which a block was played: the blocks of one round follow each other, and those of all cells have its number.
-pub(super) fn round_of(block: &BlockRecord) -> &str {
-    block.id.0.rsplit(['-', '.']).next().unwrap_or_default()
-}
-
 /// The boot that a block was played in; where it shared none, or had none, its own name.
 pub(super) fn boot_of(block: &BlockRecord) -> &str {
-    &block.id.0
+    block.boot.as_ref().map_or(&block.id.0, |boot| &boot.name)
 }
 
 /// The sum; a part that would make it too large for a double is left out.
