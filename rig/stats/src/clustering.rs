@@ -12,7 +12,7 @@ use crate::{Confidence, Count, Effective, Interval, difference_effective};
 /// Where the method fails: hits are few and one arm alone is strongly clustered. Its few blocks rarely show it, so the dispersion is too small. Simulated with
 /// blocks of 1,000 at a share of 0.2 %, intraclass correlation 0 in the first arm and 0.1 in the second, the test says "differs" at a nominal 5 % in
 /// 19 % (3 blocks) and 43 % (5 blocks) of families of 6 cells, 16 % of families of 20. With both arms at 0.1 and a share below 1 %, the 95 % intervals of families of 6
-/// cells cover 89 to 94 %; those of a lone pair of cells 88 % at 1 %, and fewer below. No method can tell one bad boot in fifty from five boots; what then looks
+/// cells cover 90 to 94 %; those of a lone pair of cells 88 % at 1 %, and fewer below. No method can tell one bad boot in fifty from five boots; what then looks
 /// like a difference of shares is a difference of their spread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Clustering {

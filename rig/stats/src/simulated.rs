@@ -228,7 +228,7 @@ fn where_the_method_fails_it_fails_as_stated() {
         Family { first, second, cells, blocks: 5 }.covered(scale(400, 5_000), p * times, p * times - p)
     };
     for (p, times, cells, which, stated) in
-        [(0.01, 1.0, 2, 0, 0.88), (0.000_5, 10.0, 6, 0, 0.89), (0.000_5, 10.0, 6, 1, 0.91)]
+        [(0.01, 1.0, 2, 0, 0.88), (0.000_5, 10.0, 6, 0, 0.90), (0.000_5, 10.0, 6, 1, 0.915)]
     {
         let covered = lone(p, times, cells)[which];
         println!("corner {p} x {times}, {cells} cells, {which}: {covered}");
