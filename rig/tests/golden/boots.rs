@@ -1,7 +1,7 @@
 //! Boots are the unit, and not trials: doctored runs, one for each way in which trials of one boot can mislead.
 
 use rig::analysis::model::{
-    Comparison, ComparisonReason, ComparisonVerdict, Headline, Question, Rate, ReportModel, TrialCaution,
+    Comparison, ComparisonReason, ComparisonVerdict, Headline, Question, Rate, ReportModel,
 };
 use rig::analysis::{Conclusion, conclusion};
 use rig::matrix::Cell;

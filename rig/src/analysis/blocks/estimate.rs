@@ -48,7 +48,10 @@ pub(in crate::analysis) fn estimate(blocks: &[Count], family: &Family, confidenc
     }
 }
 
-/// What both allow.
+/// What both allow. Bounds that only rounding keeps from the end of the scale lie on it.
 pub(super) fn wider(one: Interval, other: Interval) -> Interval {
-    Interval { low: one.low.min(other.low), high: one.high.max(other.high) }
+    const NOTHING: f64 = 1e-15;
+    let (low, high) = (one.low.min(other.low), one.high.max(other.high));
+    let low = if low.abs() < NOTHING { 0.0 } else { low };
+    Interval { low, high: if 1.0 - high < NOTHING { 1.0 } else { high } }
 }
