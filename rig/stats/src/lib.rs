@@ -86,11 +86,6 @@ impl Count {
         self.trials - self.hits
     }
 
-    /// With hits and misses changing places.
-    pub(crate) fn mirrored(self) -> Self {
-        Self { hits: self.misses(), trials: self.trials }
-    }
-
     /// `hits / trials`, and 0 of no trials.
     pub fn share(self) -> f64 {
         if self.trials == 0 { 0.0 } else { self.hits as f64 / self.trials as f64 }

@@ -11,9 +11,7 @@ use super::{Family, Method, sum};
 #[derive(Debug, Clone, Copy)]
 pub(in crate::analysis) struct Estimate {
     pub(in crate::analysis) count: Count,
-    /// As if trials were independent (Clopper and Pearson).
-    pub(in crate::analysis) trial: Interval,
-    /// What is judged by; never narrower.
+    /// What is judged by; never narrower than the interval of independent trials.
     pub(in crate::analysis) judged: Interval,
     pub(in crate::analysis) method: Method,
     /// Variance between blocks over that of independent trials, and its degrees of freedom, where the family tells.
@@ -40,7 +38,6 @@ pub(in crate::analysis) fn estimate(blocks: &[Count], family: &Family, confidenc
     let exact = never.map_or(judged, |never| Interval { low: 0.0, high: judged.high.max(never.at_icc) });
     Estimate {
         count,
-        trial,
         judged: wider(exact, trial),
         method: effect.method,
         dispersion: family.dispersion(),
