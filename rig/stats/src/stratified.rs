@@ -27,7 +27,10 @@ pub fn stratified_difference(strata: &[Stratum], confidence: Confidence) -> Inte
 }
 
 /// [`stratified_difference`] of counts that are worth fewer trials than were played, each over its design effect (J. N. K. Rao and A. J. Scott, Biometrics 48, 1992).
-pub fn stratified_difference_effective(strata: &[(Effective, Effective)], confidence: Confidence) -> Interval {
+pub fn stratified_difference_effective(
+    strata: &[(Effective, Effective)],
+    confidence: Confidence,
+) -> Interval {
     let played = |(first, second): &&(Effective, Effective)| first.trials() > 0.0 && second.trials() > 0.0;
     let strata: Vec<(Effective, Effective)> = strata.iter().filter(played).copied().collect();
     match strata.as_slice() {
@@ -35,7 +38,7 @@ pub fn stratified_difference_effective(strata: &[(Effective, Effective)], confid
         [(first, second)] => difference_effective(*first, *second, confidence),
         strata => {
             let z = -normal_quantile(confidence.alpha() / 2.0);
-let strata = rarer(strata);
+            let strata = rarer(strata);
             let turned: Vec<_> = strata.iter().map(|(first, second)| (*second, *first)).collect();
             Interval { low: -upper(&turned, z), high: upper(&strata, z) }
         }
