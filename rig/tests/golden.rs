@@ -8,6 +8,8 @@ mod analysis;
 mod answer;
 #[path = "golden/atlas.rs"]
 mod atlas;
+#[path = "golden/boots.rs"]
+mod boots;
 #[path = "golden/chain.rs"]
 mod chain;
 #[path = "golden/claims.rs"]

@@ -12,6 +12,7 @@ use crate::configuration::{Engine, NicBackend, TargetSpec};
 use crate::path::Medium;
 use crate::record::Run;
 
+use super::blocks::{Family, of_cell};
 use super::measured::Measured;
 use super::model::{
     Caution, CellName, CellStatus, CellSummary, ControlStatus, ControlSummary, EndCaution, Ground,
@@ -293,7 +294,32 @@ fn about_blocks(measured: &[Measured<'_>], rules: Rules) -> impl Iterator<Item =
             p,
         })
         .collect();
-    (single > 0).then_some(TrialCaution::SingleBlock(single)).into_iter().chain(differing)
+    (single > 0)
+        .then_some(TrialCaution::SingleBlock(single))
+        .into_iter()
+        .chain(differing)
+        .chain(clumped(measured, rules))
+}
+
+/// From so many blocks a side on, and below this correlation within blocks, simulated intervals and tests hold what they promise (`rig/stats/tests/blocks.rs`).
+const ENOUGH_BLOCKS: usize = 8;
+const CLUMPED_FROM: f64 = 0.05;
+
+/// The cells whose hits lie in few of their few blocks.
+fn clumped(measured: &[Measured<'_>], rules: Rules) -> Option<TrialCaution> {
+    let mut found: Vec<(f64, &Measured<'_>, Question)> = Vec::new();
+    for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && cell.cell().alert) {
+        for question in [Question::Ebadf, Question::Enoent] {
+            let blocks = of_cell(cell, |tally| question.count(tally));
+            let icc = Family::of(&[blocks.clone()], rules).icc();
+            if (2..ENOUGH_BLOCKS).contains(&blocks.len()) && icc >= CLUMPED_FROM.max(rules.icc.get()) {
+                found.push((icc, cell, question));
+            }
+        }
+    }
+    let cells = found.len();
+    let (icc, most, question) = found.into_iter().max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
+    Some(TrialCaution::Clumped { cells, most: name_of(most), question, icc, blocks: most.blocks.len() })
 }
 
 /// For every cell of several blocks and every question with a hit: the smallest exact p-value of one block against the others,

@@ -2,32 +2,37 @@
 //!
 //! Holds which cells belong together, and the verdict on each errno. Must not know reports.
 //! Units: shares of 1; a difference is virtual minus bare metal. Errors: none.
-//! Tests: `tests/golden/analysis.rs`; the arithmetic in `rig-stats`.
+//! Tests: `tests/golden/analysis.rs`, `tests/golden/boots.rs`; the arithmetic in `rig-stats`.
 
 use std::collections::BTreeMap;
 
-use rig_stats::{
-    Count, Criteria, Design, Probability, detectable, difference, enough_trials, fisher, holm, judge,
-};
+use rig_stats::{Count, Criteria, Design, Interval, Probability, boschloo, detectable, enough_trials, judge};
 
 use crate::matrix::Stratum;
 
+use super::blocks::{Compared, Families, Family, Method, Sides, compare as compare_blocks, of_cell, sum};
 use super::controls::Sight;
+use super::correction::{Asked, correct};
 use super::measured::Measured;
 use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
 use super::rules::Rules;
+use super::seeds::seed_of;
 
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
 
 /// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
-pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
-    let of_all =
-        |(cell, baseline)| Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules));
-    let watched = pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched());
-    let mut comparisons: Vec<Comparison> = watched.flat_map(of_all).collect();
-    correct(&mut comparisons, measured, rules);
-    comparisons
+pub(super) fn compare(seed: u64, measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
+    let families = Question::ALL.map(|question| Families::of(measured, |tally| question.count(tally), rules));
+    let mut opened: Vec<Opened> = Vec::new();
+    for (cell, baseline) in pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched()) {
+        for (question, families) in Question::ALL.into_iter().zip(&families) {
+            let seed = seed_of(seed, &cell.cell().id.0);
+            let asking = Asking { question, family: families.of_cell(cell), seed, sight, rules };
+            opened.push(asking.of(cell, baseline));
+        }
+    }
+    conclude(opened, rules)
 }
 
 /// A virtual cell, and its bare-metal cell where there is one.
@@ -52,31 +57,89 @@ pub(super) fn subject_of<'a>(cell: &'a Measured<'_>) -> Subject<'a> {
     cell.cell().stratum()
 }
 
-/// Before the verdict, which follows once all p-values are known.
-fn compare_one(
-    cell: &Measured<'_>,
-    baseline: Option<&Measured<'_>>,
+/// A comparison whose verdict follows once all p-values are known.
+struct Opened {
+    comparison: Comparison,
+    /// Where both cells have trials.
+    found: Option<Found>,
+}
+
+/// What the blocks of both cells say.
+struct Found {
+    compared: Compared,
+    family: Family,
+    first: Vec<Count>,
+    second: Vec<Count>,
+    seed: u64,
+    /// The share of what happens that both machines are proven to see.
+    sensitivity: f64,
+}
+
+/// One question on one pair.
+struct Asking<'a> {
     question: Question,
-    sight: &Sight,
+    family: &'a Family,
+    seed: u64,
+    sight: &'a Sight,
     rules: Rules,
-) -> Comparison {
-    let mut comparison = unknown(cell, baseline, question, rules);
-    comparison.reason = not_run(cell, baseline);
-    let (None, Some(baseline)) = (&comparison.reason, baseline) else { return comparison };
-    let (metal, virtual_) = (question.count(&baseline.tally), question.count(&cell.tally));
-    let interval = difference(metal, virtual_, rules.confidence);
+}
+
+impl Asking<'_> {
+    fn of(&self, cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Opened {
+        let mut comparison = unknown(cell, baseline, self.question, self.rules);
+        comparison.reason = not_run(cell, baseline);
+        let (None, Some(baseline)) = (&comparison.reason, baseline) else {
+            return Opened { comparison, found: None };
+        };
+        let of = |cell: &Measured<'_>| of_cell(cell, |tally| self.question.count(tally));
+        let (first, second) = (of(baseline), of(cell));
+        let sides = Sides { first: &first, second: &second };
+        let compared = compare_blocks(sides, self.family, self.seed, self.rules.confidence);
+        let blind = [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)];
+        comparison.reason = blind.into_iter().find_map(|(which, cell)| {
+            Some(ComparisonReason::Blind(which, self.sight.blind_for(cell, self.question)?.clone()))
+        });
+        comparison.verdict = match comparison.reason {
+            Some(_) => ComparisonVerdict::Blind,
+            None => ComparisonVerdict::NotEnoughTrials,
+        };
+        let sensitivity =
+            self.sight.sensitivity(cell, self.question).min(self.sight.sensitivity(baseline, self.question));
+        fill(&mut comparison, &compared, sensitivity, (&first, &second));
+        let found = Found { compared, family: *self.family, first, second, seed: self.seed, sensitivity };
+        Opened { comparison, found: Some(found) }
+    }
+}
+
+/// The figures that do not depend on other comparisons.
+fn fill(
+    comparison: &mut Comparison,
+    compared: &Compared,
+    sensitivity: f64,
+    (first, second): (&[Count], &[Count]),
+) {
+    let (metal, virtual_) = (sum(first), sum(second));
+    let judged = through(compared.judged, sensitivity);
     comparison.difference = virtual_.share() - metal.share();
-    (comparison.low, comparison.high) = (interval.low, interval.high);
-    comparison.p_value = fisher(metal, virtual_);
-    comparison.reason =
-        [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)].into_iter().find_map(
-            |(which, cell)| Some(ComparisonReason::Blind(which, sight.blind_for(cell, question)?.clone())),
-        );
-    comparison.verdict = match comparison.reason {
-        Some(_) => ComparisonVerdict::Blind,
-        None => ComparisonVerdict::NotEnoughTrials,
+    (comparison.x1, comparison.n1) = (metal.hits(), metal.trials());
+    (comparison.x2, comparison.n2) = (virtual_.hits(), virtual_.trials());
+    (comparison.blocks1, comparison.blocks2) = (first.len() as u64, second.len() as u64);
+    (comparison.low, comparison.high) = (judged.low, judged.high);
+    (comparison.trial_low, comparison.trial_high) = (compared.trial.low, compared.trial.high);
+    comparison.method = compared.method.word();
+    comparison.dispersion = compared.dispersion.map(|(phi, _)| phi);
+    comparison.freedom = compared.dispersion.map(|(_, nu)| nu);
+    comparison.p_value = compared.trial_p;
+    comparison.p_boschloo = boschloo(metal, virtual_);
+    comparison.p_blocks = compared.p;
+}
+
+/// A bound on what was seen, as one on what happened: of it this share, at least, is seen. What is surely not 0 is not made larger.
+pub(super) fn through(seen: Interval, sensitivity: f64) -> Interval {
+    let outwards = |bound: f64, is_outer: bool| {
+        if is_outer { (bound / sensitivity).clamp(-1.0, 1.0) } else { bound }
     };
-    comparison
+    Interval { low: outwards(seen.low, seen.low < 0.0), high: outwards(seen.high, seen.high > 0.0) }
 }
 
 /// What is known before a single trial: anything.
@@ -97,10 +160,26 @@ fn unknown(
         cell: cell.cell().id.0.clone(),
         errno: question,
         difference: 0.0,
+        x1: 0,
+        n1: 0,
+        x2: 0,
+        n2: 0,
+        blocks1: 0,
+        blocks2: 0,
         low: -1.0,
         high: 1.0,
+        method: Method::Nothing.word(),
+        dispersion: None,
+        freedom: None,
+        trial_low: -1.0,
+        trial_high: 1.0,
         p_value: 1.0,
+        p_boschloo: 1.0,
+        p_blocks: 1.0,
         p_adjusted: 1.0,
+        family: 0,
+        low_corrected: -1.0,
+        high_corrected: 1.0,
         detectable: 1.0,
         alert: cell.cell().alert,
         margin: rules.margin_of(question),
@@ -122,36 +201,64 @@ pub(super) fn not_run(cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> O
 }
 
 /// Corrects the p-values over everything that was compared, and judges.
-fn correct(comparisons: &mut [Comparison], measured: &[Measured<'_>], rules: Rules) {
-    let run = |comparison: &Comparison| comparison.verdict != ComparisonVerdict::NotRun;
-    let p_values: Vec<f64> = comparisons.iter().filter(|c| run(c)).map(|c| c.p_value).collect();
-    let adjusted = holm(&p_values);
-    let by_id: BTreeMap<&str, &Measured<'_>> =
-        measured.iter().map(|cell| (cell.cell().id.0.as_str(), cell)).collect();
-    // The level of Holm's first step, which every difference must be able to pass.
-    let mut sizes = Sizes { level: rules.alpha() / p_values.len() as f64, rules, known: Vec::new() };
-    for (comparison, p_adjusted) in comparisons.iter_mut().filter(|c| run(c)).zip(adjusted) {
-        comparison.p_adjusted = p_adjusted;
-        let count = |id: &str| by_id.get(id).map_or(Count::NONE, |cell| comparison.errno.count(&cell.tally));
-        let pair = (count(&comparison.baseline), count(&comparison.cell));
-        let size = sizes.of(pair, comparison.margin);
+fn conclude(mut opened: Vec<Opened>, rules: Rules) -> Vec<Comparison> {
+    let asked: Vec<Option<Asked<'_>>> = opened.iter().map(Opened::asked).collect();
+    let corrected = correct(&asked, rules.alpha());
+    let mut sizes = Sizes { rules, known: Vec::new() };
+    for (one, corrected) in opened.iter_mut().zip(corrected) {
+        let (Some(found), Some(corrected)) = (&one.found, corrected) else { continue };
+        let comparison = &mut one.comparison;
+        comparison.p_adjusted = corrected.p;
+        comparison.family = corrected.family;
+        let each = rules.confidence.for_each_of(usize::try_from(corrected.family).unwrap_or(usize::MAX));
+        let sides = Sides { first: &found.first, second: &found.second };
+        let wide = through(compare_blocks(sides, &found.family, found.seed, each).judged, found.sensitivity);
+        (comparison.low_corrected, comparison.high_corrected) = (wide.low, wide.high);
+        let side = |blocks: &[Count]| (sum(blocks), blocks.len() as u64);
+        let pair = (side(&found.first), side(&found.second));
+        let size = sizes.of(pair, comparison.margin, each.alpha());
         comparison.detectable = size.detectable;
         if comparison.verdict == ComparisonVerdict::Blind {
             continue;
         }
-        let interval = rig_stats::Interval { low: comparison.low, high: comparison.high };
-        comparison.verdict = judge(interval, p_adjusted, rules.alpha(), comparison.margin).into();
+        let interval = Interval { low: comparison.low, high: comparison.high };
+        comparison.verdict = judge(interval, comparison.p_adjusted, rules.alpha(), comparison.margin).into();
         if comparison.verdict == ComparisonVerdict::NotEnoughTrials {
-            comparison.trials_needed = size.needed;
+            comparison.reason = found.compared.not_borne_out(&sides, rules.alpha());
+            comparison.trials_needed = match comparison.reason {
+                Some(_) => None,
+                None => size.needed.map(|independent| found.more(independent)),
+            };
         }
+    }
+    opened.into_iter().map(|one| one.comparison).collect()
+}
+
+impl Opened {
+    /// What the correction must know of it; nothing where it says nothing.
+    fn asked(&self) -> Option<Asked<'_>> {
+        let found = self.found.as_ref()?;
+        (self.comparison.verdict != ComparisonVerdict::Blind).then(|| Asked {
+            cell: &self.comparison.cell,
+            question: self.comparison.errno,
+            news: self.comparison.alert,
+            p: found.compared.p,
+            smallest_p: found.compared.smallest_p,
+        })
+    }
+}
+
+impl Found {
+    /// So many independent trials a side, as trials of blocks like these whose share is seen.
+    fn more(&self, independent: u64) -> u64 {
+        (independent as f64 * self.compared.inflation / self.sensitivity).ceil() as u64
     }
 }
 
 /// What numbers of trials can show, each pair asked once: a run of zeros asks the same hundreds of times.
 struct Sizes {
-    level: f64,
     rules: Rules,
-    known: Vec<((Count, Count, u64), Size)>,
+    known: Vec<(((Count, u64), (Count, u64), u64, u64), Size)>,
 }
 
 /// What one pair can show.
@@ -162,19 +269,17 @@ struct Size {
 }
 
 impl Sizes {
-    fn of(&mut self, (metal, virtual_): (Count, Count), margin: f64) -> Size {
-        let key = (metal, virtual_, margin.to_bits());
+    fn of(&mut self, (metal, virtual_): ((Count, u64), (Count, u64)), margin: f64, level: f64) -> Size {
+        let key = (metal, virtual_, margin.to_bits(), level.to_bits());
         if let Some((_, answer)) = self.known.iter().find(|(asked, _)| *asked == key) {
             return *answer;
         }
         let share = |count: Count| Probability::new(count.share()).expect("hits over trials is a share");
-        let both = metal.plus(virtual_).unwrap_or(metal);
-        // The verdict falls by the counts of all blocks together.
-        let design = |count: Count| Design { trials: count.trials(), blocks: 1 };
-        let icc = Probability::new(0.0).expect("a share");
-        let criteria = Criteria { level: self.level, confidence: self.rules.confidence, margin, icc };
+        let both = metal.0.plus(virtual_.0).unwrap_or(metal.0);
+        let design = |(count, blocks): (Count, u64)| Design { trials: count.trials(), blocks };
+        let criteria = Criteria { level, confidence: self.rules.confidence, margin, icc: self.rules.icc };
         let answer = Size {
-            detectable: detectable(design(metal), design(virtual_), share(metal), &criteria, POWER),
+            detectable: detectable(design(metal), design(virtual_), share(metal.0), &criteria, POWER),
             needed: enough_trials(share(both), margin, self.rules.confidence),
         };
         self.known.push((key, answer));

@@ -29,7 +29,15 @@ fn judge_control(measured: &Measured<'_>, rules: Rules) -> Option<ControlSummary
     };
     let found = Count::new(hits, measured.tally.returned_calls()).unwrap_or(Count::NONE);
     let bounds = clopper_pearson(found, rules.confidence);
+    // Of what was certainly there.
+    let there = match Kind::of(measured, control) {
+        Kind::Injecting => measured.tally.injected.get(&control.errno).copied(),
+        Kind::Always => Some(found.trials()),
+        Kind::Sometimes | Kind::Negative => None,
+    };
+    let seen = |there| Count::new(hits.min(there), there).filter(|count| count.trials() > 0);
     Some(ControlSummary {
+        sensitivity: there.and_then(seen).map(|count| clopper_pearson(count, rules.confidence).low),
         configuration: cell.subject.configuration.name.clone(),
         kernel: cell.subject.kernel.clone(),
         control: control.name.clone(),
@@ -162,6 +170,8 @@ fn other_ends(measured: &Measured<'_>) -> Option<ControlFailure> {
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     blind: Vec<(Place, [Option<Blindness>; 2])>,
+    /// What positive controls that passed prove to be seen, a share of 1.
+    sensitive: Vec<(Place, [f64; 2])>,
 }
 
 /// Where an instrument is proven: the hardware without its arm, and the kernel. Arms of one configuration have their controls together.
@@ -184,6 +194,7 @@ impl Sight {
             if sight.blind.iter().all(|(known, _)| *known != place) {
                 let of_place: Vec<&ControlSummary> =
                     controls.iter().filter(|(at, _)| *at == place).map(|(_, control)| *control).collect();
+                sight.sensitive.push((place.clone(), PROVEN.map(|errno| sensitivity(errno, &of_place))));
                 sight.blind.push((place, PROVEN.map(|errno| blindness(errno, &of_place))));
             }
         }
@@ -207,6 +218,24 @@ impl Sight {
         blind.filter(|blindness| !is_seen || !doubts_zeros_alone(blindness))
     }
 
+    /// The share of what happens that the machine of a cell is proven to see: 1 where no control that passed proves it.
+    pub(super) fn sensitivity(&self, cell: &Measured<'_>, question: Question) -> f64 {
+        let place = place(cell);
+        let Some((_, [ebadf, enoent])) = self.sensitive.iter().find(|(known, _)| *known == place) else {
+            return 1.0;
+        };
+        match question {
+            Question::Ebadf => *ebadf,
+            Question::Enoent => *enoent,
+            Question::AnyError => ebadf.min(*enoent),
+        }
+    }
+
+    /// The least of several cells.
+    pub(super) fn least_sensitivity(&self, cells: &[&Measured<'_>], question: Question) -> f64 {
+        cells.iter().map(|cell| self.sensitivity(cell, question)).fold(1.0, f64::min)
+    }
+
     /// Why a cell is blind for EBADF, ENOENT or both; empty where it is not.
     pub(super) fn blind_for_any(&self, cell: &Measured<'_>) -> Vec<Blindness> {
         let reasons = [Question::Ebadf, Question::Enoent].map(|question| self.blind_for(cell, question));
@@ -224,6 +253,13 @@ fn doubts_zeros_alone(blindness: &Blindness) -> bool {
             matches!(failure, ControlFailure::NotExercised { .. } | ControlFailure::NotRun(_))
         }
     }
+}
+
+/// The best of the positive controls of an errno that passed.
+fn sensitivity(errno: Errno, controls: &[&ControlSummary]) -> f64 {
+    let of_errno = controls.iter().filter(|control| control.errno == errno && control.failure.is_none());
+    let proven = of_errno.filter_map(|control| control.sensitivity).fold(0.0, f64::max);
+    if proven > 0.0 { proven } else { 1.0 }
 }
 
 fn place(cell: &Measured<'_>) -> Place {

@@ -4,10 +4,12 @@
 //! Units: as in the figures. Errors: none.
 //! Tests: `tests/golden/claims.rs`, `tests/golden/fair`.
 
-use rig_stats::{Count, Interval, clopper_pearson};
+use rig_stats::{Count, Interval};
 
 use crate::record::Run;
+use crate::record::format::BlockRecord;
 
+use super::blocks::{Family, by_boot, effect, estimate, of_blocks, of_cells};
 use super::measured::Measured;
 use super::model::{AaPair, Because, Bound, HypothesisVerdict, Missing};
 use super::rules::Rules;
@@ -30,14 +32,29 @@ impl Evidence<'_> {
         self.cells.iter().map(|cell| cell.tally.trials).sum()
     }
 
-    /// The interval of a share, at the confidence of the run.
-    pub(super) fn bounds(&self, hits: u64, trials: u64) -> Interval {
-        clopper_pearson(Count::new(hits, trials).unwrap_or(Count::NONE), self.rules.confidence)
+    /// The interval of a share over all its cells, at the confidence of the run: boots are its unit, and not trials.
+    pub(super) fn bounds(&self, of: impl Fn(&BlockRecord) -> Count) -> Interval {
+        self.bounds_of(&self.cells, of)
     }
 
-    /// How many trials without a hit show that a rate is not above `most`: the upper bound of none of n is 1 - (alpha/2)^(1/n) (Clopper and Pearson).
+    /// The same over some of them.
+    pub(super) fn bounds_of(&self, cells: &[&Measured<'_>], of: impl Fn(&BlockRecord) -> Count) -> Interval {
+        let cells_apart: Vec<Vec<Count>> = cells.iter().map(|cell| of_blocks(cell, &of)).collect();
+        let family = Family::of(&cells_apart, self.rules);
+        estimate(&by_boot(cells, of), &family, self.rules.confidence).judged
+    }
+
+    /// What is known of no trial.
+    pub(super) fn nothing() -> Interval {
+        Interval { low: 0.0, high: 1.0 }
+    }
+
+    /// How many trials without a hit, in blocks like these, show that a rate is not above `most`: the upper bound of none of n independent ones is
+    /// 1 - (alpha/2)^(1/n) (Clopper and Pearson).
     pub(super) fn zeros_needed(&self, most: f64) -> Option<u64> {
-        let needed = ((self.rules.alpha() / 2.0).ln() / (-most).ln_1p()).ceil();
+        let blocks = of_cells(&self.cells, |tally| Count::new(0, tally.trials).unwrap_or(Count::NONE));
+        let worth = effect(&blocks, true, &Family::of(&[], self.rules), self.rules.confidence).by;
+        let needed = ((self.rules.alpha() / 2.0).ln() / (-most).ln_1p() * worth).ceil();
         (most > 0.0 && needed.is_finite() && needed < 1e15).then_some(needed as u64)
     }
 }

@@ -6,16 +6,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_stats::Judgement;
+use rig_stats::{Interval, Judgement};
 
 use crate::record::Run;
 
+use super::blocks::Method;
+use super::comparisons::through;
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{AaPair, ComparisonVerdict, Ground, GuestRate, Headline, Question, RanOn};
-use super::pooled::{self, pool};
+use super::pooled::{How, Pooled, Test, alike, family};
+use super::rates::rate;
 use super::rules::Rules;
-use super::summaries::rate;
 use super::words::list;
 
 /// Where calls were made, as far as a reader must keep it apart.
@@ -100,6 +102,7 @@ pub(super) fn base<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<&'m Measured<'a>
 
 /// One for each errno and kind of guest; one without guests where there are none. Empty where no cell can stand for the run.
 pub(super) fn judge(
+    seed: u64,
     measured: &[Measured<'_>],
     sight: &Sight,
     again: Option<&AaPair>,
@@ -114,7 +117,8 @@ pub(super) fn judge(
     }
     for question in [Question::Enoent, Question::Ebadf] {
         let places = places(&base, question, sight);
-        let told = |cells: &Vec<&Measured<'_>>| rate(pool(cells, question), rules);
+        let family = family(places.values().flatten().copied(), |tally| question.count(tally), rules);
+        let told = |cells: &Vec<&Measured<'_>>| rate(cells, question, &family, sight, rules);
         let host = places.get(&HostOrGuests::Host);
         let no_guest = places.keys().all(|place| *place == HostOrGuests::Host);
         let is_blind = (host.is_none() && is_side_blind(&base, true, question, sight))
@@ -128,6 +132,13 @@ pub(super) fn judge(
             difference: 0.0,
             low: -1.0,
             high: 1.0,
+            method: Method::Nothing.word(),
+            dispersion: None,
+            freedom: None,
+            trial_low: -1.0,
+            trial_high: 1.0,
+            p_trials: 1.0,
+            randomisation: None,
             p_adjusted: 1.0,
             margin: rules.margin_of(question),
             verdict: if is_blind { ComparisonVerdict::Blind } else { ComparisonVerdict::NotRun },
@@ -143,7 +154,7 @@ pub(super) fn judge(
                 Some(_) if again.is_some_and(AaPair::differs) => {
                     Headline { verdict: ComparisonVerdict::Blind, ..headline }
                 }
-                Some(host) => compared(headline, host, cells, rules),
+                Some(host) => Comparing { sight, how: How { seed, rules } }.fill(headline, host, cells),
                 None => headline,
             });
         }
@@ -154,19 +165,74 @@ pub(super) fn judge(
     headlines
 }
 
-fn compared(headline: Headline, host: &[&Measured<'_>], guests: &[&Measured<'_>], rules: Rules) -> Headline {
-    let pooled = pooled::compare(host, guests, headline.errno, rules);
-    if pooled.strata == 0 {
-        return headline;
+/// What host and guests are compared with.
+#[derive(Clone, Copy)]
+pub(super) struct Comparing<'a> {
+    pub(super) sight: &'a Sight,
+    pub(super) how: How,
+}
+
+/// What host and guests say of one errno together.
+pub(super) struct Together {
+    pub(super) pooled: Pooled,
+    /// The bounds of the difference of what happened: of what was seen, divided by what is proven to be seen.
+    pub(super) interval: Interval,
+    /// Times the number of questions (Bonferroni): each is asked of the same trials.
+    pub(super) p_adjusted: f64,
+    pub(super) judgement: Judgement,
+    /// Whether single trials show a difference that boots do not.
+    pub(super) is_of_trials_alone: bool,
+    /// How many trials a side show that the two are the same, where too few do.
+    pub(super) trials_needed: Option<u64>,
+}
+
+impl Comparing<'_> {
+    pub(super) fn compare(
+        self,
+        host: &[&Measured<'_>],
+        guests: &[&Measured<'_>],
+        question: Question,
+    ) -> Together {
+        let Self { sight, how } = self;
+        let rules = how.rules;
+        let pooled =
+            Pooled::of(&alike(host, guests), |tally| question.count(tally), Test::Randomisation, how);
+        let sensitivity =
+            sight.least_sensitivity(host, question).min(sight.least_sensitivity(guests, question));
+        let interval = through(pooled.judged, sensitivity);
+        let p_adjusted = (pooled.p * Question::ALL.len() as f64).min(1.0);
+        let margin = rules.margin_of(question);
+        let judgement = rig_stats::judge(interval, p_adjusted, rules.alpha(), margin);
+        let is_of_trials_alone = pooled.is_of_trials_alone(rules.alpha() / Question::ALL.len() as f64);
+        let is_short = judgement == Judgement::Undecided && !is_of_trials_alone;
+        let enough = pooled.enough(margin, rules.confidence);
+        let trials_needed =
+            enough.filter(|_| is_short).map(|trials| (trials as f64 / sensitivity).ceil() as u64);
+        Together { pooled, interval, p_adjusted, judgement, is_of_trials_alone, trials_needed }
     }
-    Headline {
-        strata: u32::try_from(pooled.strata).unwrap_or(u32::MAX),
-        difference: pooled.difference,
-        low: pooled.interval.low,
-        high: pooled.interval.high,
-        p_adjusted: pooled.p_adjusted,
-        verdict: pooled.judgement.into(),
-        trials_needed: pooled.trials_needed.filter(|_| pooled.judgement == Judgement::Undecided),
-        ..headline
+
+    fn fill(self, headline: Headline, host: &[&Measured<'_>], guests: &[&Measured<'_>]) -> Headline {
+        let Together { pooled, interval, p_adjusted, judgement, trials_needed, .. } =
+            self.compare(host, guests, headline.errno);
+        if pooled.strata == 0 {
+            return headline;
+        }
+        Headline {
+            strata: u32::try_from(pooled.strata).unwrap_or(u32::MAX),
+            difference: pooled.difference,
+            low: interval.low,
+            high: interval.high,
+            method: pooled.method.word(),
+            dispersion: pooled.dispersion.map(|(phi, _)| phi),
+            freedom: pooled.dispersion.map(|(_, nu)| nu),
+            trial_low: pooled.trial.low,
+            trial_high: pooled.trial.high,
+            p_trials: pooled.trial_p,
+            randomisation: pooled.randomisation,
+            p_adjusted,
+            verdict: judgement.into(),
+            trials_needed,
+            ..headline
+        }
     }
 }

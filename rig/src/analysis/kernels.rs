@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rig_stats::{Count, Interval, clopper_pearson};
+use rig_protocol::Tally;
+use rig_stats::{Count, Interval};
 
+use super::blocks::{Estimate, Family, estimate, of_cell};
 use super::measured::Measured;
 use super::model::{CellSummary, KernelComparisons, KernelDifference, KernelEnd};
 use super::rules::Rules;
@@ -41,7 +43,7 @@ pub(super) fn compare(
         })
         .filter(|((_, a), (_, b))| a.kernel != b.kernel)
         .collect();
-    let differences = pairs.iter().filter_map(|((one, a), (_, b))| differ(!one.cell().alert, a, b, rules));
+    let differences = pairs.iter().filter_map(|((one, a), (other, b))| differ((one, a), (other, b), rules));
     (!pairs.is_empty()).then(|| KernelComparisons {
         compared: pairs.len() as u64,
         differences: differences.collect(),
@@ -49,34 +51,43 @@ pub(super) fn compare(
     })
 }
 
-/// Where an outcome's share on one kernel is surely above that on the other by more than the margin: of which outcome each has most more.
-fn differ(race: bool, a: &CellSummary, b: &CellSummary, rules: Rules) -> Option<KernelDifference> {
+/// Where an outcome's share on one kernel is surely above that on the other by more than the margin: of which outcome each has most more. Boots are the unit of both bounds.
+fn differ(
+    (one, a): (&Measured<'_>, &CellSummary),
+    (other, b): (&Measured<'_>, &CellSummary),
+    rules: Rules,
+) -> Option<KernelDifference> {
     let outcomes: BTreeSet<&String> = a.outcomes.keys().chain(b.outcomes.keys()).collect();
-    let of = |cell: &CellSummary, outcome: &str| {
-        let hits = cell.outcomes.get(outcome).copied().unwrap_or(0);
-        Count::new(hits, cell.trials).unwrap_or(Count::NONE)
+    let estimates = |outcome: &str| {
+        let of = |tally: &Tally| {
+            let hits = tally.outcomes.get(outcome).copied().unwrap_or(0);
+            Count::new(hits, tally.trials).unwrap_or(Count::NONE)
+        };
+        let blocks = [of_cell(one, of), of_cell(other, of)];
+        let family = Family::of(&blocks, rules);
+        blocks.map(|blocks| estimate(&blocks, &family, rules.confidence))
     };
-    let interval = |count: Count| clopper_pearson(count, rules.confidence);
-    let apart = |outcome: &&String| {
-        let (a, b) = (interval(of(a, outcome)), interval(of(b, outcome)));
-        a.low > b.high + rules.margin || b.low > a.high + rules.margin
+    let found: BTreeMap<&String, [Estimate; 2]> =
+        outcomes.into_iter().map(|outcome| (outcome, estimates(outcome))).collect();
+    let apart = |[a, b]: &[Estimate; 2]| {
+        a.judged.low > b.judged.high + rules.margin || b.judged.low > a.judged.high + rules.margin
     };
-    if !outcomes.iter().any(apart) {
+    if !found.values().any(apart) {
         return None;
     }
-    let end = |cell: &CellSummary, other: &CellSummary| {
-        let more = |outcome: &&&String| of(cell, outcome).share() - of(other, outcome).share();
+    let end = |cell: &CellSummary, of: usize| {
+        let more =
+            |(_, both): &(&&String, &[Estimate; 2])| both[of].count.share() - both[1 - of].count.share();
         // Of equal ones the first by name.
-        let most = outcomes.iter().rev().max_by(|x, y| more(x).total_cmp(&more(y)))?;
-        let found = of(cell, most);
-        let Interval { low, high } = interval(found);
+        let (most, both) = found.iter().rev().max_by(|x, y| more(x).total_cmp(&more(y)))?;
+        let Interval { low, high } = both[of].judged;
         Some(KernelEnd {
             kernel: cell.kernel.clone(),
             kernel_release: cell.kernel_release.clone(),
             cell: cell.id.clone(),
             outcome: (*most).clone(),
-            count: found.hits(),
-            n: found.trials(),
+            count: both[of].count.hits(),
+            n: both[of].count.trials(),
             low,
             high,
         })
@@ -86,8 +97,8 @@ fn differ(race: bool, a: &CellSummary, b: &CellSummary, rules: Rules) -> Option<
         parameters: a.parameters.clone(),
         path: a.path.clone(),
         configuration: a.configuration.clone(),
-        race,
-        first: end(a, b)?,
-        second: end(b, a)?,
+        race: !one.cell().alert,
+        first: end(a, 0)?,
+        second: end(b, 1)?,
     })
 }

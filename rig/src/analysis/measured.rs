@@ -41,6 +41,8 @@ pub(super) struct Measured<'a> {
     pub(super) peer: Tally,
     /// Trials without an outcome, by reason.
     pub(super) void_reasons: BTreeMap<String, u64>,
+    /// In which round of the run each of its blocks was to be played.
+    rounds: BTreeMap<&'a BlockId, u32>,
     /// Blocks planned, and of these not even tried.
     planned: usize,
     unplayed: usize,
@@ -49,6 +51,11 @@ pub(super) struct Measured<'a> {
 impl Measured<'_> {
     pub(super) fn cell(&self) -> &Cell {
         &self.record.cell
+    }
+
+    /// The round of the run in which a block of it was to be played: the blocks of one round follow each other.
+    pub(super) fn round(&self, block: &BlockRecord) -> u32 {
+        self.rounds.get(&block.id).copied().unwrap_or(0)
     }
 
     /// What a mechanism of the path counted over its blocks.
@@ -161,6 +168,8 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         // A plan may ask for more than can ever be played; what is void must still add up.
         .map(|block| (&block.id, block.trials.min(Tally::MOST)))
         .collect();
+    let of_cell = run.record.blocks.iter().filter(|block| block.cell == record.cell.id);
+    let rounds = of_cell.map(|block| (&block.id, block.round)).collect();
     let mut counted: BTreeMap<&BlockId, &BlockRecord> = BTreeMap::new();
     let mut tried = BTreeSet::new();
     let mut not_counted = Vec::new();
@@ -194,7 +203,8 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
         *void_reasons.entry(VoidReason::Trial(reason.clone()).in_table()).or_default() += n;
     }
     let unplayed = planned.keys().filter(|id| !tried.contains(*id)).count();
-    Measured { record, blocks, not_counted, tally, peer, void_reasons, planned: planned.len(), unplayed }
+    let planned = planned.len();
+    Measured { record, blocks, not_counted, tally, peer, void_reasons, rounds, planned, unplayed }
 }
 
 /// Why a block does not count, if it does not.

@@ -7,9 +7,11 @@
 mod alerts;
 mod alone;
 mod atlas;
+mod blocks;
 mod cautions;
 mod comparisons;
 mod controls;
+mod correction;
 mod counter_measures;
 mod diagnostics;
 mod evidence;
@@ -29,9 +31,11 @@ mod order;
 mod outcomes;
 mod pooled;
 mod programs;
+mod rates;
 mod requests;
 mod rules;
 mod say;
+mod seeds;
 mod sentences;
 mod sightings;
 mod sources;
@@ -43,11 +47,13 @@ use std::collections::BTreeMap;
 
 use crate::record::Run;
 
+use blocks::Families;
 use model::{
-    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, REPORT_FORMAT,
-    REPORT_FORMAT_MINOR, ReportModel, RunSummary,
+    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, Question,
+    REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
 use rules::Rules;
+use summaries::Told;
 
 pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
@@ -60,11 +66,12 @@ pub fn analyse(run: &Run) -> ReportModel {
     let measured = measured::measure(run);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
-    let again = twins::judge(&measured);
-    let mut comparisons = comparisons::compare(&measured, &sight, rules);
+    let again = twins::judge(run.record.seed, &measured, rules);
+    let seed = run.record.seed;
+    let mut comparisons = comparisons::compare(seed, &measured, &sight, rules);
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
-    let headlines = headline::judge(&measured, &sight, again.as_ref(), rules);
+    let headlines = headline::judge(seed, &measured, &sight, again.as_ref(), rules);
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     sentences.extend(sources::sentences(&errno_sources));
@@ -73,7 +80,10 @@ pub fn analyse(run: &Run) -> ReportModel {
     let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
-    let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
+    let families =
+        &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
+    let told = Told { families, sight: &sight, rules };
+    let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
     sentences.extend(expectation::sentences(&cells));
     let kernels = kernels::compare(&measured, &cells, rules);

@@ -6,19 +6,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rig_stats::{Count, Interval, Probability, difference, enough_trials, fisher, holm, judge, relabel};
-use sha2::{Digest, Sha256};
+use rig_protocol::Tally;
+use rig_stats::{Count, Interval, Probability, enough_trials, judge, relabel, tarone_family, tarone_holm};
 
 use crate::record::Run;
 
+use super::blocks::{self, Compared, Family, Sides, sum};
 use super::comparisons::{Pair, not_run, pairs};
 use super::labels::Columns;
 use super::measured::Measured;
 use super::model::{
-    AaPair, BlockTest, ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison,
-    OutcomeDifference, Question,
+    AaPair, BlockTest, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison, OutcomeDifference,
+    Question,
 };
+use super::pooled;
 use super::rules::Rules;
+use super::seeds::seed_of;
 use super::sentences::shift;
 use super::words::{Rounding, count, p_value, percent, several};
 
@@ -29,42 +32,47 @@ pub(super) fn compare(
     again: Option<&AaPair>,
     rules: Rules,
 ) -> Vec<OutcomeComparison> {
-    let mut tests = Tests { rules, of: HashMap::new(), needed: HashMap::new() };
-    let opened: Vec<Opened> = pairs(measured)
+    let mut tests = Tests::of(measured, rules);
+    let mut opened: Vec<Opened> = pairs(measured)
         .into_iter()
         .map(|pair| compare_one(run.record.seed, pair, again, &mut tests))
         .collect();
-    let all = || opened.iter().flat_map(|one| &one.compared.outcomes);
-    let adjusted = holm(&all().map(|one| one.p_value).collect::<Vec<f64>>());
-    let family = adjusted.len() as u64;
-    let mut adjusted = adjusted.into_iter();
-    let conclude = |mut one: Opened| {
-        for (outcome, p_adjusted) in one.compared.outcomes.iter_mut().zip(&mut adjusted) {
-            outcome.p_adjusted = p_adjusted;
+    for news in [true, false] {
+        let of_family = |one: &&mut Opened| one.compared.alert == news;
+        let all = || opened.iter().filter(|one| one.compared.alert == news).flat_map(|one| &one.found);
+        let (p, smallest): (Vec<f64>, Vec<f64>) = all().map(|one| (one.p, one.smallest_p)).unzip();
+        let mut adjusted = tarone_holm(&p, &smallest, rules.alpha()).into_iter();
+        let family = tarone_family(&smallest, rules.alpha()) as u64;
+        for one in opened.iter_mut().filter(of_family) {
+            for (outcome, p_adjusted) in one.compared.outcomes.iter_mut().zip(&mut adjusted) {
+                outcome.p_adjusted = p_adjusted;
+            }
+            one.compared.family = family;
         }
-        one.compared.family = family;
-        conclude(one, &mut tests)
-    };
-    opened.into_iter().map(conclude).collect()
+    }
+    opened.into_iter().map(|one| conclude(one, rules)).collect()
 }
 
 /// A pair whose verdict is still open.
 struct Opened {
     compared: OutcomeComparison,
-    /// For each of its outcomes, in their order: where all that makes its difference is in one block of several.
-    events: Vec<Option<ComparisonReason>>,
+    /// Of each of its outcomes, in their order, what its blocks say,
+    found: Vec<Compared>,
+    /// and why that is less than single trials say, if it is.
+    alone: Vec<Option<ComparisonReason>>,
 }
 
 /// Before the verdicts, which follow once all p-values are known.
-fn compare_one(
+fn compare_one<'m, 'a>(
     seed: u64,
-    (cell, baseline): Pair<'_, '_>,
+    (cell, baseline): Pair<'m, 'a>,
     again: Option<&AaPair>,
-    tests: &mut Tests,
+    tests: &mut Tests<'m, 'a>,
 ) -> Opened {
-    let mut compared = unknown((cell, baseline), tests.rules);
+    let rules = tests.rules;
+    let mut compared = unknown((cell, baseline), rules);
     let (None, Some(baseline)) = (&compared.reason, baseline) else {
-        return Opened { compared, events: Vec::new() };
+        return Opened { compared, found: Vec::new(), alone: Vec::new() };
     };
     // No control proves more of an outcome than the outcome itself shows.
     compared.reason = again.is_some_and(AaPair::differs).then_some(ComparisonReason::PairDiffers);
@@ -73,12 +81,17 @@ fn compare_one(
         None => ComparisonVerdict::NotEnoughTrials,
     };
     let table = Table::of(baseline, cell);
-    let mut rows: Vec<_> = differences(&table, (compared.n1, compared.n2), tests)
-        .into_iter()
-        .enumerate()
-        .map(|(place, one)| (table.event(place, &one), one))
+    let seed = seed_of(seed, &compared.cell);
+    let mut rows: Vec<_> = (0..table.columns.names().len())
+        .map(|column| {
+            let (first, second) = table.counts(column);
+            let sides = Sides { first: &first, second: &second };
+            let found = tests.ask(cell, table.columns.names()[column], sides, seed);
+            let alone = found.not_borne_out(&sides, rules.alpha());
+            (difference_of(table.columns.names()[column], sides, &found), (found, alone))
+        })
         .collect();
-    rows.sort_by(|(_, a), (_, b)| {
+    rows.sort_by(|(a, _), (b, _)| {
         // Rounding must not decide which of two outcomes that share a difference comes first.
         let size = |one: &OutcomeDifference| (one.difference.abs() * 1e12).round();
         size(b)
@@ -86,10 +99,11 @@ fn compare_one(
             .then(b.difference.total_cmp(&a.difference))
             .then(a.outcome.cmp(&b.outcome))
     });
-    let events;
-    (events, compared.outcomes) = rows.into_iter().unzip();
-    compared.blocks = table.test(seed_of(seed, &compared.cell), tests.rules);
-    Opened { compared, events }
+    let said: Vec<(Compared, Option<ComparisonReason>)>;
+    (compared.outcomes, said) = rows.into_iter().unzip();
+    let (found, alone) = said.into_iter().unzip();
+    compared.blocks = table.test(seed, rules);
+    Opened { compared, found, alone }
 }
 
 /// What is known before a single trial is looked at.
@@ -108,8 +122,8 @@ fn unknown((cell, baseline): Pair<'_, '_>, rules: Rules) -> OutcomeComparison {
         n1: baseline.map_or(0, |baseline| baseline.tally.trials),
         n2: cell.tally.trials,
         outcomes: Vec::new(),
-        level: "trial",
-        method: "miettinen-nurminen, fisher, holm",
+        level: "block",
+        method: "miettinen-nurminen, fisher, tarone-holm",
         family: 0,
         blocks: None,
         leading: None,
@@ -139,19 +153,13 @@ impl<'a> Table<'a> {
         Self { metal: rows(metal), virtual_: rows(virtual_), columns }
     }
 
-    /// Whether all that makes the difference of this outcome lies in one block of several: all of its trials on the side that has more of them, or all
-    /// trials with another outcome on the side that has less.
-    fn event(&self, column: usize, one: &OutcomeDifference) -> Option<ComparisonReason> {
-        let has =
-            |row: &[u64], it: bool| row.iter().enumerate().any(|(at, n)| (at == column) == it && *n > 0);
-        let more = one.difference > 0.0;
-        let sides =
-            [(ComparedCell::Virtual, &self.virtual_, more), (ComparedCell::BareMetal, &self.metal, !more)];
-        sides.into_iter().find_map(|(of, rows, it)| {
-            let hit = rows.iter().filter(|row| has(row, it)).count();
-            let blocks = rows.len() as u64;
-            (blocks > 1 && hit == 1).then_some(ComparisonReason::OneBlock { blocks, of })
-        })
+    /// Of one outcome: how often each block of both cells ended so.
+    fn counts(&self, column: usize) -> (Vec<Count>, Vec<Count>) {
+        let of = |rows: &[Vec<u64>]| {
+            let count = |row: &Vec<u64>| Count::new(row[column], row.iter().sum()).unwrap_or(Count::NONE);
+            rows.iter().map(count).collect()
+        };
+        (of(&self.metal), of(&self.virtual_))
     }
 
     /// Whole blocks against whole blocks.
@@ -172,111 +180,105 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Every outcome of both, in the order of the table.
-fn differences(table: &Table<'_>, (n1, n2): (u64, u64), tests: &mut Tests) -> Vec<OutcomeDifference> {
-    let sum = |rows: &[Vec<u64>], place: usize| {
-        rows.iter().filter_map(|row| row.get(place)).fold(0_u64, |sum, n| sum.saturating_add(*n))
-    };
-    let one = |(place, label): (usize, &&str)| {
-        let of = |rows, n| Count::new(sum(rows, place), n).unwrap_or(Count::NONE);
-        let (first, second) = (of(&table.metal, n1), of(&table.virtual_, n2));
-        let (interval, p_value) = tests.of(first, second);
-        OutcomeDifference {
-            outcome: (*label).to_owned(),
-            x1: first.hits(),
-            x2: second.hits(),
-            difference: second.share() - first.share(),
-            low: interval.low,
-            high: interval.high,
-            p_value,
-            p_adjusted: 1.0,
-            verdict: ComparisonVerdict::NotEnoughTrials,
-        }
-    };
-    table.columns.names().iter().enumerate().map(one).collect()
+fn difference_of(outcome: &str, sides: Sides<'_>, found: &Compared) -> OutcomeDifference {
+    let (first, second) = (sum(sides.first), sum(sides.second));
+    OutcomeDifference {
+        outcome: outcome.to_owned(),
+        x1: first.hits(),
+        x2: second.hits(),
+        difference: second.share() - first.share(),
+        low: found.judged.low,
+        high: found.judged.high,
+        method: found.method.word(),
+        dispersion: found.dispersion.map(|(phi, _)| phi),
+        freedom: found.dispersion.map(|(_, nu)| nu),
+        trial_low: found.trial.low,
+        trial_high: found.trial.high,
+        p_value: found.trial_p,
+        p_blocks: found.p,
+        p_adjusted: 1.0,
+        verdict: ComparisonVerdict::NotEnoughTrials,
+    }
 }
 
-/// Of the run's seed and the cell: whatever else the run has does not change it. Below 2^53, which every reader of JSON holds exactly.
-fn seed_of(run: u64, cell: &str) -> u64 {
-    let digest = Sha256::new().chain_update(run.to_le_bytes()).chain_update(cell).finalize();
-    digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)) >> 11
-}
-
-/// Judges every outcome; the pair is judged by the one that leads: the gravest verdict, then one that blocks do not bear out, then the largest
-/// difference.
-fn conclude(opened: Opened, tests: &mut Tests) -> OutcomeComparison {
-    let (Opened { mut compared, mut events }, rules) = (opened, tests.rules);
+/// Judges every outcome; the pair is judged by the one that leads: the gravest verdict, then one that boots do not bear out, then the largest difference.
+fn conclude(opened: Opened, rules: Rules) -> OutcomeComparison {
+    let Opened { mut compared, found, mut alone } = opened;
     let is_blind = compared.verdict == ComparisonVerdict::Blind;
-    for (one, event) in compared.outcomes.iter_mut().zip(&mut events) {
+    for one in &mut compared.outcomes {
         let interval = Interval { low: one.low, high: one.high };
         one.verdict = if is_blind {
             ComparisonVerdict::Blind
         } else {
             judge(interval, one.p_adjusted, rules.alpha(), compared.margin).into()
         };
-        let in_one_block = event.take();
-        if one.verdict.is_difference() {
-            *event = not_borne_out(compared.blocks.as_ref(), in_one_block, rules);
-        }
-        if event.is_some() {
-            one.verdict = ComparisonVerdict::NotEnoughTrials;
-        }
     }
-    let gravity = |(one, event): &(&OutcomeDifference, &Option<ComparisonReason>)| match one.verdict {
+    let gravity = |one: &OutcomeDifference, alone: bool| match one.verdict {
         ComparisonVerdict::Differs => 4,
         ComparisonVerdict::DiffersWithinTheMargin => 3,
-        ComparisonVerdict::NotEnoughTrials => 1 + u8::from(event.is_some()),
+        ComparisonVerdict::NotEnoughTrials => 1 + u8::from(alone),
         ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun => 0,
     };
     // They are in the order of their differences, and the last of equal ones would win.
-    let leader = compared.outcomes.iter().zip(&events).rev().max_by_key(gravity);
-    let Some((leader, event)) = leader else { return compared };
+    let leading = (0..compared.outcomes.len())
+        .rev()
+        .max_by_key(|at| gravity(&compared.outcomes[*at], alone[*at].is_some()));
+    let Some(at) = leading else { return compared };
+    let leader = &compared.outcomes[at];
     compared.leading = Some(leader.outcome.clone());
     compared.verdict = leader.verdict;
     if leader.verdict == ComparisonVerdict::NotEnoughTrials {
-        compared.reason.clone_from(event);
-    }
-    if leader.verdict == ComparisonVerdict::NotEnoughTrials && event.is_none() {
-        let of = |hits, trials| Count::new(hits, trials).unwrap_or(Count::NONE);
-        let (first, second) = (of(leader.x1, compared.n1), of(leader.x2, compared.n2));
-        compared.trials_needed = tests.needed(first.plus(second).unwrap_or(first));
+        compared.reason = alone[at].take();
+        if compared.reason.is_none() {
+            let of = |hits, trials| Count::new(hits, trials).unwrap_or(Count::NONE);
+            let (first, second) = (of(leader.x1, compared.n1), of(leader.x2, compared.n2));
+            let share = Probability::new(first.plus(second).unwrap_or(first).share());
+            let independent = share.and_then(|share| enough_trials(share, rules.margin, rules.confidence));
+            compared.trials_needed = independent.map(|n| (n as f64 * found[at].inflation).ceil() as u64);
+        }
     }
     compared
 }
 
-/// Why a difference of single trials is none of whole blocks. Where there are too few blocks to test them, only what lies in one block of several is told
-/// apart: trials of one block may depend on each other, and one event hits many.
-fn not_borne_out(
-    blocks: Option<&BlockTest>,
-    event: Option<ComparisonReason>,
+/// What blocks say of an outcome, and how much those of its scenario and path differ: each asked once.
+struct Tests<'m, 'a> {
     rules: Rules,
-) -> Option<ComparisonReason> {
-    let blocks = blocks?;
-    if blocks.too_few {
-        return event;
-    }
-    (blocks.p_value > rules.alpha()).then_some(ComparisonReason::BlocksDifferToo { p_value: blocks.p_value })
+    cells: HashMap<(&'m str, &'m str), Vec<&'m Measured<'a>>>,
+    families: HashMap<(&'m str, &'m str), HashMap<String, Family>>,
 }
 
-/// What two counts say, each pair asked once: most cells end alike.
-struct Tests {
-    rules: Rules,
-    of: HashMap<(Count, Count), (Interval, f64)>,
-    needed: HashMap<Count, Option<u64>>,
+impl<'m, 'a> Tests<'m, 'a> {
+    fn of(measured: &'m [Measured<'a>], rules: Rules) -> Self {
+        let mut cells: HashMap<_, Vec<&Measured<'_>>> = HashMap::new();
+        for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
+            cells.entry(place(cell)).or_default().push(cell);
+        }
+        Self { rules, cells, families: HashMap::new() }
+    }
+
+    fn ask(&mut self, cell: &'m Measured<'a>, outcome: &str, sides: Sides<'_>, seed: u64) -> Compared {
+        let place = place(cell);
+        let families = self.families.entry(place).or_default();
+        let family = match families.get(outcome) {
+            Some(known) => *known,
+            None => {
+                let of = |tally: &Tally| {
+                    let hits = tally.outcomes.get(outcome).copied().unwrap_or(0);
+                    Count::new(hits, tally.trials).unwrap_or(Count::NONE)
+                };
+                let cells = self.cells.get(&place).map(Vec::as_slice).unwrap_or_default();
+                let family = pooled::family(cells.iter().copied(), of, self.rules);
+                families.insert(outcome.to_owned(), family);
+                family
+            }
+        };
+        blocks::compare(sides, &family, seed, self.rules.confidence)
+    }
 }
 
-impl Tests {
-    fn of(&mut self, first: Count, second: Count) -> (Interval, f64) {
-        let confidence = self.rules.confidence;
-        let make = || (difference(first, second, confidence), fisher(first, second));
-        *self.of.entry((first, second)).or_insert_with(make)
-    }
-
-    fn needed(&mut self, both: Count) -> Option<u64> {
-        let Rules { confidence, margin, .. } = self.rules;
-        let share = Probability::new(both.share()).expect("hits over trials is a share");
-        *self.needed.entry(both).or_insert_with(|| enough_trials(share, margin, confidence))
-    }
+fn place<'m>(cell: &'m Measured<'_>) -> (&'m str, &'m str) {
+    let subject = &cell.cell().subject;
+    (&subject.scenario, &subject.path.name)
 }
 
 /// One sentence for each scenario, path and configuration with cells that end otherwise than on the host, in the order of the plan: of the largest
@@ -334,12 +336,6 @@ fn sentence(one: &OutcomeComparison, leader: &OutcomeDifference, more: usize) ->
     );
     if leader.verdict == ComparisonVerdict::DiffersWithinTheMargin {
         text.push_str(&format!(", less than the margin of {}", percent(one.margin, Rounding::Nearest)));
-    }
-    if let Some(blocks) = one.blocks.as_ref().filter(|blocks| blocks.too_few) {
-        text.push_str(&format!(
-            ", with too few blocks ({} against {}) to test whole blocks",
-            blocks.blocks2, blocks.blocks1
-        ));
     }
     match &one.known {
         Some(reason) => text.push_str(&format!("; it is known why: {}", reason.trim_end_matches('.'))),

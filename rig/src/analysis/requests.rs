@@ -4,13 +4,12 @@
 //! Tests: `tests/golden/requests.rs`.
 
 use rig_protocol::Errno;
-use rig_stats::Count;
 use serde::Serialize;
 
 use super::measured::Measured;
 use super::model::Rate;
+use super::rates::{counted, returned};
 use super::rules::Rules;
-use super::summaries::rate;
 
 /// Name of each scenario, and the request of io_uring(7) that it makes.
 const RACES: [(&str, &str); 3] = [
@@ -43,16 +42,15 @@ pub(super) fn given_up(measured: &[Measured<'_>], errno: Errno, rules: Rules) ->
     let of_cell = |cell: &Measured<'_>| {
         let subject = &cell.cell().subject;
         let (_, request) = RACES.iter().find(|(scenario, _)| *scenario == subject.scenario)?;
-        let of = Count::new(cell.tally.returned(errno), cell.tally.returned_calls())?;
         let parameter = |name: &str| subject.parameters.get(name).cloned().unwrap_or_default();
-        (of.trials() > 0 && !cell.is_repeat()).then(|| GivenUp {
+        (cell.tally.returned_calls() > 0 && !cell.is_repeat()).then(|| GivenUp {
             scenario: subject.scenario.clone(),
             request: (*request).to_owned(),
             configuration: subject.configuration.name.clone(),
             kernel: subject.kernel.clone(),
             peer_delay: parameter("peer_delay"),
             client_delay: parameter("client_delay"),
-            returned: rate(of, rules),
+            returned: counted(&[cell], |tally| returned(tally, errno), rules),
         })
     };
     measured.iter().filter_map(of_cell).collect()

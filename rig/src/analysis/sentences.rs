@@ -7,17 +7,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rig_protocol::Side;
-use rig_stats::{Interval, Judgement, clopper_pearson};
+use rig_stats::{Interval, Judgement};
 
 use crate::record::Run;
 
 use super::controls::Sight;
-use super::headline::{HostOrGuests, base, is_side_blind, places};
+use super::headline::{Comparing, HostOrGuests, Together, base, is_side_blind, places};
 use super::measured::Measured;
-use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question};
-use super::pooled::{self, pool};
+use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question, Randomisation};
+use super::pooled::{How, family};
+use super::rates::rate;
 use super::rules::Rules;
-use super::words::{Rounding, count, enough, list, one_in, p_value, percent, percent_number, several};
+use super::words::{
+    Rounding, TELLS_NOTHING, bounds, count, enough, list, one_in, p_value, percent, percent_number, several,
+    share,
+};
 
 /// Composes: one sentence for ENOENT, one for EBADF, one for other errnos where there were any, and one for each further scenario
 /// in which one of the two was seen.
@@ -158,26 +162,33 @@ impl Telling<'_> {
         text
     }
 
-    /// `never seen in 6,000 calls on the bare-metal host (at most 0.062 % at 95 %)`
+    /// `never seen in 6,000 calls on the bare-metal host (at most 0.07 % at 95 %, if trials of one boot are correlated by 0.001; at most 31 % of boots)`
     fn frequency(&self, cells: &[&Measured<'_>], place: &str, first: bool) -> String {
-        let pooled = pool(cells, self.question);
-        let bounds = clopper_pearson(pooled, self.rules.confidence);
+        let family = family(cells.iter().copied(), |tally| self.question.count(tally), self.rules);
+        let rate = rate(cells, self.question, &family, self.sight, self.rules);
         let (calls, level) = if first {
             (" calls", format!(" at {}", percent(self.rules.confidence.get(), Rounding::Nearest)))
         } else {
             ("", String::new())
         };
-        let trials = count(pooled.trials());
-        if pooled.hits() == 0 {
-            let high = percent(bounds.high, Rounding::Up);
-            return format!("never seen in {trials}{calls} {place} (at most {high}{level})");
+        let trials = count(rate.n);
+        if let Some(unseen) = rate.unseen {
+            let correlated = if first {
+                format!(", if trials of one boot are correlated by {}", share(unseen.icc))
+            } else {
+                String::new()
+            };
+            return format!(
+                "never seen in {trials}{calls} {place} (at most {}{level}{correlated}; at most {} of boots)",
+                percent(rate.high, Rounding::Up),
+                percent(unseen.share_of_blocks, Rounding::Up)
+            );
         }
         format!(
-            "seen in {} of {trials}{calls} {place} ({}, between {} and {}{level})",
-            count(pooled.hits()),
-            percent(pooled.share(), Rounding::Nearest),
-            percent(bounds.low, Rounding::Down),
-            percent(bounds.high, Rounding::Up)
+            "seen in {} of {trials}{calls} {place} ({}, {}{level})",
+            count(rate.count),
+            percent(rate.count as f64 / rate.n.max(1) as f64, Rounding::Nearest),
+            bounds(rate.low, rate.high)
         )
     }
 
@@ -211,33 +222,60 @@ impl Telling<'_> {
                 p_value(largest.p_adjusted)
             );
         }
-        let pooled = pooled::compare(baseline, guests, self.question, self.rules);
+        let how = How { seed: self.run.record.seed, rules: self.rules };
+        let found = Comparing { sight: self.sight, how }.compare(baseline, guests, self.question);
+        if found.is_of_trials_alone {
+            return self.of_trials_alone(&found);
+        }
         let together = |beyond| {
             let news = guests.iter().all(|cell| cell.cell().alert);
             format!(
                 "taken together the rates {}: the guests' is {} (corrected p {})",
                 self.differ(news, beyond),
-                shift(pooled.interval),
-                p_value(pooled.p_adjusted)
+                shift(found.interval),
+                p_value(found.p_adjusted)
             )
         };
-        match pooled.judgement {
+        match found.judgement {
             Judgement::Same => format!(
                 "the rates are the same within {}: their difference is not above {} calls",
                 self.margin(),
-                one_in(pooled.interval.high.max(-pooled.interval.low))
+                one_in(found.interval.high.max(-found.interval.low))
             ),
             Judgement::Differs => together(true),
             Judgement::DiffersWithinTheMargin => together(false),
+            Judgement::Undecided
+                if found.interval.low <= -TELLS_NOTHING && found.interval.high >= TELLS_NOTHING =>
+            {
+                "too few boots to say anything of their difference".to_owned()
+            }
             Judgement::Undecided => {
-                let needed = pooled.trials_needed.map(|n| format!("; {} a side are enough", enough(n)));
+                let needed = found.trials_needed.map(|n| format!("; {} a side are enough", enough(n)));
                 format!(
                     "too few trials to say that the rates are the same within {}: the guests' may be {} points from the host's{}",
                     self.margin(),
-                    range(pooled.interval),
+                    range(found.interval),
                     needed.unwrap_or_default()
                 )
             }
+        }
+    }
+
+    /// Trials differ, and boots do not, or are too few to say so.
+    fn of_trials_alone(&self, found: &Together) -> String {
+        let Together { pooled, p_adjusted, .. } = found;
+        let trials = format!("single trials differ (the guests' rate is {})", shift(pooled.trial));
+        match &pooled.randomisation {
+            Some(whole) if whole.smallest_p * Question::ALL.len() as f64 <= self.rules.alpha() => format!(
+                "undecided: {trials}, and boots differ as much among themselves (whole boots: corrected p {})",
+                p_value(*p_adjusted)
+            ),
+            Some(Randomisation { host, guests, .. }) => format!(
+                "undecided: {trials}, and {} of guests against {} of the host are too few to tell a difference of machines from one of boots",
+                several(usize::try_from(*guests).unwrap_or(usize::MAX), "boot"),
+                count(*host)
+            ),
+            None => format!("undecided: {trials}, and no boots of both sides can be compared"),
         }
     }
 

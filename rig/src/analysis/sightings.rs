@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use rig_protocol::{Errno, LabelParts, Tally};
-use rig_stats::Count;
 use serde::Serialize;
 
 use crate::record::Run;
@@ -16,9 +15,9 @@ use super::controls::{self, Sight};
 use super::groups::{self, Group};
 use super::measured::{self, Measured};
 use super::model::{LocaltimeFile, Question, Rate, SightingKind};
+use super::rates::{counted, returned};
 use super::requests::{self, GivenUp};
 use super::rules::Rules;
-use super::summaries::rate;
 
 /// What a run saw of one errno.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,8 +104,8 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     let rules = Rules::of(run);
     let measured = measured::measure(run);
     let sight = Sight::from(&measured, &controls::judge(&measured, rules));
-    let places: Vec<Sighting> =
-        groups::of(&measured).iter().map(|group| group.sighting(errno, &sight, rules)).collect();
+    let groups = groups::of(&measured);
+    let places: Vec<Sighting> = groups.iter().map(|group| group.sighting(errno, &sight, rules)).collect();
     let plain = || places.iter().filter(|place| place.kind == SightingKind::Plain);
     let mut after_localtime: BTreeMap<LocaltimeFile, Counted> = BTreeMap::new();
     let (set, unset): (Vec<&Sighting>, Vec<&Sighting>) = plain().partition(|place| place.timezone.is_some());
@@ -116,11 +115,12 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     }
     let with_timezone =
         set.into_iter().map(|place| place.after_localtime).fold(Counted::default(), Counted::plus);
-    let seeing = plain().filter(|place| place.blind.is_empty());
-    let returned = seeing
-        .filter_map(|place| Count::new(place.returned.count, place.returned.n))
-        .reduce(|sum, one| sum.plus(one).unwrap_or(sum))
-        .map(|sum| rate(sum, rules));
+    let seeing = groups
+        .iter()
+        .zip(&places)
+        .filter(|(_, place)| place.kind == SightingKind::Plain && place.blind.is_empty());
+    let seeing: Vec<&Measured<'_>> = seeing.flat_map(|(group, _)| group.cells.iter().copied()).collect();
+    let returned = (!seeing.is_empty()).then(|| counted(&seeing, |tally| returned(tally, errno), rules));
     let later = plain().map(|place| place.later).fold(Counted::default(), Counted::plus);
     let nothing = measured.iter().flat_map(|cell| &cell.not_counted);
     Sightings {
@@ -160,10 +160,7 @@ impl Group<'_> {
             calls,
             localtime_file: self.key.localtime_file,
             timezone: self.key.arm.timezone.clone(),
-            returned: rate(
-                Count::new(tally.returned(errno), tally.returned_calls()).unwrap_or(Count::NONE),
-                rules,
-            ),
+            returned: counted(&self.cells, |tally| returned(tally, errno), rules),
             injected: tally.injected.get(&errno).copied().unwrap_or(0),
             stale: Counted::of(errno, &tally.stale_errno),
             after_localtime: Counted::of(errno, &tally.errno_after_localtime),

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rig_protocol::{Tally, TcpState};
-use rig_stats::{Confidence, Count, clopper_pearson};
+use rig_stats::{Confidence, Count, Interval, clopper_pearson};
 
 use crate::path::{Matches, PathCounter};
 use crate::record::Run;
 use crate::record::format::{BlockRecord, BlockStatus, Origin};
 
+use super::blocks::Families;
 use super::controls::Sight;
 use super::expectation;
 use super::measured::Measured;
@@ -21,17 +22,27 @@ use super::model::{
     Question, Rate,
 };
 use super::order::{self, Planned};
+use super::rates::rate;
 use super::rules::Rules;
 use super::sources;
+
+/// What the figures of a cell need of the rest of the run.
+pub(super) struct Told<'a> {
+    /// How much blocks differ, for each of [`Question::ALL`].
+    pub(super) families: &'a [Families<'a>; Question::ALL.len()],
+    pub(super) sight: &'a Sight,
+    pub(super) rules: Rules,
+}
 
 /// The figures of a cell.
 pub(super) fn summarise(
     run: &Run,
     measured: &Measured<'_>,
     planned: &Planned<'_>,
-    sight: &Sight,
-    rules: Rules,
+    told: &Told<'_>,
 ) -> CellSummary {
+    let Told { families, sight, rules } = told;
+    let rules = *rules;
     let cell = measured.cell();
     let subject = &cell.subject;
     let tally = &measured.tally;
@@ -69,7 +80,13 @@ pub(super) fn summarise(
         peer_outcomes: measured.peer.outcomes.clone(),
         peer_expectation: expectation::of_peer(measured, rules),
         rst_before_call: measured.rst_before_call(),
-        rates: Question::ALL.into_iter().map(|q| (q, rate(q.count(tally), rules))).collect(),
+        rates: Question::ALL
+            .into_iter()
+            .zip(families.iter())
+            .map(|(question, families)| {
+                (question, rate(&[measured], question, families.of_cell(measured), sight, rules))
+            })
+            .collect(),
         latency_ns: timed,
         anomalies: tally.anomalies,
         witness_rsts: measured.has_witness().then(|| measured.witness_rsts()),
@@ -154,21 +171,23 @@ pub(super) fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
     sums
 }
 
-/// A share with its exact interval.
-pub(super) fn rate(of: Count, rules: Rules) -> Rate {
-    rate_at(of, rules.confidence)
-}
-
-/// [`rate`], where nothing but the confidence is declared.
+/// A share as if trials were independent, where nothing is known of blocks.
 pub(super) fn rate_at(of: Count, confidence: Confidence) -> Rate {
-    let interval = clopper_pearson(of, confidence);
+    let Interval { low, high } = clopper_pearson(of, confidence);
     Rate {
         count: of.hits(),
         n: of.trials(),
-        low: interval.low,
-        high: interval.high,
+        low,
+        high,
         confidence: confidence.get(),
         method: "clopper-pearson".into(),
+        trial_low: low,
+        trial_high: high,
+        dispersion: None,
+        freedom: None,
+        unseen: None,
+        sensitivity: 1.0,
+        worst: of.share(),
     }
 }
 

@@ -3,17 +3,20 @@
 //! Holds the comparison of the two, and what follows for the others where they differ. Must not know how the pair was planned.
 //! Units: shares of 1. Errors: none. Tests: `tests/golden/twins.rs`.
 
-use rig_stats::{Count, fisher, holm};
+use rig_protocol::Tally;
+use rig_stats::{Count, holm};
 
+use super::blocks::{Family, Sides, compare, of_cell};
 use super::labels::Columns;
 use super::measured::Measured;
 use super::model::{AaPair, Comparison, ComparisonReason, ComparisonVerdict, PairVerdict, Question};
+use super::rules::Rules;
 
 /// A pair fails by chance in one run of a thousand.
 const LEVEL: f64 = 0.001;
 
 /// What came of the run's pair, if it has one.
-pub(super) fn judge(measured: &[Measured<'_>]) -> Option<AaPair> {
+pub(super) fn judge(seed: u64, measured: &[Measured<'_>], rules: Rules) -> Option<AaPair> {
     let second = measured.iter().find(|cell| cell.is_repeat())?;
     let id = second.cell().repeats.as_ref()?;
     let first = measured.iter().find(|cell| cell.cell().id == *id)?;
@@ -32,7 +35,7 @@ pub(super) fn judge(measured: &[Measured<'_>]) -> Option<AaPair> {
     if pair.reason.is_some() {
         return Some(pair);
     }
-    let asked = questions(first, second);
+    let asked = questions(first, second, seed, rules);
     let adjusted = holm(&asked.iter().map(|(_, p)| *p).collect::<Vec<_>>());
     let least = asked.iter().zip(adjusted).min_by(|(_, a), (_, b)| a.total_cmp(b));
     let differs = least.as_ref().is_some_and(|(_, p)| *p <= LEVEL);
@@ -45,19 +48,25 @@ pub(super) fn judge(measured: &[Measured<'_>]) -> Option<AaPair> {
     })
 }
 
-/// What is asked of the two, each with the p-value of Fisher's exact test of equal rates.
-fn questions(first: &Measured<'_>, second: &Measured<'_>) -> Vec<(String, f64)> {
-    let of_errnos = Question::ALL.map(|question| {
-        (question.key().to_owned(), fisher(question.count(&first.tally), question.count(&second.tally)))
-    });
-    let columns = Columns::of(&first.tally, &second.tally);
-    let counts = |cell: &Measured<'_>| {
-        let of = |hits| Count::new(hits, cell.tally.trials).unwrap_or(Count::NONE);
-        columns.row(&cell.tally).into_iter().map(of).collect::<Vec<Count>>()
+/// What is asked of the two, each with the p-value of the test of equal rates in which the block is the unit: trials of one boot may depend on each other, and two boots
+/// may differ where two names do not.
+fn questions(first: &Measured<'_>, second: &Measured<'_>, seed: u64, rules: Rules) -> Vec<(String, f64)> {
+    let ask = |of: &dyn Fn(&Tally) -> Count| {
+        let blocks = [of_cell(first, of), of_cell(second, of)];
+        let family = Family::of(&blocks, rules);
+        compare(Sides { first: &blocks[0], second: &blocks[1] }, &family, seed, rules.confidence).p
     };
-    let pairs = counts(first).into_iter().zip(counts(second));
-    let of_outcomes =
-        columns.names().iter().zip(pairs).map(|(name, (a, b))| ((*name).to_owned(), fisher(a, b)));
+    let of_errnos = Question::ALL
+        .map(|question| (question.key().to_owned(), ask(&move |tally: &Tally| question.count(tally))));
+    let columns = Columns::of(&first.tally, &second.tally);
+    let of_outcome = |(place, name): (usize, &&str)| {
+        let count = |tally: &Tally| {
+            let hits = columns.row(tally).get(place).copied().unwrap_or(0);
+            Count::new(hits, tally.trials).unwrap_or(Count::NONE)
+        };
+        ((*name).to_owned(), ask(&count))
+    };
+    let of_outcomes = columns.names().iter().enumerate().map(of_outcome);
     of_errnos.into_iter().chain(of_outcomes).collect()
 }
 

@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rig_stats::{
-    Confidence, Design, Probability, Shift, Unseen, least_shown, shows_same, unseen, unseen_blocks,
-};
+use rig_stats::power::Shift;
+use rig_stats::{Confidence, Design, Probability, Unseen, least_shown, shows_same, unseen, unseen_blocks};
 
 use super::cell::{Cell, CellId};
 use super::pairs::{Pair, QUESTIONS, design, pairs};

@@ -88,7 +88,7 @@ impl Hypergeometric {
     }
 
     /// P(X = x + 1) / P(X = x)
-    fn ratio(&self, x: u64) -> f64 {
+    pub(crate) fn ratio(&self, x: u64) -> f64 {
         let (x, n, m, k) = (x as f64, self.first as f64, self.second as f64, self.hits as f64);
         (n - x) / (x + 1.0) * ((k - x) / (m - k + x + 1.0))
     }

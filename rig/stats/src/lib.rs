@@ -1,4 +1,4 @@
-//! Exact statistics for rare counts: intervals, two-sample comparison, blocks, multiplicity, equivalence, power.
+//! Exact statistics for rare counts: intervals, two-sample comparison, blocks, multiplicity, equivalence, power, sequential rules.
 //!
 //! Holds pure functions over counts; must not know files, cells, errnos or anything else of `rig`.
 //! Units: shares of 1. Counts up to 2^53, which a double holds exactly.
@@ -7,7 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod beta_binomial;
 pub mod binomial;
+pub mod boschloo;
 pub mod clustering;
 pub mod contingency;
 pub mod dispersion;
@@ -16,6 +18,7 @@ pub mod equivalence;
 pub mod hits;
 pub mod interval;
 mod labellings;
+pub mod latency;
 pub mod multiple;
 pub mod power;
 pub mod randomised;
@@ -23,12 +26,16 @@ pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
 mod scale;
+pub mod sequential;
 #[cfg(test)]
 mod simulated;
 pub mod special;
 pub mod stratified;
+pub mod survival;
+pub mod tables;
 pub mod unseen;
 
+pub use boschloo::{boschloo, boschloo_near};
 pub use clustering::Clustering;
 pub use contingency::{difference, difference_effective, fisher};
 pub use dispersion::Dispersion;
@@ -36,14 +43,18 @@ pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use hits::Design;
 pub use interval::{Interval, clopper_pearson};
-pub use multiple::{holm, smallest_p, tarone_holm};
+pub use latency::{Shift, hodges_lehmann, quantile_difference};
+pub use multiple::{holm, smallest_p, tarone_family, tarone_holm};
 pub use power::{
-    Criteria, Shift, Verdicts, detectable, enough_blocks, fewest, least_shown, power_of, shows_same,
-    unseen_blocks,
+    Criteria, Verdicts, detectable, enough_blocks, fewest, least_shown, power_of, shows_same, unseen_blocks,
 };
 pub use randomised::{Randomised, Unit, randomised};
-pub use relabel::{Relabelled, relabel};
-pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
+pub use relabel::{Relabelled, relabel, relabel_by};
+pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
+pub use stratified::{
+    Stratum, stratified_difference, stratified_difference_effective, stratified_fisher, weighted_difference,
+};
+pub use survival::{Curve, Waits, kaplan_meier, log_rank};
 pub use unseen::{Unseen, effective_trials, unseen};
 
 /// So many hits in so many trials.
@@ -77,11 +88,6 @@ impl Count {
     /// How often it did not.
     pub fn misses(self) -> u64 {
         self.trials - self.hits
-    }
-
-    /// With hits and misses changing places.
-    pub(crate) fn mirrored(self) -> Self {
-        Self { hits: self.misses(), trials: self.trials }
     }
 
     /// `hits / trials`, and 0 of no trials.

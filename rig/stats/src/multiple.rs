@@ -60,6 +60,13 @@ pub fn tarone_holm(p_values: &[f64], smallest: &[f64], alpha: f64) -> Vec<f64> {
     adjusted
 }
 
+/// Of how many of these questions the smallest p-value of [`tarone_holm`] is counted: Tarone's K, at least 1 where there is a question. The level that is left to each.
+pub fn tarone_family(smallest: &[f64], alpha: f64) -> usize {
+    let mut sorted = smallest.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.is_empty() { 0 } else { counting(&sorted, alpha) }
+}
+
 /// Tarone's K for questions with these smallest p-values, in ascending order; at least 1.
 fn counting(smallest: &[f64], alpha: f64) -> usize {
     let can_pass = |k: usize| smallest.partition_point(|smallest| smallest * k as f64 <= alpha);

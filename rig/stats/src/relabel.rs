@@ -6,6 +6,7 @@
 //! Tests: below (hand values by enumeration, simulated size, determinism).
 
 use crate::labellings::{SplitMix64, each_choice, ways};
+use crate::tables::likelihood_ratio;
 
 /// Up to so many ways to label the blocks all of them are looked at.
 pub const MOST_ENUMERATED: u64 = 5_000;
@@ -18,7 +19,7 @@ const TIE: f64 = 1e-9;
 /// What the labels of the blocks say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Relabelled {
-    /// Likelihood-ratio statistic of the two sums of blocks, as they were played.
+    /// The statistic of the blocks as they were played.
     pub statistic: f64,
     /// Share of the labellings whose statistic is at least as large; of drawn ones (1 + hits) / (1 + drawn), which is never 0: B. Phipson and
     /// G. K. Smyth, Statistical Applications in Genetics and Molecular Biology 9 (2010), article 39.
@@ -31,50 +32,71 @@ pub struct Relabelled {
     pub all: bool,
 }
 
-/// Tests whether the blocks of `first` and those of `second` end alike: each row is a block, each column an outcome with its number of trials.
+/// Tests whether the blocks of `first` and those of `second` end alike, by the likelihood ratio: [`relabel_by`].
+///
+/// Freeman and Halton's statistic, which weighs a table by its own chance, was tried beside it. At 5 against 5 blocks both find a common outcome alike; three
+/// new outcomes of 0.1 to 0.2 % are found in 48 % of 4,000 pairs by that one, in 59 % by this.
+pub fn relabel(first: &[Vec<u64>], second: &[Vec<u64>], seed: u64) -> Option<Relabelled> {
+    relabel_by(likelihood_ratio, first, second, seed)
+}
+
+/// Tests whether the blocks of `first` and those of `second` end alike: each row is a block, each column an outcome with its number of trials. The statistic,
+/// of [`crate::tables`], is that of the sum of the blocks of one side and the sum of all.
 ///
 /// Blocks without a trial are left out. `None` where a side has no block left. Blocks are taken as exchangeable, which holds where both sides have
 /// blocks of the same numbers of trials. The same blocks and `seed` give the same answer.
-pub fn relabel(first: &[Vec<u64>], second: &[Vec<u64>], seed: u64) -> Option<Relabelled> {
+pub fn relabel_by(
+    statistic: fn(&[u64], &[u64]) -> f64,
+    first: &[Vec<u64>],
+    second: &[Vec<u64>],
+    seed: u64,
+) -> Option<Relabelled> {
     let played = |side: &'_ [Vec<u64>]| -> Vec<Vec<u64>> {
         side.iter().filter(|block| block.iter().any(|trials| *trials > 0)).cloned().collect()
     };
     let (first, second) = (played(first), played(second));
-    if first.is_empty() || second.is_empty() {
-        return None;
-    }
     let chosen = first.len();
     let blocks: Vec<Vec<u64>> = first.into_iter().chain(second).collect();
     let columns = blocks.iter().map(Vec::len).max().unwrap_or(0);
     let mut all = vec![0; columns];
     blocks.iter().for_each(|block| add(&mut all, block));
-    let statistic = |labelled: &[usize]| {
+    permuted(blocks.len(), chosen, seed, |labelled| {
         let mut sums = vec![0; columns];
         labelled.iter().for_each(|block| add(&mut sums, &blocks[*block]));
-        likelihood_ratio(&sums, &all)
-    };
+        statistic(&sums, &all)
+    })
+}
+
+/// The permutation test of a statistic of those blocks that are called first, `chosen` of `blocks`, of which the first so many were. It must not
+/// change with the order of the blocks and, if as many are first as are second, not with which of the two is called first. `None` where a side has no block.
+pub(crate) fn permuted(
+    blocks: usize,
+    chosen: usize,
+    seed: u64,
+    statistic: impl Fn(&[usize]) -> f64,
+) -> Option<Relabelled> {
+    if chosen == 0 || chosen >= blocks {
+        return None;
+    }
     let played: Vec<usize> = (0..chosen).collect();
     let seen = statistic(&played);
-    let least = seen - TIE * seen.max(1.0);
-    let ways = ways(blocks.len(), chosen);
+    let least = seen - TIE * seen.abs().max(1.0);
+    let ways = ways(blocks, chosen);
     // Equal numbers of blocks: the mirror image of a labelling has the same statistic.
-    let mirrored = if chosen * 2 == blocks.len() { 2.0 } else { 1.0 };
+    let mirrored = if chosen * 2 == blocks { 2.0 } else { 1.0 };
     let smallest = mirrored / ways;
     if ways <= MOST_ENUMERATED as f64 {
-        let labellings = ways as u64;
-        let hits = if seen == 0.0 {
-            labellings
-        } else {
-            let mut hits = 0;
-            each_choice(blocks.len(), chosen, |labelled| {
-                hits += u64::from(statistic(labelled) >= least);
-            });
-            hits
-        };
-        let p_value = hits as f64 / ways;
-        return Some(Relabelled { statistic: seen, p_value, smallest_p: smallest, labellings, all: true });
+        let mut hits = 0_u64;
+        each_choice(blocks, chosen, |labelled| hits += u64::from(statistic(labelled) >= least));
+        return Some(Relabelled {
+            statistic: seen,
+            p_value: hits as f64 / ways,
+            smallest_p: smallest,
+            labellings: ways as u64,
+            all: true,
+        });
     }
-    let hits = if seen == 0.0 { DRAWN } else { drawn(blocks.len(), chosen, seed, |l| statistic(l) >= least) };
+    let hits = drawn(blocks, chosen, seed, |labelled| statistic(labelled) >= least);
     let of = (1 + DRAWN) as f64;
     Some(Relabelled {
         statistic: seen,
@@ -89,20 +111,6 @@ fn add(sums: &mut [u64], block: &[u64]) {
     sums.iter_mut().zip(block).for_each(|(sum, trials)| *sum = sum.saturating_add(*trials));
 }
 
-/// 2 x the sum of observed x ln(observed / expected) over the table of `part` and the rest of `all` (S. S. Wilks 1938).
-fn likelihood_ratio(part: &[u64], all: &[u64]) -> f64 {
-    let of_part = part.iter().map(|n| *n as f64).sum::<f64>();
-    let total = all.iter().map(|n| *n as f64).sum::<f64>();
-    let term = |observed: f64, row: f64, column: f64| {
-        if observed > 0.0 { observed * (observed * total / (row * column)).ln() } else { 0.0 }
-    };
-    let columns = part.iter().zip(all).map(|(part, all)| {
-        let (part, all) = (*part as f64, *all as f64);
-        term(part, of_part, all) + term(all - part, total - of_part, all)
-    });
-    (2.0 * columns.sum::<f64>()).max(0.0)
-}
-
 /// How many of [`DRAWN`] choices, drawn with this seed, are hits.
 fn drawn(blocks: usize, chosen: usize, seed: u64, is_hit: impl Fn(&[usize]) -> bool) -> u64 {
     let mut draws = SplitMix64(seed);
@@ -114,6 +122,7 @@ fn drawn(blocks: usize, chosen: usize, seed: u64, is_hit: impl Fn(&[usize]) -> b
 mod tests {
     use super::*;
     use crate::scale::scale;
+    use crate::tables::freeman_halton;
 
     fn test(first: &[[u64; 2]], second: &[[u64; 2]]) -> Relabelled {
         let rows = |side: &[[u64; 2]]| side.iter().map(|block| block.to_vec()).collect::<Vec<_>>();
@@ -154,6 +163,43 @@ mod tests {
         assert_eq!(relabel(&[], &[vec![1, 0]], 7), None);
         let with_empty = test(&[[10, 0], [10, 0], [0, 0]], &[[0, 10]; 2]);
         assert_eq!(with_empty.labellings, 6);
+    }
+
+    /// Why the likelihood ratio is used: with rare outcomes it finds more than Freeman and Halton's statistic, and nothing less elsewhere. A block of 400
+    /// trials by Polya's urn, at an intraclass correlation of 0.001; five blocks a side.
+    #[test]
+    fn the_likelihood_ratio_finds_at_least_as_much_as_freeman_and_halton() {
+        let rare = [[0.99, 0.01, 0.0, 0.0, 0.0], [0.985, 0.01, 0.002, 0.002, 0.001]];
+        let common = [[0.5, 0.4, 0.1, 0.0, 0.0], [0.55, 0.37, 0.08, 0.0, 0.0]];
+        for (what, sides) in [("rare", rare), ("common", common)] {
+            let mut draws = SplitMix64(3);
+            let mut block = |shares: &[f64]| {
+                let mut outcomes = vec![0_u64; shares.len()];
+                for trial in 0..400_u32 {
+                    let mut left = draws.below(1 << 53) as f64 / (1_u64 << 53) as f64
+                        * (0.999 + f64::from(trial) * 0.001);
+                    let ended = shares.iter().zip(&outcomes).position(|(share, so_far)| {
+                        left -= share * 0.999 + *so_far as f64 * 0.001;
+                        left < 0.0
+                    });
+                    outcomes[ended.unwrap_or(0)] += 1;
+                }
+                outcomes
+            };
+            let (mut by_ratio, mut by_halton) = (0_u32, 0_u32);
+            let pairs = scale(200_u32, 4_000);
+            for seed in 0..pairs {
+                let [first, second] = sides.map(|shares| (0..5).map(|_| block(&shares)).collect::<Vec<_>>());
+                let finds = |statistic| {
+                    let found = relabel_by(statistic, &first, &second, u64::from(seed)).expect("trials");
+                    u32::from(found.p_value <= 0.05)
+                };
+                by_ratio += finds(likelihood_ratio);
+                by_halton += finds(freeman_halton);
+            }
+            println!("{what}: {by_ratio} and {by_halton}");
+            assert!(by_ratio + pairs / 100 >= by_halton, "{what}: {by_ratio} and {by_halton}");
+        }
     }
 
     #[test]

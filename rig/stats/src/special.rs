@@ -360,6 +360,25 @@ pub fn bracketed_root(mut f: impl FnMut(f64) -> f64, a: f64, b: f64) -> f64 {
     if fa.abs() < fb.abs() { a } else { b }
 }
 
+/// Where `f`, which has one peak between `low` and `high`, is largest, to within `width`: golden sections (J. Kiefer, Proc. AMS 4, 1953).
+pub(crate) fn peak(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64, width: f64) -> f64 {
+    let golden = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+    let (mut at_left, mut at_right) = (f(left), f(right));
+    while high - low > width {
+        if at_left < at_right {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + golden * (high - low);
+            at_right = f(right);
+        } else {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - golden * (high - low);
+            at_left = f(left);
+        }
+    }
+    (low + high) / 2.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@
 //! Must not know what a stratum is. Units: shares of 1; a difference is second minus first. Errors: none.
 //! Tests: here, against the tests of single tables, published values and enumeration.
 
-use crate::contingency::{Hypergeometric, TIE, difference, fisher, restricted_shares};
+use crate::contingency::{Hypergeometric, TIE, difference_effective, fisher, restricted_shares};
 use crate::special::normal_quantile;
 use crate::{Confidence, Count, Effective, Interval};
 
@@ -18,28 +18,39 @@ const NORMAL_FROM: f64 = 200.0;
 const FELT: f64 = 1e-30;
 
 /// The score interval of a difference that is common to all strata, weighted by Mantel and Haenszel's `n1 n2 / (n1 + n2)`: O. Miettinen and M. Nurminen,
-/// "Comparative analysis of two rates", Statistics in Medicine 4 (1985), section on stratified data. Of one stratum it is [`difference`]; -1 to 1
-/// where no stratum has trials on both sides.
+/// "Comparative analysis of two rates", Statistics in Medicine 4 (1985), section on stratified data. Of one stratum it is [`difference`](crate::difference);
+/// -1 to 1 where no stratum has trials on both sides.
 pub fn stratified_difference(strata: &[Stratum], confidence: Confidence) -> Interval {
-    let strata: Vec<Stratum> = both_sided(strata).collect();
+    let strata: Vec<_> =
+        strata.iter().map(|(first, second)| (Effective::of(*first), Effective::of(*second))).collect();
+    stratified_difference_effective(&strata, confidence)
+}
+
+/// [`stratified_difference`] of counts that are worth fewer trials than were played, each over its design effect (J. N. K. Rao and A. J. Scott, Biometrics 48, 1992).
+pub fn stratified_difference_effective(
+    strata: &[(Effective, Effective)],
+    confidence: Confidence,
+) -> Interval {
+    let played = |(first, second): &&(Effective, Effective)| first.trials() > 0.0 && second.trials() > 0.0;
+    let strata: Vec<(Effective, Effective)> = strata.iter().filter(played).copied().collect();
     match strata.as_slice() {
         [] => Interval { low: -1.0, high: 1.0 },
-        [(first, second)] => difference(*first, *second, confidence),
+        [(first, second)] => difference_effective(*first, *second, confidence),
         strata => {
             let z = -normal_quantile(confidence.alpha() / 2.0);
             let strata = rarer(strata);
-            let mirrored: Vec<Stratum> = strata.iter().map(|(first, second)| (*second, *first)).collect();
-            Interval { low: -upper(&mirrored, z), high: upper(&strata, z) }
+            let turned: Vec<_> = strata.iter().map(|(first, second)| (*second, *first)).collect();
+            Interval { low: -upper(&turned, z), high: upper(&strata, z) }
         }
     }
 }
 
 /// The strata with what is rarer as the hits: a share near 1 has no room for its digits. Misses fall where hits rise, so the samples change places.
-fn rarer(strata: &[Stratum]) -> Vec<Stratum> {
-    let sum = |of: fn(Count) -> u64| -> f64 {
-        strata.iter().map(|(first, second)| of(*first) as f64 + of(*second) as f64).sum()
+fn rarer(strata: &[(Effective, Effective)]) -> Vec<(Effective, Effective)> {
+    let sum = |of: fn(Effective) -> f64| -> f64 {
+        strata.iter().map(|(first, second)| of(*first) + of(*second)).sum()
     };
-    if sum(Count::hits) <= sum(Count::misses) {
+    if sum(Effective::hits) <= sum(Effective::misses) {
         return strata.to_vec();
     }
     strata.iter().map(|(first, second)| (second.mirrored(), first.mirrored())).collect()
@@ -48,7 +59,7 @@ fn rarer(strata: &[Stratum]) -> Vec<Stratum> {
 /// The weighted difference itself, second minus first; 0 where no stratum has trials on both sides.
 pub fn weighted_difference(strata: &[Stratum]) -> f64 {
     let (sum, weights) = both_sided(strata).fold((0.0, 0.0), |(sum, weights), (first, second)| {
-        let weight = weight(first, second);
+        let weight = weight(Effective::of(first), Effective::of(second));
         (sum + weight * (second.share() - first.share()), weights + weight)
     });
     if weights > 0.0 { sum / weights } else { 0.0 }
@@ -88,22 +99,24 @@ fn both_sided(strata: &[Stratum]) -> impl Iterator<Item = Stratum> + '_ {
     strata.iter().copied().filter(|(first, second)| first.trials() > 0 && second.trials() > 0)
 }
 
-fn weight(first: Count, second: Count) -> f64 {
-    let (n1, n2) = (first.trials() as f64, second.trials() as f64);
+fn weight(first: Effective, second: Effective) -> f64 {
+    let (n1, n2) = (first.trials(), second.trials());
     n1 * n2 / (n1 + n2)
 }
 
 /// The largest common difference that the score test at `z` does not reject.
-fn upper(strata: &[Stratum], z: f64) -> f64 {
+fn upper(strata: &[(Effective, Effective)], z: f64) -> f64 {
     let weights: f64 = strata.iter().map(|(first, second)| weight(*first, *second)).sum();
-    let observed = weighted_difference(strata);
+    let differences = strata.iter().map(|(a, b)| weight(*a, *b) * (b.share() - a.share()));
+    let observed = differences.sum::<f64>() / weights;
     let rejected = |d: f64| {
         let variance: f64 = strata
             .iter()
             .map(|(first, second)| {
-                let (n1, n2) = (first.trials() as f64, second.trials() as f64);
-                let (p1, q1, p2, q2) = restricted_shares(Effective::of(*first), Effective::of(*second), d);
-                let correction = (n1 + n2) / (n1 + n2 - 1.0);
+                let (n1, n2) = (first.trials(), second.trials());
+                let (p1, q1, p2, q2) = restricted_shares(*first, *second, d);
+                // Of a stratum that is worth one trial nothing can be told: its variance is the largest that there is.
+                let correction = if n1 + n2 > 1.0 { (n1 + n2) / (n1 + n2 - 1.0) } else { f64::INFINITY };
                 (weight(*first, *second) / weights).powi(2) * (p1 * q1 / n1 + p2 * q2 / n2) * correction
             })
             .sum();
@@ -196,6 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::difference;
 
     fn count(hits: u64, trials: u64) -> Count {
         Count::new(hits, trials).expect("hits are at most trials")

@@ -4,14 +4,15 @@
 //! Errors: none. Tests: `tests/golden/claims.rs`, `tests/golden/fair`.
 
 use rig_protocol::Tally;
-use rig_stats::{Count, Interval, Judgement, Probability, enough_trials};
+use rig_stats::{Count, Interval, Judgement};
 
 use crate::claims::{Differs, Direction, What};
 
 use super::super::evidence::{Evidence, Finding};
-use super::super::measured::{Measured, rst_before_call};
+use super::super::measured::rst_before_call;
 use super::super::model::HypothesisVerdict::{Refuted, Supported, Undecided};
 use super::super::model::{HypothesisVerdict, Missing};
+use super::super::pooled::How;
 use super::super::words::{Rounding, count, percent};
 use super::ends::in_outcomes;
 use super::latency;
@@ -62,40 +63,33 @@ fn shares(rule: &Differs, strata: &Strata<'_>, evidence: &Evidence<'_>) -> Findi
         }
         What::Share(_) | What::ClosedBeforeCall | What::Latency => evidence.rules.margin,
     });
-    let of = |cell: &Measured<'_>| counted(&rule.what, &cell.tally);
-    let found = strata.compare(of, margin, evidence.rules);
-    let seen = found.a.hits() + found.b.hits();
-    let trials = found.a.trials() + found.b.trials();
+    let how = How { seed: evidence.run.record.seed, rules: evidence.rules };
+    let found = strata.compare(|tally| counted(&rule.what, tally), margin, how);
+    let (b, a) = found.pooled.sums;
+    let seen = found.pooled.sums.0.hits() + found.pooled.sums.1.hits();
+    let trials = a.trials() + b.trials();
     if seen < rule.least {
         return Finding { trials, ..Missing::Least(seen, rule.least).into() };
     }
-    let more_in_a = found.interval.low > 0.0;
-    let hits = |tally: &Tally| counted(&rule.what, tally).hits();
     let verdict = verdict(rule.claimed, &found, margin);
-    let shown = matches!(found.judgement, Judgement::Differs | Judgement::DiffersWithinTheMargin);
     let mut said = sentence(rule, &found, margin);
-    if shown && let Some(blocks) = strata.one_block(more_in_a, hits) {
-        said.push_str(&format!(
-            "; all of it lies in one block of {}, which one event can make",
-            count(blocks as u64)
-        ));
-        return Finding::measured(Undecided, said).of(trials, found.interval);
+    if verdict == Undecided && found.pooled.is_of_trials_alone(evidence.rules.alpha()) {
+        said.push_str(
+            "; single trials differ, and whole boots are too few, or differ as much among themselves",
+        );
+    } else if verdict == Undecided
+        && found.judgement == Judgement::Undecided
+        && let Some(needed) = found.pooled.enough(margin, evidence.rules.confidence)
+    {
+        said.push_str(&format!("; {} trials a side would do", count(needed)));
     }
-    if verdict == Undecided && found.judgement == Judgement::Undecided {
-        let share = (found.a.hits() + found.b.hits()) as f64 / trials.max(1) as f64;
-        let needed =
-            Probability::new(share).and_then(|share| enough_trials(share, margin, evidence.rules.confidence));
-        if let Some(needed) = needed {
-            said.push_str(&format!("; {} trials a side would do", count(needed)));
-        }
-    }
-    Finding::measured(verdict, said).of(trials, found.interval)
+    Finding::measured(verdict, said).of(trials, found.pooled.judged)
 }
 
 /// A direction is supported where it is shown at all, and refuted where it surely is not by more than the margin; a difference and its absence must pass the margin both ways.
 fn verdict(claimed: Direction, found: &Difference, margin: f64) -> HypothesisVerdict {
     let shown = matches!(found.judgement, Judgement::Differs | Judgement::DiffersWithinTheMargin);
-    let Interval { low, high } = found.interval;
+    let Interval { low, high } = found.pooled.judged;
     match (claimed, found.judgement) {
         (Direction::AMore, _) if shown && low > 0.0 => Supported,
         (Direction::AMore, _) if high <= margin => Refuted,
@@ -128,11 +122,11 @@ fn sentence(rule: &Differs, found: &Difference, margin: f64) -> String {
     };
     format!(
         "{what} {} with {}, and {} with {}: {judged} (difference {} to {})",
-        of(found.a),
+        of(found.pooled.sums.1),
         rule.a,
-        of(found.b),
+        of(found.pooled.sums.0),
         rule.b,
-        percent(found.interval.low, Rounding::Down),
-        percent(found.interval.high, Rounding::Up)
+        percent(found.pooled.judged.low, Rounding::Down),
+        percent(found.pooled.judged.high, Rounding::Up)
     )
 }

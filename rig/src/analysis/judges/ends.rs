@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::matches_outcome;
+use rig_protocol::{Tally, matches_outcome};
+use rig_stats::Count;
 
 use crate::claims::Ends;
+use crate::record::format::BlockRecord;
 
 use super::super::evidence::{Evidence, Finding};
 use super::super::measured::Measured;
@@ -20,7 +22,7 @@ pub(super) fn judge(rule: &Ends, evidence: &Evidence<'_>) -> Finding {
     let trials = evidence.trials();
     let shares = Shares::of(rule, &evidence.cells);
     let (of_claimed, of_contrary) =
-        (evidence.bounds(shares.claimed, trials), evidence.bounds(shares.contrary, trials));
+        (evidence.bounds(|block| claimed(rule, block)), evidence.bounds(|block| contrary(rule, block)));
     let enough = 1.0 - evidence.rules.margin;
     let said = outcomes_by_path(evidence);
     let apart = places_apart(rule, evidence);
@@ -80,8 +82,16 @@ struct Shares {
 impl Shares {
     /// An outcome that is as claimed contradicts nothing.
     fn of(rule: &Ends, cells: &[&Measured<'_>]) -> Self {
+        let none = Self { claimed: 0, contrary: 0 };
+        cells.iter().map(|cell| Self::of_tally(rule, &cell.tally)).fold(none, |sum, one| Self {
+            claimed: sum.claimed + one.claimed,
+            contrary: sum.contrary + one.contrary,
+        })
+    }
+
+    fn of_tally(rule: &Ends, tally: &Tally) -> Self {
         let (mut claimed, mut contrary) = (0, 0);
-        for (outcome, n) in cells.iter().flat_map(|cell| &cell.tally.outcomes) {
+        for (outcome, n) in &tally.outcomes {
             let fits = |patterns: &[String]| patterns.iter().any(|pattern| matches_outcome(pattern, outcome));
             if fits(&rule.claimed) {
                 claimed += n;
@@ -93,6 +103,14 @@ impl Shares {
     }
 }
 
+fn claimed(rule: &Ends, block: &BlockRecord) -> Count {
+    Count::new(Shares::of_tally(rule, &block.tally).claimed, block.tally.trials).unwrap_or(Count::NONE)
+}
+
+fn contrary(rule: &Ends, block: &BlockRecord) -> Count {
+    Count::new(Shares::of_tally(rule, &block.tally).contrary, block.tally.trials).unwrap_or(Count::NONE)
+}
+
 /// Kernels and paths of which some surely end as claimed in most trials, and others surely do not.
 fn places_apart(rule: &Ends, evidence: &Evidence<'_>) -> Option<String> {
     let mut places: BTreeMap<(&str, &str), Vec<&Measured<'_>>> = BTreeMap::new();
@@ -102,12 +120,10 @@ fn places_apart(rule: &Ends, evidence: &Evidence<'_>) -> Option<String> {
     }
     let (mut as_claimed, mut otherwise) = (Vec::new(), Vec::new());
     for ((kernel, path), cells) in places {
-        let trials = cells.iter().map(|cell| cell.tally.trials).sum();
-        let shares = Shares::of(rule, &cells);
         let place = format!("kernel {kernel} over {path}");
-        if evidence.bounds(shares.claimed, trials).low > 0.5 {
+        if evidence.bounds_of(&cells, |block| claimed(rule, block)).low > 0.5 {
             as_claimed.push(place);
-        } else if evidence.bounds(shares.contrary, trials).low > 0.5 {
+        } else if evidence.bounds_of(&cells, |block| contrary(rule, block)).low > 0.5 {
             otherwise.push(place);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Holds the two halves of such a claim. Must not know which claim it decides. Units: shares of 1. Errors: none. Tests: `tests/golden/claims.rs`, `tests/golden/fair`.
 
-use std::collections::BTreeMap;
+use rig_protocol::Tally;
+use rig_stats::Count;
 
 use crate::claims::Order;
 
@@ -11,24 +12,18 @@ use super::super::model::HypothesisVerdict::{Refuted, Supported, Undecided};
 use super::super::model::Missing;
 use super::super::words::count;
 use super::ends::in_outcomes;
+use super::returns::sum;
 
 /// Supported where after each of the two surely all trials but the margin end as claimed, refuted where after one of them surely none but the margin does. The table of states and outcomes of
 /// each trial is asked, not how often each occurred.
 pub(super) fn judge(rule: &Order, evidence: &Evidence<'_>) -> Finding {
-    let (mut when, mut other) = (BTreeMap::new(), BTreeMap::new());
-    for (state, outcomes) in evidence.cells.iter().flat_map(|cell| &cell.tally.outcomes_by_state) {
-        let half = if *state == rule.when.0 { &mut when } else { &mut other };
-        for (outcome, n) in outcomes {
-            *half.entry(outcome.clone()).or_insert(0_u64) += n;
-        }
-    }
-    let of = |half: &BTreeMap<String, u64>, patterns: &[String]| {
-        let trials: u64 = half.values().sum();
-        let hits = in_outcomes(half, patterns);
-        (hits, trials, evidence.bounds(hits, trials))
+    let of = |after: bool, patterns: &[String]| {
+        let count = |tally: &Tally| in_half(rule, after, patterns, tally);
+        let sum: Count = sum(&evidence.cells, count);
+        (sum.hits(), sum.trials(), evidence.bounds(|block| count(&block.tally)))
     };
-    let (then, then_of, then_bounds) = of(&when, &rule.claimed);
-    let (else_, else_of, else_bounds) = of(&other, &rule.else_claimed);
+    let (then, then_of, then_bounds) = of(true, &rule.claimed);
+    let (else_, else_of, else_bounds) = of(false, &rule.else_claimed);
     if then_of == 0 && else_of == 0 {
         return Missing::State(rule.when.to_string()).into();
     }
@@ -53,4 +48,13 @@ pub(super) fn judge(rule: &Order, evidence: &Evidence<'_>) -> Finding {
         Undecided
     };
     Finding::measured(verdict, said).of(trials, bounds)
+}
+
+/// How many of the trials after the state, or after another one, end as one of these patterns.
+fn in_half(rule: &Order, after: bool, patterns: &[String], tally: &Tally) -> Count {
+    let half = tally.outcomes_by_state.iter().filter(|(state, _)| (**state == rule.when.0) == after);
+    let (hits, trials) = half.fold((0, 0), |(hits, trials), (_, outcomes)| {
+        (hits + in_outcomes(outcomes, patterns), trials + outcomes.values().sum::<u64>())
+    });
+    Count::new(hits, trials).unwrap_or(Count::NONE)
 }

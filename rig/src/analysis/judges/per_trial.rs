@@ -3,6 +3,7 @@
 //! Holds who counts what. Must not know which claim it decides. Units: counts per trial. Errors: none. Tests: `tests/golden/fair`.
 
 use rig_protocol::Tally;
+use rig_stats::Count;
 
 use crate::claims::{Counter, PerTrial};
 use crate::record::format::BlockRecord;
@@ -53,12 +54,13 @@ fn astray(rule: &PerTrial, block: &BlockRecord) -> u64 {
 pub(super) fn judge(rule: &PerTrial, evidence: &Evidence<'_>) -> Finding {
     let tolerance = if rule.tolerance > 0.0 { rule.tolerance } else { evidence.rules.margin };
     let (mut held, mut broken) = (0_usize, Vec::new());
-    let mut worst = evidence.bounds(0, 0);
+    let mut worst = Evidence::nothing();
     let (mut rises, mut widest) = (0_u64, -1.0);
     for cell in &evidence.cells {
-        let off: u64 = cell.blocks.iter().map(|block| astray(rule, block)).sum();
         let found: u64 = cell.blocks.iter().map(|block| counted(&rule.counter, block)).sum();
-        let bounds = evidence.bounds(off, cell.tally.trials);
+        let off =
+            |block: &BlockRecord| Count::new(astray(rule, block), block.tally.trials).unwrap_or(Count::NONE);
+        let bounds = evidence.bounds_of(&[cell], off);
         if bounds.high > widest {
             (worst, widest) = (bounds, bounds.high);
         }

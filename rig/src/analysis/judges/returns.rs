@@ -46,7 +46,7 @@ pub(super) fn judge(rule: &Returns, evidence: &Evidence<'_>) -> Finding {
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
     };
-    let (mut said, mut open, mut bound) = (Vec::new(), None, evidence.bounds(0, 0));
+    let (mut said, mut open, mut bound) = (Vec::new(), None, Evidence::nothing());
     let mut trials = 0;
     for errno in asked {
         let most = rule.at_most.unwrap_or_else(|| match question(errno) {
@@ -56,7 +56,7 @@ pub(super) fn judge(rule: &Returns, evidence: &Evidence<'_>) -> Finding {
         let found = sum(&evidence.cells, |tally| failures(tally, errno.as_slice()));
         let name = errno.map_or("-1".to_owned(), |errno| errno.to_string());
         let (hits, of) = (count(found.hits()), count(found.trials()));
-        bound = evidence.bounds(found.hits(), found.trials());
+        bound = evidence.bounds(|block| failures(&block.tally, errno.as_slice()));
         trials = found.trials();
         if found.hits() > 0 {
             let low = percent(bound.low, Rounding::Down);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use rig_protocol::{Account, Errno, Tally};
+use rig_stats::Count;
 
 use crate::claims::Said;
 
@@ -16,7 +17,10 @@ use super::super::words::{Rounding, count, one_in, percent};
 pub(super) fn judge(rule: &Said, evidence: &Evidence<'_>) -> Finding {
     let hits: u64 = evidence.cells.iter().map(|cell| hits(rule, &cell.tally)).sum();
     let trials = evidence.trials();
-    let bounds = evidence.bounds(hits.min(trials), trials);
+    let bounds = evidence.bounds(|block| {
+        let Tally { trials, .. } = block.tally;
+        Count::new(self::hits(rule, &block.tally).min(trials), trials).unwrap_or(Count::NONE)
+    });
     let seen = format!("seen in {} of {} trials", count(hits), count(trials));
     if hits > 0 {
         let said =

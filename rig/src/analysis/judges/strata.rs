@@ -5,17 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use rig_stats::{Count, Interval, Judgement, Stratum, judge, stratified_difference, stratified_fisher};
+use rig_stats::{Judgement, judge};
 
 use crate::claims::{Cells, Differs};
 use crate::matrix::Subject;
 
+use super::super::blocks::Counted;
 use super::super::measured::Measured;
-use super::super::rules::Rules;
+use super::super::pooled::{BothSides, How, Pooled, Test};
 
 /// The cells of both sides that have their like on the other.
 pub(super) struct Strata<'a> {
-    pub(super) pairs: Vec<(Vec<&'a Measured<'a>>, Vec<&'a Measured<'a>>)>,
+    pub(super) pairs: Vec<BothSides<'a, 'a>>,
 }
 
 /// What must be the same on both sides, word by word: everything but what the two selections choose differently.
@@ -39,8 +40,7 @@ fn likeness(rule: &Differs, subject: &Subject) -> Vec<String> {
 
 impl<'a> Strata<'a> {
     pub(super) fn of(rule: &Differs, a: &[&'a Measured<'a>], b: &[&'a Measured<'a>]) -> Self {
-        type Sides<'a> = (Vec<&'a Measured<'a>>, Vec<&'a Measured<'a>>);
-        let mut pairs: BTreeMap<Vec<String>, Sides<'a>> = BTreeMap::new();
+        let mut pairs: BTreeMap<Vec<String>, BothSides<'a, 'a>> = BTreeMap::new();
         for cell in a {
             pairs.entry(likeness(rule, &cell.cell().subject)).or_default().0.push(cell);
         }
@@ -57,36 +57,12 @@ impl<'a> Strata<'a> {
         self.pairs.iter().flat_map(|(of_a, of_b)| if a { of_a } else { of_b }).copied().collect()
     }
 
-    /// The difference of a share.
-    pub(super) fn compare(
-        &self,
-        of: impl Fn(&Measured<'_>) -> Count,
-        margin: f64,
-        rules: Rules,
-    ) -> Difference {
-        let sum = |cells: &[&Measured<'_>]| {
-            cells.iter().map(|cell| of(cell)).fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
-        };
-        let strata: Vec<Stratum> = self.pairs.iter().map(|(a, b)| (sum(b), sum(a))).collect();
-        let total = |side: fn(&Stratum) -> Count| {
-            strata.iter().map(side).fold(Count::NONE, |sum, one| sum.plus(one).unwrap_or(sum))
-        };
-        let interval = stratified_difference(&strata, rules.confidence);
-        let p_value = stratified_fisher(&strata);
-        Difference {
-            a: total(|(_, a)| *a),
-            b: total(|(b, _)| *b),
-            interval,
-            judgement: judge(interval, p_value, rules.alpha(), margin),
-        }
-    }
-
-    /// Whether all trials that are so on the side that has more lie in one block of several: one event, however many trials it hit.
-    pub(super) fn one_block(&self, a: bool, hits: impl Fn(&rig_protocol::Tally) -> u64) -> Option<usize> {
-        let blocks: Vec<u64> =
-            self.side(a).iter().flat_map(|cell| &cell.blocks).map(|block| hits(&block.tally)).collect();
-        let hit = blocks.iter().filter(|hits| **hits > 0).count();
-        (blocks.len() > 1 && hit == 1).then_some(blocks.len())
+    /// The difference of a share, a minus b.
+    pub(super) fn compare(&self, of: impl Counted, margin: f64, how: How) -> Difference {
+        let turned: Vec<BothSides<'_, '_>> = self.pairs.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
+        let pooled = Pooled::of(&turned, of, Test::DispersionIfAlone, how);
+        let judgement = judge(pooled.judged, pooled.p, how.rules.alpha(), margin);
+        Difference { pooled, judgement }
     }
 }
 
@@ -97,9 +73,7 @@ pub(super) fn side<'a>(cells: &[&'a Measured<'a>], selection: &Cells) -> Vec<&'a
 
 /// What is said of a difference of two shares.
 pub(super) struct Difference {
-    pub(super) a: Count,
-    pub(super) b: Count,
-    /// Of a minus b.
-    pub(super) interval: Interval,
+    /// Of a minus b: b is its first side.
+    pub(super) pooled: Pooled,
     pub(super) judgement: Judgement,
 }

@@ -3,7 +3,8 @@
 //! Holds which classes of a histogram lie within a time. Must not know which claim it decides. Units: nanoseconds, shares of 1. Errors: none.
 //! Tests: `tests/golden/fair`.
 
-use rig_protocol::Histogram;
+use rig_protocol::{Histogram, Tally};
+use rig_stats::Count;
 
 use crate::claims::Takes;
 
@@ -12,6 +13,7 @@ use super::super::model::HypothesisVerdict::{Refuted, Supported, Undecided};
 use super::super::model::Missing;
 use super::super::words::{Rounding, about_time, count, percent};
 use super::latency::calls;
+use super::returns::sum;
 
 /// Supported where surely the claimed share of the calls lies within, refuted where surely a smaller one does. A class of the histogram that lies on a bound counts
 /// as within: a call is told to 1 part in 16.
@@ -23,11 +25,9 @@ pub(super) fn judge(rule: &Takes, evidence: &Evidence<'_>) -> Finding {
     if times.count == 0 {
         return Missing::Side("calls that returned".to_owned()).into();
     }
-    let classes = Histogram::bucket_of(rule.from_ns)..=Histogram::bucket_of(rule.to_ns);
-    let within: u64 = times.buckets.iter().filter(|(class, _)| classes.contains(class)).map(|(_, n)| n).sum();
-    // A call that never returned took longer than any that did.
-    let trials = evidence.trials().max(times.count);
-    let bounds = evidence.bounds(within, trials);
+    let of = |tally: &Tally| within(rule, tally);
+    let (found, bounds) = (sum(&evidence.cells, of), evidence.bounds(|block| of(&block.tally)));
+    let (within, trials) = (found.hits(), found.trials());
     let share = rule.share.unwrap_or(1.0 - evidence.rules.margin);
     let verdict = if bounds.low >= share {
         Supported
@@ -48,4 +48,12 @@ pub(super) fn judge(rule: &Takes, evidence: &Evidence<'_>) -> Finding {
         about_time(times.max)
     );
     Finding::measured(verdict, said).of(trials, bounds)
+}
+
+/// How many calls lie within. A call that never returned took longer than any that did.
+fn within(rule: &Takes, tally: &Tally) -> Count {
+    let classes = Histogram::bucket_of(rule.from_ns)..=Histogram::bucket_of(rule.to_ns);
+    let Some(times) = tally.latency.get("call") else { return Count::NONE };
+    let within = times.buckets.iter().filter(|(class, _)| classes.contains(class)).map(|(_, n)| n).sum();
+    Count::new(within, tally.trials.max(times.count)).unwrap_or(Count::NONE)
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::super::words::{Rounding, count, list, p_value, percent, several};
+use super::super::words::{Rounding, count, list, p_value, percent, several, share};
 use super::question::Question;
 
 /// What a reader must know.
@@ -141,6 +141,19 @@ pub enum TrialCaution {
         question: Question,
         /// Corrected.
         p: f64,
+    },
+    /// Hits lie in few of a cell's few blocks: the methods for so few boots may mislead.
+    Clumped {
+        /// In how many cells.
+        cells: usize,
+        /// Where most,
+        most: CellName,
+        /// in what,
+        question: Question,
+        /// with this correlation of two trials of one block,
+        icc: f64,
+        /// in so many blocks.
+        blocks: usize,
     },
     /// Trials that end alike come in clusters within their blocks.
     Clustered {
@@ -362,13 +375,20 @@ impl TrialCaution {
                 let (cells, have) = (several(*n, "cell"), if *n == 1 { "has" } else { "have" });
                 write!(
                     f,
-                    "{cells} {have} one block only: trials of one block share one boot; intervals assume independence"
+                    "{cells} {have} one block only: what one boot shows cannot be told from what the machine does"
                 )
             }
             Self::BlocksDiffer { cell, question, p } => write!(
                 f,
-                "the blocks of {cell} differ from each other in {question} (corrected p {}): its interval is too narrow",
+                "the blocks of {cell} differ from each other in {question} (corrected p {}): more boots would narrow its interval, more trials would not",
                 p_value(*p)
+            ),
+            Self::Clumped { cells, most, question, icc, blocks } => write!(
+                f,
+                "hits are clumped in few boots in {}, most in {most}: {question}, correlation {} in {} blocks",
+                several(*cells, "cell"),
+                share(*icc),
+                blocks
             ),
             Self::Clustered { cells, surest, what, ratio, p } => write!(
                 f,
@@ -396,7 +416,12 @@ impl TrialCaution {
             Self::ControlsNotExercised(_) => Some("give them more trials (`control_trials`)"),
             Self::NotComplete => Some("`rig matrix run --resume` continues it"),
             Self::Skipped(_) => Some("the table says why"),
-            Self::Clustered { .. } => Some("intervals there assume independent trials, and are too narrow"),
+            Self::Clustered { .. } => {
+                Some("such trials say less than independent ones: intervals take the boot as their unit")
+            }
+            Self::Clumped { .. } => Some(
+                "with fewer than 8 boots a 95 % interval may then hold the truth in 87 % of runs only, and a difference may be false in 22 %: play more boots",
+            ),
             Self::SeenWhereNothingCounts { .. } => Some("`not_counted` in report.json says where"),
             Self::Blind(_) | Self::Void { .. } | Self::SingleBlock(_) | Self::BlocksDiffer { .. } => None,
         }

@@ -41,6 +41,9 @@ pub struct ControlSummary {
     /// Upper bound of that share.
     #[schemars(range(min = 0, max = 1))]
     pub high: f64,
+    /// The share of what was certainly there (injected, or done by its script in every trial) that is proven to be seen: the lower bound at the confidence of the run, by which upper
+    /// bounds of this machine are divided. Null for a negative control, and where it is not known what was there.
+    pub sensitivity: Option<f64>,
     /// Why it has not passed; none where it has. In a report: `status`, `passed` and `reason`.
     #[serde(flatten, serialize_with = "as_verdict")]
     #[schemars(with = "ControlVerdict")]

@@ -23,13 +23,30 @@ pub struct Headline {
     /// Rate in the guests minus rate on the host, weighted over the strata (Mantel and Haenszel).
     #[schemars(range(min = -1, max = 1))]
     pub difference: f64,
-    /// Lower bound of the difference, at the confidence of the run (stratified score interval of Miettinen and Nurminen).
+    /// Lower bound of the difference, at the confidence of the run: stratified score interval of Miettinen and Nurminen on effective counts (`method`).
     #[schemars(range(min = -1, max = 1))]
     pub low: f64,
     /// Upper bound of the difference.
     #[schemars(range(min = -1, max = 1))]
     pub high: f64,
-    /// Exact conditional test of no difference in any stratum, two-sided, times the number of errnos that are compared.
+    /// How the bounds take it into account that trials of one boot may depend on each other; as in `comparisons[].method`.
+    pub method: &'static str,
+    /// Variance between blocks over that of independent trials, of all cells of the strata; null where they do not tell it.
+    pub dispersion: Option<f64>,
+    /// Degrees of freedom of `dispersion` (Satterthwaite); null where there is none.
+    pub freedom: Option<f64>,
+    /// Lower bound of the difference as if trials were independent.
+    #[schemars(range(min = -1, max = 1))]
+    pub trial_low: f64,
+    /// Upper bound of the difference as if trials were independent.
+    #[schemars(range(min = -1, max = 1))]
+    pub trial_high: f64,
+    /// Exact conditional test of no difference in any stratum, two-sided, as if trials were independent.
+    #[schemars(range(min = 0, max = 1))]
+    pub p_trials: f64,
+    /// What came of calling the boots "host" or "guest" anew, all ways or many drawn ones; null where there is nothing to call.
+    pub randomisation: Option<Randomisation>,
+    /// The p-value of `randomisation`, or `p_trials` if it is larger, times the number of questions (EBADF, ENOENT, any errno); 1 where there is none.
     #[schemars(range(min = 0, max = 1))]
     pub p_adjusted: f64,
     /// The margin by which it is judged, a share of 1 (`run.margins`).
@@ -38,6 +55,33 @@ pub struct Headline {
     pub verdict: ComparisonVerdict,
     /// Where there are not enough trials: how many a side would show that the two are the same; otherwise null, and where no number would.
     pub trials_needed: Option<u64>,
+}
+
+impl Headline {
+    /// Whether single trials show a difference that boots do not: more trials of the same boots would decide nothing.
+    pub fn is_of_trials_alone(&self) -> bool {
+        let of_trials = self.trial_low > 0.0 || self.trial_high < 0.0;
+        self.verdict == ComparisonVerdict::NotEnoughTrials && self.trials_needed.is_none() && of_trials
+    }
+}
+
+/// An exact test that takes whole boots, as rig's own random order of them allows: valid however much trials of one boot depend on each other.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Randomisation {
+    /// Number of the host's units: boots, or blocks where each had a boot (or a namespace) of its own.
+    pub host: u64,
+    /// Number of the guests'.
+    pub guests: u64,
+    /// Share of the labellings whose weighted difference is at least as far from 0.
+    #[schemars(range(min = 0, max = 1))]
+    pub p_value: f64,
+    /// No p-value of so many units can be smaller, whatever their trials end as.
+    #[schemars(range(min = 0, max = 1))]
+    pub smallest_p: f64,
+    /// Number of labellings that were looked at.
+    pub labellings: u64,
+    /// The seed of those that were drawn; null where all were looked at.
+    pub seed: Option<u64>,
 }
 
 /// How often guests of one kind returned it.

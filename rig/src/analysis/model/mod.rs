@@ -9,6 +9,7 @@ mod atlas;
 mod because;
 mod caution;
 mod claim;
+mod comparison;
 mod control;
 mod counter_measure;
 mod diagnostic;
@@ -24,6 +25,7 @@ mod outcomes;
 mod place;
 mod program;
 mod question;
+mod rate;
 mod reason;
 mod scenario_run;
 mod stopped;
@@ -33,7 +35,6 @@ mod written;
 use std::collections::BTreeMap;
 
 use rig_protocol::Returned;
-use rig_stats::Judgement;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -43,13 +44,14 @@ pub use atlas::{Atlas, AtlasCell, AtlasPlace};
 pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use claim::{Bound, Hypothesis, HypothesisVerdict, PartFinding};
+pub use comparison::{Comparison, ComparisonVerdict};
 pub use control::{ControlStatus, ControlSummary};
 pub use counter_measure::{CounterMeasure, CounterMeasureFinding, CounterMeasureVariant};
 pub use diagnostic::{Diagnostic, DiagnosticPlace, Disturbance};
 pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
 pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
 pub use fix::Fix;
-pub use headline::{GuestRate, Headline};
+pub use headline::{GuestRate, Headline, Randomisation};
 pub use kernel::{KernelComparisons, KernelDifference, KernelEnd};
 pub use locked::{Deviation, Locked};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
@@ -58,6 +60,7 @@ pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
 pub use place::{Ground, RanOn};
 pub use program::{AccountReading, ProgramAccount, ProgramSummary};
 pub use question::Question;
+pub use rate::{Rate, UnseenBounds};
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
@@ -72,7 +75,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 5;
+pub const REPORT_FORMAT_MINOR: u32 = 6;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -337,26 +340,6 @@ pub struct OriginCounts {
     pub host: u32,
 }
 
-/// A share with its interval.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Rate {
-    /// Number of trials in which it was so.
-    pub count: u64,
-    /// Number of trials whose verdict call returned.
-    pub n: u64,
-    /// Lower bound of `count / n`, a share of 1; 0 where `n` is 0.
-    #[schemars(range(min = 0, max = 1))]
-    pub low: f64,
-    /// Upper bound of `count / n`, a share of 1; 1 where `n` is 0.
-    #[schemars(range(min = 0, max = 1))]
-    pub high: f64,
-    /// Two-sided confidence of the interval, a share of 1.
-    #[schemars(range(min = 0, max = 1))]
-    pub confidence: f64,
-    /// How the interval was made: `clopper-pearson`, which takes trials as independent.
-    pub method: String,
-}
-
 /// Quantiles of a duration in nanoseconds, as exact as the classes of the histogram behind them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Quantiles {
@@ -368,97 +351,4 @@ pub struct Quantiles {
     pub p99: u64,
     /// The longest, in nanoseconds.
     pub max: u64,
-}
-
-/// One virtual cell against its bare-metal cell, for one errno. Where it was not run, the figures allow everything: a difference of 0 between
-/// -1 and 1, and p-values of 1.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Comparison {
-    /// Name of the scenario, the same in both cells.
-    pub scenario: String,
-    /// Name of the path, the same in both cells.
-    pub path: String,
-    /// The scenario's parameters with their values, the same in both cells.
-    pub parameters: BTreeMap<String, String>,
-    /// Value of the kernel axis of the virtual cell.
-    pub kernel: String,
-    /// Id of the bare-metal cell; empty where the plan has none.
-    pub baseline: String,
-    /// Name of the virtual cell's configuration.
-    pub configuration: String,
-    /// Id of the virtual cell.
-    pub cell: String,
-    /// Which errno is compared.
-    pub errno: Question,
-    /// Rate of the virtual cell minus rate of the bare-metal cell, in shares of 1.
-    #[schemars(range(min = -1, max = 1))]
-    pub difference: f64,
-    /// Lower bound of the difference, at the confidence of the run (score interval of Miettinen and Nurminen).
-    #[schemars(range(min = -1, max = 1))]
-    pub low: f64,
-    /// Upper bound of the difference.
-    #[schemars(range(min = -1, max = 1))]
-    pub high: f64,
-    /// Fisher's exact test of equal rates, two-sided.
-    #[schemars(range(min = 0, max = 1))]
-    pub p_value: f64,
-    /// The same, corrected over all comparisons of the report that were run (Holm).
-    #[schemars(range(min = 0, max = 1))]
-    pub p_adjusted: f64,
-    /// The smallest rise over the bare-metal cell's rate, a share of 1, that these numbers of trials would have shown with 80 % power at the corrected level; the
-    /// smallest fall where that rate leaves no room for a rise; 1 where neither would have been shown.
-    #[schemars(range(min = 0, max = 1))]
-    pub detectable: f64,
-    /// Whether a difference here is news: not in a race of the application's own threads, whose rate follows the machine's timing.
-    pub alert: bool,
-    /// The margin by which it is judged, a share of 1 (`run.margins`).
-    pub margin: f64,
-    /// What can be said.
-    pub verdict: ComparisonVerdict,
-    /// Where there are not enough trials: how many a side would show that the two are the same, were their rates equal (the rate of both cells
-    /// together); otherwise null, and where no number would.
-    pub trials_needed: Option<u64>,
-    /// Why nothing can be said, in words, where it was not run or is blind; otherwise empty.
-    #[serde(serialize_with = "as_words")]
-    #[schemars(with = "String")]
-    pub reason: Option<ComparisonReason>,
-}
-
-/// Verdict of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ComparisonVerdict {
-    /// Both bounds of the difference lie within the margin, and no difference is shown.
-    SameWithinTheMargin,
-    /// A difference is shown (its interval excludes 0, and the corrected p-value says so too), and it may be larger than the margin.
-    Differs,
-    /// A difference is shown, and both of its bounds lie within the margin.
-    DiffersWithinTheMargin,
-    /// Neither can be said: no difference is shown, and one larger than the margin is not excluded.
-    NotEnoughTrials,
-    /// One of the two cells is blind for this errno, or the A/A pair differs.
-    Blind,
-    /// One of the two cells has no trial, or there is no bare-metal cell.
-    NotRun,
-}
-
-impl ComparisonVerdict {
-    /// Whether a difference is shown, however small.
-    pub fn is_difference(self) -> bool {
-        match self {
-            Self::Differs | Self::DiffersWithinTheMargin => true,
-            Self::SameWithinTheMargin | Self::NotEnoughTrials | Self::Blind | Self::NotRun => false,
-        }
-    }
-}
-
-impl From<Judgement> for ComparisonVerdict {
-    fn from(judgement: Judgement) -> Self {
-        match judgement {
-            Judgement::Same => Self::SameWithinTheMargin,
-            Judgement::Differs => Self::Differs,
-            Judgement::DiffersWithinTheMargin => Self::DiffersWithinTheMargin,
-            Judgement::Undecided => Self::NotEnoughTrials,
-        }
-    }
 }

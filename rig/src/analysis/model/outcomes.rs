@@ -36,11 +36,12 @@ pub struct OutcomeComparison {
     /// Every outcome that was seen in one of the two, the largest difference first; empty where it was not run. Beyond the 64 most frequent of both
     /// they are taken together as `others`.
     pub outcomes: Vec<OutcomeDifference>,
-    /// What the tests of `outcomes` take as independent: `trial`.
+    /// What the verdicts on `outcomes` take as independent: `block`.
     pub level: &'static str,
-    /// How these were made: `miettinen-nurminen` (the interval of the difference), `fisher` (the p-value), `holm` (its correction).
+    /// How these were made: `miettinen-nurminen` (the intervals of the difference), `fisher` (the p-values of trials), `tarone-holm` (the correction).
     pub method: &'static str,
-    /// Number of tests over which the p-values are corrected: all outcomes of all comparisons of the report that were run.
+    /// Number of tests that the correction counts: all outcomes of all comparisons of the report that were run and that their totals allow to be shown; races of the
+    /// application's own threads are a family of their own.
     pub family: u64,
     /// Whether the blocks of the two cells end alike as a whole; null where it was not run.
     pub blocks: Option<BlockTest>,
@@ -53,8 +54,7 @@ pub struct OutcomeComparison {
     pub alert: bool,
     /// Why it is known that trials of one of the two cells end otherwise, as the matrix says it; null where it says nothing.
     pub known: Option<String>,
-    /// What can be said: the verdict on the leading outcome. A difference of single trials is not enough where whole blocks can be tested and show none,
-    /// or where all that makes it lies in one block of several (`not_enough_trials`, with a reason).
+    /// What can be said: the verdict on the leading outcome. A difference of single trials is not enough where boots do not bear it out (`not_enough_trials`, with a reason).
     pub verdict: ComparisonVerdict,
     /// Where there are not enough trials: how many a side would show that the leading outcome is as frequent in both; otherwise null, and where no
     /// number would, or more blocks are needed (`reason`).
@@ -77,19 +77,34 @@ pub struct OutcomeDifference {
     /// Share in the virtual cell minus share in the bare-metal cell, in shares of 1.
     #[schemars(range(min = -1, max = 1))]
     pub difference: f64,
-    /// Lower bound of the difference, at the confidence of the run (score interval of Miettinen and Nurminen).
+    /// Lower bound of the difference, at the confidence of the run: what is judged by (score interval of Miettinen and Nurminen on effective counts).
     #[schemars(range(min = -1, max = 1))]
     pub low: f64,
     /// Upper bound of the difference.
     #[schemars(range(min = -1, max = 1))]
     pub high: f64,
-    /// Fisher's exact test of equal shares, two-sided.
+    /// How blocks are taken into account: as in `comparisons[].method`.
+    pub method: &'static str,
+    /// Variance between blocks over that of independent trials, of the cells of this scenario and path; null where they do not tell it.
+    pub dispersion: Option<f64>,
+    /// Degrees of freedom of `dispersion` (Satterthwaite); null where there is none.
+    pub freedom: Option<f64>,
+    /// Lower bound of the difference as if trials were independent.
+    #[schemars(range(min = -1, max = 1))]
+    pub trial_low: f64,
+    /// Upper bound of the difference as if trials were independent.
+    #[schemars(range(min = -1, max = 1))]
+    pub trial_high: f64,
+    /// Fisher's exact test of equal shares, two-sided, as if trials were independent.
     #[schemars(range(min = 0, max = 1))]
     pub p_value: f64,
-    /// The same, corrected over all outcomes of all comparisons of the report that were run (Holm).
+    /// Test of equal shares in which the block is the unit; never smaller than `p_value`.
+    #[schemars(range(min = 0, max = 1))]
+    pub p_blocks: f64,
+    /// `p_blocks`, corrected over `family` (Tarone and Holm).
     #[schemars(range(min = 0, max = 1))]
     pub p_adjusted: f64,
-    /// What can be said of this outcome; the blocks have a say as in that of the comparison.
+    /// What can be said of this outcome.
     pub verdict: ComparisonVerdict,
 }
 

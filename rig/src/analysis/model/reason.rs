@@ -292,6 +292,13 @@ pub enum ComparisonReason {
         /// The p-value of the test of whole blocks.
         p_value: f64,
     },
+    /// A difference of single trials is shown, and there are too few blocks to tell one of machines from one of boots.
+    FewBlocks {
+        /// Number of blocks of the virtual cell.
+        virtual_: u64,
+        /// Number of blocks on bare metal.
+        bare_metal: u64,
+    },
     /// A difference of single trials is shown, and all that makes it lies in one block of several: one event, however many trials it hit.
     OneBlock {
         /// Number of blocks of that side.
@@ -316,8 +323,17 @@ impl Display for ComparisonReason {
             Self::NotRun(which, why) => write!(f, "{}{why}", at(which)),
             Self::Blind(which, why) => write!(f, "{}{why}", at(which)),
             Self::BlocksDifferToo { p_value: p } => {
-                write!(f, "its blocks differ as much among themselves (whole blocks: p {})", p_value(*p))
+                write!(f, "its blocks differ as much among themselves (by blocks: p {})", p_value(*p))
             }
+            Self::FewBlocks { virtual_: 1, .. } | Self::FewBlocks { bare_metal: 1, .. } => {
+                f.write_str("one boot: trials differ, and one boot cannot tell a difference of machines from one of boots")
+            }
+            Self::FewBlocks { virtual_, bare_metal } => write!(
+                f,
+                "trials differ, and {} boots against {} are too few to tell a difference of machines from one of boots",
+                count(*virtual_),
+                count(*bare_metal)
+            ),
             Self::OneBlock { blocks, of } => {
                 write!(f, "{}all of them in one block of {}", at(of), count(*blocks))
             }

@@ -161,7 +161,7 @@ fn notable(out: &mut Page, model: &ReportModel) {
             ("corrected p", Right),
             ("verdict", Left),
         ])
-        .without_first(&["p", "margin"]);
+        .without_first(&["margin", "p"]);
         for one in &group {
             // "Any -1" beside the one errno that it consists of says the same thing twice.
             let same_as = |c: &&&Comparison| {
@@ -201,19 +201,45 @@ fn notable_row(table: &mut Table, one: &Comparison) {
         percent_number(one.difference, Rounding::Nearest),
         format!("{}..{}", percent_number(one.low, Rounding::Down), percent_number(one.high, Rounding::Up)),
         percent_number(one.margin, Rounding::Nearest),
-        p_value(one.p_value),
+        p_value(one.p_blocks),
         p_value(one.p_adjusted),
         verdict,
     ]);
+    table.note(format!(
+        "{} of {} in {} against {} of {} in {}; as if trials were independent {}..{}, p {}",
+        count(one.x2),
+        count(one.n2),
+        several(usize::try_from(one.blocks2).unwrap_or(usize::MAX), "boot"),
+        count(one.x1),
+        count(one.n1),
+        several(usize::try_from(one.blocks1).unwrap_or(usize::MAX), "boot"),
+        percent_number(one.trial_low, Rounding::Down),
+        percent_number(one.trial_high, Rounding::Up),
+        p_value(one.p_value),
+    ));
     match one.verdict {
         ComparisonVerdict::DiffersWithinTheMargin => {
             table.note(format!("not above {} calls", one_in(one.high.max(-one.low))));
+            corrected(table, one);
         }
-        ComparisonVerdict::NotEnoughTrials => table.note(would_do(one.trials_needed)),
-        ComparisonVerdict::Differs
-        | ComparisonVerdict::SameWithinTheMargin
-        | ComparisonVerdict::Blind
-        | ComparisonVerdict::NotRun => {}
+        ComparisonVerdict::Differs => corrected(table, one),
+        ComparisonVerdict::NotEnoughTrials => match &one.reason {
+            Some(reason) => table.note(reason.to_string()),
+            None => table.note(would_do(one.trials_needed)),
+        },
+        ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun => {}
+    }
+}
+
+/// Of the largest of many one reads the bounds at the level that is left to each.
+fn corrected(table: &mut Table, one: &Comparison) {
+    if one.family > 1 {
+        table.note(format!(
+            "between {} and {} at the level that is left to each of {} comparisons",
+            percent_number(one.low_corrected, Rounding::Down),
+            percent_number(one.high_corrected, Rounding::Up),
+            count(one.family)
+        ));
     }
 }
 

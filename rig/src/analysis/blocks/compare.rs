@@ -1,0 +1,117 @@
+//! Two rates, at the level of trials and at that of boots.
+//!
+//! Holds which interval and which test judge, and why a difference of trials may be none of boots. Must not know what a hit is, nor how many comparisons a run has.
+//! Units: shares of 1; a difference is second minus first. Errors: none. Tests: `tests/golden/boots.rs`.
+
+use rig_stats::{
+    Confidence, Count, Effective, Interval, difference, difference_effective, fisher, relabel, smallest_p,
+};
+
+use super::super::model::{ComparedCell, ComparisonReason};
+use super::effect::{Effect, effect};
+use super::estimate::wider;
+use super::{Family, Method, sum};
+
+/// The blocks of the two sides that are compared.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::analysis) struct Sides<'b> {
+    pub(in crate::analysis) first: &'b [Count],
+    pub(in crate::analysis) second: &'b [Count],
+}
+
+/// What two sides say.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::analysis) struct Compared {
+    /// As if trials were independent: the score interval (Miettinen and Nurminen), and Fisher's exact test.
+    pub(in crate::analysis) trial: Interval,
+    pub(in crate::analysis) trial_p: f64,
+    /// What is judged by; never narrower, and never smaller, than those of trials.
+    pub(in crate::analysis) judged: Interval,
+    pub(in crate::analysis) p: f64,
+    /// No p-value of so many hits in so many blocks can be smaller.
+    pub(in crate::analysis) smallest_p: f64,
+    pub(in crate::analysis) method: Method,
+    /// So many trials of blocks like these say as much as one independent trial: of the side where it takes more.
+    pub(in crate::analysis) inflation: f64,
+    /// Variance between blocks over that of independent trials, and its degrees of freedom, where the family tells.
+    pub(in crate::analysis) dispersion: Option<(f64, f64)>,
+}
+
+/// Compares. `seed` is that of relabelled blocks, where they are too many to be enumerated.
+pub(in crate::analysis) fn compare(
+    sides: Sides<'_>,
+    family: &Family,
+    seed: u64,
+    confidence: Confidence,
+) -> Compared {
+    let (first, second) = (sum(sides.first), sum(sides.second));
+    let (trial, trial_p) = (difference(first, second, confidence), fisher(first, second));
+    let (hits, misses) = (first.hits() + second.hits(), first.misses() + second.misses());
+    let unvaried = hits == 0 || misses == 0;
+    let of = |blocks| effect(blocks, unvaried, family, confidence);
+    let (of_first, of_second): (Effect, Effect) = (of(sides.first), of(sides.second));
+    let interval = difference_effective(
+        Effective::over(first, of_first.by),
+        Effective::over(second, of_second.by),
+        confidence,
+    );
+    let is_empty = first.trials() == 0 || second.trials() == 0;
+    let method = if is_empty { Method::Nothing } else { of_second.method };
+    let least = smallest_p(first, second);
+    let (p, smallest_p) = match (method, family.clustering) {
+        (Method::QuasiBinomial, Some(clustering)) => (clustering.p_value(first, second), least),
+        (Method::WholeBlocks, _) => {
+            let found = relabel(&rows(sides.first), &rows(sides.second), seed);
+            found.map_or((1.0, 1.0), |found| (found.p_value, found.smallest_p.max(least)))
+        }
+        (Method::Nothing | Method::BetaBinomial | Method::QuasiBinomial, _) => (1.0, 1.0),
+    };
+    Compared {
+        trial,
+        trial_p,
+        judged: if is_empty { trial } else { wider(interval, trial) },
+        p: p.max(trial_p),
+        smallest_p,
+        method,
+        inflation: of_first.by.max(of_second.by),
+        dispersion: family.dispersion(),
+    }
+}
+
+impl Compared {
+    /// Why a difference that single trials show is none of boots, where that is so. `alpha` is the level of a single question.
+    pub(in crate::analysis) fn not_borne_out(
+        &self,
+        sides: &Sides<'_>,
+        alpha: f64,
+    ) -> Option<ComparisonReason> {
+        let shown = |interval: Interval, p: f64| !interval.contains(0.0) && p <= alpha;
+        if !shown(self.trial, self.trial_p) || shown(self.judged, self.p) {
+            return None;
+        }
+        let (virtual_, bare_metal) = (sides.second.len() as u64, sides.first.len() as u64);
+        Some(match event(sides) {
+            Some(event) => event,
+            None if virtual_.min(bare_metal) < 2 || self.smallest_p > alpha => {
+                ComparisonReason::FewBlocks { virtual_, bare_metal }
+            }
+            None => ComparisonReason::BlocksDifferToo { p_value: self.p },
+        })
+    }
+}
+
+/// Whether all that makes the difference lies in one block of several: all hits of the side that has more of them, or all misses of the other.
+fn event(sides: &Sides<'_>) -> Option<ComparisonReason> {
+    let more = sum(sides.second).share() > sum(sides.first).share();
+    let of = [(ComparedCell::Virtual, sides.second, more), (ComparedCell::BareMetal, sides.first, !more)];
+    of.into_iter().find_map(|(of, blocks, hits)| {
+        let has = |block: &&Count| if hits { block.hits() > 0 } else { block.misses() > 0 };
+        let hit = blocks.iter().filter(has).count();
+        (blocks.len() > 1 && hit == 1)
+            .then_some(ComparisonReason::OneBlock { blocks: blocks.len() as u64, of })
+    })
+}
+
+fn rows(blocks: &[Count]) -> Vec<Vec<u64>> {
+    blocks.iter().map(|block| vec![block.hits(), block.misses()]).collect()
+}
