@@ -6,7 +6,7 @@
 
 use crate::binomial::ln_pmf_pair;
 use crate::special::normal_quantile;
-use crate::{Confidence, Count, Interval};
+use crate::{Confidence, Count, Effective, Interval};
 
 /// Tables whose probability is within this factor of the observed one count as equally probable (R's `fisher.test` uses
 /// the same): otherwise rounding would decide whether the mirror image of a table belongs to the tail.
@@ -130,18 +130,30 @@ impl Hypergeometric {
 /// times as many hits as Fisher's test needs, so it would hide the very effect that is looked for; the verdict `differs` asks for
 /// the exact test besides this interval instead.
 pub fn difference(first: Count, second: Count, confidence: Confidence) -> Interval {
-    if first.trials() == 0 || second.trials() == 0 {
+    difference_effective(Effective::of(first), Effective::of(second), confidence)
+}
+
+/// [`difference`] of counts that are worth fewer trials than were played (J. N. K. Rao and A. J. Scott, Biometrics 48, 1992: counts over their
+/// design effect). -1 to 1 where a sample is empty, or both together are worth one trial or less.
+pub fn difference_effective(first: Effective, second: Effective, confidence: Confidence) -> Interval {
+    if first.trials() <= 0.0 || second.trials() <= 0.0 || first.trials() + second.trials() <= 1.0 {
         return Interval { low: -1.0, high: 1.0 };
     }
     let z = -normal_quantile(confidence.alpha() / 2.0);
+    let (first, second) = if first.hits() + second.hits() > first.misses() + second.misses() {
+        // A share near 1 has no room for its digits: what is compared is the rarer kind.
+        (second.mirrored(), first.mirrored())
+    } else {
+        (first, second)
+    };
     let high = upper_difference(first, second, z);
     let low = -upper_difference(second, first, z);
     Interval { low, high }
 }
 
 /// The largest difference second minus first that the score test at `z` does not reject.
-fn upper_difference(first: Count, second: Count, z: f64) -> f64 {
-    let (n1, n2) = (first.trials() as f64, second.trials() as f64);
+fn upper_difference(first: Effective, second: Effective, z: f64) -> f64 {
+    let (n1, n2) = (first.trials(), second.trials());
     let observed = second.share() - first.share();
     // Miettinen and Nurminen's variance is that of Farrington and Manning times N / (N - 1).
     let correction = (n1 + n2) / (n1 + n2 - 1.0);
@@ -166,11 +178,11 @@ fn upper_difference(first: Count, second: Count, z: f64) -> f64 {
 
 /// The most likely shares `(p1, 1-p1, p2, 1-p2)` under `p2 - p1 = d`: the zero of the log-likelihood's derivative, which falls
 /// strictly, so bisection finds it without the cancellation of the closed cubic.
-pub(crate) fn restricted_shares(first: Count, second: Count, d: f64) -> (f64, f64, f64, f64) {
+pub(crate) fn restricted_shares(first: Effective, second: Effective, d: f64) -> (f64, f64, f64, f64) {
     let (base1, base2) = ((-d).max(0.0), d.max(0.0));
     let width = 1.0 - d.abs();
     let at = |t: f64| (base1 + t, base2 + (width - t), base2 + t, base1 + (width - t));
-    let term = |n: u64, p: f64| if n == 0 { 0.0 } else { n as f64 / p };
+    let term = |n: f64, p: f64| if n == 0.0 { 0.0 } else { n / p };
     let rising = |t: f64| {
         let (p1, q1, p2, q2) = at(t);
         term(first.hits(), p1) + term(second.hits(), p2)

@@ -10,35 +10,46 @@
 mod beta_binomial;
 pub mod binomial;
 pub mod boschloo;
+pub mod clustering;
 pub mod contingency;
 pub mod dispersion;
+pub mod effective;
 pub mod equivalence;
 pub mod interval;
+mod labellings;
 pub mod latency;
 pub mod multiple;
 pub mod power;
+pub mod randomised;
 pub mod relabel;
 #[cfg(test)]
 #[path = "../../tests/support/scale.rs"]
 mod scale;
 pub mod sequential;
+#[cfg(test)]
+mod simulated;
 pub mod special;
 pub mod stratified;
 pub mod survival;
 pub mod tables;
+pub mod unseen;
 
 pub use boschloo::{boschloo, boschloo_near};
-pub use contingency::{difference, fisher};
+pub use clustering::Clustering;
+pub use contingency::{difference, difference_effective, fisher};
 pub use dispersion::Dispersion;
+pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};
 pub use interval::{Interval, clopper_pearson};
 pub use latency::{Shift, hodges_lehmann, quantile_difference};
-pub use multiple::holm;
+pub use multiple::{holm, smallest_p, tarone_holm};
 pub use power::detectable;
+pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel, relabel_by};
 pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
 pub use survival::{Curve, Waits, kaplan_meier, log_rank};
+pub use unseen::{Unseen, effective_trials, unseen};
 
 /// So many hits in so many trials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

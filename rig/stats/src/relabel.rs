@@ -5,6 +5,7 @@
 //! Units: counts, shares of 1. Errors: none; what cannot be tested gives nothing.
 //! Tests: below (hand values by enumeration, simulated size, determinism).
 
+use crate::labellings::{SplitMix64, each_choice, ways};
 use crate::tables::likelihood_ratio;
 
 /// Up to so many ways to label the blocks all of them are looked at.
@@ -110,58 +111,11 @@ fn add(sums: &mut [u64], block: &[u64]) {
     sums.iter_mut().zip(block).for_each(|(sum, trials)| *sum = sum.saturating_add(*trials));
 }
 
-/// In how many ways `chosen` of `blocks` can be called first: exact as far as it is compared with [`MOST_ENUMERATED`].
-fn ways(blocks: usize, chosen: usize) -> f64 {
-    let fewer = chosen.min(blocks - chosen);
-    (0..fewer).fold(1.0, |ways, i| (ways * (blocks - i) as f64 / (i + 1) as f64).round())
-}
-
-/// Every choice of `chosen` of `blocks` indices, in the order of words.
-fn each_choice(blocks: usize, chosen: usize, mut look: impl FnMut(&[usize])) {
-    let mut indices: Vec<usize> = (0..chosen).collect();
-    loop {
-        look(&indices);
-        let Some(place) = (0..chosen).rev().find(|place| indices[*place] < blocks - chosen + place) else {
-            return;
-        };
-        indices[place] += 1;
-        for later in place + 1..chosen {
-            indices[later] = indices[later - 1] + 1;
-        }
-    }
-}
-
 /// How many of [`DRAWN`] choices, drawn with this seed, are hits.
 fn drawn(blocks: usize, chosen: usize, seed: u64, is_hit: impl Fn(&[usize]) -> bool) -> u64 {
     let mut draws = SplitMix64(seed);
     let mut order: Vec<usize> = (0..blocks).collect();
-    let mut hits = 0;
-    for _ in 0..DRAWN {
-        // The first places of a Fisher-Yates shuffle; it may go on from any order.
-        for place in 0..chosen {
-            order.swap(place, place + draws.below(blocks - place));
-        }
-        hits += u64::from(is_hit(&order[..chosen]));
-    }
-    hits
-}
-
-/// G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014: 64 bits of state, the same everywhere.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to `most` - 1; no number is likelier than another by more than one in 2^64.
-    fn below(&mut self, most: usize) -> usize {
-        ((u128::from(self.next()) * most as u128) >> 64) as usize
-    }
+    (0..DRAWN).filter(|_| is_hit(draws.choose(&mut order, chosen))).count() as u64
 }
 
 #[cfg(test)]

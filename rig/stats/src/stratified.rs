@@ -6,7 +6,7 @@
 
 use crate::contingency::{Hypergeometric, TIE, difference, fisher, restricted_shares};
 use crate::special::normal_quantile;
-use crate::{Confidence, Count, Interval};
+use crate::{Confidence, Count, Effective, Interval};
 
 /// What was counted in one stratum: the first and the second sample.
 pub type Stratum = (Count, Count);
@@ -90,7 +90,7 @@ fn upper(strata: &[Stratum], z: f64) -> f64 {
             .iter()
             .map(|(first, second)| {
                 let (n1, n2) = (first.trials() as f64, second.trials() as f64);
-                let (p1, q1, p2, q2) = restricted_shares(*first, *second, d);
+                let (p1, q1, p2, q2) = restricted_shares(Effective::of(*first), Effective::of(*second), d);
                 let correction = (n1 + n2) / (n1 + n2 - 1.0);
                 (weight(*first, *second) / weights).powi(2) * (p1 * q1 / n1 + p2 * q2 / n2) * correction
             })

@@ -70,7 +70,9 @@ impl Case {
 
     /// Each wait as its time and whether it was cut.
     fn waits(times: &[f64], cut: &[f64]) -> Waits {
-        let of = |which: f64| times.iter().zip(cut).filter(|(_, cut)| **cut == which).map(|(time, _)| (*time, 1)).collect();
+        let of = |which: f64| {
+            times.iter().zip(cut).filter(|(_, cut)| **cut == which).map(|(time, _)| (*time, 1)).collect()
+        };
         Waits { events: of(0.0), censored: of(1.0) }
     }
 
@@ -93,23 +95,30 @@ impl Case {
             }
             "zero_trials" => {
                 let [_, _, size, alpha] = self.first(4) else { panic!("{}", self.line) };
-                let trials = zero_trials(self.share(0), self.share(1), *size as u64, *alpha).expect("a number");
+                let trials =
+                    zero_trials(self.share(0), self.share(1), *size as u64, *alpha).expect("a number");
                 (vec![trials as f64], 0.0)
             }
             "anytime_interval" => {
-                let found = anytime_interval(&self.blocks(3), self.share(0), self.share(1), self.confidence(2));
+                let found =
+                    anytime_interval(&self.blocks(3), self.share(0), self.share(1), self.confidence(2));
                 (pair(found), 1e-8)
             }
             "freeman_halton" | "likelihood_ratio" => {
                 let lists = self.lists_after(0);
                 let part: Vec<u64> = lists[0].iter().map(|n| *n as u64).collect();
-                let all: Vec<u64> = part.iter().zip(lists[1]).map(|(part, rest)| part + *rest as u64).collect();
-                let statistic = if self.function == "freeman_halton" { freeman_halton } else { likelihood_ratio };
+                let all: Vec<u64> =
+                    part.iter().zip(lists[1]).map(|(part, rest)| part + *rest as u64).collect();
+                let statistic =
+                    if self.function == "freeman_halton" { freeman_halton } else { likelihood_ratio };
                 (vec![statistic(&part, &all)], 1e-9)
             }
             "hodges_lehmann" => {
-                let sides: Vec<Vec<Vec<(f64, u64)>>> =
-                    self.lists_after(1).iter().map(|side| side.iter().map(|x| vec![(*x, 1)]).collect()).collect();
+                let sides: Vec<Vec<Vec<(f64, u64)>>> = self
+                    .lists_after(1)
+                    .iter()
+                    .map(|side| side.iter().map(|x| vec![(*x, 1)]).collect())
+                    .collect();
                 let found = hodges_lehmann(&sides[0], &sides[1], self.confidence(0)).expect("values");
                 let interval = found.interval.expect("enough blocks");
                 (vec![found.estimate, interval.low, interval.high], 1e-14)
