@@ -243,6 +243,7 @@ impl Clustered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labellings::SplitMix64;
     use crate::scale::scale;
 
     fn p(value: f64) -> Probability {
@@ -261,16 +262,12 @@ mod tests {
         HalfAtom::new(p(below), p(icc)).expect("a rule")
     }
 
-    /// xorshift64*: S. Vigna, ACM Transactions on Mathematical Software 42 (2016). The same everywhere.
-    struct Draws(u64);
+    struct Draws(SplitMix64);
 
     impl Draws {
         /// Strictly between 0 and 1.
         fn uniform(&mut self) -> f64 {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+            ((self.0.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
         }
 
         /// Trials without a hit before the next one.
@@ -387,7 +384,7 @@ mod tests {
     #[test]
     fn nights_at_the_bound_stop_as_often_as_the_level_says() {
         let (below, nights) = (1e-4, scale(1_000, 20_000));
-        let mut draws = Draws(2);
+        let mut draws = Draws(SplitMix64(2));
         let mut stops = 0_u32;
         for _ in 0..nights {
             let mut looking = rule(below, 0.0);
@@ -409,7 +406,7 @@ mod tests {
     fn nights_of_clustered_blocks_stop_as_often_as_the_level_says() {
         let nights = scale(400, 20_000);
         for (below, icc) in [(0.01, 0.001), (0.01, 0.02), (0.01, 0.2)] {
-            let mut draws = Draws(5);
+            let mut draws = Draws(SplitMix64(5));
             let stops = (0..nights)
                 .filter(|_| {
                     let mut looking = rule(below, icc);
@@ -463,7 +460,7 @@ mod tests {
         let (nights, most) = scale((60, 8), (400, 20));
         for (rate, scale, icc) in [(0.01, 0.01, 0.0), (0.3, 0.01, 0.0), (0.01, 0.01, 0.02), (0.3, 0.1, 0.05)]
         {
-            let mut draws = Draws(9);
+            let mut draws = Draws(SplitMix64(9));
             let lost = (0..nights)
                 .filter(|_| {
                     let blocks: Vec<Count> = (0..most).map(|_| draws.block(50, rate, icc)).collect();
