@@ -118,6 +118,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         confidence: rules.confidence.get(),
         margin: rules.margin,
         margins: rules.margins(),
+        icc: rules.icc.get(),
         tolerance: rules.tolerance,
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rig_stats::Confidence;
+use rig_stats::{Confidence, Probability};
 
 use crate::record::Run;
 
@@ -17,6 +17,8 @@ pub(super) struct Rules {
     pub(super) confidence: Confidence,
     /// Of everything that has no margin of its own.
     pub(super) margin: f64,
+    /// The intraclass correlation of the trials of a block where nothing was seen.
+    pub(super) icc: Probability,
     /// The share of a cell's trials that may end as its scenario does not expect, where one was declared.
     pub(super) tolerance: Option<f64>,
     /// In the order of [`Question::ALL`].
@@ -26,6 +28,8 @@ pub(super) struct Rules {
 impl Rules {
     /// Where a record declares no usable confidence.
     const FALLBACK: f64 = 0.95;
+    /// Where a record declares no usable intraclass correlation: the default of a matrix file.
+    const FALLBACK_ICC: f64 = 0.001;
 
     pub(super) fn of(run: &Run) -> Self {
         let judgement = &run.record.judgement;
@@ -35,8 +39,13 @@ impl Rules {
         let margin = judgement.margin.abs();
         let margins = Question::ALL
             .map(|question| judgement.margins.get(question.key()).map_or(margin, |margin| margin.abs()));
+        let icc = judgement
+            .icc
+            .and_then(Probability::new)
+            .or(Probability::new(Self::FALLBACK_ICC))
+            .expect("the fallback is a share");
         let tolerance = judgement.tolerance.filter(|share| (0.0..=1.0).contains(share));
-        Self { confidence, margin, tolerance, margins }
+        Self { confidence, margin, icc, tolerance, margins }
     }
 
     /// The margin by which the rates of this errno are judged.

@@ -107,6 +107,7 @@ fn draft(
             confidence: settings.confidence,
             margin: settings.margin,
             margins: settings.margins,
+            icc: Some(settings.icc),
             tolerance: Some(settings.tolerance),
             alert: matrix.alert().clone(),
         },

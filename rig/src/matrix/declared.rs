@@ -113,6 +113,7 @@ pub(super) struct RunKeys {
     pub(super) margin: Option<f64>,
     /// By errno name or `any_error`.
     pub(super) margins: BTreeMap<String, f64>,
+    pub(super) icc: Option<f64>,
     pub(super) tolerance: Option<f64>,
     pub(super) retries: Option<u32>,
     pub(super) block_deadline: Option<Duration>,

@@ -232,6 +232,7 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
         confidence,
         margin: fraction(findings, table, &keys::MARGIN),
         margins: read_margins(findings, table),
+        icc: fraction(findings, table, &keys::ICC),
         tolerance: fraction(findings, table, &keys::TOLERANCE),
         retries: small(findings, table, &keys::RETRIES),
         block_deadline: table.get(keys::BLOCK_DEADLINE.name).and_then(|node| read_deadline(findings, node)),

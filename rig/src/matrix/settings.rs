@@ -27,6 +27,8 @@ pub struct Settings {
     pub margin: f64,
     /// The same for single errnos, by name or `any_error`; `margin` holds for what is not named.
     pub margins: BTreeMap<String, f64>,
+    /// The intraclass correlation of the trials of a block that is assumed where the data cannot say it, a share of 1.
+    pub icc: f64,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect.
     pub tolerance: f64,
     /// How often a void block is tried again.
@@ -48,6 +50,7 @@ impl Default for Settings {
             confidence: keys::CONFIDENCE.default_fraction(),
             margin: keys::MARGIN.default_fraction(),
             margins: BTreeMap::new(),
+            icc: keys::ICC.default_fraction(),
             tolerance: keys::TOLERANCE.default_fraction(),
             retries: keys::RETRIES.default_small(),
             block_deadline: Duration::from_secs(keys::BLOCK_DEADLINE.default_seconds()),

@@ -189,6 +189,10 @@ pub struct RunSummary {
     /// The same for each errno that is compared: its own margin, or `margin` where none was declared for it.
     #[schemars(extend("required" = Question::ALL.map(Question::key)))]
     pub margins: BTreeMap<Question, f64>,
+    /// The intraclass correlation of the trials of one block (a share of 1) that is assumed where nothing was seen: as declared, or 0.001 where the run declares
+    /// none (format of the record older than 2.5).
+    #[schemars(range(min = 0, max = 1))]
+    pub icc: f64,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect; null where the run declares none (format of the record older
     /// than 2.1): then no expectation is judged.
     pub tolerance: Option<f64>,

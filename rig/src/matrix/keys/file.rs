@@ -96,6 +96,13 @@ pub(in crate::matrix) const MARGINS: KeyRow = KeyRow {
     about: "margins of single errnos; a profile replaces those that it names",
 };
 
+pub(in crate::matrix) const ICC: KeyRow = KeyRow {
+    name: "icc",
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Fraction(0.001),
+    about: "how alike two trials of one block are, more than two of different blocks: the intraclass correlation that is assumed where nothing was seen",
+};
+
 pub(in crate::matrix) const TOLERANCE: KeyRow = KeyRow {
     name: "tolerance",
     kind: ValueKind::Fraction,
@@ -131,6 +138,7 @@ pub(in crate::matrix) const CONDUCT: &[KeyRow] = &[
     CONFIDENCE,
     MARGIN,
     MARGINS,
+    ICC,
     TOLERANCE,
     RETRIES,
     BLOCK_DEADLINE,

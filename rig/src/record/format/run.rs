@@ -114,6 +114,10 @@ pub struct Judgement {
     /// Margins (shares of 1) of their own, by errno name or `any_error`; `margin` holds for what is not named.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub margins: BTreeMap<String, f64>,
+    /// The intraclass correlation of the trials of a block (a share of 1) that is assumed where nothing was seen. Null where it was not declared (files older
+    /// than format 2.5): then 0.001, the default of a matrix file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icc: Option<f64>,
     /// The share of trials (of 1) whose outcome a scenario may not expect: more, surely, and the cell is told as unexpected. Null where it was not
     /// declared (files older than format 2.1): then nothing is said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +132,7 @@ impl Default for Judgement {
             confidence: 0.95,
             margin: 0.0,
             margins: BTreeMap::new(),
+            icc: None,
             tolerance: None,
             alert: BTreeMap::new(),
         }
