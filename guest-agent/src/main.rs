@@ -2,8 +2,8 @@
 //!
 //! Holds the process's beginning and end. It speaks frames on standard input and output; standard error is for panics.
 //! Units: none. Errors: exit 0 when the controller is gone, 101 on a panic or a broken conversation: never a `Fin` then.
-//! Must not be started by hand, except with `--version`; `--offloads` sets those of an interface first, and with `--sleep` it is a child of its
-//! own that a `fork` step executes.
+//! Must not be started by hand, except with `--version`; `--offloads` sets those of an interface first, with `--sleep` it is a child of its
+//! own that a `fork` step executes, and with `--forget` it only makes the kernel forget the hosts that TCP has talked to.
 //! Tests: `tests/loopback` drives two agents over pipes.
 
 mod clock;
@@ -30,10 +30,13 @@ use std::io::{ErrorKind, Write};
 
 use crate::session::Broken;
 use crate::sys::interface::Inquiry;
-use crate::sys::{child, process};
+use crate::sys::{child, metrics, process};
 
 /// What is set of an interface before anything is told of it: `--offloads data,gro=off`.
 const OFFLOADS: &str = "--offloads";
+
+/// What TCP has learned of other hosts is forgotten, and nothing else is done.
+const FORGET: &str = "--forget";
 
 /// As Rust's own runtime says it after a panic.
 const PANICKED: i32 = 101;
@@ -45,6 +48,7 @@ fn main() {
         None => {}
         Some(OFFLOADS) => set_offloads(&arguments.next().unwrap_or_default()),
         Some("--version") => return print_version(),
+        Some(FORGET) => return forget(),
         Some(child::SLEEP) => child::sleep(&arguments.next().unwrap_or_default()),
         Some(other) => panic!("unknown argument {other:?}: frames come on standard input"),
     }
@@ -82,6 +86,12 @@ fn set_offloads(wanted: &str) {
             Some(_) | None => None,
         };
         assert!(known.is_some(), "{OFFLOADS}: {part:?} is no offload");
+    }
+}
+
+fn forget() {
+    if let Err(errno) = metrics::forget() {
+        panic!("{FORGET}: {errno}");
     }
 }
 

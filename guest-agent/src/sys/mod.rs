@@ -15,6 +15,7 @@ pub(crate) mod filter;
 pub(crate) mod futex;
 pub(crate) mod interface;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod option;
 pub(crate) mod orphans;
 pub(crate) mod pass;

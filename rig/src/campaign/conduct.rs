@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::event::Event;
 use crate::record::{RecordError, Writer};
-use crate::runner::{Dispatcher, Stopper, Why};
+use crate::runner::{Boots, Dispatcher, Stopper, Why};
 
 use super::error::CampaignError;
 use super::open::Opened;
@@ -35,7 +35,8 @@ pub(super) async fn conduct(
     let _ = events.send(Event::RunStarted { run: Box::new(run.clone()), done: done.clone() });
     let attempts = run.conduct.retries.saturating_add(1);
     let fail_fast = order.after_void == AfterVoid::Stop;
-    let dispatcher = Dispatcher::new(laboratory, events, (stopper.clone(), stop), attempts, fail_fast);
+    let dispatcher =
+        Dispatcher::new(Boots::of(laboratory), events, (stopper.clone(), stop), attempts, fail_fast);
     let playing = tokio::spawn(async move { _ = dispatcher.run(&run, &done).await });
     let recorded = consume(spine, writer, &stopper, watcher).await;
     playing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));

@@ -50,6 +50,22 @@ pub async fn launch(
     .await
 }
 
+/// Starts a command in a guest.
+///
+/// # Errors
+/// As [`launch`].
+pub async fn start(
+    guest: &Guest,
+    plan: SshPlan,
+    command: String,
+    within: Duration,
+) -> Result<RemoteProgram, SshError> {
+    with_session(guest, plan, within, move |session, left| {
+        RemoteProgram::start(session, &command, None, left())
+    })
+    .await
+}
+
 /// Connects on a thread of its own and does something with the session there, no longer than `within` and than the guest lives.
 ///
 /// What remains of the time is given to the work.

@@ -6,6 +6,7 @@
 //! Tests: pure ones beside the modules; `tests/netns.rs`, `tests/qemu.rs`.
 
 mod etc;
+pub mod guest_between;
 pub mod guest_program;
 pub mod guest_rules;
 pub mod guest_sysctls;

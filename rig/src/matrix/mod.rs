@@ -25,8 +25,10 @@ mod path;
 mod plan;
 mod power;
 mod read;
+mod rounds;
 mod select;
 mod settings;
+mod sharing;
 mod sysctl;
 mod verify;
 
@@ -41,10 +43,12 @@ pub use machines::{Machine, MachineFile};
 pub use pace::own_pace;
 pub use pack::Packer;
 pub use path::keys as path_keys;
-pub use plan::{Cost, Plan, PlannedCell, cost_of};
+pub use plan::{Cost, Plan, PlannedCell, Start, cost_of, cost_of_block};
 pub use power::WeakControl;
+pub use rounds::{rounds, rounds_of};
 pub use select::{Selected, Selection};
 pub use settings::Settings;
+pub use sharing::{BootKey, shares_boot};
 
 #[cfg(test)]
 mod tests;

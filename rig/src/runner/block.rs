@@ -22,7 +22,7 @@ use super::laboratory::Laboratory;
 use super::patience::{GRACE, exchange, nanoseconds, silence, trial_deadline};
 use super::proof::unproven;
 use super::session::Session;
-use super::stage::{Stage, StageError};
+use super::stage::{Kept, Stage, StageError};
 use super::stop::Stop;
 use crate::agent::{AgentError, Waits};
 use crate::clock;
@@ -36,59 +36,77 @@ use crate::testbed::CapturedPackets;
 /// Signs of life that come faster are not passed on; an agent sends a few a second.
 const BETWEEN_PROGRESS: Duration = Duration::from_millis(50);
 
+/// What is known of a block in the end, and the trials that are kept whole.
+type Played = Option<(BlockRecord, Vec<TrialRecord>)>;
+
 impl Player for Laboratory {
-    async fn play(
-        &self,
-        attempt: Attempt,
-        events: UnboundedSender<Event>,
-        mut stop: Stop,
-    ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
-        let started = clock::now();
-        let began = Instant::now();
-        let mut draft = Block {
-            laboratory: self,
-            attempt: &attempt,
-            events: &events,
-            record: attempt.blank_record(&started),
-            heard: Heard::default(),
-            trials: vec![],
-            proofs: vec![],
-            packets: None,
-        };
-        // Each step of a block has its own bound; this one is for a step that does not keep it.
-        let deadline = self.block_deadline + GRACE;
-        let end = tokio::select! {
-            biased;
-            why = stop.told() => Err(why),
-            end = timeout(deadline, draft.conduct_or_panic()) => Ok(end),
-        };
-        let void = |reason: VoidReason| BlockStatus::Void { reason: reason.plain() };
-        let status = match end {
-            Ok(Ok(Ok(()))) => {
-                let cell = &attempt.cell;
-                unproven(&draft.record, &cell.subject.script, &cell.proof, &draft.proofs).map(void)
-            }
-            Ok(Ok(Err(error))) => Some(void(error.into_reason())),
-            Ok(Err(_)) => Some(void(late(deadline))),
-            Err(why) => Some(BlockStatus::Aborted { reason: why.word().to_owned() }),
-        };
-        let Block { mut record, heard, trials, packets, .. } = draft;
-        record.elapsed_ns = nanoseconds(began.elapsed());
-        if record.tally == Tally::default() {
-            record.tally = heard.so_far();
-        }
-        if let Some(status) = status {
-            record.status = status;
-        }
-        if matches!(record.status, BlockStatus::Aborted { .. }) {
-            // What was seen before the stop cannot be unseen; before the first trial there is nothing to keep.
-            return (record.tally != Tally::default()).then_some((record, trials));
-        }
-        if let Some(packets) = packets {
-            capturing::keep(self, packets, &attempt, &mut record, &trials, &events).await;
-        }
-        Some((record, trials))
+    async fn play(&self, attempt: Attempt, events: UnboundedSender<Event>, stop: Stop) -> Played {
+        play(self, attempt, None, events, stop).await.0
     }
+}
+
+/// Plays a block, in a guest that was kept for it or in one that is booted; where others follow in the same boot, the guest comes back.
+pub(super) async fn play(
+    laboratory: &Laboratory,
+    attempt: Attempt,
+    kept: Option<Kept>,
+    events: UnboundedSender<Event>,
+    mut stop: Stop,
+) -> (Played, Option<Kept>) {
+    let started = clock::now();
+    let began = Instant::now();
+    let mut draft = Block {
+        laboratory,
+        attempt: &attempt,
+        events: &events,
+        kept,
+        record: attempt.blank_record(&started),
+        heard: Heard::default(),
+        trials: vec![],
+        proofs: vec![],
+        packets: None,
+    };
+    // Each step of a block has its own bound; this one is for a step that does not keep it.
+    let deadline = laboratory.block_deadline + GRACE;
+    let end = tokio::select! {
+        biased;
+        why = stop.told() => Err(why),
+        end = timeout(deadline, draft.conduct_or_panic()) => Ok(end),
+    };
+    let void = |reason: VoidReason| BlockStatus::Void { reason: reason.plain() };
+    let status = match end {
+        Ok(Ok(Ok(()))) => {
+            let cell = &attempt.cell;
+            unproven(&draft.record, &cell.subject.script, &cell.proof, &draft.proofs).map(void)
+        }
+        Ok(Ok(Err(error))) => Some(void(error.into_reason())),
+        Ok(Err(_)) => Some(void(late(deadline))),
+        Err(why) => Some(BlockStatus::Aborted { reason: why.word().to_owned() }),
+    };
+    let Block { mut record, heard, trials, packets, kept, .. } = draft;
+    let kept = match (kept, &status) {
+        // A block that left doubt ends its boot.
+        (Some(doubtful), Some(_)) => {
+            doubtful.end().await;
+            None
+        }
+        (kept, _) => kept,
+    };
+    record.elapsed_ns = nanoseconds(began.elapsed());
+    if record.tally == Tally::default() {
+        record.tally = heard.so_far();
+    }
+    if let Some(status) = status {
+        record.status = status;
+    }
+    if matches!(record.status, BlockStatus::Aborted { .. }) {
+        // What was seen before the stop cannot be unseen; before the first trial there is nothing to keep.
+        return ((record.tally != Tally::default()).then_some((record, trials)), kept);
+    }
+    if let Some(packets) = packets {
+        capturing::keep(laboratory, packets, &attempt, &mut record, &trials, &events).await;
+    }
+    (Some((record, trials)), kept)
 }
 
 /// The target's last sign of life: what is known of a block whose end nobody sees.
@@ -110,6 +128,8 @@ struct Block<'a> {
     laboratory: &'a Laboratory,
     attempt: &'a Attempt,
     events: &'a UnboundedSender<Event>,
+    /// The guest that it is to be played in, then the one that others are to be played in.
+    kept: Option<Kept>,
     record: BlockRecord,
     heard: Heard,
     trials: Vec<TrialRecord>,
@@ -128,7 +148,7 @@ impl Block<'_> {
         let within = self.laboratory.block_deadline;
         let until = tokio::time::Instant::now() + within;
         self.phase(Phase::Network);
-        let mut stage = Stage::build(self.laboratory, self.attempt).await?;
+        let mut stage = Stage::build(self.laboratory, self.attempt, self.kept.take()).await?;
         stage.start_capture(self.laboratory.capture)?;
         let compiled = stage.testbed().ops();
         self.record.path = PathRecord {
@@ -141,14 +161,13 @@ impl Block<'_> {
             let _ = self.events.send(Event::BlockPhase { block: self.attempt.block.id.clone(), phase });
         };
         if stage.peer_is_in_targets_guest() {
-            stage.boot_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await?;
+            stage.boot_target(self.laboratory, self.attempt, &mut self.record, &phase).await?;
         }
         let peer = stage.start_peer(self.laboratory, self.attempt, &mut self.record.peer).await;
         let mut peer = stage.explain(peer).await?;
         self.record.peer_hello = Some(peer.hello().clone().into());
 
-        let launched =
-            stage.start_target(self.laboratory, self.attempt, &mut self.record.target, &phase).await;
+        let launched = stage.start_target(self.laboratory, self.attempt, &mut self.record, &phase).await;
         // A guest that is there already is shut down whatever comes next.
         let result = match launched {
             Ok(mut target) => {
@@ -169,8 +188,17 @@ impl Block<'_> {
         self.phase(Phase::Collect);
         let captured = stage.stop_capture().await.map(|packets| self.packets = packets);
         self.record.sysctls = stage.sysctls();
-        self.record.witness = stage.tear_down().await;
-        result.and(captured)
+        let result = result.and(captured);
+        // A trial that the testbed failed leaves doubt, too.
+        let sound = result.is_ok() && self.record.tally.void() == 0;
+        self.record.witness = if sound && self.attempt.boot.following > 0 {
+            let (witness, kept) = stage.part(self.laboratory, self.attempt, &self.record).await;
+            self.kept = kept;
+            witness
+        } else {
+            stage.tear_down().await
+        };
+        result
     }
 
     /// A guest that lost its NIC plays on for nothing, or not to the end: where something is amiss, that is asked.

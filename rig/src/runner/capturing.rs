@@ -71,7 +71,7 @@ fn name_trials(packets: &CapturedPackets, attempt: &Attempt, trials: &[TrialReco
 
 fn heading(run: &str, attempt: &Attempt, names: &Names) -> Heading {
     let host = environment::host();
-    let Attempt { cell, block, attempt } = attempt;
+    let Attempt { cell, block, attempt, .. } = attempt;
     let subject = &cell.subject;
     let parameters = subject.parameters.iter().map(|(name, value)| format!(" {name}={value}"));
     let mut comments = vec![

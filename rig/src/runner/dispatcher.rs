@@ -3,7 +3,9 @@
 //! Must not know how a block is played ([`Player`]) nor who listens. Units: counts of attempts.
 //! Errors: none; a void block is tried again, and is then an event like any other. A block in which rig itself panics is void, too. Tests: beside the module, against faked players.
 
-use std::collections::{HashMap, VecDeque};
+mod queue;
+
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
@@ -19,7 +21,8 @@ use crate::event::Event;
 use crate::matrix::{Cell, CellId};
 use crate::process::panicked;
 use crate::record::VoidReason;
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, RunRecord};
+use crate::record::format::{BlockRecord, BlockStatus, RunRecord};
+use queue::Queue;
 
 /// Plays blocks. The real one is `Laboratory`; tests fake it.
 pub trait Player: Send + Sync {
@@ -57,42 +60,33 @@ impl<P: Player> Dispatcher<P> {
         Self { player, events, stopper, stop, attempts: attempts.max(1), fail_fast }
     }
 
-    /// Plays every block of `run` that `done` does not hold, in the recorded order. A void block is tried again after all others,
-    /// so that what disturbed it has time to pass. Returns why it stopped early, if it did.
+    /// Plays every block of `run` that `done` does not hold, in the recorded order. A void block is tried again in the next round, so that what disturbed it has
+    /// time to pass. Returns why it stopped early, if it did.
     pub async fn run(self, run: &RunRecord, done: &[BlockRecord]) -> Option<Why> {
         let cells: HashMap<&CellId, &Cell> =
             run.cells.iter().map(|record| (&record.cell.id, &record.cell)).collect();
-        let mut queue: VecDeque<(PlannedBlock, u32, u32)> = run
-            .blocks
-            .iter()
-            .filter(|block| !is_complete(&block.id, done))
-            .map(|block| {
-                let before =
-                    done.iter().filter(|record| record.id == block.id).map(|record| record.attempt).max();
-                let first = before.unwrap_or(0).saturating_add(1);
-                // A resumed run gives a block its full number of attempts again: what failed then may work now.
-                (block.clone(), first, first.saturating_add(self.attempts - 1))
-            })
-            .collect();
-        while let Some((block, attempt, last)) = queue.pop_front() {
+        let mut queue = Queue::of(run, done, self.attempts);
+        while let Some((turn, boot)) = queue.next() {
             if let Some(why) = self.stop.why() {
                 return self.end(Some(why));
             }
-            let cell = (*cells.get(&block.cell).expect("a planned block names a cell of its plan")).clone();
+            let cell =
+                (*cells.get(&turn.block.cell).expect("a planned block names a cell of its plan")).clone();
+            let (block, attempt) = (turn.block.clone(), turn.attempt);
             self.say(Event::BlockStarted { block: block.clone(), attempt });
-            let play = Attempt { cell, block: block.clone(), attempt };
-            let Some((record, trials)) = self.play(play).await else {
+            let Some((record, trials)) = self.play(Attempt { cell, block, attempt, boot }).await else {
                 return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
             };
+            queue.note(&record);
             let aborted = matches!(record.status, BlockStatus::Aborted { .. });
             let void = matches!(record.status, BlockStatus::Void { .. });
-            let again = void && attempt < last;
+            let again = void && turn.has_another();
             self.say(Event::BlockFinished { record: Box::new(record), trials, again });
             if aborted {
                 return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
             }
             if again {
-                queue.push_back((block, attempt + 1, last));
+                queue.again(turn);
             } else if void && self.fail_fast {
                 self.stopper.stop(Why::FailFast);
             }
@@ -122,10 +116,6 @@ impl<P: Player> Dispatcher<P> {
     fn say(&self, event: Event) {
         let _ = self.events.send(event);
     }
-}
-
-fn is_complete(block: &BlockId, done: &[BlockRecord]) -> bool {
-    done.iter().any(|record| record.id == *block && record.status == BlockStatus::Complete)
 }
 
 #[cfg(test)]

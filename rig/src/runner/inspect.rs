@@ -20,7 +20,7 @@ use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram, SshError, SshS
 use crate::machine::qemu::Guest;
 use crate::matrix::Cell;
 use crate::record::Layout;
-use crate::record::format::{BlockId, PlannedBlock, TargetRecord};
+use crate::record::format::{BlockId, TargetRecord};
 
 /// Why there is no guest to look into.
 #[derive(Debug, Error, Diagnostic)]
@@ -97,8 +97,7 @@ impl Inspection {
         }
         let id = BlockId(format!("{}-visit", cell.id));
         let console = laboratory.results.join(Layout::console(&id, 1));
-        let block = PlannedBlock { id, cell: cell.id.clone(), index: 0, seed: 0, trials: 0 };
-        let attempt = Attempt { cell: cell.clone(), block, attempt: 1 };
+        let attempt = Attempt::alone(id, cell.clone(), 0, 0);
         tokio::select! {
             biased;
             () = stop => Ok(None),
@@ -110,7 +109,7 @@ impl Inspection {
     }
 
     async fn boot(laboratory: &Laboratory, attempt: &Attempt) -> Result<Self, StageError> {
-        let mut stage = Stage::build(laboratory, attempt).await?;
+        let mut stage = Stage::build(laboratory, attempt, None).await?;
         let mut target = TargetRecord::default();
         stage.boot_guests(laboratory, attempt, &mut target).await?;
         stage.deliver_program(laboratory, attempt).await?;

@@ -8,7 +8,9 @@ use rig_protocol::Script;
 
 use super::attempt::Attempt;
 use super::schedule::schedule;
-use crate::configuration::{Configuration, TargetSpec};
+use crate::configuration::{
+    Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec, Tuning,
+};
 use crate::matrix::{Cell, HOST_KERNEL, Subject};
 use crate::path::PathSpec;
 use crate::record::format::{CaptureWhen, CellRecord, Conduct, Judgement, RunRecord};
@@ -40,11 +42,29 @@ pub(super) fn cell(scenario: &str) -> Cell {
     }
 }
 
+/// The same in a guest on a tap: such cells share boots.
+pub(super) fn guest_cell(scenario: &str) -> Cell {
+    let host = cell(scenario);
+    let spec = QemuSpec {
+        accelerator: Accelerator::Auto,
+        machine: "q35".into(),
+        vcpus: 1,
+        memory_mib: 256,
+        nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::Tap, queues: 1 },
+        localtime: Localtime::Present,
+        timezone: None,
+        tuning: Tuning::default(),
+    };
+    let configuration = Configuration { name: "virtio-tap".into(), target: TargetSpec::Qemu(spec) };
+    let subject = Subject { configuration, kernel: "6.1".into(), ..host.subject };
+    Cell { id: subject.id(), subject, ..host }
+}
+
 /// The first try at a block of [`cell`].
 pub(super) fn attempt(scenario: &str) -> Attempt {
     let cell = cell(scenario);
     let block = schedule([&cell], 7, None).remove(0);
-    Attempt { cell, block, attempt: 1 }
+    Attempt { block: block.clone(), ..Attempt::alone(block.id, cell, 0, 0) }
 }
 
 /// A run of these cells, planned with seed 7.

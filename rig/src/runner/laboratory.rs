@@ -59,9 +59,10 @@ impl Laboratory {
         }
     }
 
-    /// How long a guest of a block lives at most; none where there is no block, and a person looks at it.
-    pub(super) fn guest_life(&self) -> Option<Duration> {
-        (!self.block_deadline.is_zero()).then(|| self.boot_deadline + self.block_deadline + GRACE)
+    /// How long a guest lives at most that so many blocks may follow each other in; none where there is no block, and a person looks at it.
+    pub(super) fn guest_life(&self, blocks: u32) -> Option<Duration> {
+        let block = self.block_deadline + GRACE;
+        (!self.block_deadline.is_zero()).then(|| self.boot_deadline + block.saturating_mul(blocks))
     }
 
     /// What executes a guest that asks for `accelerator`.

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod block;
+mod boots;
 mod capturing;
 mod dispatcher;
 pub mod environment;
@@ -21,7 +22,8 @@ mod session;
 mod stage;
 mod stop;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Boot};
+pub use boots::Boots;
 pub use dispatcher::{Dispatcher, Player};
 pub use inspect::{InspectError, Inspection, Program};
 pub use laboratory::Laboratory;

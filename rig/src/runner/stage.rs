@@ -6,6 +6,7 @@
 
 mod boot;
 mod error;
+mod kept;
 mod launch;
 mod placement;
 mod seat;
@@ -29,11 +30,15 @@ use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
 use crate::machine::qemu::Guest;
 use crate::machine::{Beside, guest_program, guest_rules, guest_sysctls};
 use crate::path::{Addressing, Family, PathSpec, Place, rules};
-use crate::record::format::{CaptureWhen, Origin, SysctlRecord, TargetRecord, Witness};
+use crate::record::format::{
+    BlockRecord, BootRecord, CaptureWhen, Origin, SysctlRecord, TargetRecord, Witness,
+};
 use crate::record::{Endpoint, NicLoss, Part, VoidReason};
-use crate::testbed::{self, Capture, CapturedPackets, SetSysctl, Testbed};
+use crate::testbed::{self, Capture, CapturedPackets, Namespace, SetSysctl, TapFrom, Testbed};
 use boot::{Attachment, boot};
 pub(super) use error::StageError;
+pub(super) use kept::Kept;
+use kept::Waiting;
 use placement::Placement;
 use seat::{Deaths, Seat};
 
@@ -57,20 +62,35 @@ pub(super) struct Stage {
     family: Family,
     tuning: Tuning,
     sysctls: Vec<SysctlRecord>,
+    /// What is known of a guest that was booted for another block, until its agent is started.
+    found: Option<Waiting>,
+    /// Where its QEMU runs; of a guest of this block's own that is the target's namespace.
+    home: Option<Namespace>,
     testbed: Testbed,
 }
 
 impl Stage {
     /// The network, with its witness listening.
-    pub(super) async fn build(laboratory: &Laboratory, attempt: &Attempt) -> Result<Self, StageError> {
+    /// A guest that was booted for another block of the same boot comes into it.
+    pub(super) async fn build(
+        laboratory: &Laboratory,
+        attempt: &Attempt,
+        kept: Option<Kept>,
+    ) -> Result<Self, StageError> {
         let path = attempt.cell.subject.path.clone();
         let spec = &attempt.cell.subject.configuration.target;
         let (placement, arm) = (Placement::of(spec, &path)?, spec.arm());
         let (family, tuning) = (path.family, tuning_of(spec, &path));
-        let (target, peer) = vacant_seats(&placement)?;
+        let (vacant, peer) = vacant_seats(&placement)?;
         let (host, seed) = (laboratory.mechanisms.clone(), attempt.block.seed);
         let build = move || {
-            let testbed = Testbed::build(&path, Addressing::default(), placement.link(), &host, seed)?;
+            let tap = kept.as_ref().map_or(TapFrom::Nowhere, |kept| TapFrom::Home(kept.home()));
+            let (addressing, link) = (Addressing::default(), placement.link());
+            let testbed = Testbed::build_with(&path, addressing, link, &host, seed, tap)?;
+            let (target, found) = match kept.map(Kept::sit) {
+                Some((seat, waiting)) => (seat, Some(waiting)),
+                None => (vacant, None),
+            };
             let witness = if placement.passes_unseen() { None } else { Some(testbed.start_witness()?) };
             let mut stage = Self {
                 placement,
@@ -82,6 +102,8 @@ impl Stage {
                 family,
                 tuning,
                 sysctls: vec![],
+                found,
+                home: None,
                 testbed,
             };
             stage.set_sysctls_of_host(&path)?;
@@ -166,13 +188,36 @@ impl Stage {
         &mut self,
         laboratory: &Laboratory,
         attempt: &Attempt,
-        record: &mut TargetRecord,
+        record: &mut BlockRecord,
         phase: &impl Fn(Phase),
     ) -> Result<Session, StageError> {
-        if self.target.guest().is_none() {
-            self.boot_target(laboratory, attempt, record, phase).await?;
-        }
-        phase(Phase::Agent);
+        let session = match self.found.take() {
+            Some(waiting) => {
+                phase(Phase::Agent);
+                let session = self.join_guest(&waiting, laboratory, attempt, record).await;
+                self.home = Some(waiting.home);
+                session?
+            }
+            None => {
+                if self.target.guest().is_none() {
+                    self.boot_target(laboratory, attempt, record, phase).await?;
+                }
+                phase(Phase::Agent);
+                self.start_fresh(laboratory, attempt, &mut record.target).await?
+            }
+        };
+        launch::verify_arm(&session, &self.arm)?;
+        launch::verify_nic(&session, &self.tuning, self.placement.interface().0)?;
+        Ok(session)
+    }
+
+    /// The target's agent where no other one has been.
+    async fn start_fresh(
+        &mut self,
+        laboratory: &Laboratory,
+        attempt: &Attempt,
+        record: &mut TargetRecord,
+    ) -> Result<Session, StageError> {
         let began = Instant::now();
         let session = match &self.placement {
             Placement::HostBoth | Placement::HostLoopback => {
@@ -193,12 +238,11 @@ impl Stage {
             Placement::GuestAndHost(_) | Placement::GuestLoopback(_) | Placement::Pair(_) => {
                 self.deliver_program(laboratory, attempt).await?;
                 let (timezone, offloads) = (self.arm.timezone.as_deref(), self.offloads());
-                let command = launch::Command { path: AGENT_PATH, timezone, offloads: offloads.as_deref() };
+                let offloads = offloads.as_deref();
+                let command = launch::Command { timezone, offloads, ..launch::Command::plain(AGENT_PATH) };
                 push_agent(laboratory, &mut self.target, command, Endpoint::Target).await?
             }
         };
-        launch::verify_arm(&session, &self.arm)?;
-        launch::verify_nic(&session, &self.tuning, self.placement.interface().0)?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(session)
     }
@@ -208,12 +252,14 @@ impl Stage {
         &mut self,
         laboratory: &Laboratory,
         attempt: &Attempt,
-        record: &mut TargetRecord,
+        record: &mut BlockRecord,
         phase: &impl Fn(Phase),
     ) -> Result<(), StageError> {
         let Some(spec) = self.placement.guest().cloned() else { return Ok(()) };
         phase(Phase::Boot);
         let began = Instant::now();
+        record.boot = Some(BootRecord { name: attempt.boot.name.clone(), place: 0 });
+        let record = &mut record.target;
         self.start_guest(Endpoint::Target, laboratory, attempt, &spec, record).await?;
         self.give_ipv6_address(laboratory).await?;
         self.set_guest_rules(laboratory).await?;
@@ -419,30 +465,17 @@ impl Stage {
         }
     }
 
-    /// Ends everything in order, and gives what the witness saw. A witness that failed counts nothing and says so by `lost`.
+    /// Ends everything in order, and gives what the witness saw.
     pub(super) async fn tear_down(mut self) -> Witness {
+        let witness = self.end_witness().await;
         if let Seat::InOthersGuest(_) = self.peer {
             // Before the guest that it is in.
             self.peer.end_guest().await;
         }
         self.target.end_guest().await;
         self.peer.end_guest().await;
-        let end = move || {
-            let counts = self.witness.take().map(testbed::Witness::stop);
-            let absent = self.placement.passes_unseen();
-            drop(self);
-            match counts {
-                Some(Ok(counts)) => Witness {
-                    rst_to_target: counts.to_target,
-                    rst_to_peer: counts.to_peer,
-                    lost_packets: counts.lost,
-                    absent,
-                },
-                None if absent => Witness { absent, ..Witness::default() },
-                Some(Err(_)) | None => Witness { lost_packets: u64::MAX, ..Witness::default() },
-            }
-        };
-        joined(spawn_blocking(end).await)
+        joined(spawn_blocking(move || drop(self)).await);
+        witness
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::runtime::{self, Runtime};
 
 use super::error::{TestbedError, to_io};
 use super::namespace::Namespace;
-use super::{netem, sysctl, tap};
+use super::{TapFrom, netem, sysctl, tap};
 use crate::path::{LinkEnd, NetOp, NetOps, Place};
 
 /// Whether a link carries.
@@ -33,14 +33,41 @@ pub enum Carrier {
     Off,
 }
 
-/// Carries out `ops`; returns the descriptors of the taps, in order.
+/// Carries out `ops`; returns the descriptors of the taps that were made, in order.
 pub(super) fn apply<'a>(
     ops: &NetOps,
     namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
+    tap: TapFrom<'_>,
 ) -> Result<Vec<OwnedFd>, TestbedError> {
     let runtime = netlink_runtime().map_err(|source| TestbedError::Netlink { source })?;
     // On a thread of its own: it is moved from namespace to namespace and ends in one of them.
-    namespace(Place::Switch).run(|| runtime.block_on(work_through(ops, namespace)))?
+    namespace(Place::Switch).run(|| runtime.block_on(work_through(ops, namespace, tap)))?
+}
+
+/// Moves an interface into another namespace, under its name.
+pub(super) fn move_link(from: &Namespace, link: &LinkEnd, to: &Namespace) -> Result<(), TestbedError> {
+    let op = || format!("{link}: move to another namespace");
+    alone(from, |handle| async move { send(&handle, link, to).await })
+        .and_then(|moved| moved.map_err(|source| TestbedError::Operation { op: op(), source }))
+}
+
+/// Does something with a netlink socket in a namespace.
+fn alone<F: Future<Output = io::Result<()>>>(
+    namespace: &Namespace,
+    work: impl FnOnce(Handle) -> F + Send,
+) -> Result<io::Result<()>, TestbedError> {
+    let runtime = netlink_runtime().map_err(|source| TestbedError::Netlink { source })?;
+    namespace.run(|| {
+        runtime.block_on(async {
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            tokio::spawn(connection);
+            work(handle).await
+        })
+    })
+}
+
+async fn send(handle: &Handle, link: &LinkEnd, to: &Namespace) -> io::Result<()> {
+    change(handle, link, |link| link.setns_by_fd(to.as_fd().as_raw_fd())).await
 }
 
 /// A runtime for netlink sockets. To be made *outside* the namespaces: tokio's first runtime makes a pair of unix sockets that the process
@@ -55,37 +82,56 @@ pub(super) fn set_carrier(
     link: &LinkEnd,
     carrier: Carrier,
 ) -> Result<(), TestbedError> {
-    let runtime = netlink_runtime().map_err(|source| TestbedError::Netlink { source })?;
-    let set = || {
-        runtime.block_on(async {
-            let (connection, handle, _) = rtnetlink::new_connection()?;
-            tokio::spawn(connection);
-            match carrier {
-                Carrier::On => change(&handle, link, LinkMessageBuilder::up).await,
-                Carrier::Off => change(&handle, link, LinkMessageBuilder::down).await,
-            }
-        })
-    };
     let op = || format!("{link}: carrier {carrier:?}").to_lowercase();
-    namespace.run(set)?.map_err(|source| TestbedError::Operation { op: op(), source })
+    alone(namespace, |handle| async move {
+        match carrier {
+            Carrier::On => change(&handle, link, LinkMessageBuilder::up).await,
+            Carrier::Off => change(&handle, link, LinkMessageBuilder::down).await,
+        }
+    })
+    .and_then(|set| set.map_err(|source| TestbedError::Operation { op: op(), source }))
+}
+
+/// Netlink sockets, each of the namespace in which it was opened.
+struct Doors {
+    at: BTreeMap<Place, Handle>,
+    /// Where the tap is, where it is not to be made.
+    tap: Option<Handle>,
+}
+
+impl Doors {
+    fn open<'a>(
+        namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
+        tap: TapFrom<'_>,
+    ) -> Result<Self, TestbedError> {
+        let open = |namespace: &Namespace| {
+            namespace.enter()?;
+            let (connection, handle, _) =
+                rtnetlink::new_connection().map_err(|source| TestbedError::Netlink { source })?;
+            tokio::spawn(connection);
+            Ok::<_, TestbedError>(handle)
+        };
+        let tap = match tap {
+            TapFrom::Nowhere => None,
+            TapFrom::Home(home) => Some(open(home)?),
+        };
+        let mut at = BTreeMap::new();
+        for place in Place::ALL {
+            at.insert(place, open(namespace(place))?);
+        }
+        Ok(Self { at, tap })
+    }
 }
 
 async fn work_through<'a>(
     ops: &NetOps,
     namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
+    tap: TapFrom<'_>,
 ) -> Result<Vec<OwnedFd>, TestbedError> {
-    let mut handles = BTreeMap::new();
-    for at in Place::ALL {
-        // A netlink socket belongs to the namespace in which it was opened.
-        namespace(at).enter()?;
-        let (connection, handle, _) =
-            rtnetlink::new_connection().map_err(|source| TestbedError::Netlink { source })?;
-        tokio::spawn(connection);
-        handles.insert(at, handle);
-    }
+    let doors = Doors::open(namespace, tap)?;
     let mut taps = Vec::new();
     for op in &ops.ops {
-        carry_out(op, &handles, namespace, &mut taps)
+        carry_out(op, &doors, namespace, &mut taps)
             .await
             .map_err(|source| TestbedError::Operation { op: op.to_string(), source })?;
     }
@@ -94,7 +140,7 @@ async fn work_through<'a>(
 
 async fn carry_out<'a>(
     op: &NetOp,
-    handles: &BTreeMap<Place, Handle>,
+    doors: &Doors,
     namespace: &(dyn Fn(Place) -> &'a Namespace + Sync),
     taps: &mut Vec<OwnedFd>,
 ) -> io::Result<()> {
@@ -112,17 +158,20 @@ async fn carry_out<'a>(
     };
     // /proc/sys/net, /dev/net/tun and if_nametoindex(3) mean the calling thread's namespace.
     namespace(place).enter().map_err(io::Error::other)?;
-    let handle = &handles[&place];
+    let handle = &doors.at[&place];
     match op {
         NetOp::SetSysctl { key, value, presence, .. } => sysctl::write(key, value, *presence),
         NetOp::AddBridge { link } => add_bridge(handle, link).await,
         NetOp::AddVeth { near, far, mtu_bytes } => {
             add_veth(handle, near, far, *mtu_bytes, namespace(far.at)).await
         }
-        NetOp::AddTap { link, queues } => {
-            taps.extend(tap::open(&link.name, *queues)?);
-            Ok(())
-        }
+        NetOp::AddTap { link, queues } => match &doors.tap {
+            Some(home) => send(home, link, namespace(place)).await,
+            None => {
+                taps.extend(tap::open(&link.name, *queues)?);
+                Ok(())
+            }
+        },
         NetOp::SetMtu { link, mtu_bytes } => change(handle, link, |link| link.mtu(*mtu_bytes)).await,
         NetOp::Enslave { link, bridge } => {
             let index = if_nametoindex(bridge.as_str())?;

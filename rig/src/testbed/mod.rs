@@ -37,8 +37,17 @@ pub use sysctl::{SetSysctl, set_sysctls, sysctls};
 pub use witness::{RstCounts, Witness};
 
 use crate::middlebox::Command;
-use crate::path::Mechanisms;
 pub use crate::path::{Addressing, LinkEnd, NetOps, PathSpec, Place, TargetLink};
+use crate::path::{Mechanisms, NetOp};
+
+/// Where the tap of a network comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum TapFrom<'a> {
+    /// It is made.
+    Nowhere,
+    /// It is in this namespace, under the name that it will have; somebody holds its descriptors.
+    Home(&'a Namespace),
+}
 
 /// The network of one block: three namespaces and the links between them. Dropping it, or any end of the process, removes all.
 ///
@@ -69,6 +78,21 @@ impl Testbed {
         host: &Mechanisms,
         seed: u64,
     ) -> Result<Self, TestbedError> {
+        Self::build_with(path, addressing, link, host, seed, TapFrom::Nowhere)
+    }
+
+    /// The same with a tap that is there already: it comes into this network.
+    ///
+    /// # Errors
+    /// [`TestbedError`]; what was made until then is gone again, and a tap that had been taken too.
+    pub fn build_with(
+        path: &PathSpec,
+        addressing: Addressing,
+        link: TargetLink,
+        host: &Mechanisms,
+        seed: u64,
+        tap: TapFrom<'_>,
+    ) -> Result<Self, TestbedError> {
         let begin = Instant::now();
         let ops = crate::path::compile(path, addressing, link, host, seed)?;
         let [switch, peer, target] = [Namespace::new()?, Namespace::new()?, Namespace::new()?];
@@ -77,9 +101,25 @@ impl Testbed {
             Place::Peer => &peer,
             Place::Target => &target,
         };
-        let taps = apply::apply(&ops, &namespace)?;
+        let taps = apply::apply(&ops, &namespace, tap)?;
         let machinery = Machinery::start(&ops, addressing, &namespace)?;
         Ok(Self { machinery, switch, peer, target, ops, taps, build_time: begin.elapsed() })
+    }
+
+    /// Takes the network down, all but its tap, which goes to `home` under the name that it has: whoever holds its descriptors keeps them, and another network can
+    /// be built around it. A network device may change its namespace while it is in use; it is down then, has left its bridge, and has lost its queueing
+    /// discipline (`__dev_change_net_namespace`, net/core/dev.c). Without a tap nothing is left.
+    ///
+    /// # Errors
+    /// [`TestbedError`]; the tap is gone then, too.
+    pub fn release_tap(self, home: &Namespace) -> Result<(), TestbedError> {
+        let Self { machinery, switch, ops, .. } = self;
+        drop(machinery);
+        let tap = ops.ops.iter().find_map(|op| match op {
+            NetOp::AddTap { link, .. } => Some(link),
+            _ => None,
+        });
+        tap.map_or(Ok(()), |tap| apply::move_link(&switch, tap, home))
     }
 
     /// What every mechanism of the path has counted until now: the proof that it acted.

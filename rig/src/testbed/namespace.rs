@@ -40,6 +40,15 @@ impl Namespace {
         descriptor.map(|descriptor| Self { descriptor }).map_err(|source| TestbedError::Create { source })
     }
 
+    /// A second handle of it.
+    ///
+    /// # Errors
+    /// [`TestbedError::Enter`] where the descriptor cannot be duplicated.
+    pub fn try_clone(&self) -> Result<Self, TestbedError> {
+        let descriptor = self.descriptor.try_clone().map_err(|source| TestbedError::Enter { source })?;
+        Ok(Self { descriptor })
+    }
+
     /// Moves the calling *thread* into it, for good: for threads that were made for it.
     ///
     /// # Errors

@@ -213,12 +213,12 @@ fn a_stop_works_at_once_where_an_agent_has_left_a_child_behind() {
     let results = tempfile::tempdir().expect("a folder");
     let laboratory = Laboratory { agent: script(folder.path(), &text), ..host_laboratory(results.path()) };
     let cell = cell(&PathSpec::plain("direct", 1500), OVERTAKEN, TRIALS);
-    let block = schedule([&cell], 7, None).remove(0);
+    let id = BlockId(format!("{}-0", cell.id));
     let runtime = rig::process::start_runtime().expect("a runtime");
     let (stopper, stop) = Stopper::new();
     let (events, mut spine) = unbounded_channel();
     let played = runtime.block_on(async {
-        let playing = laboratory.play(Attempt { cell, block, attempt: 1 }, events, stop);
+        let playing = laboratory.play(Attempt::alone(id, cell, 7, TRIALS), events, stop);
         let stopping = async {
             until_played(&mut spine).await;
             stopper.stop(Why::Interrupted);

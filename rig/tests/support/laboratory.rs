@@ -11,7 +11,7 @@ use rig::image::GuestKeys;
 use rig::matrix::Cell;
 use rig::path::Mechanisms;
 use rig::record::Layout;
-use rig::record::format::{BlockId, CaptureWhen, PlannedBlock};
+use rig::record::format::{BlockId, CaptureWhen};
 use rig::runner::{Attempt, Laboratory};
 
 /// Reaching it is a failure of what is tested, not of a slow machine.
@@ -43,6 +43,5 @@ pub(crate) fn laboratory(results: &Path) -> Laboratory {
 /// The first try at a block of so many trials of this cell.
 pub(crate) fn attempt(cell: &Cell, trials: u64) -> Attempt {
     let id = BlockId(format!("{}-0", cell.id));
-    let block = PlannedBlock { id, cell: cell.id.clone(), index: 0, seed: 7, trials };
-    Attempt { cell: cell.clone(), block, attempt: 1 }
+    Attempt::alone(id, cell.clone(), 7, trials)
 }

@@ -22,7 +22,7 @@ use crate::cli::scenario::{place, watch};
 use crate::cli::{Exit, Failure, called, width};
 use crate::matrix::{Cell, HOST_KERNEL, Packer, Subject};
 use crate::path::{Addressing, Medium};
-use crate::record::format::{BlockId, BlockStatus, CaptureWhen, PlannedBlock};
+use crate::record::format::{BlockId, BlockStatus, CaptureWhen};
 use crate::report::Page;
 use crate::runner::Attempt;
 use crate::script::describe_lane;
@@ -89,14 +89,7 @@ fn attempt(arguments: &Arguments, folder: &Path) -> Result<Attempt, Failure> {
         script: Arc::new(script),
     };
     let cell = Cell { title: scenario.title, alert: false, ..Cell::of(subject) };
-    let block = PlannedBlock {
-        id: BlockId::of(&cell.id, None, 0),
-        cell: cell.id.clone(),
-        index: 0,
-        seed: 0,
-        trials: 1,
-    };
-    Ok(Attempt { cell, block, attempt: 1 })
+    Ok(Attempt::alone(BlockId::of(&cell.id, None, 0), cell, 0, 1))
 }
 
 /// How far the clock of packets (since 1970) is ahead of the one of calls (since the boot).

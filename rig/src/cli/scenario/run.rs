@@ -26,7 +26,7 @@ use crate::cli::{Exit, Failure, called, number, width};
 use crate::clock;
 use crate::matrix::{Cell, Packer, Settings, Subject, own_pace};
 use crate::path::PathSpec;
-use crate::record::format::{BlockId, CaptureWhen, KeptTrial, PlannedBlock};
+use crate::record::format::{BlockId, CaptureWhen, KeptTrial};
 use crate::report::{Page, scenario_json, scenario_text};
 use crate::runner::Attempt;
 use crate::script::{Catalogue, Resolved as ResolvedScript, Scenario, describe_lane};
@@ -140,14 +140,8 @@ fn attempt(
         proof: scenario.proof.clone(),
         ..Cell::of(subject)
     };
-    let block = PlannedBlock {
-        id: BlockId::of(&cell.id, None, 0),
-        cell: cell.id.clone(),
-        index: 0,
-        seed: arguments.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64()),
-        trials: arguments.trials,
-    };
-    Attempt { cell, block, attempt: 1 }
+    let seed = arguments.seed.unwrap_or_else(|| ChaCha8Rng::from_os_rng().next_u64());
+    Attempt::alone(BlockId::of(&cell.id, None, 0), cell, seed, arguments.trials)
 }
 
 /// What was played, by the tolerance and confidence of a run that declares none. Packets are on disk then.

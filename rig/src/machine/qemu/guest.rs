@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ChildStderr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -366,6 +366,20 @@ impl Guest {
         self.qmp.as_ref().expect("a guest that was handed out has been spoken to")
     }
 
+    /// Ends its logs: the files stay as they are, and what comes is dropped.
+    pub fn end_logs(&self) {
+        self.logs.iter().for_each(LogEnd::end);
+    }
+
+    /// Lets its logs go on in these files.
+    ///
+    /// # Errors
+    /// [`GuestError::Prepare`]
+    pub fn log_to(&self, console: &Path, qmp: &Path) -> Result<(), GuestError> {
+        let [of_console, of_qmp] = &self.logs;
+        of_console.go_on(console).and_then(|()| of_qmp.go_on(qmp)).map_err(GuestError::prepare("another log"))
+    }
+
     /// Pulls or plugs the measured NIC's cable.
     ///
     /// # Errors
@@ -464,7 +478,7 @@ impl Drop for Guest {
         // The supervisor reaps it; where the runtime is shutting down, the process's own drop does.
         send_kill(&self.killer);
         // Tasks that outlive this guest for a moment must not write into what is on the record by then.
-        self.logs.iter().for_each(LogEnd::end);
+        self.end_logs();
     }
 }
 

@@ -24,63 +24,90 @@ pub const FORMAT: u32 = 2;
 /// The minor version: a higher one only adds keys and kinds of lines.
 pub const FORMAT_MINOR: u32 = 0;
 
-/// The open file; none once the log has ended.
-type Shared = Arc<Mutex<Option<File>>>;
-
-/// Ends a log, whoever still writes it: what comes later is dropped, so that the file stays as it is from then on.
+/// An open file that takes so many bytes more.
 #[derive(Debug)]
-pub(super) struct LogEnd(Option<Shared>);
+struct Open {
+    file: File,
+    path: PathBuf,
+    left_bytes: u64,
+    opened: Instant,
+}
+
+/// The open file; none once the log has ended.
+type Shared = Arc<Mutex<Option<Open>>>;
+
+/// Ends a log, whoever still writes it, and lets it go on in another file.
+#[derive(Debug)]
+pub(super) struct LogEnd {
+    log: Option<(Shared, u64)>,
+    /// The first line of a file.
+    head: Option<String>,
+}
 
 impl LogEnd {
+    /// What comes later is dropped, so that the file stays as it is from now on.
     pub(super) fn end(&self) {
-        if let Some(file) = &self.0 {
-            *lock(file) = None;
+        if let Some((open, _)) = &self.log {
+            *lock(open) = None;
         }
+    }
+
+    /// What comes later goes into a new file, whose times begin now.
+    pub(super) fn go_on(&self, path: &Path) -> io::Result<()> {
+        let Some((open, cap_bytes)) = &self.log else { return Ok(()) };
+        let mut next = Open::create(path, *cap_bytes)?;
+        if let Some(head) = &self.head {
+            next.file.write_all(head.as_bytes())?;
+        }
+        *lock(open) = Some(next);
+        Ok(())
+    }
+}
+
+impl Open {
+    fn create(path: &Path, cap_bytes: u64) -> io::Result<Self> {
+        let (path, opened) = (path.to_owned(), Instant::now());
+        Ok(Self { file: create_anew(&path)?, path, left_bytes: cap_bytes, opened })
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
 /// A file that takes up to so many bytes, and then one line which says so.
 #[derive(Debug)]
 struct Capped {
-    file: Shared,
-    path: PathBuf,
-    left_bytes: u64,
-    opened: Instant,
+    open: Shared,
+    cap_bytes: u64,
     trouble: Option<String>,
 }
 
 impl Capped {
     fn create(path: &Path, cap_bytes: u64) -> io::Result<Self> {
-        Ok(Self {
-            file: Arc::new(Mutex::new(Some(create_anew(path)?))),
-            path: path.to_owned(),
-            left_bytes: cap_bytes,
-            opened: Instant::now(),
-            trouble: None,
-        })
+        let open = Arc::new(Mutex::new(Some(Open::create(path, cap_bytes)?)));
+        Ok(Self { open, cap_bytes, trouble: None })
     }
 
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Writes a whole line, or `full` in its place when it does not fit any more.
-    fn write(&mut self, line: &str, full: &str) {
-        let mut open = lock(&self.file);
-        let Some(file) = &mut *open else { return };
+    /// Writes a whole line, made for the milliseconds since the file was opened; or `full` in its place when it does not fit any more.
+    fn write(&mut self, line: impl FnOnce(u64) -> String, full: &str) {
+        let mut shared = lock(&self.open);
+        let Some(open) = &mut *shared else { return };
+        let line = line(open.elapsed_ms());
         let bytes = line.len() as u64;
-        let written = if bytes <= self.left_bytes {
-            self.left_bytes -= bytes;
-            file.write_all(line.as_bytes())
-        } else {
-            let written = file.write_all(full.as_bytes());
-            *open = None;
-            written
-        };
-        if let Err(error) = written {
-            self.trouble = Some(format!("{}: {error}", self.path.display()));
-            *open = None;
+        let fits = bytes <= open.left_bytes;
+        open.left_bytes = open.left_bytes.saturating_sub(bytes);
+        let written = open.file.write_all(if fits { line.as_bytes() } else { full.as_bytes() });
+        if let Err(error) = &written {
+            self.trouble = Some(format!("{}: {error}", open.path.display()));
         }
+        if written.is_err() || !fits {
+            *shared = None;
+        }
+    }
+
+    fn ender(&self, head: Option<String>) -> LogEnd {
+        LogEnd { log: Some((Arc::clone(&self.open), self.cap_bytes)), head }
     }
 }
 
@@ -122,9 +149,12 @@ impl JsonLog {
     /// The disk's; the folder is a link.
     pub fn create(path: &Path) -> io::Result<Self> {
         let mut log = Capped::create(path, JSON_CAP_BYTES)?;
-        let format = json!({ "kind": "format", "format": FORMAT, "format_minor": FORMAT_MINOR });
-        log.write(&format!("{format}\n"), FULL);
+        log.write(|_| Self::head(), FULL);
         Ok(Self(Some(log)))
+    }
+
+    fn head() -> String {
+        format!("{}\n", json!({ "kind": "format", "format": FORMAT, "format_minor": FORMAT_MINOR }))
     }
 
     /// Keeps nothing.
@@ -134,13 +164,14 @@ impl JsonLog {
 
     /// What ends it.
     pub(super) fn ender(&self) -> LogEnd {
-        LogEnd(self.0.as_ref().map(|log| Arc::clone(&log.file)))
+        let none = LogEnd { log: None, head: None };
+        self.0.as_ref().map_or(none, |log| log.ender(Some(Self::head())))
     }
 
     pub(super) fn write(&mut self, kind: &str, message: &Value) {
         let Some(log) = &mut self.0 else { return };
-        let line = json!({ "at_ms": log.elapsed_ms(), "kind": kind, "message": message });
-        log.write(&format!("{line}\n"), FULL);
+        let line = |at_ms| format!("{}\n", json!({ "at_ms": at_ms, "kind": kind, "message": message }));
+        log.write(line, FULL);
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -168,14 +199,13 @@ impl LineLog {
 
     /// What ends it.
     pub(super) fn ender(&self) -> LogEnd {
-        LogEnd(self.0.as_ref().map(|log| Arc::clone(&log.file)))
+        self.0.as_ref().map_or(LogEnd { log: None, head: None }, |log| log.ender(None))
     }
 
     pub(super) fn write(&mut self, text: &str) {
         let Some(log) = &mut self.0 else { return };
-        let at_ms = log.elapsed_ms();
-        let line = format!("{:4}.{:03} {text}\n", at_ms / 1000, at_ms % 1000);
-        log.write(&line, "rig: this log is full, what follows is lost\n");
+        let line = |at_ms| format!("{:4}.{:03} {text}\n", at_ms / 1000, at_ms % 1000);
+        log.write(line, "rig: this log is full, what follows is lost\n");
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -205,6 +235,33 @@ mod tests {
         json_log.write("note", &json!("after"));
         assert_eq!((read(), line_log.trouble(), json_log.trouble()), (before, None, None));
         LineLog::none().ender().end();
+    }
+
+    #[test]
+    fn a_log_goes_on_in_another_file_and_the_first_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths =
+            ["a", "b"].map(|name| [folder.path().join(name), folder.path().join(format!("{name}.json"))]);
+        let [[lines, json], [next_lines, next_json]] = &paths;
+        let (mut line_log, mut json_log) =
+            (LineLog::create(lines, 16).unwrap(), JsonLog::create(json).unwrap());
+        line_log.write("first, and more than fits");
+        json_log.write("note", &json!("first"));
+        let ends = [line_log.ender(), json_log.ender()];
+        ends.iter().for_each(LogEnd::end);
+        line_log.write("between");
+        json_log.write("note", &json!("between"));
+        ends[0].go_on(next_lines).unwrap();
+        ends[1].go_on(next_json).unwrap();
+        line_log.write("second");
+        json_log.write("note", &json!("second"));
+        let read = |path: &PathBuf| fs_err::read_to_string(path).unwrap();
+        assert_eq!(read(lines), "rig: this log is full, what follows is lost\n");
+        assert!(read(next_lines).ends_with(" second\n") && read(next_lines).lines().count() == 1);
+        assert!(read(json).contains("first") && !read(json).contains("between"));
+        assert!(read(next_json).starts_with(&JsonLog::head()) && read(next_json).contains("second"));
+        assert_eq!(read(next_json).lines().count(), 2);
+        ends[0].go_on(folder.path()).unwrap_err();
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub struct BlockRecord {
     /// The target.
     #[serde(default)]
     pub target: TargetRecord,
+    /// In which boot of the target's guest it was played; null for a host, and where no guest was booted. (Files older than format 2.5: null, and every
+    /// block had a boot of its own.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootRecord>,
     /// The peer's guest, where the peer is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<TargetRecord>,
@@ -92,6 +96,7 @@ impl BlockRecord {
             started: String::new(),
             elapsed_ns: 0,
             target: TargetRecord::default(),
+            boot: None,
             peer: None,
             target_hello: None,
             peer_hello: None,
@@ -123,6 +128,17 @@ pub enum BlockStatus {
         /// Why the run was stopped: `interrupted`, `deadline`, `fail_fast`, `record_failed`.
         reason: String,
     },
+}
+
+/// A boot of the target's guest: blocks of one run with the same name were played in the same guest, one after the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct BootRecord {
+    /// Its name, unique within the run: of a planned boot `r3-b12.1`, and `r3-b12.2` where the guest had to be booted anew; of a boot for one block alone the
+    /// block's name and attempt. The guest's logs have it too.
+    pub name: String,
+    /// How many blocks had been played in this guest before.
+    pub place: u32,
 }
 
 /// How the target came to life.
@@ -188,7 +204,7 @@ pub struct TargetRecord {
     /// Why the process could not be looked at; empty where it could, or where there was none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub running_unknown: String,
-    /// From start to the agent's hello.
+    /// From start to the agent's hello; of a block that found its guest booted, from then.
     pub boot_ns: u64,
     /// How it was verified that vhost-net really carries the packets; empty where the configuration has none.
     pub vhost_proof: String,

@@ -24,7 +24,8 @@ use serde_json::Value;
 pub use super::id::BlockId;
 pub use agent::{AgentRecord, InterfaceRecord};
 pub use block::{
-    BlockRecord, BlockStatus, Origin, PathRecord, RunningQemu, SysctlRecord, TargetRecord, Witness,
+    BlockRecord, BlockStatus, BootRecord, Origin, PathRecord, RunningQemu, SysctlRecord, TargetRecord,
+    Witness,
 };
 pub use cell::CellRecord;
 pub use placement::{Order, Places};

@@ -240,4 +240,24 @@ pub struct PlannedBlock {
     /// How many trials.
     #[serde(default)]
     pub trials: u64,
+    /// In which round it is played, from 0: rounds follow each other, and the blocks of one are in random order. A cell's blocks are spread evenly over the
+    /// rounds. (Files older than format 2.5 have one round.)
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub round: u32,
+    /// The boot that it is to share with the blocks beside it that name the same one: `r3-b12`. Null where its guest is its own, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+}
+
+impl PlannedBlock {
+    /// A block in a boot of its own: the first of its cell, in the first round.
+    pub fn alone(id: BlockId, cell: CellId, seed: u64, trials: u64) -> Self {
+        Self { id, cell, index: 0, seed, trials, round: 0, boot: None }
+    }
+}
+
+/// Of what is left out of a file where it is 0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::super::kit::{cell, run};
+use super::super::kit::{cell, guest_cell, run};
 use super::*;
+use crate::record::format::{BlockId, BootRecord};
 
 /// Plays blocks by a rule, and stops the run in the middle of the block that the rule answers `None` for.
 struct Fake<F> {
@@ -82,7 +83,7 @@ async fn all_blocks_are_played_once_in_the_recorded_order() {
 }
 
 #[tokio::test]
-async fn a_void_block_is_tried_again_after_the_others_and_then_left() {
+async fn a_void_block_is_tried_again_in_later_rounds_and_then_left() {
     let run = run(&[cell("a"), cell("b")]);
     let bad = run.blocks[0].id.clone();
     let seen =
@@ -159,4 +160,86 @@ async fn a_panic_voids_its_block_and_all_others_are_played() {
     }
     let complete = seen.finished.iter().filter(|record| record.status == BlockStatus::Complete);
     assert_eq!(complete.count(), run.blocks.len() - 1);
+}
+
+/// Plays the boots of a plan as a laboratory does: a guest is kept while blocks of its boot follow, unless its block fails.
+#[derive(Default)]
+struct Guests {
+    kept: Mutex<Option<(String, BootRecord)>>,
+    bad: Vec<(BlockId, u32)>,
+}
+
+impl Player for &Guests {
+    async fn play(
+        &self,
+        attempt: Attempt,
+        _events: UnboundedSender<Event>,
+        _stop: Stop,
+    ) -> Option<(BlockRecord, Vec<TrialRecord>)> {
+        let kept = self.kept.lock().expect("no panic").take();
+        let kept = kept.filter(|(planned, _)| Some(planned) == attempt.boot.planned.as_ref());
+        let fresh = BootRecord { name: attempt.boot.name.clone(), place: 0 };
+        let boot = kept.map_or(fresh, |(_, boot)| BootRecord { place: boot.place + 1, ..boot });
+        let failed = self.bad.contains(&(attempt.block.id.clone(), attempt.attempt));
+        let status = if failed { void() } else { BlockStatus::Complete };
+        if let (false, 1.., Some(planned)) = (failed, attempt.boot.following, attempt.boot.planned.clone()) {
+            *self.kept.lock().expect("no panic") = Some((planned, boot.clone()));
+        }
+        Some((BlockRecord { status, boot: Some(boot), ..attempt.blank_record("") }, vec![]))
+    }
+}
+
+async fn boots_of(run: &RunRecord, done: &[BlockRecord], bad: Vec<(BlockId, u32)>) -> Vec<BlockRecord> {
+    let (sender, mut receiver) = unbounded_channel();
+    let guests = Guests { bad, ..Guests::default() };
+    let dispatcher = Dispatcher::new(&guests, sender, Stopper::new(), 3, false);
+    assert_eq!(dispatcher.run(run, done).await, None);
+    let mut finished = vec![];
+    while let Ok(event) = receiver.try_recv() {
+        if let Event::BlockFinished { record, .. } = event {
+            finished.push(*record);
+        }
+    }
+    finished
+}
+
+fn boots(records: &[BlockRecord]) -> Vec<(&str, u32)> {
+    let boots = records.iter().filter_map(|record| record.boot.as_ref());
+    boots.map(|boot| (boot.name.as_str(), boot.place)).collect()
+}
+
+/// Three cells in guests: two rounds, each in one boot.
+fn shared() -> RunRecord {
+    run(&[guest_cell("a"), guest_cell("b"), guest_cell("c")])
+}
+
+#[tokio::test]
+async fn blocks_of_a_planned_boot_share_one_guest() {
+    let all = boots_of(&shared(), &[], vec![]).await;
+    let of = |name| (0..3).map(move |place| (name, place));
+    assert_eq!(boots(&all), of("r0-b0.1").chain(of("r1-b0.1")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_void_block_ends_its_boot_and_is_tried_again_in_a_guest_of_its_own() {
+    let run = shared();
+    let bad = run.blocks[1].id.clone();
+    let all = boots_of(&run, &[], vec![(bad.clone(), 1)]).await;
+    assert_eq!(boots(&all[..3]), [("r0-b0.1", 0), ("r0-b0.1", 1), ("r0-b0.2", 0)]);
+    let again = all.iter().find(|record| record.attempt == 2).expect("tried again");
+    assert_eq!((&again.id, boots(std::slice::from_ref(again))[0]), (&bad, (&*format!("{bad}.2"), 0)));
+    // It is before or after the boot of the next round, never within it.
+    assert!(
+        [Some(&again.id), None].contains(&all.get(3).map(|record| &record.id)) || all.last() == Some(again)
+    );
+    let next: Vec<_> = boots(&all[3..]).into_iter().filter(|(name, _)| name.starts_with("r1")).collect();
+    assert_eq!(next, [("r1-b0.1", 0), ("r1-b0.1", 1), ("r1-b0.1", 2)]);
+}
+
+#[tokio::test]
+async fn a_resumed_run_boots_anew_under_another_name() {
+    let run = shared();
+    let all = boots_of(&run, &[], vec![]).await;
+    let rest = boots_of(&run, &all[..2], vec![]).await;
+    assert_eq!(boots(&rest)[..2], [("r0-b0.2", 0), ("r1-b0.1", 0)]);
 }

@@ -114,7 +114,7 @@ pub(super) async fn boot(
         taps: attachment.taps,
         socket: attachment.socket,
         namespace: Some(attachment.namespace),
-        life: laboratory.guest_life(),
+        life: laboratory.guest_life(attempt.boot.following.saturating_add(1)),
         console_log: laboratory.results.join(&attachment.console),
         qmp_log: laboratory.results.join(&attachment.qmp),
     };

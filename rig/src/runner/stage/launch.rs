@@ -77,18 +77,21 @@ pub(super) struct Command<'a> {
     pub(super) timezone: Option<&'a str>,
     /// What it sets of an interface first.
     pub(super) offloads: Option<&'a str>,
+    /// What the shell does before, a line that ends with a separator; may be empty.
+    pub(super) first: &'static str,
 }
 
 impl Command<'_> {
     /// The agent at `path`, as it is.
     pub(super) fn plain(path: &'static str) -> Self {
-        Self { path, timezone: None, offloads: None }
+        Self { path, timezone: None, offloads: None, first: "" }
     }
 
     /// What the guest's shell is told. Names of time zones and of interfaces have no quotes: the matrix refuses them.
     fn line(self) -> String {
-        let mut line = self.timezone.map_or_else(String::new, |timezone| format!("export TZ='{timezone}'; "));
-        if self.timezone.is_some() || self.offloads.is_some() {
+        let mut line = self.first.to_owned();
+        line.extend(self.timezone.map(|timezone| format!("export TZ='{timezone}'; ")));
+        if !line.is_empty() || self.offloads.is_some() {
             line.push_str("exec ");
         }
         line.push_str(self.path);
@@ -113,6 +116,19 @@ pub(super) async fn in_guest(
     converse(&agent.stream).await.map_err(StageError::of(whose))
 }
 
+/// Starts an agent whose file is in the guest already.
+pub(super) async fn again_in_guest(
+    laboratory: &Laboratory,
+    guest: &Guest,
+    command: Command<'_>,
+    kept: &mut Option<RemoteProgram>,
+    whose: Endpoint,
+) -> Result<Session, StageError> {
+    let plan = laboratory.ssh_plan(guest);
+    let agent = kept.insert(launch_ssh::start(guest, plan, command.line(), exchange()).await?);
+    converse(&agent.stream).await.map_err(StageError::of(whose))
+}
+
 async fn converse(stream: &UnixStream) -> Result<Session, AgentError> {
     let stream = stream.try_clone().map_err(|cause| AgentError::Deaf { request: "stream", cause })?;
     Session::open(stream, exchange()).await
@@ -128,6 +144,7 @@ mod tests {
         assert_eq!(plain.line(), "/run/agent");
         let timezone = Some("<+03>-3");
         assert_eq!(Command { timezone, ..plain }.line(), "export TZ='<+03>-3'; exec /run/agent");
+        assert_eq!(Command { first: "true; ", ..plain }.line(), "true; exec /run/agent");
         let offloads = Some("data,gro=off");
         assert_eq!(Command { offloads, ..plain }.line(), "exec /run/agent --offloads data,gro=off");
     }

@@ -326,8 +326,7 @@ mod tests {
 
     fn under_way() -> (State, PlannedBlock) {
         let cell = cell();
-        let block =
-            PlannedBlock { id: BlockId("b-0".into()), cell: cell.id.clone(), index: 0, seed: 1, trials: 100 };
+        let block = PlannedBlock::alone(BlockId("b-0".into()), cell.id.clone(), 1, 100);
         let mut state = State {
             accelerator: Some(Accelerator::Tcg),
             blocks_total: 2,
