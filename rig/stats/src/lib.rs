@@ -46,7 +46,7 @@ pub use multiple::{holm, smallest_p, tarone_holm};
 pub use power::detectable;
 pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel, relabel_by};
-pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
+pub use sequential::{HalfAtom, anytime_difference, anytime_interval, anytime_p, zero_trials};
 pub use stratified::{Stratum, stratified_difference, stratified_fisher, weighted_difference};
 pub use survival::{Curve, Waits, kaplan_meier, log_rank};
 pub use unseen::{Unseen, effective_trials, unseen};
