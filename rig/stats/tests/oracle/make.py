@@ -131,12 +131,12 @@ def fisher(x1, n1, x2, n2):
 # Miettinen and Nurminen 1985 -------------------------------------------------------------------------------------------------------------------------
 
 def restricted(x1, n1, x2, n2, d):
-    """The most likely p1 with p2 = p1 + d: the appendix of the paper, p. 225."""
+    """The most likely p1 with p2 = p1 + d: the appendix of the paper, p. 225, whose sample 0 is the first one here."""
     x1, n1, x2, n2, d = (mpf(v) for v in (x1, n1, x2, n2, d))
     n, x = n1 + n2, x1 + x2
-    l3, l2 = n, (n1 + 2 * n2) * d - n - x
-    l1 = (n2 * d - n - 2 * x2) * d + x
-    l0 = x2 * d * (1 - d)
+    l3, l2 = n, (n2 + 2 * n1) * d - n - x
+    l1 = (n1 * d - n - 2 * x1) * d + x
+    l0 = x1 * d * (1 - d)
     q = l2**3 / (3 * l3) ** 3 - l1 * l2 / (6 * l3**2) + l0 / (2 * l3)
     p = mp.sqrt(max(l2**2 / (3 * l3) ** 2 - l1 / (3 * l3), mpf(0)))
     if q < 0:
@@ -144,7 +144,6 @@ def restricted(x1, n1, x2, n2, d):
     if p == 0:
         return -l2 / (3 * l3)
     a = (mp.pi + mp.acos(max(min(q / p**3, mpf(1)), mpf(-1)))) / 3
-    # Named as in the paper: this is the share of the first sample, where the second has d more.
     return 2 * p * mp.cos(a) - l2 / (3 * l3)
 
 
@@ -262,7 +261,7 @@ def anytime(blocks, scale, icc, level):
             s, t = l + (r - l) / 3, r - (r - l) / 3
             l, r = (s, r) if ln(s) < ln(t) else (l, t)
         peak = (l + r) / 2
-    limit = mixture + mp.log(1 / (1 - mpf(level)))
+    limit = mixture + mp.log(1 - mpf(level))
     outside = lambda p: limit - ln(p) > 0
 
     def bound(inner, outer, middle):
@@ -304,18 +303,16 @@ def freeman_halton(part, rest):
 def hodges_lehmann(first, second, level):
     apart = sorted(b - a for a in first for b in second)
     m, n = len(first), len(second)
-    # The distribution of U by listing where it is small, by SciPy's exact one where not.
-    ranks = np.zeros(m * n + 1)
-    if m + n <= 14:
-        for chosen in itertools.combinations(range(m + n), m):
-            ranks[sum(chosen) - m * (m - 1) // 2] += 1
-    else:
-        from scipy.stats._mannwhitneyu import _mwu_state
+    # The distribution of U, in whole numbers: the largest of all values is of the first sample, or of the second.
+    @functools.cache
+    def ways(m, n, u):
+        if u < 0 or (m == 0 or n == 0) and u > 0:
+            return 0
+        return 1 if m == 0 or n == 0 else ways(m - 1, n, u - n) + ways(m, n - 1, u)
 
-        _mwu_state.s.set_shapes(m, n)
-        ranks = _mwu_state.s.pmf(np.arange(m * n + 1))
-    cumulative = np.cumsum(ranks / ranks.sum())
-    outside = int(np.sum(2 * cumulative <= (1 - level) * (1 + 1e-12)))
+    total = sum(ways(m, n, u) for u in range(m * n + 1))
+    below = itertools.accumulate(ways(m, n, u) for u in range(m * n + 1))
+    outside = sum(2 * mpf(k) / total <= 1 - mpf(level) for k in below)
     return float(np.median(apart)), apart[outside - 1], apart[-outside]
 
 
@@ -400,10 +397,9 @@ def tables_and_times():
                 out("kaplan_meier", (time, [flags[0], flags[2]]), [at, *bounds])
 
 
-one_sample()
-two_samples()
-looks()
-tables_and_times()
 print("# Made by make.py: mpmath with 50 digits, SciPy 1.17.1.")
 print("function,parameters,wanted")
-print("\n".join(ROWS))
+for group in (tables_and_times, looks, two_samples, one_sample):
+    group()
+    print("\n".join(ROWS), flush=True)
+    ROWS.clear()
