@@ -9,21 +9,29 @@ use std::collections::BTreeMap;
 use rig_stats::{Count, Probability, detectable, difference, enough_trials, fisher, holm, judge};
 
 use crate::matrix::Stratum;
+use crate::stopping::Stopping;
 
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
 use super::rules::Rules;
+use super::stopped;
 
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
 
 /// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
-pub(super) fn compare(measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
+pub(super) fn compare(
+    measured: &[Measured<'_>],
+    sight: &Sight,
+    stopping: &Stopping,
+    rules: Rules,
+) -> Vec<Comparison> {
     let of_all =
         |(cell, baseline)| Question::ALL.map(|question| compare_one(cell, baseline, question, sight, rules));
     let watched = pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched());
     let mut comparisons: Vec<Comparison> = watched.flat_map(of_all).collect();
+    stopped::allow_for_looks(&mut comparisons, stopping);
     correct(&mut comparisons, measured, rules);
     comparisons
 }
@@ -99,6 +107,7 @@ fn unknown(
         high: 1.0,
         p_value: 1.0,
         p_adjusted: 1.0,
+        at_every_look: false,
         detectable: 1.0,
         alert: cell.cell().alert,
         margin: rules.margin_of(question),

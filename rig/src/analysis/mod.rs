@@ -33,6 +33,7 @@ mod say;
 mod sentences;
 mod sightings;
 mod sources;
+mod stopped;
 mod summaries;
 mod twins;
 pub mod words;
@@ -53,11 +54,12 @@ pub use sightings::{Counted, Sighting, Sightings, sightings};
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
 pub fn analyse(run: &Run) -> ReportModel {
     let rules = Rules::of(run);
-    let measured = measured::measure(run);
+    let stopping = stopped::of(run);
+    let measured = measured::measure(run, &stopping);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
     let again = twins::judge(&measured);
-    let mut comparisons = comparisons::compare(&measured, &sight, rules);
+    let mut comparisons = comparisons::compare(&measured, &sight, &stopping, rules);
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let headlines = headline::judge(&measured, &sight, again.as_ref(), rules);
@@ -69,7 +71,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
-    let summarise = |cell| summaries::summarise(run, cell, &planned, &sight, rules);
+    let summarise = |cell| summaries::summarise(run, cell, (&planned, &stopping), &sight, rules);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
     sentences.extend(expectation::sentences(&cells));
     let kernels = kernels::compare(&measured, &cells, rules);
@@ -119,6 +121,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         margin: rules.margin,
         margins: rules.margins(),
         icc: rules.icc.get(),
+        stop: run.record.judgement.stop.clone(),
         tolerance: rules.tolerance,
     }
 }

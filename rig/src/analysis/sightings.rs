@@ -18,6 +18,7 @@ use super::measured::{self, Measured};
 use super::model::{LocaltimeFile, Question, Rate, SightingKind};
 use super::requests::{self, GivenUp};
 use super::rules::Rules;
+use super::stopped;
 use super::summaries::rate;
 
 /// What a run saw of one errno.
@@ -103,7 +104,7 @@ impl Counted {
 /// What a run saw of `errno`, in its files alone.
 pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     let rules = Rules::of(run);
-    let measured = measured::measure(run);
+    let measured = measured::measure(run, &stopped::of(run));
     let sight = Sight::from(&measured, &controls::judge(&measured, rules));
     let places: Vec<Sighting> =
         groups::of(&measured).iter().map(|group| group.sighting(errno, &sight, rules)).collect();

@@ -29,6 +29,7 @@ mod rounds;
 mod select;
 mod settings;
 mod sharing;
+mod stop;
 mod sysctl;
 mod verify;
 
@@ -49,6 +50,7 @@ pub use rounds::{rounds, rounds_of};
 pub use select::{Selected, Selection};
 pub use settings::Settings;
 pub use sharing::{BootKey, shares_boot};
+pub use stop::StopRule;
 
 #[cfg(test)]
 mod tests;
