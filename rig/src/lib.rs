@@ -29,4 +29,5 @@ pub mod rehearse;
 pub mod report;
 pub mod runner;
 pub mod script;
+pub mod stopping;
 pub mod testbed;

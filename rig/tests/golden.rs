@@ -68,6 +68,8 @@ mod schema;
 mod shape;
 #[path = "golden/sources.rs"]
 mod sources;
+#[path = "golden/stopped.rs"]
+mod stopped;
 #[path = "golden/twins.rs"]
 mod twins;
 #[path = "golden/verdicts.rs"]

@@ -9,26 +9,34 @@ use std::collections::BTreeMap;
 use rig_stats::{Count, Criteria, Design, Interval, Probability, boschloo, detectable, enough_trials, judge};
 
 use crate::matrix::Stratum;
+use crate::stopping::Stopping;
 
-use super::blocks::{Compared, Families, Family, Method, Sides, compare as compare_blocks, of_cell, sum};
+use super::blocks::{Compared, Families, Family, Method, Sides, compare as compare_blocks, of_cell, sum, wider};
 use super::controls::Sight;
 use super::correction::{Asked, correct};
 use super::measured::Measured;
 use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict, Question};
 use super::rules::Rules;
 use super::seeds::seed_of;
+use super::stopped;
 
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
 
 /// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
-pub(super) fn compare(seed: u64, measured: &[Measured<'_>], sight: &Sight, rules: Rules) -> Vec<Comparison> {
+pub(super) fn compare(
+    seed: u64,
+    measured: &[Measured<'_>],
+    sight: &Sight,
+    stopping: &Stopping,
+    rules: Rules,
+) -> Vec<Comparison> {
     let families = Question::ALL.map(|question| Families::of(measured, |tally| question.count(tally), rules));
     let mut opened: Vec<Opened> = Vec::new();
     for (cell, baseline) in pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched()) {
         for (question, families) in Question::ALL.into_iter().zip(&families) {
             let seed = seed_of(seed, &cell.cell().id.0);
-            let asking = Asking { question, family: families.of_cell(cell), seed, sight, rules };
+            let asking = Asking { question, family: families.of_cell(cell), seed, sight, stopping, rules };
             opened.push(asking.of(cell, baseline));
         }
     }
@@ -81,6 +89,7 @@ struct Asking<'a> {
     family: &'a Family,
     seed: u64,
     sight: &'a Sight,
+    stopping: &'a Stopping,
     rules: Rules,
 }
 
@@ -94,7 +103,11 @@ impl Asking<'_> {
         let of = |cell: &Measured<'_>| of_cell(cell, |tally| self.question.count(tally));
         let (first, second) = (of(baseline), of(cell));
         let sides = Sides { first: &first, second: &second };
-        let compared = compare_blocks(sides, self.family, self.seed, self.rules.confidence);
+        let mut compared = compare_blocks(sides, self.family, self.seed, self.rules.confidence);
+        if let Some(looked) = stopped::looked(self.stopping, (baseline, cell), self.question) {
+            compared = compared.at_every_look(looked.interval, looked.p_value);
+            comparison.at_every_look = true;
+        }
         let blind = [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)];
         comparison.reason = blind.into_iter().find_map(|(which, cell)| {
             Some(ComparisonReason::Blind(which, self.sight.blind_for(cell, self.question)?.clone()))
@@ -180,6 +193,7 @@ fn unknown(
         family: 0,
         low_corrected: -1.0,
         high_corrected: 1.0,
+        at_every_look: false,
         detectable: 1.0,
         alert: cell.cell().alert,
         margin: rules.margin_of(question),
@@ -212,7 +226,8 @@ fn conclude(mut opened: Vec<Opened>, rules: Rules) -> Vec<Comparison> {
         comparison.family = corrected.family;
         let each = rules.confidence.for_each_of(usize::try_from(corrected.family).unwrap_or(usize::MAX));
         let sides = Sides { first: &found.first, second: &found.second };
-        let wide = through(compare_blocks(sides, &found.family, found.seed, each).judged, found.sensitivity);
+        let again = compare_blocks(sides, &found.family, found.seed, each).judged;
+        let wide = through(wider(again, found.compared.judged), found.sensitivity);
         (comparison.low_corrected, comparison.high_corrected) = (wide.low, wide.high);
         let side = |blocks: &[Count]| (sum(blocks), blocks.len() as u64);
         let pair = (side(&found.first), side(&found.second));

@@ -13,6 +13,7 @@ use crate::matrix::Cell;
 use crate::path::PathCounter;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord};
 use crate::record::{Run, VoidReason};
+use crate::stopping::Stopping;
 
 use super::model::{NotRun, Shortage};
 
@@ -46,6 +47,8 @@ pub(super) struct Measured<'a> {
     /// Blocks planned, and of these not even tried.
     planned: usize,
     unplayed: usize,
+    /// Whether it needed no more: the run's rule was met.
+    stopped: bool,
 }
 
 impl Measured<'_> {
@@ -133,10 +136,10 @@ impl Measured<'_> {
         kernel_rsts(&self.tally, &self.peer)
     }
 
-    /// Why it has fewer trials than were asked for, if it has.
+    /// Why it has fewer trials than were asked for, if it has; one that stopped because the run's rule was met needs no more.
     pub(super) fn shortage(&self) -> Option<Shortage> {
         let (trials, wanted) = (self.tally.trials, self.cell().trials);
-        (trials < wanted).then(|| Shortage {
+        (trials < wanted && !self.stopped).then(|| Shortage {
             trials,
             wanted,
             unplayed: self.unplayed,
@@ -155,11 +158,12 @@ impl Measured<'_> {
 }
 
 /// Sums every cell of the plan.
-pub(super) fn measure(run: &Run) -> Vec<Measured<'_>> {
-    run.record.cells.iter().map(|record| measure_cell(run, record)).collect()
+pub(super) fn measure<'a>(run: &'a Run, stopping: &Stopping) -> Vec<Measured<'a>> {
+    let stopped = |record: &CellRecord| stopping.met(&record.cell.id).is_some();
+    run.record.cells.iter().map(|record| measure_cell(run, record, stopped(record))).collect()
 }
 
-fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
+fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord, stopped: bool) -> Measured<'a> {
     let planned: BTreeMap<&BlockId, u64> = run
         .record
         .blocks
@@ -204,7 +208,7 @@ fn measure_cell<'a>(run: &'a Run, record: &'a CellRecord) -> Measured<'a> {
     }
     let unplayed = planned.keys().filter(|id| !tried.contains(*id)).count();
     let planned = planned.len();
-    Measured { record, blocks, not_counted, tally, peer, void_reasons, rounds, planned, unplayed }
+    Measured { record, blocks, not_counted, tally, peer, void_reasons, rounds, planned, unplayed, stopped }
 }
 
 /// Why a block does not count, if it does not.

@@ -39,6 +39,7 @@ mod seeds;
 mod sentences;
 mod sightings;
 mod sources;
+mod stopped;
 mod summaries;
 mod twins;
 pub mod words;
@@ -63,12 +64,13 @@ pub use sightings::{Counted, Sighting, Sightings, sightings};
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
 pub fn analyse(run: &Run) -> ReportModel {
     let rules = Rules::of(run);
-    let measured = measured::measure(run);
+    let stopping = stopped::of(run);
+    let measured = measured::measure(run, &stopping);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
     let again = twins::judge(run.record.seed, &measured, rules);
     let seed = run.record.seed;
-    let mut comparisons = comparisons::compare(seed, &measured, &sight, rules);
+    let mut comparisons = comparisons::compare(seed, &measured, &sight, &stopping, rules);
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let headlines = headline::judge(seed, &measured, &sight, again.as_ref(), rules);
@@ -82,7 +84,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     let planned = order::planned(run);
     let families =
         &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
-    let told = Told { families, sight: &sight, rules };
+    let told = Told { families, sight: &sight, stopping: &stopping, rules };
     let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
     sentences.extend(expectation::sentences(&cells));
@@ -136,6 +138,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         margin: rules.margin,
         margins: rules.margins(),
         icc: rules.icc.get(),
+        stop: run.record.judgement.stop.clone(),
         tolerance: rules.tolerance,
     }
 }

@@ -18,6 +18,7 @@ use super::model::{LocaltimeFile, Question, Rate, SightingKind};
 use super::rates::{counted, returned};
 use super::requests::{self, GivenUp};
 use super::rules::Rules;
+use super::stopped;
 
 /// What a run saw of one errno.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -102,7 +103,7 @@ impl Counted {
 /// What a run saw of `errno`, in its files alone.
 pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     let rules = Rules::of(run);
-    let measured = measured::measure(run);
+    let measured = measured::measure(run, &stopped::of(run));
     let sight = Sight::from(&measured, &controls::judge(&measured, rules));
     let groups = groups::of(&measured);
     let places: Vec<Sighting> = groups.iter().map(|group| group.sighting(errno, &sight, rules)).collect();

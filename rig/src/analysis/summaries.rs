@@ -12,25 +12,28 @@ use rig_stats::{Confidence, Count, Interval, clopper_pearson};
 use crate::path::{Matches, PathCounter};
 use crate::record::Run;
 use crate::record::format::{BlockRecord, BlockStatus, Origin};
+use crate::stopping::Stopping;
 
 use super::blocks::Families;
 use super::controls::Sight;
 use super::expectation;
 use super::measured::Measured;
 use super::model::{
-    CellReason, CellStatus, CellSummary, IdleRule, NotCounted, NotCountedBecause, OriginCounts, Quantiles,
-    Question, Rate,
+    CellReason, CellStatus, CellStop, CellSummary, IdleRule, NotCounted, NotCountedBecause, OriginCounts,
+    Quantiles, Question, Rate,
 };
 use super::order::{self, Planned};
 use super::rates::rate;
 use super::rules::Rules;
 use super::sources;
+use super::stopped;
 
 /// What the figures of a cell need of the rest of the run.
 pub(super) struct Told<'a> {
     /// How much blocks differ, for each of [`Question::ALL`].
     pub(super) families: &'a [Families<'a>; Question::ALL.len()],
     pub(super) sight: &'a Sight,
+    pub(super) stopping: &'a Stopping,
     pub(super) rules: Rules,
 }
 
@@ -41,12 +44,13 @@ pub(super) fn summarise(
     planned: &Planned<'_>,
     told: &Told<'_>,
 ) -> CellSummary {
-    let Told { families, sight, rules } = told;
+    let Told { families, sight, stopping, rules } = told;
     let rules = *rules;
     let cell = measured.cell();
     let subject = &cell.subject;
     let tally = &measured.tally;
-    let (status, reason) = status(measured, sight);
+    let cell_stop = stopped::summarise(measured, stopping, rules);
+    let (status, reason) = status(measured, sight, cell_stop.as_ref());
     let releases: BTreeSet<&str> = measured
         .blocks
         .iter()
@@ -96,6 +100,7 @@ pub(super) fn summarise(
         outcomes_by_state: outcomes_by_state(tally),
         errno_seen: sources::seen(tally),
         order: order::summarise(measured, planned),
+        cell_stop,
         not_counted: not_counted(measured),
         captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
     }
@@ -128,7 +133,11 @@ fn not_counted(measured: &Measured<'_>) -> Vec<NotCounted> {
     sums.into_iter().map(summary).collect()
 }
 
-fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, Option<CellReason>) {
+fn status(
+    measured: &Measured<'_>,
+    sight: &Sight,
+    stop: Option<&CellStop>,
+) -> (CellStatus, Option<CellReason>) {
     if let Some(reason) = &measured.record.skipped {
         return (CellStatus::Skipped, Some(CellReason::Skipped(reason.clone())));
     }
@@ -138,7 +147,10 @@ fn status(measured: &Measured<'_>, sight: &Sight) -> (CellStatus, Option<CellRea
     match short {
         short if !why.is_empty() => (CellStatus::Blind, Some(CellReason::Blind { why, short })),
         Some(short) => (CellStatus::Short, Some(CellReason::Short(short))),
-        None => (CellStatus::Complete, without_effect(measured)),
+        None => {
+            let stopped = || stop.cloned().map(CellReason::Stopped);
+            (CellStatus::Complete, without_effect(measured).or_else(stopped))
+        }
     }
 }
 

@@ -71,6 +71,7 @@ fn record(writer: &mut Writer, event: &Event) -> Result<(), RecordError> {
         | Event::BlockStarted { .. }
         | Event::BlockPhase { .. }
         | Event::BlockProgress { .. }
+        | Event::CellStopped { .. }
         | Event::Interrupted => Ok(()),
     }
 }

@@ -108,6 +108,7 @@ fn draft(
             margin: settings.margin,
             margins: settings.margins,
             icc: Some(settings.icc),
+            stop: settings.stop,
             tolerance: Some(settings.tolerance),
             alert: matrix.alert().clone(),
         },

@@ -6,7 +6,9 @@
 
 use rig_protocol::{Progress, TrialRecord};
 
+use crate::matrix::{CellId, StopRule};
 use crate::record::format::{BlockId, BlockRecord, PlannedBlock, RunRecord};
+use crate::stopping::Met;
 
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
@@ -56,6 +58,17 @@ pub enum Event {
         trials: Vec<TrialRecord>,
         /// Whether it will be tried again.
         again: bool,
+    },
+    /// A cell needs no further block: the run's rule is met.
+    CellStopped {
+        /// Which.
+        cell: CellId,
+        /// The rule.
+        rule: StopRule,
+        /// What it took.
+        met: Met,
+        /// Its blocks that are not played.
+        left_out: Vec<PlannedBlock>,
     },
     /// The user asked to stop: the blocks under way are given up.
     Interrupted,

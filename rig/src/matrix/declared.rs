@@ -12,6 +12,7 @@ use miette::NamedSource;
 
 use super::library::Library;
 use super::path::Places;
+use super::stop::StopRule;
 use crate::configuration::Configuration;
 use crate::document::{Key, Span};
 use crate::path::PathSpec;
@@ -121,6 +122,8 @@ pub(super) struct RunKeys {
     /// By errno name or `any_error`.
     pub(super) margins: BTreeMap<String, f64>,
     pub(super) icc: Option<f64>,
+    /// `Some(None)`: written as the empty table, no rule.
+    pub(super) stop: Option<Option<StopRule>>,
     pub(super) tolerance: Option<f64>,
     pub(super) retries: Option<u32>,
     pub(super) block_deadline: Option<Duration>,

@@ -10,6 +10,7 @@ use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Wor
 use super::glob;
 use super::keys::file as keys;
 use super::read::{check_errno, check_name, count, fraction, read_known, small};
+use super::stop::StopRule;
 use crate::document::{Findings, Key, Node, Table, Value};
 use crate::script::{self, parse_delay};
 
@@ -233,6 +234,7 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
         margin: fraction(findings, table, &keys::MARGIN),
         margins: read_margins(findings, table),
         icc: fraction(findings, table, &keys::ICC),
+        stop: read_stop(findings, table),
         tolerance: fraction(findings, table, &keys::TOLERANCE),
         retries: small(findings, table, &keys::RETRIES),
         block_deadline: table.get(keys::BLOCK_DEADLINE.name).and_then(|node| read_deadline(findings, node)),
@@ -240,6 +242,62 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
             .get(keys::AA_PAIR.name)
             .and_then(|node| findings.boolean(node, &keys::AA_PAIR.quoted())),
     }
+}
+
+/// `stop`: one of `below`, `width` and `decided`; the empty table takes a rule away.
+fn read_stop(findings: &mut Findings, table: &Table) -> Option<Option<StopRule>> {
+    let what = keys::STOP.quoted();
+    let node = table.get(keys::STOP.name)?;
+    let given = findings.table(node, &what)?;
+    findings.refuse_unknown_keys(given, &what, &keys::RUN_STOP.names());
+    if given.entries.is_empty() {
+        return Some(None);
+    }
+    let errno = match given.get(keys::STOP_ERRNO.name) {
+        Some(node) => Some(read_stop_errno(findings, node)?),
+        None => None,
+    };
+    let or_any = |errno: Option<String>| errno.unwrap_or_else(|| keys::ANY_ERROR.name.to_owned());
+    let below = fraction(findings, given, &keys::STOP_BELOW);
+    let width = fraction(findings, given, &keys::STOP_WIDTH);
+    let decided =
+        given.get(keys::STOP_DECIDED.name).map(|node| findings.boolean(node, &keys::STOP_DECIDED.quoted()));
+    let rules = [keys::STOP_BELOW, keys::STOP_WIDTH, keys::STOP_DECIDED];
+    let written = rules.iter().filter(|row| given.get(row.name).is_some()).count();
+    match (below, width, decided.flatten()) {
+        (Some(below), None, None) if written == 1 => {
+            Some(Some(StopRule::Below { errno: or_any(errno), below }))
+        }
+        (None, Some(width), None) if written == 1 => {
+            Some(Some(StopRule::Width { errno: or_any(errno), width }))
+        }
+        (None, None, Some(true)) if written == 1 => Some(Some(StopRule::Decided { errno })),
+        (None, None, Some(false)) if written == 1 => Some(None),
+        _ => {
+            if written != 1 {
+                let message =
+                    if written == 0 { "`stop` has no rule" } else { "`stop` has more than one rule" };
+                findings.report(node.span.clone(), message, "write one of `below`, `width` and `decided`").help(
+                    "stop = { errno = \"ENOENT\", below = 1e-6 }, stop = { width = 1e-3 } or stop = { decided = true }",
+                );
+            }
+            None
+        }
+    }
+}
+
+fn read_stop_errno(findings: &mut Findings, node: &Node) -> Option<String> {
+    let name = findings.string(node, "`errno` of `stop`")?.to_owned();
+    let any = keys::ANY_ERROR.name;
+    if name == any || name.parse::<rig_protocol::Errno>().is_ok() {
+        return Some(name);
+    }
+    let known = std::iter::once(any).chain(rig_protocol::Errno::names());
+    let help = findings.hint(&name, known, &format!("it is `{any}` or the name of an errno"));
+    findings
+        .report(node.span.clone(), format!("there is no errno `{name}`"), "not an errno")
+        .maybe_help(help);
+    None
 }
 
 /// `margins`: errno names and `any_error`, each with a share of 1.

@@ -32,6 +32,7 @@ mod rounds;
 mod select;
 mod settings;
 mod sharing;
+mod stop;
 mod sysctl;
 mod verify;
 
@@ -55,6 +56,7 @@ pub use power_plan::{Alike, Bound, Fix, POWER, PlannedPower, Wanted, shows_a_fix
 pub use select::{Selected, Selection};
 pub use settings::Settings;
 pub use sharing::{BootKey, shares_boot};
+pub use stop::StopRule;
 
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,7 @@ impl Matrix {
             margin: over.margin.or(base.margin).unwrap_or(default.margin),
             margins,
             icc: over.icc.or(base.icc).unwrap_or(default.icc),
+            stop: over.stop.or_else(|| base.stop.clone()).unwrap_or(default.stop),
             tolerance: over.tolerance.or(base.tolerance).unwrap_or(default.tolerance),
             retries: over.retries.or(base.retries).unwrap_or(default.retries),
             block_deadline: over.block_deadline.or(base.block_deadline).unwrap_or(default.block_deadline),

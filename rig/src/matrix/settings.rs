@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::keys::file as keys;
+use super::stop::StopRule;
 
 /// How a run is carried out and judged: `[run]` under a profile, every default filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub margins: BTreeMap<String, f64>,
     /// The intraclass correlation of the trials of a block that is assumed where the data cannot say it, a share of 1.
     pub icc: f64,
+    /// When a cell needs no further block; `None`: it plays all.
+    pub stop: Option<StopRule>,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect.
     pub tolerance: f64,
     /// How often a void block is tried again.
@@ -51,6 +54,7 @@ impl Default for Settings {
             margin: keys::MARGIN.default_fraction(),
             margins: BTreeMap::new(),
             icc: keys::ICC.default_fraction(),
+            stop: None,
             tolerance: keys::TOLERANCE.default_fraction(),
             retries: keys::RETRIES.default_small(),
             block_deadline: Duration::from_secs(keys::BLOCK_DEADLINE.default_seconds()),

@@ -22,6 +22,7 @@ use crate::matrix::{Cell, CellId};
 use crate::process::panicked;
 use crate::record::VoidReason;
 use crate::record::format::{BlockRecord, BlockStatus, RunRecord};
+use crate::stopping::Stopping;
 use queue::Queue;
 
 /// Plays blocks. The real one is `Laboratory`; tests fake it.
@@ -66,6 +67,8 @@ impl<P: Player> Dispatcher<P> {
         let cells: HashMap<&CellId, &Cell> =
             run.cells.iter().map(|record| (&record.cell.id, &record.cell)).collect();
         let mut queue = Queue::of(run, done, self.attempts);
+        let mut stopping = Stopping::after(run, done);
+        run.cells.iter().for_each(|record| self.leave_out(&record.cell.id, &stopping, &mut queue));
         while let Some((turn, boot)) = queue.next() {
             if let Some(why) = self.stop.why() {
                 return self.end(Some(why));
@@ -78,6 +81,7 @@ impl<P: Player> Dispatcher<P> {
                 return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
             };
             queue.note(&record);
+            let met = stopping.note(&record);
             let aborted = matches!(record.status, BlockStatus::Aborted { .. });
             let void = matches!(record.status, BlockStatus::Void { .. });
             let again = void && turn.has_another();
@@ -85,6 +89,7 @@ impl<P: Player> Dispatcher<P> {
             if aborted {
                 return self.end(Some(self.stop.why().unwrap_or(Why::Interrupted)));
             }
+            met.iter().for_each(|cell| self.leave_out(cell, &stopping, &mut queue));
             if again {
                 queue.again(turn);
             } else if void && self.fail_fast {
@@ -92,6 +97,14 @@ impl<P: Player> Dispatcher<P> {
             }
         }
         self.end(None)
+    }
+
+    /// Of a cell whose rule is met nothing more is played.
+    fn leave_out(&self, cell: &CellId, stopping: &Stopping, queue: &mut Queue) {
+        if let (Some(met), Some(rule)) = (stopping.met(cell), stopping.rule()) {
+            let left_out = queue.leave_out(cell);
+            self.say(Event::CellStopped { cell: cell.clone(), rule: rule.clone(), met, left_out });
+        }
     }
 
     /// A panic in it is a bug in rig, and no reason to give up the blocks that it is not about: this one is void.

@@ -50,7 +50,7 @@ pub use power::{
 };
 pub use randomised::{Randomised, Unit, randomised};
 pub use relabel::{Relabelled, relabel, relabel_by};
-pub use sequential::{HalfAtom, anytime_difference, anytime_interval, zero_trials};
+pub use sequential::{HalfAtom, anytime_difference, anytime_interval, anytime_p, zero_trials};
 pub use stratified::{
     Stratum, stratified_difference, stratified_difference_effective, stratified_fisher, weighted_difference,
 };

@@ -141,34 +141,17 @@ pub fn anytime_interval(
     icc: Probability,
     confidence: Confidence,
 ) -> Interval {
-    let hits: u64 = blocks.iter().map(|block| block.hits()).sum();
-    let misses: u64 = blocks.iter().map(|block| block.misses()).sum();
-    if hits + misses == 0 || scale.get() == 0.0 || icc.get() == 1.0 {
-        return Interval { low: 0.0, high: 1.0 };
-    }
-    let (a, b) = (0.5, 0.5 / scale.get());
+    let Some(looks) = Looks::of(blocks, scale, icc) else { return Interval { low: 0.0, high: 1.0 } };
     let limit = -confidence.alpha().ln();
-    if icc.get() == 0.0 {
-        let n = (hits + misses) as f64;
-        // B(a + hits, b + misses) / B(a, b), the hits as if they came last.
-        let mixture = ln_rising_ratio(b, a + b, -a, misses)
-            + ln_rising_ratio(a, a + b + misses as f64, -(b + misses as f64), hits);
-        let likelihood = |odds: f64| hits as f64 * ln_share(odds) + misses as f64 * ln_share(-odds);
-        let best = ((hits as f64 / n).ln() - (misses as f64 / n).ln()).clamp(-FURTHEST, FURTHEST);
-        return kept((hits, misses), best, |odds| mixture - likelihood(odds) - limit);
+    let excess = |odds: f64| looks.against(odds) - limit;
+    let root = |outer: f64| {
+        let crossed = excess(outer) > 0.0;
+        share(if crossed { bracketed_root(excess, outer, looks.best) } else { outer })
+    };
+    Interval {
+        low: if looks.hits == 0 { 0.0 } else { root(-FURTHEST) },
+        high: if looks.misses == 0 { 1.0 } else { root(FURTHEST) },
     }
-    let clustered = Clustered::of(blocks, (hits as f64 + 0.5) / ((hits + misses) as f64 + 1.0), icc.get());
-    let from = (scale.get().ln() - (-scale.get()).ln_1p()).min(0.0) - BEFORE;
-    let nodes: Vec<(f64, f64)> = (0..=((LAST - from) / STEP) as u32)
-        .map(|i| from + STEP * f64::from(i))
-        .map(|odds| (odds, a * ln_share(odds) + b * ln_share(-odds)))
-        .collect();
-    let whole = ln_sum_exp(nodes.iter().map(|(_, weight)| *weight));
-    let terms: Vec<f64> =
-        nodes.iter().map(|(odds, weight)| weight - whole + clustered.ln_likelihood(*odds)).collect();
-    let mixture = ln_sum_exp(terms.iter().copied());
-    let best = clustered.most_likely();
-    kept((hits, misses), best, |odds| mixture - clustered.ln_likelihood(odds) - limit)
 }
 
 /// An interval of the difference second minus first that holds at every look at either side: from two [`anytime_interval`] at half of alpha each, so it
@@ -185,6 +168,85 @@ pub fn anytime_difference(
     Interval { low: second.low - first.high, high: second.high - first.low }
 }
 
+/// A p-value of "both mean rates are the same" that is valid at every look at either side: the smallest alpha at which [`anytime_difference`] leaves 0 out.
+/// Of the evidence against a common rate the larger of both sides' counts; the common rate is the one against which that is least. 1 where a side has none.
+pub fn anytime_p(first: &[Count], second: &[Count], scale: Probability, icc: Probability) -> f64 {
+    let [Some(first), Some(second)] = [first, second].map(|side| Looks::of(side, scale, icc)) else {
+        return 1.0;
+    };
+    let more = |odds: f64| first.against(odds) - second.against(odds);
+    // Between the peaks one side's evidence rises where the other's falls.
+    if more(first.best) >= 0.0 || more(second.best) <= 0.0 {
+        return 1.0;
+    }
+    let common = bracketed_root(more, first.best, second.best);
+    (2.0 * (-first.against(common)).exp()).min(1.0)
+}
+
+/// What the blocks of one side say against each rate.
+struct Looks {
+    hits: u64,
+    misses: u64,
+    /// The logarithm of the mixture's likelihood, relative to the same as `likelihood`.
+    mixture: f64,
+    likelihood: Likelihood,
+    /// The log odds of the peak of `likelihood`.
+    best: f64,
+}
+
+impl Looks {
+    fn of(blocks: &[Count], scale: Probability, icc: Probability) -> Option<Self> {
+        let hits: u64 = blocks.iter().map(|block| block.hits()).sum();
+        let misses: u64 = blocks.iter().map(|block| block.misses()).sum();
+        if hits + misses == 0 || scale.get() == 0.0 || icc.get() == 1.0 {
+            return None;
+        }
+        let (a, b) = (0.5, 0.5 / scale.get());
+        if icc.get() == 0.0 {
+            let (x, y) = (hits as f64, misses as f64);
+            // B(a + hits, b + misses) / B(a, b), the hits as if they came last.
+            let mixture =
+                ln_rising_ratio(b, a + b, -a, misses) + ln_rising_ratio(a, a + b + y, -(b + y), hits);
+            let best = (x.ln() - y.ln()).clamp(-FURTHEST, FURTHEST);
+            return Some(Self { hits, misses, mixture, likelihood: Likelihood::Independent(x, y), best });
+        }
+        let pooled = (hits as f64 + 0.5) / ((hits + misses) as f64 + 1.0);
+        let clustered = Clustered::of(blocks, pooled, icc.get());
+        let from = (scale.get().ln() - (-scale.get()).ln_1p()).min(0.0) - BEFORE;
+        let nodes: Vec<(f64, f64)> = (0..=((LAST - from) / STEP) as u32)
+            .map(|i| from + STEP * f64::from(i))
+            .map(|odds| (odds, a * ln_share(odds) + b * ln_share(-odds)))
+            .collect();
+        let whole = ln_sum_exp(nodes.iter().map(|(_, weight)| *weight));
+        let terms: Vec<f64> =
+            nodes.iter().map(|(odds, weight)| weight - whole + clustered.ln_likelihood(*odds)).collect();
+        let mixture = ln_sum_exp(terms.iter().copied());
+        // Without a hit, or without a miss, it has no peak: it rises to the end.
+        let best = match (hits, misses) {
+            (0, _) => -FURTHEST,
+            (_, 0) => FURTHEST,
+            _ => clustered.most_likely(),
+        };
+        Some(Self { hits, misses, mixture, likelihood: Likelihood::Clustered(clustered), best })
+    }
+
+    /// The logarithm of the evidence against the rate with these log odds.
+    fn against(&self, odds: f64) -> f64 {
+        self.mixture
+            - match &self.likelihood {
+                Likelihood::Independent(hits, misses) => hits * ln_share(odds) + misses * ln_share(-odds),
+                Likelihood::Clustered(blocks) => blocks.ln_likelihood(odds),
+            }
+    }
+}
+
+/// The logarithm of the likelihood of a mean rate.
+enum Likelihood {
+    /// Of so many hits and misses.
+    Independent(f64, f64),
+    Clustered(Clustered),
+}
+
 /// The natural logarithm of the share with these log odds.
 fn ln_share(odds: f64) -> f64 {
     if odds < 0.0 { odds - odds.exp().ln_1p() } else { -(-odds).exp().ln_1p() }
@@ -192,17 +254,6 @@ fn ln_share(odds: f64) -> f64 {
 
 fn share(odds: f64) -> f64 {
     ln_share(odds).exp()
-}
-
-/// The rates at which `excess` is not positive: it rises on both sides of the log odds `best`. Without a hit it begins at 0, without a miss it ends at 1.
-fn kept((hits, misses): (u64, u64), best: f64, excess: impl Fn(f64) -> f64) -> Interval {
-    let root = |outer: f64| {
-        if excess(outer) > 0.0 { share(bracketed_root(&excess, outer, best)) } else { share(outer) }
-    };
-    Interval {
-        low: if hits == 0 { 0.0 } else { root(-FURTHEST) },
-        high: if misses == 0 { 1.0 } else { root(FURTHEST) },
-    }
 }
 
 /// Blocks whose chances vary, as a likelihood of the mean rate.
@@ -243,6 +294,7 @@ impl Clustered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labellings::SplitMix64;
     use crate::scale::scale;
 
     fn p(value: f64) -> Probability {
@@ -261,16 +313,12 @@ mod tests {
         HalfAtom::new(p(below), p(icc)).expect("a rule")
     }
 
-    /// xorshift64*: S. Vigna, ACM Transactions on Mathematical Software 42 (2016). The same everywhere.
-    struct Draws(u64);
+    struct Draws(SplitMix64);
 
     impl Draws {
         /// Strictly between 0 and 1.
         fn uniform(&mut self) -> f64 {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+            ((self.0.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
         }
 
         /// Trials without a hit before the next one.
@@ -387,7 +435,7 @@ mod tests {
     #[test]
     fn nights_at_the_bound_stop_as_often_as_the_level_says() {
         let (below, nights) = (1e-4, scale(1_000, 20_000));
-        let mut draws = Draws(2);
+        let mut draws = Draws(SplitMix64(2));
         let mut stops = 0_u32;
         for _ in 0..nights {
             let mut looking = rule(below, 0.0);
@@ -409,7 +457,7 @@ mod tests {
     fn nights_of_clustered_blocks_stop_as_often_as_the_level_says() {
         let nights = scale(400, 20_000);
         for (below, icc) in [(0.01, 0.001), (0.01, 0.02), (0.01, 0.2)] {
-            let mut draws = Draws(5);
+            let mut draws = Draws(SplitMix64(5));
             let stops = (0..nights)
                 .filter(|_| {
                     let mut looking = rule(below, icc);
@@ -463,7 +511,7 @@ mod tests {
         let (nights, most) = scale((60, 8), (400, 20));
         for (rate, scale, icc) in [(0.01, 0.01, 0.0), (0.3, 0.01, 0.0), (0.01, 0.01, 0.02), (0.3, 0.1, 0.05)]
         {
-            let mut draws = Draws(9);
+            let mut draws = Draws(SplitMix64(9));
             let lost = (0..nights)
                 .filter(|_| {
                     let blocks: Vec<Count> = (0..most).map(|_| draws.block(50, rate, icc)).collect();
@@ -493,5 +541,32 @@ mod tests {
         let mirrored = anytime_difference(&second, &first, p(0.001), p(0.001), confidence());
         assert_eq!((mirrored.low, mirrored.high), (-found.high, -found.low));
         assert!(found.contains(-0.002));
+    }
+
+    #[test]
+    fn a_p_value_is_the_level_at_which_the_difference_leaves_zero_out() {
+        for (first, second, scale, icc) in [
+            (vec![count(0, 1_000); 5], vec![count(9, 1_000); 5], 0.001, 0.0),
+            (
+                vec![count(0, 1_000); 5],
+                vec![count(9, 1_000), count(3, 1_000), count(14, 1_000)],
+                0.001,
+                0.001,
+            ),
+            (vec![count(1_000, 1_000); 2], vec![count(950, 1_000); 2], 0.5, 0.001),
+        ] {
+            let value = anytime_p(&first, &second, p(scale), p(icc));
+            let swapped = anytime_p(&second, &first, p(scale), p(icc));
+            assert!(value > 0.0 && value < 0.05 && (value / swapped - 1.0).abs() < 1e-6, "{value} {swapped}");
+            let leaves_out = |alpha: f64| {
+                let confidence = Confidence::new(1.0 - alpha).expect("between 0 and 1");
+                !anytime_difference(&first, &second, p(scale), p(icc), confidence).contains(0.0)
+            };
+            assert!(leaves_out(value * 1.001) && !leaves_out(value * 0.999), "{value}");
+        }
+        let same = [count(3, 1_000); 4];
+        assert_eq!(anytime_p(&same, &same, p(0.001), p(0.001)), 1.0);
+        assert_eq!(anytime_p(&[], &same, p(0.001), p(0.001)), 1.0);
+        assert_eq!(anytime_p(&[count(0, 10)], &[count(0, 99)], p(0.001), p(0.001)), 1.0);
     }
 }

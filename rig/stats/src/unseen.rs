@@ -4,7 +4,8 @@
 //! Units: shares of 1, trials. Errors: none; no trials say nothing: bounds of 1.
 //! Tests: here (published table, sums over every trial); `simulated.rs` (simulated chance of nothing).
 
-use crate::special::{bracketed_root, stirling_error};
+use crate::beta_binomial::ln_rising_ratio;
+use crate::special::bracketed_root;
 use crate::{Confidence, Probability};
 
 /// Upper bounds of a share of which nothing was seen, each missed by at most half of alpha, as that of [`crate::clopper_pearson`] is.
@@ -36,8 +37,8 @@ pub fn unseen(block_sizes: &[u64], icc: Probability, confidence: Confidence) -> 
     } else {
         let mut sizes: Vec<u64> = played().collect();
         sizes.sort_unstable();
-        let sizes: Vec<(f64, f64)> =
-            sizes.chunk_by(|a, b| a == b).map(|same| (same[0] as f64, same.len() as f64)).collect();
+        let sizes: Vec<(u64, f64)> =
+            sizes.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect();
         let miss = |ln_p: f64| {
             let all = sizes.iter().map(|(m, times)| times * ln_none_of(*m, ln_p, icc.get())).sum::<f64>();
             all - ln_half
@@ -88,18 +89,11 @@ fn rise_of_digamma(t: f64, m: f64) -> f64 {
     (m / t).ln_1p() + (rest(t + m) - rest(t))
 }
 
-/// `ln P(0 of m)` of the beta-binomial distribution with mean `p` and intraclass correlation `r`, strictly between 0 and 1.
-///
-/// It is `Gamma(b + m) Gamma(s) / (Gamma(b) Gamma(s + m))` with `s = (1 - r)/r` and `b = (1 - p) s`, with Stirling's formula and the large terms taken
-/// together before they cancel: a few parts in 1e16 of `m` are lost.
-fn ln_none_of(m: f64, ln_p: f64, r: f64) -> f64 {
+/// `ln P(0 of m)` of the beta-binomial distribution with mean `p` and intraclass correlation `r`, strictly between 0 and 1: the product of
+/// `(b + j) / (s + j)` over `j < m`, with `s = (1 - r)/r` and `b = (1 - p) s`.
+fn ln_none_of(m: u64, ln_p: f64, r: f64) -> f64 {
     let s = (1.0 - r) / r;
-    let (a, b) = (ln_p.exp() * s, -ln_p.exp_m1() * s);
-    if b == 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    let stirling = stirling_error(b + m) - stirling_error(b) - (stirling_error(s + m) - stirling_error(s));
-    m * (-a / (s + m)).ln_1p() + (b - 0.5) * (m / b).ln_1p() - (s - 0.5) * (m / s).ln_1p() + stirling
+    ln_rising_ratio(-ln_p.exp_m1() * s, s, -ln_p.exp() * s, m)
 }
 
 #[cfg(test)]

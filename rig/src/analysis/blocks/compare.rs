@@ -79,6 +79,11 @@ pub(in crate::analysis) fn compare(
 }
 
 impl Compared {
+    /// With an interval and a p-value that hold although somebody looked after every block, where these are the weaker ones.
+    pub(in crate::analysis) fn at_every_look(self, interval: Interval, p: f64) -> Self {
+        Self { judged: wider(self.judged, interval), p: self.p.max(p), ..self }
+    }
+
     /// Why a difference that single trials show is none of boots, where that is so. `alpha` is the level of a single question.
     pub(in crate::analysis) fn not_borne_out(
         &self,

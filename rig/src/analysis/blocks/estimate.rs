@@ -46,7 +46,7 @@ pub(in crate::analysis) fn estimate(blocks: &[Count], family: &Family, confidenc
 }
 
 /// What both allow. Bounds that only rounding keeps from the end of the scale lie on it.
-pub(super) fn wider(one: Interval, other: Interval) -> Interval {
+pub(in crate::analysis) fn wider(one: Interval, other: Interval) -> Interval {
     const NOTHING: f64 = 1e-15;
     let (low, high) = (one.low.min(other.low), one.high.max(other.high));
     let low = if low.abs() < NOTHING { 0.0 } else { low };

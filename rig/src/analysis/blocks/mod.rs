@@ -22,7 +22,7 @@ use super::measured::Measured;
 
 pub(super) use compare::{Compared, Sides, compare};
 pub(super) use effect::effect;
-pub(super) use estimate::{Estimate, estimate};
+pub(super) use estimate::{Estimate, estimate, wider};
 pub(super) use family::{Families, Family};
 pub(super) use method::Method;
 

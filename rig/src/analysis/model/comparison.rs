@@ -87,6 +87,10 @@ pub struct Comparison {
     /// Upper bound of the difference at that level.
     #[schemars(range(min = -1, max = 1))]
     pub high_corrected: f64,
+    /// Whether a cell of the two was stopped by the run's rule: then `low`, `high` and `p_blocks` are no narrower than those of a mixture of beta-binomial likelihoods, and
+    /// hold however often somebody looked. Absent where not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_every_look: bool,
     /// The smallest rise over the bare-metal cell's rate, a share of 1, that these numbers of trials and blocks would have shown with 80 % power at the corrected level, with trials of a
     /// block as alike as `icc` says; the smallest fall where that rate leaves no room for a rise; 1 where neither would have been shown.
     #[schemars(range(min = 0, max = 1))]

@@ -8,6 +8,7 @@
 mod atlas;
 mod because;
 mod caution;
+mod cell_stop;
 mod claim;
 mod comparison;
 mod control;
@@ -38,11 +39,13 @@ use rig_protocol::Returned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::matrix::StopRule;
 use crate::record::format::{CaptureWhen, Environment, Shard};
 
 pub use atlas::{Atlas, AtlasCell, AtlasPlace};
 pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
+pub use cell_stop::CellStop;
 pub use claim::{Bound, Hypothesis, HypothesisVerdict, PartFinding};
 pub use comparison::{Comparison, ComparisonVerdict};
 pub use control::{ControlStatus, ControlSummary};
@@ -208,6 +211,9 @@ pub struct RunSummary {
     /// none (format of the record older than 2.5).
     #[schemars(range(min = 0, max = 1))]
     pub icc: f64,
+    /// When a cell needs no further block: the run's rule, as the record has it; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<StopRule>,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect; null where the run declares none (format of the record older
     /// than 2.1): then no expectation is judged.
     pub tolerance: Option<f64>,
@@ -314,6 +320,9 @@ pub struct CellSummary {
     /// Where in their blocks the rarer outcomes lie, trials with CLOSE before the call, and void ones; absent where there were none, and where the record does not tell (format 1; more than 2^26 trials in a block).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<OrderSummary>,
+    /// When it stopped because the run's rule was met, and what is known of it then; absent where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell_stop: Option<CellStop>,
     /// What was seen in attempts at blocks that do not count, and is in no other figure; absent where there were none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_counted: Vec<NotCounted>,

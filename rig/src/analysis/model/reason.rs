@@ -10,6 +10,7 @@ use std::fmt::{self, Display, Formatter};
 use rig_protocol::Errno;
 
 use super::super::words::{Rounding, count, p_value, percent, several};
+use super::CellStop;
 
 /// Why a cell has fewer trials than were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,6 +228,8 @@ pub enum CellReason {
     Short(Shortage),
     /// It is complete, and rules of its path of which that is claimed matched nothing.
     WithoutEffect(Vec<IdleRule>),
+    /// It is complete, because the run's rule was met before its last block.
+    Stopped(CellStop),
 }
 
 /// A rule of a path of which the claim under test is that it does something.
@@ -249,6 +252,7 @@ impl Display for CellReason {
                 short.iter().try_for_each(|short| write!(f, "; {short}"))
             }
             Self::Short(shortage) => shortage.fmt(f),
+            Self::Stopped(stop) => stop.fmt(f),
             Self::WithoutEffect(rules) => joined(f, "fault had no effect: ", rules),
         }
     }

@@ -103,6 +103,48 @@ pub(in crate::matrix) const ICC: KeyRow = KeyRow {
     about: "how alike two trials of one block are, more than two of different blocks: the intraclass correlation that is assumed where nothing was seen",
 };
 
+pub(in crate::matrix) const STOP: KeyRow = KeyRow {
+    name: "stop",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("every cell plays all its blocks"),
+    about: "a rule by which a cell stops before its last block; `trials` and `blocks` are then the most that it plays; a profile replaces it, `{}` takes it away",
+};
+
+pub(in crate::matrix) const STOP_ERRNO: KeyRow = KeyRow {
+    name: "errno",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("`any_error`; for `decided` EBADF, ENOENT and any errno, each"),
+    about: "the errno by which the rule goes: its name, or `any_error`",
+};
+
+pub(in crate::matrix) const STOP_BELOW: KeyRow = KeyRow {
+    name: "below",
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Means("another rule"),
+    about: "stop once the errno is shown in fewer than this share of trials",
+};
+
+pub(in crate::matrix) const STOP_WIDTH: KeyRow = KeyRow {
+    name: "width",
+    kind: ValueKind::Fraction,
+    unsaid: Unsaid::Means("another rule"),
+    about: "stop once the interval of its share is no wider than this",
+};
+
+pub(in crate::matrix) const STOP_DECIDED: KeyRow = KeyRow {
+    name: "decided",
+    kind: ValueKind::Flag,
+    unsaid: Unsaid::Flag(false),
+    about: "stop once the cell is shown to differ from its bare-metal cell, or to be the same within the margin; the bare-metal cell stops last",
+};
+
+pub(in crate::matrix) const RUN_STOP: KeyTable = KeyTable {
+    head: "[run.stop]",
+    parts: &[&[STOP_ERRNO, STOP_BELOW, STOP_WIDTH, STOP_DECIDED]],
+    more: None,
+    about: "when a cell needs no further block: one of `below`, `width` and `decided`; looking after every block costs no confidence",
+};
+
 pub(in crate::matrix) const TOLERANCE: KeyRow = KeyRow {
     name: "tolerance",
     kind: ValueKind::Fraction,
@@ -139,6 +181,7 @@ pub(in crate::matrix) const CONDUCT: &[KeyRow] = &[
     MARGIN,
     MARGINS,
     ICC,
+    STOP,
     TOLERANCE,
     RETRIES,
     BLOCK_DEADLINE,

@@ -17,6 +17,7 @@ pub const TABLES: &[KeyTable] = &[
     file::FILE,
     file::RUN,
     file::RUN_MARGINS,
+    file::RUN_STOP,
     file::AXES,
     file::SCENARIO_KEYS,
     configuration::CONFIGURATION,

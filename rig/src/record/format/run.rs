@@ -11,7 +11,7 @@ use super::cell::CellRecord;
 use super::lock::RunLock;
 use super::version::{FORMAT, FORMAT_MINOR};
 use super::words::known_or_default;
-use crate::matrix::CellId;
+use crate::matrix::{CellId, StopRule};
 use crate::record::id::BlockId;
 
 /// `run.json`: everything needed to repeat the run.
@@ -123,6 +123,10 @@ pub struct Judgement {
     /// than format 2.5): then 0.001, the default of a matrix file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icc: Option<f64>,
+    /// When a cell needs no further block. Null where there was no such rule: then every cell plays all its blocks. Whether it was met follows from the
+    /// cell's complete blocks in the order of `started`.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "known_or_default")]
+    pub stop: Option<StopRule>,
     /// The share of trials (of 1) whose outcome a scenario may not expect: more, surely, and the cell is told as unexpected. Null where it was not
     /// declared (files older than format 2.1): then nothing is said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +142,7 @@ impl Default for Judgement {
             margin: 0.0,
             margins: BTreeMap::new(),
             icc: None,
+            stop: None,
             tolerance: None,
             alert: BTreeMap::new(),
         }

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use super::super::attempt::Boot;
+use crate::matrix::CellId;
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, RunRecord};
 
 /// One try that is to come.
@@ -86,6 +87,15 @@ impl Queue {
         }
     }
 
+    /// Takes the tries of a cell that needs none out, and gives their blocks.
+    pub(super) fn leave_out(&mut self, cell: &CellId) -> Vec<PlannedBlock> {
+        let (out, turns) =
+            std::mem::take(&mut self.turns).into_iter().partition(|turn| turn.block.cell == *cell);
+        self.turns = turns;
+        let out: VecDeque<Turn> = out;
+        out.into_iter().map(|turn| turn.block).collect()
+    }
+
     /// Tries a void block again: at a place of the next round that is drawn, or after everything where there is no round to come. So a second try is random as
     /// the first one was, and what disturbed it has had time to pass. Its guest is then its own.
     pub(super) fn again(&mut self, turn: Turn) {
@@ -134,7 +144,6 @@ mod tests {
 
     use super::super::super::kit::run;
     use super::*;
-    use crate::matrix::CellId;
     use crate::record::format::BootRecord;
 
     /// Blocks of these rounds and boots.

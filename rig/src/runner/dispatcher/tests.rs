@@ -2,20 +2,29 @@
 
 use std::sync::Mutex;
 
+use rig_protocol::{Errno, Returned};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::super::kit::{cell, guest_cell, run};
 use super::*;
+use crate::matrix::StopRule;
 use crate::record::format::{BlockId, BootRecord};
+use crate::stopping::Met;
 
 /// Plays blocks by a rule, and stops the run in the middle of the block that the rule answers `None` for.
-struct Fake<F> {
+struct Fake<F, R> {
     rule: F,
+    /// What is known of a block, but for how it ended.
+    record: R,
     stopper: Stopper,
     played: Mutex<Vec<(BlockId, u32)>>,
 }
 
-impl<F: Fn(&Attempt) -> Option<BlockStatus> + Send + Sync> Player for &Fake<F> {
+impl<F, R> Player for &Fake<F, R>
+where
+    F: Fn(&Attempt) -> Option<BlockStatus> + Send + Sync,
+    R: Fn(&Attempt) -> BlockRecord + Send + Sync,
+{
     async fn play(
         &self,
         attempt: Attempt,
@@ -27,7 +36,7 @@ impl<F: Fn(&Attempt) -> Option<BlockStatus> + Send + Sync> Player for &Fake<F> {
             if matches!(status, BlockStatus::Aborted { .. }) {
                 self.stopper.stop(Why::Deadline);
             }
-            Some((BlockRecord { status, ..attempt.blank_record("") }, vec![]))
+            Some((BlockRecord { status, ..(self.record)(&attempt) }, vec![]))
         } else {
             self.stopper.stop(Why::Interrupted);
             stop.told().await;
@@ -41,6 +50,8 @@ struct Seen {
     played: Vec<(BlockId, u32)>,
     finished: Vec<BlockRecord>,
     ended: Vec<Option<&'static str>>,
+    /// When, and how many of its blocks were left.
+    stopped: Vec<(CellId, Met, usize)>,
 }
 
 async fn drive(
@@ -49,15 +60,38 @@ async fn drive(
     fail_fast: bool,
     rule: impl Fn(&Attempt) -> Option<BlockStatus> + Send + Sync,
 ) -> Seen {
+    let blank = |attempt: &Attempt| attempt.blank_record("");
+    drive_as(run, done, fail_fast, (rule, blank)).await
+}
+
+/// Every block is complete, with this record.
+async fn drive_records(
+    run: &RunRecord,
+    done: &[BlockRecord],
+    record: impl Fn(&Attempt) -> BlockRecord + Send + Sync,
+) -> Seen {
+    drive_as(run, done, false, (|_: &Attempt| Some(BlockStatus::Complete), record)).await
+}
+
+async fn drive_as(
+    run: &RunRecord,
+    done: &[BlockRecord],
+    fail_fast: bool,
+    (rule, record): (
+        impl Fn(&Attempt) -> Option<BlockStatus> + Send + Sync,
+        impl Fn(&Attempt) -> BlockRecord + Send + Sync,
+    ),
+) -> Seen {
     let (sender, mut receiver) = unbounded_channel();
     let (stopper, stop) = Stopper::new();
-    let fake = Fake { rule, stopper: stopper.clone(), played: Mutex::new(vec![]) };
+    let fake = Fake { rule, record, stopper: stopper.clone(), played: Mutex::new(vec![]) };
     let why = Dispatcher::new(&fake, sender, (stopper, stop), 3, fail_fast).run(run, done).await;
-    let (mut finished, mut ended) = (vec![], vec![]);
+    let (mut finished, mut ended, mut stopped) = (vec![], vec![], vec![]);
     while let Ok(event) = receiver.try_recv() {
         match event {
             Event::BlockFinished { record, .. } => finished.push(*record),
             Event::RunEnded { stopped } => ended.push(stopped),
+            Event::CellStopped { cell, met, left_out, .. } => stopped.push((cell, met, left_out.len())),
             Event::RunStarted { .. }
             | Event::BlockStarted { .. }
             | Event::BlockPhase { .. }
@@ -66,7 +100,7 @@ async fn drive(
             | Event::Interrupted => {}
         }
     }
-    Seen { why, played: fake.played.into_inner().expect("no panic"), finished, ended }
+    Seen { why, played: fake.played.into_inner().expect("no panic"), finished, ended, stopped }
 }
 
 fn void() -> BlockStatus {
@@ -242,4 +276,48 @@ async fn a_resumed_run_boots_anew_under_another_name() {
     let all = boots_of(&run, &[], vec![]).await;
     let rest = boots_of(&run, &all[..2], vec![]).await;
     assert_eq!(boots(&rest)[..2], [("r0-b0.2", 0), ("r1-b0.1", 0)]);
+}
+
+/// A run of two cells of six blocks whose rule is met after two blocks without an errno.
+fn stopping_run() -> RunRecord {
+    let cells = ["a", "b"].map(|name| crate::matrix::Cell { blocks: 6, trials: 60, ..cell(name) });
+    let mut run = run(&cells);
+    run.judgement.icc = Some(0.0);
+    run.judgement.stop = Some(StopRule::Below { errno: "ENOENT".into(), below: 0.2 });
+    run
+}
+
+/// Ten trials that returned 1 each, or ENOENT.
+fn tallied(attempt: &Attempt, errno: bool) -> BlockRecord {
+    let mut record = attempt.blank_record(&format!("{:03}", attempt.block.round));
+    record.tally.trials = 10;
+    let returned = if errno { Returned::failed(Errno::ENOENT) } else { Returned::ONE };
+    record.tally.returns = [(returned, 10)].into();
+    record
+}
+
+#[tokio::test]
+async fn a_cell_whose_rule_is_met_plays_no_further_block_and_the_others_go_on() {
+    let run = stopping_run();
+    let hit = run.cells[1].cell.id.clone();
+    let seen = drive_records(&run, &[], |a| tallied(a, a.block.cell == hit)).await;
+    assert_eq!(seen.why, None);
+    assert_eq!(seen.ended, [None], "the run is complete");
+    let of = |cell: &CellId| seen.finished.iter().filter(|block| block.cell == *cell).count();
+    let quiet = &run.cells[0].cell.id;
+    assert_eq!((of(quiet), of(&hit)), (2, 6));
+    assert_eq!(seen.stopped, [(quiet.clone(), Met { trials: 20, blocks: 2 }, 4)]);
+}
+
+#[tokio::test]
+async fn a_resumed_run_decides_again_by_the_blocks_on_disk() {
+    let run = stopping_run();
+    let first = drive_records(&run, &[], |a| tallied(a, false)).await;
+    assert_eq!(first.finished.len(), 4);
+    // Killed after both cells had what they need, or after three blocks.
+    let nothing = drive_records(&run, &first.finished, |a| tallied(a, false)).await;
+    assert_eq!((nothing.played.len(), nothing.stopped.len()), (0, 2));
+    let rest = drive_records(&run, &first.finished[..3], |a| tallied(a, false)).await;
+    assert_eq!((rest.played.len(), rest.stopped.len()), (1, 2));
+    assert_eq!(rest.played[0].0, first.finished[3].id);
 }

@@ -11,8 +11,9 @@ use rig_protocol::{Progress, Returned};
 use crate::cli::streams::Weight;
 use crate::configuration::Accelerator;
 use crate::event::{Event, Phase};
-use crate::matrix::{Cell, CellId, Start, cost_of_block};
+use crate::matrix::{Cell, CellId, Start, StopRule, cost_of_block};
 use crate::record::format::{BlockId, BlockRecord, BlockStatus, PlannedBlock, RunRecord};
+use crate::stopping::Met;
 
 /// Who reads the lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -116,6 +117,9 @@ impl State {
                 None
             }
             Event::BlockFinished { record, again, .. } => Some(self.finish(record, *again)),
+            Event::CellStopped { cell, rule, met, left_out } => {
+                Some(self.leave_out(cell, rule, *met, left_out))
+            }
             Event::Interrupted => Some(Said::warning(
                 "interrupted: the block under way is given up, the record is complete up to here".to_owned(),
             )),
@@ -208,6 +212,21 @@ impl State {
                 Said::warning(format!("VOID    {what}: {reason}; {then}{}", self.then(&record.cell)))
             }
         }
+    }
+
+    /// A cell of which no further block is played.
+    fn leave_out(&mut self, cell: &CellId, rule: &StopRule, met: Met, left_out: &[PlannedBlock]) -> Said {
+        let open = self.open.entry(cell.clone()).or_default();
+        for block in left_out.iter().filter(|block| open.remove(&block.id)) {
+            self.blocks_total = self.blocks_total.saturating_sub(1);
+            self.trials_total = self.trials_total.saturating_sub(block.trials);
+        }
+        Said::progress(format!(
+            "stopped {}: {rule}, after {} trials; {} blocks are not needed",
+            self.name(cell),
+            HumanCount(met.trials),
+            left_out.len()
+        ))
     }
 
     /// A cell in the words of the plan; in a log its id, too, as the plan shows it and `rig guest boot` takes it.

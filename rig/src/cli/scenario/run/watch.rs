@@ -73,6 +73,7 @@ impl Watcher for Person {
             | Event::BlockProgress { .. }
             | Event::PacketsCaptured { .. }
             | Event::BlockFinished { .. }
+            | Event::CellStopped { .. }
             | Event::Interrupted
             | Event::RunEnded { .. } => {}
         }
