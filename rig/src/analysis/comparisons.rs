@@ -291,7 +291,10 @@ impl Sizes {
         }
         let share = |count: Count| Probability::new(count.share()).expect("hits over trials is a share");
         let both = metal.0.plus(virtual_.0).unwrap_or(metal.0);
-        let design = |(count, blocks): (Count, u64)| Design { trials: count.trials(), blocks };
+        let design = |(count, blocks): (Count, u64)| Design {
+            trials: count.trials(),
+            blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
+        };
         let criteria = Criteria { level, confidence: self.rules.confidence, margin, icc: self.rules.icc };
         let answer = Size {
             detectable: detectable(design(metal), design(virtual_), share(metal.0), &criteria, POWER),
