@@ -112,7 +112,12 @@ impl Asking<'_> {
 }
 
 /// The figures that do not depend on other comparisons.
-fn fill(comparison: &mut Comparison, compared: &Compared, sensitivity: f64, (first, second): (&[Count], &[Count])) {
+fn fill(
+    comparison: &mut Comparison,
+    compared: &Compared,
+    sensitivity: f64,
+    (first, second): (&[Count], &[Count]),
+) {
     let (metal, virtual_) = (sum(first), sum(second));
     let judged = through(compared.judged, sensitivity);
     comparison.difference = virtual_.share() - metal.share();

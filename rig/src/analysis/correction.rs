@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn what_can_never_be_shown_costs_nothing() {
-        let mut all: Vec<_> = vec![asked("a", Question::AnyError, 0.01), asked("b", Question::AnyError, 0.02)];
+        let mut all: Vec<_> =
+            vec![asked("a", Question::AnyError, 0.01), asked("b", Question::AnyError, 0.02)];
         let alone = correct(&all, 0.05);
         all.extend((0..200).map(|_| asked("zero", Question::AnyError, 1.0)));
         let among = correct(&all, 0.05);

@@ -10,11 +10,11 @@ use rig_stats::{Interval, Judgement};
 
 use crate::record::Run;
 
+use super::blocks::Method;
+use super::comparisons::through;
 use super::controls::Sight;
 use super::measured::Measured;
-use super::blocks::Method;
 use super::model::{AaPair, ComparisonVerdict, Ground, GuestRate, Headline, Question, RanOn};
-use super::comparisons::through;
 use super::pooled::{How, Pooled, Test, alike, family};
 use super::rates::rate;
 use super::rules::Rules;
@@ -180,12 +180,19 @@ pub(super) struct Together {
     /// Times the number of questions (Bonferroni): each is asked of the same trials.
     pub(super) p_adjusted: f64,
     pub(super) judgement: Judgement,
+    /// Whether single trials show a difference that boots do not.
+    pub(super) is_of_trials_alone: bool,
     /// How many trials a side show that the two are the same, where too few do.
     pub(super) trials_needed: Option<u64>,
 }
 
 impl Comparing<'_> {
-    pub(super) fn compare(self, host: &[&Measured<'_>], guests: &[&Measured<'_>], question: Question) -> Together {
+    pub(super) fn compare(
+        self,
+        host: &[&Measured<'_>],
+        guests: &[&Measured<'_>],
+        question: Question,
+    ) -> Together {
         let Self { sight, how } = self;
         let rules = how.rules;
         let pooled =
@@ -196,15 +203,16 @@ impl Comparing<'_> {
         let p_adjusted = (pooled.p * Question::ALL.len() as f64).min(1.0);
         let margin = rules.margin_of(question);
         let judgement = rig_stats::judge(interval, p_adjusted, rules.alpha(), margin);
-        let is_short = judgement == Judgement::Undecided && !pooled.is_of_trials_alone(rules.alpha());
+        let is_of_trials_alone = pooled.is_of_trials_alone(rules.alpha() / Question::ALL.len() as f64);
+        let is_short = judgement == Judgement::Undecided && !is_of_trials_alone;
         let enough = pooled.enough(margin, rules.confidence);
         let trials_needed =
             enough.filter(|_| is_short).map(|trials| (trials as f64 / sensitivity).ceil() as u64);
-        Together { pooled, interval, p_adjusted, judgement, trials_needed }
+        Together { pooled, interval, p_adjusted, judgement, is_of_trials_alone, trials_needed }
     }
 
     fn fill(self, headline: Headline, host: &[&Measured<'_>], guests: &[&Measured<'_>]) -> Headline {
-        let Together { pooled, interval, p_adjusted, judgement, trials_needed } =
+        let Together { pooled, interval, p_adjusted, judgement, trials_needed, .. } =
             self.compare(host, guests, headline.errno);
         if pooled.strata == 0 {
             return headline;

@@ -76,7 +76,8 @@ fn differ(
         return None;
     }
     let end = |cell: &CellSummary, of: usize| {
-        let more = |(_, both): &(&&String, &[Estimate; 2])| both[of].count.share() - both[1 - of].count.share();
+        let more =
+            |(_, both): &(&&String, &[Estimate; 2])| both[of].count.share() - both[1 - of].count.share();
         // Of equal ones the first by name.
         let (most, both) = found.iter().rev().max_by(|x, y| more(x).total_cmp(&more(y)))?;
         let Interval { low, high } = both[of].judged;

@@ -43,11 +43,11 @@ pub mod words;
 
 use crate::record::Run;
 
+use blocks::Families;
 use model::{
     AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, Question,
     REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
 };
-use blocks::Families;
 use rules::Rules;
 use summaries::Told;
 

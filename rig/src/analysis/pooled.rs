@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rig_protocol::Tally;
 use rig_stats::{
-    Confidence, Count, Effective, Interval, Probability, Randomised, Stratum, Unit, enough_trials, randomised,
-    stratified_difference, stratified_difference_effective, stratified_fisher, weighted_difference,
+    Confidence, Count, Effective, Interval, Probability, Randomised, Stratum, Unit, enough_trials,
+    randomised, stratified_difference, stratified_difference_effective, stratified_fisher,
+    weighted_difference,
 };
 
 use crate::record::format::BlockRecord;
@@ -79,11 +80,14 @@ impl Pooled {
         let (trial, trial_p) = (stratified_difference(&counts, rules.confidence), stratified_fisher(&counts));
         let (hits, misses) = (sums.0.hits() + sums.1.hits(), sums.0.misses() + sums.1.misses());
         let unvaried = hits == 0 || misses == 0;
-        let of_side = |cells: &[&Measured<'_>]| effect(&of_cells(cells, &of), unvaried, &family, rules.confidence);
+        let of_side =
+            |cells: &[&Measured<'_>]| effect(&of_cells(cells, &of), unvaried, &family, rules.confidence);
         let (of_first, of_second) = (of_side(&first), of_side(&second));
         let effective: Vec<(Effective, Effective)> = counts
             .iter()
-            .map(|(first, second)| (Effective::over(*first, of_first.by), Effective::over(*second, of_second.by)))
+            .map(|(first, second)| {
+                (Effective::over(*first, of_first.by), Effective::over(*second, of_second.by))
+            })
             .collect();
         let judged = stratified_difference_effective(&effective, rules.confidence);
         let units = units(&strata, &of);
@@ -117,7 +121,7 @@ impl Pooled {
         Some((independent as f64 * self.inflation).ceil() as u64)
     }
 
-    /// Whether single trials show a difference that boots do not.
+    /// Whether single trials show a difference at this level that boots do not.
     pub(super) fn is_of_trials_alone(&self, alpha: f64) -> bool {
         let shown = |interval: Interval, p: f64| !interval.contains(0.0) && p <= alpha;
         shown(self.trial, self.trial_p) && !shown(self.judged, self.p)
@@ -174,7 +178,9 @@ fn units(strata: &[&BothSides<'_, '_>], of: impl Counted) -> Vec<Unit> {
     let mut units: BTreeMap<(bool, String), BTreeMap<usize, Count>> = BTreeMap::new();
     for (at, (first, second)) in strata.iter().enumerate() {
         for (cells, is_second) in [(first, false), (second, true)] {
-            for (cell, block) in cells.iter().flat_map(|cell| cell.blocks.iter().map(move |block| (cell, block))) {
+            for (cell, block) in
+                cells.iter().flat_map(|cell| cell.blocks.iter().map(move |block| (cell, block)))
+            {
                 let count = of(&block.tally);
                 let sums = units.entry((is_second, unit_of(cell, block, shared))).or_default();
                 let sum = sums.entry(at).or_insert(Count::NONE);
@@ -182,8 +188,9 @@ fn units(strata: &[&BothSides<'_, '_>], of: impl Counted) -> Vec<Unit> {
             }
         }
     }
-    let unit = |((second, _), counts): ((bool, String), BTreeMap<usize, Count>)| {
-        Unit { second, counts: counts.into_iter().filter(|(_, count)| count.trials() > 0).collect() }
+    let unit = |((second, _), counts): ((bool, String), BTreeMap<usize, Count>)| Unit {
+        second,
+        counts: counts.into_iter().filter(|(_, count)| count.trials() > 0).collect(),
     };
     units.into_iter().map(unit).filter(|unit| !unit.counts.is_empty()).collect()
 }

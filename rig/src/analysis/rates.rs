@@ -40,7 +40,9 @@ pub(super) fn counted(cells: &[&Measured<'_>], of: impl Counted, rules: Rules) -
     let found = estimate(&of_cells(cells, &of), &family, rules.confidence);
     match found.method {
         Method::WholeBlocks => rate_at(found.count, rules.confidence),
-        Method::Nothing | Method::BetaBinomial | Method::QuasiBinomial => rate_of(&found, &family, 1.0, rules),
+        Method::Nothing | Method::BetaBinomial | Method::QuasiBinomial => {
+            rate_of(&found, &family, 1.0, rules)
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use super::model::Rate;
 use super::rates::{counted, returned};
 use super::rules::Rules;
 
-
 /// Name of each scenario, and the request of io_uring(7) that it makes.
 const RACES: [(&str, &str); 3] = [
     ("uring-update-race", "POLL_UPDATE"),

@@ -17,7 +17,10 @@ use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question, Ra
 use super::pooled::{How, family};
 use super::rates::rate;
 use super::rules::Rules;
-use super::words::{Rounding, count, enough, list, one_in, p_value, percent, percent_number, several, share};
+use super::words::{
+    Rounding, TELLS_NOTHING, bounds, count, enough, list, one_in, p_value, percent, percent_number, several,
+    share,
+};
 
 /// Composes: one sentence for ENOENT, one for EBADF, one for other errnos where there were any, and one for each further scenario
 /// in which one of the two was seen.
@@ -176,11 +179,10 @@ impl Telling<'_> {
             );
         }
         format!(
-            "seen in {} of {trials}{calls} {place} ({}, between {} and {}{level})",
+            "seen in {} of {trials}{calls} {place} ({}, {}{level})",
             count(rate.count),
             percent(rate.count as f64 / rate.n.max(1) as f64, Rounding::Nearest),
-            percent(rate.low, Rounding::Down),
-            percent(rate.high, Rounding::Up)
+            bounds(rate.low, rate.high)
         )
     }
 
@@ -216,7 +218,7 @@ impl Telling<'_> {
         }
         let how = How { seed: self.run.record.seed, rules: self.rules };
         let found = Comparing { sight: self.sight, how }.compare(baseline, guests, self.question);
-        if found.pooled.is_of_trials_alone(self.rules.alpha()) {
+        if found.is_of_trials_alone {
             return self.of_trials_alone(&found);
         }
         let together = |beyond| {
@@ -236,6 +238,11 @@ impl Telling<'_> {
             ),
             Judgement::Differs => together(true),
             Judgement::DiffersWithinTheMargin => together(false),
+            Judgement::Undecided
+                if found.interval.low <= -TELLS_NOTHING && found.interval.high >= TELLS_NOTHING =>
+            {
+                "too few boots to say anything of their difference".to_owned()
+            }
             Judgement::Undecided => {
                 let needed = found.trials_needed.map(|n| format!("; {} a side are enough", enough(n)));
                 format!(

@@ -15,9 +15,9 @@ use super::controls::{self, Sight};
 use super::groups::{self, Group};
 use super::measured::{self, Measured};
 use super::model::{LocaltimeFile, Question, Rate, SightingKind};
+use super::rates::{counted, returned};
 use super::requests::{self, GivenUp};
 use super::rules::Rules;
-use super::rates::{counted, returned};
 
 /// What a run saw of one errno.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,8 +105,7 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     let measured = measured::measure(run);
     let sight = Sight::from(&measured, &controls::judge(&measured, rules));
     let groups = groups::of(&measured);
-    let places: Vec<Sighting> =
-        groups.iter().map(|group| group.sighting(errno, &sight, rules)).collect();
+    let places: Vec<Sighting> = groups.iter().map(|group| group.sighting(errno, &sight, rules)).collect();
     let plain = || places.iter().filter(|place| place.kind == SightingKind::Plain);
     let mut after_localtime: BTreeMap<LocaltimeFile, Counted> = BTreeMap::new();
     let (set, unset): (Vec<&Sighting>, Vec<&Sighting>) = plain().partition(|place| place.timezone.is_some());
@@ -116,10 +115,12 @@ pub fn sightings(run: &Run, errno: Errno) -> Sightings {
     }
     let with_timezone =
         set.into_iter().map(|place| place.after_localtime).fold(Counted::default(), Counted::plus);
-    let seeing = groups.iter().zip(&places).filter(|(_, place)| place.kind == SightingKind::Plain && place.blind.is_empty());
+    let seeing = groups
+        .iter()
+        .zip(&places)
+        .filter(|(_, place)| place.kind == SightingKind::Plain && place.blind.is_empty());
     let seeing: Vec<&Measured<'_>> = seeing.flat_map(|(group, _)| group.cells.iter().copied()).collect();
-    let returned =
-        (!seeing.is_empty()).then(|| counted(&seeing, |tally| returned(tally, errno), rules));
+    let returned = (!seeing.is_empty()).then(|| counted(&seeing, |tally| returned(tally, errno), rules));
     let later = plain().map(|place| place.later).fold(Counted::default(), Counted::plus);
     let nothing = measured.iter().flat_map(|cell| &cell.not_counted);
     Sightings {

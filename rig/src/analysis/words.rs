@@ -45,6 +45,31 @@ pub fn percent_number(share: f64, rounding: Rounding) -> String {
     if matches!(text, "" | "-0" | "-") { "0".into() } else { text.to_owned() }
 }
 
+/// `between 0.01 % and 0.15 %`, `at most 7.6 %`: both bounds of what was seen at least once. A lower one of less than a thousandth of the upper one tells nothing, and
+/// boots that tell nothing of either have no bounds.
+pub fn bounds(low: f64, high: f64) -> String {
+    let (least, most) = (percent(low, Rounding::Down), percent(high, Rounding::Up));
+    if are_no_bounds(low, high) {
+        "too few boots for a bound".to_owned()
+    } else if is_no_bound(low, high) {
+        format!("at most {most}")
+    } else {
+        format!("between {least} and {most}")
+    }
+}
+
+/// An upper bound of a share, or of a difference to both sides, from which on it tells nothing.
+pub const TELLS_NOTHING: f64 = 0.8;
+
+/// Whether neither bound of a share tells anything.
+pub fn are_no_bounds(low: f64, high: f64) -> bool {
+    is_no_bound(low, high) && high >= TELLS_NOTHING
+}
+
+fn is_no_bound(low: f64, high: f64) -> bool {
+    low * 1_000.0 <= high
+}
+
 /// `0.001`, `0.018`: a share of 1 that is no frequency, two significant digits.
 pub fn share(share: f64) -> String {
     let decimals = if share > 0.0 { (1 - share.log10().floor() as i32).clamp(1, 9) as usize } else { 1 };
@@ -135,6 +160,21 @@ pub fn p_value(p: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_that_tell_nothing_are_not_told() {
+        for (low, high, text) in [
+            (0.000_1, 0.001_5, "between 0.01 % and 0.15 %"),
+            (0.998_2, 1.0, "between 99.8 % and 100 %"),
+            (0.005_7, 0.999_99, "between 0.57 % and 100 %"),
+            (4e-70, 0.075_68, "at most 7.6 %"),
+            (1e-7, 0.79, "at most 79 %"),
+            (1e-7, 0.993, "too few boots for a bound"),
+            (0.0, 1.0, "too few boots for a bound"),
+        ] {
+            assert_eq!(bounds(low, high), text);
+        }
+    }
 
     #[test]
     fn a_time_of_a_histogram_has_two_digits() {

@@ -5,7 +5,7 @@
 //! Tests: `tests/golden/explained.rs`.
 
 use crate::analysis::model::Rate;
-use crate::analysis::words::{Rounding, count, list, percent, several};
+use crate::analysis::words::{Rounding, bounds, count, list, percent, several};
 use crate::analysis::{Counted, GivenUp, LocaltimeFile, Sighting, SightingKind, Sightings};
 
 /// So many plain places have a row of their own: more than that do not fit beside the explanation.
@@ -199,7 +199,7 @@ fn bounded(rate: &Rate) -> String {
     if rate.count == 0 {
         return format!("{calls} (at most {}", percent(rate.high, Rounding::Up));
     }
-    format!("{calls} (between {} and {}", percent(rate.low, Rounding::Down), percent(rate.high, Rounding::Up))
+    format!("{calls} ({}", bounds(rate.low, rate.high))
 }
 
 /// `0 of 4,000 calls`

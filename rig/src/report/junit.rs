@@ -193,6 +193,9 @@ fn headline(one: &Headline) -> TestCase {
             failure(&format!("{words}, less than the margin of {margin}"), "differs")
         }
         ComparisonVerdict::SameWithinTheMargin => TestCaseStatus::success(),
+        ComparisonVerdict::NotEnoughTrials if one.is_of_trials_alone() => {
+            skipped(&format!("not shown: single trials differ, and boots do not: {words}"))
+        }
         ComparisonVerdict::NotEnoughTrials => skipped(&not_enough(one.trials_needed, one.margin, &words)),
         ComparisonVerdict::Blind if one.host.is_some() && one.guests.is_some() => {
             skipped("blind: a cell that was played twice (the A/A pair) differs from itself")

@@ -3,7 +3,9 @@
 //! Holds which interval and which test judge, and why a difference of trials may be none of boots. Must not know what a hit is, nor how many comparisons a run has.
 //! Units: shares of 1; a difference is second minus first. Errors: none. Tests: `tests/golden/boots.rs`.
 
-use rig_stats::{Confidence, Count, Effective, Interval, difference, difference_effective, fisher, relabel, smallest_p};
+use rig_stats::{
+    Confidence, Count, Effective, Interval, difference, difference_effective, fisher, relabel, smallest_p,
+};
 
 use super::super::model::{ComparedCell, ComparisonReason};
 use super::effect::{Effect, effect};
@@ -78,7 +80,11 @@ pub(in crate::analysis) fn compare(
 
 impl Compared {
     /// Why a difference that single trials show is none of boots, where that is so. `alpha` is the level of a single question.
-    pub(in crate::analysis) fn not_borne_out(&self, sides: &Sides<'_>, alpha: f64) -> Option<ComparisonReason> {
+    pub(in crate::analysis) fn not_borne_out(
+        &self,
+        sides: &Sides<'_>,
+        alpha: f64,
+    ) -> Option<ComparisonReason> {
         let shown = |interval: Interval, p: f64| !interval.contains(0.0) && p <= alpha;
         if !shown(self.trial, self.trial_p) || shown(self.judged, self.p) {
             return None;
@@ -101,7 +107,8 @@ fn event(sides: &Sides<'_>) -> Option<ComparisonReason> {
     of.into_iter().find_map(|(of, blocks, hits)| {
         let has = |block: &&Count| if hits { block.hits() > 0 } else { block.misses() > 0 };
         let hit = blocks.iter().filter(has).count();
-        (blocks.len() > 1 && hit == 1).then_some(ComparisonReason::OneBlock { blocks: blocks.len() as u64, of })
+        (blocks.len() > 1 && hit == 1)
+            .then_some(ComparisonReason::OneBlock { blocks: blocks.len() as u64, of })
     })
 }
 

@@ -15,7 +15,12 @@ pub(in crate::analysis) struct Effect {
 }
 
 /// Of these blocks. `unvaried`: all trials that the question is about ended alike, on both sides if there are two.
-pub(in crate::analysis) fn effect(blocks: &[Count], unvaried: bool, family: &Family, confidence: Confidence) -> Effect {
+pub(in crate::analysis) fn effect(
+    blocks: &[Count],
+    unvaried: bool,
+    family: &Family,
+    confidence: Confidence,
+) -> Effect {
     let measured = family.clustering.map(|clustering| clustering.inflation(confidence));
     let (method, by) = match measured {
         _ if sum(blocks).trials() == 0 => (Method::Nothing, 1.0),

@@ -74,7 +74,9 @@ fn shares(rule: &Differs, strata: &Strata<'_>, evidence: &Evidence<'_>) -> Findi
     let verdict = verdict(rule.claimed, &found, margin);
     let mut said = sentence(rule, &found, margin);
     if verdict == Undecided && found.pooled.is_of_trials_alone(evidence.rules.alpha()) {
-        said.push_str("; single trials differ, and whole boots are too few, or differ as much among themselves");
+        said.push_str(
+            "; single trials differ, and whole boots are too few, or differ as much among themselves",
+        );
     } else if verdict == Undecided
         && found.judgement == Judgement::Undecided
         && let Some(needed) = found.pooled.enough(margin, evidence.rules.confidence)

@@ -58,9 +58,8 @@ pub(super) fn judge(rule: &PerTrial, evidence: &Evidence<'_>) -> Finding {
     let (mut rises, mut widest) = (0_u64, -1.0);
     for cell in &evidence.cells {
         let found: u64 = cell.blocks.iter().map(|block| counted(&rule.counter, block)).sum();
-        let off = |block: &BlockRecord| {
-            Count::new(astray(rule, block), block.tally.trials).unwrap_or(Count::NONE)
-        };
+        let off =
+            |block: &BlockRecord| Count::new(astray(rule, block), block.tally.trials).unwrap_or(Count::NONE);
         let bounds = evidence.bounds_of(&[cell], off);
         if bounds.high > widest {
             (worst, widest) = (bounds, bounds.high);

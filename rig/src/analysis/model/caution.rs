@@ -416,10 +416,12 @@ impl TrialCaution {
             Self::ControlsNotExercised(_) => Some("give them more trials (`control_trials`)"),
             Self::NotComplete => Some("`rig matrix run --resume` continues it"),
             Self::Skipped(_) => Some("the table says why"),
-            Self::Clustered { .. } => Some("such trials say less than independent ones: intervals take the boot as their unit"),
-            Self::Clumped { .. } => {
-                Some("with fewer than 8 boots a 95 % interval may then hold the truth in 87 % of runs only, and a difference may be false in 22 %: play more boots")
+            Self::Clustered { .. } => {
+                Some("such trials say less than independent ones: intervals take the boot as their unit")
             }
+            Self::Clumped { .. } => Some(
+                "with fewer than 8 boots a 95 % interval may then hold the truth in 87 % of runs only, and a difference may be false in 22 %: play more boots",
+            ),
             Self::SeenWhereNothingCounts { .. } => Some("`not_counted` in report.json says where"),
             Self::Blind(_) | Self::Void { .. } | Self::SingleBlock(_) | Self::BlocksDiffer { .. } => None,
         }

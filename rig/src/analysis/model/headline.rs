@@ -57,6 +57,14 @@ pub struct Headline {
     pub trials_needed: Option<u64>,
 }
 
+impl Headline {
+    /// Whether single trials show a difference that boots do not: more trials of the same boots would decide nothing.
+    pub fn is_of_trials_alone(&self) -> bool {
+        let of_trials = self.trial_low > 0.0 || self.trial_high < 0.0;
+        self.verdict == ComparisonVerdict::NotEnoughTrials && self.trials_needed.is_none() && of_trials
+    }
+}
+
 /// An exact test that takes whole boots, as rig's own random order of them allows: valid however much trials of one boot depend on each other.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Randomisation {

@@ -323,7 +323,7 @@ impl Display for ComparisonReason {
             Self::NotRun(which, why) => write!(f, "{}{why}", at(which)),
             Self::Blind(which, why) => write!(f, "{}{why}", at(which)),
             Self::BlocksDifferToo { p_value: p } => {
-                write!(f, "its blocks differ as much among themselves (whole blocks: p {})", p_value(*p))
+                write!(f, "its blocks differ as much among themselves (by blocks: p {})", p_value(*p))
             }
             Self::FewBlocks { virtual_: 1, .. } | Self::FewBlocks { bare_metal: 1, .. } => {
                 f.write_str("one boot: trials differ, and one boot cannot tell a difference of machines from one of boots")

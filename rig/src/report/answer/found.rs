@@ -122,6 +122,9 @@ fn verdict_words(headline: &Headline) -> String {
         ComparisonVerdict::DiffersWithinTheMargin => {
             format!("; they DIFFER, by less than the margin of {margin}")
         }
+        ComparisonVerdict::NotEnoughTrials if headline.is_of_trials_alone() => {
+            "; single trials differ, and boots do not show it".to_owned()
+        }
         ComparisonVerdict::NotEnoughTrials => {
             let needed = headline.trials_needed.map(|n| format!(", {} a side are enough", enough(n)));
             format!("; not enough trials for a margin of {margin}{}", needed.unwrap_or_default())

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rig_protocol::Returned;
 
 use crate::analysis::model::{CellSummary, ErrnoSeen, ExpectationStatus, Question, Rate, ReportModel};
-use crate::analysis::words::{Rounding, count, percent, percent_number, share};
+use crate::analysis::words::{Rounding, are_no_bounds, count, percent, percent_number, share};
 
 use super::super::outcomes::{expectation_word, in_words, surprises, unreturned};
 use super::super::status::status_word;
@@ -22,7 +22,9 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
     let mut skipped = SkippedCells::default();
     let played = model.cells.iter().filter(|cell| !is_control(cell) && !skipped.takes(cell));
-    let groups = by_title(played.map(|cell| (title(&cell.scenario, &cell.parameters, &cell.path), cell)));
+    let played: Vec<&CellSummary> = played.collect();
+    let groups =
+        by_title(played.iter().map(|cell| (title(&cell.scenario, &cell.parameters, &cell.path), *cell)));
     if groups.is_empty() && skipped.is_empty() {
         return;
     }
@@ -51,8 +53,8 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
         }
         table.write(out, 4);
     }
-    if model.cells.iter().any(|cell| cell.trials > 0) {
-        wrap(out, "  ", &bounds(&model.cells), 4);
+    if played.iter().any(|cell| cell.trials > 0) {
+        wrap(out, "  ", &bounds(&played), 4);
     }
     skipped.write(out, "cell");
 }
@@ -105,7 +107,10 @@ fn notes(table: &mut Table, cell: &CellSummary, is_program: bool) {
     let worst = cell.rates.values().map(|rate| rate.worst).fold(0.0, f64::max);
     let seen = cell.rates.values().map(|rate| rate.count as f64 / rate.n.max(1) as f64).fold(0.0, f64::max);
     if worst > seen && cell.trials > 0 {
-        table.note(format!("had every trial that does not count returned it: {}", percent(worst, Rounding::Up)));
+        table.note(format!(
+            "had every trial that does not count returned it: {}",
+            percent(worst, Rounding::Up)
+        ));
     }
     match &cell.reason {
         Some(reason) => table.note(format!("{}: {reason}", status_word(cell.status))),
@@ -161,23 +166,30 @@ fn rate_cell(rate: &Rate) -> String {
     }
 }
 
-/// Whether nothing tells how much boots differ: then the bounds of trials are told, of the boots that were played.
+/// Whether nothing tells how much boots differ, or too little for a bound: then those of trials are told, of the boots that were played.
 fn of_these_boots_alone(rate: &Rate) -> bool {
-    rate.method == "whole-blocks" && rate.count > 0
+    rate.count > 0 && (rate.method == "whole-blocks" || are_no_bounds(rate.low, rate.high))
 }
 
 /// What the bounds of the table stand for.
-fn bounds(cells: &[CellSummary]) -> String {
-    let rates = || cells.iter().flat_map(|cell| cell.rates.values());
+fn bounds(cells: &[&CellSummary]) -> String {
+    let of_columns =
+        |(question, _): &(&Question, &Rate)| matches!(question, Question::Ebadf | Question::Enoent);
+    let rates = || cells.iter().flat_map(|cell| cell.rates.iter().filter(of_columns).map(|(_, rate)| rate));
     let icc = rates().filter_map(|rate| rate.unseen).map(|bounds| bounds.icc).fold(0.0, f64::max);
     let mut text = "bounds take the boot as their unit".to_owned();
     if icc > 0.0 {
-        text.push_str(&format!("; those of 0 hold if trials of one boot are correlated by no more than {}", share(icc)));
+        text.push_str(&format!(
+            "; those of 0 hold if trials of one boot are correlated by no more than {}",
+            share(icc)
+        ));
     }
     let least = rates().map(|rate| rate.sensitivity).fold(1.0, f64::min);
     if least < 1.0 {
         let proven = percent(least, Rounding::Down);
-        text.push_str(&format!("; upper ones are divided by what controls prove to be seen (at least {proven})"));
+        text.push_str(&format!(
+            "; upper ones are divided by what controls prove to be seen (at least {proven})"
+        ));
     }
     if rates().any(of_these_boots_alone) {
         text.push_str("; *: too few boots to tell how much boots differ: as if trials were independent, and nothing is said of other boots");

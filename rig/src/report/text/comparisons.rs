@@ -157,12 +157,11 @@ fn notable(out: &mut Page, model: &ReportModel) {
             ("difference", Right),
             ("between", Left),
             ("margin", Right),
-            ("p of trials", Right),
-            ("p of boots", Right),
+            ("p", Right),
             ("corrected p", Right),
             ("verdict", Left),
         ])
-        .without_first(&["p of trials", "margin", "p of boots"]);
+        .without_first(&["margin", "p"]);
         for one in &group {
             // "Any -1" beside the one errno that it consists of says the same thing twice.
             let same_as = |c: &&&Comparison| {
@@ -202,13 +201,12 @@ fn notable_row(table: &mut Table, one: &Comparison) {
         percent_number(one.difference, Rounding::Nearest),
         format!("{}..{}", percent_number(one.low, Rounding::Down), percent_number(one.high, Rounding::Up)),
         percent_number(one.margin, Rounding::Nearest),
-        p_value(one.p_value),
         p_value(one.p_blocks),
         p_value(one.p_adjusted),
         verdict,
     ]);
     table.note(format!(
-        "{} of {} in {} against {} of {} in {}; as if trials were independent {}..{}",
+        "{} of {} in {} against {} of {} in {}; as if trials were independent {}..{}, p {}",
         count(one.x2),
         count(one.n2),
         several(usize::try_from(one.blocks2).unwrap_or(usize::MAX), "boot"),
@@ -217,6 +215,7 @@ fn notable_row(table: &mut Table, one: &Comparison) {
         several(usize::try_from(one.blocks1).unwrap_or(usize::MAX), "boot"),
         percent_number(one.trial_low, Rounding::Down),
         percent_number(one.trial_high, Rounding::Up),
+        p_value(one.p_value),
     ));
     match one.verdict {
         ComparisonVerdict::DiffersWithinTheMargin => {
@@ -228,9 +227,7 @@ fn notable_row(table: &mut Table, one: &Comparison) {
             Some(reason) => table.note(reason.to_string()),
             None => table.note(would_do(one.trials_needed)),
         },
-        ComparisonVerdict::SameWithinTheMargin
-        | ComparisonVerdict::Blind
-        | ComparisonVerdict::NotRun => {}
+        ComparisonVerdict::SameWithinTheMargin | ComparisonVerdict::Blind | ComparisonVerdict::NotRun => {}
     }
 }
 

@@ -33,8 +33,11 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let pairs = several(all.len(), "pair");
     let family = all.iter().map(|one| one.family).max().unwrap_or(0);
     let tests = match family {
-        0 => String::new(),
-        family => format!("; p-values are corrected over {} outcomes of pairs", count(family)),
+        0 | 1 => String::new(),
+        family => format!(
+            "; p-values are corrected over {} of pairs",
+            several(usize::try_from(family).unwrap_or(usize::MAX), "outcome")
+        ),
     };
     wrap(out, "  ", &format!("{pairs} of cells: {}{tests}", words.join(", ")), 4);
     too_few(out, all);
