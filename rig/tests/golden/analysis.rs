@@ -11,7 +11,7 @@ use rig_protocol::{Errno, Returned, Tally, TcpState};
 
 use rig::record::format::BlockRecord;
 
-use crate::fixture::{BLOCK, Play, sound, turn, unarmed, void};
+use crate::fixture::{BLOCK, Play, sound, sound_in, turn, unarmed, void};
 
 use Question::{AnyError, Ebadf, Enoent};
 
@@ -226,7 +226,7 @@ fn cut(block: &mut BlockRecord, n: u64, returned: Returned) {
     tally.unreturned += n;
 }
 
-/// 600 of 2,000 trials have a return: they alone bound a rate. 1 - 0.025^(1/600) = 0.006129.
+/// 600 of 2,000 trials have a return: they alone bound a rate. 1 - 0.025^(1/600) = 0.006129; in two blocks of 300 whose trials are correlated by 0.001 it is 0.007006.
 #[test]
 fn a_trial_that_was_cut_is_in_no_rate() {
     let mut bench = sound();
@@ -239,7 +239,8 @@ fn a_trial_that_was_cut_is_in_no_rate() {
     for question in Question::ALL {
         let rate = &summary.rates[&question];
         assert_eq!((rate.count, rate.n), (0, 600), "{question}");
-        assert!((rate.high - 0.006_129_27).abs() < 1e-7, "{rate:?}");
+        assert!((rate.trial_high - 0.006_129_27).abs() < 1e-7, "{rate:?}");
+        assert!((rate.high * rate.sensitivity - 0.007_006_14).abs() < 1e-7, "{rate:?}");
     }
     let guests = |errno| {
         let of = |one: &&rig::analysis::model::Headline| one.errno == errno;
@@ -439,13 +440,16 @@ fn claims_are_judged_by_what_their_cells_show() {
     bench.record.environment.host.virtualized = "firecracker".into();
     assert_eq!(hypothesis(&bench.model(), "H03"), HypothesisVerdict::Undecided);
 
-    // An excess in the guests, by which both claims hold.
-    bench.record.environment.host.virtualized = "none".into();
+    // An excess in the guests, by which both claims hold once more than one boot has it.
+    let mut bench = sound_in(8);
+    bench.on_kvm();
     turn(bench.block(Play::Base, "virtio-tap", "6.1", 0), 60, Errno::ENOENT);
     let model = bench.model();
     assert_eq!(hypothesis(&model, "H01"), HypothesisVerdict::Supported);
     assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Undecided, "all of it lies in one block");
-    turn(bench.block(Play::Base, "virtio-tap", "6.1", 1), 60, Errno::ENOENT);
+    for index in 1..8 {
+        turn(bench.block(Play::Base, "virtio-tap", "6.1", index), 60, Errno::ENOENT);
+    }
     let model = bench.model();
     assert_eq!(hypothesis(&model, "H03"), HypothesisVerdict::Supported);
 }

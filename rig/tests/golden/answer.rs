@@ -6,7 +6,7 @@ use rig::record::Reader;
 use rig::report::{Tone, answer};
 use rig_protocol::Errno;
 
-use crate::fixture::{Bench, ORDINARY, Play, sound, turn, unarmed, void};
+use crate::fixture::{Bench, ORDINARY, Play, sound, sound_in, turn, unarmed, void};
 use crate::recorded::folder;
 use crate::reports::{model, render};
 use crate::sources::leave;
@@ -52,9 +52,11 @@ fn the_two_by_two_of_localtime() {
 
 #[test]
 fn an_excess_of_ebadf_leads() {
-    let mut bench = sound();
-    for index in 0..2 {
-        turn(bench.block(Play::Base, "virtio-tap", "6.1", index), 20, Errno::EBADF);
+    let mut bench = sound_in(8);
+    for index in 0..8 {
+        for kernel in ["6.1", "6.12"] {
+            turn(bench.block(Play::Base, "virtio-tap", kernel, index), 20, Errno::EBADF);
+        }
     }
     let model = model(&bench);
     insta::assert_snapshot!("answer_ebadf", screen(&model));

@@ -16,15 +16,19 @@ use crate::fixture::{BLOCK, Bench, Play, cell, sound};
 
 use HypothesisVerdict::{Documented, Refuted, Supported, Undecided};
 
-/// A run with its controls, in which a test plays cells of shipped scenarios.
-struct Played(Bench);
+/// A run with its controls, in which a test plays cells of shipped scenarios in so many blocks each.
+struct Played(Bench, u32);
 
 impl Played {
     fn new() -> Self {
-        Self(sound())
+        Self::in_blocks(2)
     }
 
-    /// Two blocks of a shipped scenario over a path, each with these outcomes (per thousand); the verdict call returned what their first
+    fn in_blocks(blocks: u32) -> Self {
+        Self(sound(), blocks)
+    }
+
+    /// The blocks of a shipped scenario over a path, each with these outcomes (per thousand); the verdict call returned what their first
     /// label says. Whether the RST had been processed before the call is `before`, in trials per block.
     fn with(mut self, (scenario, path): (&str, PathSpec), outcomes: &[(&str, u64)], before: u64) -> Self {
         self.add(("bare-metal", "host"), (scenario, path), outcomes, before);
@@ -43,6 +47,7 @@ impl Played {
         cell.claims = rig::script::shipped(scenario).expect("shipped").claims;
         cell.subject.scenario = scenario.to_owned();
         cell.subject.path = path;
+        (cell.blocks, cell.trials) = (self.1, u64::from(self.1) * BLOCK);
         cell.id = cell.subject.id();
         let planned = self.0.record.blocks.len();
         self.0.plan(cell);
@@ -181,7 +186,7 @@ fn a_claim_about_an_end_is_decided_by_the_share_of_trials_that_end_so() {
         ("H60", "rst-corked", "direct", lost, BASE),
     ] {
         let with = |outcomes: &[(&str, u64)]| {
-            Played::new().with((scenario, over(path)), outcomes, BLOCK).verdict(id)
+            Played::in_blocks(8).with((scenario, over(path)), outcomes, BLOCK).verdict(id)
         };
         assert_eq!(with(&[(claimed, BLOCK)]), Supported, "{id}");
         assert_eq!(with(&[(otherwise, BLOCK)]), Refuted, "{id}");
@@ -193,7 +198,7 @@ fn a_claim_about_an_end_is_decided_by_the_share_of_trials_that_end_so() {
     let said = few.says("H60");
     assert_eq!(said.verdict, Undecided);
     assert!(
-        said.because.to_string().contains("0 are not, too few for the margin: 36,887 would do; "),
+        said.because.to_string().contains("0 are not, too few for the margin: 53,213 would do; "),
         "{}",
         said.because
     );
@@ -218,40 +223,47 @@ fn what_decides_nothing_is_shown_beside() {
 
 #[test]
 fn a_longer_way_shifts_the_order_or_does_not() {
-    let swept = |near: u64, far_away: u64| {
-        Played::new()
+    let swept = |blocks: u32, near: u64, far_away: u64| {
+        Played::in_blocks(blocks)
             .with(("rst", over("direct")), &[(BASE, BLOCK)], near)
             .with(("rst", far("rtt-10ms", 10)), &[(BASE, BLOCK)], near)
             .with(("rst", far("rtt-500ms", 500)), &[(BASE, BLOCK)], far_away)
             .says("H25")
     };
-    let shifted = swept(BLOCK, 0);
+    let shifted = swept(8, BLOCK, 0);
     assert_eq!(shifted.verdict, Supported, "{}", shifted.because);
     assert!(
         shifted
             .because
             .to_string()
-            .contains("2,000 of 2,000 with rst, path direct, and in 0 of 2,000 with rst, path rtt-500ms"),
+            .contains("8,000 of 8,000 with rst, path direct, and in 0 of 8,000 with rst, path rtt-500ms"),
         "{}",
         shifted.because
     );
-    assert_eq!(swept(BLOCK, BLOCK).verdict, Refuted);
-    assert_eq!(swept(BLOCK, BLOCK - 2).verdict, Undecided, "a small shift is neither");
-    assert_eq!(swept(0, BLOCK).verdict, Refuted, "the other way round is not what is claimed");
+    assert_eq!(swept(8, BLOCK, BLOCK).verdict, Refuted);
+    assert_eq!(swept(2, BLOCK, BLOCK - 2).verdict, Undecided, "a small shift is neither");
+    assert_eq!(swept(8, 0, BLOCK).verdict, Refuted, "the other way round is not what is claimed");
+    let said = swept(2, BLOCK, 0);
+    assert_eq!(said.verdict, Undecided, "two boots a side differ so by chance in one of three");
+    assert!(
+        said.because.to_string().contains("single trials differ, and whole boots are too few"),
+        "{}",
+        said.because
+    );
     let alone = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     assert_eq!(alone.verdict("H25"), Undecided);
 }
 
 #[test]
 fn only_guests_on_kvm_speak_for_kvm_and_zeros_do_not_tell_which_errno_it_is() {
-    let mut played = Played::new();
+    let mut played = Played::in_blocks(8);
     played.add(("virtio-tap", "6.1"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     played.add(("bare-metal", "host"), ("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     assert_eq!((played.verdict("H30"), played.verdict("H36")), (Undecided, Undecided));
     played.0.on_kvm();
     let said = played.says("H36");
     assert_eq!(said.verdict, Refuted);
-    assert!(said.because.to_string().contains("in 2,000 trials"), "the guests' only: {}", said.because);
+    assert!(said.because.to_string().contains("in 8,000 trials"), "the guests' only: {}", said.because);
     let said = played.says("H08");
     assert_eq!((said.verdict, said.because), (Undecided, Because::Missing(Missing::Least(0, 1))));
     // vhost or contention must have been compared before anything is said of them.
@@ -328,22 +340,19 @@ fn a_quiet_scenario_and_one_that_injects_say_nothing_of_what_follows_a_rst() {
 
 #[test]
 fn zeros_do_not_refute_what_is_called_rare_before_there_are_enough_of_them() {
-    let mut played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+    let played = Played::new().with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
     let said = played.says("H01").because.to_string();
     assert_eq!(played.verdict("H01"), Undecided);
     assert!(
-        said.contains("ENOENT was never seen in 8,000 trials: its rate is not above 1 in 2,100;"),
+        said.contains("ENOENT was never seen in 8,000 trials: its rate is not above 1 in 1,500;"),
         "{said}"
     );
-    assert!(said.contains("a rate not above 1 in 5,000, which 18,443 trials could show"), "{said}");
-    for (block, _) in played.0.blocks.iter_mut().rev().take(2) {
-        block.tally.trials = 10 * BLOCK;
-        block.tally.returns = BTreeMap::from([(Returned::ONE, 10 * BLOCK)]);
-        block.tally.outcomes = BTreeMap::from([(BASE.to_owned(), 10 * BLOCK)]);
-        block.witness.rst_to_target = 10 * BLOCK;
+    assert!(said.contains("a rate not above 1 in 5,000, which 26,605 trials could show"), "{said}");
+    // Besides these there are 6,000 of the base program.
+    for (blocks, verdict) in [(20, Undecided), (21, Refuted)] {
+        let played = Played::in_blocks(blocks).with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+        assert_eq!(played.verdict("H01"), verdict, "{}", played.says("H01").because);
     }
-    played.0.record.blocks.iter_mut().rev().take(2).for_each(|block| block.trials = 10 * BLOCK);
-    assert_eq!(played.verdict("H01"), Refuted, "{}", played.says("H01").because);
 }
 
 #[test]

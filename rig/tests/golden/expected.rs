@@ -6,7 +6,7 @@ use rig::analysis::model::{CellSummary, Expectation, ExpectationStatus, Question
 use rig::analysis::{Conclusion, conclusion};
 use rig_protocol::{Errno, Returned};
 
-use crate::fixture::{BLOCK, Bench, Play, divert, sound};
+use crate::fixture::{BLOCK, Bench, Play, divert, sound, sound_in};
 use crate::reports::{model, render};
 
 use ExpectationStatus::{AsExpected, Known, NotJudged, Unexpected, WithinTolerance};
@@ -15,7 +15,12 @@ const EOF: &str = "readable,data,eof";
 
 /// The sound run, whose base program expects its reset and nothing else; so many trials of `play` in one guest end in an orderly end.
 fn ended(play: Play, unexpected: u64) -> Bench {
-    let mut bench = sound();
+    ended_in(2, play, unexpected)
+}
+
+/// The same where the base program's cells have so many blocks.
+fn ended_in(blocks: u32, play: Play, unexpected: u64) -> Bench {
+    let mut bench = sound_in(blocks);
     for record in &mut bench.record.cells {
         if record.cell.subject.scenario == Play::Base.scenario() {
             let mut script = (*record.cell.subject.script).clone();
@@ -23,7 +28,7 @@ fn ended(play: Play, unexpected: u64) -> Bench {
             record.cell.subject.script = script.into();
         }
     }
-    for index in 0..2 {
+    for index in 0..blocks {
         let n = unexpected.saturating_sub(u64::from(index) * BLOCK).min(BLOCK);
         if n > 0 {
             divert(bench.block(play, "virtio-tap", "6.12", index), n, EOF);
@@ -118,7 +123,7 @@ fn every_trial_ends_otherwise() {
 
 #[test]
 fn what_is_known_is_shown_and_is_no_alert() {
-    let mut bench = ended(Play::Base, 2 * BLOCK);
+    let mut bench = ended_in(8, Play::Base, 8 * BLOCK);
     bench.cell(Play::Base, "virtio-tap", "6.12").cell.known = Some("libslirp ends TCP on the way".into());
     let model = model(&bench);
     assert_eq!(expectation(&model, Play::Base).status, Known);

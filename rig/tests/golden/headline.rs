@@ -4,7 +4,7 @@ use rig::analysis::model::{ComparisonVerdict, Headline, Question};
 use rig::analysis::{Conclusion, conclusion};
 use rig_protocol::Errno;
 
-use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, sound, turn, unarmed};
+use crate::fixture::{BLOCK, Bench, ORDINARY, Play, cell, sound, sound_in, turn, unarmed};
 use crate::reports::{model, render};
 
 fn of(headlines: &[Headline], errno: Question) -> Vec<&Headline> {
@@ -65,15 +65,17 @@ fn unequal_strata_are_no_difference() {
 
 #[test]
 fn a_difference_of_the_headline_is_news() {
-    let mut bench = sound();
-    for index in 0..2 {
-        turn(bench.block(Play::Base, "virtio-tap", "6.1", index), 10, Errno::EBADF);
+    let mut bench = sound_in(8);
+    for index in 0..8 {
+        for kernel in ["6.1", "6.12"] {
+            turn(bench.block(Play::Base, "virtio-tap", kernel, index), 5, Errno::EBADF);
+        }
     }
     bench.record.judgement.alert.clear();
     let model = model(&bench);
     let [ebadf] = of(&model.headlines, Question::Ebadf)[..] else { panic!("{:#?}", model.headlines) };
     assert!(ebadf.verdict.is_difference() && ebadf.low > 0.0, "{ebadf:#?}");
-    assert!((ebadf.difference - 20.0 / 4_000.0).abs() < 1e-12);
+    assert!((ebadf.difference - 80.0 / 16_000.0).abs() < 1e-12);
     assert_eq!(conclusion(&model), Conclusion::Alert);
     let junit = render(&model, "junit");
     let suite = junit.split("<testsuite name=\"headlines\"").nth(1).expect("it has one");
@@ -84,8 +86,30 @@ fn a_difference_of_the_headline_is_news() {
         "{suite}"
     );
     let told =
-        "<failure message=\"20 of 4,000 in guests and 0 of 2,000 on the host: difference 0.5 %, between ";
+        "<failure message=\"80 of 16,000 in guests and 0 of 8,000 on the host: difference 0.5 %, between ";
     assert!(suite.contains(told) && suite.contains("type=\"differs\""), "{suite}");
+}
+
+/// One of two guests has it: whole boots of guests differ among themselves, and more trials of the same boots decide nothing.
+#[test]
+fn what_trials_show_and_boots_do_not_is_said_to_be_so() {
+    let mut bench = sound_in(8);
+    for index in 0..8 {
+        turn(bench.block(Play::Base, "virtio-tap", "6.1", index), 20, Errno::EBADF);
+    }
+    let model = model(&bench);
+    let [ebadf] = of(&model.headlines, Question::Ebadf)[..] else { panic!("{:#?}", model.headlines) };
+    assert_eq!((ebadf.verdict, ebadf.trials_needed), (ComparisonVerdict::NotEnoughTrials, None));
+    assert!(ebadf.trial_low > 0.005 && ebadf.p_trials < 1e-20 && ebadf.is_of_trials_alone(), "{ebadf:#?}");
+    // The host's 8 blocks of 24 without it: C(16, 8) / C(24, 8) = 0.0175, and somewhat more by the other side; times 3 questions.
+    assert!(ebadf.p_adjusted > 0.0525 && ebadf.p_adjusted < 0.08, "{ebadf:#?}");
+    let junit = render(&model, "junit");
+    let told = "<skipped message=\"not shown: single trials differ, and boots do not: 160 of 16,000 in guests and 0 of 8,000";
+    assert!(junit.contains(told), "{junit}");
+    let answer = render(&model, "answer").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(answer.contains("; single trials differ, and boots do not show it"), "{answer}");
+    let one = model.comparisons.iter().find(|one| one.kernel == "6.1" && one.errno == Question::Ebadf);
+    assert!(one.is_some_and(|one| one.verdict.is_difference()), "its own cell differs");
 }
 
 /// One side that was measured and would not have seen it is blind, not missing.

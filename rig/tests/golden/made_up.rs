@@ -8,13 +8,15 @@ use rig_protocol::{Histogram, TcpState};
 use crate::fixture::{Bench, Play, cell};
 use crate::reports::{model, render};
 
-/// A cell of one block.
+/// A cell of blocks that end alike.
 pub(crate) struct Made {
     pub(crate) scenario: &'static str,
     pub(crate) place: (&'static str, &'static str),
     pub(crate) path: &'static str,
     pub(crate) parameters: &'static [(&'static str, &'static str)],
     pub(crate) expect: &'static [&'static str],
+    pub(crate) blocks: u32,
+    /// Of each block.
     pub(crate) outcomes: Vec<(&'static str, u64)>,
     /// How long each verdict call took.
     pub(crate) call_ns: u64,
@@ -35,6 +37,7 @@ impl Made {
             path: "plain",
             parameters: &[],
             expect: &["**"],
+            blocks: 1,
             outcomes,
             call_ns: 2_000,
             closed: true,
@@ -55,7 +58,8 @@ impl Made {
             self.parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         cell.id = subject.id();
         cell.control = None;
-        (cell.blocks, cell.trials) = (1, self.outcomes.iter().map(|(_, n)| n).sum());
+        let block: u64 = self.outcomes.iter().map(|(_, n)| n).sum();
+        (cell.blocks, cell.trials) = (self.blocks, u64::from(self.blocks) * block);
         let id = cell.id.clone();
         bench.plan(cell);
         id
@@ -68,14 +72,14 @@ pub(crate) fn run_of(cells: &[Made]) -> Bench {
     let ids: Vec<CellId> = cells.iter().map(|one| one.plan(&mut bench)).collect();
     bench.play_all();
     for (one, id) in cells.iter().zip(ids) {
-        let found = bench.blocks.iter_mut().find(|(block, _)| block.cell == id);
-        let (block, _) = found.expect("played");
-        let n = block.tally.trials;
-        block.tally.outcomes = one.outcomes.iter().map(|(outcome, n)| ((*outcome).to_owned(), *n)).collect();
-        block.tally.state_before = [(if one.closed { TcpState::CLOSE.0 } else { 1 }, n)].into();
-        let mut call = Histogram::default();
-        (0..n).for_each(|_| call.record(one.call_ns));
-        block.tally.latency.insert("call".into(), call);
+        for (block, _) in bench.blocks.iter_mut().filter(|(block, _)| block.cell == id) {
+            let tally = &mut block.tally;
+            tally.outcomes = one.outcomes.iter().map(|(outcome, n)| ((*outcome).to_owned(), *n)).collect();
+            tally.state_before = [(if one.closed { TcpState::CLOSE.0 } else { 1 }, tally.trials)].into();
+            let mut call = Histogram::default();
+            (0..tally.trials).for_each(|_| call.record(one.call_ns));
+            tally.latency.insert("call".into(), call);
+        }
     }
     bench
 }

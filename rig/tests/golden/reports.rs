@@ -10,7 +10,9 @@ use rig::record::{Layout, Reader};
 use rig::report::{FileSchema, Format};
 use rig_protocol::{Errno, Histogram, Returned};
 
-use crate::fixture::{BLOCK, Bench, ORDINARY, Play, attempt_at, cell, id_of, sound, turn, unarmed, void};
+use crate::fixture::{
+    BLOCK, Bench, ORDINARY, Play, attempt_at, cell, id_of, sound, sound_in, turn, unarmed, void,
+};
 
 /// Through the disk, as every report goes.
 pub(crate) fn model(bench: &Bench) -> ReportModel {
@@ -42,9 +44,10 @@ fn a_sound_run() {
 
 #[test]
 fn an_excess_of_ebadf_in_one_guest() {
-    let mut bench = sound();
-    turn(bench.block(Play::Base, "virtio-tap", "6.12", 0), 23, Errno::EBADF);
-    turn(bench.block(Play::Base, "virtio-tap", "6.12", 1), 19, Errno::EBADF);
+    let mut bench = sound_in(8);
+    for (index, hits) in (0..).zip([23, 19, 21, 25, 18, 20, 24, 18]) {
+        turn(bench.block(Play::Base, "virtio-tap", "6.12", index), hits, Errno::EBADF);
+    }
     let model = model(&bench);
     assert_eq!(conclusion(&model), Conclusion::Alert);
     insta::assert_snapshot!("excess_text", text(&bench));

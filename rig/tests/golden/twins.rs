@@ -4,18 +4,18 @@ use rig::analysis::model::{CellStatus, ComparisonReason, ComparisonVerdict, Pair
 use rig::analysis::{Conclusion, conclusion};
 use rig::configuration::{Arm, Localtime};
 use rig::matrix::Cell;
-use rig::record::format::BlockId;
+use rig::record::format::{BlockId, BlockRecord};
 use rig::report::Format;
 
-use crate::fixture::{Bench, Play, sound};
+use crate::fixture::{Bench, Play, sound, sound_in};
 
 const LABEL: &str = "readable,data,ECONNRESET";
 
 /// Plans this cell, and gives it the blocks of the base program in this configuration.
 fn add(bench: &mut Bench, cell: Cell, configuration: &str, kernel: &str) {
-    let id = cell.id.clone();
+    let (id, blocks) = (cell.id.clone(), cell.blocks);
     bench.plan(cell);
-    for index in 0..2 {
+    for index in 0..blocks {
         let mut block = bench.block(Play::Base, configuration, kernel, index).clone();
         block.id = BlockId(format!("{id}-{index}"));
         block.cell = id.clone();
@@ -24,17 +24,26 @@ fn add(bench: &mut Bench, cell: Cell, configuration: &str, kernel: &str) {
     }
 }
 
-/// A sound run whose first guest's base program was played a second time; `other` trials of that ended otherwise.
-fn with_pair(other: u64) -> Bench {
-    let mut bench = sound();
+/// Blocks of each cell of the base program.
+const BLOCKS: usize = 10;
+
+/// A sound run whose first guest's base program was played a second time; so many trials of each of its blocks ended otherwise.
+fn with_pair(other: [u64; BLOCKS]) -> Bench {
+    let mut bench = sound_in(BLOCKS as u32);
     let again = bench.cell(Play::Base, "virtio-tap", "6.1").cell.again("virtio-tap-again".to_owned());
     add(&mut bench, again, "virtio-tap", "6.1");
-    if other > 0 {
-        let outcomes = &mut bench.blocks.last_mut().expect("its last block").0.tally.outcomes;
+    for (block, other) in of_the_second(&mut bench).zip(other).filter(|(_, other)| *other > 0) {
+        let outcomes = &mut block.tally.outcomes;
         *outcomes.get_mut(LABEL).expect("the usual end") -= other;
-        outcomes.insert("readable,ECONNRESET,eof".to_owned(), other);
+        // As its scenario expects it too.
+        outcomes.insert("readable,data,eof".to_owned(), other);
     }
     bench
+}
+
+/// The blocks of the second of the pair.
+fn of_the_second(bench: &mut Bench) -> impl Iterator<Item = &mut BlockRecord> {
+    bench.blocks.iter_mut().rev().take(BLOCKS).map(|(block, _)| block)
 }
 
 fn verdict(model: &ReportModel) -> PairVerdict {
@@ -43,7 +52,7 @@ fn verdict(model: &ReportModel) -> PairVerdict {
 
 #[test]
 fn a_pair_that_is_alike_passes_and_is_no_guest_of_its_own() {
-    let (alone, model) = (sound().model(), with_pair(0).model());
+    let (alone, model) = (sound_in(BLOCKS as u32).model(), with_pair([0; BLOCKS]).model());
     let pair = model.again.as_ref().expect("a pair");
     assert_eq!((pair.verdict, pair.tests, pair.p_adjusted), (PairVerdict::Passed, 4, Some(1.0)));
     assert_eq!((pair.configuration.as_str(), pair.kernel.as_str()), ("virtio-tap-again", "6.1"));
@@ -61,11 +70,16 @@ fn a_pair_that_is_alike_passes_and_is_no_guest_of_its_own() {
     assert_eq!(cell.status, CellStatus::Complete);
 }
 
-/// Of 2,000 against 2,000 with 5 questions: 11 against 0 has p = 0.00097 times 5, 17 against 0 has 1.5e-5 times 5.
+/// Of 10,000 against 10,000 in ten even blocks a side with 5 questions: 30 against 0 has p = 0.00039 times 5, 40 against 0 has 0.00014 times 5, 80 against 0 has 8.8e-6
+/// times 5.
 #[test]
 fn a_pair_fails_at_a_thousandth_over_all_its_questions_and_then_no_comparison_counts() {
-    assert_eq!(verdict(&with_pair(11).model()), PairVerdict::Passed);
-    let model = with_pair(17).model();
+    assert_eq!(verdict(&with_pair([3; BLOCKS]).model()), PairVerdict::Passed);
+    assert_eq!(verdict(&with_pair([4; BLOCKS]).model()), PairVerdict::Failed);
+    let mut in_one = [0; BLOCKS];
+    in_one[7] = 80;
+    assert_eq!(verdict(&with_pair(in_one).model()), PairVerdict::Passed, "one boot is one event");
+    let model = with_pair([8; BLOCKS]).model();
     let pair = model.again.as_ref().expect("a pair");
     assert_eq!((pair.verdict, pair.tests), (PairVerdict::Failed, 5));
     assert!(pair.p_adjusted.is_some_and(|p| p < 1e-4), "{pair:?}");
@@ -89,11 +103,12 @@ fn a_pair_fails_at_a_thousandth_over_all_its_questions_and_then_no_comparison_co
 /// A guest that makes up an outcome for each trial does not weaken the other questions.
 #[test]
 fn the_rarest_outcomes_are_one_question() {
-    let mut bench = with_pair(17);
-    let outcomes = &mut bench.blocks.last_mut().expect("its last block").0.tally.outcomes;
-    for trial in 0..500_u64 {
-        *outcomes.get_mut(LABEL).expect("the usual end") -= 1;
-        outcomes.insert(format!("readable,{trial}"), 1);
+    let mut bench = with_pair([8; BLOCKS]);
+    for (block, first) in of_the_second(&mut bench).zip((0_u64..).step_by(50)) {
+        for trial in first..first + 50 {
+            *block.tally.outcomes.get_mut(LABEL).expect("the usual end") -= 1;
+            block.tally.outcomes.insert(format!("readable,{trial}"), 1);
+        }
     }
     let pair = bench.model().again.expect("a pair");
     // Three errnos, 64 outcomes, and all others together: 438 against 0.
@@ -102,7 +117,7 @@ fn the_rarest_outcomes_are_one_question() {
 
 #[test]
 fn a_pair_without_trials_is_not_run_and_blinds_nothing() {
-    let mut bench = with_pair(17);
+    let mut bench = with_pair([8; BLOCKS]);
     let id = bench.record.cells.last().expect("the second cell").cell.id.clone();
     bench.blocks.retain(|(block, _)| block.cell != id);
     let model = bench.model();
@@ -112,7 +127,7 @@ fn a_pair_without_trials_is_not_run_and_blinds_nothing() {
         (PairVerdict::NotRun, 0, None, &None)
     );
     assert!(pair.reason.is_some());
-    assert_eq!(model.comparisons, sound().model().comparisons);
+    assert_eq!(model.comparisons, sound_in(BLOCKS as u32).model().comparisons);
 }
 
 /// The base program without an /etc/localtime, on the host and in a guest.
