@@ -6,7 +6,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -239,17 +238,15 @@ impl Block<'_> {
         self.phase(Phase::Play);
         let peers_part = self.assignment(Role::Peer { listen: self.listen(stage)? }, None);
         let has_peer = peers_part.script.lanes_of(Side::Peer).next().is_some();
-        let mut listening = String::new();
+        let mut connect = SocketAddr::new(stage.peer_address(), PEER_PORT).to_string();
         if has_peer {
             let part = peers_part.clone();
             let told = peer.talk(move |c| c.play(&part, exchange())).await;
-            listening = told.map_err(StageError::of(Endpoint::Peer))?;
+            let listening = told.map_err(StageError::of(Endpoint::Peer))?;
+            if self.attempt.cell.subject.script.is_over_vsock() {
+                connect = listening;
+            }
         }
-        let connect = if self.attempt.cell.subject.script.is_over_vsock() {
-            listening
-        } else {
-            SocketAddr::new(stage.peer_address(), PEER_PORT).to_string()
-        };
         let targets_part = self.assignment(Role::Target { connect }, stage.program_root(self.attempt));
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
@@ -268,16 +265,8 @@ impl Block<'_> {
                 }
             })
         });
-        let played = {
-            let mut conduct = pin!(faults::conduct(stage, timelines, &done));
-            let played = tokio::select! {
-                biased;
-                failed = &mut conduct => match failed? {},
-                played = collected => played.map_err(StageError::of(Endpoint::Target))?,
-            };
-            faults::settle(conduct, &done).await?;
-            played
-        };
+        let collected = async { collected.await.map_err(StageError::of(Endpoint::Target)) };
+        let played = faults::during(faults::conduct(stage, timelines, &done), collected, &done).await?;
         self.record.path.counters = stage.path_counters(self.laboratory).await?;
         self.record.path.counters.extend(done.counters(&path.faults));
         self.record.tally = played.tally;

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -46,18 +47,25 @@ impl Done {
     }
 }
 
-/// Lets a change that is under way come to its end: the trials may have ended by it before whoever makes it knows that it is made. Each has a
-/// deadline of its own.
-pub(super) async fn settle(
+/// Plays while faults are carried out. A change that is under way at the end is waited for: the trials may have ended by it before whoever makes it
+/// knows that it is made. Each change has a deadline of its own.
+pub(super) async fn during<T>(
     conduct: impl Future<Output = Result<Infallible, StageError>>,
+    play: impl Future<Output = Result<T, StageError>>,
     done: &Done,
-) -> Result<(), StageError> {
+) -> Result<T, StageError> {
+    let mut conduct = pin!(conduct);
+    let played = tokio::select! {
+        biased;
+        failed = &mut conduct => match failed? {},
+        played = play => played?,
+    };
     let mut under_way = done.under_way.subscribe();
     tokio::select! {
         biased;
         failed = conduct => match failed? {},
         // The sender lives as long as `done`.
-        _ = under_way.wait_for(|changes| *changes == 0) => Ok(()),
+        _ = under_way.wait_for(|changes| *changes == 0) => Ok(played),
     }
 }
 
@@ -281,7 +289,9 @@ mod tests {
     #[tokio::test]
     async fn a_change_under_way_is_waited_for_and_its_failure_is_told() {
         let done = Done::default();
-        settle(std::future::pending(), &done).await.expect("nothing is under way");
+        let played = || std::future::ready(Ok(7));
+        let idle = during(std::future::pending(), played(), &done).await;
+        assert_eq!(idle.expect("nothing is under way"), 7);
         done.under_way.send_modify(|changes| *changes += 1);
         let change = async {
             tokio::task::yield_now().await;
@@ -289,10 +299,13 @@ mod tests {
             done.under_way.send_modify(|changes| *changes -= 1);
             std::future::pending().await
         };
-        settle(change, &done).await.expect("it ends");
+        assert_eq!(during(change, played(), &done).await.expect("the change ends"), 7);
         done.under_way.send_modify(|changes| *changes += 1);
-        let failed = async { Err(StageError::from(VoidReason::NoGuestToPause)) };
-        settle(failed, &done).await.expect_err("it fails");
+        let failing = async {
+            tokio::task::yield_now().await;
+            Err(StageError::from(VoidReason::NoGuestToPause))
+        };
+        during(failing, played(), &done).await.expect_err("the change fails");
         assert_eq!(done.counters(&[])["fault.f"], 1);
     }
 
