@@ -208,30 +208,12 @@ impl Labels {
 
     /// A completion of io_uring: the bits of a poll, or the bytes of a receive.
     pub const COMPLETION: Self = Self {
-        words: &[
-            "readable",
-            "urgent",
-            "writable",
-            "error",
-            "hangup",
-            "invalid",
-            "peer-closed",
-            "none",
-            "data",
-            "eof",
-        ],
-        meanings: &[
-            "POLLIN: there is data to read, or the end of it",
-            "POLLPRI: there is urgent data",
-            "POLLOUT: a write would not wait",
-            "POLLERR: the socket has an error",
-            "POLLHUP: both directions are shut down",
-            "POLLNVAL: the number is no open descriptor",
-            "POLLRDHUP: the peer has shut down its direction",
+        words: &event_words::<10>(&["none", "data", "eof"]),
+        meanings: &event_meanings::<10>(&[
             "the poll completed, and no bit was set",
             "the receive got at least one byte",
             "the receive got 0 bytes: the connection has ended",
-        ],
+        ]),
         counted: &["data"],
         write: |out, success| match (success.polled, success.returned) {
             (true, _) => write_events(out, 1, success.events),
@@ -305,28 +287,11 @@ impl Labels {
 
     /// By the bits of poll(2) and epoll_wait(2), of all descriptors together, joined by `+`; or `timeout`.
     pub const POLL: Self = Self {
-        words: &[
-            "readable",
-            "urgent",
-            "writable",
-            "error",
-            "hangup",
-            "invalid",
-            "peer-closed",
-            "timeout",
-            "none",
-        ],
-        meanings: &[
-            "POLLIN: there is data to read, or the end of it",
-            "POLLPRI: there is urgent data",
-            "POLLOUT: a write would not wait",
-            "POLLERR: the socket has an error",
-            "POLLHUP: both directions are shut down",
-            "POLLNVAL: the number is no open descriptor",
-            "POLLRDHUP: the peer has shut down its direction",
+        words: &event_words::<9>(&["timeout", "none"]),
+        meanings: &event_meanings::<9>(&[
             "the call returned 0: nothing was ready in time",
             "the call returned a number over 0, and no bit was set",
-        ],
+        ]),
         write: |out, success| write_events(out, success.returned, success.events),
         ..Self::OK
     };
@@ -424,24 +389,48 @@ fn write_readiness(out: &mut String, returned: i64, ready: Readiness) {
     }
 }
 
-/// The bits of poll(2), which are those of epoll_ctl(2) (include/uapi/asm-generic/poll.h), and their words; POLLRDNORM and its kin say the same
-/// as POLLIN and POLLOUT.
-const EVENTS: [(u32, &str); 7] = [
-    (0x0041, "readable"),
-    (0x0002, "urgent"),
-    (0x0104, "writable"),
-    (0x0008, "error"),
-    (0x0010, "hangup"),
-    (0x0020, "invalid"),
-    (0x2000, "peer-closed"),
+/// The bits of poll(2), which are those of epoll_ctl(2) (include/uapi/asm-generic/poll.h), their words, and what these mean; POLLRDNORM and its kin
+/// say the same as POLLIN and POLLOUT.
+const EVENTS: [(u32, &str, &str); 7] = [
+    (0x0041, "readable", "POLLIN: there is data to read, or the end of it"),
+    (0x0002, "urgent", "POLLPRI: there is urgent data"),
+    (0x0104, "writable", "POLLOUT: a write would not wait"),
+    (0x0008, "error", "POLLERR: the socket has an error"),
+    (0x0010, "hangup", "POLLHUP: both directions are shut down"),
+    (0x0020, "invalid", "POLLNVAL: the number is no open descriptor"),
+    (0x2000, "peer-closed", "POLLRDHUP: the peer has shut down its direction"),
 ];
+
+/// The words of the bits, and `more` behind them.
+const fn event_words<const N: usize>(more: &[&'static str]) -> [&'static str; N] {
+    assert!(N == EVENTS.len() + more.len());
+    let mut all = [""; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < EVENTS.len() { EVENTS[at].1 } else { more[at - EVENTS.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// What these words mean, in the same order.
+const fn event_meanings<const N: usize>(more: &[&'static str]) -> [&'static str; N] {
+    assert!(N == EVENTS.len() + more.len());
+    let mut all = [""; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < EVENTS.len() { EVENTS[at].2 } else { more[at - EVENTS.len()] };
+        at += 1;
+    }
+    all
+}
 
 fn write_events(out: &mut String, returned: i64, events: u32) {
     if returned == 0 {
         return out.push_str("timeout");
     }
     let words: Vec<&str> =
-        EVENTS.iter().filter(|(bits, _)| events & bits != 0).map(|(_, word)| *word).collect();
+        EVENTS.iter().filter(|(bits, ..)| events & bits != 0).map(|(_, word, _)| *word).collect();
     out.push_str(if words.is_empty() { "none".to_owned() } else { words.join("+") }.as_str());
 }
 
@@ -507,7 +496,8 @@ mod tests {
         assert_eq!(label(1, 0x201d), "readable+writable+error+hangup+peer-closed");
         assert_eq!(label(1, 0x20), "invalid");
         assert_eq!([label(0, 0), label(1, 0), label(-4, 0)], ["timeout", "none", "EINTR"]);
-        let words: BTreeSet<&str> = EVENTS.iter().map(|(_, word)| *word).chain(["timeout", "none"]).collect();
+        let words: BTreeSet<&str> =
+            EVENTS.iter().map(|(_, word, _)| *word).chain(["timeout", "none"]).collect();
         assert_eq!(words, Labels::POLL.words.iter().copied().collect());
         assert_eq!(Labels::POLL.meanings.len(), Labels::POLL.words.len());
     }
@@ -556,7 +546,7 @@ mod tests {
             let (mut words, mut counted) = (BTreeSet::new(), BTreeSet::new());
             let absent = labels.words.contains(&"absent").then_some(Labels::ABSENT);
             for returned in (0..=13).chain([104]).chain(absent) {
-                let polled = EVENTS.map(|(bits, _)| Some(bits)).into_iter().chain([Some(0), None]);
+                let polled = EVENTS.map(|(bits, ..)| Some(bits)).into_iter().chain([Some(0), None]);
                 for events in polled {
                     let seen = Observed { returned, events, ..Observed::default() };
                     let mut label = String::new();
