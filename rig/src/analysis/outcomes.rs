@@ -343,7 +343,7 @@ fn sentence(one: &OutcomeComparison, leader: &OutcomeDifference, more: usize) ->
     }
     match &one.known {
         Some(reason) => text.push_str(&format!("; it is known why: {}", reason.trim_end_matches('.'))),
-        None if !one.alert => text.push_str(", as those of a race between the application's own threads may"),
+        None if !one.alert => text.push_str(", as those of a race, which follow the machine's timing, may"),
         None => {}
     }
     if more > 0 {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rig_protocol::Side;
 use rig_stats::{Interval, Judgement, clopper_pearson};
 
 use crate::record::Run;
@@ -75,7 +76,12 @@ fn scope(cells: &[&Measured<'_>]) -> String {
     let own_doing = if cells.iter().all(|cell| cell.is_plain()) {
         ""
     } else if cells.iter().all(|cell| !cell.cell().alert) {
-        ", a race between the application's own threads"
+        let threads = |cell: &&Measured<'_>| cell.cell().subject.script.lanes_of(Side::Target).count() > 1;
+        if cells.iter().all(threads) {
+            ", a race between the application's own threads"
+        } else {
+            ", a race between the application and what arrives"
+        }
     } else {
         ", where the application closes the descriptor itself"
     };

@@ -95,7 +95,7 @@ fn a_guest_that_ends_otherwise_differs_and_is_news() {
     assert_eq!(conclusion(&model), Conclusion::Done);
     assert!(!render(&model, "junit").contains("type=\"outcomes\""));
     let text = words(&model);
-    let race = ", as those of a race between the application's own threads may.";
+    let race = ", as those of a race, which follow the machine's timing, may.";
     assert!(text.contains(": differs (race)") && text.contains(race), "{text}");
     assert!(!text.contains("DIFFER"), "{text}");
 }
@@ -116,7 +116,7 @@ fn a_declared_race_differs_and_is_no_news() {
     assert_eq!(one.leader().map(|o| (o.x1, o.x2)), Some((195, 1_479)), "readable,data");
     assert_eq!(conclusion(&model), Conclusion::Done);
     let said = model.sentences.iter().find(|sentence| sentence.starts_with("Outcomes differ")).expect("told");
-    let race = ", as those of a race between the application's own threads may; 1 more cell";
+    let race = ", as those of a race, which follow the machine's timing, may; 1 more cell";
     assert!(said.contains(race), "{said}");
 }
 

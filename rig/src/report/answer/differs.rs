@@ -122,7 +122,7 @@ fn errnos(model: &ReportModel) -> Vec<Item> {
     races.dedup();
     if !races.is_empty() {
         let text = format!(
-            "{} differs, as expected: its result depends on the timing of its own threads",
+            "{} differs, as expected: the result of a race depends on the timing of the machine",
             list(&races)
         );
         items.push(Item::new(Tone::Plain, "a race", text));

@@ -29,7 +29,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let mut summary = format!("{}: {}", several(model.comparisons.len(), "comparison"), words.join(", "));
     if model.comparisons.iter().any(|c| c.verdict.is_difference() && !c.alert) {
         summary.push_str(
-            " (a race between an application's own threads follows the machine's timing: it may differ, and raises no alert)",
+            " (the rate of a race follows the machine's timing: it may differ, and raises no alert)",
         );
     }
     wrap(out, "  ", &summary, 4);
