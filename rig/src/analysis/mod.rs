@@ -37,6 +37,8 @@ mod summaries;
 mod twins;
 pub mod words;
 
+use std::collections::BTreeMap;
+
 use crate::record::Run;
 
 use model::{
@@ -114,12 +116,19 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         shard: run.record.shard,
         capture: run.record.conduct.capture,
         profile: run.record.profile.clone(),
+        kernel_packages: packages(run),
         command_line: run.record.command_line.clone(),
         confidence: rules.confidence.get(),
         margin: rules.margin,
         margins: rules.margins(),
         tolerance: rules.tolerance,
     }
+}
+
+/// The package of each kernel that has an image.
+fn packages(run: &Run) -> BTreeMap<String, String> {
+    let images = run.record.images.iter().filter(|(_, image)| !image.package.is_empty());
+    images.map(|(name, image)| (name.clone(), image.package.clone())).collect()
 }
 
 /// How a run ends, for the exit code of the contract.

@@ -178,6 +178,8 @@ pub struct RunSummary {
     pub capture: CaptureWhen,
     /// Name of the profile of the matrix; empty where there was none.
     pub profile: String,
+    /// The package and version of each kernel that has an image, by the name that cells have for it.
+    pub kernel_packages: BTreeMap<String, String>,
     /// The command that began the run, word by word.
     pub command_line: Vec<String>,
     /// Two-sided confidence of every interval, a share of 1.

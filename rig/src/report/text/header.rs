@@ -39,7 +39,8 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}{tolerated}", margins(run)));
 }
 
-/// `6.1 (6.1.0-32-cloud-amd64) and 6.12 (not played)`: the tables have room for the name only.
+/// `6.1 (linux-image-6.1.0-32-cloud-amd64 6.1.129-1) and 6.12 (not played)`: the tables have room for the name only. The release is said where the
+/// package is not known, or is not named after it.
 fn kernels(model: &ReportModel) -> Option<String> {
     let mut kernels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for cell in &model.cells {
@@ -47,11 +48,11 @@ fn kernels(model: &ReportModel) -> Option<String> {
         releases.extend(cell.kernel_release.split(", ").filter(|release| !release.is_empty()));
     }
     let names = kernels.into_iter().map(|(name, releases)| {
-        let releases: Vec<&str> = releases.into_iter().collect();
-        format!(
-            "{name} ({})",
-            if releases.is_empty() { "not played".to_owned() } else { releases.join(", ") }
-        )
+        let package = model.run.kernel_packages.get(name).map(String::as_str);
+        let unsaid = |release: &&str| !package.is_some_and(|package| package.contains(release));
+        let played = !releases.is_empty();
+        let said: Vec<&str> = releases.into_iter().filter(unsaid).chain(package.filter(|_| played)).collect();
+        format!("{name} ({})", if played { said.join(", ") } else { "not played".to_owned() })
     });
     let names: Vec<String> = names.collect();
     (!names.is_empty()).then(|| list(&names))
