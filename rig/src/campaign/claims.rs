@@ -11,11 +11,12 @@ use crate::document::{Problem, Problems};
 use crate::matrix::{Cell, Matrix};
 use crate::script::{Catalogue, Scenario};
 
-/// Reads the folder, where one is named, and checks its claims and what these cells name.
+/// Reads the folder, or the one that the matrix names, and checks its claims and what these cells name.
 ///
 /// # Errors
 /// All problems of the files; every id that a scenario names and no claim has.
 pub fn claims_for(folder: Option<&Path>, matrix: &Matrix, cells: &[Cell]) -> Result<Set, Problems> {
+    let folder = folder.or_else(|| matrix.claims_folder());
     let set = folder.map_or_else(|| Ok(Set::shipped()), Set::with_folder)?;
     let names: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.scenario.as_str()).collect();
     let mut scenarios: Vec<Scenario> =

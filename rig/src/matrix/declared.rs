@@ -4,6 +4,7 @@
 //! Tests: `tests.rs` of this room.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub struct Matrix {
     pub(super) places: BTreeMap<String, Places>,
     pub(super) controls: Vec<ControlKeys>,
     pub(super) alert: BTreeMap<String, f64>,
+    pub(super) claims: Option<PathBuf>,
     pub(super) library: Library,
 }
 
@@ -59,6 +61,11 @@ impl Matrix {
     /// The paths that it declares, in file order.
     pub fn paths(&self) -> impl Iterator<Item = &PathSpec> + Clone {
         self.paths.iter()
+    }
+
+    /// The folder with claims of its own, where it names one: seen from the current folder.
+    pub fn claims_folder(&self) -> Option<&Path> {
+        self.claims.as_deref()
     }
 
     /// Rates over which an alert fires, by errno name or `any_error`.

@@ -71,6 +71,7 @@ impl Matrix {
         let places = declared.iter().map(|path| (path.spec.name.clone(), path.places.clone())).collect();
         let paths: Vec<PathSpec> = declared.into_iter().map(|path| path.spec).collect();
         let alert = read_alert(&mut findings, root);
+        let claims = read_claims(&mut findings, root).map(|named| folder.join(named));
         let mut library = Library::new(folder);
         let controls = named(&mut findings, root, "control", |findings, key, node| {
             read_control(findings, &mut library, key, node)
@@ -87,6 +88,7 @@ impl Matrix {
             places,
             controls,
             alert,
+            claims,
             library,
         };
         verify::verify(&mut matrix, &mut findings, root, default_profile.as_ref());
@@ -206,6 +208,14 @@ fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
         }
     }
     alert
+}
+
+/// `[claims] folder`, as it is written.
+fn read_claims(findings: &mut Findings, root: &Table) -> Option<String> {
+    let table = root.get("claims").and_then(|node| findings.table(node, keys::CLAIMS.head))?;
+    findings.refuse_unknown_keys(table, keys::CLAIMS.head, &keys::CLAIMS.names());
+    let node = table.get(keys::CLAIMS_FOLDER.name)?;
+    findings.string(node, &keys::CLAIMS_FOLDER.quoted()).map(str::to_owned)
 }
 
 fn read_control(

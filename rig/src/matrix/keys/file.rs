@@ -277,6 +277,20 @@ pub(in crate::matrix) const ALERT: KeyTable = KeyTable {
     about: "rates over which an alert is raised",
 };
 
+pub(in crate::matrix) const CLAIMS_FOLDER: KeyRow = KeyRow {
+    name: "folder",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("only the claims that rig has"),
+    about: "a folder with a file ID.toml for each claim of your own, seen from the matrix file; `--claims DIR` of the command line takes its place",
+};
+
+pub(in crate::matrix) const CLAIMS: KeyTable = KeyTable {
+    head: "[claims]",
+    parts: &[&[CLAIMS_FOLDER]],
+    more: None,
+    about: "by what the run is judged besides rig's own claims",
+};
+
 const ANY_ERROR_MARGIN: KeyRow = KeyRow {
     name: ANY_ERROR.name,
     kind: ValueKind::Fraction,
@@ -312,6 +326,7 @@ pub(in crate::matrix) const FILE: KeyTable = KeyTable {
             table("path", ValueKind::Named, "what lies between target and peer"),
             table("control", ValueKind::Named, "cells whose answer is known"),
             table("alert", ValueKind::Table, "rates over which an alert is raised"),
+            table("claims", ValueKind::Table, "claims of your own"),
         ],
     ],
     more: None,

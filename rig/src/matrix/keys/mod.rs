@@ -25,6 +25,7 @@ pub const TABLES: &[KeyTable] = &[
     file::CONTROL,
     file::PROFILE,
     file::ALERT,
+    file::CLAIMS,
 ];
 
 /// How many trials a cell can have.
