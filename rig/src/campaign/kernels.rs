@@ -49,7 +49,7 @@ impl Kernels {
                     found.images.insert(kernel.to_owned(), image);
                 }
                 Err(error) if error.is_gone() => {
-                    found.gone.insert(kernel.to_owned(), error.to_string());
+                    found.gone.insert(kernel.to_owned(), error.why_gone());
                 }
                 Err(error) => return Err(error.into()),
             }

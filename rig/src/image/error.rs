@@ -302,6 +302,16 @@ impl ImageError {
         }
     }
 
+    /// Why what a recipe asks for is gone, said behind the kernel's name: without it.
+    pub fn why_gone(&self) -> String {
+        match self {
+            Self::NoExact { releases, package, there, .. } => {
+                format!("{releases}: none of the flavour of {package}; {there}")
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether lists with a wrong bit in them lead here: fetched anew they may lead elsewhere.
     pub(super) fn may_come_of_damaged_lists(&self) -> bool {
         match self {

@@ -114,6 +114,11 @@ impl Recipes {
         }
     }
 
+    /// Whether there is one of this name, right or wrong: a recipe's own, or that of an exact version.
+    pub fn has(&self, name: &str) -> bool {
+        !matches!(self.load(name), Err(ImageError::UnknownRecipe { .. }))
+    }
+
     fn load_exact(&self, word: &str) -> Result<Recipe, ImageError> {
         let unknown = || ImageError::UnknownRecipe { name: word.to_owned(), help: self.hint(word) };
         let exact = Exact::parse(word).ok_or_else(unknown)?;

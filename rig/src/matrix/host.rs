@@ -10,17 +10,18 @@ use crate::configuration::{AskedBy, Lack};
 use crate::document::{Findings, Problems, hint};
 
 impl Matrix {
-    /// Every kernel that some profile names and that is no image in `known`: the image room knows which there are.
+    /// Every kernel that some profile names and that is neither an image in `known` nor `exact`, a version of its own: the image room knows which
+    /// there are.
     ///
     /// # Errors
     /// All unknown ones, with what was probably meant.
-    pub fn verify_kernels(&self, known: &[String]) -> Result<(), Problems> {
+    pub fn verify_kernels(&self, known: &[String], exact: impl Fn(&str) -> bool) -> Result<(), Problems> {
         let mut findings = Findings::new(Arc::clone(&self.source));
         let layers = std::iter::once(&self.base).chain(self.profiles.iter().map(|(_, layer)| layer));
         for layer in layers {
             let includes = layer.includes.iter().flatten().filter_map(|include| include.axes.get("kernel"));
             for word in layer.axes.get("kernel").into_iter().chain(includes).flatten() {
-                if !known.contains(&word.text) {
+                if !known.contains(&word.text) && !exact(&word.text) {
                     let help = hint(&word.text, known.iter().map(String::as_str), "the images");
                     findings
                         .report(

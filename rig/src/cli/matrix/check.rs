@@ -7,6 +7,7 @@ use crate::analysis::words::count as thousands;
 use crate::campaign::claims_for;
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure};
+use crate::image::Recipes;
 use crate::matrix::{Matrix, Selection};
 
 /// Arguments of `rig matrix check`.
@@ -22,6 +23,8 @@ pub(in crate::cli) struct Arguments {
 
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
+    let recipes = Recipes::default();
+    matrix.verify_kernels(&recipes.guests(), |word| recipes.has(word)).map_err(Failure::input)?;
     let mut out = format!("{}: valid\n", matrix.name());
     let profiles: Vec<&str> = matrix.profile_names().collect();
     let folder = arguments.claims.as_deref();
