@@ -15,7 +15,7 @@ use rig_protocol::{Hello, PROTOCOL_VERSION};
 use sha2::{Digest, Sha256};
 
 use crate::interfaces;
-use crate::sys::process;
+use crate::sys::{process, vsock};
 
 /// What changes TCP's behaviour around a RST, or the number of connections that can be made.
 const RECORDED: &[&str] = &[
@@ -124,6 +124,8 @@ pub(crate) fn hello() -> Hello {
         localtime: Path::new("/etc/localtime").exists(),
         sysctls,
         interfaces: interfaces::read(),
+        // A host's is of no cell.
+        vsock_cid: if process::root_in_memory() { vsock::local_cid() } else { None },
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rig_protocol::{
     Assignment, Delay, FailureReport, Handler, Lane, LaneIndex, Op, Player, Program, Role, Script, Side,
-    Slot, Step, Timing, UnreachableInjection,
+    Slot, Step, Timing, UnreachableInjection, VsockAddress,
 };
 
 use crate::program::check::check;
@@ -181,6 +181,9 @@ impl Plan {
         let calls = side == Side::Peer || steps().any(|step| step.step.op.needs_an_address());
         let needs_address = calls || (is_played && script.lanes_of(Side::Peer).next().is_some());
         let address = needs_address.then(|| parse_address(&text)).transpose()?;
+        if address.is_some_and(|address| address.vsock().is_some() != script.is_over_vsock()) {
+            return refuse(format!("{text:?} is of another family than the script's sockets"));
+        }
         if in_flight == 0 {
             return refuse("in_flight is 0: no trial could ever begin");
         }
@@ -231,6 +234,9 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
 }
 
 fn parse_address(text: &str) -> Result<KernelAddress, Refusal> {
+    if let Some(address) = VsockAddress::parse(text) {
+        return Ok(KernelAddress::of_vsock(address));
+    }
     match text.parse::<SocketAddr>() {
         Ok(address) => Ok(KernelAddress::of(address)),
         Err(_) => refuse(format!("{text:?} is no address:port (names are not resolved here)")),
@@ -454,6 +460,7 @@ mod tests {
             (with(|a| a.in_flight = 0), "in_flight is 0"),
             (with(|a| a.trial_deadline_ns = 0), "trial_deadline_ns is 0"),
             (with(|a| a.role = Role::Target { connect: "peer.example:1".into() }), "no address:port"),
+            (with(|a| a.role = Role::Target { connect: "vsock:1:1".into() }), "of another family"),
             (with(|a| a.script.sockets.clear()), "there is no socket 0"),
             (target(vec![accept(), select(Call::Select)]), "only the peer accepts"),
             (target(vec![step(Op::Mark { mark: Mark(1) }), select(Call::Select)]), "there is no mark 1"),

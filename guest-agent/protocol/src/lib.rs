@@ -26,6 +26,7 @@ mod state;
 mod tally;
 mod text;
 mod value;
+mod vsock;
 
 pub use errno::Errno;
 pub use frame::{FrameError, FrameReader, FrameWriter, MAX_FRAME_BYTES};
@@ -51,3 +52,4 @@ pub use state::TcpState;
 pub use tally::Tally;
 pub use text::{MOST_TEXT_BYTES, plain, plain_lines, plain_within};
 pub use value::{Delay, Mark, Slot, TimeClass, TimeRange};
+pub use vsock::VsockAddress;

@@ -14,7 +14,7 @@ use crate::tally::{check_counted, check_labels};
 use crate::{Interface, Returned, Script, Tally, TrialRecord};
 
 /// Raised with every change of the wire; checked besides the build id so that the message can say which it is.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// The agent's first frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Hello {
     /// Every network interface of the agent's network namespace except `lo`, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
+    /// In a guest of rig: the CID of its vsock device, where a driver has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vsock_cid: Option<u32>,
 }
 
 /// Which end of the connections an agent plays.
@@ -48,12 +51,12 @@ pub struct Hello {
 pub enum Role {
     /// Listens and plays the peer lane for every accepted connection, until [`Request::Finish`].
     Peer {
-        /// `address:port` to listen on; port 0 lets the kernel choose.
+        /// `address:port` to listen on; port 0 lets the kernel choose. Or a [`VsockAddress`](crate::VsockAddress).
         listen: String,
     },
     /// Connects and plays the target's lanes, `trials` times.
     Target {
-        /// `address:port` of the peer. Empty for a script without a peer lane.
+        /// `address:port` of the peer, or a [`VsockAddress`](crate::VsockAddress). Empty for a script without a peer lane.
         connect: String,
     },
 }

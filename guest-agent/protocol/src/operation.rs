@@ -213,6 +213,21 @@ impl Op {
         )
     }
 
+    /// Whether it connects by vsock(7).
+    pub fn is_vsock(&self) -> bool {
+        matches!(self, Self::Connect { family: Family::Vsock, .. })
+    }
+
+    /// Of a connect by vsock(7): whether there can be anybody whom it calls.
+    pub fn calls_over_vsock(&self) -> Option<bool> {
+        match self {
+            Self::Connect { family: Family::Vsock, to, .. } => {
+                Some(matches!(to, Callee::Server | Callee::ClosedPort))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it needs the addresses of the two ends.
     pub fn needs_an_address(&self) -> bool {
         matches!(

@@ -171,6 +171,11 @@ impl Script {
     /// Enough for every void's reason, and for the outcomes of seven steps.
     const USUAL_LABEL_BYTES: usize = 512;
 
+    /// Whether its streams are vsock(7)'s: one connect says it, and then all do.
+    pub fn is_over_vsock(&self) -> bool {
+        self.lanes.iter().flat_map(|lane| &lane.steps).any(|step| step.op.is_vsock())
+    }
+
     /// The lanes of one side, in file order.
     pub fn lanes_of(&self, side: Side) -> impl Iterator<Item = &Lane> {
         self.lanes.iter().filter(move |lane| lane.side == side)

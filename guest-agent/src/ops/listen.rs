@@ -86,7 +86,7 @@ fn absent(other: IpAddr) -> Option<IpAddr> {
 pub(super) fn in_family(address: SocketAddr, family: Family) -> KernelAddress {
     let ip = match (family, address.ip()) {
         (Family::Mapped, IpAddr::V4(ip)) => IpAddr::V6(ip.to_ipv6_mapped()),
-        (Family::Mapped | Family::Path, ip) => ip,
+        (Family::Mapped | Family::Path | Family::Vsock, ip) => ip,
     };
     KernelAddress::of(SocketAddr::new(ip, address.port()))
 }

@@ -2,11 +2,11 @@
 //!
 //! Holds connect and its kin; accepting from the peer's own listening socket is the peer worker's, a trial's own listener is in `listen.rs`.
 //! Units: none. Errors: none, `-errno` is what was seen.
-//! Source: socket(2), connect(2), bind(2), shutdown(2), dup(2). Tests: `tests/loopback`.
+//! Source: socket(2), connect(2), bind(2), shutdown(2), dup(2), vsock(7). Tests: `tests/loopback`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use rig_protocol::{Callee, Family, Shut, Slot};
+use rig_protocol::{Callee, Family, Shut, Slot, VsockAddress};
 
 use super::around::{Around, Seen};
 use super::listen::{address_of, in_family};
@@ -62,6 +62,9 @@ pub(super) fn connect(
     (to, family): (Callee, Family),
     how: Make,
 ) -> Seen {
+    if family == Family::Vsock {
+        return connect_vsock(planned, around, slot, to, how);
+    }
     let remote = address_of(around, to);
     let address = remote.map(|remote| in_family(remote, family));
     if around.plan.needs.ends {
@@ -76,6 +79,24 @@ pub(super) fn connect(
     });
     note(around, slot, remote);
     seen
+}
+
+/// socket(2) and connect(2) of a vsock stream. There is no port from which another could be computed, and no network with an absent host.
+fn connect_vsock(planned: &StepPlan, around: &Around<'_>, slot: Slot, to: Callee, how: Make) -> Seen {
+    let server = around.plan.address.and_then(|address| address.vsock());
+    let callee = server.and_then(|server| match to {
+        Callee::Server => Some(server),
+        Callee::ClosedPort => Some(VsockAddress { port: VsockAddress::CLOSED_PORT, ..server }),
+        Callee::Listener | Callee::AbsentHost => None,
+    });
+    let address = callee.map(KernelAddress::of_vsock);
+    around.timed(planned, || {
+        let Some(address) = &address else { return -i64::from(libc::EDESTADDRREQ) };
+        match make(around, slot, address, how) {
+            made if is_failure(made) => made,
+            fd => socket::connect(fd as i32, address),
+        }
+    })
 }
 
 /// connect(2) on a socket that is there.

@@ -29,8 +29,14 @@ const BACKLOG: i32 = 65_535;
 /// A lane may outlast its client's trial (a sleep before a close that nobody waits for), so more lanes than trials can be under
 /// way; beyond this many per trial in flight connections wait.
 const MOST_PER_TRIAL: u32 = 8;
+/// shutdown(2) of a listening vsock socket is refused (`ENOTCONN`; af_vsock.c, vsock_shutdown) and wakes nobody: who accepts there looks up so
+/// often.
+const LOOK_UP: Duration = Duration::from_millis(100);
 /// After a failed accept, so that a lasting failure does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// An accept that was interrupted, or that has waited for [`LOOK_UP`].
+const EMPTY_HANDED: [i64; 2] = [-(libc::EINTR as i64), -(libc::EAGAIN as i64)];
 
 struct Work {
     stopping: AtomicBool,
@@ -108,7 +114,7 @@ impl Crew {
 
     /// `address:port` of the listening socket.
     pub(crate) fn listening(&self) -> String {
-        socket::local_address(self.listener).map(|local| local.address().to_string()).unwrap_or_default()
+        socket::local_address(self.listener).map(|local| local.to_string()).unwrap_or_default()
     }
 
     /// Lets them play.
@@ -156,11 +162,15 @@ pub(crate) enum Grace {
 }
 
 fn listen(address: &KernelAddress) -> Result<i32, String> {
-    let described = |errno| format!("listen on {}: {errno}", address.address());
+    let described = |errno| format!("listen on {address}: {errno}");
     let fd = check(socket::open(address)).map_err(described)? as i32;
     let ready = check(socket::reuse_address(fd))
         .and_then(|_| check(socket::bind(fd, address)))
-        .and_then(|_| check(socket::listen(fd, BACKLOG)));
+        .and_then(|_| check(socket::listen(fd, BACKLOG)))
+        .and_then(|_| match address.vsock() {
+            Some(_) => check(socket::receive_timeout(fd, LOOK_UP)),
+            None => Ok(0),
+        });
     if ready.is_err() {
         files::close(fd);
     }
@@ -257,7 +267,7 @@ fn accept_until_stopped(shared: &Shared, seat: &Seat, work: &Work, index: usize)
             let connection = work.connections.fetch_add(1, Ordering::Relaxed);
             play_connection(shared, seat, work, index, connection, (accept, from));
             work.idle.fetch_add(1, Ordering::AcqRel);
-        } else if !work.stopping.load(Ordering::Acquire) && accepted != -i64::from(libc::EINTR) {
+        } else if !work.stopping.load(Ordering::Acquire) && !EMPTY_HANDED.contains(&accepted) {
             shared.ledger.count_void(index, format!("accept: {}", rig_protocol::Errno(-accepted as i32)));
             time::sleep(PAUSE);
         }

@@ -37,3 +37,4 @@ pub(crate) mod trace;
 pub(crate) mod tracefs;
 pub(crate) mod transfer;
 pub(crate) mod uring;
+pub(crate) mod vsock;

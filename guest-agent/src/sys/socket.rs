@@ -1,17 +1,20 @@
-//! TCP sockets: making, connecting, accepting, options, bytes.
+//! Stream sockets, TCP's and vsock's: making, connecting, accepting, options, bytes.
 //!
 //! Holds thin wrappers, one system call each; must not know slots, lanes or what a failure means.
 //! Units: bytes, seconds where the kernel says so. Errors: none, `-errno` is returned.
-//! Source: socket(2), connect(2), accept4(2), socket(7), tcp(7).
+//! Source: socket(2), connect(2), accept4(2), socket(7), tcp(7), vsock(7).
 //! Tests: below, and `tests/loopback`.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
+
+use rig_protocol::VsockAddress;
 
 use super::raw::syscall;
 use super::time::timeval;
 
-/// A socket address as the kernel takes it: `sockaddr_in` or `sockaddr_in6`, in network byte order.
+/// A socket address as the kernel takes it: `sockaddr_in` or `sockaddr_in6`, in network byte order, or `sockaddr_vm`, in the machine's.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(8))]
 pub(crate) struct KernelAddress {
@@ -38,6 +41,21 @@ impl KernelAddress {
         };
         bytes[..2].copy_from_slice(&(family as u16).to_ne_bytes());
         Self { bytes, length }
+    }
+
+    /// The kernel's form of a vsock address.
+    pub(crate) fn of_vsock(address: VsockAddress) -> Self {
+        let mut bytes = [0; 28];
+        bytes[..2].copy_from_slice(&(libc::AF_VSOCK as u16).to_ne_bytes());
+        bytes[4..8].copy_from_slice(&address.port.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&address.cid.to_ne_bytes());
+        Self { bytes, length: 16 }
+    }
+
+    /// The vsock address that it is, if it is one.
+    pub(crate) fn vsock(&self) -> Option<VsockAddress> {
+        let word = |at: usize| u32::from_ne_bytes([0, 1, 2, 3].map(|next| self.bytes[at + next]));
+        (self.family() == libc::AF_VSOCK).then(|| VsockAddress { cid: word(8), port: word(4) })
     }
 
     /// From what a program passes to connect(2); `None` where it is of another family, or too short.
@@ -67,7 +85,7 @@ impl KernelAddress {
         i32::from(u16::from_ne_bytes([self.bytes[0], self.bytes[1]]))
     }
 
-    /// The port.
+    /// TCP's port; 0 of a vsock address.
     pub(crate) fn port(&self) -> u16 {
         u16::from_be_bytes([self.bytes[2], self.bytes[3]])
     }
@@ -92,7 +110,16 @@ impl KernelAddress {
     }
 }
 
-/// socket(2): a close-on-exec TCP socket of the family of `like`.
+impl fmt::Display for KernelAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.vsock() {
+            Some(address) => address.fmt(f),
+            None => self.address().fmt(f),
+        }
+    }
+}
+
+/// socket(2): a close-on-exec stream socket of the family of `like`.
 pub(crate) fn open(like: &KernelAddress) -> i64 {
     open_with(like, 0)
 }
@@ -262,6 +289,19 @@ mod tests {
         for text in ["192.0.2.7:65535", "[2001:db8::7]:80", "[fe80::1%3]:1"] {
             let address: SocketAddr = text.parse().expect(text);
             assert_eq!(KernelAddress::of(address).address(), address);
+            assert_eq!(KernelAddress::of(address).to_string(), text);
+            assert_eq!(KernelAddress::of(address).vsock(), None);
         }
+    }
+
+    #[test]
+    fn a_vsock_address_comes_back_and_has_no_port_of_tcp() {
+        let address = VsockAddress { cid: 2, port: 0x1_0001 };
+        let kernels = KernelAddress::of_vsock(address);
+        assert_eq!((kernels.vsock(), kernels.port()), (Some(address), 0));
+        assert_eq!(
+            (kernels.to_string().as_str(), kernels.bytes().len()),
+            ("vsock:2:65537", size_of::<libc::sockaddr_vm>())
+        );
     }
 }

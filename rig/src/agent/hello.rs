@@ -24,6 +24,7 @@ pub(super) fn plain(hello: Hello) -> Hello {
         localtime,
         sysctls,
         interfaces,
+        vsock_cid,
     } = hello;
     Hello {
         protocol_version,
@@ -36,6 +37,7 @@ pub(super) fn plain(hello: Hello) -> Hello {
         localtime,
         sysctls: sysctls.iter().map(|(name, value)| (text(name), text(value))).collect(),
         interfaces: interfaces.into_iter().map(plain_interface).collect(),
+        vsock_cid,
     }
 }
 

@@ -57,6 +57,7 @@ fn look_at_everything() -> Vec<Capability> {
         host::qemu(&abilities),
         machine::kvm(None),
         host::vhost_net(&abilities),
+        host::vhost_vsock(&abilities),
         host::namespaces(&abilities),
         host::private_etc(&abilities),
         host::confinement(&abilities),

@@ -6,19 +6,28 @@
 use crate::capability;
 use crate::configuration::{Abilities, Lack, Needs, lack_of_own_port};
 use crate::matrix::Cell;
+use crate::path::Medium;
 use crate::record::format::CellRecord;
 
 /// Why this cell cannot be run here, if it cannot.
 pub fn lack(abilities: &Abilities, cell: &Cell) -> Option<Lack> {
     let (script, target, path) =
         (&cell.subject.script, &cell.subject.configuration.target, &cell.subject.path);
-    abilities.lack_of(target, path).or_else(|| lack_of_own_port(script, target, path))
+    abilities
+        .lack_of(target, path)
+        .or_else(|| lack_of_own_port(script, target, path))
+        .or_else(|| abilities.lack_vsock(script, target, path))
 }
 
 /// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.
 pub fn abilities_for<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Abilities {
-    let subjects = cells.into_iter().map(|cell| &cell.subject);
-    capability::look(&Needs::of(subjects.map(|subject| (&subject.configuration.target, &subject.path))))
+    let subjects: Vec<_> = cells.into_iter().map(|cell| &cell.subject).collect();
+    let mut needs = Needs::of(subjects.iter().map(|subject| (&subject.configuration.target, &subject.path)));
+    needs.vsock_loopback = subjects.iter().any(|subject| {
+        let within_host = subject.configuration.target.is_host() && subject.path.medium == Medium::Loopback;
+        within_host && subject.script.is_over_vsock()
+    });
+    capability::look(&needs)
 }
 
 /// What cells are skipped for, with the names of their paths.

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::configuration::{Abilities, Lack, NicModel, QemuSpec, TargetSpec};
 use crate::image::{Cache, Image, ImageError, Step, ensure_image, narrate};
+use crate::machine::guest_vsock;
 use crate::matrix::{Cell, HOST_KERNEL};
-use crate::path::Place;
+use crate::path::{Medium, Place};
 use crate::record::format::RunRecord;
 
 use super::error::CampaignError;
@@ -86,9 +87,12 @@ impl Kernels {
         }
         let TargetSpec::Qemu(spec) = &cell.subject.configuration.target else { return None };
         let rules = cell.subject.path.rules.iter().any(|rule| rule.at == Place::Target);
+        let loopback = cell.subject.path.medium == Medium::Loopback;
+        let calls_itself = loopback && cell.subject.script.is_over_vsock();
         let lacks = &self.images.get(kernel)?.lacks;
-        let module =
-            needed(spec, rules).into_iter().find(|module| lacks.iter().any(|lack| lack == module))?;
+        let module = needed(spec, rules, calls_itself)
+            .into_iter()
+            .find(|module| lacks.iter().any(|lack| lack == module))?;
         Some(Lack::Module { kernel: kernel.to_owned(), module: module.to_owned() })
     }
 }
@@ -106,12 +110,18 @@ pub(super) fn kernels_of<'a>(
 }
 
 /// Of the modules that an image may lack, those that this guest cannot do without.
-fn needed(spec: &QemuSpec, rules: bool) -> Vec<&'static str> {
+fn needed(spec: &QemuSpec, rules: bool, calls_itself: bool) -> Vec<&'static str> {
     let nic = match spec.nic.model {
         NicModel::VirtioNet => None,
         NicModel::Vmxnet3 => Some("vmxnet3"),
     };
-    nic.into_iter().chain(rules.then_some("nf_tables")).collect()
+    let modules = [
+        (rules, "nf_tables"),
+        (spec.tuning.vsock, guest_vsock::DEVICE),
+        (calls_itself, guest_vsock::LOOPBACK),
+    ];
+    let modules = modules.into_iter().filter_map(|(wanted, module)| wanted.then_some(module));
+    nic.into_iter().chain(modules).collect()
 }
 
 /// The image with which the run began, if the cache still has it.

@@ -11,7 +11,8 @@ use crate::machine::qemu;
 
 /// What these rows are made from.
 pub fn needs() -> Needs {
-    let mut needs = Needs { private_etc: true, tap: true, vhost_net: true, ..Needs::default() };
+    let mut needs =
+        Needs { private_etc: true, tap: true, vhost_net: true, vhost_vsock: true, ..Needs::default() };
     needs.mechanisms.nft = true;
     needs.mechanisms.netem = true;
     needs
@@ -90,6 +91,22 @@ pub fn vhost_net(host: &Abilities) -> Capability {
     }
 }
 
+/// Whether a guest can have a vsock device.
+pub fn vhost_vsock(host: &Abilities) -> Capability {
+    match &host.vhost_vsock {
+        Err(why) if !why.is_absent() => Capability::present(
+            "vhost-vsock",
+            Need::Some,
+            why.to_string(),
+            "configurations with a vsock device are skipped",
+        ),
+        answer => {
+            let advice = "configurations with a vsock device are skipped; `modprobe vhost_vsock`";
+            told("vhost-vsock", Need::Some, answer, "a guest can be given a CID", advice)
+        }
+    }
+}
+
 /// Whether the packet filter takes the rules that paths are made of.
 pub fn nft(host: &Abilities) -> Capability {
     let advice = "paths with rules are skipped; `rig setup` installs nft, `modprobe nf_tables` loads the kernel's part";
@@ -134,6 +151,7 @@ mod tests {
             private_etc(&host),
             tap(&host),
             vhost_net(&host),
+            vhost_vsock(&host),
             nft(&host),
             netem(&host),
         ] {

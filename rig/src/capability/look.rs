@@ -16,6 +16,8 @@ pub fn look(needs: &Needs) -> Abilities {
         tap: probe::if_wanted(needs.tap, probe::tap),
         tap_multiqueue: probe::if_wanted(needs.tap_multiqueue, probe::tap_multiqueue),
         vhost_net: probe::if_wanted(needs.vhost_net, probe::vhost_net),
+        vhost_vsock: probe::if_wanted(needs.vhost_vsock, probe::vhost_vsock),
+        vsock_loopback: probe::if_wanted(needs.vsock_loopback, probe::vsock_loopback),
         accelerator: None,
         mechanisms: probe::mechanisms(needs.mechanisms),
     }

@@ -24,10 +24,34 @@ pub struct Abilities {
     pub tap_multiqueue: Result<(), Unable>,
     /// /dev/vhost-net gives a worker.
     pub vhost_net: Result<(), Unable>,
+    /// /dev/vhost-vsock gives a guest a CID.
+    pub vhost_vsock: Result<(), Unable>,
+    /// This kernel's own programs can talk by vsock, CID 1.
+    pub vsock_loopback: Result<(), Unable>,
     /// What executes guests, if that has been found out: it costs a boot.
     pub accelerator: Option<Resolved>,
     /// What paths are made with.
     pub mechanisms: Mechanisms,
+}
+
+#[cfg(test)]
+impl Abilities {
+    /// A host that can do everything, and has not been asked what executes guests.
+    pub(super) fn everything() -> Self {
+        let executable = Err("no file was looked at".to_owned());
+        Self {
+            namespaces: Ok(()),
+            private_etc: Ok(()),
+            qemu: Ok(QemuProgram { version: QemuVersion("7.2".to_owned()), executable }),
+            tap: Ok(()),
+            tap_multiqueue: Ok(()),
+            vhost_net: Ok(()),
+            vhost_vsock: Ok(()),
+            vsock_loopback: Ok(()),
+            accelerator: None,
+            mechanisms: Mechanisms::all(),
+        }
+    }
 }
 
 /// What somebody needs to know of a host; the rest is not looked for. Namespaces and QEMU always are.
@@ -41,6 +65,10 @@ pub struct Needs {
     pub tap_multiqueue: bool,
     /// A vhost worker.
     pub vhost_net: bool,
+    /// A vsock device for guests.
+    pub vhost_vsock: bool,
+    /// vsock within this kernel.
+    pub vsock_loopback: bool,
     /// What paths are made with.
     pub mechanisms: Wanted,
 }
@@ -61,6 +89,7 @@ impl Needs {
             self.private_etc = true;
             return;
         };
+        self.vhost_vsock |= spec.tuning.vsock;
         let on_tap = match spec.nic.backend {
             NicBackend::Tap => true,
             NicBackend::TapVhost => {

@@ -53,6 +53,20 @@ pub enum Lack {
     /// The kernel's worker behind a tap.
     #[error("no vhost-net: {0}")]
     VhostNet(Unable),
+    /// The host kernel's half of a guest's vsock device.
+    #[error("no vhost-vsock: {0}")]
+    VhostVsock(Unable),
+    /// vsock within the host's own kernel.
+    #[error("no vsock on the host: {0}")]
+    VsockLoopback(Unable),
+    /// No vsock stream joins the two ends.
+    #[error("no vsock stream over path `{path}`: {why}")]
+    Vsock {
+        /// What keeps the ends apart.
+        why: NoVsock,
+        /// The path's name.
+        path: String,
+    },
     /// `-netdev dgram` came with QEMU 7.2.
     #[error("QEMU {version} has no datagram link between guests; version 7.2 has one")]
     Datagrams {
@@ -136,6 +150,25 @@ pub enum Lack {
     },
 }
 
+/// Why no vsock stream joins two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NoVsock {
+    /// vsock knows kernels, not namespaces.
+    #[error(
+        "target and peer are one kernel, the host's; take a guest with `vsock = true`, or a path with `medium = \"loopback\"`"
+    )]
+    SameHost,
+    /// The configuration has no device.
+    #[error("the guest has no vsock device; its configuration needs `vsock = true`")]
+    NoDevice,
+    /// A guest's device leads to its host.
+    #[error("the peer is in a second guest, and vsock leads from a guest to its host only")]
+    BetweenGuests,
+    /// What lies on the path would change nothing.
+    #[error("{0} on it would never meet the stream, which takes no network")]
+    NotOnPath(&'static str),
+}
+
 /// A part of a path that acts on segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PathPart {
@@ -187,7 +220,7 @@ pub enum AskedBy<'l> {
 
 impl Lack {
     /// Every word of [`Lack::word`].
-    pub const WORDS: [&'static str; 18] = [
+    pub const WORDS: [&'static str; 20] = [
         "namespaces",
         "private-etc",
         "qemu",
@@ -198,6 +231,8 @@ impl Lack {
         "module",
         "tap",
         "vhost-net",
+        "vhost-vsock",
+        "vsock",
         "loopback-of-pair",
         "path-of-pair",
         "user-network",
@@ -221,6 +256,8 @@ impl Lack {
             Self::Module { .. } => "module",
             Self::Tap(_) => "tap",
             Self::VhostNet(_) => "vhost-net",
+            Self::VhostVsock(_) => "vhost-vsock",
+            Self::VsockLoopback(_) | Self::Vsock { .. } => "vsock",
             Self::LoopbackBetweenGuests { .. } => "loopback-of-pair",
             Self::NotPlainBetweenGuests { .. } => "path-of-pair",
             Self::UserNetworking { .. } => "user-network",
@@ -244,8 +281,11 @@ impl Lack {
             | Self::Module { .. }
             | Self::Tap(_)
             | Self::VhostNet(_)
+            | Self::VhostVsock(_)
             | Self::Datagrams { .. } => AskedBy::Configuration,
             Self::LoopbackBetweenGuests { .. }
+            | Self::VsockLoopback(_)
+            | Self::Vsock { .. }
             | Self::NotPlainBetweenGuests { .. }
             | Self::UserNetworking { .. }
             | Self::OwnPort { .. } => AskedBy::Path,
@@ -280,6 +320,9 @@ mod tests {
             Lack::Module { kernel: text(), module: text() },
             Lack::Tap(unable()),
             Lack::VhostNet(unable()),
+            Lack::VhostVsock(unable()),
+            Lack::VsockLoopback(unable()),
+            Lack::Vsock { why: NoVsock::SameHost, path: text() },
             Lack::Datagrams { version: text() },
             Lack::LoopbackBetweenGuests { path: text() },
             Lack::NotPlainBetweenGuests { path: text() },

@@ -12,13 +12,14 @@ mod lack;
 mod requirement;
 mod supported;
 mod tuning;
+mod vsock;
 
 pub use abilities::{Abilities, Executable, Needs, QemuProgram, QemuVersion};
 pub use accelerator::{Engine, Resolved};
 pub use declared::{
     Accelerator, Arm, Configuration, HostSpec, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
 };
-pub use lack::{AskedBy, Lack, PathPart};
+pub use lack::{AskedBy, Lack, NoVsock, PathPart};
 pub use requirement::{PeerSeat, lack_between_guests, lack_of_own_port, peer_seat};
 pub use supported::{
     LEAST_MEMORY_MIB, MACHINES, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,

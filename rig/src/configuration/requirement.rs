@@ -35,6 +35,9 @@ impl Abilities {
         {
             return Some(Lack::Kvm { reason: reason.clone() });
         }
+        if let (true, Err(why)) = (spec.tuning.vsock, &self.vhost_vsock) {
+            return Some(Lack::VhostVsock(why.clone()));
+        }
         match spec.nic.backend {
             NicBackend::User => None,
             // No tap, no vhost-net, no bridge: what is between the guests is QEMU's and rig's own.
@@ -214,16 +217,7 @@ mod tests {
     }
 
     fn able() -> Abilities {
-        Abilities {
-            namespaces: Ok(()),
-            private_etc: Ok(()),
-            qemu: qemu("7.2"),
-            tap: Ok(()),
-            tap_multiqueue: Ok(()),
-            vhost_net: Ok(()),
-            accelerator: None,
-            mechanisms: Mechanisms::all(),
-        }
+        Abilities::everything()
     }
 
     const HAPROXY: Unable = Unable::NotInstalled { program: "haproxy", package: "haproxy" };

@@ -1,4 +1,4 @@
-//! What of a target is set otherwise than QEMU and the kernel have it: offloads of its NIC, and kernel settings.
+//! What of a target is set otherwise than QEMU and the kernel have it: offloads of its NIC, a vsock device, and kernel settings.
 //!
 //! Plain data, how an agent is told of it, and whether what was read back is what was wanted. Must not set anything.
 //! What is not said is left as it is, and not written: a plain target keeps its cell ids. Units: none.
@@ -29,6 +29,9 @@ pub struct Tuning {
     /// Whether the target's kernel joins segments that it receives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gro: Option<bool>,
+    /// Whether the guest has a vsock device, carried by the host kernel's vhost-vsock.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub vsock: bool,
     /// Settings of the target's kernel.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctl: Sysctls,

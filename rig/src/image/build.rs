@@ -149,6 +149,8 @@ mod tests {
                 "nft_reject_ipv6",
                 "nft_ct",
                 "tcp_diag",
+                "vmw_vsock_virtio_transport",
+                "vsock_loopback",
             ];
             let mut kernel: Files = drivers
                 .iter()

@@ -9,6 +9,7 @@ mod etc;
 pub mod guest_program;
 pub mod guest_rules;
 pub mod guest_sysctls;
+pub mod guest_vsock;
 mod host;
 pub mod launch_ssh;
 pub mod qemu;

@@ -100,11 +100,12 @@ fn read_tuning(findings: &mut Findings, table: &Table) -> Option<Tuning> {
         optional(table, row.name, None, |node| findings.boolean(node, &row.quoted()).map(Some))
     };
     let (checksum_offload, gro) = (flag(&keys::CHECKSUM_OFFLOAD), flag(&keys::GRO));
-    let mrg_rxbuf = flag(&keys::MRG_RXBUF);
+    let (mrg_rxbuf, vsock) = (flag(&keys::MRG_RXBUF), flag(&keys::VSOCK));
     let sysctl = optional(table, keys::SYSCTL.name, Sysctls::new(), |node| {
         sysctl::read(findings, node, &keys::SYSCTL.quoted())
     });
-    Some(Tuning { checksum_offload: checksum_offload?, mrg_rxbuf: mrg_rxbuf?, gro: gro?, sysctl: sysctl? })
+    let (checksum_offload, mrg_rxbuf, gro) = (checksum_offload?, mrg_rxbuf?, gro?);
+    Some(Tuning { checksum_offload, mrg_rxbuf, gro, vsock: vsock?.unwrap_or_default(), sysctl: sysctl? })
 }
 
 /// One of the machine types that rig boots; a QEMU has others.

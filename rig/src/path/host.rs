@@ -70,6 +70,19 @@ pub enum Unable {
     /// The device opens, and does nothing.
     #[error("/dev/vhost-net does not start a worker: {0}")]
     VhostIdle(String),
+    /// No vhost-vsock in this kernel.
+    #[error(
+        "/dev/vhost-vsock does not exist: the kernel has no vhost_vsock, or `modprobe vhost_vsock` is needed"
+    )]
+    NoVhostVsock,
+    /// The device is there, and gives no guest a CID.
+    #[error("/dev/vhost-vsock gives no guest a CID: {0}")]
+    VhostVsock(String),
+    /// No socket of AF_VSOCK can be bound to the own kernel.
+    #[error(
+        "vsock within this kernel cannot be had ({0}); `modprobe vsock_loopback` where the kernel has it"
+    )]
+    VsockLoopback(String),
     /// No way to ask the kernel for links.
     #[error("no netlink: {0}")]
     Netlink(String),
@@ -91,7 +104,11 @@ impl Unable {
     /// Whether there is no such thing at all; otherwise it is there and does not function, or was not looked for.
     pub fn is_absent(&self) -> bool {
         match self {
-            Self::NotInstalled { .. } | Self::NoQemu { .. } | Self::NoVhost | Self::NoNetem => true,
+            Self::NotInstalled { .. }
+            | Self::NoQemu { .. }
+            | Self::NoVhost
+            | Self::NoVhostVsock
+            | Self::NoNetem => true,
             Self::NotAsked
             | Self::Namespace(_)
             | Self::PrivateEtc(_)
@@ -101,6 +118,8 @@ impl Unable {
             | Self::TapQueues(_)
             | Self::VhostClosed(_)
             | Self::VhostIdle(_)
+            | Self::VhostVsock(_)
+            | Self::VsockLoopback(_)
             | Self::Netlink(_)
             | Self::Netem(_)
             | Self::Rules(_)

@@ -128,7 +128,9 @@ impl Part<'_> {
             Self::Rule(Place::Switch) => Work::Bridge,
             Self::Rule(Place::Peer | Place::Target) => Work::End,
             Self::Fault(FaultKind::LinkDown) => Work::Carrier,
-            Self::Fault(FaultKind::Pause | FaultKind::Contention { .. }) => Work::Machine,
+            Self::Fault(FaultKind::Pause | FaultKind::Contention { .. } | FaultKind::VsockReset) => {
+                Work::Machine
+            }
             // Something must answer in the gone host's name.
             Self::Fault(FaultKind::HostGone) => Work::Middlebox,
             Self::Fault(FaultKind::BackendDown | FaultKind::ForgetConnections | FaultKind::Arm { .. }) => {

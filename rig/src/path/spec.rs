@@ -369,6 +369,8 @@ pub enum FaultKind {
     BackendDown,
     /// The peer's host is gone; the own middlebox answers for it.
     HostGone,
+    /// The guest's vsock device is taken from its driver and given back: all of its streams are reset by their transport. Guests only.
+    VsockReset,
     /// The firewall loses its state.
     ForgetConnections,
     /// An action of the own middlebox is armed.

@@ -49,6 +49,8 @@ pub enum Part {
     GuestRules,
     /// A setting of a kernel.
     Sysctl,
+    /// The vsock of a guest.
+    Vsock,
     /// The target's measured NIC, read back.
     Nic,
     /// The user's program, on its way into a guest.
@@ -67,7 +69,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Testbed,
         Self::PeerNotStarted,
         Self::TargetNotStarted,
@@ -76,6 +78,7 @@ impl Part {
         Self::Ssh,
         Self::GuestRules,
         Self::Sysctl,
+        Self::Vsock,
         Self::Nic,
         Self::Program,
         Self::SocketPair,
@@ -96,6 +99,7 @@ impl Part {
             Self::Ssh => "guest's SSH",
             Self::GuestRules => "guest's packet filter",
             Self::Sysctl => "kernel setting",
+            Self::Vsock => "guest's vsock",
             Self::Nic => "the target's NIC is not as configured",
             Self::Program => "program not in the guest",
             Self::SocketPair => "no socket pair for two guests",

@@ -204,13 +204,17 @@ impl Block<'_> {
         target: &mut Session,
     ) -> Result<(), StageError> {
         self.phase(Phase::Play);
-        let peers_part = self.assignment(Role::Peer { listen: self.listen() }, None);
+        let peers_part = self.assignment(Role::Peer { listen: self.listen(stage)? }, None);
         let has_peer = peers_part.script.lanes_of(Side::Peer).next().is_some();
+        let mut connect = SocketAddr::new(stage.peer_address(), PEER_PORT).to_string();
         if has_peer {
             let part = peers_part.clone();
-            peer.talk(move |c| c.play(&part, exchange())).await.map_err(StageError::of(Endpoint::Peer))?;
+            let told = peer.talk(move |c| c.play(&part, exchange())).await;
+            let listening = told.map_err(StageError::of(Endpoint::Peer))?;
+            if self.attempt.cell.subject.script.is_over_vsock() {
+                connect = listening;
+            }
         }
-        let connect = SocketAddr::new(stage.peer_address(), PEER_PORT).to_string();
         let targets_part = self.assignment(Role::Target { connect }, stage.program_root(self.attempt));
         let waits = Waits { silence: silence(), total: self.laboratory.block_deadline };
         let (events, block, heard) = (self.events.clone(), self.attempt.block.id.clone(), self.heard.clone());
@@ -229,11 +233,8 @@ impl Block<'_> {
                 }
             })
         });
-        let played = tokio::select! {
-            biased;
-            failed = faults::conduct(stage, timelines, &done) => match failed? {},
-            played = collected => played.map_err(StageError::of(Endpoint::Target))?,
-        };
+        let collected = async { collected.await.map_err(StageError::of(Endpoint::Target)) };
+        let played = faults::during(faults::conduct(stage, timelines, &done), collected, &done).await?;
         self.record.path.counters = stage.path_counters(self.laboratory).await?;
         self.record.path.counters.extend(done.counters(&path.faults));
         self.record.tally = played.tally;
@@ -253,13 +254,16 @@ impl Block<'_> {
         Ok(())
     }
 
-    /// Where the peer listens: at every address of the path's family.
-    fn listen(&self) -> String {
+    /// Where the peer listens: at every address of the path's family, or by vsock.
+    fn listen(&self, stage: &Stage) -> Result<String, StageError> {
+        if self.attempt.cell.subject.script.is_over_vsock() {
+            return Ok(stage.vsock_listen()?.to_string());
+        }
         let any = match self.attempt.cell.subject.path.family {
             Family::Ipv4 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             Family::Ipv6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
         };
-        SocketAddr::new(any, PEER_PORT).to_string()
+        Ok(SocketAddr::new(any, PEER_PORT).to_string())
     }
 
     /// `root` is where a program's files are.

@@ -7,10 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::stage::{Stage, StageError};
@@ -23,20 +26,46 @@ use crate::testbed::{Backend, Carrier, Contention};
 
 /// How often each fault was carried out, as `fault.NAME`; for contention also the CPU time that it took, as `fault.NAME.cpu_ms`.
 #[derive(Debug, Default)]
-pub(super) struct Done(Mutex<BTreeMap<String, u64>>);
+pub(super) struct Done {
+    counted: Mutex<BTreeMap<String, u64>>,
+    /// Changes that are being made.
+    under_way: watch::Sender<u32>,
+}
 
 impl Done {
     fn add(&self, counter: PathCounter, by: u64) {
-        *process::lock(&self.0).entry(counter.to_string()).or_default() += by;
+        *process::lock(&self.counted).entry(counter.to_string()).or_default() += by;
     }
 
     /// The counters; faults that never came are there with 0.
     pub(super) fn counters(self, faults: &[Fault]) -> BTreeMap<String, u64> {
-        let mut counters = std::mem::take(&mut *process::lock(&self.0));
+        let mut counters = std::mem::take(&mut *process::lock(&self.counted));
         for counter in PathCounter::of_faults(faults) {
             counters.entry(counter.to_string()).or_default();
         }
         counters
+    }
+}
+
+/// Plays while faults are carried out. A change that is under way at the end is waited for: the trials may have ended by it before whoever makes it
+/// knows that it is made. Each change has a deadline of its own.
+pub(super) async fn during<T>(
+    conduct: impl Future<Output = Result<Infallible, StageError>>,
+    play: impl Future<Output = Result<T, StageError>>,
+    done: &Done,
+) -> Result<T, StageError> {
+    let mut conduct = pin!(conduct);
+    let played = tokio::select! {
+        biased;
+        failed = &mut conduct => match failed? {},
+        played = play => played?,
+    };
+    let mut under_way = done.under_way.subscribe();
+    tokio::select! {
+        biased;
+        failed = conduct => match failed? {},
+        // The sender lives as long as `done`.
+        _ = under_way.wait_for(|changes| *changes == 0) => Ok(played),
     }
 }
 
@@ -121,8 +150,10 @@ async fn begin<'a>(stage: &Stage, fault: &'a Fault, done: &'a Done) -> Result<Un
             Ok(UnderWay::Busy(Busy { contention: Some(contention), name: &fault.name, done }))
         }
         kind => {
+            done.under_way.send_modify(|changes| *changes += 1);
             change(stage, kind).await?;
             done.add(PathCounter::Fault(fault.name.clone()), 1);
+            done.under_way.send_modify(|changes| *changes -= 1);
             Ok(UnderWay::Changed(undo_of(kind)))
         }
     }
@@ -177,7 +208,10 @@ fn undo_of(kind: &FaultKind) -> Option<Undo> {
         FaultKind::Pause => Some(Undo::Resume),
         FaultKind::BackendDown => Some(Undo::BackendUp),
         FaultKind::HostGone => Some(Undo::HostBack),
-        FaultKind::Contention { .. } | FaultKind::ForgetConnections | FaultKind::Arm { .. } => None,
+        FaultKind::Contention { .. }
+        | FaultKind::VsockReset
+        | FaultKind::ForgetConnections
+        | FaultKind::Arm { .. } => None,
     }
 }
 
@@ -189,6 +223,7 @@ async fn change(stage: &Stage, kind: &FaultKind) -> Result<(), StageError> {
             Some(guest) => Ok(guest.pause().await?),
             None => Err(VoidReason::NoGuestToPause.into()),
         },
+        FaultKind::VsockReset => stage.reset_vsock().await,
         FaultKind::BackendDown => Ok(blocking(|| stage.testbed().set_backend(Backend::Down))?),
         FaultKind::HostGone => {
             Ok(blocking(|| stage.testbed().command(Command::HostGone { address: stage.peer_address() }))?)
@@ -249,6 +284,29 @@ mod tests {
         assert!(of(FaultKind::LinkDown, 0) && of(contention(), 0) && of(FaultKind::HostGone, 0));
         assert!(of(FaultKind::ForgetConnections, 0) && of(FaultKind::Arm { action: "a".into() }, 0));
         assert!(!of(FaultKind::LinkDown, 1) && !of(contention(), 1) && !of(FaultKind::Pause, 0));
+    }
+
+    #[tokio::test]
+    async fn a_change_under_way_is_waited_for_and_its_failure_is_told() {
+        let done = Done::default();
+        let played = || std::future::ready(Ok(7));
+        let idle = during(std::future::pending(), played(), &done).await;
+        assert_eq!(idle.expect("nothing is under way"), 7);
+        done.under_way.send_modify(|changes| *changes += 1);
+        let change = async {
+            tokio::task::yield_now().await;
+            done.add(PathCounter::Fault("f".into()), 1);
+            done.under_way.send_modify(|changes| *changes -= 1);
+            std::future::pending().await
+        };
+        assert_eq!(during(change, played(), &done).await.expect("the change ends"), 7);
+        done.under_way.send_modify(|changes| *changes += 1);
+        let failing = async {
+            tokio::task::yield_now().await;
+            Err(StageError::from(VoidReason::NoGuestToPause))
+        };
+        during(failing, played(), &done).await.expect_err("the change fails");
+        assert_eq!(done.counters(&[])["fault.f"], 1);
     }
 
     #[test]

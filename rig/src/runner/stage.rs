@@ -9,6 +9,7 @@ mod error;
 mod launch;
 mod placement;
 mod seat;
+mod vsock;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,7 +26,7 @@ use super::session::{Session, joined};
 use crate::agent::AgentError;
 use crate::configuration::{Arm, QemuSpec, TargetSpec, Tuning};
 use crate::event::Phase;
-use crate::machine::launch_ssh::{self, AGENT_PATH, SshSession};
+use crate::machine::launch_ssh::{self, AGENT_PATH, SshPlan, SshSession};
 use crate::machine::qemu::Guest;
 use crate::machine::{Beside, guest_program, guest_rules, guest_sysctls};
 use crate::path::{Addressing, Family, PathSpec, Place, rules};
@@ -57,6 +58,8 @@ pub(super) struct Stage {
     family: Family,
     tuning: Tuning,
     sysctls: Vec<SysctlRecord>,
+    /// The way into the target's guest, once that has been set up.
+    into_guest: Option<SshPlan>,
     testbed: Testbed,
 }
 
@@ -82,6 +85,7 @@ impl Stage {
                 family,
                 tuning,
                 sysctls: vec![],
+                into_guest: None,
                 testbed,
             };
             stage.set_sysctls_of_host(&path)?;
@@ -199,6 +203,7 @@ impl Stage {
         };
         launch::verify_arm(&session, &self.arm)?;
         launch::verify_nic(&session, &self.tuning, self.placement.interface().0)?;
+        self.verify_vsock(&session)?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(session)
     }
@@ -218,6 +223,7 @@ impl Stage {
         self.give_ipv6_address(laboratory).await?;
         self.set_guest_rules(laboratory).await?;
         self.set_sysctls_of_guest(laboratory).await?;
+        self.set_up_vsock(laboratory, &attempt.cell.subject.script).await?;
         record.boot_ns += nanoseconds(began.elapsed());
         Ok(())
     }

@@ -41,6 +41,7 @@ pub(super) fn check(scenario: &Scenario, findings: &mut Findings, places: &Place
     if findings.is_empty() {
         let script = scenario.fill_in(&scenario.complete(&BTreeMap::new())).script;
         check_injections(scenario, &script, findings);
+        check_vsock(scenario, &script, findings);
         check_times(scenario, &script, places, findings);
         match &scenario.program {
             Some(program) => {
@@ -105,6 +106,31 @@ fn check_verdict(scenario: &Scenario, findings: &mut Findings, sound: bool) {
                 .report(step.span.clone(), "an outcome step is in another lane than the verdict", "in another lane")
                 .also(verdict_lane.span.clone(), "the verdict is in this lane")
                 .help("labels are joined in the order of one lane; the order of two lanes changes from trial to trial");
+        }
+    }
+}
+
+/// vsock is another network: its streams have neither the addresses nor the ports that other steps would need.
+fn check_vsock(scenario: &Scenario, script: &Script, findings: &mut Findings) {
+    if !script.is_over_vsock() {
+        return;
+    }
+    for (template, lane) in scenario.lanes.iter().zip(&script.lanes) {
+        for (place, step) in template.steps.iter().zip(&lane.steps) {
+            let elsewhere = step.op.needs_an_address() && !step.op.is_vsock();
+            if elsewhere || step.op.looks_from_outside() {
+                findings
+                    .report(
+                        place.span.clone(),
+                        format!("`{}` needs addresses of TCP, and this script's streams are vsock's", step.op.name()),
+                        "not over vsock",
+                    )
+                    .help("give every `connect` family = \"vsock\", and leave out steps that bind, listen or look from outside");
+            } else if step.op.calls_over_vsock() == Some(false) {
+                findings
+                    .report(place.span.clone(), "nobody has such an address over vsock", "not over vsock")
+                    .help("with family = \"vsock\", `to` is \"server\" or \"closed-port\"");
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod pcapng;
 pub mod probe;
 mod sysctl;
 mod tap;
+pub mod vsock;
 mod witness;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use super::error::TestbedError;
 use super::namespace::Namespace;
-use super::{apply, netem, nft, tap};
+use super::{apply, netem, nft, tap, vsock};
 use crate::path::{
     Addressing, Hook, Matches, Mechanisms, Netem, Place, Rule, RuleSelect, RuleVerdict, Unable, Wanted, nat,
     rules,
@@ -64,6 +64,26 @@ pub fn vhost_net() -> Result<(), Unable> {
         return Err(Unable::VhostIdle(io::Error::last_os_error().to_string()));
     }
     Ok(())
+}
+
+/// Whether /dev/vhost-vsock gives a guest a CID.
+///
+/// # Errors
+/// Why not.
+pub fn vhost_vsock() -> Result<(), Unable> {
+    match vsock::reserve() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unable::NoVhostVsock),
+        Err(error) => Err(Unable::VhostVsock(error.to_string())),
+    }
+}
+
+/// Whether two programs of this kernel can talk by vsock.
+///
+/// # Errors
+/// Why not.
+pub fn vsock_loopback() -> Result<(), Unable> {
+    vsock::bind_within_kernel().map_err(|error| Unable::VsockLoopback(error.to_string()))
 }
 
 /// Whether the kernel has `sch_netem`: puts one on a loopback interface.

@@ -44,6 +44,7 @@ fn the_rehearsal_profile_runs_whole_on_kvm_and_vhost() {
     let model = analyse(&run);
     assert_eq!(short(&model), Vec::<String>::new(), "{said}");
     on_real_kvm(&model, &run.blocks);
+    vsock_is_read_back(&run.blocks);
     controls_passed(&model);
     outcomes(&model);
     two_mechanisms_agree(&model);
@@ -91,7 +92,7 @@ fn the_emulated_host_can_do_what_this_one_may_lack() {
     let text = reading.join().expect("no panic").expect("UTF-8");
     assert_eq!(status.code(), Some(0), "{text}");
     let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    for wanted in ["kvm", "vhost-net", "netns", "tap", "nft", "netem", "confinement"] {
+    for wanted in ["kvm", "vhost-net", "vhost-vsock", "netns", "tap", "nft", "netem", "confinement"] {
         let capabilities = told["capabilities"].as_array().expect("a list");
         let one = capabilities.iter().find(|one| one["name"] == wanted).expect(wanted);
         assert_eq!(one["state"], "usable", "{one}");
@@ -120,6 +121,17 @@ fn on_real_kvm(model: &ReportModel, blocks: &[BlockRecord]) {
     }
 }
 
+/// The guest's kernel has the CID that QEMU was given.
+fn vsock_is_read_back(blocks: &[BlockRecord]) {
+    let cids = blocks.iter().filter_map(|block| {
+        let device = block.target.command_line.iter().find(|word| word.starts_with("vhost-vsock-pci"))?;
+        let cid = device.split("guest-cid=").nth(1)?.split(',').next()?.parse().ok();
+        Some((cid, block.target_hello.as_ref()?.vsock_cid))
+    });
+    let cids: Vec<(Option<u32>, Option<u32>)> = cids.collect();
+    assert!(cids.len() >= 3 && cids.iter().all(|(given, read)| given.is_some() && given == read), "{cids:?}");
+}
+
 fn controls_passed(model: &ReportModel) {
     assert!(model.controls.len() >= 6, "{:#?}", model.controls);
     assert!(model.controls.iter().all(|control| control.passed()), "{:#?}", model.controls);
@@ -145,12 +157,19 @@ fn outcomes(model: &ReportModel) {
         ("path-resets", "forged-exact", &["bare-metal", "virtio-vhost"], reset),
         ("rst", "reject-on-client", &["bare-metal", "virtio-tap"], reset),
         ("path-resets", "reject-on-server", &["bare-metal"], "readable,ECONNRESET,eof"),
+        ("vsock-closed", "direct", &["virtio-vsock"], "readable,data,eof"),
+        ("vsock-reset", "vsock-reset", &["virtio-vsock"], "readable,ENOTCONN,ECONNRESET"),
     ] {
         for configuration in configurations {
             let cell = at(model, scenario, path, configuration);
             assert_eq!(cell.outcomes, BTreeMap::from([(outcome.to_owned(), cell.trials)]), "{cell:#?}");
         }
     }
+    // A call that looks while the connect is reset may see the new state without the error.
+    let cell = at(model, "vsock-refused", "direct", "virtio-vsock");
+    let reset = ["readable+writable", "writable"].map(|ready| format!("EINPROGRESS,{ready},ECONNRESET,ok"));
+    assert!(cell.outcomes.keys().all(|outcome| reset.contains(outcome)), "{cell:#?}");
+    assert!(cell.outcomes[&reset[0]] * 2 >= cell.trials, "{cell:#?}");
     // The client hangs half-open, but for a rare trial in which the emulated host sends the last ACK of its handshake after "ABCD", and so late
     // that the refusal's RST is there first: that ACK meets a closed port, which resets the client.
     let cell = at(model, "path-resets", "reject-answer-on-client", "bare-metal");

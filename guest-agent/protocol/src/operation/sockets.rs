@@ -23,7 +23,7 @@ macro_rules! sockets_rows {
             family: Family = choice("family", Family::WORDS, "path"),
         } => {
             name: "connect",
-            about: "make a TCP socket and connect it to the other end",
+            about: "make a TCP socket, or a vsock stream's, and connect it to the other end",
             system_call: "socket(2), connect(2)",
         }
 

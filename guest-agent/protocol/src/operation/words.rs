@@ -149,6 +149,8 @@ choice! {
         Path = "path",
         /// `AF_INET6`, with the IPv4 address mapped into it (RFC 4291, 2.5.5.2).
         Mapped = "mapped",
+        /// `AF_VSOCK`: from a guest to its host, or within one kernel. Nothing of the path is on the way.
+        Vsock = "vsock",
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Wiring<'a> {
     pub socket: Option<RawFd>,
     /// One open /dev/vhost-net for each queue pair; empty where vhost is not asked for.
     pub vhosts: &'a [RawFd],
+    /// An open /dev/vhost-vsock that holds this CID, for a guest with such a device.
+    pub vsock: Option<(RawFd, u32)>,
 }
 
 /// The guest kernel's command line.
@@ -113,6 +115,7 @@ pub fn compose(
         ("tap", wiring.taps.len(), tap_queues(spec)),
         ("socket", wiring.socket.iter().len(), socket_ends(spec)),
         ("vhost", wiring.vhosts.len(), vhost_descriptors(spec)),
+        ("vsock", wiring.vsock.iter().len(), usize::from(spec.tuning.vsock)),
     ] {
         if given != wanted {
             return Err(Unsupported::Descriptors { what, given, wanted });
@@ -142,6 +145,9 @@ pub fn compose(
     argv.option("-serial", "chardev:console");
     argv.option("-device", "pvpanic-pci");
     data_nic(&mut argv, spec, net.mac, wiring);
+    if let Some((device, cid)) = wiring.vsock {
+        argv.option("-device", format_args!("vhost-vsock-pci,id=vsock,guest-cid={cid},vhostfd={device}"));
+    }
     argv.option(
         "-netdev",
         format_args!(

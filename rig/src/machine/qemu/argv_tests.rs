@@ -25,7 +25,16 @@ fn net() -> GuestNet {
 fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
     let vhosts: Vec<RawFd> = (30..).take(vhost_descriptors(spec)).collect();
     let socket = (socket_ends(spec) > 0).then_some(25);
-    let wiring = Wiring { qmp: 10, console: 11, kernel: 13, initramfs: 12, taps, socket, vhosts: &vhosts };
+    let wiring = Wiring {
+        qmp: 10,
+        console: 11,
+        kernel: 13,
+        initramfs: 12,
+        taps,
+        socket,
+        vhosts: &vhosts,
+        vsock: spec.tuning.vsock.then_some((26, 3)),
+    };
     let argv = compose(spec, engine, &net(), &[], &wiring).unwrap();
     let mut text = String::new();
     for (index, word) in argv.iter().enumerate() {
@@ -71,11 +80,30 @@ fn only_what_differs_differs() {
 }
 
 #[test]
+fn a_vsock_device_is_one_option_more() {
+    let plain = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
+    let tuning = Tuning { vsock: true, ..Tuning::default() };
+    let with = QemuSpec { tuning, ..plain.clone() };
+    let device = "\n-device vhost-vsock-pci,id=vsock,guest-cid=3,vhostfd=26";
+    let with = render(&with, Engine::Tcg, &[20]);
+    assert_eq!(with.matches(device).count(), 1, "{with}");
+    assert_eq!(with.replace(device, ""), render(&plain, Engine::Tcg, &[20]));
+}
+
+#[test]
 fn a_peer_has_a_mac_address_of_its_own() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Socket, 1);
     let net = GuestNet { mac: PEER_MAC, address: Ipv4Addr::new(192, 0, 2, 1), ..net() };
-    let wiring =
-        Wiring { qmp: 10, console: 11, kernel: 13, initramfs: 12, taps: &[], socket: Some(25), vhosts: &[] };
+    let wiring = Wiring {
+        qmp: 10,
+        console: 11,
+        kernel: 13,
+        initramfs: 12,
+        taps: &[],
+        socket: Some(25),
+        vhosts: &[],
+        vsock: None,
+    };
     let argv = compose(&spec, Engine::Tcg, &net, &[], &wiring).unwrap().join(" ");
     assert!(argv.contains(&format!("rig.data={PEER_MAC},192.0.2.1/24,1500")), "{argv}");
     assert!(argv.contains(&format!("mac={PEER_MAC},romfile=")) && !argv.contains(DATA_MAC), "{argv}");
@@ -125,7 +153,16 @@ fn what_cannot_be_is_refused_before_anything_starts() {
 #[test]
 fn another_number_of_descriptors_is_refused() {
     let refused = |spec: &QemuSpec, taps: &[RawFd], vhosts: &[RawFd]| {
-        let wiring = Wiring { qmp: 10, console: 11, kernel: 13, initramfs: 12, taps, socket: None, vhosts };
+        let wiring = Wiring {
+            qmp: 10,
+            console: 11,
+            kernel: 13,
+            initramfs: 12,
+            taps,
+            socket: None,
+            vhosts,
+            vsock: None,
+        };
         compose(spec, Engine::Tcg, &net(), &[], &wiring).unwrap_err()
     };
     let mq = spec(NicModel::VirtioNet, NicBackend::Tap, 2);

@@ -52,6 +52,14 @@ pub enum GuestError {
         #[source]
         source: io::Error,
     },
+    /// A vsock device was asked for.
+    #[error("a vsock device was asked for, and /dev/vhost-vsock gives no CID")]
+    #[diagnostic(help("load its module (`modprobe vhost_vsock`) as root, or leave `vsock` out"))]
+    NoVsock {
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// QEMU ended before the guest printed anything.
     #[error("qemu did not start the guest: {reason}\n{stderr}")]
     #[diagnostic(help("{advice}"))]

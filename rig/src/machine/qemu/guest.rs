@@ -14,7 +14,6 @@ use std::process::ChildStderr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fs_err::OpenOptions;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use qapi::qmp;
 use serde_json::json;
@@ -33,8 +32,9 @@ use super::program::file_of;
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
 use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
+use super::vhost::{open_vhosts, reserve_cid};
 use super::writer::attach_writers;
-use crate::configuration::{Engine, QemuSpec, check, vhost_descriptors};
+use crate::configuration::{Engine, QemuSpec, check};
 use crate::process::Sealed;
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
@@ -110,6 +110,7 @@ pub struct Guest {
     logs: [LogEnd; 2],
     control_port: u16,
     namespace: Option<Arc<OwnedFd>>,
+    vsock_cid: Option<u32>,
     asked_release: Option<String>,
     release: String,
     ready_after: Duration,
@@ -157,7 +158,7 @@ impl Guest {
         let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
             .map_err(GuestError::prepare("the log of the console"))?;
         let logs = [console_log.ender(), qmp_log.ender()];
-        let Fresh { process, stderr, command_line, confined, qmp, console } = Fresh::start(&plan)?;
+        let Fresh { process, stderr, command_line, vsock_cid, confined, qmp, console } = Fresh::start(&plan)?;
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
         let killer = process.killer().map_err(spawn_error)?;
         let pid = process.pid();
@@ -187,6 +188,7 @@ impl Guest {
             control_port: plan.net.control_port,
             namespace: plan.namespace.map(Arc::new),
             spec: plan.spec,
+            vsock_cid,
             asked_release: plan.release,
             release: String::new(),
             ready_after: Duration::ZERO,
@@ -351,6 +353,11 @@ impl Guest {
         self.control_port
     }
 
+    /// The CID of its vsock device; none without one.
+    pub fn vsock_cid(&self) -> Option<u32> {
+        self.vsock_cid
+    }
+
     /// The network namespace in which QEMU runs.
     pub fn namespace(&self) -> Option<Arc<OwnedFd>> {
         self.namespace.clone()
@@ -474,6 +481,7 @@ struct Fresh {
     process: Process,
     stderr: ChildStderr,
     command_line: Vec<String>,
+    vsock_cid: Option<u32>,
     /// As what it runs, in words, and what could not be taken from it.
     confined: Vec<String>,
     qmp: UnixStream,
@@ -488,6 +496,7 @@ impl Fresh {
         attach_writers(&qmp).map_err(GuestError::prepare("the socket for qmp"))?;
         let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
         let vhosts = open_vhosts(&plan.spec)?;
+        let vsock = reserve_cid(&plan.spec)?;
         let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();
         let vhost_numbers: Vec<_> = vhosts.iter().map(AsRawFd::as_raw_fd).collect();
         let wiring = Wiring {
@@ -498,6 +507,7 @@ impl Fresh {
             taps: &taps,
             socket: plan.socket.as_ref().map(AsRawFd::as_raw_fd),
             vhosts: &vhost_numbers,
+            vsock: vsock.as_ref().map(|own| (own.device.as_raw_fd(), own.cid)),
         };
         let arguments = argv::compose(&plan.spec, plan.engine, &plan.net, &plan.extra_cmdline, &wiring)?;
         let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
@@ -506,6 +516,7 @@ impl Fresh {
         let mut keep: Vec<BorrowedFd<'_>> =
             vec![qmp_far.as_fd(), console_far.as_fd(), plan.kernel.as_fd(), initramfs.as_fd()];
         keep.extend(plan.taps.iter().chain(&plan.socket).chain(&vhosts).map(AsFd::as_fd));
+        keep.extend(vsock.iter().map(|own| own.device.as_fd()));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
         // Links followed: where the file lies decides what can be taken from it.
         let program = file_of(&plan.qemu);
@@ -519,7 +530,8 @@ impl Fresh {
         let (process, stderr) = Process::start(launch)
             .map_err(|source| GuestError::Spawn { program: plan.qemu.display().to_string(), source })?;
         // QEMU's ends are closed here when this returns: it is their only owner, and when it dies the streams end.
-        Ok(Self { process, stderr, command_line, confined, qmp, console })
+        let vsock_cid = vsock.map(|own| own.cid);
+        Ok(Self { process, stderr, command_line, vsock_cid, confined, qmp, console })
     }
 }
 
@@ -547,14 +559,6 @@ async fn abandon_when_dead(qmp: Qmp, mut death: watch::Receiver<Option<Death>>) 
     {
         qmp.abandon(&death.reason);
     }
-}
-
-/// One open /dev/vhost-net for each queue pair. rig opens them, because QEMU 7.2 aborts where it cannot.
-fn open_vhosts(spec: &QemuSpec) -> Result<Vec<OwnedFd>, GuestError> {
-    let open = || OpenOptions::new().read(true).write(true).open("/dev/vhost-net");
-    let opened: io::Result<Vec<OwnedFd>> =
-        (0..vhost_descriptors(spec)).map(|_| Ok(open()?.into_parts().0.into())).collect();
-    opened.map_err(|source| GuestError::NoVhost { source })
 }
 
 /// The image's initramfs with the overlay behind it, in memory: this run's keys never touch a disk.

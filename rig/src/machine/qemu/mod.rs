@@ -21,6 +21,7 @@ pub mod qmp;
 mod spawn;
 mod supervise;
 pub mod verify;
+mod vhost;
 mod writer;
 
 pub use argv::GuestNet;

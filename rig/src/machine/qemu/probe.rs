@@ -301,6 +301,7 @@ fn explain(error: &GuestError, lateness: Lateness) -> (String, Validity) {
         | GuestError::Prepare { .. }
         | GuestError::Spawn { .. }
         | GuestError::NoVhost { .. }
+        | GuestError::NoVsock { .. }
         | GuestError::Qmp(_)
         | GuestError::NotAsAsked { .. } => (format!("KVM could not be tried: {error}"), Validity::Passing),
     }

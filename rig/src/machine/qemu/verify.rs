@@ -58,7 +58,7 @@ impl Guest {
             .map_err(GuestError::prepare("a look at the QEMU process in the host's /proc"))?;
         let vhost_proof = match self.spec().nic.backend {
             NicBackend::Tap | NicBackend::User | NicBackend::Socket => {
-                seen.prove_off()?;
+                seen.without_vsock(self.vsock_cid().is_some()).prove_off()?;
                 String::new()
             }
             NicBackend::TapVhost => {
@@ -66,7 +66,8 @@ impl Guest {
                 let asked = json!({ "path": path });
                 // An unstable query, there since QEMU 7.2; where it is refused, the other grounds must do.
                 let status = self.qmp().execute_raw("x-query-virtio-status", asked, QMP_DEADLINE).await.ok();
-                seen.prove_on(self.spec().nic.queues, status.as_ref())?
+                seen.without_vsock(self.vsock_cid().is_some())
+                    .prove_on(self.spec().nic.queues, status.as_ref())?
             }
         };
         Ok(Verified { engine, vcpus: self.spec().vcpus, vhost_proof })
@@ -96,6 +97,13 @@ impl VhostSigns {
             seen.kthreads += u32::from(comm == worker && entry.path() != own);
         }
         Ok(seen)
+    }
+
+    /// The signs of vhost-net alone: a vsock device has one worker of its own, of the same name.
+    fn without_vsock(mut self, has_device: bool) -> Self {
+        let workers = if self.tasks > 0 { &mut self.tasks } else { &mut self.kthreads };
+        *workers = workers.saturating_sub(u32::from(has_device));
+        self
     }
 
     fn prove_off(self) -> Result<(), Mismatch> {
@@ -201,6 +209,22 @@ mod tests {
             proof,
             "1 descriptors of /dev/vhost-net, 1 worker threads in qemu, 0 kernel threads (kernel threads are hidden); qemu says vhost-started"
         );
+    }
+
+    #[test]
+    fn the_worker_of_a_vsock_device_is_not_taken_for_vhost_nets() {
+        let with =
+            |threads: &[&str], others: &[(u32, &str)]| look(&proc(&["/dev/vhost-vsock"], threads, others));
+        let threads = with(&["qemu-system-x86", "vhost-40"], &[]);
+        threads.clone().without_vsock(true).prove_off().unwrap();
+        threads.without_vsock(false).prove_off().unwrap_err();
+        let kernels = with(&["qemu-system-x86"], &[(2, "kthreadd"), (41, "vhost-40")]);
+        kernels.without_vsock(true).prove_off().unwrap();
+        let both = look(&proc(&["/dev/vhost-net", "/dev/vhost-vsock"], &["vhost-40"], &[(2, "kthreadd")]));
+        let Mismatch::VhostOff { lack, .. } = both.without_vsock(true).prove_on(1, None).unwrap_err() else {
+            panic!("a worker too few")
+        };
+        assert_eq!(lack, VhostLack::Worker);
     }
 
     #[test]

@@ -206,6 +206,13 @@ pub(in crate::matrix) const MRG_RXBUF: KeyRow = KeyRow {
     about: "whether one packet may take several receive buffers of the virtio NIC (VIRTIO_NET_F_MRG_RXBUF); read back",
 };
 
+pub(in crate::matrix) const VSOCK: KeyRow = KeyRow {
+    name: "vsock",
+    kind: ValueKind::Flag,
+    unsaid: Unsaid::Means("no such device"),
+    about: "whether the guest has a vsock device (vhost-vsock-pci), by which scenarios with family = \"vsock\" reach the host; needs /dev/vhost-vsock. Its CID is recorded, and read back",
+};
+
 pub(in crate::matrix) const SYSCTL: KeyRow = KeyRow {
     name: "sysctl",
     kind: ValueKind::Table,
@@ -219,7 +226,7 @@ pub(in crate::matrix) const ANY_KIND: &[KeyRow] =
 
 /// Further keys of `kind = "qemu"`.
 pub(in crate::matrix) const GUEST: &[KeyRow] =
-    &[NIC, BACKEND, QUEUES, MRG_RXBUF, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB];
+    &[NIC, BACKEND, QUEUES, MRG_RXBUF, VSOCK, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB];
 
 pub(in crate::matrix) const CONFIGURATION: KeyTable = KeyTable {
     head: "[configuration.NAME]",

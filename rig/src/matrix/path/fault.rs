@@ -37,6 +37,7 @@ pub(super) fn read(findings: &mut Findings, piece: &Piece<'_>) -> Option<Fault> 
         | FaultKind::Pause
         | FaultKind::BackendDown
         | FaultKind::HostGone
+        | FaultKind::VsockReset
         | FaultKind::ForgetConnections) => plain,
     };
     let fault =
@@ -60,7 +61,9 @@ fn refuse_repetition(findings: &mut Findings, piece: &Piece<'_>, fault: &Fault) 
         FaultKind::Contention { .. } => fault.for_ns == 0,
         FaultKind::Arm { .. } => true,
         FaultKind::BackendDown | FaultKind::HostGone => fault.for_ns == Fault::TO_THE_END_NS,
-        FaultKind::LinkDown | FaultKind::Pause | FaultKind::ForgetConnections => false,
+        FaultKind::LinkDown | FaultKind::Pause | FaultKind::VsockReset | FaultKind::ForgetConnections => {
+            false
+        }
     };
     if stays {
         findings
@@ -72,6 +75,7 @@ fn refuse_repetition(findings: &mut Findings, piece: &Piece<'_>, fault: &Fault) 
                 | FaultKind::Contention { .. }
                 | FaultKind::BackendDown
                 | FaultKind::HostGone
+                | FaultKind::VsockReset
                 | FaultKind::ForgetConnections => {
                     "say how long it lasts: for = \"200ms\"; or leave `every` out"
                 }

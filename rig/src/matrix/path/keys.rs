@@ -350,6 +350,12 @@ pub(super) const FAULT: Section = Section {
             about: "the peer's host is gone, and something answers at its address; without `for`, to the end of the block",
         },
         WordRow {
+            word: "vsock-reset",
+            keys: &[],
+            by: "driver",
+            about: "a moment: the guest's vsock device is taken from its driver and given back, so that the transport resets its streams; needs `vsock = true`",
+        },
+        WordRow {
             word: "forget-connections",
             keys: &[],
             by: "own",
@@ -402,6 +408,7 @@ pub(super) fn fault_of(word: &str) -> Option<FaultKind> {
         "contention" => Some(FaultKind::Contention { threads_per_cpu: 1 }),
         "backend-down" => Some(FaultKind::BackendDown),
         "host-gone" => Some(FaultKind::HostGone),
+        "vsock-reset" => Some(FaultKind::VsockReset),
         "forget-connections" => Some(FaultKind::ForgetConnections),
         "arm" => Some(FaultKind::Arm { action: String::new() }),
         _ => None,

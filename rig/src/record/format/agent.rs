@@ -33,6 +33,9 @@ pub struct AgentRecord {
     pub sysctls: BTreeMap<String, String>,
     /// The network interfaces where the agent runs, but for `lo`, by name. Absent before they were asked for.
     pub interfaces: Vec<InterfaceRecord>,
+    /// In a guest: the CID of its vsock device, as its kernel has it; null without one, and before it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vsock_cid: Option<u32>,
 }
 
 /// A network interface as its kernel shows it.
@@ -72,6 +75,7 @@ impl From<Hello> for AgentRecord {
             localtime,
             sysctls,
             interfaces,
+            vsock_cid,
         } = hello;
         Self {
             protocol_version,
@@ -84,6 +88,7 @@ impl From<Hello> for AgentRecord {
             localtime,
             sysctls,
             interfaces: interfaces.into_iter().map(InterfaceRecord::from).collect(),
+            vsock_cid,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::agent::AgentError;
 use crate::machine::guest_program::DeliveryError;
 use crate::machine::guest_rules::RulesError;
 use crate::machine::guest_sysctls::SysctlError;
+use crate::machine::guest_vsock::VsockError;
 use crate::machine::launch_ssh::SshError;
 use crate::machine::qemu::{GuestError, ProbeError};
 use crate::record::{Endpoint, Part, VoidReason};
@@ -77,6 +78,15 @@ impl From<SysctlError> for StageError {
         match error {
             SysctlError::Ssh(error) => error.into(),
             SysctlError::Refused { .. } | SysctlError::Otherwise { .. } => Self::failed(Part::Sysctl)(error),
+        }
+    }
+}
+
+impl From<VsockError> for StageError {
+    fn from(error: VsockError) -> Self {
+        match error {
+            VsockError::Ssh(error) => error.into(),
+            VsockError::Refused { .. } => Self::failed(Part::Vsock)(error),
         }
     }
 }
