@@ -1,9 +1,10 @@
 //! The chance of each verdict against a sum over every pair of counts, written apart from the crate's: chances from products, verdicts from the intervals
 //! themselves.
 
+use rig_stats::power::Shift;
 use rig_stats::special::chi_square_tail;
 use rig_stats::{
-    Confidence, Count, Criteria, Design, Effective, Interval, Judgement, Probability, Shift, difference,
+    Confidence, Count, Criteria, Design, Effective, Interval, Judgement, Probability, difference,
     difference_effective, effective_trials, fisher, judge, least_shown, power_of,
 };
 

@@ -393,13 +393,4 @@ mod tests {
         assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
         assert_eq!((&json["cost"]["blocks"], &json["cost"]["boots"]), (&46.into(), &0.into()));
     }
-
-    #[test]
-    fn times_are_rounded_for_people() {
-        for (seconds, text) in
-            [(0, "0 s"), (89, "89 s"), (90, "2 min"), (600, "10 min"), (7_260, "2 h 1 min")]
-        {
-            assert_eq!(minutes(Duration::from_secs(seconds)), text);
-        }
-    }
 }
