@@ -294,7 +294,8 @@ mod tests {
     #[test]
     fn hits_and_misses_give_mirror_images_to_the_last_digit() {
         let near_0 = [(count(3, 10_000_000), count(40, 9_000_000)), (count(0, 2_000), count(1, 700))];
-        let near_1 = near_0.map(|(first, second)| (first.mirrored(), second.mirrored()));
+        let mirrored = |one: Count| count(one.misses(), one.trials());
+        let near_1 = near_0.map(|(first, second)| (mirrored(first), mirrored(second)));
         let (near_0, near_1) =
             (stratified_difference(&near_0, at_95()), stratified_difference(&near_1, at_95()));
         assert_eq!((near_1.low, near_1.high), (-near_0.high, -near_0.low));
