@@ -11,7 +11,7 @@ use rig_stats::Confidence;
 use super::expectation::judge;
 use super::groups::localtime_file;
 use super::model::{Question, REPORT_FORMAT, REPORT_FORMAT_MINOR, Rate, ScenarioRun, ScenarioStatus};
-use super::{measured, programs, sources, summaries};
+use super::{measured, programs, rates, sources, summaries};
 use crate::matrix::Cell;
 use crate::record::format::{BlockRecord, BlockStatus, KeptTrial};
 
@@ -96,7 +96,7 @@ pub fn sum_up(played: Played<'_>) -> ScenarioRun {
 }
 
 fn rates(tally: &Tally, confidence: Confidence) -> BTreeMap<Question, Rate> {
-    Question::ALL.into_iter().map(|q| (q, summaries::rate_at(q.count(tally), confidence))).collect()
+    Question::ALL.into_iter().map(|q| (q, rates::rate_at(q.count(tally), confidence))).collect()
 }
 
 /// Empty where the target's agent did not speak.

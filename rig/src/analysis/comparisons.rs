@@ -11,7 +11,9 @@ use rig_stats::{Count, Criteria, Design, Interval, Probability, boschloo, detect
 use crate::matrix::Stratum;
 use crate::stopping::Stopping;
 
-use super::blocks::{Compared, Families, Family, Method, Sides, compare as compare_blocks, of_cell, sum, wider};
+use super::blocks::{
+    Compared, Families, Family, Method, Sides, compare as compare_blocks, of_cell, sum, wider,
+};
 use super::controls::Sight;
 use super::correction::{Asked, correct};
 use super::measured::Measured;

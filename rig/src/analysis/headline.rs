@@ -124,25 +124,10 @@ pub(super) fn judge(
         let is_blind = (host.is_none() && is_side_blind(&base, true, question, sight))
             || (no_guest && is_side_blind(&base, false, question, sight));
         let unknown = Headline {
-            errno: question,
             scenarios: scenarios.clone(),
             host: host.map(told),
-            guests: None,
-            strata: 0,
-            difference: 0.0,
-            low: -1.0,
-            high: 1.0,
-            method: Method::Nothing.word(),
-            dispersion: None,
-            freedom: None,
-            trial_low: -1.0,
-            trial_high: 1.0,
-            p_trials: 1.0,
-            randomisation: None,
-            p_adjusted: 1.0,
-            margin: rules.margin_of(question),
             verdict: if is_blind { ComparisonVerdict::Blind } else { ComparisonVerdict::NotRun },
-            trials_needed: None,
+            ..unknown(question, rules)
         };
         let before = headlines.len();
         for (place, cells) in &places {
@@ -163,6 +148,31 @@ pub(super) fn judge(
         }
     }
     headlines
+}
+
+/// What is known before a single trial: anything.
+fn unknown(question: Question, rules: Rules) -> Headline {
+    Headline {
+        errno: question,
+        scenarios: Vec::new(),
+        host: None,
+        guests: None,
+        strata: 0,
+        difference: 0.0,
+        low: -1.0,
+        high: 1.0,
+        method: Method::Nothing.word(),
+        dispersion: None,
+        freedom: None,
+        trial_low: -1.0,
+        trial_high: 1.0,
+        p_trials: 1.0,
+        randomisation: None,
+        p_adjusted: 1.0,
+        margin: rules.margin_of(question),
+        verdict: ComparisonVerdict::NotRun,
+        trials_needed: None,
+    }
 }
 
 /// What host and guests are compared with.

@@ -3,7 +3,7 @@
 //! Must not compare. Units: shares of 1. Errors: none. Tests: `tests/golden/boots.rs`, `tests/golden/analysis.rs`.
 
 use rig_protocol::{Errno, Tally};
-use rig_stats::Count;
+use rig_stats::{Confidence, Count, Interval, clopper_pearson};
 
 use crate::record::format::BlockStatus;
 
@@ -12,7 +12,6 @@ use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{Question, Rate, UnseenBounds};
 use super::rules::Rules;
-use super::summaries::rate_at;
 
 /// Of these cells together.
 pub(super) fn rate(
@@ -77,4 +76,24 @@ fn worst(cells: &[&Measured<'_>], question: Question, found: Count) -> f64 {
     let (hits, trials) =
         (found.hits() + of_stopped.hits() + void, found.trials() + of_stopped.trials() + void);
     Count::new(hits, trials).unwrap_or(found).share()
+}
+
+/// A share as if trials were independent, where nothing is known of blocks.
+pub(super) fn rate_at(of: Count, confidence: Confidence) -> Rate {
+    let Interval { low, high } = clopper_pearson(of, confidence);
+    Rate {
+        count: of.hits(),
+        n: of.trials(),
+        low,
+        high,
+        confidence: confidence.get(),
+        method: "clopper-pearson".into(),
+        trial_low: low,
+        trial_high: high,
+        dispersion: None,
+        freedom: None,
+        unseen: None,
+        sensitivity: 1.0,
+        worst: of.share(),
+    }
 }

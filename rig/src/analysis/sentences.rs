@@ -222,6 +222,11 @@ impl Telling<'_> {
                 p_value(largest.p_adjusted)
             );
         }
+        self.together(baseline, guests)
+    }
+
+    /// What their sum says.
+    fn together(&self, baseline: &[&Measured<'_>], guests: &[&Measured<'_>]) -> String {
         let how = How { seed: self.run.record.seed, rules: self.rules };
         let found = Comparing { sight: self.sight, how }.compare(baseline, guests, self.question);
         if found.is_of_trials_alone {

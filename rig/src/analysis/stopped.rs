@@ -10,8 +10,8 @@ use crate::stopping::{Looked, Stopping};
 
 use super::measured::Measured;
 use super::model::{CellStop, Question, Rate};
+use super::rates::rate_at;
 use super::rules::Rules;
-use super::summaries::rate_at;
 
 /// How the intervals that hold at every look are made.
 const METHOD: &str = "beta-binomial-mixture";

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rig_protocol::{Tally, TcpState};
-use rig_stats::{Confidence, Count, Interval, clopper_pearson};
 
 use crate::path::{Matches, PathCounter};
 use crate::record::Run;
@@ -44,26 +43,20 @@ pub(super) fn summarise(
     planned: &Planned<'_>,
     told: &Told<'_>,
 ) -> CellSummary {
-    let Told { families, sight, stopping, rules } = told;
+    let Told { sight, stopping, rules, .. } = told;
     let rules = *rules;
     let cell = measured.cell();
     let subject = &cell.subject;
     let tally = &measured.tally;
     let cell_stop = stopped::summarise(measured, stopping, rules);
     let (status, reason) = status(measured, sight, cell_stop.as_ref());
-    let releases: BTreeSet<&str> = measured
-        .blocks
-        .iter()
-        .filter_map(|block| block.target_hello.as_ref())
-        .map(|hello| hello.kernel_release.as_str())
-        .collect();
     let timed = if run.record.environment.rehearsed { BTreeMap::new() } else { quantiles(tally) };
     CellSummary {
         id: cell.id.0.clone(),
         scenario: subject.scenario.clone(),
         configuration: subject.configuration.name.clone(),
         kernel: subject.kernel.clone(),
-        kernel_release: releases.into_iter().collect::<Vec<_>>().join(", "),
+        kernel_release: releases(measured),
         path: subject.path.name.clone(),
         parameters: subject.parameters.clone(),
         accelerators: measured.accelerators().into_iter().map(str::to_owned).collect(),
@@ -84,13 +77,7 @@ pub(super) fn summarise(
         peer_outcomes: measured.peer.outcomes.clone(),
         peer_expectation: expectation::of_peer(measured, rules),
         rst_before_call: measured.rst_before_call(),
-        rates: Question::ALL
-            .into_iter()
-            .zip(families.iter())
-            .map(|(question, families)| {
-                (question, rate(&[measured], question, families.of_cell(measured), sight, rules))
-            })
-            .collect(),
+        rates: rates(measured, told),
         latency_ns: timed,
         anomalies: tally.anomalies,
         witness_rsts: measured.has_witness().then(|| measured.witness_rsts()),
@@ -104,6 +91,23 @@ pub(super) fn summarise(
         not_counted: not_counted(measured),
         captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
     }
+}
+
+/// `uname -r` of its blocks' targets.
+fn releases(measured: &Measured<'_>) -> String {
+    let hellos = measured.blocks.iter().filter_map(|block| block.target_hello.as_ref());
+    let releases: BTreeSet<&str> = hellos.map(|hello| hello.kernel_release.as_str()).collect();
+    releases.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn rates(
+    measured: &Measured<'_>,
+    Told { families, sight, rules, .. }: &Told<'_>,
+) -> BTreeMap<Question, Rate> {
+    let of = |(question, families): (Question, &Families<'_>)| {
+        (question, rate(&[measured], question, families.of_cell(measured), sight, *rules))
+    };
+    Question::ALL.into_iter().zip(families.iter()).map(of).collect()
 }
 
 pub(super) fn outcomes_by_state(tally: &Tally) -> BTreeMap<String, BTreeMap<String, u64>> {
@@ -181,26 +185,6 @@ pub(super) fn path_counters(blocks: &[&BlockRecord]) -> BTreeMap<String, u64> {
         }
     }
     sums
-}
-
-/// A share as if trials were independent, where nothing is known of blocks.
-pub(super) fn rate_at(of: Count, confidence: Confidence) -> Rate {
-    let Interval { low, high } = clopper_pearson(of, confidence);
-    Rate {
-        count: of.hits(),
-        n: of.trials(),
-        low,
-        high,
-        confidence: confidence.get(),
-        method: "clopper-pearson".into(),
-        trial_low: low,
-        trial_high: high,
-        dispersion: None,
-        freedom: None,
-        unseen: None,
-        sensitivity: 1.0,
-        worst: of.share(),
-    }
 }
 
 fn origins(blocks: &[&BlockRecord]) -> OriginCounts {

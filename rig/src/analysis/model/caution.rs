@@ -345,32 +345,9 @@ impl PacketCaution {
 }
 
 impl TrialCaution {
-    fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    /// What lies in blocks, and between them.
+    fn fact_of_blocks(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
-            Self::ControlsNotExercised(controls) => {
-                write!(
-                    f,
-                    "controls that prove nothing, because their errno occurred never or too seldom: {}",
-                    list(controls)
-                )
-            }
-            Self::Blind(n) => {
-                let (cells, are) = (several(*n, "cell"), if *n == 1 { "is" } else { "are" });
-                write!(
-                    f,
-                    "{cells} {are} blind: no passing control proves that an errno would have been seen there"
-                )
-            }
-            Self::NotComplete => f.write_str("the run did not play all blocks of its plan"),
-            Self::Void { trials, cells } => {
-                let (trials, cells) = (count(*trials), several(*cells, "cell"));
-                write!(
-                    f,
-                    "{trials} trials in {cells} are void (the testbed failed): they have no outcome and are in no rate"
-                )
-            }
-            Self::Skipped(n) => write!(f, "{} skipped", several(*n, "cell")),
             Self::SingleBlock(n) => {
                 let (cells, have) = (several(*n, "cell"), if *n == 1 { "has" } else { "have" });
                 write!(
@@ -397,6 +374,40 @@ impl TrialCaution {
                 several(*cells, "cell"),
                 p_value(*p)
             ),
+            _ => Ok(()),
+        }
+    }
+
+    fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
+            Self::ControlsNotExercised(controls) => {
+                write!(
+                    f,
+                    "controls that prove nothing, because their errno occurred never or too seldom: {}",
+                    list(controls)
+                )
+            }
+            Self::Blind(n) => {
+                let (cells, are) = (several(*n, "cell"), if *n == 1 { "is" } else { "are" });
+                write!(
+                    f,
+                    "{cells} {are} blind: no passing control proves that an errno would have been seen there"
+                )
+            }
+            Self::NotComplete => f.write_str("the run did not play all blocks of its plan"),
+            Self::Void { trials, cells } => {
+                let (trials, cells) = (count(*trials), several(*cells, "cell"));
+                write!(
+                    f,
+                    "{trials} trials in {cells} are void (the testbed failed): they have no outcome and are in no rate"
+                )
+            }
+            Self::Skipped(n) => write!(f, "{} skipped", several(*n, "cell")),
+            Self::SingleBlock(_)
+            | Self::BlocksDiffer { .. }
+            | Self::Clumped { .. }
+            | Self::Clustered { .. } => self.fact_of_blocks(f),
             Self::SeenWhereNothingCounts { errnos, attempts } => {
                 let errnos: Vec<String> =
                     errnos.iter().map(|(errno, n)| format!("{} {errno}", count(*n))).collect();

@@ -8,8 +8,8 @@ use crate::campaign::claims_for;
 use crate::cli::output::print;
 use crate::cli::streams::{self, Weight};
 use crate::cli::{Exit, Failure};
-use crate::image::Recipes;
 use crate::document::Problems;
+use crate::image::Recipes;
 use crate::matrix::{Matrix, Selection};
 
 /// Arguments of `rig matrix check`.

@@ -391,6 +391,6 @@ mod tests {
         assert_eq!([&named["configuration"], &again["configuration"]], ["bare-metal", "bare-metal-again"]);
         assert!(text.contains("ready (A/A pair)"), "{text}");
         assert!(cells.iter().any(|cell| cell["reason"] == lack.to_string()));
-        assert_eq!((&json["cost"]["blocks"], &json["cost"]["boots"]), (&46.into(), &0.into()));
+        assert_eq!((&json["cost"]["blocks"], &json["cost"]["boots"]), (&50.into(), &0.into()));
     }
 }

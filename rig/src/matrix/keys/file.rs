@@ -128,7 +128,7 @@ pub(in crate::matrix) const STOP_WIDTH: KeyRow = KeyRow {
     name: "width",
     kind: ValueKind::Fraction,
     unsaid: Unsaid::Means("another rule"),
-    about: "stop once the interval of its share is no wider than this",
+    about: "stop once the interval of its share is as narrow as this",
 };
 
 pub(in crate::matrix) const STOP_DECIDED: KeyRow = KeyRow {
