@@ -311,7 +311,7 @@ fn clumped(measured: &[Measured<'_>], rules: Rules) -> Option<TrialCaution> {
     for cell in measured.iter().filter(|cell| cell.cell().control.is_none() && cell.cell().alert) {
         for question in [Question::Ebadf, Question::Enoent] {
             let blocks = of_cell(cell, |tally| question.count(tally));
-            let icc = Family::of(&[blocks.clone()], rules).icc();
+            let icc = Family::of(std::slice::from_ref(&blocks), rules).icc();
             if (2..ENOUGH_BLOCKS).contains(&blocks.len()) && icc >= CLUMPED_FROM.max(rules.icc.get()) {
                 found.push((icc, cell, question));
             }

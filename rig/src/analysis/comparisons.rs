@@ -272,10 +272,13 @@ impl Found {
     }
 }
 
+/// Counts and blocks of both sides, and the bits of margin and level.
+type SizeAsked = ((Count, u64), (Count, u64), u64, u64);
+
 /// What numbers of trials can show, each pair asked once: a run of zeros asks the same hundreds of times.
 struct Sizes {
     rules: Rules,
-    known: Vec<(((Count, u64), (Count, u64), u64, u64), Size)>,
+    known: Vec<(SizeAsked, Size)>,
 }
 
 /// What one pair can show.

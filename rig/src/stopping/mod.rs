@@ -221,7 +221,7 @@ impl Stopping {
                 looked.interval.within(margin) || !looked.interval.contains(0.0) && looked.p_value <= each
             })
         };
-        COMPARED.iter().filter(|name| errno.is_none_or(|errno| errno == **name)).all(|name| decided(name))
+        COMPARED.iter().filter(|name| errno.is_none_or(|errno| errno == **name)).all(decided)
     }
 }
 

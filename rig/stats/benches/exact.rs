@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rig_stats::{
-    Clustering, Confidence, Count, Probability, Unit, clopper_pearson, detectable, difference, fisher,
-    randomised, smallest_p, tarone_holm, unseen,
+    Clustering, Confidence, Count, Criteria, Design, Probability, Unit, clopper_pearson, detectable,
+    difference, fisher, randomised, smallest_p, tarone_holm, unseen,
 };
 
 fn count(hits: u64, trials: u64) -> Count {
@@ -30,7 +30,10 @@ fn benchmark(c: &mut Criterion) {
     }
     let rare = Probability::new(1e-5).expect("a share");
     c.bench_function("detectable 1e6 1e6 at 1e-5", |b| {
-        b.iter(|| detectable(black_box(1_000_000), black_box(1_000_000), rare, 0.05, 0.8));
+        let design = Design { trials: 1_000_000, blocks: 10 };
+        let icc = Probability::new(0.0).expect("a share");
+        let criteria = Criteria { level: 0.05, confidence, margin: 1e-4, icc };
+        b.iter(|| detectable(black_box(design), black_box(design), rare, &criteria, 0.8));
     });
 }
 

@@ -277,7 +277,7 @@ mod tests {
         let (a, b) = (p * 3.0, 0.7 * 3.0);
         let hits = beta_binomial(m, share(p), share(icc));
         let steps = 200_000;
-        let mut mixed = vec![0.0; 13];
+        let mut mixed = [0.0; 13];
         let mut all = 0.0;
         for step in 0..steps {
             // Simpson would need the ends; the substitution u^(1/a) removes the pole at 0.

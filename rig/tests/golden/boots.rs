@@ -206,9 +206,11 @@ fn bounds_are_divided_by_what_the_control_proves() {
 #[test]
 fn a_bound_has_its_worst_case_beside_it() {
     let mut bench = host_and_guest(&["0ms"], 4, 1_000);
-    let id = bench.blocks.iter().map(|(block, _)| block).filter(|block| block.target.accelerator == "tcg");
-    let first = id.filter(|block| block.tally.outcomes.contains_key("readable,data,ECONNRESET")).next();
-    let lost = first.expect("a block of the guest").clone();
+    let of_base = |block: &&rig::record::format::BlockRecord| {
+        block.target.accelerator == "tcg" && block.tally.outcomes.contains_key("readable,data,ECONNRESET")
+    };
+    let lost =
+        bench.blocks.iter().map(|(block, _)| block).find(of_base).expect("a block of the guest").clone();
     let (block, _) = bench.blocks.iter_mut().find(|(block, _)| block.id == lost.id).expect("it is there");
     void(block, "peer.Tcp.OutRsts rose by 999 in 1000 trials");
     let again = attempt_at(&lost, 2);
