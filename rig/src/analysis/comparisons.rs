@@ -12,7 +12,7 @@ use crate::matrix::Stratum;
 use crate::stopping::Stopping;
 
 use super::blocks::{
-    Compared, Families, Family, Method, Sides, compare as compare_blocks, of_cell, sum, wider,
+    Compared, Family, Method, Sides, compare as compare_blocks, judged, of_cell, sum, wider,
 };
 use super::controls::Sight;
 use super::correction::{Asked, correct};
@@ -21,22 +21,17 @@ use super::model::{ComparedCell, Comparison, ComparisonReason, ComparisonVerdict
 use super::rules::Rules;
 use super::seeds::seed_of;
 use super::stopped;
+use super::summaries::Told;
 
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
 
 /// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
-pub(super) fn compare(
-    seed: u64,
-    measured: &[Measured<'_>],
-    sight: &Sight,
-    stopping: &Stopping,
-    rules: Rules,
-) -> Vec<Comparison> {
-    let families = Question::ALL.map(|question| Families::of(measured, |tally| question.count(tally), rules));
+pub(super) fn compare(seed: u64, measured: &[Measured<'_>], told: &Told<'_>) -> Vec<Comparison> {
+    let Told { families, sight, stopping, rules } = *told;
     let mut opened: Vec<Opened> = Vec::new();
     for (cell, baseline) in pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched()) {
-        for (question, families) in Question::ALL.into_iter().zip(&families) {
+        for (question, families) in Question::ALL.into_iter().zip(families) {
             let seed = seed_of(seed, &cell.cell().id.0);
             let asking = Asking { question, family: families.of_cell(cell), seed, sight, stopping, rules };
             opened.push(asking.of(cell, baseline));
@@ -80,7 +75,6 @@ struct Found {
     family: Family,
     first: Vec<Count>,
     second: Vec<Count>,
-    seed: u64,
     /// The share of what happens that both machines are proven to see.
     sensitivity: f64,
 }
@@ -121,7 +115,7 @@ impl Asking<'_> {
         let sensitivity =
             self.sight.sensitivity(cell, self.question).min(self.sight.sensitivity(baseline, self.question));
         fill(&mut comparison, &compared, sensitivity, (&first, &second));
-        let found = Found { compared, family: *self.family, first, second, seed: self.seed, sensitivity };
+        let found = Found { compared, family: *self.family, first, second, sensitivity };
         Opened { comparison, found: Some(found) }
     }
 }
@@ -228,7 +222,7 @@ fn conclude(mut opened: Vec<Opened>, rules: Rules) -> Vec<Comparison> {
         comparison.family = corrected.family;
         let each = rules.confidence.for_each_of(usize::try_from(corrected.family).unwrap_or(usize::MAX));
         let sides = Sides { first: &found.first, second: &found.second };
-        let again = compare_blocks(sides, &found.family, found.seed, each).judged;
+        let again = judged(sides, &found.family, each);
         let wide = through(wider(again, found.compared.judged), found.sensitivity);
         (comparison.low_corrected, comparison.high_corrected) = (wide.low, wide.high);
         let side = |blocks: &[Count]| (sum(blocks), blocks.len() as u64);

@@ -70,7 +70,10 @@ pub fn analyse(run: &Run) -> ReportModel {
     let sight = controls::Sight::from(&measured, &controls);
     let again = twins::judge(run.record.seed, &measured, rules);
     let seed = run.record.seed;
-    let mut comparisons = comparisons::compare(seed, &measured, &sight, &stopping, rules);
+    let families =
+        &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
+    let told = Told { families, sight: &sight, stopping: &stopping, rules };
+    let mut comparisons = comparisons::compare(seed, &measured, &told);
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let headlines = headline::judge(seed, &measured, &sight, again.as_ref(), rules);
@@ -82,9 +85,6 @@ pub fn analyse(run: &Run) -> ReportModel {
     let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
     let planned = order::planned(run);
-    let families =
-        &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
-    let told = Told { families, sight: &sight, stopping: &stopping, rules };
     let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
     sentences.extend(expectation::sentences(&cells));

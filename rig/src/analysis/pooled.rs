@@ -16,7 +16,7 @@ use rig_stats::{
 use crate::record::format::BlockRecord;
 
 use super::blocks::{Counted, Family, Method, Sides, boot_of, compare as compare_blocks, effect};
-use super::blocks::{of_cell, of_cells, sum};
+use super::blocks::{is_of_trials_alone, of_cell, of_cells, sum};
 use super::comparisons::{Subject, subject_of};
 use super::measured::Measured;
 use super::model::Randomisation;
@@ -123,8 +123,7 @@ impl Pooled {
 
     /// Whether single trials show a difference at this level that boots do not.
     pub(super) fn is_of_trials_alone(&self, alpha: f64) -> bool {
-        let shown = |interval: Interval, p: f64| !interval.contains(0.0) && p <= alpha;
-        shown(self.trial, self.trial_p) && !shown(self.judged, self.p)
+        is_of_trials_alone((self.trial, self.trial_p), (self.judged, self.p), alpha)
     }
 }
 

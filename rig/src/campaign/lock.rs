@@ -9,7 +9,7 @@ use rand::{RngCore as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::clock;
-use crate::matrix::{Cell, Matrix, Plan, Settings};
+use crate::matrix::{Matrix, Plan, Settings};
 use crate::record::format::{Lock, LockError, LockedCell, RunLock};
 
 use super::error::CampaignError;
@@ -30,7 +30,7 @@ pub fn lock(matrix: &Matrix, asked: &Asked, profile: &str, settings: &Settings, 
         margins: settings.margins.clone(),
         icc: settings.icc,
         tolerance: settings.tolerance,
-        cells: plan.ready().map(locked).collect(),
+        cells: plan.ready().map(LockedCell::from).collect(),
         ..Lock::default()
     }
 }
@@ -38,21 +38,6 @@ pub fn lock(matrix: &Matrix, asked: &Asked, profile: &str, settings: &Settings, 
 /// A seed that nobody chose.
 pub(super) fn draw_seed() -> u64 {
     ChaCha8Rng::from_os_rng().next_u64()
-}
-
-fn locked(cell: &Cell) -> LockedCell {
-    let subject = &cell.subject;
-    LockedCell {
-        id: cell.id.clone(),
-        scenario: subject.scenario.clone(),
-        parameters: subject.parameters.clone(),
-        configuration: subject.configuration.name.clone(),
-        kernel: subject.kernel.clone(),
-        path: subject.path.name.clone(),
-        control: cell.control.as_ref().map(|control| control.name.clone()),
-        trials: cell.trials,
-        blocks: cell.blocks,
-    }
 }
 
 /// Reads a lock, and has the run ask for what it locks where the order does not say otherwise.

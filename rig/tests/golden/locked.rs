@@ -11,20 +11,8 @@ use crate::reports::{model, render};
 /// What a bench plans, as it is locked.
 fn lock_of(bench: &Bench) -> Lock {
     let record = &bench.record;
-    let cells = record.cells.iter().filter(|planned| planned.skipped.is_none()).map(|planned| {
-        let (cell, subject) = (&planned.cell, &planned.cell.subject);
-        LockedCell {
-            id: cell.id.clone(),
-            scenario: subject.scenario.clone(),
-            parameters: subject.parameters.clone(),
-            configuration: subject.configuration.name.clone(),
-            kernel: subject.kernel.clone(),
-            path: subject.path.name.clone(),
-            control: cell.control.as_ref().map(|control| control.name.clone()),
-            trials: cell.trials,
-            blocks: cell.blocks,
-        }
-    });
+    let cells = record.cells.iter().filter(|planned| planned.skipped.is_none());
+    let cells = cells.map(|planned| LockedCell::from(&planned.cell));
     Lock {
         rig_version: record.rig_version.clone(),
         written: "2026-11-20T08:00:00.000Z".into(),

@@ -45,16 +45,8 @@ pub(in crate::analysis) fn compare(
     confidence: Confidence,
 ) -> Compared {
     let (first, second) = (sum(sides.first), sum(sides.second));
-    let (trial, trial_p) = (difference(first, second, confidence), fisher(first, second));
-    let (hits, misses) = (first.hits() + second.hits(), first.misses() + second.misses());
-    let unvaried = hits == 0 || misses == 0;
-    let of = |blocks| effect(blocks, unvaried, family, confidence);
-    let (of_first, of_second): (Effect, Effect) = (of(sides.first), of(sides.second));
-    let interval = difference_effective(
-        Effective::over(first, of_first.by),
-        Effective::over(second, of_second.by),
-        confidence,
-    );
+    let trial_p = fisher(first, second);
+    let Bounds { trial, judged, of_first, of_second } = bounds(sides, family, confidence);
     let is_empty = first.trials() == 0 || second.trials() == 0;
     let method = if is_empty { Method::Nothing } else { of_second.method };
     let least = smallest_p(first, second);
@@ -69,13 +61,40 @@ pub(in crate::analysis) fn compare(
     Compared {
         trial,
         trial_p,
-        judged: if is_empty { trial } else { wider(interval, trial) },
+        judged,
         p: p.max(trial_p),
         smallest_p,
         method,
         inflation: of_first.by.max(of_second.by),
         dispersion: family.dispersion(),
     }
+}
+
+/// The bounds of [`compare`] that are judged by, at another confidence.
+pub(in crate::analysis) fn judged(sides: Sides<'_>, family: &Family, confidence: Confidence) -> Interval {
+    bounds(sides, family, confidence).judged
+}
+
+/// The intervals of a difference, and what made them.
+struct Bounds {
+    trial: Interval,
+    judged: Interval,
+    of_first: Effect,
+    of_second: Effect,
+}
+
+fn bounds(sides: Sides<'_>, family: &Family, confidence: Confidence) -> Bounds {
+    let (first, second) = (sum(sides.first), sum(sides.second));
+    let trial = difference(first, second, confidence);
+    let (hits, misses) = (first.hits() + second.hits(), first.misses() + second.misses());
+    let unvaried = hits == 0 || misses == 0;
+    let of = |blocks| effect(blocks, unvaried, family, confidence);
+    let (of_first, of_second) = (of(sides.first), of(sides.second));
+    let effective = |count, of: &Effect| Effective::over(count, of.by);
+    let interval =
+        difference_effective(effective(first, &of_first), effective(second, &of_second), confidence);
+    let is_empty = first.trials() == 0 || second.trials() == 0;
+    Bounds { trial, judged: if is_empty { trial } else { wider(interval, trial) }, of_first, of_second }
 }
 
 impl Compared {
@@ -90,8 +109,7 @@ impl Compared {
         sides: &Sides<'_>,
         alpha: f64,
     ) -> Option<ComparisonReason> {
-        let shown = |interval: Interval, p: f64| !interval.contains(0.0) && p <= alpha;
-        if !shown(self.trial, self.trial_p) || shown(self.judged, self.p) {
+        if !is_of_trials_alone((self.trial, self.trial_p), (self.judged, self.p), alpha) {
             return None;
         }
         let (virtual_, bare_metal) = (sides.second.len() as u64, sides.first.len() as u64);
@@ -103,6 +121,16 @@ impl Compared {
             None => ComparisonReason::BlocksDifferToo { p_value: self.p },
         })
     }
+}
+
+/// Whether single trials show a difference at this level that boots do not: each with an interval and a p-value.
+pub(in crate::analysis) fn is_of_trials_alone(
+    trials: (Interval, f64),
+    boots: (Interval, f64),
+    alpha: f64,
+) -> bool {
+    let shown = |(interval, p): (Interval, f64)| !interval.contains(0.0) && p <= alpha;
+    shown(trials) && !shown(boots)
 }
 
 /// Whether all that makes the difference lies in one block of several: all hits of the side that has more of them, or all misses of the other.

@@ -20,7 +20,7 @@ use crate::record::format::BlockRecord;
 
 use super::measured::Measured;
 
-pub(super) use compare::{Compared, Sides, compare};
+pub(super) use compare::{Compared, Sides, compare, is_of_trials_alone, judged};
 pub(super) use effect::effect;
 pub(super) use estimate::{Estimate, estimate, wider};
 pub(super) use family::{Families, Family};

@@ -344,40 +344,15 @@ impl PacketCaution {
     }
 }
 
-impl TrialCaution {
-    /// What lies in blocks, and between them.
-    fn fact_of_blocks(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SingleBlock(n) => {
-                let (cells, have) = (several(*n, "cell"), if *n == 1 { "has" } else { "have" });
-                write!(
-                    f,
-                    "{cells} {have} one block only: what one boot shows cannot be told from what the machine does"
-                )
-            }
-            Self::BlocksDiffer { cell, question, p } => write!(
-                f,
-                "the blocks of {cell} differ from each other in {question} (corrected p {}): more boots would narrow its interval, more trials would not",
-                p_value(*p)
-            ),
-            Self::Clumped { cells, most, question, icc, blocks } => write!(
-                f,
-                "hits are clumped in few boots in {}, most in {most}: {question}, correlation {} in {} blocks",
-                several(*cells, "cell"),
-                share(*icc),
-                blocks
-            ),
-            Self::Clustered { cells, surest, what, ratio, p } => write!(
-                f,
-                "the trials of a block end alike more often than independent trials would in {}, most clearly `{what}` in {surest} (variance {ratio:.1} times that of \
-                 independent trials, corrected p {})",
-                several(*cells, "cell"),
-                p_value(*p)
-            ),
-            _ => Ok(()),
-        }
-    }
+fn seen_where_nothing_counts(f: &mut Formatter<'_>, errnos: &str, attempts: usize) -> fmt::Result {
+    write!(
+        f,
+        "calls failed in attempts at blocks that do not count (void or stopped), and are in no rate: {errnos} in {}",
+        several(attempts, "attempt")
+    )
+}
 
+impl TrialCaution {
     fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
@@ -404,19 +379,36 @@ impl TrialCaution {
                 )
             }
             Self::Skipped(n) => write!(f, "{} skipped", several(*n, "cell")),
-            Self::SingleBlock(_)
-            | Self::BlocksDiffer { .. }
-            | Self::Clumped { .. }
-            | Self::Clustered { .. } => self.fact_of_blocks(f),
+            Self::SingleBlock(n) => {
+                let (cells, have) = (several(*n, "cell"), if *n == 1 { "has" } else { "have" });
+                write!(
+                    f,
+                    "{cells} {have} one block only: what one boot shows cannot be told from what the machine does"
+                )
+            }
+            Self::BlocksDiffer { cell, question, p } => write!(
+                f,
+                "the blocks of {cell} differ from each other in {question} (corrected p {}): more boots would narrow its interval, more trials would not",
+                p_value(*p)
+            ),
+            Self::Clumped { cells, most, question, icc, blocks } => write!(
+                f,
+                "hits are clumped in few boots in {}, most in {most}: {question}, correlation {} in {} blocks",
+                several(*cells, "cell"),
+                share(*icc),
+                blocks
+            ),
+            Self::Clustered { cells, surest, what, ratio, p } => write!(
+                f,
+                "the trials of a block end alike more often than independent trials would in {}, most clearly `{what}` in {surest} (variance {ratio:.1} times that of \
+                 independent trials, corrected p {})",
+                several(*cells, "cell"),
+                p_value(*p)
+            ),
             Self::SeenWhereNothingCounts { errnos, attempts } => {
                 let errnos: Vec<String> =
                     errnos.iter().map(|(errno, n)| format!("{} {errno}", count(*n))).collect();
-                write!(
-                    f,
-                    "calls failed in attempts at blocks that do not count (void or stopped), and are in no rate: {} in {}",
-                    list(&errnos),
-                    several(*attempts, "attempt")
-                )
+                seen_where_nothing_counts(f, &list(&errnos), *attempts)
             }
         }
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::matrix::CellId;
+use crate::matrix::{Cell, CellId};
 
 /// Version of the file's shape: raised where a field is renamed, removed or given another meaning.
 pub const LOCK_FORMAT: u32 = 1;
@@ -80,6 +80,23 @@ pub struct LockedCell {
     pub trials: u64,
     /// Blocks.
     pub blocks: u32,
+}
+
+impl From<&Cell> for LockedCell {
+    fn from(cell: &Cell) -> Self {
+        let subject = &cell.subject;
+        Self {
+            id: cell.id.clone(),
+            scenario: subject.scenario.clone(),
+            parameters: subject.parameters.clone(),
+            configuration: subject.configuration.name.clone(),
+            kernel: subject.kernel.clone(),
+            path: subject.path.name.clone(),
+            control: cell.control.as_ref().map(|control| control.name.clone()),
+            trials: cell.trials,
+            blocks: cell.blocks,
+        }
+    }
 }
 
 /// Why a text is not a lock that can be kept.
