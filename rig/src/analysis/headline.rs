@@ -10,12 +10,12 @@ use rig_stats::{Interval, Judgement};
 
 use crate::record::Run;
 
-use super::blocks::Method;
+use super::blocks::{Family, Method};
 use super::comparisons::through;
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{AaPair, ComparisonVerdict, Ground, GuestRate, Headline, Question, RanOn};
-use super::pooled::{How, Pooled, Test, alike, family};
+use super::pooled::{How, Pooled, Test, alike};
 use super::rates::rate;
 use super::rules::Rules;
 use super::words::list;
@@ -117,7 +117,8 @@ pub(super) fn judge(
     }
     for question in [Question::Enoent, Question::Ebadf] {
         let places = places(&base, question, sight);
-        let family = family(places.values().flatten().copied(), |tally| question.count(tally), rules);
+        let family =
+            Family::of_cells(places.values().flatten().copied(), |tally| question.count(tally), rules);
         let told = |cells: &Vec<&Measured<'_>>| rate(cells, question, &family, sight, rules);
         let host = places.get(&HostOrGuests::Host);
         let no_guest = places.keys().all(|place| *place == HostOrGuests::Host);

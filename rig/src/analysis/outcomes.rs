@@ -19,7 +19,6 @@ use super::model::{
     AaPair, BlockTest, Comparison, ComparisonReason, ComparisonVerdict, OutcomeComparison, OutcomeDifference,
     Question,
 };
-use super::pooled;
 use super::rules::Rules;
 use super::seeds::seed_of;
 use super::sentences::shift;
@@ -251,13 +250,13 @@ impl<'m, 'a> Tests<'m, 'a> {
     fn of(measured: &'m [Measured<'a>], rules: Rules) -> Self {
         let mut cells: HashMap<_, Vec<&Measured<'_>>> = HashMap::new();
         for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
-            cells.entry(place(cell)).or_default().push(cell);
+            cells.entry(cell.cell().family()).or_default().push(cell);
         }
         Self { rules, cells, families: HashMap::new() }
     }
 
     fn ask(&mut self, cell: &'m Measured<'a>, outcome: &str, sides: Sides<'_>, seed: u64) -> Compared {
-        let place = place(cell);
+        let place = cell.cell().family();
         let families = self.families.entry(place).or_default();
         let family = match families.get(outcome) {
             Some(known) => *known,
@@ -267,18 +266,13 @@ impl<'m, 'a> Tests<'m, 'a> {
                     Count::new(hits, tally.trials).unwrap_or(Count::NONE)
                 };
                 let cells = self.cells.get(&place).map(Vec::as_slice).unwrap_or_default();
-                let family = pooled::family(cells.iter().copied(), of, self.rules);
+                let family = Family::of_cells(cells.iter().copied(), of, self.rules);
                 families.insert(outcome.to_owned(), family);
                 family
             }
         };
         blocks::compare(sides, &family, seed, self.rules.confidence)
     }
-}
-
-fn place<'m>(cell: &'m Measured<'_>) -> (&'m str, &'m str) {
-    let subject = &cell.cell().subject;
-    (&subject.scenario, &subject.path.name)
 }
 
 /// One sentence for each scenario, path and configuration with cells that end otherwise than on the host, in the order of the plan: of the largest

@@ -16,7 +16,7 @@ use rig_stats::{
 use crate::record::format::BlockRecord;
 
 use super::blocks::{Counted, Family, Method, Sides, boot_of, compare as compare_blocks, effect};
-use super::blocks::{is_of_trials_alone, of_cell, of_cells, sum};
+use super::blocks::{is_of_trials_alone, of_cells, sum};
 use super::comparisons::{Subject, subject_of};
 use super::measured::Measured;
 use super::model::Randomisation;
@@ -76,7 +76,7 @@ impl Pooled {
         let first: Vec<&Measured<'_>> = strata.iter().flat_map(|(first, _)| first).copied().collect();
         let second: Vec<&Measured<'_>> = strata.iter().flat_map(|(_, second)| second).copied().collect();
         let sums = (count(&first, &of), count(&second, &of));
-        let family = family(first.iter().chain(&second).copied(), &of, rules);
+        let family = Family::of_cells(first.iter().chain(&second).copied(), &of, rules);
         let (trial, trial_p) = (stratified_difference(&counts, rules.confidence), stratified_fisher(&counts));
         let (hits, misses) = (sums.0.hits() + sums.1.hits(), sums.0.misses() + sums.1.misses());
         let unvaried = hits == 0 || misses == 0;
@@ -142,16 +142,6 @@ pub(super) fn alike<'m, 'a>(
         }
     }
     strata.into_values().collect()
-}
-
-/// How much the blocks of these cells differ.
-pub(super) fn family<'m, 'a: 'm>(
-    cells: impl Iterator<Item = &'m Measured<'a>>,
-    of: impl Counted,
-    rules: Rules,
-) -> Family {
-    let blocks: Vec<Vec<Count>> = cells.map(|cell| of_cell(cell, &of)).collect();
-    Family::of(&blocks, rules)
 }
 
 fn count(cells: &[&Measured<'_>], of: impl Fn(&Tally) -> Count) -> Count {

@@ -7,7 +7,7 @@ use rig_stats::{Confidence, Count, Interval, clopper_pearson};
 
 use crate::record::format::BlockStatus;
 
-use super::blocks::{Counted, Estimate, Family, Method, estimate, of_cell, of_cells};
+use super::blocks::{Counted, Estimate, Family, Method, estimate, of_cells};
 use super::controls::Sight;
 use super::measured::Measured;
 use super::model::{Question, Rate, UnseenBounds};
@@ -34,8 +34,7 @@ pub(super) fn returned(tally: &Tally, errno: Errno) -> Count {
 /// How often something that no control proves was so in these cells together. What was seen in boots that do not tell how much boots differ is told of these boots alone: its
 /// trials are taken as independent.
 pub(super) fn counted(cells: &[&Measured<'_>], of: impl Counted, rules: Rules) -> Rate {
-    let blocks: Vec<Vec<Count>> = cells.iter().map(|cell| of_cell(cell, &of)).collect();
-    let family = Family::of(&blocks, rules);
+    let family = Family::of_cells(cells.iter().copied(), &of, rules);
     let found = estimate(&of_cells(cells, &of), &family, rules.confidence);
     match found.method {
         Method::WholeBlocks => rate_at(found.count, rules.confidence),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rig_stats::{Confidence, Probability};
 
 use crate::record::Run;
+use crate::record::format::Judgement;
 
 use super::model::Question;
 
@@ -28,8 +29,6 @@ pub(super) struct Rules {
 impl Rules {
     /// Where a record declares no usable confidence.
     const FALLBACK: f64 = 0.95;
-    /// Where a record declares no usable intraclass correlation: the default of a matrix file.
-    const FALLBACK_ICC: f64 = 0.001;
 
     pub(super) fn of(run: &Run) -> Self {
         let judgement = &run.record.judgement;
@@ -42,7 +41,7 @@ impl Rules {
         let icc = judgement
             .icc
             .and_then(Probability::new)
-            .or(Probability::new(Self::FALLBACK_ICC))
+            .or(Probability::new(Judgement::ICC))
             .expect("the fallback is a share");
         let tolerance = judgement.tolerance.filter(|share| (0.0..=1.0).contains(share));
         Self { confidence, margin, icc, tolerance, margins }

@@ -11,11 +11,12 @@ use rig_stats::{Interval, Judgement};
 
 use crate::record::Run;
 
+use super::blocks::Family;
 use super::controls::Sight;
 use super::headline::{Comparing, HostOrGuests, Together, base, is_side_blind, places};
 use super::measured::Measured;
 use super::model::{Comparison, ComparisonReason, ComparisonVerdict, Question, Randomisation};
-use super::pooled::{How, family};
+use super::pooled::How;
 use super::rates::rate;
 use super::rules::Rules;
 use super::words::{
@@ -164,7 +165,7 @@ impl Telling<'_> {
 
     /// `never seen in 6,000 calls on the bare-metal host (at most 0.07 % at 95 %, if trials of one boot are correlated by 0.001; at most 31 % of boots)`
     fn frequency(&self, cells: &[&Measured<'_>], place: &str, first: bool) -> String {
-        let family = family(cells.iter().copied(), |tally| self.question.count(tally), self.rules);
+        let family = Family::of_cells(cells.iter().copied(), |tally| self.question.count(tally), self.rules);
         let rate = rate(cells, self.question, &family, self.sight, self.rules);
         let (calls, level) = if first {
             (" calls", format!(" at {}", percent(self.rules.confidence.get(), Rounding::Nearest)))

@@ -139,6 +139,11 @@ impl Cell {
         (scenario, parameters, &path.name, configuration.target.arm())
     }
 
+    /// The cells whose blocks tell together how much blocks differ: those of one scenario (its name) and path (its name).
+    pub fn family(&self) -> (&str, &str) {
+        (&self.subject.scenario, &self.subject.path.name)
+    }
+
     /// The smallest cell that measures this: one trial in one block, and nothing known of its scenario but the script.
     pub fn of(subject: Subject) -> Self {
         Self::identified(subject.id(), subject)

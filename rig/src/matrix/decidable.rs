@@ -74,7 +74,7 @@ pub(super) fn undecidable(cells: &[Cell], settings: &Settings) -> Vec<Undecidabl
         let headline = headline_decides(&pairs, &criteria);
         for pair in &pairs {
             let (host, guest) = (design(pair.host), design(pair.guest));
-            let family = family(pair.guest);
+            let family = pair.guest.family();
             let spare = freedom.get(&family).copied().unwrap_or(0);
             if shows_same(host, guest, &criteria) || smallest_p(host, guest, spare) <= criteria.level {
                 continue;
@@ -97,15 +97,11 @@ pub(super) fn undecidable(cells: &[Cell], settings: &Settings) -> Vec<Undecidabl
     merge_questions(found)
 }
 
-fn family(cell: &Cell) -> Family<'_> {
-    (&cell.subject.scenario, &cell.subject.path.name)
-}
-
 /// Blocks of each family beyond the first of each cell.
 fn freedom(cells: &[Cell]) -> BTreeMap<Family<'_>, u64> {
     let mut freedom: BTreeMap<Family<'_>, u64> = BTreeMap::new();
     for cell in cells.iter().filter(|cell| cell.control.is_none() && cell.repeats.is_none()) {
-        *freedom.entry(family(cell)).or_default() += u64::from(cell.blocks.saturating_sub(1));
+        *freedom.entry(cell.family()).or_default() += u64::from(cell.blocks.saturating_sub(1));
     }
     freedom
 }

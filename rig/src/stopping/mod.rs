@@ -16,8 +16,6 @@ use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord, Judge
 /// The errnos by which cells are compared: their names, as `margins` spells them.
 const COMPARED: [&str; 3] = ["EBADF", "ENOENT", ANY];
 const ANY: &str = "any_error";
-/// Where a record declares none: the default of a matrix file.
-const ICC: f64 = 0.001;
 
 /// When a cell's rule was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +72,7 @@ impl Stopping {
     pub fn of(run: &RunRecord) -> Self {
         let judgement = run.judgement.clone();
         let confidence = Confidence::new(judgement.confidence).or(Confidence::new(0.95));
-        let icc = judgement.icc.and_then(Probability::new).or(Probability::new(ICC));
+        let icc = judgement.icc.and_then(Probability::new).or(Probability::new(Judgement::ICC));
         let (confidence, icc) = confidence.zip(icc).expect("the fallbacks are in their ranges");
         let evidence = match &judgement.stop {
             Some(StopRule::Below { below, .. }) => {

@@ -30,6 +30,16 @@ impl Family {
         Self { clustering, icc: Probability::new(measured.max(rules.icc.get())).unwrap_or(rules.icc) }
     }
 
+    /// Of these cells.
+    pub(in crate::analysis) fn of_cells<'m, 'a: 'm>(
+        cells: impl IntoIterator<Item = &'m Measured<'a>>,
+        of: impl Counted,
+        rules: Rules,
+    ) -> Self {
+        let blocks: Vec<Vec<Count>> = cells.into_iter().map(|cell| of_cell(cell, &of)).collect();
+        Self::of(&blocks, rules)
+    }
+
     /// The correlation of two trials of one block that bounds of what was never seen are stated for.
     pub(in crate::analysis) fn icc(&self) -> f64 {
         self.icc.get()
@@ -52,7 +62,7 @@ impl<'a> Families<'a> {
     pub(in crate::analysis) fn of(measured: &'a [Measured<'_>], of: impl Counted, rules: Rules) -> Self {
         let mut cells: BTreeMap<(&str, &str), Vec<Vec<Count>>> = BTreeMap::new();
         for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
-            cells.entry(key(cell)).or_default().push(of_cell(cell, &of));
+            cells.entry(cell.cell().family()).or_default().push(of_cell(cell, &of));
         }
         let of = cells.into_iter().map(|(key, cells)| (key, Family::of(&cells, rules))).collect();
         Self { of, alone: Family::of(&[], rules) }
@@ -60,11 +70,6 @@ impl<'a> Families<'a> {
 
     /// That of a cell.
     pub(in crate::analysis) fn of_cell(&self, cell: &'a Measured<'_>) -> &Family {
-        self.of.get(&key(cell)).unwrap_or(&self.alone)
+        self.of.get(&cell.cell().family()).unwrap_or(&self.alone)
     }
-}
-
-fn key<'a>(cell: &'a Measured<'_>) -> (&'a str, &'a str) {
-    let subject = &cell.cell().subject;
-    (&subject.scenario, &subject.path.name)
 }

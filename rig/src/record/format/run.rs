@@ -135,6 +135,11 @@ pub struct Judgement {
     pub alert: BTreeMap<String, f64>,
 }
 
+impl Judgement {
+    /// The correlation within blocks where none was declared: the default of a matrix file.
+    pub const ICC: f64 = 0.001;
+}
+
 impl Default for Judgement {
     fn default() -> Self {
         Self {
