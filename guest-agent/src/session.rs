@@ -148,6 +148,7 @@ impl Session {
             crew.sweep(Grace::Granted);
             self.report(shared, &mut heartbeat)?;
         }
+        crew.drain();
         crew.stop();
         let stopped = Instant::now();
         while stopped.elapsed() < PATIENCE && !self.await_end(false)?.ended() {

@@ -88,6 +88,10 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ("signal", "guest-agent/src/plan.rs", "it names a lane of its own end, and closes what it names"),
     ("trace", "guest-agent/src/ops/trace.rs", "its probe is opened before the first trial"),
     ("write", "rig/src/runner/patience.rs", "it waits for the other end to read"),
+    ("kernel_log", "rig/src/matrix/sharing.rs", "the log is the whole guest's, and outlives the block"),
+    ("trace", "rig/src/matrix/sharing.rs", "it traces the whole guest's kernel"),
+    ("traced", "rig/src/matrix/sharing.rs", "it reads what the whole guest's kernel did"),
+    ("fork", "rig/src/matrix/sharing.rs", "its processes can outlive the block"),
 ];
 
 fn workspace() -> PathBuf {

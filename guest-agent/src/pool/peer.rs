@@ -32,6 +32,10 @@ const MOST_PER_TRIAL: u32 = 8;
 /// shutdown(2) of a listening vsock socket is refused (`ENOTCONN`; af_vsock.c, vsock_shutdown) and wakes nobody: who accepts there looks up so
 /// often.
 const LOOK_UP: Duration = Duration::from_millis(100);
+/// So long a stop waits for connections that were made and that no worker has accepted: their trials were played.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Between two looks whether one is left.
+const DRAIN_LOOK: Duration = Duration::from_millis(1);
 /// After a failed accept, so that a lasting failure does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -130,6 +134,17 @@ impl Crew {
                 Grace::Granted => seat.watch.sweep(now_ns, &seat.stage),
                 Grace::Over => seat.watch.cut(&seat.stage),
             }
+        }
+    }
+
+    /// Waits until every connection that was made has a worker, however late the workers get the processor. A connection left in the queue would
+    /// be a trial that the target has and the peer has not.
+    ///
+    /// For at most [`DRAIN`]: where all workers wait, nobody accepts.
+    pub(crate) fn drain(&self) {
+        let until_ns = now_ns().saturating_add(u64::try_from(DRAIN.as_nanos()).unwrap_or(u64::MAX));
+        while !files::poll_all(&[self.listener], 0).is_empty() && now_ns() < until_ns {
+            time::sleep(DRAIN_LOOK);
         }
     }
 

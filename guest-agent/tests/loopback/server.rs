@@ -138,3 +138,12 @@ fn a_second_listener_of_the_same_trial_finds_its_port_taken() {
     let (target, _) = play(&script, &Setting::default());
     assert_eq!(target.tally.voids, counts(&[("listen: EADDRINUSE", 200)]));
 }
+
+/// The target's trials are over long before the peer's workers, 80 at most, have accepted the last connection: it waits in the queue, and is played.
+#[test]
+fn a_connection_that_no_worker_has_accepted_when_the_target_is_done_is_a_trial_of_the_peers_too() {
+    let peer = vec![accept(), sleep(50 * MS), close()];
+    let script = script(vec![connect(), select(0).verdict()], peer, &["**"]);
+    let (target, peer) = play(&script, &Setting { trials: 400, in_flight: 2, ..Setting::default() });
+    assert_eq!((target.tally.trials, peer.tally.trials), (400, 400));
+}

@@ -37,11 +37,15 @@ fn cells() -> Vec<Cell> {
     cells
 }
 
-/// Whether this host cannot show it; and says so. A kernel without netem is no host without a tier: the rehearsal plays those paths.
+/// Whether this host cannot show it; and says so. A kernel without netem or without vsock is no host without a tier: the rehearsal plays those paths.
 fn cannot_be_shown(cell: &Cell) -> bool {
     let path = &cell.subject.path;
     let demands_netem = path.impairments.as_ref().is_some_and(|made| made.mechanism == Mechanism::Netem);
-    if let Some(Err(why)) = demands_netem.then(probe::netem) {
+    let of_kernel = [
+        demands_netem.then(probe::netem),
+        cell.subject.script.is_over_vsock().then(probe::vsock_loopback),
+    ];
+    if let Some(why) = of_kernel.into_iter().flatten().find_map(Result::err) {
         let _ = writeln!(std::io::stderr(), "not on this host: {}: {why}", cell.describe());
         return true;
     }
