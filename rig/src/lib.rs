@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod audit;
 pub mod bench;
 pub mod campaign;
 pub mod capability;

@@ -8,6 +8,8 @@ mod analysis;
 mod answer;
 #[path = "golden/atlas.rs"]
 mod atlas;
+#[path = "golden/audited.rs"]
+mod audited;
 #[path = "golden/boots.rs"]
 mod boots;
 #[path = "golden/chain.rs"]

@@ -124,6 +124,49 @@ fn a_wrong_arrow_and_a_stale_table_are_found() {
     assert_found(&arrows::between_rooms(&all, &back), "rooms in a circle");
 }
 
+/// Names that the audit may have of the record: what opens files, and says what the disk said.
+const AUDIT_OF_THE_RECORD: &[&str] = &["Folder", "RecordError"];
+
+/// What the audit uses of what it audits.
+fn shared_with_the_audit(sources: &[&Source]) -> Vec<String> {
+    let mut wrong = vec![];
+    for source in sources.iter().filter(|source| source.path.starts_with("rig/src/audit/")) {
+        for (number, line) in source.text.lines().enumerate() {
+            let line = line.trim();
+            let foreign = ["rig_stats", "rig_protocol"].iter().any(|name| line.contains(name));
+            let of_record = line.split_once("crate::record::").filter(|_| !line.starts_with("//"));
+            let names = |rest: &str| {
+                let end =
+                    rest.find(|c: char| !(c.is_alphanumeric() || "_{} ,".contains(c))).unwrap_or(rest.len());
+                rest[..end]
+                    .split(['{', '}', ',', ' '])
+                    .map(str::to_owned)
+                    .filter(|name| !name.is_empty())
+                    .collect()
+            };
+            let names: Vec<String> = of_record.map(|(_, rest)| names(rest)).unwrap_or_default();
+            if foreign || names.iter().any(|name| !AUDIT_OF_THE_RECORD.contains(&name.as_str())) {
+                wrong.push(format!("{}:{}: {line}", source.path, number + 1));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn the_audit_shares_nothing_with_what_it_audits() {
+    assert!(sources().iter().filter(|source| source.path.starts_with("rig/src/audit/")).count() > 10);
+    assert_none(&shared_with_the_audit(&sources()));
+}
+
+#[test]
+fn what_an_audit_shares_is_found() {
+    let planted = "//! x\nuse crate::record::{Folder, Reader};\nuse crate::record::Folder;\nfn f() { rig_stats::holm(&[]) }\nuse crate::record::format::RunRecord;\n";
+    let wrong = with_planted(&[("rig/src/audit/planted.rs", planted)], shared_with_the_audit);
+    let lines: Vec<&str> = wrong.iter().filter_map(|one| one.split(':').nth(1)).collect();
+    assert_eq!(lines, ["2", "4", "5"], "{wrong:?}");
+}
+
 #[test]
 fn no_circle_of_files() {
     assert_none(&arrows::circles_of_files(&sources()));

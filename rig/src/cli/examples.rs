@@ -306,6 +306,15 @@ pub const EXAMPLES: &[Example] = &[
     row(&["report"], Anywhere, &[Done], "rig report", "the newest run"),
     row(&["report"], Anywhere, &[Done], "rig report --format json,csv", "files in the run's folder"),
     row(&["report"], Anywhere, &[Done, Short, Alert], "rig report latest --exit-code", "for a script"),
+    row(&["results"], Anywhere, &[Done], "rig results verify", "the newest run"),
+    row(&["results", "verify"], Anywhere, &[Done], "rig results verify", "the newest run"),
+    row(
+        &["results", "verify"],
+        Anywhere,
+        &[Done],
+        "rig results verify latest --format json",
+        "every difference, for a program",
+    ),
     row(&["explain"], Anywhere, &[Done], "rig explain ENOENT", "or 2, or `errno 2`"),
     row(
         &["explain"],

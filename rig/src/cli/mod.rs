@@ -31,6 +31,7 @@ mod output;
 mod program;
 mod rehearse;
 mod report;
+mod results;
 mod scenario;
 mod screen;
 mod setup;
@@ -89,6 +90,9 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Check recorded runs
+    #[command(subcommand)]
+    Results(results::Command),
     /// Say who can set an errno, how to tell, and what was measured here
     Explain(explain::Arguments),
     /// Read the documentation that this program carries
@@ -190,6 +194,7 @@ fn command() -> ExitCode {
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
+        Command::Results(command) => results::run(command),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Docs(arguments) => docs::run(arguments),
         Command::Man(arguments) => man::run(arguments),
