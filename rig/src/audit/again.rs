@@ -39,7 +39,7 @@ pub(super) fn again(cells: &[Cell<'_>], rules: &Rules) -> (Figure, bool) {
         ("p_adjusted", Figure::Real(least)),
     ]);
     let files = [first, second].into_iter().flat_map(|cell| cell.files()).collect();
-    (figure.from_files(files), differs)
+    (figure.with_files(files), differs)
 }
 
 /// The p-values of all questions: each errno, and each outcome.

@@ -36,7 +36,7 @@ pub(super) fn alerts(cells: &[Cell<'_>], rules: &Rules) -> Figure {
                         ("threshold", Figure::Real(*threshold)),
                         ("counted", Figure::Flag(counted)),
                     ]);
-                    all.push(figure.from_files(cell.files()));
+                    all.push(figure.with_files(cell.files()));
                 }
             }
         }

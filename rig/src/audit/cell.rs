@@ -271,7 +271,7 @@ impl<'f> Cell<'f> {
             _ => false,
         };
         let closes = self.before_the_verdict().any(|steps| steps.iter().any(names_none));
-        !self.is_control() && self.is_news() && !closes && !self.is_repeat()
+        !self.is_control() && self.is_news() && !closes
     }
 
     /// Whether it plays the base program.

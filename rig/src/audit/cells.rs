@@ -44,7 +44,7 @@ pub(super) fn figure<'f>(
         ("order", order(cell)),
         ("not_counted", not_counted(cell)),
     ]);
-    figure.from_files(cell.files())
+    figure.with_files(cell.files())
 }
 
 fn counts(cell: &Cell<'_>) -> Figure {

@@ -98,7 +98,7 @@ impl<'f> Control<'f> {
             ("status", Figure::word(self.status)),
             ("passed", passed),
         ]);
-        figure.and_bounds(["low", "high"], self.bounds).from_files(cell.files())
+        figure.and_bounds(["low", "high"], self.bounds).with_files(cell.files())
     }
 }
 

@@ -17,15 +17,15 @@ pub enum AuditError {
     #[diagnostic(transparent)]
     Record(#[from] RecordError),
     /// It has another shape than the one that is audited.
-    #[error("{} was written in format {found}, and only runs of format {known} are audited", path.display())]
+    #[error("{} was written in format {found}, and only runs of {known} are audited", path.display())]
     #[diagnostic(help("`rig report` renders it; its figures can be held against the files by hand only"))]
     OtherFormat {
         /// `run.json`.
         path: PathBuf,
-        /// Its `format`; `nothing` where it has none.
+        /// Its `format` and `format_minor`; `nothing` where it has none.
         found: String,
-        /// The one that is.
-        known: u64,
+        /// Those that are.
+        known: String,
     },
     /// A file that must be one object of JSON is something else.
     #[error("{} is not JSON: {what}", path.display())]

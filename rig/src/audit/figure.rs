@@ -48,7 +48,7 @@ impl Figure {
     }
 
     /// With the files that it comes from.
-    pub(super) fn from_files(self, files: Vec<String>) -> Self {
+    pub(super) fn with_files(self, files: Vec<String>) -> Self {
         Self::From(files, Box::new(self))
     }
 

@@ -15,8 +15,8 @@ use super::held::Difference;
 use super::sums::{Counts, add, more, total, whole};
 use crate::record::Folder;
 
-/// The major version of the record that is audited.
-const FORMAT: u64 = 2;
+/// The newest version of the record that is audited, and all minor ones before it: what a newer one adds could change which cells and blocks count.
+pub const KNOWN_FORMAT: (u64, u64) = (2, 5);
 /// `run.json` and the journal of 40,000 cells are a tenth of this.
 const MOST_BYTES: u64 = 1 << 30;
 /// No block has more trials.
@@ -50,11 +50,17 @@ impl Files {
     pub(super) fn read(folder: &Folder) -> Result<Self, AuditError> {
         let bytes = folder.read("run.json", MOST_BYTES)?;
         let run = tree(folder, "run.json", &bytes)?;
-        let found = run.get("format").and_then(Value::as_u64);
-        if found != Some(FORMAT) {
-            let (path, known) = (folder.path().join("run.json"), FORMAT);
-            let found = found.map_or_else(|| "nothing".to_owned(), |format| format.to_string());
-            return Err(AuditError::OtherFormat { path, found, known });
+        let number = |key: &str| run.get(key).and_then(Value::as_u64);
+        let (major, minor) = (number("format"), number("format_minor").unwrap_or(0));
+        if major != Some(KNOWN_FORMAT.0) || minor > KNOWN_FORMAT.1 {
+            let path = folder.path().join("run.json");
+            let found = major.map_or_else(|| "nothing".to_owned(), |major| format!("{major}.{minor}"));
+            let (major, minor) = KNOWN_FORMAT;
+            return Err(AuditError::OtherFormat {
+                path,
+                found,
+                known: format!("{major}.0 to {major}.{minor}"),
+            });
         }
         let mut files = Self { run, attempts: Vec::new(), digests: 0, changed: Vec::new(), complete: false };
         let journal = folder.read("journal.jsonl", MOST_BYTES)?;

@@ -31,7 +31,8 @@ pub(super) struct Heading<'a, 'f> {
 
 /// The cells that stand for the run: plain ones of the base program, or all plain ones where none plays it.
 fn base<'c, 'f>(cells: &'c [Cell<'f>]) -> Vec<&'c Cell<'f>> {
-    let plain: Vec<&Cell<'_>> = cells.iter().filter(|cell| cell.is_plain() && cell.sums.trials > 0).collect();
+    let plain: Vec<&Cell<'_>> =
+        cells.iter().filter(|cell| cell.is_plain() && !cell.is_repeat() && cell.sums.trials > 0).collect();
     let named: Vec<&Cell<'_>> = plain.iter().copied().filter(|cell| cell.is_of_the_base_program()).collect();
     if named.is_empty() { plain } else { named }
 }
@@ -88,7 +89,7 @@ impl<'f> Heading<'_, 'f> {
         if all.is_empty() {
             all.push(nothing(named.and([("guests", Figure::Nothing)]), unknown));
         }
-        all.into_iter().map(|figure| figure.from_files(files())).collect()
+        all.into_iter().map(|figure| figure.with_files(files())).collect()
     }
 
     /// Whether one side has calls that returned, and no cell of it sees the errno.

@@ -268,7 +268,7 @@ mod tests {
         let low = Figure::part([("low", Figure::Real(0.1)), ("count", Figure::Count(3))]);
         let counts = Figure::Whole(vec![("-1/EBADF".to_owned(), Figure::Count(1))]);
         let cell = Figure::part([("rates", low), ("returns", counts), ("order", Figure::Absent)]);
-        Figure::part([("cells", Figure::List(vec![cell.from_files(vec!["blocks/a-0.1.json".to_owned()])]))])
+        Figure::part([("cells", Figure::List(vec![cell.with_files(vec!["blocks/a-0.1.json".to_owned()])]))])
     }
 
     #[test]

@@ -42,6 +42,7 @@ use rules::Rules;
 use sums::QUESTIONS;
 
 pub use error::AuditError;
+pub use files::KNOWN_FORMAT;
 pub use held::{Difference, Held};
 pub use text::lines;
 

@@ -197,7 +197,7 @@ fn figure(one: &Opened<'_, '_>, family: u64, again_differs: bool, rules: &Rules)
         ("alert", Figure::Flag(is_news(one.pair))),
         ("verdict", Figure::word(verdict)),
     ]);
-    figure.from_files(files(one.pair))
+    figure.with_files(files(one.pair))
 }
 
 fn blocks(one: &Opened<'_, '_>, alpha: f64) -> Figure {

@@ -163,7 +163,7 @@ impl Judging<'_, '_> {
             let wide = through(wide, found.sensitivity);
             figure = figure.and_bounds(["low_corrected", "high_corrected"], wide);
         }
-        found.counts(figure).from_files(files(one.pair))
+        found.counts(figure).with_files(files(one.pair))
     }
 }
 

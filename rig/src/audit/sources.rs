@@ -73,5 +73,5 @@ fn row(
         ("log_lines", all(&sums.errno_after_localtime)),
         ("seen", errno_seen(&sums)),
     ]);
-    figure.from_files(cells.iter().flat_map(|cell| cell.files()).collect())
+    figure.with_files(cells.iter().flat_map(|cell| cell.files()).collect())
 }

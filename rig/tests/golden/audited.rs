@@ -6,9 +6,9 @@ use std::path::Path;
 
 use rig::analysis::analyse;
 use rig::analysis::model::{REPORT_FORMAT_MINOR, ReportModel};
-use rig::audit::{Audit, AuditError, audit};
+use rig::audit::{Audit, AuditError, KNOWN_FORMAT, audit};
 use rig::matrix::StopRule;
-use rig::record::format::BootRecord;
+use rig::record::format::{BootRecord, FORMAT, FORMAT_MINOR};
 use rig::record::{Folder, Reader};
 use rig::report::Format;
 use rig_protocol::Errno;
@@ -159,21 +159,29 @@ fn a_run_that_a_rig_recorded_agrees() {
 }
 
 /// Writes `report.json` with this done to it, and audits.
-fn doctored(dir: &Path, change: impl Fn(&mut Json)) -> Audit {
-    let mut report = now(dir);
+fn doctored(dir: &Path, now: &Json, change: impl Fn(&mut Json)) -> Audit {
+    let mut report = now.clone();
     change(&mut report);
     fs::write(dir.join("report.json"), report.to_string()).expect("written");
-    audited(dir)
+    audit(&Folder::open(dir).expect("there"), now).expect("a run that can be audited")
+}
+
+/// The host and one guest.
+fn two_machines() -> Bench {
+    let mut bench = Bench::new("20261127-000000-0021", &[("bare-metal", "host"), ("virtio-tap", "6.1")]);
+    bench.play_all();
+    bench
 }
 
 #[test]
 fn a_doctored_figure_is_named_with_its_place_both_values_and_its_files() {
     let results = tempfile::tempdir().expect("a folder");
-    let mut bench = sound();
+    let mut bench = two_machines();
     let id = id_of(&mut bench, Play::Base, "virtio-tap", "6.1");
     let dir = bench.write(results.path());
+    let report = now(&dir);
     let place =
-        now(&dir)["cells"].as_array().expect("cells").iter().position(|cell| cell["id"] == id.0.as_str());
+        report["cells"].as_array().expect("cells").iter().position(|cell| cell["id"] == id.0.as_str());
     let place = place.expect("it is there");
     let cases: [(&str, Json); 6] = [
         ("/rates/EBADF/high", json!(0.001)),
@@ -184,7 +192,7 @@ fn a_doctored_figure_is_named_with_its_place_both_values_and_its_files() {
         ("/witness_rsts", Json::Null),
     ];
     for (pointer, value) in cases {
-        let found = doctored(&dir, |report| {
+        let found = doctored(&dir, &report, |report| {
             *report["cells"][place].pointer_mut(pointer).expect(pointer) = value.clone();
         });
         let [rendered, written] = &found.reports[..] else { panic!("{found:?}") };
@@ -195,20 +203,21 @@ fn a_doctored_figure_is_named_with_its_place_both_values_and_its_files() {
         assert_eq!(one.files[..2], ["run.json".to_owned(), format!("blocks/{id}-0.1.json")]);
         assert!(found.differs());
     }
-    let found = doctored(&dir, |report| report["comparisons"][0]["p_value"] = json!(0.999_998));
+    let found = doctored(&dir, &report, |report| report["comparisons"][0]["p_value"] = json!(0.999_998));
     assert_eq!(found.reports[1].differences[0].path, "comparisons[0].p_value");
     // Less than one millionth is rounding.
-    let found = doctored(&dir, |report| report["comparisons"][0]["p_value"] = json!(0.999_999_5));
+    let found = doctored(&dir, &report, |report| report["comparisons"][0]["p_value"] = json!(0.999_999_5));
     assert!(!found.differs());
-    let found = doctored(&dir, |report| report["alerts"] = json!([{"cell": "x"}]));
+    let found = doctored(&dir, &report, |report| report["alerts"] = json!([{"cell": "x"}]));
     assert_eq!(found.reports[1].differences[0].reported, "1 entries");
 }
 
 #[test]
 fn a_report_of_another_version_is_not_compared() {
     let results = tempfile::tempdir().expect("a folder");
-    let dir = sound().write(results.path());
-    let found = doctored(&dir, |report| report["format_minor"] = json!(REPORT_FORMAT_MINOR - 1));
+    let dir = two_machines().write(results.path());
+    let report = now(&dir);
+    let found = doctored(&dir, &report, |report| report["format_minor"] = json!(REPORT_FORMAT_MINOR - 1));
     assert!(!found.differs() && found.is_short());
     assert!(found.reports[1].not_compared.contains("another version of rig"), "{found:?}");
 }
@@ -235,11 +244,26 @@ fn a_changed_block_does_not_count_and_is_named() {
     assert!(found.files.iter().any(|one| one.path == "journal.jsonl line 2"), "{:?}", found.files);
 }
 
+/// Whoever adds to the record looks whether the audit must know it.
+#[test]
+fn the_audit_knows_the_newest_format() {
+    assert_eq!(KNOWN_FORMAT, (u64::from(FORMAT), u64::from(FORMAT_MINOR)));
+    let results = tempfile::tempdir().expect("a folder");
+    let dir = sound().write(results.path());
+    let run = fs::read_to_string(dir.join("run.json")).expect("there");
+    let newer = run.replacen("\"format_minor\": 5", "\"format_minor\": 6", 1);
+    assert_ne!(run, newer);
+    fs::write(dir.join("run.json"), newer).expect("written");
+    let refused = audit(&Folder::open(&dir).expect("there"), &json!({})).expect_err("a newer format");
+    assert!(refused.to_string().contains("format 2.6"), "{refused}");
+}
+
 #[test]
 fn a_run_of_format_1_is_refused() {
     let dir = folder("format-1");
     let refused = audit(&Folder::open(&dir).expect("there"), &now(&dir)).expect_err("another format");
-    assert!(matches!(refused, AuditError::OtherFormat { known: 2, .. }) && refused.blames_the_input());
+    assert!(matches!(refused, AuditError::OtherFormat { .. }) && refused.blames_the_input());
+    assert!(refused.to_string().ends_with("only runs of 2.0 to 2.5 are audited"), "{refused}");
 }
 
 #[test]
