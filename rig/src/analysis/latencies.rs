@@ -10,6 +10,8 @@ use rig_stats::{
     tarone_holm,
 };
 
+use crate::record::Run;
+
 use super::comparisons::pairs;
 use super::measured::Measured;
 use super::model::{CutWaits, LatencyComparison, QuantileDifference};
@@ -29,7 +31,11 @@ const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 pub(super) type Times = Vec<(f64, u64)>;
 
 /// Compares all pairs of which both cells have times. Those of a rehearsal mean nothing: then none.
-pub(super) fn compare(seed: u64, measured: &[Measured<'_>], rules: Rules) -> Vec<LatencyComparison> {
+pub(super) fn compare(run: &Run, measured: &[Measured<'_>], rules: Rules) -> Vec<LatencyComparison> {
+    if run.record.environment.rehearsed {
+        return Vec::new();
+    }
+    let seed = run.record.seed;
     let both = pairs(measured).into_iter().filter_map(|(cell, baseline)| Some((cell, baseline?)));
     let mut compared: Vec<LatencyComparison> =
         both.filter_map(|(cell, baseline)| compare_one(seed, (baseline, cell), rules)).collect();

@@ -85,10 +85,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     sentences.extend(programs::sentences(&programs));
     let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
-    let latency_comparisons = match run.record.environment.rehearsed {
-        true => Vec::new(),
-        false => latencies::compare(seed, &measured, rules),
-    };
+    let latency_comparisons = latencies::compare(run, &measured, rules);
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();

@@ -68,7 +68,7 @@ pub enum Lack {
         path: String,
     },
     /// The configuration has a dose for select() alone.
-    #[error("the configuration injects into select(), and the verdict call of the scenario is no plain one")]
+    #[error("the configuration injects into select(), and the verdict call of the scenario is another one")]
     NoDose,
     /// `-netdev dgram` came with QEMU 7.2.
     #[error("QEMU {version} has no datagram link between guests; version 7.2 has one")]

@@ -18,14 +18,21 @@ pub(crate) struct Belongings {
 }
 
 impl Belongings {
-    /// Of a run in the middle of a block; `interfaces`: the host's before the run.
+    /// Of a run in the middle of a block; `interfaces`: the host's before the run. A block that ends while its processes are listed is not one: then it is the next.
     pub(crate) fn of(running: &Running, interfaces: BTreeSet<String>) -> Self {
-        let family = family(running.pid());
-        let networks = networks(&family);
-        assert!(family.iter().any(|process| process.is("guest-agent")), "{family:?}");
-        assert!(networks.len() >= 3, "body, peer and target have networks of their own: {networks:?}");
-        assert_eq!(held(&networks), networks);
-        Self { family, networks, interfaces }
+        let mut seen = String::new();
+        for _ in 0..500 {
+            let family = family(running.pid());
+            let networks = networks(&family);
+            let plays = family.iter().any(|process| process.is("guest-agent"));
+            // Body, peer and target have networks of their own.
+            if plays && networks.len() >= 3 && held(&networks) == networks {
+                return Self { family, networks, interfaces };
+            }
+            seen = format!("{family:?} in {networks:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("no block is played: {seen}");
     }
 
     /// Fails unless all of it goes soon.

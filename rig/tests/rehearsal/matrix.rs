@@ -210,7 +210,9 @@ fn two_mechanisms_agree(model: &ReportModel) {
 /// Also with KVM and vhost-net no QEMU was root, or had any capability or environment: read of each process when it had greeted.
 fn confined(blocks: &[BlockRecord], run_dir: &Path) {
     let mut looked = 0;
-    for block in blocks.iter().filter(|block| !block.target.qmp.is_empty()) {
+    // QEMU greets once, in the first block of a boot (place 0).
+    let first = |block: &&BlockRecord| block.boot.as_ref().is_none_or(|boot| boot.place == 0);
+    for block in blocks.iter().filter(|block| !block.target.qmp.is_empty()).filter(first) {
         let log =
             fs::read_to_string(run_dir.join(&block.target.qmp)).expect("the conversation with its QEMU");
         let mut lines =

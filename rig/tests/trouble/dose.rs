@@ -36,7 +36,7 @@ fn a_dose_is_found_counted_alerted_and_no_measurement() {
     assert!(armed.abs_diff(200) < 54, "{armed}");
     assert_eq!((count("dosed"), count("bare-metal")), (armed, 0));
     assert_eq!(of("after-rst:poll", "dosed")["status"], "skipped");
-    assert_eq!(of("after-rst:poll", "bare-metal")["status"], "done");
+    assert_eq!(of("after-rst:poll", "bare-metal")["status"], "complete");
     assert!(report["controls"].as_array().unwrap().iter().all(|control| control["status"] == "passed"));
     let alerts = report["alerts"].as_array().unwrap();
     assert!(alerts.iter().all(|alert| alert["configuration"] == "dosed"), "{alerts:?}");

@@ -361,16 +361,18 @@ fn seen_where_nothing_counts(f: &mut Formatter<'_>, errnos: &str, attempts: usiz
     )
 }
 
+fn dosed(f: &mut Formatter<'_>, configuration: &str, errno: &str, rate: f64) -> fmt::Result {
+    write!(
+        f,
+        "configuration {configuration} injects {errno} into {} of its trials (`inject`): what it shows is a proof of the measuring, and no measurement",
+        percent(rate, Rounding::Nearest)
+    )
+}
+
 impl TrialCaution {
     fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dosed { configuration, errno, rate } => {
-                let rate = percent(*rate, Rounding::Nearest);
-                write!(
-                    f,
-                    "configuration {configuration} injects {errno} into {rate} of its trials (`inject`): what it shows is a proof of the measuring, and no measurement"
-                )
-            }
+            Self::Dosed { configuration, errno, rate } => dosed(f, configuration, errno, *rate),
             Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
             Self::ControlsNotExercised(controls) => {
                 write!(

@@ -17,7 +17,7 @@ pub struct KernelComparisons {
     pub compared: u64,
     /// Those whose trials end differently, in the order of the plan.
     pub differences: Vec<KernelDifference>,
-    /// What is asked: the exact intervals (Clopper-Pearson) of an outcome's share on both kernels are further apart than this, a share of 1 (`run.margin`).
+    /// What is asked: the intervals, by boots, of an outcome's share on both kernels are further apart than this, a share of 1 (`run.margin`).
     pub margin: f64,
 }
 

@@ -224,7 +224,7 @@ pub(in crate::matrix) const INJECT: KeyRow = KeyRow {
     name: "inject",
     kind: ValueKind::Table,
     unsaid: Unsaid::Means("nothing"),
-    about: "a known dose, by which a whole run can be checked: in so many of its trials select() returns this errno and is not reached (seccomp), in every cell but controls: { errno = \"EBADF\", rate = \"0.1%\" }. Cells whose verdict call is no plain select() are skipped, and claims take no evidence from it",
+    about: "a known dose, by which a whole run can be checked: in so many of its trials select() returns this errno and is not reached (seccomp), in every cell but controls: { errno = \"EBADF\", rate = \"0.1%\" }. Cells with another verdict call than a plain select() are skipped, and claims take no evidence from it",
 };
 
 pub(in crate::matrix) const INJECT_ERRNO: KeyRow = KeyRow {

@@ -41,7 +41,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
         .into_iter()
         .zip(["lock"].into_iter().chain(iter::repeat("")))
         .for_each(|(text, name)| line(name, text));
-    line("judged", format!("intervals at {confidence} (Clopper-Pearson), {}{tolerated}", margins(run)));
+    line("judged", format!("intervals at {confidence}, the boot as their unit, {}{tolerated}", margins(run)));
 }
 
 /// `6.1 (linux-image-6.1.0-32-cloud-amd64 6.1.129-1) and 6.12 (not played)`: the tables have room for the name only. The release is said where the

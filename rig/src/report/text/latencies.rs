@@ -55,7 +55,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     wrap(
         out,
         "  ",
-        "The medians that are furthest apart; a difference of times is no news, for machines differ in speed:",
+        "The medians that are furthest apart; machines differ in speed, so a difference raises no alert:",
         4,
     );
     if differ.len() > ROWS {
