@@ -40,6 +40,8 @@ mod headline;
 mod hostile;
 #[path = "golden/kernels.rs"]
 mod kernels;
+#[path = "golden/latencies.rs"]
+mod latencies;
 #[path = "golden/locked.rs"]
 mod locked;
 #[path = "golden/machines.rs"]

@@ -17,6 +17,8 @@ mod chroot;
 mod claims;
 #[path = "trouble/deaf.rs"]
 mod deaf;
+#[path = "trouble/dose.rs"]
+mod dose;
 #[path = "trouble/examples.rs"]
 mod examples;
 #[path = "trouble/flags.rs"]

@@ -60,7 +60,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
         "its lane's thread needs the filter, and no trial checks its bounds",
     ),
     ("inject", "guest-agent/src/tally.rs", "what was injected is the truth of the positive control"),
-    ("inject", "rig/src/analysis/say.rs", "what a script injects is no evidence for a claim"),
+    ("inject", "rig/src/configuration/injection.rs", "a configuration has a dose of it"),
     ("inject", "rig/src/script/keys.rs", "a lane that is a program has a key of this name"),
     ("linger", "rig/src/runner/patience.rs", "it lets the close after it wait"),
     ("localtime", "guest-agent/src/tally.rs", "the errno after it has a count of its own"),

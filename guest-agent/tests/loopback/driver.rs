@@ -1,7 +1,9 @@
 //! Two agents as children, driven over pipes with real frames, and a small language for scripts.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use rig_protocol::{
@@ -200,11 +202,24 @@ impl Pair {
 
     /// One block: both sides to their Fin.
     pub(crate) fn play(&mut self, script: &Script, setting: &Setting) -> (Played, Played) {
+        let _alone = listeners_alone(script);
         let address = self.peer.begin(setting.peer(script));
         self.target.begin(setting.target(script, &address));
         let target = self.target.conclude();
         (target, self.peer.finish())
     }
+}
+
+/// A trial's own listener has a port that follows from its first connection's. Connections to two agents can have the same one, and agents of two tests share
+/// the host's network here (a block of rig has its own): then a client would meet another test's listener. So those play one after another, also where tests are processes.
+fn listeners_alone(script: &Script) -> Option<File> {
+    let listens =
+        script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| matches!(step.op, Op::Listen { .. }));
+    listens.then(|| {
+        let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("listeners")).expect("a file");
+        lock.lock().expect("flock");
+        lock
+    })
 }
 
 /// One block on fresh agents.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rig_stats::{Confidence, Count, fisher, holm};
 
-use crate::configuration::{Engine, NicBackend, TargetSpec};
+use crate::configuration::{Engine, Injection, NicBackend, TargetSpec};
 use crate::path::Medium;
 use crate::record::Run;
 
@@ -32,6 +32,7 @@ pub(super) fn collect(
     if Confidence::new(run.record.judgement.confidence).is_none() {
         cautions.push(Caution::Confidence(rules.confidence.get()));
     }
+    cautions.extend(about_doses(measured).into_iter().map(Caution::Trials));
     cautions.extend(about_controls(cells, controls).map(Caution::Trials));
     cautions.extend(about_the_host(run, measured).map(Caution::Ends));
     cautions.extend(about_the_guests(run, measured).map(Caution::Ends));
@@ -58,6 +59,18 @@ fn name_of(cell: &Measured<'_>) -> CellName {
 fn configurations<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Measured<'a>>) -> Option<Vec<String>> {
     let names: BTreeSet<String> = cells.map(|cell| cell.configuration().to_owned()).collect();
     (!names.is_empty()).then(|| names.into_iter().collect())
+}
+
+/// One for each configuration that injects.
+fn about_doses(measured: &[Measured<'_>]) -> Vec<TrialCaution> {
+    let dose = |cell: &Measured<'_>| {
+        let Injection { errno, rate_ppm } =
+            cell.cell().subject.configuration.target.tuning().inject.clone()?;
+        Some((cell.configuration().to_owned(), (errno.to_string(), f64::from(rate_ppm) / 1e6)))
+    };
+    let doses: BTreeMap<String, (String, f64)> = measured.iter().filter_map(dose).collect();
+    let told = |(configuration, (errno, rate))| TrialCaution::Dosed { configuration, errno, rate };
+    doses.into_iter().map(told).collect()
 }
 
 fn about_controls(

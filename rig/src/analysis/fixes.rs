@@ -3,6 +3,7 @@
 //! Holds for which cells it is told. Must not know how it is worded. Units: trials, blocks, shares of 1. Errors: none.
 //! Tests: `tests/golden/locked.rs`.
 
+use crate::configuration::injects;
 use crate::matrix::shows_a_fix;
 
 use super::measured::Measured;
@@ -33,5 +34,6 @@ pub(super) fn tell(measured: &[Measured<'_>], rules: Rules) -> Vec<Fix> {
             })
             .collect::<Vec<_>>()
     };
-    measured.iter().filter(|cell| cell.cell().is_plain()).flat_map(of_cell).collect()
+    let measures = |cell: &&Measured<'_>| cell.cell().is_plain() && !injects(&cell.cell().subject.script);
+    measured.iter().filter(measures).flat_map(of_cell).collect()
 }

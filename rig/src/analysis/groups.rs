@@ -5,7 +5,7 @@
 
 use rig_protocol::Tally;
 
-use crate::configuration::Arm;
+use crate::configuration::{Arm, injects};
 use crate::record::format::BlockRecord;
 
 use super::measured::Measured;
@@ -30,6 +30,8 @@ impl<'a> Key<'a> {
         let (kind, name) = match &measured.cell().control {
             Some(control) => (SightingKind::Control, control.name.as_str()),
             None if subject.script.program.is_some() => (SightingKind::Program, subject.scenario.as_str()),
+            // A dosed cell: the errno is brought about on purpose there, too.
+            None if injects(&subject.script) => (SightingKind::Control, subject.scenario.as_str()),
             None if measured.cell().is_plain() => (SightingKind::Plain, ""),
             None => (SightingKind::OwnDoing, subject.scenario.as_str()),
         };

@@ -23,6 +23,7 @@ mod hypotheses;
 mod judges;
 mod kernels;
 mod labels;
+mod latencies;
 mod locked;
 mod machines;
 mod measured;
@@ -84,6 +85,10 @@ pub fn analyse(run: &Run) -> ReportModel {
     sentences.extend(programs::sentences(&programs));
     let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
+    let latency_comparisons = match run.record.environment.rehearsed {
+        true => Vec::new(),
+        false => latencies::compare(seed, &measured, rules),
+    };
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();
@@ -103,6 +108,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         again,
         comparisons,
         outcome_comparisons,
+        latency_comparisons,
         atlas,
         diagnostics: diagnostics::gather(&measured, &cells, run.record.environment.rehearsed),
         counter_measures: counter_measures::gather(&measured, &cells),

@@ -5,10 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use rig_protocol::Op;
-
 use crate::claims::{Part, Requirement, Rule, What};
-use crate::configuration::Engine;
+use crate::configuration::{Engine, injects};
 
 use super::controls::Sight;
 use super::judges::is_counted;
@@ -145,8 +143,7 @@ impl Asked<'_, '_> {
 
 fn is_injected(cell: &Measured<'_>) -> bool {
     let script = &cell.cell().subject.script;
-    let mut steps = script.lanes.iter().flat_map(|lane| &lane.steps);
-    steps.any(|step| matches!(step.op, Op::Inject { .. })) || !cell.tally.injected.is_empty()
+    injects(script) || !cell.tally.injected.is_empty()
 }
 
 /// Whether in each block as many RSTs reached the target as it has trials: by the witness, or where nobody watched by what the peer's kernel sent.

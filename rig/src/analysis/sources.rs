@@ -62,6 +62,9 @@ pub(super) fn sentences(sources: &[ErrnoSource]) -> Vec<String> {
         .iter()
         .flat_map(|row| row.seen.log_line.keys().chain(row.seen.stale.keys()))
         .map(String::as_str)
+        .filter(|errno| {
+            plain.iter().any(|row| row.seen.stale.contains_key(*errno) || row.left_by_localtime(errno) > 0)
+        })
         .collect();
     shown.into_iter().map(|errno| sentence(errno, &plain)).collect()
 }
@@ -95,7 +98,7 @@ fn sentence(errno: &str, plain: &[&ErrnoSource]) -> String {
 
 /// `localtime() left it in errno in 400 of 400 trials where /etc/localtime is absent and TZ unset (200 of 200 on the host, ...)`
 fn after_localtime(errno: &str, plain: &[&ErrnoSource]) -> Option<String> {
-    let held = |row: &ErrnoSource| row.seen.log_line.get(errno).copied().unwrap_or(0);
+    let held = |row: &ErrnoSource| row.left_by_localtime(errno);
     if plain.iter().all(|row| held(row) == 0) {
         return None;
     }

@@ -4,7 +4,7 @@
 //! Errors: none; what is missing is a [`Lack`]. Tests: those of the probes and of `configuration/requirement.rs`.
 
 use crate::capability;
-use crate::configuration::{Abilities, Lack, Needs, lack_of_own_port};
+use crate::configuration::{Abilities, Lack, Needs, injects, lack_of_own_port};
 use crate::matrix::Cell;
 use crate::path::Medium;
 use crate::record::format::CellRecord;
@@ -17,6 +17,13 @@ pub fn lack(abilities: &Abilities, cell: &Cell) -> Option<Lack> {
         .lack_of(target, path)
         .or_else(|| lack_of_own_port(script, target, path))
         .or_else(|| abilities.lack_vsock(script, target, path))
+        .or_else(|| (is_without_its_dose(cell)).then_some(Lack::NoDose))
+}
+
+/// Whether the configuration injects, and nothing of it reaches this cell's verdict call.
+fn is_without_its_dose(cell: &Cell) -> bool {
+    let doses = cell.subject.configuration.target.tuning().inject.is_some();
+    doses && cell.control.is_none() && !injects(&cell.subject.script)
 }
 
 /// What this host can do for these cells, but for the accelerator, which costs a boot. What none of them needs is not looked at.

@@ -67,6 +67,9 @@ pub enum Lack {
         /// The path's name.
         path: String,
     },
+    /// The configuration has a dose for select() alone.
+    #[error("the configuration injects into select(), and the verdict call of the scenario is no plain one")]
+    NoDose,
     /// `-netdev dgram` came with QEMU 7.2.
     #[error("QEMU {version} has no datagram link between guests; version 7.2 has one")]
     Datagrams {
@@ -220,7 +223,7 @@ pub enum AskedBy<'l> {
 
 impl Lack {
     /// Every word of [`Lack::word`].
-    pub const WORDS: [&'static str; 20] = [
+    pub const WORDS: [&'static str; 21] = [
         "namespaces",
         "private-etc",
         "qemu",
@@ -233,6 +236,7 @@ impl Lack {
         "vhost-net",
         "vhost-vsock",
         "vsock",
+        "inject",
         "loopback-of-pair",
         "path-of-pair",
         "user-network",
@@ -258,6 +262,7 @@ impl Lack {
             Self::VhostNet(_) => "vhost-net",
             Self::VhostVsock(_) => "vhost-vsock",
             Self::VsockLoopback(_) | Self::Vsock { .. } => "vsock",
+            Self::NoDose => "inject",
             Self::LoopbackBetweenGuests { .. } => "loopback-of-pair",
             Self::NotPlainBetweenGuests { .. } => "path-of-pair",
             Self::UserNetworking { .. } => "user-network",
@@ -282,6 +287,7 @@ impl Lack {
             | Self::Tap(_)
             | Self::VhostNet(_)
             | Self::VhostVsock(_)
+            | Self::NoDose
             | Self::Datagrams { .. } => AskedBy::Configuration,
             Self::LoopbackBetweenGuests { .. }
             | Self::VsockLoopback(_)
@@ -323,6 +329,7 @@ mod tests {
             Lack::VhostVsock(unable()),
             Lack::VsockLoopback(unable()),
             Lack::Vsock { why: NoVsock::SameHost, path: text() },
+            Lack::NoDose,
             Lack::Datagrams { version: text() },
             Lack::LoopbackBetweenGuests { path: text() },
             Lack::NotPlainBetweenGuests { path: text() },

@@ -8,6 +8,7 @@
 mod abilities;
 mod accelerator;
 mod declared;
+mod injection;
 mod lack;
 mod requirement;
 mod supported;
@@ -19,6 +20,7 @@ pub use accelerator::{Engine, Resolved};
 pub use declared::{
     Accelerator, Arm, Configuration, HostSpec, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
 };
+pub use injection::{Injection, injects};
 pub use lack::{AskedBy, Lack, NoVsock, PathPart};
 pub use requirement::{PeerSeat, lack_between_guests, lack_of_own_port, peer_seat};
 pub use supported::{

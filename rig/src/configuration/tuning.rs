@@ -1,4 +1,4 @@
-//! What of a target is set otherwise than QEMU and the kernel have it: offloads of its NIC, a vsock device, and kernel settings.
+//! What of a target is set otherwise than QEMU and the kernel have it: offloads of its NIC, a vsock device, a known dose of errnos, and kernel settings.
 //!
 //! Plain data, how an agent is told of it, and whether what was read back is what was wanted. Must not set anything.
 //! What is not said is left as it is, and not written: a plain target keeps its cell ids. Units: none.
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use rig_protocol::{Interface, VirtioFeature};
 use serde::{Deserialize, Serialize};
+
+use super::injection::Injection;
 
 /// Kernel settings by name (`net.ipv4.tcp_syn_retries`), each with its value as the kernel writes it, tabs as spaces.
 pub type Sysctls = BTreeMap<String, String>;
@@ -32,6 +34,9 @@ pub struct Tuning {
     /// Whether the guest has a vsock device, carried by the host kernel's vhost-vsock.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub vsock: bool,
+    /// Errnos that its verdict calls return in place of their own return: what it shows is then no measurement, but a proof of the measuring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inject: Option<Injection>,
     /// Settings of the target's kernel.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctl: Sysctls,

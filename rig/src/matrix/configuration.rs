@@ -10,9 +10,11 @@ use super::read::{read_known, required_word, small_or_default, word_or_default};
 pub(super) use super::read::{check_name, choice, optional};
 use super::sysctl;
 use crate::configuration::{
-    Arm, Configuration, Localtime, MACHINES, Nic, NicBackend, NicModel, QemuSpec, Sysctls, TargetSpec, Tuning,
+    Arm, Configuration, Injection, Localtime, MACHINES, Nic, NicBackend, NicModel, QemuSpec, Sysctls,
+    TargetSpec, Tuning,
 };
 use crate::document::{Findings, Key, Node, Table};
+use crate::script;
 
 /// Reads one configuration, and why trials are known to end otherwise there.
 pub(super) fn read_configuration(
@@ -104,8 +106,44 @@ fn read_tuning(findings: &mut Findings, table: &Table) -> Option<Tuning> {
     let sysctl = optional(table, keys::SYSCTL.name, Sysctls::new(), |node| {
         sysctl::read(findings, node, &keys::SYSCTL.quoted())
     });
-    let (checksum_offload, mrg_rxbuf, gro) = (checksum_offload?, mrg_rxbuf?, gro?);
-    Some(Tuning { checksum_offload, mrg_rxbuf, gro, vsock: vsock?.unwrap_or_default(), sysctl: sysctl? })
+    let inject = optional(table, keys::INJECT.name, None, |node| read_injection(findings, node).map(Some));
+    let (checksum_offload, mrg_rxbuf, gro, inject) = (checksum_offload?, mrg_rxbuf?, gro?, inject?);
+    let vsock = vsock?.unwrap_or_default();
+    Some(Tuning { checksum_offload, mrg_rxbuf, gro, vsock, inject, sysctl: sysctl? })
+}
+
+/// `inject = { errno = "EBADF", rate = "0.1%" }`
+fn read_injection(findings: &mut Findings, node: &Node) -> Option<Injection> {
+    let what = keys::INJECT.quoted();
+    let table = findings.table(node, &what)?;
+    findings.refuse_unknown_keys(table, &what, &keys::CONFIGURATION_INJECT.names());
+    let errno = dose_part(findings, (node, table), &keys::INJECT_ERRNO, script::parse_errno);
+    let rate_ppm = dose_part(findings, (node, table), &keys::INJECT_RATE, script::parse_rate);
+    Some(Injection { errno: errno?, rate_ppm: rate_ppm? })
+}
+
+/// One of the two keys of a dose, which has both.
+fn dose_part<T>(
+    findings: &mut Findings,
+    (dose, table): (&Node, &Table),
+    row: &KeyRow,
+    parse: fn(&str) -> Result<T, script::Wrong>,
+) -> Option<T> {
+    let what = keys::INJECT.quoted();
+    let Some(node) = table.get(row.name) else {
+        findings
+            .report(dose.span.clone(), format!("{what} has no {}", row.quoted()), "not a whole dose")
+            .help("inject = { errno = \"EBADF\", rate = \"0.1%\" }");
+        return None;
+    };
+    let wrong = match parse(script::spelled(node).unwrap_or("")) {
+        Ok(value) => return Some(value),
+        Err(wrong) => wrong,
+    };
+    findings
+        .report(node.span.clone(), format!("{} of {what} is wrong", row.quoted()), wrong.label)
+        .maybe_help(wrong.help);
+    None
 }
 
 /// One of the machine types that rig boots; a QEMU has others.

@@ -461,15 +461,18 @@ impl<'m> Expansion<'m> {
     /// Writes a point out. `settings` are the profile's; `trials` overrides every size.
     pub(super) fn cell(&self, point: &Point<'m>, settings: &Settings, trials: Option<u64>) -> Cell {
         let variant = self.variant_of(point);
+        let control = self.control_of(point);
+        let dose = point.configuration.target.tuning().inject.as_ref().filter(|_| control.is_none());
+        let dosed = dose.and_then(|dose| dose.into_script(&variant.script)).map(Arc::new);
+        let digest = dosed.as_ref().map(|script| ScriptDigest::of(script));
         let subject = Subject {
             scenario: variant.scenario.name.clone(),
             parameters: variant.parameters.clone(),
             configuration: point.configuration.clone(),
             kernel: point.kernel.to_owned(),
             path: point.path.clone(),
-            script: Arc::clone(&variant.script),
+            script: dosed.unwrap_or_else(|| Arc::clone(&variant.script)),
         };
-        let control = self.control_of(point);
         let default_blocks = if control.is_some() { settings.control_blocks } else { settings.blocks };
         let Said { sizes, known } = point.said;
         let known = known.or(self.matrix.known.get(&point.configuration.name).map(String::as_str));
@@ -489,7 +492,7 @@ impl<'m> Expansion<'m> {
             proof: variant.scenario.proof.clone(),
             alert: !variant.scenario.race,
             known: known.map(str::to_owned),
-            ..Cell::identified(subject.id_with(&variant.digest), subject)
+            ..Cell::identified(subject.id_with(digest.as_ref().unwrap_or(&variant.digest)), subject)
         }
     }
 }

@@ -4,7 +4,7 @@
 //! and its exact interval; must not know what is timed. Units: those of the values (rig's are nanoseconds); a shift is second minus first. Errors: none; a side
 //! without values gives nothing. Tests: below (published values and tables, coverage by enumeration); `tests/oracle` against SciPy.
 
-use crate::special::normal_quantile;
+use crate::special::{chi_square_tail, normal_quantile};
 use crate::{Confidence, Interval, Probability};
 
 /// Up to that many pairs of blocks the distribution of ranks is counted exactly; above, it is the normal one to more digits than matter.
@@ -21,6 +21,16 @@ pub struct Shift {
     pub blocks: (usize, usize),
     /// The largest confidence at which so many blocks give an interval: from the smallest to the largest difference.
     pub most_confidence: f64,
+    /// Are the blocks of one side further on? The two-sided test of Mann and Whitney that the interval belongs to: it excludes 0 exactly where this is at most
+    /// alpha. Equal values count against a difference.
+    pub p_value: f64,
+}
+
+impl Shift {
+    /// The smallest p-value that so many blocks can have.
+    pub fn smallest_p(&self) -> f64 {
+        1.0 - self.most_confidence
+    }
 }
 
 /// The shift of the blocks' medians: [`quantile_difference`] at 1/2.
@@ -56,9 +66,13 @@ pub fn quantile_difference(
     let estimate =
         if apart.len() % 2 == 1 { apart[middle] } else { f64::midpoint(apart[middle], apart[middle + 1]) };
     let (m, n) = (first.len(), second.len());
+    let at_most_0 = apart.partition_point(|one| *one <= 0.0);
+    let at_least_0 = apart.len() - apart.partition_point(|one| *one < 0.0);
+    let p_value = (2.0 * tail(m, n, at_most_0.min(at_least_0))).min(1.0);
     let interval = left_out(m, n, confidence.alpha())
         .map(|out| Interval { low: apart[out], high: apart[apart.len() - 1 - out] });
-    Some(Shift { estimate, interval, blocks: (m, n), most_confidence: 1.0 - 2.0 / labellings(m, n) })
+    let most_confidence = 1.0 - 2.0 / labellings(m, n);
+    Some(Shift { estimate, interval, blocks: (m, n), most_confidence, p_value })
 }
 
 /// The value that has at most the part `q` of the trials below it and at most the rest above; the middle of two that do (R's type 2).
@@ -103,6 +117,21 @@ fn left_out(m: usize, n: usize, alpha: f64) -> Option<usize> {
     within.count().checked_sub(1)
 }
 
+/// The chance of a U of at most `u`, were the sides alike; 1 beyond its mean.
+fn tail(m: usize, n: usize, u: usize) -> f64 {
+    let pairs = m * n;
+    if u > pairs / 2 {
+        return 1.0;
+    }
+    if pairs > MOST_COUNTED {
+        let (mean, deviation) = (pairs as f64 / 2.0, (pairs as f64 * (m + n + 1) as f64 / 12.0).sqrt());
+        let below = (u as f64 + 0.5 - mean) / deviation;
+        // The two tails of a normal variable are that of its square.
+        return if below < 0.0 { chi_square_tail(below * below, 1) / 2.0 } else { 0.5 };
+    }
+    rank_sums(m, n).iter().take(u + 1).sum::<f64>() / labellings(m, n)
+}
+
 /// In how many labellings U is 0, 1, ... up to its mean: E. F. Harding, "An efficient, minimal-storage procedure for calculating the Mann-Whitney U,
 /// generalized U and similar distributions", Applied Statistics 33 (1984).
 fn rank_sums(m: usize, n: usize) -> Vec<f64> {
@@ -142,6 +171,8 @@ mod tests {
         assert!((found.estimate - 0.305).abs() < 1e-12, "{found:?}");
         assert!((interval.low + 0.15).abs() < 1e-12 && (interval.high - 0.76).abs() < 1e-12, "{found:?}");
         assert_eq!(found.blocks, (5, 10));
+        // R: wilcox.test(x, y, alternative = "greater") has p-value = 0.1272.
+        assert!((found.p_value / 2.0 - 0.1272).abs() < 5e-5, "{found:?}");
         let mirrored = hodges_lehmann(&second, &first, confidence(0.95)).expect("values");
         assert_eq!(mirrored.interval, Some(Interval { low: -interval.high, high: -interval.low }));
     }
@@ -167,6 +198,10 @@ mod tests {
         let (exact, normal) = (left_out(200, 200, 0.05), left_out(200, 201, 0.05));
         let apart = exact.zip(normal).map(|(exact, normal)| normal - exact);
         assert!(apart.is_some_and(|apart| (60..=120).contains(&apart)), "{exact:?} {normal:?}");
+        for u in [17_000, 18_500, 19_900] {
+            let (exact, normal) = (tail(200, 200, u), tail(200, 201, u + 100));
+            assert!((exact - normal).abs() < 0.003, "{u}: {exact} {normal}");
+        }
     }
 
     #[test]
@@ -174,6 +209,7 @@ mod tests {
         let found = hodges_lehmann(&singles(&[1.0, 2.0]), &singles(&[4.0, 6.0]), confidence(0.95));
         let found = found.expect("values");
         assert_eq!((found.estimate, found.interval), (3.5, None));
+        assert!((found.p_value - found.smallest_p()).abs() < 1e-15, "all of one side are further on");
         assert!((found.most_confidence - (1.0 - 2.0 / 6.0)).abs() < 1e-15);
         let at_most = confidence(found.most_confidence);
         let found = hodges_lehmann(&singles(&[1.0, 2.0]), &singles(&[4.0, 6.0]), at_most).expect("values");
@@ -218,6 +254,8 @@ mod tests {
                 };
                 let found = hodges_lehmann(&singles(&side(true)), &singles(&side(false)), confidence(level));
                 let interval = found.and_then(|found| found.interval).expect("enough blocks");
+                let p_value = found.map_or(0.0, |found| found.p_value);
+                assert_eq!(interval.contains(0.0), p_value > 1.0 - level + 1e-12, "{level} {p_value}");
                 out += u32::from(!interval.contains(0.0));
                 all += 1;
             }

@@ -1,6 +1,6 @@
 //! What is fetched before a run ends with rig, behind a mirror that takes connections and says nothing.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -8,8 +8,8 @@ use nix::unistd::Pid;
 
 use crate::harness::{Process, await_that, children};
 
-/// A rig that waits for the mirror, and all processes that it has for that.
-fn stalled(cache: &std::path::Path, mirror: &TcpListener) -> (Child, Vec<Process>) {
+/// A rig that waits for the mirror, all processes that it has for that, and what it waits on: once that is closed, fetching fails.
+fn stalled(cache: &std::path::Path, mirror: &TcpListener) -> (Child, Vec<Process>, TcpStream) {
     let rig = Command::new(env!("CARGO_BIN_EXE_rig"))
         .args(["image", "build", "6.1"])
         .current_dir(cache)
@@ -22,7 +22,7 @@ fn stalled(cache: &std::path::Path, mirror: &TcpListener) -> (Child, Vec<Process
         .spawn()
         .unwrap();
     // Its method is there, with other credentials than rig's.
-    mirror.accept().unwrap();
+    let (silent, _) = mirror.accept().unwrap();
     let mut found = children(Pid::from_raw(rig.id() as i32));
     let mut next = 0;
     while next < found.len() {
@@ -30,7 +30,7 @@ fn stalled(cache: &std::path::Path, mirror: &TcpListener) -> (Child, Vec<Process
         next += 1;
     }
     assert!(found.len() >= 4, "keeper, init, apt-get and a method: {found:?}");
-    (rig, found.into_iter().map(Process::of).collect())
+    (rig, found.into_iter().map(Process::of).collect(), silent)
 }
 
 fn ends_by(signal: Signal, code: Option<i32>) {
@@ -39,7 +39,7 @@ fn ends_by(signal: Signal, code: Option<i32>) {
     }
     let cache = tempfile::tempdir().unwrap();
     let mirror = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (mut rig, fetching) = stalled(cache.path(), &mirror);
+    let (mut rig, fetching, _silent) = stalled(cache.path(), &mirror);
     kill(Pid::from_raw(rig.id() as i32), signal).unwrap();
     assert_eq!(rig.wait().unwrap().code(), code);
     await_that("nothing that fetched is left", || fetching.iter().all(Process::is_gone));

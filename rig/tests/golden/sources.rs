@@ -62,6 +62,28 @@ fn one_sentence_says_who_set_it_in_how_many_trials() {
     );
 }
 
+/// What the call itself returns stays in errno whatever localtime() does: it is not localtime()'s doing.
+#[test]
+fn an_errno_that_the_call_returned_is_not_laid_at_localtimes_door() {
+    let mut bench = Bench::new("20261121-201950-1f3a", &ORDINARY);
+    bench.play_all();
+    leave(&mut bench, "virtio-tap", "6.1", true, Errno(0));
+    let block = bench.block(Play::Base, "virtio-tap", "6.1", 0);
+    turn(block, 30, Errno::EBADF);
+    block.tally.errno_after_failure = [(Errno::EBADF, 30)].into();
+    block.tally.stale_errno = [(Errno(0), BLOCK - 30)].into();
+    block.tally.errno_after_localtime = [(Errno(0), BLOCK - 30), (Errno::EBADF, 30)].into();
+    let found = model(&bench);
+    let blames = |found: &ReportModel| found.sentences.iter().any(|text| text.contains("localtime()"));
+    assert!(!blames(&found), "{:?}", found.sentences);
+    assert!(!render(&found, "answer").contains("localtime() set errno"));
+    // Two more than the call returned are.
+    let block = bench.block(Play::Base, "virtio-tap", "6.1", 0);
+    block.tally.errno_after_localtime = [(Errno(0), BLOCK - 32), (Errno::EBADF, 32)].into();
+    let found = model(&bench);
+    assert!(blames(&found) && render(&found, "answer").contains("says EBADF in 2 of 2,000"));
+}
+
 /// Base programs of two guests without the file, the second with TZ set: it does not look for the file.
 pub(crate) fn with_timezone() -> Bench {
     let mut bench = Bench::new("20261121-201950-1f3a", &ORDINARY[..2]);

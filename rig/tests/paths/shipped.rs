@@ -41,10 +41,8 @@ fn cells() -> Vec<Cell> {
 fn cannot_be_shown(cell: &Cell) -> bool {
     let path = &cell.subject.path;
     let demands_netem = path.impairments.as_ref().is_some_and(|made| made.mechanism == Mechanism::Netem);
-    let of_kernel = [
-        demands_netem.then(probe::netem),
-        cell.subject.script.is_over_vsock().then(probe::vsock_loopback),
-    ];
+    let of_kernel =
+        [demands_netem.then(probe::netem), cell.subject.script.is_over_vsock().then(probe::vsock_loopback)];
     if let Some(why) = of_kernel.into_iter().flatten().find_map(Result::err) {
         let _ = writeln!(std::io::stderr(), "not on this host: {}: {why}", cell.describe());
         return true;

@@ -114,6 +114,15 @@ pub enum PacketCaution {
 /// About trials, blocks and controls.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrialCaution {
+    /// A configuration injects errnos: what it shows is no measurement.
+    Dosed {
+        /// Which configuration.
+        configuration: String,
+        /// Which errno.
+        errno: String,
+        /// In which share of trials.
+        rate: f64,
+    },
     /// These controls failed (`control in configuration kernel`).
     ControlsFailed(Vec<String>),
     /// These controls were played, and the fault that they must find was in no trial (named as those that failed).
@@ -355,6 +364,13 @@ fn seen_where_nothing_counts(f: &mut Formatter<'_>, errnos: &str, attempts: usiz
 impl TrialCaution {
     fn fact(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Dosed { configuration, errno, rate } => {
+                let rate = percent(*rate, Rounding::Nearest);
+                write!(
+                    f,
+                    "configuration {configuration} injects {errno} into {rate} of its trials (`inject`): what it shows is a proof of the measuring, and no measurement"
+                )
+            }
             Self::ControlsFailed(controls) => write!(f, "controls failed: {}", list(controls)),
             Self::ControlsNotExercised(controls) => {
                 write!(
@@ -415,6 +431,7 @@ impl TrialCaution {
 
     fn advice(&self) -> Option<&'static str> {
         match self {
+            Self::Dosed { .. } => Some("take `inject` out of the matrix file to measure"),
             Self::ControlsFailed(_) => Some("do not trust what the report says of that errno there"),
             Self::ControlsNotExercised(_) => Some("give them more trials (`control_trials`)"),
             Self::NotComplete => Some("`rig matrix run --resume` continues it"),

@@ -83,3 +83,11 @@ pub struct ErrnoSource {
     /// Number of trials by errno.
     pub seen: ErrnoSeen,
 }
+
+impl ErrnoSource {
+    /// In how many trials localtime() left this errno where the call had not returned it: one that the call returns stays in `errno` whatever localtime() does.
+    pub fn left_by_localtime(&self, errno: &str) -> u64 {
+        let of = |counts: &BTreeMap<String, u64>| counts.get(errno).copied().unwrap_or(0);
+        of(&self.seen.log_line).saturating_sub(of(&self.seen.kernel))
+    }
+}

@@ -19,6 +19,7 @@ mod expectation;
 mod fix;
 mod headline;
 mod kernel;
+mod latency;
 mod locked;
 mod machine;
 mod order;
@@ -56,6 +57,7 @@ pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
 pub use fix::Fix;
 pub use headline::{GuestRate, Headline, Randomisation};
 pub use kernel::{KernelComparisons, KernelDifference, KernelEnd};
+pub use latency::{CutWaits, LatencyComparison, QuantileDifference};
 pub use locked::{Deviation, Locked};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
@@ -107,6 +109,9 @@ pub struct ReportModel {
     pub comparisons: Vec<Comparison>,
     /// Every virtual cell against its bare-metal cell by how their trials ended: outcome by outcome, and block by block.
     pub outcome_comparisons: Vec<OutcomeComparison>,
+    /// How long the verdict call lasted in every virtual cell, beside its bare-metal cell: where both have times, and not all calls waited for their timeout. Empty in a rehearsal,
+    /// whose times mean nothing.
+    pub latency_comparisons: Vec<LatencyComparison>,
     /// The pairs of a situation and a probe as one table; absent where the plan has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub atlas: Option<Atlas>,

@@ -220,9 +220,37 @@ pub(in crate::matrix) const SYSCTL: KeyRow = KeyRow {
     about: "settings of the target's kernel, `net.ipv4.*` and `net.core.*`: set before the agent starts, read back, and recorded with what they were. A host's are those of a network namespace that ends with the block, so nothing needs to be restored",
 };
 
+pub(in crate::matrix) const INJECT: KeyRow = KeyRow {
+    name: "inject",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("nothing"),
+    about: "a known dose, by which a whole run can be checked: in so many of its trials select() returns this errno and is not reached (seccomp), in every cell but controls: { errno = \"EBADF\", rate = \"0.1%\" }. Cells whose verdict call is no plain select() are skipped, and claims take no evidence from it",
+};
+
+pub(in crate::matrix) const INJECT_ERRNO: KeyRow = KeyRow {
+    name: "errno",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Required { example: "errno = \"EBADF\"" },
+    about: "what the verdict call returns, in place of its own return",
+};
+
+pub(in crate::matrix) const INJECT_RATE: KeyRow = KeyRow {
+    name: "rate",
+    kind: ValueKind::Rate,
+    unsaid: Unsaid::Required { example: "rate = \"0.1%\"" },
+    about: "in which share of the trials",
+};
+
+pub(in crate::matrix) const CONFIGURATION_INJECT: KeyTable = KeyTable {
+    head: "[configuration.NAME.inject]",
+    parts: &[&[INJECT_ERRNO, INJECT_RATE]],
+    more: None,
+    about: "a known dose of an errno: what the configuration shows is then a proof of the measuring, and no measurement",
+};
+
 /// Keys of every kind.
 pub(in crate::matrix) const ANY_KIND: &[KeyRow] =
-    &[KIND, CHECKSUM_OFFLOAD, GRO, SYSCTL, LOCALTIME, TIMEZONE, KNOWN];
+    &[KIND, CHECKSUM_OFFLOAD, GRO, SYSCTL, INJECT, LOCALTIME, TIMEZONE, KNOWN];
 
 /// Further keys of `kind = "qemu"`.
 pub(in crate::matrix) const GUEST: &[KeyRow] =

@@ -21,6 +21,7 @@ pub const TABLES: &[KeyTable] = &[
     file::AXES,
     file::SCENARIO_KEYS,
     configuration::CONFIGURATION,
+    configuration::CONFIGURATION_INJECT,
     file::INCLUDE,
     file::EXCLUDE,
     file::CONTROL,

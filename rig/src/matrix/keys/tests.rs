@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::configuration::{self, CONFIGURATION};
+use super::configuration::{self, CONFIGURATION, CONFIGURATION_INJECT};
 use super::file::{CONTROL, FILE, INCLUDE, RUN};
 use super::{KeyRow, KeyTable, TABLES, Unsaid, ValueKind};
 use crate::configuration::TargetSpec;
@@ -29,10 +29,12 @@ fn problems(table: &KeyTable, key: &str, value: &str) -> Vec<String> {
         head if head == INCLUDE.head => &[("scenario", "\"fin\"")],
         _ => &[],
     };
+    let above =
+        if table.head == CONFIGURATION_INJECT.head { "[configuration.n]\nkind = \"host\"\n" } else { "" };
     let head = if table.head == FILE.head { String::new() } else { table.head.replace("NAME", "n") };
     let others = others.iter().filter(|(other, _)| *other != key);
     let others: String = others.map(|(other, value)| format!("{other} = {value}\n")).collect();
-    let text = format!("{head}\n{others}{key} = {value}\n");
+    let text = format!("{above}{head}\n{others}{key} = {value}\n");
     match Matrix::parse("m", &text, Path::new(".")) {
         Ok(_) => panic!("no file is whole with so little:\n{text}"),
         Err(problems) => problems.into_iter().map(|problem| problem.to_string()).collect(),

@@ -146,7 +146,9 @@ fn log_lines(sources: &[ErrnoSource]) -> Vec<Item> {
     let is_plain = |row: &&ErrnoSource| row.kind == SightingKind::Plain && row.timezone.is_none();
     let plain: Vec<&ErrnoSource> = sources.iter().filter(is_plain).collect();
     let errnos: BTreeSet<&String> = plain.iter().flat_map(|row| row.seen.log_line.keys()).collect();
-    errnos.into_iter().map(|errno| Item::new(Tone::Mind, "log line", log_line(errno, &plain))).collect()
+    let misleads = |errno: &&String| plain.iter().any(|row| row.left_by_localtime(errno) > 0);
+    let told = errnos.into_iter().filter(misleads);
+    told.map(|errno| Item::new(Tone::Mind, "log line", log_line(errno, &plain))).collect()
 }
 
 fn log_line(errno: &str, plain: &[&ErrnoSource]) -> String {
@@ -159,9 +161,9 @@ fn log_line(errno: &str, plain: &[&ErrnoSource]) -> String {
     for (file, words) in files {
         let rows = || plain.iter().filter(|row| row.localtime_file == file && row.log_lines > 0);
         let of: u64 = rows().map(|row| row.log_lines).sum();
-        let held: u64 = rows().filter_map(|row| row.seen.log_line.get(errno)).sum();
+        let held: u64 = rows().map(|row| row.left_by_localtime(errno)).sum();
         let sides: BTreeSet<bool> =
-            rows().filter(|row| row.seen.log_line.contains_key(errno)).map(|row| row.on_host).collect();
+            rows().filter(|row| row.left_by_localtime(errno) > 0).map(|row| row.on_host).collect();
         let side = match (sides.contains(&true), sides.contains(&false)) {
             (true, true) => " (host and guests alike)",
             (true, false) => " (on the host)",

@@ -17,6 +17,7 @@ mod found;
 mod gather;
 mod header;
 mod kernels;
+mod latencies;
 mod outcomes;
 mod programs;
 
@@ -31,6 +32,7 @@ pub(super) fn render(model: &ReportModel, mut out: Page, further: &str) -> Strin
     controls::write(&mut out, model);
     comparisons::write(&mut out, model);
     outcomes::write(&mut out, model);
+    latencies::write(&mut out, model);
     atlas::write(&mut out, model);
     kernels::write(&mut out, model);
     diagnostics::write(&mut out, model);
