@@ -246,11 +246,12 @@ impl<'f> Cell<'f> {
         steps.map(|step| text(&step["operation"])).collect()
     }
 
-    /// Whether its script arms a filter that returns this errno.
-    pub(super) fn injects(&self, errno: &str) -> bool {
+    /// Whether its script arms a filter that returns this errno; without one: any.
+    pub(super) fn injects(&self, errno: Option<&str>) -> bool {
         let lanes = self.plan["script"]["lanes"].as_array().into_iter().flatten();
         let mut steps = lanes.filter_map(|lane| lane["steps"].as_array()).flatten();
-        steps.any(|step| step["operation"] == "inject" && step["arguments"]["errno"] == errno)
+        let is_it = |step: &Value| errno.is_none_or(|errno| step["arguments"]["errno"] == errno);
+        steps.any(|step| step["operation"] == "inject" && is_it(step))
     }
 
     /// The patterns of outcomes that its scenario expects: `expect`, or `expect_peer`.

@@ -61,9 +61,11 @@ fn verdict(audit: &Audit) -> String {
     match (audit.files.len(), differ) {
         (0, 0) if audit.is_short() => "Nothing differs, but a report was not compared.".to_owned(),
         (0, 0) => "All figures that were computed anew agree with the reports.".to_owned(),
-        (0, n) => format!("{n} figures are not what the files give."),
+        (0, n) => format!("Figures that are not what the files give: {n}."),
         (changed, n) => {
-            format!("{changed} files are not what was written, and {n} figures are not what the files give.")
+            format!(
+                "Files that are not what was written: {changed}; figures that are not what the files give: {n}."
+            )
         }
     }
 }
