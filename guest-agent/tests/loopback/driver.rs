@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
+use nix::fcntl::{Flock, FlockArg};
 use rig_protocol::{
     Assignment, Call, Callee, Delay, Errno, Family, Fin, FrameError, FrameReader, FrameWriter, Hello, Lane,
     Mark, Op, Progress, Reply, Request, Returned, Role, Script, Shut, Side, Slot, Step, Tally, TrialRecord,
@@ -212,13 +213,12 @@ impl Pair {
 
 /// A trial's own listener has a port that follows from its first connection's. Connections to two agents can have the same one, and agents of two tests share
 /// the host's network here (a block of rig has its own): then a client would meet another test's listener. So those play one after another, also where tests are processes.
-fn listeners_alone(script: &Script) -> Option<File> {
+fn listeners_alone(script: &Script) -> Option<Flock<File>> {
     let listens =
         script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| matches!(step.op, Op::Listen { .. }));
     listens.then(|| {
-        let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("listeners")).expect("a file");
-        lock.lock().expect("flock");
-        lock
+        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("listeners")).expect("a file");
+        Flock::lock(file, FlockArg::LockExclusive).expect("flock(2)")
     })
 }
 

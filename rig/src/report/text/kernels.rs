@@ -12,8 +12,7 @@ pub(super) fn write(out: &mut Page, model: &ReportModel) {
     let Some(kernels) = &model.kernels else { return };
     section(out, "What ends differently on two kernels");
     let pairs = several(usize::try_from(kernels.compared).unwrap_or(usize::MAX), "pair");
-    let by =
-        format!("by more than {} beyond their intervals", percent(kernels.margin, Rounding::Nearest));
+    let by = format!("by more than {} beyond their intervals", percent(kernels.margin, Rounding::Nearest));
     let were = if kernels.compared == 1 { "was" } else { "were" };
     let text = match kernels.differences.len() {
         0 => format!(
