@@ -47,7 +47,7 @@ impl<'f> Control<'f> {
         let injected = cell.sums.injected.get(errno).copied();
         let kind = match expected {
             none if none <= 0.0 => Kind::Negative,
-            _ if injected.is_some() || cell.injects(Some(errno)) => Kind::Injecting,
+            _ if injected.is_some() || cell.injects() => Kind::Injecting,
             all if all >= 1.0 => Kind::Always,
             _ => Kind::Sometimes,
         };

@@ -18,6 +18,7 @@ mod files;
 mod headlines;
 mod held;
 mod labels;
+mod latencies;
 mod number;
 mod outcomes;
 mod pairs;
@@ -127,6 +128,7 @@ fn figures(files: &Files, now: &Value) -> Figure {
         ("again", again),
         ("comparisons", pairs::comparisons(&cells, &judging)),
         ("outcome_comparisons", outcomes::outcome_comparisons(&cells, again_differs, rules)),
+        ("latency_comparisons", latencies::latency_comparisons(&cells, rules)),
         ("headlines", headlines::headlines(&cells, &heading)),
         ("alerts", alerts::alerts(&cells, rules)),
         ("errno_sources", sources::sources(&cells)),

@@ -28,7 +28,7 @@ fn place<'f>(cell: &Cell<'f>) -> Place<'f> {
         ("control", text(&cell.plan["control"]["name"]))
     } else if !cell.plan["script"]["program"].is_null() {
         ("program", cell.scenario())
-    } else if cell.injects(None) {
+    } else if cell.injects() {
         // A configuration that doses its cells: the errno is brought about on purpose there too.
         ("control", cell.scenario())
     } else if cell.is_plain() {

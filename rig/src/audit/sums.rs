@@ -127,7 +127,28 @@ impl Times {
         })
     }
 
-    fn at(&self, share: f64) -> u64 {
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The times one by one as `rig docs record` has it: those of a step of the scale evenly spread over it, in eight parts. With their numbers, the shortest first.
+    pub(super) fn spread(&self) -> Vec<(f64, u64)> {
+        let mut all = Vec::new();
+        for (at_most, count) in &self.buckets {
+            // Sixteen steps in each power of two; below sixteen a step is one nanosecond.
+            let wide = 1_u64 << (u64::BITS - at_most.leading_zeros()).saturating_sub(5);
+            let above = if *at_most == 0 { 0 } else { at_most - wide };
+            let length = ((*at_most).min(self.max) - above) as f64;
+            let parts = (*count).min(8);
+            for part in 0..parts {
+                let of_part = count / parts + u64::from(part < count % parts);
+                all.push((above as f64 + length * (part as f64 + 0.5) / parts as f64, of_part));
+            }
+        }
+        all
+    }
+
+    pub(super) fn at(&self, share: f64) -> u64 {
         let rank = (self.count as f64 * share).ceil().max(1.0) as u64;
         let mut below = 0;
         let reaches = |(_, count): &(&u64, &u64)| {

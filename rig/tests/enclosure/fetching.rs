@@ -10,8 +10,9 @@ use crate::harness::{Process, await_that, children};
 
 /// A rig that waits for the mirror, all processes that it has for that, and what it waits on: once that is closed, fetching fails.
 fn stalled(cache: &std::path::Path, mirror: &TcpListener) -> (Child, Vec<Process>, TcpStream) {
-    let rig = Command::new(env!("CARGO_BIN_EXE_rig"))
-        .args(["image", "build", "6.1"])
+    // A signal that was ignored when rig began stays ignored: nohup(1) and a shell's `&` leave such behind, and then there was nothing to obey.
+    let rig = Command::new("env")
+        .args(["--default-signal", env!("CARGO_BIN_EXE_rig"), "image", "build", "6.1"])
         .current_dir(cache)
         .env("XDG_CACHE_HOME", cache)
         .env("http_proxy", format!("http://{}", mirror.local_addr().unwrap()))

@@ -44,7 +44,9 @@ pub(crate) fn agrees(dir: &Path) -> u64 {
     found.reports.iter().map(rig::audit::Held::total).sum()
 }
 
-fn of(bench: &Bench) -> u64 {
+/// The same of a run that is written first.
+#[track_caller]
+pub(crate) fn of(bench: &Bench) -> u64 {
     let results = tempfile::tempdir().expect("a folder");
     agrees(&bench.write(results.path()))
 }

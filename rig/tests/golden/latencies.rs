@@ -68,7 +68,9 @@ fn cut(bench: &mut Bench, kernel: &str, cut: u64) {
     });
 }
 
+/// The one comparison, which a second path through the files finds too.
 fn only(bench: &Bench) -> LatencyComparison {
+    crate::audited::of(bench);
     let model = model(bench);
     let mut all = model.latency_comparisons;
     assert_eq!(all.len(), 1);

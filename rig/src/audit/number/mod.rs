@@ -9,17 +9,21 @@ mod relabel;
 mod score;
 mod several;
 mod share;
+mod shift;
 mod special;
 mod table;
 mod unseen;
+mod waits;
 
 pub(super) use boots::{Compared, Family, compare, effect, estimate, judged, trials_alone};
 pub(super) use relabel::{Labelled, Unit, rows_relabelled, units_relabelled};
 pub(super) use score::{Side, enough_trials, score_interval};
 pub(super) use several::{holm, tarone_family, tarone_holm};
 pub(super) use share::share_interval;
+pub(super) use shift::{Shift, shift};
 pub(super) use special::chi_square_beyond;
 pub(super) use table::strata_alike;
+pub(super) use waits::{Waits, log_rank, median};
 
 /// So many hits of so many trials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -91,24 +91,31 @@ pub(in crate::audit) fn rows_relabelled(
         (0..columns).map(of).collect()
     };
     let totals = sum(&(0..rows.len()).collect::<Vec<_>>());
-    let statistic = |places: &[usize]| likelihood_ratio(&sum(places), &totals);
+    Some(relabelled(rows.len(), chosen, seed, |places| likelihood_ratio(&sum(places), &totals)))
+}
+
+/// `chosen` of `of` blocks are called first, in all ways or in as many drawn ones: how often is the statistic at least what it is of the first `chosen`?
+pub(in crate::audit) fn relabelled(
+    of: usize,
+    chosen: usize,
+    seed: u64,
+    statistic: impl Fn(&[usize]) -> f64,
+) -> Labelled {
     let seen = statistic(&(0..chosen).collect::<Vec<_>>());
     let least = seen - 1e-9 * seen.abs().max(1.0);
-    let ways = ways(rows.len(), chosen);
-    let smallest = if chosen * 2 == rows.len() { 2.0 } else { 1.0 } / ways;
+    let ways = ways(of, chosen);
+    let smallest = if chosen * 2 == of { 2.0 } else { 1.0 } / ways;
     let mut extreme = 0;
     if ways <= ROWS.0 {
-        walk(rows.len(), chosen, &mut Vec::new(), &mut |places| {
-            extreme += u64::from(statistic(places) >= least)
-        });
-        return Some(Labelled::of(seen, extreme, (ways, true), smallest));
+        walk(of, chosen, &mut Vec::new(), &mut |places| extreme += u64::from(statistic(places) >= least));
+        return Labelled::of(seen, extreme, (ways, true), smallest);
     }
-    let (mut draws, mut order) = (Draws(seed), (0..rows.len()).collect::<Vec<_>>());
+    let (mut draws, mut order) = (Draws(seed), (0..of).collect::<Vec<_>>());
     for _ in 0..ROWS.1 {
         draws.shuffle(&mut order, chosen);
         extreme += u64::from(statistic(&order[..chosen]) >= least);
     }
-    Some(Labelled::of(seen, extreme, (ROWS.1 as f64, false), smallest))
+    Labelled::of(seen, extreme, (ROWS.1 as f64, false), smallest)
 }
 
 /// Twice the sum of observed times the logarithm of observed over expected.
