@@ -75,6 +75,7 @@ const SPECIAL: &[(&str, &str, &str)] = &[
     ),
     ("receive_timeout", "rig/src/runner/patience.rs", "it is the limit of the reads after it"),
     ("select", "guest-agent/protocol/src/script.rs", "an injection must reach it"),
+    ("select", "rig/src/configuration/injection.rs", "a dose reaches no other call"),
     ("write", "guest-agent/src/ops/around.rs", "the bytes of no meaning are made before the first trial"),
     ("write", "guest-agent/src/plan.rs", "its bytes are given in one of two ways, and have a largest number"),
     ("receive", "guest-agent/src/interp.rs", "an interrupted one returns what it has so far"),

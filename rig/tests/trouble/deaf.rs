@@ -90,12 +90,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     for (signal, name, code) in
         [(Signal::SIGHUP, "HUP", 0), (Signal::SIGINT, "INT", 0), (Signal::SIGHUP, "INT", 130)]
     {
-        // What is to be stopped must not be over before the signal comes, however busy the machine is.
-        let blocks = if code == 0 { 25 } else { 1_000 };
-        let sizes = format!(
-            "trials = {}\nblocks = {blocks}\nin_flight = 2\ncontrol_trials = 150\ncontrol_blocks = 1",
-            2 * blocks
-        );
+        let sizes = "trials = 50\nblocks = 25\nin_flight = 2\ncontrol_trials = 150\ncontrol_blocks = 1";
         let run = format!("{sizes}\n[scenario.rst]\nclient_delay = \"1ms\"");
         let lab = Lab::new(&matrix(&run, r#""rst""#, r#""bare-metal""#));
         let mut shell = Command::new("sh");
