@@ -8,6 +8,7 @@ pub mod audit;
 pub mod bench;
 pub mod campaign;
 pub mod capability;
+pub mod chart;
 pub mod claims;
 pub mod cli;
 pub mod clock;
