@@ -1,7 +1,7 @@
 //! Tier *pure*: what other people's programs say of what rig computes and writes. A program that is missing skips its test.
 
-#[path = "oracles/browser.rs"]
-mod browser;
+#[path = "support/packages.rs"]
+mod packages;
 #[path = "support/scale.rs"]
 mod scale;
 #[path = "oracles/statistics.rs"]

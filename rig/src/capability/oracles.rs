@@ -1,4 +1,4 @@
-//! The Python environment whose packages judge rig's statistics: which it is, where it lies, whether it is made.
+//! The Python environment whose packages judge rig's statistics and its pages: which it is, where it lies, whether it is made.
 //!
 //! Must not know how it is made (`cli/setup/oracles.rs`), nor what is asked there (`tests/oracles`). Units: none.
 //! Errors: none: an environment that is not whole is not there. Tests: below.
@@ -44,6 +44,15 @@ impl Oracles {
         self.folder.join("bin/python")
     }
 
+    /// A file of a package, by its path below where packages are installed.
+    pub fn file(&self, path: &str) -> Option<PathBuf> {
+        let versions = fs_err::read_dir(self.folder.join("lib")).ok()?;
+        let mut found = versions.filter_map(|version| {
+            Some(version.ok()?.path().join("site-packages").join(path)).filter(|file| file.is_file())
+        });
+        found.next()
+    }
+
     /// Whether it is whole. A system whose Python has become another one since has none.
     pub fn is_made(&self) -> bool {
         let made_with = fs_err::read_to_string(self.folder.join(MADE));
@@ -77,7 +86,7 @@ mod tests {
     #[test]
     fn every_package_is_pinned_to_a_version_and_to_files() {
         let packages = Oracles::packages();
-        for wanted in ["numpy", "scipy"] {
+        for wanted in ["numpy", "scipy", "axe-playwright-python"] {
             assert!(packages.iter().any(|one| one.split(' ').next() == Some(wanted)), "{packages:?}");
         }
         let mut hashes = 0;
@@ -107,5 +116,10 @@ mod tests {
         assert!(oracles.is_made());
         fs_err::write(oracles.folder().join(MADE), "Python 2.7.18").expect("it is written");
         assert!(!oracles.is_made(), "made with another Python");
+        let package = oracles.folder().join("lib/python3.11/site-packages/one");
+        fs_err::create_dir_all(&package).expect("a new folder");
+        assert_eq!((oracles.file("one"), oracles.file("one/file.js")), (None, None));
+        fs_err::write(package.join("file.js"), "").expect("it is written");
+        assert_eq!(oracles.file("one/file.js"), Some(package.join("file.js")));
     }
 }

@@ -93,7 +93,7 @@ pub const TOOLS: [Tool; 11] = [
     Tool {
         program: PYTHON_WITH_PIP,
         package: "python3-venv",
-        reason: "makes the environment whose packages check rig's statistics (tests)",
+        reason: "makes the environment whose packages check rig's statistics and pages (tests)",
         purpose: Purpose::Tests,
     },
 ];

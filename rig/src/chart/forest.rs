@@ -134,17 +134,24 @@ pub fn forest(id: &str, title: &str, desc: &str, rows: &[ForestRow<'_>]) -> Stri
     svg.framed("chart-forest", &Names { id, title, desc }, down + 4.0, 0.0)
 }
 
-/// The intervals of equal importance decide how far the axis reaches: one that is much wider than the rest, and is no difference, leaves it.
+/// Rows of which something can be said decide how far the axis reaches, and every difference lies on it. An interval that is wider, of a row that has
+/// not enough trials, leaves it.
 fn scale_of(rows: &[ForestRow<'_>]) -> Scale {
     let drawn = || rows.iter().filter(|row| row.state.is_measured());
     let margins = rows.iter().map(|row| row.margin.abs()).filter(|margin| margin.is_finite());
     let margin = margins.fold(0.0, f64::max).min(1.0);
-    let mut reaches: Vec<f64> = drawn().filter_map(reach).filter(|reach| *reach > 0.0).collect();
-    reaches.sort_by(f64::total_cmp);
-    let median = reaches.get(reaches.len() / 2).copied().unwrap_or(0.0);
+    let reaches = |said: bool| {
+        let some = drawn().filter(|row| (row.state != State::NotEnough) == said).filter_map(reach);
+        let mut reaches: Vec<f64> = some.filter(|reach| *reach > 0.0).collect();
+        reaches.sort_by(f64::total_cmp);
+        reaches
+    };
+    let (said, unsaid) = (reaches(true), reaches(false));
+    let reaches = if said.is_empty() { unsaid } else { said };
     let differences = drawn().map(|row| row.difference.abs()).filter(|difference| difference.is_finite());
-    let most = differences.fold(margin.max(median), f64::max).min(1.0);
-    let limit = (4.0 * most).clamp(1e-6, 1.0);
+    let most = differences.fold(margin, f64::max);
+    let most = reaches.iter().copied().fold(most, f64::max);
+    let limit = (1.25 * most).clamp(1e-6, 1.0);
     let ends = drawn()
         .flat_map(|row| [row.boots.low, row.boots.high, row.trials.low, row.trials.high, row.difference]);
     let ends: Vec<f64> = ends.filter(|end| end.is_finite()).map(|end| end.clamp(-limit, limit)).collect();
@@ -296,7 +303,7 @@ fn legend(svg: &mut Svg, rows: &[ForestRow<'_>], top: f64) -> f64 {
         down += 19.0;
     };
     if measured {
-        entry("interval over boots: what is judged by", &|svg| {
+        entry("interval over boots: decides", &|svg| {
             svg.path("c-boots c-plain", "M2 0H34M2-6V6M34-6V6");
         });
         entry("interval over trials", &|svg| svg.path("c-trials c-plain", "M6-4H30V4H6z"));

@@ -154,8 +154,9 @@ pub fn ladder(id: &str, title: &str, desc: &str, lanes: &[String], rungs: &[Rung
             ];
             svg.empty("rect", &[&[("class", word("c-head"))][..], &size].concat());
         });
+        let first = head / 2.0 + 5.0 - LINE * (head_lines.len() - 1) as f64 / 2.0;
         for (down, line) in head_lines.iter().enumerate() {
-            svg.text("c-lane c-middle", share(columns, at), 0.0, 17.0 + LINE * down as f64, line);
+            svg.text("c-lane c-middle", share(columns, at), 0.0, first + LINE * down as f64, line);
         }
     }
     svg.text("c-tick c-end", 0.0, -8.0, 17.0, "time");

@@ -2,6 +2,8 @@
 //!
 //! Must not know where they stand. Units: in the names. Errors: none; what is not finite is `0`. Tests: below.
 
+use std::borrow::Cow;
+
 /// So many significant digits, without an exponent and without zeros at the end: `0.05`, `12`, `−3.2`.
 pub(super) fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -57,10 +59,10 @@ pub(super) fn time(ns: f64) -> String {
     }
 }
 
-/// In lines of at most so many columns; a text without words is one empty line.
+/// In lines of at most so many columns, broken between words (a name with hyphens is one); a text without words is one empty line.
 pub(super) fn lines(text: &str, columns: usize) -> Vec<String> {
-    let lines: Vec<String> =
-        textwrap::wrap(text.trim(), columns.max(8)).into_iter().map(|line| line.into_owned()).collect();
+    let options = textwrap::Options::new(columns.max(8)).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines: Vec<String> = textwrap::wrap(text.trim(), options).into_iter().map(Cow::into_owned).collect();
     if lines.is_empty() { vec![String::new()] } else { lines }
 }
 
@@ -96,6 +98,7 @@ mod tests {
         assert_eq!(cut("virtio-vhost", 12), "virtio-vhost");
         assert_eq!(cut("äöüäöüäöü", 4), "äöü\u{2026}");
         assert_eq!(lines("", 20), [""]);
+        assert_eq!(lines("over virtio-vhost", 14), ["over", "virtio-vhost"]);
         assert!(lines(&"x".repeat(90), 30).iter().all(|line| line.chars().count() <= 30));
     }
 }

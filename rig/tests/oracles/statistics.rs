@@ -4,13 +4,11 @@
 //! (`judge.py`). Units: shares of 1. A disagreement names the question, both figures and what was tolerated.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use rig::capability::oracles::Oracles;
-use rig::image::Cache;
 use rig_stats::binomial::{ln_at_least, ln_at_most, ln_pmf};
 use rig_stats::special::{chi_square_tail, normal_quantile};
 use rig_stats::{
@@ -19,8 +17,8 @@ use rig_stats::{
 };
 use serde_json::{Value, json};
 
+use crate::packages::needs_packages;
 use crate::scale::scale;
-use crate::tools;
 
 /// A question to the judge, and what this crate says.
 struct Question {
@@ -233,16 +231,6 @@ fn questions() -> Vec<Question> {
     times.map(|ask| ask(&mut draws)).collect()
 }
 
-/// The interpreter that has the packages; where they are not installed, says that the test is skipped.
-fn needs_python() -> Option<PathBuf> {
-    let oracles = Oracles::of(Cache::of_user().expect("a cache folder").root());
-    if !oracles.is_made() {
-        tools::skip(&format!("no Python packages in {}", oracles.folder().display()));
-        return None;
-    }
-    Some(oracles.python())
-}
-
 fn judge(python: &Path, questions: &[Question]) -> Vec<Vec<f64>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/judge.py");
     let mut command = Command::new(python);
@@ -279,7 +267,7 @@ fn disagreements(questions: &[Question], answers: &[Vec<f64>]) -> Vec<String> {
 
 #[test]
 fn every_figure_is_the_one_of_scipy() {
-    let Some(python) = needs_python() else { return };
+    let Some(python) = needs_packages().map(|packages| packages.python()) else { return };
     let questions = questions();
     let answers = judge(&python, &questions);
     let wrong = disagreements(&questions, &answers);

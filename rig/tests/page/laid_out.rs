@@ -2,12 +2,9 @@
 //!
 //! The page has a text of rig's own in it, read back from the laid out page. Must not know what a report looks like.
 
-#[path = "../support/browser.rs"]
-mod chromium;
-
 use std::fmt::Write as _;
 
-use chromium::Browser;
+use crate::browser::Browser;
 
 /// Each row of the glossary becomes a paragraph of the page by the page's own script.
 #[test]

@@ -1,4 +1,4 @@
-//! Makes the Python environment whose packages check rig's statistics.
+//! Makes the Python environment whose packages check rig's statistics and pages.
 //!
 //! Must not know which packages (`capability/oracles.rs`), nor where pip gets them: that is pip's own configuration. Units: none.
 //! Errors: [`Failure`], which blames the host and names what the tests do without it. Tests: below; `tests/trouble/setup.rs` (root).
@@ -63,7 +63,8 @@ fn make(oracles: &Oracles, all: &Path) -> Result<(), Failure> {
     let list = oracles.folder().join("requirements.txt");
     fs::write(&list, REQUIREMENTS).map_err(unwritten)?;
     let mut pip = Command::new(oracles.python());
-    pip.args(["-m", "pip", "install", "--require-hashes", "--only-binary=:all:", "--no-input"]);
+    // The list names all that is needed.
+    pip.args(["-m", "pip", "install", "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-input"]);
     pip.args(["--disable-pip-version-check", "--no-warn-script-location", "--retries=1", "--requirement"]);
     pip.arg(&list);
     finish("pip", pip, WITHOUT_INDEX)?;
