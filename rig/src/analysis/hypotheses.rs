@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::claims::{Claim, Part, Requirement, Set};
+use crate::claims::{Claim, Part, Requirement, Rule, Set};
 use crate::record::Run;
 
 use super::controls::Sight;
@@ -33,9 +33,19 @@ pub(super) fn judge(
     let basis = Basis { run, measured, sight, again, rules };
     let mut ids: BTreeSet<&str> =
         measured.iter().flat_map(|cell| &cell.cell().claims).map(String::as_str).collect();
-    // A claim of the reader's own may be about shipped scenarios, which cannot name it.
-    ids.extend(set.own().iter().map(|claim| claim.id.as_str()));
+    // A claim of the reader's own may be about shipped scenarios, which cannot name it, and one that compares two places is named by none; what no measurement
+    // decides is said of every run.
+    let is_told = |claim: &&Claim| {
+        let takes = |part: &Part| measured.iter().any(|cell| part.takes(&claim.id, cell.cell()));
+        is_documented(claim) || claim.parts.iter().any(takes)
+    };
+    ids.extend(set.iter().filter(is_told).chain(set.own()).map(|claim| claim.id.as_str()));
     ids.into_iter().map(|id| basis.hypothesis(&set, id)).collect()
+}
+
+/// Whether no cell of any run could decide it.
+fn is_documented(claim: &Claim) -> bool {
+    !claim.parts.is_empty() && claim.parts.iter().all(|part| matches!(part.rule, Rule::Documented { .. }))
 }
 
 /// Everything that was measured.

@@ -60,6 +60,11 @@ pub const RULES: &[(&str, Rows)] = &[
         &[
             ("claimed", "list of patterns", "outcomes that are as claimed"),
             ("otherwise", "list of patterns", "outcomes that contradict the claim"),
+            (
+                "at_least",
+                "share, \"1%\"",
+                "the share of the trials that must be as claimed; the claim is refuted where it is surely lower (without it: all but the run's margin, one way or the other)",
+            ),
         ],
     ),
     (

@@ -129,7 +129,7 @@ impl<'a> Of<'a> {
             let message = format!("`{both}` is as claimed, and otherwise");
             self.findings.report(self.node.span.clone(), message, "one of the two");
         }
-        Some(Ends { claimed, otherwise })
+        Some(Ends { claimed, otherwise, at_least: self.share("at_least") })
     }
 
     fn returns(&mut self) -> Option<Returns> {

@@ -34,12 +34,14 @@ pub enum Rule {
 }
 
 /// The trials end as claimed, or otherwise. What fits to neither decides nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ends {
     /// Patterns of outcomes that are as claimed.
     pub claimed: Vec<String>,
     /// Patterns of outcomes that contradict it.
     pub otherwise: Vec<String>,
+    /// The share of the trials (of 1) that must be as claimed, and below which it is refuted; none is all but the run's margin, and refuted by as many of the others.
+    pub at_least: Option<f64>,
 }
 
 /// The verdict call returns -1 with one of these.

@@ -28,6 +28,15 @@ impl Part {
     /// Its rule in words.
     pub fn in_words(&self) -> InWords {
         match &self.rule {
+            Rule::Ends(ends) if ends.at_least.is_some() => {
+                let least = share(ends.at_least.unwrap_or_default());
+                let claimed = ends.claimed.join(" or ");
+                InWords::of(
+                    "how the trials end",
+                    format!("surely at least {least} of the trials end as {claimed}"),
+                    format!("surely fewer than {least} of the trials end as {claimed}"),
+                )
+            }
             Rule::Ends(ends) => InWords::of(
                 "how the trials end",
                 format!("surely all but the margin end as {}", ends.claimed.join(" or ")),

@@ -16,14 +16,19 @@ use super::super::measured::Measured;
 use super::super::model::HypothesisVerdict::{Refuted, Supported, Undecided};
 use super::super::words::{Rounding, count, list, percent};
 
-/// Supported where surely all trials but the margin are as claimed, refuted where as many contradict it. A place (a kernel on a path) in which more than half surely end
+/// Supported where surely all trials but the margin are as claimed, refuted where as many contradict it; of a claim with a share of its own, where surely so many are or are
+/// not. A place (a kernel on a path) in which more than half surely end
 /// the other way leaves it undecided: then the place decides.
 pub(super) fn judge(rule: &Ends, evidence: &Evidence<'_>) -> Finding {
     let trials = evidence.trials();
     let shares = Shares::of(rule, &evidence.cells);
     let (of_claimed, of_contrary) =
         (evidence.bounds(|block| claimed(rule, block)), evidence.bounds(|block| contrary(rule, block)));
-    let enough = 1.0 - evidence.rules.margin;
+    let all_but = 1.0 - evidence.rules.margin;
+    let (enough, too_few) = match rule.at_least {
+        Some(share) => (share, 1.0 - share),
+        None => (all_but, all_but),
+    };
     let said = outcomes_by_path(evidence);
     let apart = places_apart(rule, evidence);
     if let Some(apart) = apart {
@@ -39,7 +44,7 @@ pub(super) fn judge(rule: &Ends, evidence: &Evidence<'_>) -> Finding {
         );
         return Finding::measured(Supported, said).of(trials, of_claimed);
     }
-    if of_contrary.low >= enough {
+    if of_contrary.low >= too_few {
         let said = format!(
             "otherwise in {} of {} trials (at least {}): {said}",
             count(shares.contrary),
