@@ -90,7 +90,7 @@ pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
             Ok(Source::File { matrix: Box::new(matrix), filters, asked: Box::new(asked), lock })
         }
         Work::Again(run) => {
-            let run_dir = record::find(&order.results, run)?;
+            let run_dir = record::find_to_resume(&order.results, run)?;
             let old = Reader::open_to_resume(&run_dir)?;
             if old.agent_build_id != agent::build_id() {
                 return Err(CampaignError::OtherAgent { run: old.id });

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let errno = find(&arguments.errno.join(" ")).map_err(|error| Failure::input([error]))?;
     let measured = match &arguments.run {
-        Some(run) => Ok(seen(&record::find(&arguments.results, run)?, errno)?),
+        Some(run) => Ok(seen(record::find(&arguments.results, run)?.dir(), errno)?),
         None => newest(&arguments.results, errno),
     };
     let answer = Answer::new(errno, measured);

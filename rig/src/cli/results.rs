@@ -24,7 +24,7 @@ const AFTER_VERIFY: &str = "The files are read, added up and tested by code of i
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// `latest`, a run's id, a unique part of one, or a path to a run's folder
+    /// `latest`, a run's id, a unique part of one, a path to a run's folder, or its page
     #[arg(default_value = "latest")]
     run: String,
     /// The folder of the runs
@@ -42,15 +42,16 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
 }
 
 fn verify(arguments: &Verify) -> Result<Exit, Failure> {
-    let dir = record::find(&arguments.results, &arguments.run)?;
-    let model = read_report(&dir)?;
+    let found = record::find(&arguments.results, &arguments.run)?;
+    let dir = found.dir();
+    let model = read_report(dir)?;
     let now = serde_json::to_value(&model).expect("a model is plain data with string keys");
-    let found = audit(&Folder::open(&dir)?, &now).map_err(refused)?;
+    let audited = audit(&Folder::open(dir)?, &now).map_err(refused)?;
     print(&match arguments.format {
-        Format::Json => format!("{:#}\n", serde_json::to_value(&found).expect("plain data")),
-        Format::Text => text(&found),
+        Format::Json => format!("{:#}\n", serde_json::to_value(&audited).expect("plain data")),
+        Format::Text => text(&audited),
     })?;
-    Ok(match (found.differs(), found.is_short()) {
+    Ok(match (audited.differs(), audited.is_short()) {
         (true, _) => Exit::Alert,
         (false, true) => Exit::Short,
         (false, false) => Exit::Done,

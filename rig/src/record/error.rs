@@ -109,6 +109,31 @@ pub enum RecordError {
         /// The folder.
         dir: PathBuf,
     },
+    /// A file that was to carry a run carries none.
+    #[error("{} carries no run", .path.display())]
+    #[diagnostic(help("give a run's folder, or a page that `rig report RUN --format html` wrote"))]
+    NoRunInside {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file was named where a run is to go on.
+    #[error("{} is a file: a run goes on in its own folder", .path.display())]
+    #[diagnostic(help(
+        "give the run's id or folder; a page is read by `rig report` and `rig results verify`"
+    ))]
+    PageToResume {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The run that a page carries cannot be taken out.
+    #[error("{} is damaged: {reason}", .path.display())]
+    #[diagnostic(help("take the page from where it came from once more, or use the run's own folder"))]
+    DamagedPage {
+        /// The page.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No run has this name.
     #[error("there is no run `{asked}` in {}", .results.display())]
     Unknown {
@@ -160,6 +185,9 @@ impl RecordError {
             Self::Unknown { .. }
             | Self::Ambiguous { .. }
             | Self::NotARun { .. }
+            | Self::NoRunInside { .. }
+            | Self::DamagedPage { .. }
+            | Self::PageToResume { .. }
             | Self::Newer { .. }
             | Self::OldFormat { .. }
             | Self::NewerToResume { .. }

@@ -9,9 +9,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use rig_protocol::TrialRecord;
+use tempfile::TempDir;
 
 use super::format::{BlockId, BlockRecord, RunRecord, TrialLines, Unreadable, Version};
 use super::journal::Journal;
+use super::packed::unpack_page;
 use super::run_file::{CHANGED, MOST_WHOLE_BYTES, RunFile, open_folder};
 use super::{Folder, Layout, RecordError, verify};
 
@@ -182,11 +184,58 @@ pub fn list(results_dir: &Path) -> Vec<String> {
     ids
 }
 
-/// The folder of the run that the user means: `latest`, an id, a unique part of one (its beginning first), or a path to a run's folder.
+/// A run that was asked for.
+#[derive(Debug)]
+pub struct Found {
+    dir: PathBuf,
+    /// The page that it was taken out of, and the folder that it lies in until this is dropped.
+    unpacked: Option<(PathBuf, TempDir)>,
+}
+
+impl Found {
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What a reader knows it by: its folder, or the page that carries it.
+    pub fn shown(&self) -> &Path {
+        self.unpacked.as_ref().map_or(&self.dir, |(page, _)| page)
+    }
+
+    /// Whether its folder is gone when this is: it came out of a page.
+    pub fn is_unpacked(&self) -> bool {
+        self.unpacked.is_some()
+    }
+}
+
+/// The run that the user means: `latest`, an id, a unique part of one (its beginning first), a path to a run's folder, or a page that carries one.
 ///
 /// # Errors
-/// [`RecordError::Unknown`] with the runs that there are, [`RecordError::Ambiguous`], [`RecordError::NotARun`].
-pub fn find(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> {
+/// [`RecordError::Unknown`] with the runs that there are, [`RecordError::Ambiguous`], [`RecordError::NotARun`], [`RecordError::NoRunInside`],
+/// [`RecordError::DamagedPage`].
+pub fn find(results_dir: &Path, asked: &str) -> Result<Found, RecordError> {
+    let path = Path::new(asked);
+    if path.is_file() {
+        let unpacked = unpack_page(path)?;
+        return Ok(Found { dir: unpacked.path().to_owned(), unpacked: Some((path.to_owned(), unpacked)) });
+    }
+    Ok(Found { dir: find_folder(results_dir, asked)?, unpacked: None })
+}
+
+/// As [`find`], of a run that is to go on.
+///
+/// # Errors
+/// Those of [`find`], and [`RecordError::PageToResume`].
+pub fn find_to_resume(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> {
+    let path = Path::new(asked);
+    if path.is_file() {
+        return Err(RecordError::PageToResume { path: path.to_owned() });
+    }
+    find_folder(results_dir, asked)
+}
+
+fn find_folder(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> {
     let path = Path::new(asked);
     // Whatever it is: who reads it says what is wrong with it.
     let found = fs::symlink_metadata(path.join(Layout::RUN)).is_ok();

@@ -278,11 +278,11 @@ fn runs_are_found_by_what_users_type() {
     fs::create_dir(results.path().join("20261123-not-a-run")).expect("made");
     let place = results.path();
     assert_eq!(list(place).len(), 3);
-    assert_eq!(find(place, "latest").expect("the newest"), place.join("20261122-000000-0002"));
-    assert_eq!(find(place, "20261122").expect("one begins so"), place.join("20261122-000000-0002"));
-    assert_eq!(find(place, "211950").expect("one has it"), place.join("20261121-211950-0001"));
+    assert_eq!(find(place, "latest").expect("the newest").dir(), place.join("20261122-000000-0002"));
+    assert_eq!(find(place, "20261122").expect("one begins so").dir(), place.join("20261122-000000-0002"));
+    assert_eq!(find(place, "211950").expect("one has it").dir(), place.join("20261121-211950-0001"));
     let path = place.join("20261121-211950-0001");
-    assert_eq!(find(place, path.to_str().expect("text")).expect("a path"), path);
+    assert_eq!(find(place, path.to_str().expect("text")).expect("a path").dir(), path);
     assert!(matches!(find(place, "20261121"), Err(RecordError::Ambiguous { found, .. }) if found.len() == 2));
     let unknown = find(place, "20261121-201950-1f3b").expect_err("a slip");
     assert!(help(&unknown).contains("did you mean `20261121-201950-1f3a`?"), "{}", help(&unknown));
