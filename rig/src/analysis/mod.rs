@@ -6,6 +6,7 @@
 
 mod alerts;
 mod alone;
+mod anomalies;
 mod atlas;
 mod blocks;
 mod cautions;
@@ -33,6 +34,7 @@ mod outcomes;
 mod pooled;
 mod programs;
 mod rates;
+mod replayed;
 mod requests;
 mod rules;
 mod say;
@@ -42,6 +44,7 @@ mod sightings;
 mod sources;
 mod stopped;
 mod summaries;
+mod sweeps;
 mod twins;
 pub mod words;
 
@@ -59,6 +62,7 @@ use summaries::Told;
 
 pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
+pub use replayed::{Sides, replayed};
 pub use requests::GivenUp;
 pub use sightings::{Counted, Sighting, Sightings, sightings};
 
@@ -106,6 +110,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         comparisons,
         outcome_comparisons,
         latency_comparisons,
+        sweeps: sweeps::gather(&measured, rules),
         atlas,
         diagnostics: diagnostics::gather(&measured, &cells, run.record.environment.rehearsed),
         counter_measures: counter_measures::gather(&measured, &cells),
@@ -118,6 +123,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         sentences,
         locked: locked::compare(run, &measured),
         fixes: fixes::tell(&measured, rules),
+        anomalies: anomalies::gather(run, &measured),
         alerts: alerts::fire(&run.record.judgement.alert, &measured, rules),
         cautions,
     }

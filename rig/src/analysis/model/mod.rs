@@ -5,6 +5,7 @@
 //! Must not know how a figure came about. Units: in the keys, shares of 1. Errors: none.
 //! Tests: the golden reports (`tests/golden/shape.rs` holds the keys).
 
+mod anomaly;
 mod atlas;
 mod because;
 mod caution;
@@ -29,8 +30,10 @@ mod program;
 mod question;
 mod rate;
 mod reason;
+mod replay;
 mod scenario_run;
 mod stopped;
+mod sweep;
 mod twin;
 mod written;
 
@@ -43,6 +46,7 @@ use serde::Serialize;
 use crate::matrix::StopRule;
 use crate::record::format::{CaptureWhen, Environment, Shard};
 
+pub use anomaly::{Anomalies, Anomaly};
 pub use atlas::{Atlas, AtlasCell, AtlasPlace};
 pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
@@ -69,8 +73,10 @@ pub use rate::{Rate, UnseenBounds};
 pub use reason::{
     Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
 };
+pub use replay::{Replay, ReplayedTrial};
 pub use scenario_run::{LaneText, ScenarioRun, ScenarioStatus};
 pub use stopped::Stopped;
+pub use sweep::{Sweep, SweepPoint, SweepSeries};
 pub use twin::{AaPair, PairVerdict};
 use written::{as_sentences, as_words};
 
@@ -80,7 +86,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 6;
+pub const REPORT_FORMAT_MINOR: u32 = 7;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -112,6 +118,9 @@ pub struct ReportModel {
     /// How long the verdict call lasted in every virtual cell, beside its bare-metal cell: where both have times, and not all calls waited for their timeout. Empty in a rehearsal,
     /// whose times mean nothing.
     pub latency_comparisons: Vec<LatencyComparison>,
+    /// Cells that differ in one delay only, as curves of the outcome that changes most along it; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<Sweep>,
     /// The pairs of a situation and a probe as one table; absent where the plan has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub atlas: Option<Atlas>,
@@ -143,6 +152,9 @@ pub struct ReportModel {
     /// How large a run must be to show that a fix works, for every EBADF and ENOENT that was seen in a cell that measures what the kernel does; absent where none was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<Fix>,
+    /// Trials kept whole that ended as nothing expects, to look at step by step; absent where none was kept.
+    #[serde(skip_serializing_if = "Anomalies::is_empty")]
+    pub anomalies: Anomalies,
     /// Errnos that no scenario expects, surely above the rate that the matrix declares in `[alert]`.
     pub alerts: Vec<Alert>,
     /// What a reader must know before they believe a number, in plain sentences, the gravest first.
