@@ -4,6 +4,8 @@
 
 #[path = "golden/analysis.rs"]
 mod analysis;
+#[path = "golden/anomalies.rs"]
+mod anomalies;
 #[path = "golden/answer.rs"]
 mod answer;
 #[path = "golden/atlas.rs"]
@@ -48,12 +50,16 @@ mod locked;
 mod machines;
 #[path = "golden/made_up.rs"]
 mod made_up;
+#[path = "golden/markdown.rs"]
+mod markdown;
 #[path = "golden/newer.rs"]
 mod newer;
 #[path = "golden/order.rs"]
 mod order;
 #[path = "golden/outcomes.rs"]
 mod outcomes;
+#[path = "golden/page.rs"]
+mod page;
 #[path = "golden/programs.rs"]
 mod programs;
 #[path = "golden/record.rs"]
@@ -74,6 +80,8 @@ mod shape;
 mod sources;
 #[path = "golden/stopped.rs"]
 mod stopped;
+#[path = "golden/sweeps.rs"]
+mod sweeps;
 #[path = "golden/twins.rs"]
 mod twins;
 #[path = "golden/verdicts.rs"]

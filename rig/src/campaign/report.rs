@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis;
 use crate::analysis::model::ReportModel;
-use crate::record::{Folder, Layout, Reader, RecordError};
-use crate::report::Format;
+use crate::record::{Folder, Layout, Reader, RecordError, pack};
+use crate::report::{Carried, Format};
 
 use super::error::CampaignError;
 
@@ -26,18 +26,28 @@ pub fn read_report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
 /// [`CampaignError::Record`], [`CampaignError::ReportUnwritable`]
 pub(super) fn report(run_dir: &Path) -> Result<ReportModel, CampaignError> {
     let model = read_report(run_dir)?;
-    write_reports(&model, Format::ALL, run_dir)?;
+    write_reports(&model, Format::ALL, run_dir, run_dir)?;
     Ok(model)
 }
 
-/// Writes `report.EXTENSION` of each format into `folder`, which is made if need be; returns the files. Each is whole or as it was before, and a
+/// What the formats that carry a run need; of others nothing is read.
+///
+/// # Errors
+/// [`CampaignError::Record`]
+pub fn carried(run_dir: &Path, formats: &[Format]) -> Result<Carried, CampaignError> {
+    let needed = formats.iter().any(|format| format.carries());
+    Ok(Carried { packed: if needed { Some(pack(run_dir)?) } else { None }, refresh: None })
+}
+
+/// Writes `report.EXTENSION` of each format, of the run in `run_dir`, into `folder`, which is made if need be; returns the files. Each is whole or as it was before, and a
 /// link of that name is replaced.
 ///
 /// # Errors
-/// [`CampaignError::ReportUnwritable`]
+/// [`CampaignError::ReportUnwritable`], [`CampaignError::Record`]
 pub fn write_reports(
     model: &ReportModel,
     formats: &[Format],
+    run_dir: &Path,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CampaignError> {
     let refused = |path: &Path| {
@@ -46,12 +56,13 @@ pub fn write_reports(
     };
     std::fs::create_dir_all(folder)
         .map_err(|cause| CampaignError::ReportUnwritable { path: folder.to_owned(), cause })?;
+    let carried = carried(run_dir, formats)?;
     let below = Folder::open(folder).map_err(refused(folder))?;
     let mut written = Vec::new();
     for &format in formats {
         let name = Layout::report(format.extension);
         let path = folder.join(&name);
-        below.write(&name, format.render(model).as_bytes()).map_err(refused(&path))?;
+        below.write(&name, format.render_with(model, &carried).as_bytes()).map_err(refused(&path))?;
         written.push(path);
     }
     Ok(written)

@@ -5,12 +5,16 @@
 //! Tests: golden reports (`tests/golden.rs`).
 
 mod answer;
+mod carried;
 mod csv;
 mod json;
 mod junit;
+mod markdown;
 mod no_packets;
 mod outcomes;
+mod page;
 mod program;
+mod replay;
 mod scenario_run;
 mod schema;
 mod status;
@@ -22,7 +26,9 @@ use rig_protocol::plain_lines;
 use crate::analysis::model::ReportModel;
 
 pub use answer::{Line, Tone, answer};
+pub use carried::Carried;
 pub use csv::Column;
+pub use replay::{replay_json, replay_text};
 pub use scenario_run::{scenario_json, scenario_text};
 pub use schema::FileSchema;
 pub use table::{Align, Page, Table};
@@ -34,7 +40,16 @@ pub struct Format {
     pub name: &'static str,
     /// Extension of `report.*`.
     pub extension: &'static str,
-    render: fn(&ReportModel) -> String,
+    render: Render,
+}
+
+/// How a format is made.
+#[derive(Debug, Clone, Copy)]
+enum Render {
+    /// Of what the run says.
+    Model(fn(&ReportModel) -> String),
+    /// And of the run itself, which it carries.
+    Page(fn(&ReportModel, &Carried) -> String),
 }
 
 /// The formats that there are, in the order in which they are listed to a user. A new one is a file here and its row.
@@ -42,12 +57,14 @@ const ALL: &[Format] = &[
     Format {
         name: "text",
         extension: "txt",
-        render: |model| text::render(model, Page::of_file(str::to_owned), &further()),
+        render: Render::Model(|model| text::render(model, Page::of_file(str::to_owned), &further())),
     },
-    Format { name: "answer", extension: "answer.txt", render: answer::render },
-    Format { name: "json", extension: "json", render: json::render },
-    Format { name: "csv", extension: "csv", render: csv::render },
-    Format { name: "junit", extension: "xml", render: junit::render },
+    Format { name: "answer", extension: "answer.txt", render: Render::Model(answer::render) },
+    Format { name: "html", extension: "html", render: Render::Page(page::render) },
+    Format { name: "markdown", extension: "md", render: Render::Model(markdown::render) },
+    Format { name: "json", extension: "json", render: Render::Model(json::render) },
+    Format { name: "csv", extension: "csv", render: Render::Model(csv::render) },
+    Format { name: "junit", extension: "xml", render: Render::Model(junit::render) },
 ];
 
 /// All but the first, as `--format` takes them.
@@ -64,14 +81,30 @@ impl Format {
     /// The last screen of a run.
     pub const ANSWER: Self = ALL[1];
 
+    /// The page for a browser.
+    pub const HTML: Self = ALL[2];
+
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         ALL.iter().copied().find(|format| format.name == name)
     }
 
-    /// Renders. Ends with a newline. A text for people has nothing that paints their terminal, whatever a guest or a file from elsewhere says.
+    /// Whether it takes the run along: [`Carried`] has it.
+    pub fn carries(self) -> bool {
+        matches!(self.render, Render::Page(_))
+    }
+
+    /// Renders, with nothing taken along.
     pub fn render(self, model: &ReportModel) -> String {
-        let text = (self.render)(model);
+        self.render_with(model, &Carried::default())
+    }
+
+    /// Renders. Ends with a newline. A text for people has nothing that paints their terminal, whatever a guest or a file from elsewhere says.
+    pub fn render_with(self, model: &ReportModel, carried: &Carried) -> String {
+        let text = match self.render {
+            Render::Model(render) => render(model),
+            Render::Page(render) => render(model, carried),
+        };
         if self.extension.ends_with("txt") { plain_lines(&text) } else { text }
     }
 }
@@ -99,7 +132,7 @@ mod tests {
         let names: BTreeSet<&str> = ALL.iter().map(|format| format.name).collect();
         let extensions: BTreeSet<&str> = ALL.iter().map(|format| format.extension).collect();
         assert_eq!((names.len(), extensions.len()), (ALL.len(), ALL.len()));
-        assert_eq!((Format::TEXT.name, Format::ANSWER.name), ("text", "answer"));
+        assert_eq!((Format::TEXT.name, Format::ANSWER.name, Format::HTML.name), ("text", "answer", "html"));
         assert_eq!(Format::from_name("yaml"), None);
     }
 }

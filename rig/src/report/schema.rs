@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::analysis::model::{ReportModel, ScenarioRun};
+use crate::analysis::model::{Replay, ReportModel, ScenarioRun};
 use crate::record::JournalLine;
 use crate::record::format::{BlockRecord, Lock, RunRecord, TrialsLine};
 
@@ -35,6 +35,7 @@ const ALL: &[FileSchema] = &[
         files: "rig scenario run --format json",
         make: schema_of::<ScenarioRun>,
     },
+    FileSchema { name: "replay", files: "rig replay --format json", make: schema_of::<Replay> },
     FileSchema { name: "lock", files: "rig matrix plan --lock FILE", make: schema_of::<Lock> },
 ];
 

@@ -13,10 +13,25 @@ const LAST: usize = 24;
 /// Between two columns.
 const GAP: usize = 2;
 
+/// What a page consists of, for formats that lay it out otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// The heading of a section.
+    Heading(String),
+    /// A paragraph: how deep it stands, in columns, what stands before it (`*`, `!`, a name, or nothing), and its words.
+    Line { depth: usize, mark: String, text: String },
+    /// A table: its headings and the sides that its columns stand on, and its rows.
+    Table { heading: Vec<(String, Align)>, rows: Vec<Row> },
+}
+
 /// Text for a reader, with the width of their lines.
 #[derive(Debug, Clone)]
 pub struct Page {
     text: String,
+    /// The same for other formats.
+    pieces: Vec<Piece>,
+    /// Whether what is being written is known as a piece already.
+    known: bool,
     width: usize,
     /// Columns of a table; a file has room for all of them.
     table_width: usize,
@@ -27,7 +42,7 @@ pub struct Page {
 impl Page {
     /// Nothing yet, for lines of so many columns; `hints` words the commands that a text names.
     pub fn new(width: usize, hints: fn(&str) -> String) -> Self {
-        Self { text: String::new(), width, table_width: width, hints }
+        Self { text: String::new(), pieces: Vec::new(), known: false, width, table_width: width, hints }
     }
 
     /// As it is kept in a file: no table is too wide.
@@ -45,13 +60,23 @@ impl Page {
         (self.hints)(text)
     }
 
-    /// Columns of a line.
-    pub(super) fn width(&self) -> usize {
-        self.width
+    /// Adds the heading of a section.
+    pub(super) fn heading(&mut self, title: &str) {
+        self.pieces.push(Piece::Heading(title.to_owned()));
+        self.known = true;
+        self.push_str("\n");
+        self.wrap("", title, 0);
+        self.push_str(&format!("{}\n", "-".repeat(length(title).min(self.width))));
+        self.known = false;
     }
 
     /// Adds `first` and then `text`, in lines that go on at column `indent`. A number and its `%` stay together.
     pub fn wrap(&mut self, first: &str, text: &str, indent: usize) {
+        if !self.known {
+            let depth = length(first) - length(first.trim_start());
+            let (mark, text) = (first.trim().to_owned(), self.worded(text));
+            self.pieces.push(Piece::Line { depth, mark, text });
+        }
         let mut line = first.to_owned();
         let mut fresh = true;
         let mut words: Vec<String> = Vec::new();
@@ -80,6 +105,11 @@ impl Page {
     /// All of it.
     pub fn into_text(self) -> String {
         self.text
+    }
+
+    /// All of it but what was added as it is, piece by piece.
+    pub(super) fn into_pieces(self) -> Vec<Piece> {
+        self.pieces
     }
 
     fn line(&mut self, line: &str) {
@@ -115,8 +145,10 @@ pub struct Table {
     spare: &'static [&'static str],
 }
 
-#[derive(Debug)]
-enum Row {
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Row {
+    /// One text for each column.
     Cells(Vec<String>),
     /// A line of its own, wrapped, deeper than the rows.
     Note(String),
@@ -155,6 +187,22 @@ impl Table {
 
     /// Every line begins with `indent` spaces.
     pub fn write(&self, out: &mut Page, indent: usize) {
+        out.pieces.push(self.piece());
+        out.known = true;
+        self.lay_out(out, indent);
+        out.known = false;
+    }
+
+    fn piece(&self) -> Piece {
+        let (heading, rows) = match self.rows.split_first() {
+            Some((Row::Cells(names), rows)) => (names.as_slice(), rows),
+            _ => (&[][..], &[][..]),
+        };
+        let heading = heading.iter().cloned().zip(self.columns.iter().copied()).collect();
+        Piece::Table { heading, rows: rows.to_vec() }
+    }
+
+    fn lay_out(&self, out: &mut Page, indent: usize) {
         let widths = self.widths();
         let (shown, gone) = self.fitting(&widths, out.table_width.saturating_sub(indent));
         let lines = self.lines(&shown, &widths, out.table_width, indent);

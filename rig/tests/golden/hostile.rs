@@ -294,11 +294,11 @@ fn a_report_replaces_a_link_and_leaves_what_it_leads_to() {
 fn a_report_that_cannot_be_written_leaves_the_old_one() {
     let place = place();
     let model = sound().model();
-    write_reports(&model, &[Format::TEXT], &place.outside).expect("written");
+    write_reports(&model, &[Format::TEXT], &place.dir, &place.outside).expect("written");
     let path = place.outside.join(Layout::report("txt"));
     fs::remove_file(&path).expect("there");
     fs::create_dir(&path).expect("made");
-    let error = write_reports(&model, &[Format::TEXT], &place.outside).expect_err("in the way");
+    let error = write_reports(&model, &[Format::TEXT], &place.dir, &place.outside).expect_err("in the way");
     assert!(error.to_string().contains("is a folder, not a file"), "{error}");
     assert_eq!(fs::read_dir(&place.outside).expect("there").count(), 1, "nothing half-written is left");
 }
@@ -323,12 +323,12 @@ fn a_full_disk_leaves_the_old_report_whole() {
             .expect("a small disk");
         let model = sound().model();
         let json = [Format::from_name("json").expect("a format")];
-        write_reports(&model, &json, &disk).expect("it fits");
+        write_reports(&model, &json, &disk, &disk).expect("it fits");
         let report = disk.join(Layout::report("json"));
         let old = fs::read(&report).expect("there");
         let fill = fs::write(disk.join("fill"), vec![0; 1 << 20]).expect_err("it does not fit");
         assert_eq!(fill.kind(), std::io::ErrorKind::StorageFull);
-        let error = write_reports(&model, &json, &disk).expect_err("the disk is full");
+        let error = write_reports(&model, &json, &disk, &disk).expect_err("the disk is full");
         assert!(error.to_string().contains("No space left on device"), "{error}");
         assert_eq!(error.blame(), Blame::Testbed);
         assert_eq!(fs::read(&report).expect("there"), old);

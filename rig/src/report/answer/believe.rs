@@ -11,7 +11,7 @@ use super::super::no_packets::no_packets;
 use super::screen::{Item, Tone};
 use crate::record::format::Shard;
 
-pub(super) fn items(model: &ReportModel) -> Vec<Item> {
+pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
     let mut items: Vec<Item> = model.run.stopped.iter().map(|word| stopped(word)).collect();
     items.extend(model.run.shard.map(shard));
     items.push(controls(model));
@@ -36,7 +36,7 @@ fn shard(Shard { index, of }: Shard) -> Item {
     Item::new(Tone::Plain, "shard", format!("{index} of {of}: the other cells are in other runs"))
 }
 
-fn controls(model: &ReportModel) -> Item {
+pub(in crate::report) fn controls(model: &ReportModel) -> Item {
     let of = |status| model.controls.iter().filter(|control| control.status() == status).count();
     let (passed, failed, idle, not_run) = (
         of(ControlStatus::Passed),
@@ -59,7 +59,7 @@ fn controls(model: &ReportModel) -> Item {
 }
 
 /// The same cell under two names.
-fn again(pair: &AaPair, model: &ReportModel) -> Item {
+pub(in crate::report) fn again(pair: &AaPair, model: &ReportModel) -> Item {
     let first = model.cells.iter().find(|cell| cell.id == pair.repeats);
     let first = first.map_or("one cell", |cell| cell.configuration.as_str());
     let tests = several(pair.tests as usize, "comparison");
@@ -80,7 +80,7 @@ fn again(pair: &AaPair, model: &ReportModel) -> Item {
 }
 
 /// Who else saw the resets.
-fn witness(model: &ReportModel) -> Item {
+pub(in crate::report) fn witness(model: &ReportModel) -> Item {
     let played = || model.cells.iter().filter(|cell| cell.trials > 0);
     let watched = played().filter(|cell| cell.witness_rsts.is_some()).count();
     let all = played().count();
@@ -95,7 +95,7 @@ fn witness(model: &ReportModel) -> Item {
 }
 
 /// Trials, those that are void, and cells that are not there.
-fn trials(model: &ReportModel) -> Item {
+pub(in crate::report) fn trials(model: &ReportModel) -> Item {
     let sum = |of: fn(&crate::analysis::model::CellSummary) -> u64| model.cells.iter().map(of).sum::<u64>();
     let mut text = format!(
         "{} counted, {} void (the testbed failed)",

@@ -10,7 +10,7 @@ use crate::analysis::words::{Rounding, count, list, p_value, percent_number, sev
 
 use super::screen::{Item, Tone};
 
-pub(super) fn items(model: &ReportModel) -> Vec<Item> {
+pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
     let is_any = |one: &Alert| one.errno == Question::AnyError.key();
     let named =
         |one: &Alert, other: &Alert| !is_any(other) && other.cell == one.cell && other.counted == one.counted;

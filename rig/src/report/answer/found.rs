@@ -12,7 +12,7 @@ use crate::analysis::words::{Rounding, count, enough, list, one_in, percent};
 
 use super::screen::{Item, Tone};
 
-pub(super) fn items(model: &ReportModel) -> Vec<Item> {
+pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
     let mut items: Vec<Item> = programs(&model.programs);
     items.extend(model.headlines.iter().map(headline));
     if items.is_empty() {

@@ -4,26 +4,23 @@
 //! Units: rates in per cent. Errors: none.
 //! Tests: `tests/golden/answer.rs`.
 
-mod believe;
-mod differs;
-mod found;
+pub(super) mod believe;
+pub(super) mod differs;
+pub(super) mod found;
 mod screen;
 
 use crate::analysis::model::ReportModel;
 use crate::analysis::{Conclusion, conclusion};
 
-use screen::{Item, LINES, part};
+pub(super) use screen::Item;
+use screen::{LINES, part};
 
 pub use screen::{Line, Tone};
 
 /// The screen of a run: `folder` is where its files are, as the reader would type it; `hints` words the commands that it names.
 pub fn answer(model: &ReportModel, folder: &str, hints: fn(&str) -> String) -> Vec<Line> {
     let complete = if model.run.complete { "complete" } else { "NOT COMPLETE" };
-    let (tone, word) = match conclusion(model) {
-        Conclusion::Done => (Tone::Good, "No difference found"),
-        Conclusion::Short => (Tone::Bad, "NOT PROVEN: something is missing"),
-        Conclusion::Alert => (Tone::Bad, "ALERT OR DIFFERENCE: see what differs"),
-    };
+    let (tone, word) = conclude(model);
     let mut screen = vec![Line { tone, text: format!("{word} · run {} ({complete})", model.run.id) }];
     screen.extend(part("What was found", &found::items(model), 9, "in the report"));
     screen.extend(part("What differs", &differs::items(model), 5, "in the report"));
@@ -37,6 +34,15 @@ pub fn answer(model: &ReportModel, folder: &str, hints: fn(&str) -> String) -> V
     screen.extend(part("Can it be believed", &believe::items(model), left, "in the report"));
     screen.extend(read);
     screen
+}
+
+/// The run in a few words.
+pub(super) fn conclude(model: &ReportModel) -> (Tone, &'static str) {
+    match conclusion(model) {
+        Conclusion::Done => (Tone::Good, "No difference found"),
+        Conclusion::Short => (Tone::Bad, "NOT PROVEN: something is missing"),
+        Conclusion::Alert => (Tone::Bad, "ALERT OR DIFFERENCE: see what differs"),
+    }
 }
 
 /// The command that says more of an errno, for the runs in the folder around this one.

@@ -36,15 +36,15 @@ pub struct Line {
 
 /// Something to say, not yet broken into lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) tone: Tone,
+pub(in crate::report) struct Item {
+    pub(in crate::report) tone: Tone,
     /// Stands before the first line; the others are indented as far.
-    mark: &'static str,
-    text: String,
+    pub(in crate::report) mark: &'static str,
+    pub(in crate::report) text: String,
 }
 
 impl Item {
-    pub(super) fn new(tone: Tone, mark: &'static str, text: impl Into<String>) -> Self {
+    pub(in crate::report) fn new(tone: Tone, mark: &'static str, text: impl Into<String>) -> Self {
         Self { tone, mark, text: text.into() }
     }
 

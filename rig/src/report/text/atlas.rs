@@ -9,7 +9,7 @@ use super::super::outcomes::expectation_word;
 use super::super::table::{Page, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let Some(atlas) = &model.atlas else { return };
     section(out, "The atlas: every situation of a connection under every probe");
     wrap(out, "  ", &atlas.sentence(), 4);

@@ -17,7 +17,7 @@ use super::super::table::{Page, Table, wrap};
 use super::gather::{SkippedCells, by_title, section, title, void_reasons};
 
 /// Cells with the same scenario, parameters and path stand under one line, in the order of the plan.
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let is_program = |cell: &CellSummary| model.programs.iter().any(|program| program.cell == cell.id);
     let is_control = |cell: &CellSummary| model.controls.iter().any(|control| control.cell == cell.id);
     let mut skipped = SkippedCells::default();

@@ -10,7 +10,7 @@ use super::super::table::Align::Left;
 use super::super::table::{Page, Table, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     if model.hypotheses.is_empty() {
         return;
     }

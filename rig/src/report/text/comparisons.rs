@@ -10,7 +10,7 @@ use super::super::table::Align::{self, Left, Right};
 use super::super::table::{Page, Table, wrap};
 use super::gather::{by_title, section, title};
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     if model.comparisons.is_empty() {
         return;
     }

@@ -13,7 +13,7 @@ use super::super::table::{Page, Table, wrap};
 use super::cells::ends;
 use super::gather::{SkippedCells, section, void_reasons};
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     if model.controls.is_empty() && model.again.is_none() {
         return;
     }

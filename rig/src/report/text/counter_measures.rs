@@ -12,7 +12,7 @@ use super::gather::{by_title, in_counts, section};
 const LEGEND: &str = "detected: trials in which the program was told of the failure; where nothing fails, a false alarm. median, longest: of the call \
     that told it; -: not every trial detected it, or no single call's time is that.";
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let all = &model.counter_measures;
     if all.is_empty() {
         return;

@@ -14,7 +14,7 @@ const LEGEND: &str = "sees: trials in which the tool showed what it looks for, o
     before the call. call: the median of select() with the tool, as a multiple of that without. -: no trial could tell, nothing follows the look, or \
     `rst` was not played so.";
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let all = &model.diagnostics;
     if all.is_empty() {
         return;

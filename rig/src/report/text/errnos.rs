@@ -11,7 +11,7 @@ use super::super::table::Align::Left;
 use super::super::table::{Page, Table, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     // A program has a table of its own: who set errno is its own matter.
     let told = |row: &&ErrnoSource| !matches!(row.kind, SightingKind::Control | SightingKind::Program);
     let (some, none): (Vec<&ErrnoSource>, Vec<&ErrnoSource>) =

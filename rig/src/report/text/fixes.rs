@@ -11,7 +11,7 @@ use super::gather::section;
 /// So many are told; the others are in report.json.
 const TOLD: usize = 8;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     if model.fixes.is_empty() {
         return;
     }

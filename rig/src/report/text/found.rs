@@ -9,7 +9,7 @@ use crate::analysis::words::{Rounding, count, percent};
 use super::super::table::{Page, wrap};
 use super::gather::section;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     section(out, "What was found");
     for alert in &model.alerts {
         wrap(out, "  * ", &sentence(alert), 4);

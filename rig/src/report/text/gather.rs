@@ -10,9 +10,7 @@ use crate::analysis::words::{count, several};
 use super::super::table::{Page, wrap};
 
 pub(super) fn section(out: &mut Page, title: &str) {
-    out.push_str("\n");
-    out.wrap("", title, 0);
-    out.push_str(&format!("{}\n", "-".repeat(title.chars().count().min(out.width()))));
+    out.heading(title);
 }
 
 /// What the cells of a group have in common: scenario, parameters and path.

@@ -12,7 +12,7 @@ use crate::record::format::{Environment, Host, Shard};
 use super::super::no_packets::no_packets;
 use super::super::table::{Page, wrap};
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let (run, environment) = (&model.run, &model.environment);
     let host = &environment.host;
     let complete = if run.complete { "complete" } else { "NOT COMPLETE" };

@@ -8,7 +8,7 @@ use crate::analysis::words::{Rounding, percent, several};
 use super::super::table::{Page, wrap};
 use super::gather::{section, title};
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let Some(kernels) = &model.kernels else { return };
     section(out, "What ends differently on two kernels");
     let pairs = several(usize::try_from(kernels.compared).unwrap_or(usize::MAX), "pair");

@@ -12,7 +12,7 @@ use super::gather::{by_title, section, title};
 /// So many pairs have a row; the rest is a number.
 const ROWS: usize = 12;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let all = &model.latency_comparisons;
     if all.is_empty() {
         return;

@@ -4,22 +4,22 @@
 //! Units: rates and differences in per cent. Errors: none.
 //! Tests: golden reports.
 
-mod atlas;
-mod cells;
-mod claims;
-mod comparisons;
-mod controls;
-mod counter_measures;
-mod diagnostics;
-mod errnos;
-mod fixes;
-mod found;
+pub(super) mod atlas;
+pub(super) mod cells;
+pub(super) mod claims;
+pub(super) mod comparisons;
+pub(super) mod controls;
+pub(super) mod counter_measures;
+pub(super) mod diagnostics;
+pub(super) mod errnos;
+pub(super) mod fixes;
+pub(super) mod found;
 mod gather;
-mod header;
-mod kernels;
-mod latencies;
-mod outcomes;
-mod programs;
+pub(super) mod header;
+pub(super) mod kernels;
+pub(super) mod latencies;
+pub(super) mod outcomes;
+pub(super) mod programs;
 
 use super::table::Page;
 use crate::analysis::model::ReportModel;

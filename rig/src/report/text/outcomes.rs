@@ -15,7 +15,7 @@ use super::gather::{by_title, section, title};
 /// So many outcomes of a pair have a row; the rest is a number.
 const ROWS: usize = 8;
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let all = &model.outcome_comparisons;
     if all.is_empty() {
         return;

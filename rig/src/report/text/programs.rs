@@ -8,7 +8,7 @@ use super::super::program;
 use super::super::table::{Page, wrap};
 use super::gather::{by_title, section};
 
-pub(super) fn write(out: &mut Page, model: &ReportModel) {
+pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let plain = model.programs.iter().filter(|one| !one.control);
     let titled = plain.map(|one| (title(one), one));
     for (title, programs) in by_title(titled) {
