@@ -13,5 +13,7 @@ mod charts;
 mod laid_out;
 #[path = "support/packages.rs"]
 mod packages;
+#[path = "page/report.rs"]
+mod report;
 #[path = "support/tools.rs"]
 mod tools;

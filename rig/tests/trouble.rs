@@ -25,12 +25,16 @@ mod examples;
 mod flags;
 #[path = "trouble/host.rs"]
 mod host;
+#[path = "trouble/live.rs"]
+mod live;
 #[path = "trouble/look.rs"]
 mod look;
 #[path = "trouble/paths.rs"]
 mod paths;
 #[path = "trouble/program.rs"]
 mod program;
+#[path = "trouble/replay.rs"]
+mod replay;
 #[path = "trouble/setup.rs"]
 mod setup;
 #[path = "trouble/small.rs"]

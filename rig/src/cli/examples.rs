@@ -306,6 +306,20 @@ pub const EXAMPLES: &[Example] = &[
     row(&["report"], Anywhere, &[Done], "rig report", "the newest run"),
     row(&["report"], Anywhere, &[Done], "rig report --format json,csv", "files in the run's folder"),
     row(&["report"], Anywhere, &[Done, Short, Alert], "rig report latest --exit-code", "for a script"),
+    row(
+        &["report"],
+        Anywhere,
+        &[Done],
+        "rig report --format html --output .",
+        "the page of the newest run, to be sent",
+    ),
+    row(
+        &["replay"],
+        Root,
+        &[Done, Alert],
+        "rig replay latest bf27",
+        "the cell whose id begins so, with its seed",
+    ),
     row(&["results"], Anywhere, &[Done], "rig results verify", "the newest run"),
     row(&["results", "verify"], Anywhere, &[Done], "rig results verify", "the newest run"),
     row(

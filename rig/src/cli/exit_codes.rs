@@ -26,6 +26,7 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["image", "clean"], &[Done, Input, Testbed]),
     (&["guest", "boot"], &[Done, Input, Testbed, Interrupted]),
     (&["report"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
+    (&["replay"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["results", "verify"], &[Done, Input, Short, Testbed, Alert]),
     (&["explain"], &[Done, Input]),
     (&["docs"], &[Done, Input]),
@@ -36,12 +37,13 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
 ];
 
 /// What is said of a command beside its codes.
-const NOTES: [(&[&str], &str); 4] = [
+const NOTES: [(&[&str], &str); 5] = [
     (&["report"], "3, 5 and 130 only with --exit-code; without it the code is 0 whatever the report says"),
     (
         &["results", "verify"],
         "5 if a figure or a file differs; 3 if none does, but a report.json of another version of rig was not compared",
     ),
+    (&["replay"], "5 if it happened again, 0 if it did not, 3 if the testbed failed"),
     (&["rehearse"], "or the exit code of COMMAND, which is passed on"),
     (&["guest", "boot"], "or the exit code of COMMAND, which is passed on"),
 ];

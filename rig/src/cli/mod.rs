@@ -30,6 +30,7 @@ mod number;
 mod output;
 mod program;
 mod rehearse;
+mod replay;
 mod report;
 mod results;
 mod scenario;
@@ -90,6 +91,8 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Play a block of a recorded run again, and say whether it happened again
+    Replay(replay::Arguments),
     /// Check recorded runs
     #[command(subcommand)]
     Results(results::Command),
@@ -194,6 +197,7 @@ fn command() -> ExitCode {
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::Results(command) => results::run(command),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Docs(arguments) => docs::run(arguments),

@@ -1,6 +1,7 @@
 //! `rig report`: renders a recorded run, from its files alone; and prints the schemas of what is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::builder::PossibleValuesParser;
 
@@ -9,14 +10,14 @@ use super::skips::DeniedSkips;
 use super::{Exit, Failure, called, screen, width};
 use crate::analysis::model::{ReportModel, Stopped};
 use crate::analysis::{self, Conclusion};
-use crate::campaign::{read_report, write_reports};
-use crate::record;
+use crate::campaign::{carried, read_report, write_reports};
+use crate::record::{self, Found};
 use crate::report::{FileSchema, Format, answer, text};
 
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// `latest`, a run's id, a unique part of one, or a path to a run's folder
+    /// `latest`, a run's id, a unique part of one, a path to a run's folder, or its page
     #[arg(default_value = "latest")]
     run: String,
     /// Output formats; with several, each is written to a file
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     results: PathBuf,
     #[arg(long, value_name = "DIR", help = about_output())]
     output: Option<PathBuf>,
+    /// Write the page (report.html) and open it in this desktop's browser
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    open: bool,
     /// Exit with the code of the run itself: 0, 3, 5 or 130
     #[arg(long)]
     exit_code: bool,
@@ -71,8 +75,16 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     if let Some(schema) = arguments.schema.as_deref().and_then(FileSchema::from_name) {
         return print(&schema.text());
     }
-    let dir = record::find(&arguments.results, &arguments.run)?;
-    let model = read_report(&dir)?;
+    let found = record::find(&arguments.results, &arguments.run)?;
+    let model = read_report(found.dir())?;
+    if arguments.open {
+        open(&found, &model)?;
+        return Ok(if arguments.exit_code {
+            exit_of(&model, arguments.deny_skips.as_ref())
+        } else {
+            Exit::Done
+        });
+    }
     let mut formats = Vec::new();
     for format in arguments.format.iter().filter_map(|name| Format::from_name(name)) {
         if !formats.contains(&format) {
@@ -84,19 +96,53 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
             print(&match one {
                 // The last screen names the files, so it must know where they are.
                 one if *one == Format::ANSWER => {
-                    screen::coloured(&answer(&model, &dir.display().to_string(), called::worded))
+                    screen::coloured(&answer(&model, &found.shown().display().to_string(), called::worded))
                 }
                 one if *one == Format::TEXT => text(&model, width::report_page()),
-                one => one.render(&model),
+                one => one.render_with(&model, &carried(found.dir(), &[*one])?),
             })?;
         }
         (output, formats) => {
-            let output = output.as_deref().unwrap_or(&dir);
-            let written = write_reports(&model, formats, output)?;
+            let output = match output.as_deref() {
+                None if found.is_unpacked() => return Err(nowhere(found.shown())),
+                None => found.dir(),
+                Some(output) => output,
+            };
+            let written = write_reports(&model, formats, found.dir(), output)?;
             print(&written.iter().map(|path| format!("{}\n", path.display())).collect::<String>())?;
         }
     }
     Ok(if arguments.exit_code { exit_of(&model, arguments.deny_skips.as_ref()) } else { Exit::Done })
+}
+
+/// The program that opens a file with what its reader has chosen for its kind (freedesktop.org, xdg-utils).
+const OPENER: &str = "xdg-open";
+
+/// Of a page that was given, that page; of a run, a new one in its folder.
+fn open(found: &Found, model: &ReportModel) -> Result<(), Failure> {
+    let page = if found.is_unpacked() {
+        found.shown().to_owned()
+    } else {
+        let written = write_reports(model, &[Format::HTML], found.dir(), found.dir())?;
+        written.into_iter().next().unwrap_or_else(|| found.dir().to_owned())
+    };
+    print(&format!("{}\n", page.display()))?;
+    let unopened =
+        |why: String| Failure::say(Exit::Testbed, why, format!("open {} in a browser", page.display()));
+    match Command::new(OPENER).arg(&page).stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(unopened(format!("{OPENER} could not open it ({status})"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(unopened(format!("this host has no {OPENER}, which opens files in a desktop's programs")))
+        }
+        Err(error) => Err(unopened(format!("{OPENER} does not start: {error}"))),
+    }
+}
+
+/// A page has no folder in which the others could lie.
+fn nowhere(page: &Path) -> Failure {
+    let wrong = format!("several formats of {} need a folder to be written into", page.display());
+    Failure::say(Exit::Input, wrong, "add --output DIR, or ask for one format, which is printed")
 }
 
 /// The exit code of a run: of what it says, how it ended, and which skipped cells are denied.

@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod live;
 mod plan;
 mod power;
 mod progress;

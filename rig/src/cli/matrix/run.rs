@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::live::Live;
 use super::plan::Which;
 use super::progress::ProgressTable;
 use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
@@ -59,6 +60,9 @@ pub(in crate::cli) struct Arguments {
         default_missing_value = DeniedSkips::ALL
     )]
     deny_skips: Option<DeniedSkips>,
+    /// Write the run's page, report.html in its folder, again and again while the run goes on
+    #[arg(long)]
+    live: bool,
     /// Stop after the first block that is still void after its retries
     #[arg(long)]
     fail_fast: bool,
@@ -112,12 +116,17 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         setup::run_unasked()?;
     }
     let denied = arguments.deny_skips.clone();
-    carry_out(&arguments.order(), denied.as_ref())
+    let live = arguments.live.then(|| Live::new(arguments.results.clone()));
+    carry_out_with(&arguments.order(), denied.as_ref(), live)
 }
 
 /// Runs the campaign before this reader's eyes, and says what came of it.
 pub(in crate::cli) fn carry_out(order: &Order, denied: Option<&DeniedSkips>) -> Result<Exit, Failure> {
-    let mut person = Person { shows_unmet: denied.is_some(), progress: None };
+    carry_out_with(order, denied, None)
+}
+
+fn carry_out_with(order: &Order, denied: Option<&DeniedSkips>, live: Option<Live>) -> Result<Exit, Failure> {
+    let mut person = Person { shows_unmet: denied.is_some(), progress: None, live };
     let Ended { run_dir, model } = campaign::run(order, &mut person)?;
     let folder = run_dir.display().to_string();
     let last_screen = screen::coloured(&answer(&model, &folder, called::worded));
@@ -137,6 +146,8 @@ struct Person {
     shows_unmet: bool,
     /// Made with the first event: it has a thread of its own on a terminal, and the enclosure comes before all threads.
     progress: Option<ProgressTable>,
+    /// The page that follows the run, where it was asked for.
+    live: Option<Live>,
 }
 
 impl Watcher for Person {
@@ -165,6 +176,9 @@ impl Watcher for Person {
 
     fn happened(&mut self, event: &Event) {
         self.progress.get_or_insert_with(ProgressTable::new).consume(event);
+        if let Some(live) = &mut self.live {
+            live.consume(event);
+        }
         if matches!(event, Event::RunEnded { .. }) {
             // Its thread would go on to draw into the report.
             self.progress = None;
