@@ -24,7 +24,7 @@ pub struct Rung<'a> {
     pub arrow: Option<Arrow>,
 }
 
-/// How something went: shape and class tell it.
+/// How something went: shape and class tell it. What a packet carries is shown instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RungState {
     /// As asked.
@@ -257,25 +257,21 @@ fn bar(svg: &mut Svg, columns: usize, placed: &[Placed<'_>], at: usize, one: &Pl
 fn draw(svg: &mut Svg, columns: usize, one: &Placed<'_>) {
     let Placed { rung, middle, first, .. } = one;
     let own = share(columns, rung.lane);
-    let class = rung.arrow.map_or("", |arrow| arrow.packet.class());
-    svg.with(
-        "g",
-        &[("class", format!("c-rung {} {class}", rung.state.class()).trim_end().to_owned())],
-        |svg| {
-            svg.words("title", &[], &told(rung));
-            svg.text("c-time c-end", 0.0, -8.0, *first, &milliseconds(rung.begin_ns));
-            match rung.arrow {
-                Some(arrow) => packet(svg, (own, share(columns, arrow.to)), *middle, arrow.packet),
-                None => svg.at(own, *middle, |svg| svg.path("c-mark", rung.state.shape())),
-            }
-            let anchor = anchor(columns, rung);
-            let (class, right) =
-                if runs_right(anchor) { ("c-words", 10.0) } else { ("c-words c-end", -10.0) };
-            for (at, line) in one.lines.iter().enumerate() {
-                svg.text(class, anchor, right, first + LINE * at as f64, line);
-            }
-        },
-    );
+    // A packet is told by what it carries.
+    let class = rung.arrow.map_or(rung.state.class(), |arrow| arrow.packet.class());
+    svg.with("g", &[("class", format!("c-rung {class}"))], |svg| {
+        svg.words("title", &[], &told(rung));
+        svg.text("c-time c-end", 0.0, -8.0, *first, &milliseconds(rung.begin_ns));
+        match rung.arrow {
+            Some(arrow) => packet(svg, (own, share(columns, arrow.to)), *middle, arrow.packet),
+            None => svg.at(own, *middle, |svg| svg.path("c-mark", rung.state.shape())),
+        }
+        let anchor = anchor(columns, rung);
+        let (class, right) = if runs_right(anchor) { ("c-words", 10.0) } else { ("c-words c-end", -10.0) };
+        for (at, line) in one.lines.iter().enumerate() {
+            svg.text(class, anchor, right, first + LINE * at as f64, line);
+        }
+    });
 }
 
 fn packet(svg: &mut Svg, (from, to): (f64, f64), middle: f64, packet: Packet) {

@@ -302,6 +302,18 @@ fn a_long_wait_is_left_out_and_said() {
 }
 
 #[test]
+fn a_packet_is_told_by_what_it_carries() {
+    let svg = ladder("l", "t", "d", &lanes(), &rungs());
+    for (class, number) in
+        [("c-plain-packet", 2), ("c-data-packet", 1), ("c-reset-packet", 1), ("c-verdict", 1)]
+    {
+        assert_eq!(svg.matches(&format!("class=\"c-rung {class}\"")).count(), number, "{class}");
+    }
+    // The reset is crossed, not only of another colour.
+    assert_eq!(svg.matches("class=\"c-reset\"").count(), 1);
+}
+
+#[test]
 fn every_series_has_a_shape_and_a_dash_of_its_own() {
     let svg = curve("c", "t", "d", delay(), &series());
     let shape = |at: usize| {
