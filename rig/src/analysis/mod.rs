@@ -50,6 +50,7 @@ use std::collections::BTreeMap;
 use crate::record::Run;
 
 use blocks::Families;
+use comparisons::Judging;
 use model::{
     AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, Question,
     REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
@@ -74,7 +75,8 @@ pub fn analyse(run: &Run) -> ReportModel {
     let families =
         &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
     let told = Told { families, sight: &sight, stopping: &stopping, rules };
-    let mut comparisons = comparisons::compare(seed, &measured, &told);
+    let pairs = comparisons::pairs(&measured);
+    let mut comparisons = comparisons::compare(seed, &pairs, &Judging::of_one_run(&told));
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let headlines = headline::judge(seed, &measured, &sight, again.as_ref(), rules);
@@ -83,9 +85,10 @@ pub fn analyse(run: &Run) -> ReportModel {
     sentences.extend(sources::sentences(&errno_sources));
     let programs = programs::gather(&measured, run.record.environment.rehearsed);
     sentences.extend(programs::sentences(&programs));
-    let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
+    let outcome_comparisons = outcomes::compare(seed, &pairs, &measured, again.as_slice(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
-    let latency_comparisons = latencies::compare(run, &measured, rules);
+    let timed: &[_] = if run.record.environment.rehearsed { &[] } else { &pairs };
+    let latency_comparisons = latencies::compare(seed, timed, rules);
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();

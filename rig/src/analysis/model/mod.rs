@@ -67,7 +67,8 @@ pub use program::{AccountReading, ProgramAccount, ProgramSummary};
 pub use question::Question;
 pub use rate::{Rate, UnseenBounds};
 pub use reason::{
-    Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
+    Blindness, CellReason, ComparedCell, ComparedNames, ComparisonReason, ControlFailure, IdleRule, NotRun,
+    Shortage, told,
 };
 pub use scenario_run::{LaneText, ScenarioRun, ScenarioStatus};
 pub use stopped::Stopped;
