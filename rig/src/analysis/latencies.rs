@@ -10,6 +10,8 @@ use rig_stats::{
     tarone_holm,
 };
 
+use crate::record::Run;
+
 use super::comparisons::Pair;
 use super::measured::Measured;
 use super::model::{CutWaits, LatencyComparison, QuantileDifference};
@@ -28,7 +30,12 @@ const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 /// Times of a block from the shortest to the longest, with their numbers of calls.
 pub(super) type Times = Vec<(f64, u64)>;
 
-/// Compares all pairs of which both cells have times. Those of a rehearsal mean nothing: whoever asks knows where they were made.
+/// Compares all pairs of a run of which both cells have times. Those of a rehearsal mean nothing: then none.
+pub(super) fn of_run(run: &Run, pairs: &[Pair<'_, '_>], rules: Rules) -> Vec<LatencyComparison> {
+    if run.record.environment.rehearsed { Vec::new() } else { compare(run.record.seed, pairs, rules) }
+}
+
+/// Compares all pairs of which both cells have times, wherever they were made.
 pub(super) fn compare(seed: u64, pairs: &[Pair<'_, '_>], rules: Rules) -> Vec<LatencyComparison> {
     let both = pairs.iter().filter_map(|pair| Some((pair.first?, pair.second)));
     let mut compared: Vec<LatencyComparison> =

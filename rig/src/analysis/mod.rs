@@ -38,6 +38,7 @@ mod rules;
 mod say;
 mod seeds;
 mod sentences;
+mod sides;
 mod sightings;
 mod sources;
 mod stopped;
@@ -61,6 +62,7 @@ use summaries::Told;
 pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
 pub use requests::GivenUp;
+pub use sides::{ComparisonError, compare_configurations, compare_runs};
 pub use sightings::{Counted, Sighting, Sightings, sightings};
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
@@ -87,8 +89,7 @@ pub fn analyse(run: &Run) -> ReportModel {
     sentences.extend(programs::sentences(&programs));
     let outcome_comparisons = outcomes::compare(seed, &pairs, &measured, again.as_slice(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
-    let timed: &[_] = if run.record.environment.rehearsed { &[] } else { &pairs };
-    let latency_comparisons = latencies::compare(seed, timed, rules);
+    let latency_comparisons = latencies::of_run(run, &pairs, rules);
     let planned = order::planned(run);
     let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
     let cells: Vec<_> = measured.iter().map(summarise).collect();

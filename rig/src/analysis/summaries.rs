@@ -94,7 +94,7 @@ pub(super) fn summarise(
 }
 
 /// `uname -r` of its blocks' targets.
-fn releases(measured: &Measured<'_>) -> String {
+pub(super) fn releases(measured: &Measured<'_>) -> String {
     let hellos = measured.blocks.iter().filter_map(|block| block.target_hello.as_ref());
     let releases: BTreeSet<&str> = hellos.map(|hello| hello.kernel_release.as_str()).collect();
     releases.into_iter().collect::<Vec<_>>().join(", ")

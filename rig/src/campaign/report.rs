@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::analysis;
-use crate::analysis::model::ReportModel;
+use crate::analysis::model::{ReportModel, RunComparison};
 use crate::record::{Folder, Layout, Reader, RecordError};
-use crate::report::Format;
+use crate::report::{ComparisonFormat, Format};
 
 use super::error::CampaignError;
 
@@ -40,6 +40,29 @@ pub fn write_reports(
     formats: &[Format],
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CampaignError> {
+    let file = |format: &Format| (Layout::report(format.extension), format.render(model));
+    write_files(formats.iter().map(file), folder)
+}
+
+/// The same of a comparison: `comparison.EXTENSION` of each format.
+///
+/// # Errors
+/// [`CampaignError::ReportUnwritable`]
+pub fn write_comparison(
+    compared: &RunComparison,
+    formats: &[ComparisonFormat],
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CampaignError> {
+    let file =
+        |format: &ComparisonFormat| (format!("comparison.{}", format.extension), format.render(compared));
+    write_files(formats.iter().map(file), folder)
+}
+
+/// Writes files by their names.
+fn write_files(
+    files: impl Iterator<Item = (String, String)>,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CampaignError> {
     let refused = |path: &Path| {
         let path = path.to_owned();
         move |error: RecordError| CampaignError::ReportUnwritable { path, cause: error.into_io() }
@@ -48,10 +71,9 @@ pub fn write_reports(
         .map_err(|cause| CampaignError::ReportUnwritable { path: folder.to_owned(), cause })?;
     let below = Folder::open(folder).map_err(refused(folder))?;
     let mut written = Vec::new();
-    for &format in formats {
-        let name = Layout::report(format.extension);
+    for (name, text) in files {
         let path = folder.join(&name);
-        below.write(&name, format.render(model).as_bytes()).map_err(refused(&path))?;
+        below.write(&name, text.as_bytes()).map_err(refused(&path))?;
         written.push(path);
     }
     Ok(written)

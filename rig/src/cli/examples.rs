@@ -306,6 +306,20 @@ pub const EXAMPLES: &[Example] = &[
     row(&["report"], Anywhere, &[Done], "rig report", "the newest run"),
     row(&["report"], Anywhere, &[Done], "rig report --format json,csv", "files in the run's folder"),
     row(&["report"], Anywhere, &[Done, Short, Alert], "rig report latest --exit-code", "for a script"),
+    row(
+        &["compare"],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig compare 20261121 latest",
+        "the newest run with an older one",
+    ),
+    row(
+        &["compare"],
+        Anywhere,
+        &[Done, Short, Alert],
+        "rig compare latest --configurations bare-metal virtio-tap",
+        "two configurations of one run",
+    ),
     row(&["results"], Anywhere, &[Done], "rig results verify", "the newest run"),
     row(&["results", "verify"], Anywhere, &[Done], "rig results verify", "the newest run"),
     row(

@@ -10,6 +10,7 @@ mod bug;
 mod called;
 mod claims;
 mod clean;
+mod compare;
 mod complete;
 mod completions;
 mod diagnostic;
@@ -90,6 +91,9 @@ enum Command {
     Guest(guest::Command),
     /// Render a recorded run
     Report(report::Arguments),
+    /// Compare two recorded runs, or two configurations of one
+    #[command(after_help = compare::AFTER)]
+    Compare(compare::Arguments),
     /// Check recorded runs
     #[command(subcommand)]
     Results(results::Command),
@@ -194,6 +198,7 @@ fn command() -> ExitCode {
         // The exit status of what ran in the guest is passed on.
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Results(command) => results::run(command),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Docs(arguments) => docs::run(arguments),

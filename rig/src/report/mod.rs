@@ -5,6 +5,7 @@
 //! Tests: golden reports (`tests/golden.rs`).
 
 mod answer;
+mod compared;
 mod csv;
 mod json;
 mod junit;
@@ -22,6 +23,7 @@ use rig_protocol::plain_lines;
 use crate::analysis::model::ReportModel;
 
 pub use answer::{Line, Tone, answer};
+pub use compared::{ComparisonFormat, comparison_text};
 pub use csv::Column;
 pub use scenario_run::{scenario_json, scenario_text};
 pub use schema::FileSchema;

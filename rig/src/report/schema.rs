@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::analysis::model::{ReportModel, ScenarioRun};
+use crate::analysis::model::{ReportModel, RunComparison, ScenarioRun};
 use crate::record::JournalLine;
 use crate::record::format::{BlockRecord, Lock, RunRecord, TrialsLine};
 
@@ -35,6 +35,7 @@ const ALL: &[FileSchema] = &[
         files: "rig scenario run --format json",
         make: schema_of::<ScenarioRun>,
     },
+    FileSchema { name: "comparison", files: "rig compare --format json", make: schema_of::<RunComparison> },
     FileSchema { name: "lock", files: "rig matrix plan --lock FILE", make: schema_of::<Lock> },
 ];
 

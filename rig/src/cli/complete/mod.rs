@@ -45,6 +45,8 @@ const TAKES: &[Row] = &[
     ("files", None, Values::TomlFiles),
     ("matrix", None, Values::TomlFiles),
     ("run", None, Values::Runs),
+    ("first", Some(&["compare"]), Values::Runs),
+    ("second", Some(&["compare"]), Values::Runs),
     ("resume", None, Values::Runs),
     ("deny_skips", None, Values::Skips),
     ("errno", None, Values::Errnos),

@@ -14,7 +14,7 @@ mod diagnostics;
 mod errnos;
 mod fixes;
 mod found;
-mod gather;
+pub(super) mod gather;
 mod header;
 mod kernels;
 mod latencies;
