@@ -1,5 +1,9 @@
 //! Two runs compared, or two configurations of one: a true change is found and nothing else, order negates, what cannot be compared is said.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rig::analysis::model::{
@@ -7,7 +11,7 @@ use rig::analysis::model::{
 };
 use rig::analysis::{ComparisonError, compare_configurations, compare_runs};
 use rig::matrix::Cell;
-use rig::record::format::{BlockId, ImageRecord};
+use rig::record::format::{BlockId, BootRecord, ImageRecord};
 use rig::report::{ComparisonFormat, FileSchema};
 use rig_protocol::{Errno, Histogram};
 
@@ -331,6 +335,26 @@ fn two_configurations_of_a_run_are_compared_as_its_report_does() {
     assert!(refused(["virtio-tap", "virtio-tap"]).contains("cannot be compared with itself"));
 }
 
+/// Arms of one configuration may share the boots of a guest.
+#[test]
+fn blocks_in_the_same_boots_are_told() {
+    let mut bench = sound_in(BLOCKS);
+    let caution = |bench: &Bench| {
+        let found = compare_configurations(&bench.run(), ["bare-metal", "virtio-tap"]).expect("it has both");
+        found.cautions.into_iter().find(|one| one.contains("the same boots"))
+    };
+    assert_eq!(caution(&bench), None);
+    for (configuration, kernel) in [("bare-metal", "host"), ("virtio-tap", "6.1")] {
+        let boot = BootRecord { name: "r0-b1.1".into(), place: 0 };
+        bench.block(Play::Base, configuration, kernel, 0).boot = Some(boot);
+    }
+    let told = caution(&bench).expect("told");
+    assert!(
+        told.starts_with("In 1 pair blocks of both configurations were played in the same boots"),
+        "{told}"
+    );
+}
+
 /// A bare-metal cell that is the second of two pairs: an errno by name is gated by its own pair.
 #[test]
 fn the_host_can_be_the_second_side_of_two_kernels() {
@@ -452,6 +476,43 @@ fn no_comparison_counts_where_an_a_a_pair_differs() {
         found.pairs.iter().flat_map(|pair| &pair.errnos).all(|one| one.verdict == ComparisonVerdict::Blind)
     );
     assert!(found.cautions[0].starts_with("The A/A pair of the first run differs"), "{:?}", found.cautions);
+}
+
+/// What `rig compare` of the two runs ends with, with these words more.
+fn exit_code(results: &Path, more: &[&str]) -> Option<i32> {
+    let mut rig = Command::new(env!("CARGO_BIN_EXE_rig"));
+    rig.args(["compare", "20261121", "latest", "--results"]).arg(results).args(more);
+    rig.output().expect("it starts").status.code()
+}
+
+#[test]
+fn the_exit_code_says_what_differs_and_files_are_written() {
+    let (mut first, mut second) = two_runs();
+    let results = tempfile::tempdir().expect("a folder");
+    first.write(results.path());
+    second.write(results.path());
+    assert_eq!(exit_code(results.path(), &[]), Some(0));
+    assert_eq!(exit_code(results.path(), &["--deny-latencies"]), Some(0));
+    for (bench, more) in [(&mut first, 0), (&mut second, 50)] {
+        timed(bench, "6.1", more);
+    }
+    let results = tempfile::tempdir().expect("a folder");
+    first.write(results.path());
+    second.write(results.path());
+    assert_eq!(exit_code(results.path(), &[]), Some(0));
+    assert_eq!(exit_code(results.path(), &["--deny-latencies"]), Some(5));
+    with_enoent(&mut second);
+    let results = tempfile::tempdir().expect("a folder");
+    first.write(results.path());
+    second.write(results.path());
+    let files = results.path().join("compared");
+    let to = files.to_str().expect("UTF-8");
+    assert_eq!(exit_code(results.path(), &["--format", "text,json", "--output", to]), Some(5));
+    let found = compared(&first, &second);
+    for (format, name) in ComparisonFormat::ALL.iter().zip(["comparison.txt", "comparison.json"]) {
+        let written = fs::read_to_string(files.join(name)).expect("written");
+        assert_eq!(written, format.render(&found), "{name}");
+    }
 }
 
 /// The base program on the host and on two kernels, seven blocks each, in which both ends and ENOENT come as often in every block, but for chance.

@@ -68,9 +68,9 @@ pub struct QuantileDifference {
     /// Share of calls that last no longer.
     #[schemars(range(min = 0, max = 1))]
     pub quantile: f64,
-    /// That time in the first cell, of all blocks together, as exact as the classes of the recorded histogram (1 part in 16).
+    /// That time in the first cell (of a report: bare metal), of all blocks together, as exact as the classes of the recorded histogram (1 part in 16).
     pub first_ns: u64,
-    /// That time in the second cell.
+    /// That time in the second cell (of a report: the virtual one).
     pub second_ns: u64,
     /// The median of the differences of every block of the second cell from every block of the first (Hodges and Lehmann); within a class of the histogram, times
     /// are taken as evenly spread.

@@ -70,9 +70,9 @@ pub struct OutcomeComparison {
 pub struct OutcomeDifference {
     /// Its labels, joined by commas.
     pub outcome: String,
-    /// Number of trials of the first cell that ended so, of `n1`.
+    /// Number of trials of the first cell (of a report: bare metal) that ended so, of `n1`.
     pub x1: u64,
-    /// Number of trials of the second cell that ended so, of `n2`.
+    /// Number of trials of the second cell (of a report: the virtual one) that ended so, of `n2`.
     pub x2: u64,
     /// Share in the second cell minus share in the first, in shares of 1.
     #[schemars(range(min = -1, max = 1))]

@@ -2,10 +2,13 @@
 //!
 //! Must not judge a cell. Units: shares of 1 in, per cent out. Errors: none. Tests: `tests/golden/compared.rs`.
 
+use std::collections::BTreeSet;
+
 use crate::record::Run;
 use crate::record::format::Environment;
 
 use super::super::comparisons::Pair;
+use super::super::measured::Measured;
 use super::super::model::{RanOn, SideSummary, Stopped};
 use super::super::rules::Rules;
 use super::super::words::{Rounding, list, percent, several};
@@ -51,6 +54,7 @@ pub(super) fn of_configurations(run: &Run, side: &SideSummary, pairs: &[Pair<'_,
         );
     }
     cautions.extend(accelerators(pairs));
+    cautions.extend(shared_boots(pairs));
     cautions.extend(of_run("run", run));
     cautions
 }
@@ -70,13 +74,30 @@ fn of_run(name: &str, run: &Run) -> Vec<String> {
     cautions
 }
 
+/// Blocks of both cells in one boot: what that boot has of its own is on both sides, which hides no more than a part of a difference.
+fn shared_boots(pairs: &[Pair<'_, '_>]) -> Option<String> {
+    let is_shared = |pair: &&Pair<'_, '_>| {
+        let boots = |cell: &Measured<'_>| -> BTreeSet<String> {
+            cell.blocks.iter().filter_map(|block| block.boot.as_ref().map(|boot| boot.name.clone())).collect()
+        };
+        pair.first.is_some_and(|first| !boots(first).is_disjoint(&boots(pair.second)))
+    };
+    let shared = pairs.iter().filter(is_shared).count();
+    (shared > 0).then(|| {
+        format!(
+            "In {} blocks of both configurations were played in the same boots: they are not independent, and a difference is shown less easily than the figures say.",
+            several(shared, "pair")
+        )
+    })
+}
+
 /// Guests that KVM executed beside guests that were emulated.
 fn accelerators(pairs: &[Pair<'_, '_>]) -> Option<String> {
     let is_kvm = |words: Vec<&str>| words.iter().any(|word| RanOn::of(word) == RanOn::Kvm);
     let is_tcg = |words: Vec<&str>| words.iter().any(|word| RanOn::of(word) == RanOn::Tcg);
     let is_mixed = |pair: &&Pair<'_, '_>| {
         let Some(first) = pair.first else { return false };
-        let of = |cell: &super::super::measured::Measured<'_>| {
+        let of = |cell: &Measured<'_>| {
             let words: Vec<&str> = cell.accelerators().into_iter().collect();
             (is_kvm(words.clone()), is_tcg(words))
         };
