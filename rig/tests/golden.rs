@@ -18,6 +18,8 @@ mod boots;
 mod chain;
 #[path = "golden/claims.rs"]
 mod claims;
+#[path = "golden/compared.rs"]
+mod compared;
 #[path = "golden/contradictions.rs"]
 mod contradictions;
 #[path = "golden/countered.rs"]

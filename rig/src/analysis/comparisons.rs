@@ -1,8 +1,8 @@
-//! Every virtual cell against its bare-metal cell.
+//! Pairs of cells, errno by errno: of a run every virtual cell against its bare-metal cell.
 //!
-//! Holds which cells belong together, and the verdict on each errno. Must not know reports.
-//! Units: shares of 1; a difference is virtual minus bare metal. Errors: none.
-//! Tests: `tests/golden/analysis.rs`, `tests/golden/boots.rs`; the arithmetic in `rig-stats`.
+//! Holds which cells of a run belong together, and the verdict on each errno. Must not know reports, nor which cells of two runs belong together: it is given the pairs.
+//! Units: shares of 1; a difference is second minus first, so virtual minus bare metal. Errors: none.
+//! Tests: `tests/golden/analysis.rs`, `tests/golden/boots.rs`, `tests/golden/compared.rs`; the arithmetic in `rig-stats`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::matrix::Stratum;
 use crate::stopping::Stopping;
 
 use super::blocks::{
-    Compared, Family, Method, Sides, compare as compare_blocks, judged, of_cell, sum, wider,
+    Compared, Families, Family, Method, Sides, compare as compare_blocks, judged, of_cell, sum, wider,
 };
 use super::controls::Sight;
 use super::correction::{Asked, correct};
@@ -26,31 +26,61 @@ use super::summaries::Told;
 /// The power that `detectable` is stated for.
 const POWER: f64 = 0.8;
 
-/// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
-pub(super) fn compare(seed: u64, measured: &[Measured<'_>], told: &Told<'_>) -> Vec<Comparison> {
-    let Told { families, sight, stopping, rules } = *told;
-    let mut opened: Vec<Opened> = Vec::new();
-    for (cell, baseline) in pairs(measured).into_iter().filter(|(cell, _)| cell.is_watched()) {
-        for (question, families) in Question::ALL.into_iter().zip(families) {
-            let seed = seed_of(seed, &cell.cell().id.0);
-            let asking = Asking { question, family: families.of_cell(cell), seed, sight, stopping, rules };
-            opened.push(asking.of(cell, baseline));
-        }
-    }
-    conclude(opened, rules)
+/// Two cells that are compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair<'m, 'a> {
+    /// The one that the other is compared with, where there is one: in a report the bare-metal cell.
+    pub(super) first: Option<&'m Measured<'a>>,
+    /// The other one: in a report the virtual cell.
+    pub(super) second: &'m Measured<'a>,
+    /// Whether a difference is news: not in a race of the application's own threads.
+    pub(super) news: bool,
+    /// Why it is known that the two end otherwise, where it is.
+    pub(super) known: Option<&'m str>,
 }
 
-/// A virtual cell, and its bare-metal cell where there is one.
-pub(super) type Pair<'m, 'a> = (&'m Measured<'a>, Option<&'m Measured<'a>>);
+/// What the comparisons of errnos need to know beside the pairs. Of two each that of the first cells and that of the second ones: those of one run have the same.
+pub(super) struct Judging<'a> {
+    /// How much blocks differ, for each of [`Question::ALL`].
+    pub(super) families: &'a [Families<'a>; Question::ALL.len()],
+    pub(super) sights: [&'a Sight; 2],
+    pub(super) stopping: [&'a Stopping; 2],
+    pub(super) rules: Rules,
+}
 
-/// Every virtual cell that is no control with the first bare-metal cell of its subject, in the order of the plan.
+impl<'a> Judging<'a> {
+    /// Of cells of one run.
+    pub(super) fn of_one_run(told: &Told<'a>) -> Self {
+        let Told { families, sight, stopping, rules } = *told;
+        Self { families, sights: [sight; 2], stopping: [stopping; 2], rules }
+    }
+}
+
+/// Compares. Controls are not compared: their answer is known; nor is a program that nobody watched: no return of it is known.
+pub(super) fn compare(seed: u64, pairs: &[Pair<'_, '_>], judging: &Judging<'_>) -> Vec<Comparison> {
+    let mut opened: Vec<Opened> = Vec::new();
+    for pair in pairs.iter().filter(|pair| pair.second.is_watched()) {
+        for (question, families) in Question::ALL.into_iter().zip(judging.families) {
+            let seed = seed_of(seed, &pair.second.cell().id.0);
+            let asking = Asking { question, family: families.of_cell(pair.second), seed, judging };
+            opened.push(asking.of(pair));
+        }
+    }
+    conclude(opened, judging.rules)
+}
+
+/// Every virtual cell of a run that is no control with the first bare-metal cell of its subject, in the order of the plan.
 pub(super) fn pairs<'m, 'a>(measured: &'m [Measured<'a>]) -> Vec<Pair<'m, 'a>> {
     let of_question = || measured.iter().filter(|cell| cell.cell().control.is_none() && !cell.is_repeat());
     let mut baselines: BTreeMap<Subject<'_>, &Measured<'_>> = BTreeMap::new();
     for cell in of_question().filter(|cell| cell.cell().is_baseline()) {
         baselines.entry(subject_of(cell)).or_insert(cell);
     }
-    let with_baseline = |cell| (cell, baselines.get(&subject_of(cell)).copied());
+    let with_baseline = |second: &'m Measured<'a>| {
+        let first = baselines.get(&subject_of(second)).copied();
+        let known = |cell: &'m Measured<'a>| cell.cell().known.as_deref();
+        Pair { first, second, news: second.cell().alert, known: known(second).or(first.and_then(known)) }
+    };
     of_question().filter(|cell| !cell.cell().is_baseline()).map(with_baseline).collect()
 }
 
@@ -80,40 +110,40 @@ struct Found {
 }
 
 /// One question on one pair.
-struct Asking<'a> {
+struct Asking<'a, 'j> {
     question: Question,
     family: &'a Family,
     seed: u64,
-    sight: &'a Sight,
-    stopping: &'a Stopping,
-    rules: Rules,
+    judging: &'a Judging<'j>,
 }
 
-impl Asking<'_> {
-    fn of(&self, cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Opened {
-        let mut comparison = unknown(cell, baseline, self.question, self.rules);
-        comparison.reason = not_run(cell, baseline);
-        let (None, Some(baseline)) = (&comparison.reason, baseline) else {
+impl Asking<'_, '_> {
+    fn of(&self, pair: &Pair<'_, '_>) -> Opened {
+        let Judging { sights: [of_first, of_second], stopping, rules, .. } = *self.judging;
+        let mut comparison = unknown(pair, self.question, rules);
+        comparison.reason = not_run(pair);
+        let cell = pair.second;
+        let (None, Some(baseline)) = (&comparison.reason, pair.first) else {
             return Opened { comparison, found: None };
         };
         let of = |cell: &Measured<'_>| of_cell(cell, |tally| self.question.count(tally));
         let (first, second) = (of(baseline), of(cell));
         let sides = Sides { first: &first, second: &second };
-        let mut compared = compare_blocks(sides, self.family, self.seed, self.rules.confidence);
-        if let Some(looked) = stopped::looked(self.stopping, (baseline, cell), self.question) {
+        let mut compared = compare_blocks(sides, self.family, self.seed, rules.confidence);
+        if let Some(looked) = stopped::looked(stopping, [baseline, cell], self.question, rules) {
             compared = compared.at_every_look(looked.interval, looked.p_value);
             comparison.at_every_look = true;
         }
-        let blind = [(ComparedCell::Virtual, cell), (ComparedCell::BareMetal, baseline)];
-        comparison.reason = blind.into_iter().find_map(|(which, cell)| {
-            Some(ComparisonReason::Blind(which, self.sight.blind_for(cell, self.question)?.clone()))
+        let blind = [(ComparedCell::Second, of_second, cell), (ComparedCell::First, of_first, baseline)];
+        comparison.reason = blind.into_iter().find_map(|(which, sight, cell)| {
+            Some(ComparisonReason::Blind(which, sight.blind_for(cell, self.question)?.clone()))
         });
         comparison.verdict = match comparison.reason {
             Some(_) => ComparisonVerdict::Blind,
             None => ComparisonVerdict::NotEnoughTrials,
         };
         let sensitivity =
-            self.sight.sensitivity(cell, self.question).min(self.sight.sensitivity(baseline, self.question));
+            of_second.sensitivity(cell, self.question).min(of_first.sensitivity(baseline, self.question));
         fill(&mut comparison, &compared, sensitivity, (&first, &second));
         let found = Found { compared, family: *self.family, first, second, sensitivity };
         Opened { comparison, found: Some(found) }
@@ -152,12 +182,8 @@ pub(super) fn through(seen: Interval, sensitivity: f64) -> Interval {
 }
 
 /// What is known before a single trial: anything.
-fn unknown(
-    cell: &Measured<'_>,
-    baseline: Option<&Measured<'_>>,
-    question: Question,
-    rules: Rules,
-) -> Comparison {
+fn unknown(pair: &Pair<'_, '_>, question: Question, rules: Rules) -> Comparison {
+    let Pair { first: baseline, second: cell, news, .. } = pair;
     let subject = &cell.cell().subject;
     Comparison {
         scenario: subject.scenario.clone(),
@@ -191,7 +217,7 @@ fn unknown(
         high_corrected: 1.0,
         at_every_look: false,
         detectable: 1.0,
-        alert: cell.cell().alert,
+        alert: *news,
         margin: rules.margin_of(question),
         trials_needed: None,
         verdict: ComparisonVerdict::NotRun,
@@ -200,13 +226,13 @@ fn unknown(
 }
 
 /// Why two cells cannot be compared, if they cannot.
-pub(super) fn not_run(cell: &Measured<'_>, baseline: Option<&Measured<'_>>) -> Option<ComparisonReason> {
-    if let Some(why) = cell.not_run() {
-        return Some(ComparisonReason::NotRun(ComparedCell::Virtual, why));
+pub(super) fn not_run(pair: &Pair<'_, '_>) -> Option<ComparisonReason> {
+    if let Some(why) = pair.second.not_run() {
+        return Some(ComparisonReason::NotRun(ComparedCell::Second, why));
     }
-    match baseline {
+    match pair.first {
         None => Some(ComparisonReason::NoBaseline),
-        Some(baseline) => Some(ComparisonReason::NotRun(ComparedCell::BareMetal, baseline.not_run()?)),
+        Some(baseline) => Some(ComparisonReason::NotRun(ComparedCell::First, baseline.not_run()?)),
     }
 }
 
@@ -250,7 +276,7 @@ impl Opened {
     fn asked(&self) -> Option<Asked<'_>> {
         let found = self.found.as_ref()?;
         (self.comparison.verdict != ComparisonVerdict::Blind).then(|| Asked {
-            cell: &self.comparison.cell,
+            pair: (&self.comparison.baseline, &self.comparison.cell),
             question: self.comparison.errno,
             news: self.comparison.alert,
             p: found.compared.p,

@@ -14,8 +14,8 @@ use super::model::Question;
 /// What is asked of one pair of cells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// Of which cell.
-    pub(super) cell: &'a str,
+    /// Of which two cells.
+    pub(super) pair: (&'a str, &'a str),
     pub(super) question: Question,
     /// Whether a difference would be news.
     pub(super) news: bool,
@@ -51,19 +51,19 @@ pub(super) fn correct(asked: &[Option<Asked<'_>>], alpha: f64) -> Vec<Option<Cor
             corrected[*at] = Some(Corrected { p, family });
         }
     }
-    let gates: BTreeMap<&str, f64> = asked
+    let gates: BTreeMap<(&str, &str), f64> = asked
         .iter()
         .zip(&corrected)
         .filter_map(|(one, corrected)| {
             let one = one.as_ref().filter(|one| !by_name(one.question))?;
-            Some((one.cell, corrected.as_ref()?.p))
+            Some((one.pair, corrected.as_ref()?.p))
         })
         .collect();
     for (one, corrected) in asked.iter().zip(&mut corrected) {
         if let (Some(one), Some(corrected)) = (one, corrected)
             && by_name(one.question)
         {
-            corrected.p = gates.get(one.cell).map_or(corrected.p, |gate| corrected.p.max(*gate));
+            corrected.p = gates.get(&one.pair).map_or(corrected.p, |gate| corrected.p.max(*gate));
         }
     }
     corrected
@@ -81,7 +81,13 @@ mod tests {
     use super::*;
 
     fn asked(cell: &str, question: Question, p: f64) -> Option<Asked<'_>> {
-        Some(Asked { cell, question, news: true, p, smallest_p: if p < 1.0 { 1e-9 } else { 1.0 } })
+        Some(Asked {
+            pair: ("host", cell),
+            question,
+            news: true,
+            p,
+            smallest_p: if p < 1.0 { 1e-9 } else { 1.0 },
+        })
     }
 
     #[test]

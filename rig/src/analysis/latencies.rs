@@ -1,8 +1,8 @@
-//! How long the verdict call lasted in every virtual cell, beside its bare-metal cell.
+//! How long the verdict call lasted in pairs of cells: of a run in every virtual cell, beside its bare-metal cell.
 //!
-//! Holds what a block's times are, which of them a timeout cut, and the correction over all pairs. Must not know reports, nor make news of a time: machines differ in
-//! speed. Units: nanoseconds on CLOCK_MONOTONIC; a difference is virtual minus bare metal. Errors: none; a pair without calls on both sides is left out.
-//! Tests: here, `tests/golden/latencies.rs`; the arithmetic in `rig-stats`.
+//! Holds what a block's times are, which of them a timeout cut, and the correction over all pairs. Must not know reports, nor which cells are a pair, nor make news of a time:
+//! machines differ in speed. Units: nanoseconds on CLOCK_MONOTONIC; a difference is second minus first, so virtual minus bare metal. Errors: none; a pair without calls on both
+//! sides is left out. Tests: here, `tests/golden/latencies.rs`, `tests/golden/compared.rs`; the arithmetic in `rig-stats`.
 
 use rig_protocol::{Histogram, Script, Tally};
 use rig_stats::{
@@ -12,7 +12,7 @@ use rig_stats::{
 
 use crate::record::Run;
 
-use super::comparisons::pairs;
+use super::comparisons::Pair;
 use super::measured::Measured;
 use super::model::{CutWaits, LatencyComparison, QuantileDifference};
 use super::rules::Rules;
@@ -30,15 +30,16 @@ const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 /// Times of a block from the shortest to the longest, with their numbers of calls.
 pub(super) type Times = Vec<(f64, u64)>;
 
-/// Compares all pairs of which both cells have times. Those of a rehearsal mean nothing: then none.
-pub(super) fn compare(run: &Run, measured: &[Measured<'_>], rules: Rules) -> Vec<LatencyComparison> {
-    if run.record.environment.rehearsed {
-        return Vec::new();
-    }
-    let seed = run.record.seed;
-    let both = pairs(measured).into_iter().filter_map(|(cell, baseline)| Some((cell, baseline?)));
+/// Compares all pairs of a run of which both cells have times. Those of a rehearsal mean nothing: then none.
+pub(super) fn of_run(run: &Run, pairs: &[Pair<'_, '_>], rules: Rules) -> Vec<LatencyComparison> {
+    if run.record.environment.rehearsed { Vec::new() } else { compare(run.record.seed, pairs, rules) }
+}
+
+/// Compares all pairs of which both cells have times, wherever they were made.
+pub(super) fn compare(seed: u64, pairs: &[Pair<'_, '_>], rules: Rules) -> Vec<LatencyComparison> {
+    let both = pairs.iter().filter_map(|pair| Some((pair.first?, pair.second)));
     let mut compared: Vec<LatencyComparison> =
-        both.filter_map(|(cell, baseline)| compare_one(seed, (baseline, cell), rules)).collect();
+        both.filter_map(|pair| compare_one(seed, pair, rules)).collect();
     let p: Vec<f64> = compared.iter().map(|one| one.p_value).collect();
     let smallest: Vec<f64> = compared.iter().map(|one| one.smallest_p).collect();
     let family = tarone_family(&smallest, rules.alpha()) as u64;

@@ -40,6 +40,7 @@ mod rules;
 mod say;
 mod seeds;
 mod sentences;
+mod sides;
 mod sightings;
 mod sources;
 mod stopped;
@@ -53,6 +54,7 @@ use std::collections::BTreeMap;
 use crate::record::Run;
 
 use blocks::Families;
+use comparisons::Judging;
 use model::{
     AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, Question,
     REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
@@ -64,6 +66,7 @@ pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
 pub use replayed::{Sides, replayed};
 pub use requests::GivenUp;
+pub use sides::{ComparisonError, compare_configurations, compare_runs};
 pub use sightings::{Counted, Sighting, Sightings, sightings};
 
 /// What a run says. Every number comes from the record and from nothing else: the same files give the same report anywhere.
@@ -78,7 +81,8 @@ pub fn analyse(run: &Run) -> ReportModel {
     let families =
         &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
     let told = Told { families, sight: &sight, stopping: &stopping, rules };
-    let mut comparisons = comparisons::compare(seed, &measured, &told);
+    let pairs = comparisons::pairs(&measured);
+    let mut comparisons = comparisons::compare(seed, &pairs, &Judging::of_one_run(&told));
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let headlines = headline::judge(seed, &measured, &sight, again.as_ref(), rules);
@@ -87,12 +91,10 @@ pub fn analyse(run: &Run) -> ReportModel {
     sentences.extend(sources::sentences(&errno_sources));
     let programs = programs::gather(&measured, run.record.environment.rehearsed);
     sentences.extend(programs::sentences(&programs));
-    let outcome_comparisons = outcomes::compare(run, &measured, again.as_ref(), rules);
+    let outcome_comparisons = outcomes::compare(seed, &pairs, &measured, again.as_slice(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
-    let latency_comparisons = latencies::compare(run, &measured, rules);
-    let planned = order::planned(run);
-    let summarise = |cell| summaries::summarise(run, cell, &planned, &told);
-    let cells: Vec<_> = measured.iter().map(summarise).collect();
+    let latency_comparisons = latencies::of_run(run, &pairs, rules);
+    let cells = summaries::summarise_all(run, &measured, &told);
     sentences.extend(expectation::sentences(&cells));
     let kernels = kernels::compare(&measured, &cells, rules);
     let atlas = atlas::gather(&measured, &cells, kernels.as_ref());

@@ -1,18 +1,16 @@
-//! How trials ended in every virtual cell against its bare-metal cell.
+//! How trials ended in pairs of cells: of a run in every virtual cell against its bare-metal cell.
 //!
-//! Holds the tests of single outcomes and of whole blocks, the verdict of a pair, and its sentence. Must not know reports.
-//! Units: shares of 1; a difference is virtual minus bare metal. Errors: none.
-//! Tests: `tests/golden/outcomes.rs`; the arithmetic in `rig-stats`.
+//! Holds the tests of single outcomes and of whole blocks, the verdict of a pair, and its sentence. Must not know reports, nor which cells are a pair.
+//! Units: shares of 1; a difference is second minus first, so virtual minus bare metal. Errors: none.
+//! Tests: `tests/golden/outcomes.rs`, `tests/golden/compared.rs`; the arithmetic in `rig-stats`.
 
 use std::collections::{BTreeMap, HashMap};
 
 use rig_protocol::Tally;
 use rig_stats::{Count, Interval, Probability, enough_trials, judge, relabel, tarone_family, tarone_holm};
 
-use crate::record::Run;
-
 use super::blocks::{self, Compared, Family, Sides, sum};
-use super::comparisons::{Pair, not_run, pairs};
+use super::comparisons::{Pair, not_run};
 use super::labels::Columns;
 use super::measured::Measured;
 use super::model::{
@@ -24,18 +22,18 @@ use super::seeds::seed_of;
 use super::sentences::shift;
 use super::words::{Rounding, count, p_value, percent, several};
 
-/// Compares. Controls are not compared: how they end is known.
-pub(super) fn compare(
-    run: &Run,
-    measured: &[Measured<'_>],
-    again: Option<&AaPair>,
+/// Compares, an answer for each pair. `measured` are all cells, which tell how much blocks differ. Where an A/A pair differs, no comparison counts.
+pub(super) fn compare<'m, 'a>(
+    seed: u64,
+    pairs: &[Pair<'m, 'a>],
+    measured: &'m [Measured<'a>],
+    again: &[AaPair],
     rules: Rules,
 ) -> Vec<OutcomeComparison> {
     let mut tests = Tests::of(measured, rules);
-    let mut opened: Vec<Opened> = pairs(measured)
-        .into_iter()
-        .map(|pair| compare_one(run.record.seed, pair, again, &mut tests))
-        .collect();
+    let is_valid = !again.iter().any(AaPair::differs);
+    let mut opened: Vec<Opened> =
+        pairs.iter().map(|pair| compare_one(seed, pair, is_valid, &mut tests)).collect();
     for news in [true, false] {
         let of_family = |one: &&mut Opened| one.compared.alert == news;
         let all = || opened.iter().filter(|one| one.compared.alert == news).flat_map(|one| &one.found);
@@ -62,19 +60,15 @@ struct Opened {
 }
 
 /// Before the verdicts, which follow once all p-values are known.
-fn compare_one<'m, 'a>(
-    seed: u64,
-    (cell, baseline): Pair<'m, 'a>,
-    again: Option<&AaPair>,
-    tests: &mut Tests<'m, 'a>,
-) -> Opened {
+fn compare_one<'m, 'a>(seed: u64, pair: &Pair<'m, 'a>, is_valid: bool, tests: &mut Tests<'m, 'a>) -> Opened {
     let rules = tests.rules;
-    let mut compared = unknown((cell, baseline), rules);
-    let (None, Some(baseline)) = (&compared.reason, baseline) else {
+    let mut compared = unknown(pair, rules);
+    let cell = pair.second;
+    let (None, Some(baseline)) = (&compared.reason, pair.first) else {
         return Opened { compared, found: Vec::new(), alone: Vec::new() };
     };
     // No control proves more of an outcome than the outcome itself shows.
-    compared.reason = again.is_some_and(AaPair::differs).then_some(ComparisonReason::PairDiffers);
+    compared.reason = (!is_valid).then_some(ComparisonReason::PairDiffers);
     compared.verdict = match compared.reason {
         Some(_) => ComparisonVerdict::Blind,
         None => ComparisonVerdict::NotEnoughTrials,
@@ -106,10 +100,9 @@ fn compare_one<'m, 'a>(
 }
 
 /// What is known before a single trial is looked at.
-fn unknown((cell, baseline): Pair<'_, '_>, rules: Rules) -> OutcomeComparison {
+fn unknown(pair: &Pair<'_, '_>, rules: Rules) -> OutcomeComparison {
+    let Pair { first: baseline, second: cell, news, known } = *pair;
     let subject = &cell.cell().subject;
-    let known = |cell: &Measured<'_>| cell.cell().known.clone();
-    let known = known(cell).or_else(|| baseline.and_then(known));
     OutcomeComparison {
         scenario: subject.scenario.clone(),
         path: subject.path.name.clone(),
@@ -127,11 +120,11 @@ fn unknown((cell, baseline): Pair<'_, '_>, rules: Rules) -> OutcomeComparison {
         blocks: None,
         leading: None,
         margin: rules.margin,
-        alert: cell.cell().alert && known.is_none(),
-        known,
+        alert: news && known.is_none(),
+        known: known.map(str::to_owned),
         verdict: ComparisonVerdict::NotRun,
         trials_needed: None,
-        reason: not_run(cell, baseline),
+        reason: not_run(pair),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was recorded of a block, beside what came of playing it again.
 //!
 //! Must not know how it was played, nor judge a rate: a race has the same seed and another moment. Units: counts. Errors: none.
-//! Tests: `tests/golden/replayed.rs`.
+//! Tests: `tests/trouble/replay.rs`.
 
 use std::collections::BTreeMap;
 

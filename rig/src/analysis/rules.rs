@@ -47,6 +47,18 @@ impl Rules {
         Self { confidence, margin, icc, tolerance, margins }
     }
 
+    /// The stricter of two: of two runs that declare different ones, neither must be judged by less than it promised.
+    pub(super) fn stricter(self, other: Self) -> Self {
+        let more = |a: f64, b: f64| a.total_cmp(&b).is_ge();
+        let confidence =
+            if more(self.confidence.get(), other.confidence.get()) { self } else { other }.confidence;
+        let icc = if more(self.icc.get(), other.icc.get()) { self } else { other }.icc;
+        let mut margins = self.margins;
+        margins.iter_mut().zip(other.margins).for_each(|(margin, other)| *margin = margin.min(other));
+        let tolerance = self.tolerance.zip(other.tolerance).map(|(a, b)| a.min(b));
+        Self { confidence, margin: self.margin.min(other.margin), icc, tolerance, margins }
+    }
+
     /// The margin by which the rates of this errno are judged.
     pub(super) fn margin_of(self, question: Question) -> f64 {
         let [ebadf, enoent, any_error] = self.margins;

@@ -8,6 +8,7 @@ use crate::matrix::StopRule;
 use crate::record::Run;
 use crate::stopping::{Looked, Stopping};
 
+use super::blocks::of_cell;
 use super::measured::Measured;
 use super::model::{CellStop, Question, Rate};
 use super::rates::rate_at;
@@ -44,15 +45,16 @@ pub(super) fn summarise(measured: &Measured<'_>, stopping: &Stopping, rules: Rul
     Some(CellStop { rule: rule.to_string(), errno, trials: met.trials, blocks: met.blocks, rate })
 }
 
-/// Where one of two cells was stopped by looking: an interval and a p-value that allow for it, of bare metal and the virtual cell.
+/// Where one of two cells was stopped by looking, each by the rule of its own run: an interval and a p-value that allow for it, of the first and the second cell.
 pub(super) fn looked(
-    stopping: &Stopping,
-    (metal, virtual_): (&Measured<'_>, &Measured<'_>),
+    stopping: [&Stopping; 2],
+    pair: [&Measured<'_>; 2],
     question: Question,
+    rules: Rules,
 ) -> Option<Looked> {
-    let (metal, virtual_) = (&metal.cell().id, &virtual_.cell().id);
-    if stopping.met(metal).is_none() && stopping.met(virtual_).is_none() {
-        return None;
-    }
-    stopping.looked((metal, virtual_), question.key())
+    let mut met = stopping.into_iter().zip(pair).map(|(of, cell)| of.met(&cell.cell().id));
+    met.any(|met| met.is_some()).then(|| {
+        let [first, second] = pair.map(|cell| of_cell(cell, |tally| question.count(tally)));
+        Looked::of((&first, &second), rules.margin_of(question), rules.icc, rules.confidence)
+    })
 }

@@ -36,13 +36,14 @@ pub(super) struct Told<'a> {
     pub(super) rules: Rules,
 }
 
+/// The figures of all cells.
+pub(super) fn summarise_all(run: &Run, measured: &[Measured<'_>], told: &Told<'_>) -> Vec<CellSummary> {
+    let planned = order::planned(run);
+    measured.iter().map(|cell| summarise(run, cell, &planned, told)).collect()
+}
+
 /// The figures of a cell.
-pub(super) fn summarise(
-    run: &Run,
-    measured: &Measured<'_>,
-    planned: &Planned<'_>,
-    told: &Told<'_>,
-) -> CellSummary {
+fn summarise(run: &Run, measured: &Measured<'_>, planned: &Planned<'_>, told: &Told<'_>) -> CellSummary {
     let Told { sight, stopping, rules, .. } = told;
     let rules = *rules;
     let cell = measured.cell();
@@ -94,7 +95,7 @@ pub(super) fn summarise(
 }
 
 /// `uname -r` of its blocks' targets.
-fn releases(measured: &Measured<'_>) -> String {
+pub(super) fn releases(measured: &Measured<'_>) -> String {
     let hellos = measured.blocks.iter().filter_map(|block| block.target_hello.as_ref());
     let releases: BTreeSet<&str> = hellos.map(|hello| hello.kernel_release.as_str()).collect();
     releases.into_iter().collect::<Vec<_>>().join(", ")

@@ -130,6 +130,16 @@ pub fn about_time(ns: u64) -> String {
     format!("{} {unit}", (value / step).round() * step)
 }
 
+/// `+12 us`, `-3 ms`: a difference of two such times.
+pub fn signed_time(ns: f64) -> String {
+    let size = about_time(ns.abs().round() as u64);
+    match ns {
+        ns if ns.abs() < 0.5 => "0".to_owned(),
+        ns if ns < 0.0 => format!("-{size}"),
+        _ => format!("+{size}"),
+    }
+}
+
 /// `1 cell`, `2 cells`
 pub fn several(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", count(n as u64)) }
@@ -189,6 +199,15 @@ mod tests {
             (127_000_000_000, "130 s"),
         ] {
             assert_eq!(about_time(ns), text, "{ns}");
+        }
+    }
+
+    #[test]
+    fn a_difference_of_times_has_its_sign() {
+        let cases =
+            [(12_000.0, "+12 us"), (-3_000_000.0, "-3 ms"), (0.2, "0"), (-0.4, "0"), (950.0, "+950 ns")];
+        for (ns, text) in cases {
+            assert_eq!(signed_time(ns), text);
         }
     }
 

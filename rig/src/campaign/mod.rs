@@ -38,7 +38,7 @@ pub use lock::lock;
 pub use measure::measure;
 pub use once::{Alone, Once, play_once};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};
-pub use report::{carried, read_report, write_reports};
+pub use report::{carried, read_report, write_comparison, write_reports};
 pub use run::{Ended, run};
 pub use shard::Shard;
 pub use watcher::Watcher;

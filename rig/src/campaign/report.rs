@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::analysis;
-use crate::analysis::model::ReportModel;
+use crate::analysis::model::{ReportModel, RunComparison};
 use crate::record::{Folder, Layout, Reader, RecordError, pack};
-use crate::report::{Carried, Format};
+use crate::report::{Carried, ComparisonFormat, Format};
 
 use super::error::CampaignError;
 
@@ -50,19 +50,41 @@ pub fn write_reports(
     run_dir: &Path,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CampaignError> {
+    let carried = carried(run_dir, formats)?;
+    let file = |format: &Format| (Layout::report(format.extension), format.render_with(model, &carried));
+    write_files(formats.iter().map(file), folder)
+}
+
+/// The same of a comparison: `comparison.EXTENSION` of each format.
+///
+/// # Errors
+/// [`CampaignError::ReportUnwritable`]
+pub fn write_comparison(
+    compared: &RunComparison,
+    formats: &[ComparisonFormat],
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CampaignError> {
+    let file =
+        |format: &ComparisonFormat| (format!("comparison.{}", format.extension), format.render(compared));
+    write_files(formats.iter().map(file), folder)
+}
+
+/// Writes files by their names.
+fn write_files(
+    files: impl Iterator<Item = (String, String)>,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, CampaignError> {
     let refused = |path: &Path| {
         let path = path.to_owned();
         move |error: RecordError| CampaignError::ReportUnwritable { path, cause: error.into_io() }
     };
     std::fs::create_dir_all(folder)
         .map_err(|cause| CampaignError::ReportUnwritable { path: folder.to_owned(), cause })?;
-    let carried = carried(run_dir, formats)?;
     let below = Folder::open(folder).map_err(refused(folder))?;
     let mut written = Vec::new();
-    for &format in formats {
-        let name = Layout::report(format.extension);
+    for (name, text) in files {
         let path = folder.join(&name);
-        below.write(&name, format.render_with(model, &carried).as_bytes()).map_err(refused(&path))?;
+        below.write(&name, text.as_bytes()).map_err(refused(&path))?;
         written.push(path);
     }
     Ok(written)

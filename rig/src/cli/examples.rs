@@ -320,6 +320,20 @@ pub const EXAMPLES: &[Example] = &[
         "rig replay latest bf27",
         "the cell whose id begins so, with its seed",
     ),
+    row(
+        &["compare"],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig compare 20261121 latest",
+        "the newest run with an older one",
+    ),
+    row(
+        &["compare"],
+        Anywhere,
+        &[Done, Short, Alert],
+        "rig compare latest --configurations bare-metal virtio-tap",
+        "two configurations of one run",
+    ),
     row(&["results"], Anywhere, &[Done], "rig results verify", "the newest run"),
     row(&["results", "verify"], Anywhere, &[Done], "rig results verify", "the newest run"),
     row(

@@ -10,6 +10,7 @@ mod bug;
 mod called;
 mod claims;
 mod clean;
+mod compare;
 mod complete;
 mod completions;
 mod diagnostic;
@@ -93,6 +94,9 @@ enum Command {
     Report(report::Arguments),
     /// Play a block of a recorded run again, and say whether it happened again
     Replay(replay::Arguments),
+    /// Compare two recorded runs, or two configurations of one
+    #[command(after_help = compare::AFTER)]
+    Compare(compare::Arguments),
     /// Check recorded runs
     #[command(subcommand)]
     Results(results::Command),
@@ -198,6 +202,7 @@ fn command() -> ExitCode {
         Command::Guest(command) => return guest::run(command).unwrap_or_else(Failure::print),
         Command::Report(arguments) => report::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Results(command) => results::run(command),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Docs(arguments) => docs::run(arguments),

@@ -30,6 +30,7 @@ pub const PAGES: &[Page] = &[
     page!("images", "guest kernels and what else is in a guest: recipes, and how to build and remove images"),
     page!("exit-codes", "what each exit code means for a script, and the JSON of a failure"),
     page!("claims", "every claim that is tested, who says it, and what decides it"),
+    page!("report", "the report and its page, comparisons, and playing a block again"),
     page!("measurement", "how rig measures, and what keeps a comparison fair"),
     page!("record", "what lies in a run's folder: every file, field, column and label"),
     page!("glossary", "what the words mean"),

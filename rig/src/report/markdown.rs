@@ -3,10 +3,11 @@
 //! The answer, the checks and the largest differences always; then the sections of the text, each whole or not at all, and at the end how many are left out.
 //! Must not compute a number. Units: bytes; rates in per cent. Errors: none. Tests: `tests/golden/markdown.rs`.
 
-use crate::analysis::model::ReportModel;
+use crate::analysis::model::{ComparisonConclusion, ReportModel, RunComparison};
 use crate::analysis::words::several;
 
 use super::answer::{Item, Tone, believe, conclude, differs, found};
+use super::compared;
 use super::table::{Align, Page, Piece, Row};
 use super::text;
 
@@ -21,6 +22,9 @@ const ITEMS: usize = 10;
 
 /// A section of the text, and its heading here where it has another one.
 type Section = (Option<&'static str>, fn(&mut Page, &ReportModel));
+
+/// The same of a comparison.
+type ComparedSection = (Option<&'static str>, fn(&mut Page, &RunComparison));
 
 /// The sections that follow, the more needed first.
 const SECTIONS: [Section; 15] = [
@@ -67,6 +71,40 @@ pub(super) fn render(model: &ReportModel) -> String {
     out
 }
 
+/// The same of a comparison: the answer, then what stands around and behind it.
+pub(super) fn of_comparison(of: &RunComparison) -> String {
+    let (tone, word) = match of.conclusion {
+        ComparisonConclusion::NoDifference => (Tone::Good, "No difference found"),
+        ComparisonConclusion::Differs => (Tone::Bad, "They DIFFER"),
+        ComparisonConclusion::Short => (Tone::Mind, "NOT PROVEN: something is missing"),
+    };
+    let mut out = format!("## {} {word}\n", sign(tone));
+    let sections: [ComparedSection; 8] = [
+        (Some("What was compared"), compared::header),
+        (Some("The answer"), compared::answer),
+        (None, compared::changes),
+        (None, compared::errnos),
+        (None, compared::outcomes),
+        (None, compared::latencies),
+        (None, compared::not_compared),
+        (None, compared::believed),
+    ];
+    let mut left_out = 0;
+    for (heading, write) in sections {
+        let section = section(heading, write, of);
+        if out.len() + section.len() + SPARE > MOST_BYTES {
+            left_out += 1;
+        } else {
+            out.push_str(&section);
+        }
+    }
+    if left_out > 0 {
+        let what = several(left_out, "section");
+        out.push_str(&format!("\n_{what} left out, to stay below 64 KiB: `rig compare` has all of it._\n"));
+    }
+    out
+}
+
 fn sign(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "✅",
@@ -87,7 +125,7 @@ fn list(out: &mut String, heading: &str, items: &[Item]) {
 }
 
 /// A section of the text; empty where it says nothing.
-fn section(heading: Option<&str>, write: fn(&mut Page, &ReportModel), model: &ReportModel) -> String {
+fn section<T>(heading: Option<&str>, write: fn(&mut Page, &T), model: &T) -> String {
     let mut page = Page::of_file(str::to_owned);
     write(&mut page, model);
     let pieces = page.into_pieces();

@@ -6,6 +6,8 @@
 
 mod answer;
 mod carried;
+mod compared;
+mod comparison_format;
 mod csv;
 mod json;
 mod junit;
@@ -27,6 +29,8 @@ use crate::analysis::model::ReportModel;
 
 pub use answer::{Line, Tone, answer};
 pub use carried::Carried;
+pub use compared::comparison_text;
+pub use comparison_format::ComparisonFormat;
 pub use csv::Column;
 pub use replay::{replay_json, replay_text};
 pub use scenario_run::{scenario_json, scenario_text};
@@ -67,9 +71,9 @@ const ALL: &[Format] = &[
     Format { name: "junit", extension: "xml", render: Render::Model(junit::render) },
 ];
 
-/// All but the first, as `--format` takes them.
+/// Those that a reader of the text may want too, as `--format` takes them: as many as fit on a line of a terminal.
 fn further() -> String {
-    ALL[1..].iter().map(|format| format.name).collect::<Vec<_>>().join(",")
+    ALL[2..6].iter().map(|format| format.name).collect::<Vec<_>>().join(",")
 }
 
 impl Format {

@@ -1,6 +1,6 @@
 //! What a replay says, for people and for programs.
 //!
-//! Pure. Must not compute a number that is in the model. Units: counts. Errors: none. Tests: `tests/golden/replayed.rs`, `tests/trouble/replay.rs`.
+//! Pure. Must not compute a number that is in the model. Units: counts. Errors: none. Tests: `tests/trouble/replay.rs`.
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::analysis::model::{Replay, ReportModel, ScenarioRun};
+use crate::analysis::model::{Replay, ReportModel, RunComparison, ScenarioRun};
 use crate::record::JournalLine;
 use crate::record::format::{BlockRecord, Lock, RunRecord, TrialsLine};
 
@@ -36,6 +36,7 @@ const ALL: &[FileSchema] = &[
         make: schema_of::<ScenarioRun>,
     },
     FileSchema { name: "replay", files: "rig replay --format json", make: schema_of::<Replay> },
+    FileSchema { name: "comparison", files: "rig compare --format json", make: schema_of::<RunComparison> },
     FileSchema { name: "lock", files: "rig matrix plan --lock FILE", make: schema_of::<Lock> },
 ];
 

@@ -61,10 +61,26 @@ struct Tallied {
 /// What an interval that holds at every look says of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Looked {
-    /// Of the difference, virtual minus bare metal.
+    /// Of the difference, second minus first.
     pub interval: Interval,
     /// Of no difference.
     pub p_value: f64,
+}
+
+impl Looked {
+    /// Of the blocks of a first and a second cell. Tightest for differences about as large as `margin`, a share of 1.
+    pub fn of(
+        (first, second): (&[Count], &[Count]),
+        margin: f64,
+        icc: Probability,
+        confidence: Confidence,
+    ) -> Self {
+        let scale = scale_of(margin);
+        Self {
+            interval: anytime_difference(first, second, scale, icc, confidence),
+            p_value: anytime_p(first, second, scale, icc),
+        }
+    }
 }
 
 impl Stopping {
@@ -163,11 +179,7 @@ impl Stopping {
     pub fn looked(&self, (metal, virtual_): (&CellId, &CellId), errno: &str) -> Option<Looked> {
         let place = COMPARED.iter().position(|name| *name == errno)?;
         let (metal, virtual_) = (self.counts(metal, place)?, self.counts(virtual_, place)?);
-        let scale = scale_of(self.margin(errno));
-        Some(Looked {
-            interval: anytime_difference(&metal, &virtual_, scale, self.icc, self.confidence),
-            p_value: anytime_p(&metal, &virtual_, scale, self.icc),
-        })
+        Some(Looked::of((&metal, &virtual_), self.margin(errno), self.icc, self.confidence))
     }
 
     fn margin(&self, errno: &str) -> f64 {

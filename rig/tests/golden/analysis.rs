@@ -65,7 +65,7 @@ fn a_blind_bare_metal_blinds_every_comparison_with_it() {
         let one = comparison(&model, "reset-after-data", kernel, Ebadf);
         assert_eq!(one.verdict, ComparisonVerdict::Blind);
         assert!(
-            matches!(one.reason, Some(ComparisonReason::Blind(ComparedCell::BareMetal, _))),
+            matches!(one.reason, Some(ComparisonReason::Blind(ComparedCell::First, _))),
             "{:?}",
             one.reason
         );

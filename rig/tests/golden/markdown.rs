@@ -9,7 +9,7 @@ use rig_protocol::Errno;
 const MOST: usize = 64 << 10;
 
 /// Every row of a table has the fields of its heading, and every table has its line of sides.
-fn assert_whole(text: &str) {
+pub(crate) fn assert_whole(text: &str) {
     let fields = |line: &str| line.replace("\\|", "").matches('|').count();
     let mut heading: Option<usize> = None;
     let mut lines = text.lines().peekable();

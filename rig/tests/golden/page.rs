@@ -27,7 +27,7 @@ fn page(bench: &Bench) -> String {
 }
 
 /// The words of a part of a page, without its markup.
-fn words(page: &str, id: &str) -> String {
+pub(crate) fn words(page: &str, id: &str) -> String {
     let begin = page.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("no section {id}"));
     let end = page[begin..].find("</section>").expect("it ends") + begin;
     let mut text = String::new();
@@ -53,7 +53,7 @@ fn words(page: &str, id: &str) -> String {
 }
 
 /// Markup that is opened is closed, in order: a browser guesses otherwise.
-fn assert_balanced(page: &str) {
+pub(crate) fn assert_balanced(page: &str) {
     const VOID: [&str; 5] = ["meta", "input", "br", "link", "!doctype"];
     let mut open: Vec<&str> = Vec::new();
     let mut rest = page;
@@ -80,7 +80,7 @@ fn assert_balanced(page: &str) {
 }
 
 /// No address of another machine, and nothing that a browser would fetch.
-fn assert_own(page: &str) {
+pub(crate) fn assert_own(page: &str) {
     let stripped = page.replace("http://www.w3.org/", "").replace("url(#", "");
     for foreign in
         ["http://", "https://", "src=", "url(", "@import", "<link", "<iframe", "<img", "integrity="]

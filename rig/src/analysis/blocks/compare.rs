@@ -112,11 +112,11 @@ impl Compared {
         if !is_of_trials_alone((self.trial, self.trial_p), (self.judged, self.p), alpha) {
             return None;
         }
-        let (virtual_, bare_metal) = (sides.second.len() as u64, sides.first.len() as u64);
+        let (first, second) = (sides.first.len() as u64, sides.second.len() as u64);
         Some(match event(sides) {
             Some(event) => event,
-            None if virtual_.min(bare_metal) < 2 || self.smallest_p > alpha => {
-                ComparisonReason::FewBlocks { virtual_, bare_metal }
+            None if first.min(second) < 2 || self.smallest_p > alpha => {
+                ComparisonReason::FewBlocks { first, second }
             }
             None => ComparisonReason::BlocksDifferToo { p_value: self.p },
         })
@@ -136,7 +136,7 @@ pub(in crate::analysis) fn is_of_trials_alone(
 /// Whether all that makes the difference lies in one block of several: all hits of the side that has more of them, or all misses of the other.
 fn event(sides: &Sides<'_>) -> Option<ComparisonReason> {
     let more = sum(sides.second).share() > sum(sides.first).share();
-    let of = [(ComparedCell::Virtual, sides.second, more), (ComparedCell::BareMetal, sides.first, !more)];
+    let of = [(ComparedCell::Second, sides.second, more), (ComparedCell::First, sides.first, !more)];
     of.into_iter().find_map(|(of, blocks, hits)| {
         let has = |block: &&Count| if hits { block.hits() > 0 } else { block.misses() > 0 };
         let hit = blocks.iter().filter(has).count();

@@ -62,17 +62,17 @@ pub struct LatencyComparison {
     pub too_few: bool,
 }
 
-/// How far a quantile of the virtual cell's blocks is from that of the bare-metal cell's.
+/// How far a quantile of the second cell's blocks is from that of the first's: of a report the first is the bare-metal cell, and the second the virtual one.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct QuantileDifference {
     /// Share of calls that last no longer.
     #[schemars(range(min = 0, max = 1))]
     pub quantile: f64,
-    /// That time on bare metal, of all blocks together, as exact as the classes of the recorded histogram (1 part in 16).
+    /// That time in the first cell (of a report: bare metal), of all blocks together, as exact as the classes of the recorded histogram (1 part in 16).
     pub first_ns: u64,
-    /// That time in the virtual cell.
+    /// That time in the second cell (of a report: the virtual one).
     pub second_ns: u64,
-    /// The median of the differences of every block of the virtual cell from every block of the bare-metal cell (Hodges and Lehmann); within a class of the histogram, times
+    /// The median of the differences of every block of the second cell from every block of the first (Hodges and Lehmann); within a class of the histogram, times
     /// are taken as evenly spread.
     pub difference_ns: f64,
     /// Lower bound of the shift of the blocks, at the confidence of the run; null where there are too few blocks for one.
@@ -84,13 +84,13 @@ pub struct QuantileDifference {
 /// Calls of which some were cut by their timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CutWaits {
-    /// Number of calls on bare metal that their timeout ended.
+    /// Number of calls of the first cell that their timeout ended.
     pub cut1: u64,
-    /// Number of calls in the virtual cell that their timeout ended.
+    /// Number of calls of the second cell that their timeout ended.
     pub cut2: u64,
-    /// By when half of the calls on bare metal have what they wait for, in nanoseconds (Kaplan and Meier); null where more than half waited on.
+    /// By when half of the calls of the first cell have what they wait for, in nanoseconds (Kaplan and Meier); null where more than half waited on.
     pub median1_ns: Option<u64>,
-    /// The same of the virtual cell.
+    /// The same of the second cell.
     pub median2_ns: Option<u64>,
 }
 

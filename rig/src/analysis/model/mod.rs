@@ -11,6 +11,7 @@ mod because;
 mod caution;
 mod cell_stop;
 mod claim;
+mod compared;
 mod comparison;
 mod control;
 mod counter_measure;
@@ -52,6 +53,11 @@ pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use cell_stop::CellStop;
 pub use claim::{Bound, Hypothesis, HypothesisVerdict, PartFinding};
+pub use compared::{
+    AnswerLine, COMPARISON_FORMAT, COMPARISON_FORMAT_MINOR, CellPair, Change, ChangeKind,
+    ComparisonConclusion, ErrnoDifference, LatencyDifference, OutcomesDifference, PairedCell, RunComparison,
+    SideSummary, Sides, Uncompared, UncomparedCell, UnprovenControl,
+};
 pub use comparison::{Comparison, ComparisonVerdict};
 pub use control::{ControlStatus, ControlSummary};
 pub use counter_measure::{CounterMeasure, CounterMeasureFinding, CounterMeasureVariant};
@@ -71,7 +77,8 @@ pub use program::{AccountReading, ProgramAccount, ProgramSummary};
 pub use question::Question;
 pub use rate::{Rate, UnseenBounds};
 pub use reason::{
-    Blindness, CellReason, ComparedCell, ComparisonReason, ControlFailure, IdleRule, NotRun, Shortage, told,
+    Blindness, CellReason, ComparedCell, ComparedNames, ComparisonReason, ControlFailure, IdleRule, NotRun,
+    Shortage, told,
 };
 pub use replay::{Replay, ReplayedTrial};
 pub use scenario_run::{LaneText, ScenarioRun, ScenarioStatus};

@@ -65,16 +65,16 @@ pub struct OutcomeComparison {
     pub reason: Option<ComparisonReason>,
 }
 
-/// How often an outcome was seen in both cells.
+/// How often an outcome was seen in two cells: of a report the first is the bare-metal cell, and the second the virtual one.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OutcomeDifference {
     /// Its labels, joined by commas.
     pub outcome: String,
-    /// Number of trials of the bare-metal cell that ended so, of `n1`.
+    /// Number of trials of the first cell (of a report: bare metal) that ended so, of `n1`.
     pub x1: u64,
-    /// Number of trials of the virtual cell that ended so, of `n2`.
+    /// Number of trials of the second cell (of a report: the virtual one) that ended so, of `n2`.
     pub x2: u64,
-    /// Share in the virtual cell minus share in the bare-metal cell, in shares of 1.
+    /// Share in the second cell minus share in the first, in shares of 1.
     #[schemars(range(min = -1, max = 1))]
     pub difference: f64,
     /// Lower bound of the difference, at the confidence of the run: what is judged by (score interval of Miettinen and Nurminen on effective counts).
@@ -111,9 +111,9 @@ pub struct OutcomeDifference {
 /// A permutation test of whole blocks: valid however trials of one block depend on each other. It is not corrected for the number of comparisons.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct BlockTest {
-    /// Number of blocks of the bare-metal cell that count.
+    /// Number of blocks of the first cell that count.
     pub blocks1: u64,
-    /// Number of blocks of the virtual cell that count.
+    /// Number of blocks of the second cell that count.
     pub blocks2: u64,
     /// Likelihood-ratio statistic of the table of cells by outcomes; beyond the 64 most frequent of both, outcomes are taken together.
     #[schemars(range(min = 0))]

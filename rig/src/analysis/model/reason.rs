@@ -276,10 +276,31 @@ fn joined(f: &mut Formatter<'_>, before: &str, parts: &[impl Display]) -> fmt::R
 /// Which of the two cells of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparedCell {
-    /// The guest's.
-    Virtual,
-    /// The host's.
-    BareMetal,
+    /// The one that the other is compared with: in a report the host's.
+    First,
+    /// The other one: in a report the guest's.
+    Second,
+}
+
+/// How a reason calls what is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComparedNames {
+    /// Before a reason that is one of the first cell.
+    pub first: &'static str,
+    /// Before one of the second cell.
+    pub second: &'static str,
+    /// What a difference may be one of, if it is not one of boots.
+    pub of: &'static str,
+}
+
+impl ComparedNames {
+    /// In a report: guests beside bare metal, and the guest need not be named.
+    pub const REPORT: Self = Self { first: "bare metal: ", second: "", of: "machines" };
+    /// Of two runs.
+    pub const RUNS: Self = Self { first: "first run: ", second: "second run: ", of: "runs" };
+    /// Of two configurations of one run.
+    pub const CONFIGURATIONS: Self =
+        Self { first: "first configuration: ", second: "second configuration: ", of: "configurations" };
 }
 
 /// Why a comparison says nothing.
@@ -298,10 +319,10 @@ pub enum ComparisonReason {
     },
     /// A difference of single trials is shown, and there are too few blocks to tell one of machines from one of boots.
     FewBlocks {
-        /// Number of blocks of the virtual cell.
-        virtual_: u64,
-        /// Number of blocks on bare metal.
-        bare_metal: u64,
+        /// Number of blocks of the first cell.
+        first: u64,
+        /// Number of blocks of the second cell.
+        second: u64,
     },
     /// A difference of single trials is shown, and all that makes it lies in one block of several: one event, however many trials it hit.
     OneBlock {
@@ -314,35 +335,43 @@ pub enum ComparisonReason {
     PairDiffers,
 }
 
-impl Display for ComparisonReason {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl ComparisonReason {
+    /// In words, with these names for what is compared.
+    pub fn words(&self, names: ComparedNames) -> String {
         let at = |which: &ComparedCell| match which {
-            ComparedCell::Virtual => "",
-            ComparedCell::BareMetal => "bare metal: ",
+            ComparedCell::First => names.first,
+            ComparedCell::Second => names.second,
         };
         match self {
             Self::NoBaseline => {
-                f.write_str("no bare-metal cell with this scenario, these parameters, this path, and the same /etc/localtime and TZ")
+                "no bare-metal cell with this scenario, these parameters, this path, and the same /etc/localtime and TZ".to_owned()
             }
-            Self::NotRun(which, why) => write!(f, "{}{why}", at(which)),
-            Self::Blind(which, why) => write!(f, "{}{why}", at(which)),
+            Self::NotRun(which, why) => format!("{}{why}", at(which)),
+            Self::Blind(which, why) => format!("{}{why}", at(which)),
             Self::BlocksDifferToo { p_value: p } => {
-                write!(f, "its blocks differ as much among themselves (by blocks: p {})", p_value(*p))
+                format!("its blocks differ as much among themselves (by blocks: p {})", p_value(*p))
             }
-            Self::FewBlocks { virtual_: 1, .. } | Self::FewBlocks { bare_metal: 1, .. } => {
-                f.write_str("one boot: trials differ, and one boot cannot tell a difference of machines from one of boots")
-            }
-            Self::FewBlocks { virtual_, bare_metal } => write!(
-                f,
-                "trials differ, and {} boots against {} are too few to tell a difference of machines from one of boots",
-                count(*virtual_),
-                count(*bare_metal)
+            Self::FewBlocks { first: 1, .. } | Self::FewBlocks { second: 1, .. } => format!(
+                "one boot: trials differ, and one boot cannot tell a difference of {} from one of boots",
+                names.of
+            ),
+            Self::FewBlocks { first, second } => format!(
+                "trials differ, and {} boots against {} are too few to tell a difference of {} from one of boots",
+                count(*second),
+                count(*first),
+                names.of
             ),
             Self::OneBlock { blocks, of } => {
-                write!(f, "{}all of them in one block of {}", at(of), count(*blocks))
+                format!("{}all of them in one block of {}", at(of), count(*blocks))
             }
-            Self::PairDiffers => f.write_str("the A/A pair differs"),
+            Self::PairDiffers => "the A/A pair differs".to_owned(),
         }
+    }
+}
+
+impl Display for ComparisonReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(ComparedNames::REPORT))
     }
 }
 

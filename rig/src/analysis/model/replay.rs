@@ -1,6 +1,6 @@
 //! What came of a block that was played again: the shape of `rig replay --format json`.
 //!
-//! Plain data. Add, don't rename: scripts rely on it. Must not judge. Units: counts. Errors: none. Tests: `tests/golden/replayed.rs`, `tests/trouble/replay.rs`.
+//! Plain data. Add, don't rename: scripts rely on it. Must not judge. Units: counts. Errors: none. Tests: `tests/trouble/replay.rs`.
 
 use std::collections::BTreeMap;
 

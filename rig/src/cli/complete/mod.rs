@@ -45,6 +45,8 @@ const TAKES: &[Row] = &[
     ("files", None, Values::TomlFiles),
     ("matrix", None, Values::TomlFiles),
     ("run", None, Values::Runs),
+    ("first", Some(&["compare"]), Values::Runs),
+    ("second", Some(&["compare"]), Values::Runs),
     ("resume", None, Values::Runs),
     ("deny_skips", None, Values::Skips),
     ("errno", None, Values::Errnos),
@@ -125,7 +127,9 @@ mod tests {
     use super::*;
 
     /// Numbers, times and names that the user makes up; and what belongs to another program.
-    const FREE: [&str; 20] = [
+    const FREE: [&str; 22] = [
+        "which",
+        "trial",
         "bound",
         "fix",
         "trials",

@@ -19,17 +19,29 @@ use super::section::Section;
 /// So many rows are drawn; more would hide the first ones.
 const DRAWN: usize = 24;
 
+/// What the two sides are called.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words {
+    /// Heading of the column with the numbers of trials.
+    pub(super) trials: &'static str,
+    /// What a difference is.
+    pub(super) desc: &'static str,
+}
+
+/// Of a guest and the host.
+const WORDS: Words = Words { trials: "trials (guest, host)", desc: "guest minus host" };
+
 /// A row before its words are lent to the chart.
-struct Row {
-    label: String,
-    n: String,
-    difference: f64,
-    boots: Interval,
-    trials: Interval,
-    margin: f64,
-    p_adjusted: f64,
-    verdict: ComparisonVerdict,
-    state: State,
+pub(super) struct Row {
+    pub(super) label: String,
+    pub(super) n: String,
+    pub(super) difference: f64,
+    pub(super) boots: Interval,
+    pub(super) trials: Interval,
+    pub(super) margin: f64,
+    pub(super) p_adjusted: f64,
+    pub(super) verdict: ComparisonVerdict,
+    pub(super) state: State,
 }
 
 pub(super) fn section(model: &ReportModel, names: &Names<'_>) -> Option<Section> {
@@ -37,8 +49,8 @@ pub(super) fn section(model: &ReportModel, names: &Names<'_>) -> Option<Section>
         return None;
     }
     let mut charts = Vec::new();
-    charts.extend(chart("forest-errnos", "Errnos of the measured call", errnos(model, names)));
-    charts.extend(chart("forest-outcomes", "How trials end as a whole", outcomes(model, names)));
+    charts.extend(chart("forest-errnos", "Errnos of the measured call", errnos(model, names), WORDS));
+    charts.extend(chart("forest-outcomes", "How trials end as a whole", outcomes(model, names), WORDS));
     let more =
         format!("{}{}", of_text(text::comparisons::write, model), of_text(text::outcomes::write, model));
     let lead = "Guest minus host, in points of per cent. The interval over boots decides; the one over trials would hold if trials of one boot were independent. Within the margin two \
@@ -49,7 +61,7 @@ pub(super) fn section(model: &ReportModel, names: &Names<'_>) -> Option<Section>
 }
 
 /// News first, then what is open, then the widest; of each the largest difference first.
-fn chart(id: &'static str, what: &str, mut rows: Vec<Row>) -> Option<Chart> {
+pub(super) fn chart(id: &'static str, what: &str, mut rows: Vec<Row>, words: Words) -> Option<Chart> {
     let rank = |row: &Row| match row.state {
         State::Differs => 0,
         State::DiffersWithin => 1,
@@ -82,14 +94,19 @@ fn chart(id: &'static str, what: &str, mut rows: Vec<Row>) -> Option<Chart> {
         caption.push_str(&format!(" ({silent} more are blind or were not run)"));
     }
     let drawn: Vec<ForestRow<'_>> = rows.iter().map(Row::drawn).collect();
-    let svg = forest(id, &caption, "Each row has the difference, its two intervals and the margin.", &drawn);
-    Some(Chart { svg, table: as_table(&caption, &rows), caption })
+    let svg = forest(
+        id,
+        &caption,
+        &format!("Each row has the difference ({}), its two intervals and the margin.", words.desc),
+        &drawn,
+    );
+    Some(Chart { svg, table: as_table(&caption, &rows, words), caption })
 }
 
-fn as_table(caption: &str, rows: &[Row]) -> String {
+fn as_table(caption: &str, rows: &[Row], words: Words) -> String {
     let heading = [
         ("what", Left),
-        ("trials (guest, host)", Left),
+        (words.trials, Left),
         ("difference", Right),
         ("by boots", Right),
         ("by trials", Right),
@@ -134,7 +151,7 @@ impl Row {
     }
 }
 
-fn state(verdict: ComparisonVerdict, is_news: bool) -> State {
+pub(super) fn state(verdict: ComparisonVerdict, is_news: bool) -> State {
     match verdict {
         ComparisonVerdict::Differs if is_news => State::Differs,
         ComparisonVerdict::DiffersWithinTheMargin if is_news => State::DiffersWithin,
@@ -146,7 +163,7 @@ fn state(verdict: ComparisonVerdict, is_news: bool) -> State {
     }
 }
 
-fn of_against(x2: u64, n2: u64, x1: u64, n1: u64) -> String {
+pub(super) fn of_against(x2: u64, n2: u64, x1: u64, n1: u64) -> String {
     format!("{} of {} against {} of {}", count(x2), count(n2), count(x1), count(n1))
 }
 

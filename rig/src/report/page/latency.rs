@@ -1,8 +1,8 @@
-//! How long the measured call lasts, host beside guest.
+//! How long the measured call lasts, one side beside the other.
 //!
-//! Must not judge. Units: times in words. Errors: none. Tests: `tests/golden/page.rs`.
+//! Must not judge. Units: times in words. Errors: none. Tests: `tests/golden/page.rs`, `tests/golden/compared.rs`.
 
-use crate::analysis::model::{LatencyComparison, ReportModel};
+use crate::analysis::model::{LatencyComparison, QuantileDifference, ReportModel};
 use crate::analysis::words::{about_time, count};
 use crate::chart::{QuantileRow, Side, quantiles};
 use crate::report::table::Align::{Left, Right};
@@ -11,81 +11,98 @@ use crate::report::text;
 use super::chart_part::{Chart, Charted};
 use super::names::Names;
 use super::pieces::{of_text, table};
-use super::section::Section;
+use super::section::{Section, html};
 
 /// So many rows are drawn.
 const DRAWN: usize = 16;
 
+/// Two cells whose calls are compared.
+pub(super) struct LatencyRow {
+    pub(super) label: String,
+    /// Numbers of calls.
+    pub(super) n: [u64; 2],
+    pub(super) quantiles: Vec<QuantileDifference>,
+    pub(super) p_adjusted: f64,
+}
+
 pub(super) fn section(model: &ReportModel, names: &Names<'_>) -> Option<Section> {
-    let mut compared: Vec<&LatencyComparison> = model.latency_comparisons.iter().collect();
-    if compared.is_empty() {
+    let row = |one: &LatencyComparison| LatencyRow {
+        label: format!(
+            "{}, {} {} over {}",
+            names.subject(&one.scenario, &one.parameters),
+            one.configuration,
+            one.kernel,
+            one.path
+        ),
+        n: [one.n1, one.n2],
+        quantiles: one.quantiles.clone(),
+        p_adjusted: one.p_adjusted,
+    };
+    let rows = model.latency_comparisons.iter().map(row).collect();
+    let body = section_of(rows, ["host", "guest"], of_text(text::latencies::write, model))?;
+    Some(Section { id: "latency", title: "How long the call lasts", body })
+}
+
+/// The body of such a section; `sides` are what the two are called, `more` is HTML.
+pub(super) fn section_of(
+    mut rows: Vec<LatencyRow>,
+    sides: [&'static str; 2],
+    more: String,
+) -> Option<String> {
+    if rows.is_empty() {
         return None;
     }
-    let all = compared.len();
-    compared.sort_by(|a, b| a.p_adjusted.total_cmp(&b.p_adjusted));
-    compared.truncate(DRAWN);
+    let all = rows.len();
+    rows.sort_by(|a, b| a.p_adjusted.total_cmp(&b.p_adjusted));
+    rows.truncate(DRAWN);
     let mut caption = "Half, nine in ten, and 99 in 100 of the measured calls last no longer".to_owned();
     if all > DRAWN {
         caption.push_str(&format!(": the {DRAWN} of {all} that differ most surely"));
     }
-    let labels: Vec<String> = compared.iter().map(|one| label(one, names)).collect();
-    let rows: Vec<QuantileRow<'_>> = compared
+    let drawn: Vec<QuantileRow<'_>> = rows
         .iter()
-        .zip(&labels)
-        .map(|(one, label)| QuantileRow { label, sides: [side(one, "host"), side(one, "guest")] })
+        .map(|row| QuantileRow { label: &row.label, sides: [0, 1].map(|at| side(row, sides[at], at)) })
         .collect();
     let svg = quantiles(
         "latency-quantiles",
         &caption,
         "Each row has three quantiles of both sides, and how many calls they are of.",
-        &rows,
+        &drawn,
     );
-    let chart = Chart { svg, table: as_table(&caption, &compared, &labels), caption };
-    let charted = Charted {
+    let chart = Chart { svg, table: as_table(&caption, &rows, sides), caption };
+    Some(html(&Charted {
         lead: "Machines differ in speed, so a difference of times raises no alert.".to_owned(),
         charts: vec![chart],
         more_title: "All comparisons of times",
-        more: of_text(text::latencies::write, model),
-    };
-    Some(Section::new("latency", "How long the call lasts", &charted))
+        more,
+    }))
 }
 
-fn label(one: &LatencyComparison, names: &Names<'_>) -> String {
-    format!(
-        "{}, {} {} over {}",
-        names.subject(&one.scenario, &one.parameters),
-        one.configuration,
-        one.kernel,
-        one.path
-    )
+fn at(row: &LatencyRow, quantile: f64, side: usize) -> u64 {
+    let found = row.quantiles.iter().find(|of| (of.quantile - quantile).abs() < 1e-9);
+    found.map_or(0, |of| [of.first_ns, of.second_ns][side])
 }
 
-fn at(one: &LatencyComparison, quantile: f64, guest: bool) -> u64 {
-    let found = one.quantiles.iter().find(|of| (of.quantile - quantile).abs() < 1e-9);
-    found.map_or(0, |of| if guest { of.second_ns } else { of.first_ns })
-}
-
-fn side(one: &LatencyComparison, name: &'static str) -> Side<'static> {
-    let guest = name == "guest";
+fn side(row: &LatencyRow, name: &'static str, side: usize) -> Side<'static> {
     Side {
         name,
-        n: if guest { one.n2 } else { one.n1 },
-        p50_ns: at(one, 0.5, guest) as f64,
-        p90_ns: at(one, 0.9, guest) as f64,
-        p99_ns: at(one, 0.99, guest) as f64,
+        n: row.n[side],
+        p50_ns: at(row, 0.5, side) as f64,
+        p90_ns: at(row, 0.9, side) as f64,
+        p99_ns: at(row, 0.99, side) as f64,
     }
 }
 
-fn as_table(caption: &str, compared: &[&LatencyComparison], labels: &[String]) -> String {
-    let rows = compared.iter().zip(labels).flat_map(|(one, label)| {
-        [false, true].map(|guest| {
+fn as_table(caption: &str, rows: &[LatencyRow], sides: [&'static str; 2]) -> String {
+    let rows = rows.iter().flat_map(|row| {
+        [0, 1].map(|side| {
             [
-                label.clone(),
-                if guest { "guest" } else { "host" }.to_owned(),
-                count(if guest { one.n2 } else { one.n1 }),
-                about_time(at(one, 0.5, guest)),
-                about_time(at(one, 0.9, guest)),
-                about_time(at(one, 0.99, guest)),
+                row.label.clone(),
+                sides[side].to_owned(),
+                count(row.n[side]),
+                about_time(at(row, 0.5, side)),
+                about_time(at(row, 0.9, side)),
+                about_time(at(row, 0.99, side)),
             ]
         })
     });

@@ -10,7 +10,9 @@ mod atlas;
 mod believe;
 mod chart_part;
 mod claims;
+mod compared;
 mod differs;
+mod frame;
 mod grid;
 mod latency;
 mod localtime;
@@ -23,8 +25,6 @@ mod section;
 mod sweeps;
 mod tone;
 
-use askama::Template;
-
 use crate::analysis::model::ReportModel;
 use crate::record::in_page;
 
@@ -32,29 +32,11 @@ use super::answer::conclude;
 use super::carried::Carried;
 use super::text;
 
+use frame::{Frame, page};
 use names::Names;
-use section::{Section, html};
+use section::Section;
 
-#[derive(Template)]
-#[template(path = "page/frame.html")]
-struct Frame<'a> {
-    title: String,
-    kicker: String,
-    heading: &'static str,
-    facts: Vec<String>,
-    run: &'a str,
-    rig_version: &'a str,
-    refresh: Option<u32>,
-    style: String,
-    script: &'static str,
-    sections: Vec<Section>,
-    /// HTML.
-    record: String,
-}
-
-const STYLE: [&str; 2] =
-    [include_str!("../../../templates/page/chart.css"), include_str!("../../../templates/page/page.css")];
-const SCRIPT: &str = include_str!("../../../templates/page/page.js");
+pub(super) use compared::render as comparison;
 
 /// The whole page.
 pub(super) fn render(model: &ReportModel, carried: &Carried) -> String {
@@ -69,14 +51,10 @@ pub(super) fn render(model: &ReportModel, carried: &Carried) -> String {
         run: &run.id,
         rig_version: &run.rig_version,
         refresh: carried.refresh,
-        style: STYLE.concat(),
-        script: SCRIPT,
         sections: sections(model, carried),
         record: archive.map(|packed| in_page(&packed.archive)).unwrap_or_default(),
     };
-    let mut page = html(&frame);
-    page.push('\n');
-    page
+    page(&frame)
 }
 
 /// In the order in which a reader asks: the answer, whether to believe it, then everything behind it.

@@ -61,6 +61,11 @@ pub(super) fn section(
 pub(super) fn of_text(write: fn(&mut Page, &ReportModel), model: &ReportModel) -> String {
     let mut page = Page::of_file(str::to_owned);
     write(&mut page, model);
+    of_page(page)
+}
+
+/// What was written onto a page, without its heading, as HTML; empty where that is nothing.
+pub(super) fn of_page(page: Page) -> String {
     let mut pieces = page.into_pieces();
     if let Some(Piece::Heading(_)) = pieces.first() {
         pieces.remove(0);

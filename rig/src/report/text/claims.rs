@@ -16,11 +16,17 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     }
     section(out, "Claims that these cells test");
     let mut open = Vec::new();
+    let mut documented = Vec::new();
     let mut table = Table::new([("claim", Left), ("verdict", Left), ("", Left)]);
     for one in &model.hypotheses {
         // Without a part, or a cell that is about one, there is nothing to read but the id.
         if matches!(one.because, Because::NoPart | Because::Missing(Missing::Cell)) {
             open.push(one.id.as_str());
+            continue;
+        }
+        // The reason is the same in every run.
+        if one.verdict == HypothesisVerdict::Documented {
+            documented.push(one.id.as_str());
             continue;
         }
         table.row([
@@ -35,6 +41,13 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     }
     if !open.is_empty() {
         let said = format!("undecided, because no cell of this run decides them: {}", open.join(", "));
+        wrap(out, "  ", &said, 4);
+    }
+    if let Some(first) = documented.first() {
+        let said = format!(
+            "decided by no measurement, for a reason that is written down (`rig claims {first}`): {}",
+            documented.join(", ")
+        );
         wrap(out, "  ", &said, 4);
     }
     write_not_about(out, model);

@@ -1,4 +1,4 @@
-//! What the sections of the text share: their headings, the title of a group, what was not run, what is void.
+//! What sections of text share: their headings, the title of a group, what was not run, what is void.
 //!
 //! Must not know a section. Units: none. Errors: none. Tests: golden reports.
 
@@ -9,7 +9,7 @@ use crate::analysis::words::{count, several};
 
 use super::super::table::{Page, wrap};
 
-pub(super) fn section(out: &mut Page, title: &str) {
+pub(in crate::report) fn section(out: &mut Page, title: &str) {
     out.heading(title);
 }
 

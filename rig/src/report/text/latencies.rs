@@ -3,7 +3,7 @@
 //! Must not judge. Units: times in words, guest minus host. Errors: none. Tests: `tests/golden/latencies.rs`.
 
 use crate::analysis::model::{CutWaits, LatencyComparison, QuantileDifference, ReportModel};
-use crate::analysis::words::{about_time, count, p_value, several};
+use crate::analysis::words::{about_time, count, p_value, several, signed_time};
 
 use super::super::table::Align::{Left, Right};
 use super::super::table::{Page, Table, wrap};
@@ -39,9 +39,9 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
         table.row([
             about_time(median.second_ns),
             about_time(median.first_ns),
-            signed(median.difference_ns),
+            signed_time(median.difference_ns),
             match (median.low_ns, median.high_ns) {
-                (Some(low), Some(high)) => format!("{}..{}", signed(low), signed(high)),
+                (Some(low), Some(high)) => format!("{}..{}", signed_time(low), signed_time(high)),
                 _ => "too few blocks".to_owned(),
             },
             p_value(one.p_adjusted),
@@ -87,28 +87,4 @@ fn counted(group: &[&LatencyComparison]) -> String {
 /// `; its timeout ended 12 calls in the guest and 3 on the host`
 fn cut_words(cut: CutWaits) -> String {
     format!("; their timeout ended {} in the guest, {} on the host", count(cut.cut2), count(cut.cut1))
-}
-
-/// `+12 us`, `-3 ms`
-fn signed(ns: f64) -> String {
-    let size = about_time(ns.abs().round() as u64);
-    match ns {
-        ns if ns.abs() < 0.5 => "0".to_owned(),
-        ns if ns < 0.0 => format!("-{size}"),
-        _ => format!("+{size}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_has_its_sign() {
-        let cases =
-            [(12_000.0, "+12 us"), (-3_000_000.0, "-3 ms"), (0.2, "0"), (-0.4, "0"), (950.0, "+950 ns")];
-        for (ns, text) in cases {
-            assert_eq!(signed(ns), text);
-        }
-    }
 }

@@ -14,7 +14,7 @@ pub(super) mod diagnostics;
 pub(super) mod errnos;
 pub(super) mod fixes;
 pub(super) mod found;
-mod gather;
+pub(super) mod gather;
 pub(super) mod header;
 pub(super) mod kernels;
 pub(super) mod latencies;
