@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::record::Run;
-use crate::record::format::{BlockId, KeptTrial};
+use rig_protocol::TrialRecord;
+
+use crate::record::format::{BlockId, BlockRecord, KeptTrial};
+use crate::record::{Folder, Run, Seen, segments};
 use crate::script::describe_lane;
 
 use super::measured::Measured;
-use super::model::{Anomalies, Anomaly, LaneText};
+use super::model::{Anomalies, Anomaly, AnomalyPacket, LaneText};
 
 /// So many trials are shown.
 const MOST: usize = 100;
@@ -48,11 +50,48 @@ fn first_of_each(run: &Run, cell: &Measured<'_>, seeds: &HashMap<&BlockId, u64>)
                 attempt: block.attempt,
                 seed: seeds.get(&block.id).copied().unwrap_or(0),
                 alike: cell.tally.outcomes.get(&trial.outcome).copied().unwrap_or(0),
+                packets: packets(run, block, &trial),
                 kept: KeptTrial::from(&trial),
             });
         }
     }
     first
+}
+
+/// Ends of the path, by how the names of their files end.
+const ENDS: [(&str, &str); 2] = [(".target.pcapng", "target"), (".peer.pcapng", "peer")];
+
+/// A file of packets of one block is a few MiB.
+const MOST_CAPTURE_BYTES: u64 = 64 << 20;
+
+/// What was captured of a trial. The packets' clock is another than the trial's: both are laid together at the SYN, which connect() sends.
+fn packets(run: &Run, block: &BlockRecord, trial: &TrialRecord) -> Vec<AnomalyPacket> {
+    let Ok(folder) = Folder::open(&run.dir) else { return Vec::new() };
+    let begin = trial.steps.iter().map(|step| step.begin_ns).min().unwrap_or(0);
+    let name = format!("trial {} (", trial.trial);
+    let mut seen: Vec<(&str, Seen)> = Vec::new();
+    for file in &block.captures {
+        let Some((_, end)) = ENDS.iter().find(|(ending, _)| file.ends_with(ending)) else { continue };
+        // What is missing or damaged was named when the run was read.
+        let bytes = folder.read(file, MOST_CAPTURE_BYTES).unwrap_or_default();
+        seen.extend(
+            segments(&bytes).into_iter().filter(|one| one.trial.starts_with(&name)).map(|one| (*end, one)),
+        );
+    }
+    seen.sort_by_key(|(_, one)| one.time_ns);
+    let is_syn = |(end, one): &&(&str, Seen)| *end == "target" && one.words == "SYN";
+    let Some(ahead) = seen.iter().find(is_syn).map(|(_, one)| i128::from(one.time_ns) - i128::from(begin))
+    else {
+        return Vec::new();
+    };
+    let packet = |(end, one): (&str, Seen)| AnomalyPacket {
+        at_ns: i64::try_from(i128::from(one.time_ns) - ahead).unwrap_or(i64::MAX),
+        at: end.to_owned(),
+        from_client: one.source.port() == trial.local_port,
+        words: one.words,
+        resets: one.resets,
+    };
+    seen.into_iter().map(packet).collect()
 }
 
 fn lanes(cell: &Measured<'_>) -> Vec<LaneText> {

@@ -103,8 +103,9 @@ impl RungState {
     }
 }
 
-/// The least width of a column, and of a character in it.
+/// The least width of a column where there are several, of all together, and of a character in it.
 const LANE: f64 = 112.0;
+const LANES: f64 = 448.0;
 const CHARACTER: f64 = 7.0;
 /// Width of the times, left of the plot: as in the style sheet.
 const TIMES: f64 = 92.0;
@@ -161,8 +162,13 @@ pub fn ladder(id: &str, title: &str, desc: &str, lanes: &[String], rungs: &[Rung
     }
     svg.text("c-tick c-end", 0.0, -8.0, 17.0, "time");
     let down = legend(&mut svg, rungs, bottom + 10.0);
-    let least = TIMES + LANE * columns as f64;
+    let least = TIMES + width(columns);
     svg.framed("chart-ladder", &Names { id, title, desc }, down + 4.0, least)
+}
+
+/// The least width of all columns: few of them have room for words.
+fn width(columns: usize) -> f64 {
+    (LANE * columns as f64).max(LANES)
 }
 
 fn share(columns: usize, lane: usize) -> f64 {
@@ -203,7 +209,7 @@ fn place<'a>(columns: usize, rungs: &'a [Rung<'a>], top: f64) -> (Vec<Placed<'a>
             down += GAP;
         }
         let anchor = anchor(columns, rung);
-        let room = if runs_right(anchor) { 1.0 - anchor } else { anchor } * LANE * columns as f64 - 14.0;
+        let room = if runs_right(anchor) { 1.0 - anchor } else { anchor } * width(columns) - 14.0;
         let lines = lines(rung.words, (room / CHARACTER) as usize);
         let height = LINE * lines.len() as f64;
         let first = down + 13.0;

@@ -19,6 +19,7 @@ mod reader;
 mod run_file;
 mod verify;
 mod void_reason;
+mod wire;
 mod writer;
 
 pub use entry::{JournalEntry, JournalLine};
@@ -28,4 +29,5 @@ pub use layout::Layout;
 pub use packed::{Packed, in_page, pack};
 pub use reader::{Found, Reader, Run, Trials, find, find_to_resume, list};
 pub use void_reason::{Endpoint, NicLoss, Part, Risen, VoidReason};
+pub use wire::{Seen, segments};
 pub use writer::Writer;

@@ -45,7 +45,11 @@ impl Cells {
         let [cell] = found[..] else {
             panic!("{} cells of {scenario} in {configuration} over {path}", found.len())
         };
-        assert_eq!((&cell["trials"], &cell["void"]), (&cell["trials_wanted"], &0.into()), "{cell}");
+        assert_eq!(cell["trials"], cell["trials_wanted"], "{cell}");
+        // A QEMU that aborts by an assertion of its own takes its block with it, and the block is played again: that is no fault of the case.
+        let reasons = cell["void_reasons"].as_object().expect("an object");
+        let by_qemu = |reason: &String| reason.contains("qemu was killed by SIGABRT");
+        assert!(reasons.keys().all(by_qemu), "{cell}");
         cell
     }
 

@@ -14,7 +14,7 @@ fn what_the_seed_decides_happens_again_in_the_same_trials() {
     let run = "trials = 400\nblocks = 2\ncontrol_trials = 150\ncontrol_blocks = 1\n[scenario.rst]\nclient_delay = \"0ms\"";
     let text = matrix(run, r#""rst""#, r#""bare-metal", "dosed""#);
     let lab = Lab::new(&format!("{text}{DOSED}"));
-    lab.run("matrix run --seed 7").expect(5);
+    lab.run("matrix run --seed 7 --capture anomaly").expect(5);
     let run = lab.only_run();
     let report = run.report();
     let id = |configuration: &str| {
@@ -30,6 +30,16 @@ fn what_the_seed_decides_happens_again_in_the_same_trials() {
         .iter()
         .find(|one| one["cell"] == dosed.as_str())
         .unwrap();
+    // Its packets are beside its steps, at both ends, and on the page.
+    let packets = anomaly["packets"].as_array().unwrap();
+    for end in ["target", "peer"] {
+        let seen = |words: &str| {
+            packets.iter().any(|one| one["at"] == end && one["words"].as_str().unwrap().contains(words))
+        };
+        assert!(seen("SYN") && seen("RST"), "{end}: {packets:?}");
+    }
+    let page = run.read("report.html");
+    assert!(page.contains("wire, at the peer") && page.contains("c-rung c-reset-packet"), "it is drawn");
     let (block, trial) = (anomaly["block"].as_str().unwrap(), anomaly["kept"]["trial"].as_u64().unwrap());
     let again = lab.run(&format!("replay latest {block} {trial} --format json")).expect(5);
     let said: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();

@@ -36,6 +36,24 @@ pub struct Anomaly {
     pub alike: u64,
     /// The trial, step by step.
     pub kept: KeptTrial,
+    /// Its packets at both ends of the path, in the order in which they passed; absent where none were captured (`--capture`), or none bear its name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packets: Vec<AnomalyPacket>,
+}
+
+/// A TCP segment of an unexpected trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AnomalyPacket {
+    /// On the clock of the trial's steps, by which the first SYN next to the target passed when connect() began: it follows that by microseconds.
+    pub at_ns: i64,
+    /// Which end it was seen at: `target` or `peer`.
+    pub at: String,
+    /// Whether the client sent it.
+    pub from_client: bool,
+    /// Flags and bytes: `PSH ACK, 4 bytes`.
+    pub words: String,
+    /// Whether it resets the connection.
+    pub resets: bool,
 }
 
 impl Anomalies {

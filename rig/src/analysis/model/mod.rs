@@ -47,7 +47,7 @@ use serde::Serialize;
 use crate::matrix::StopRule;
 use crate::record::format::{CaptureWhen, Environment, Shard};
 
-pub use anomaly::{Anomalies, Anomaly};
+pub use anomaly::{Anomalies, Anomaly, AnomalyPacket};
 pub use atlas::{Atlas, AtlasCell, AtlasPlace};
 pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};

@@ -4,11 +4,12 @@
 //! Errors: none. Tests: below.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 use rig_protocol::{CallLog, Errno, ProgramTrial};
 use serde::Serialize;
 
-use super::wire::Seen;
+use crate::record::Seen;
 
 /// Where something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,14 +33,22 @@ pub(super) struct Rung {
 }
 
 /// Everything that happened, in order. `ahead_ns` is how far the packets' clock is ahead of the program's.
-pub(super) fn ladder(trial: &ProgramTrial, wire: &[Seen], peer: &[Seen], ahead_ns: i128) -> Vec<Rung> {
+pub(super) fn ladder(
+    trial: &ProgramTrial,
+    [wire, peer]: [&[Seen]; 2],
+    client: Ipv4Addr,
+    ahead_ns: i128,
+) -> Vec<Rung> {
     let since = |ns: u64| (i128::from(ns) - i128::from(trial.begin_ns)) as i64;
     let mut rungs: Vec<Rung> = Vec::new();
     for (place, seen) in [(Place::Wire, wire), (Place::Peer, peer)] {
         rungs.extend(seen.iter().map(|seen| {
             let at_ns = (i128::from(seen.time_ns) - ahead_ns - i128::from(trial.begin_ns)) as i64;
-            let words =
-                if seen.from_client { format!("{} ->", seen.words) } else { format!("<- {}", seen.words) };
+            let words = if *seen.source.ip() == client {
+                format!("{} ->", seen.words)
+            } else {
+                format!("<- {}", seen.words)
+            };
             Rung { at_ns, place, words }
         }));
     }
@@ -146,7 +155,12 @@ pub(super) fn text(rungs: &[Rung], width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV4;
+
     use super::*;
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+    const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
     fn call(
         name: &str,
@@ -184,13 +198,16 @@ mod tests {
     }
 
     fn seen(time_ns: u64, from_client: bool, words: &str) -> Seen {
-        Seen { time_ns, from_client, words: words.to_owned(), resets: words.contains("RST") }
+        let (client, peer) = (SocketAddrV4::new(CLIENT, 40_000), SocketAddrV4::new(PEER, 5_000));
+        let (source, destination) = if from_client { (client, peer) } else { (peer, client) };
+        let resets = words.contains("RST");
+        Seen { time_ns, source, destination, trial: String::new(), words: words.to_owned(), resets }
     }
 
     fn rungs() -> Vec<Rung> {
         let wire = [seen(101_600_000, true, "SYN"), seen(108_000_000, false, "RST")];
         let peer = [seen(101_700_000, true, "SYN"), seen(107_900_000, false, "RST")];
-        ladder(&trial(), &wire, &peer, 100_000_000)
+        ladder(&trial(), [&wire, &peer], CLIENT, 100_000_000)
     }
 
     #[test]

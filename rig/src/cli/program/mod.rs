@@ -9,7 +9,6 @@ mod ladder;
 mod options;
 mod run;
 mod trace;
-mod wire;
 
 use super::{Exit, Failure};
 pub(super) use options::{usage_of_run, usage_of_trace};

@@ -12,9 +12,9 @@ use rig_protocol::{Errno, Network, ProgramTrial, Script, TrialRecord, Witness, w
 use serde_json::json;
 
 use super::check::{check_network, check_parameters, check_program, read_scenario, working_directory};
+use super::files;
 use super::ladder::{self, Rung};
 use super::options::{Client, WitnessWord, usage_of_trace};
-use super::{files, wire};
 use crate::campaign::{Alone, Once, play_once};
 use crate::cli::image::Format;
 use crate::cli::output::print;
@@ -23,6 +23,7 @@ use crate::cli::{Exit, Failure, called, width};
 use crate::matrix::{Cell, HOST_KERNEL, Packer, Subject};
 use crate::path::{Addressing, Medium};
 use crate::record::format::{BlockId, BlockStatus, CaptureWhen};
+use crate::record::{Seen, segments};
 use crate::report::Page;
 use crate::runner::Attempt;
 use crate::script::describe_lane;
@@ -120,7 +121,9 @@ impl Traced {
             BlockStatus::Aborted { reason } => reason.clone(),
         };
         let client = Addressing::default().target;
-        let mut ends = once.packets.iter().map(|(_, file)| wire::segments(file, client));
+        let is_own = |seen: &Seen| [seen.source.ip(), seen.destination.ip()].contains(&&client);
+        let own = |file: &[u8]| segments(file).into_iter().filter(is_own).collect::<Vec<_>>();
+        let mut ends = once.packets.iter().map(|(_, file)| own(file));
         // As the runner hands them over: next to the program, then next to the peer.
         let (wire, peer) = (ends.next().unwrap_or_default(), ends.next().unwrap_or_default());
         let unseen = once.record.tally.program.as_ref().map(|sums| sums.unseen.keys().cloned().collect());
@@ -135,8 +138,10 @@ impl Traced {
         let trial = played
             .and_then(|TrialRecord { void, program, .. }| program.filter(|_| !void))
             .map(|trial| *trial);
-        let rungs =
-            trial.as_ref().map(|trial| ladder::ladder(trial, &wire, &peer, ahead_ns)).unwrap_or_default();
+        let rungs = trial
+            .as_ref()
+            .map(|trial| ladder::ladder(trial, [&wire, &peer], client, ahead_ns))
+            .unwrap_or_default();
         let resets = wire.iter().filter(|seen| seen.resets).count();
         Self { void, outcome, trial, rungs, resets, unseen: unseen.unwrap_or_default() }
     }

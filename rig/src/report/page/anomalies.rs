@@ -8,9 +8,9 @@ use askama::Template;
 
 use rig_protocol::{Errno, Labels};
 
-use crate::analysis::model::{Anomaly, CellSummary, LaneText, ReportModel};
+use crate::analysis::model::{Anomaly, AnomalyPacket, CellSummary, LaneText, ReportModel};
 use crate::analysis::words::{count, several};
-use crate::chart::{Rung, RungState, ladder};
+use crate::chart::{Arrow, Packet, Rung, RungState, ladder};
 use crate::record::format::KeptStep;
 use crate::report::table::Align::{Left, Right};
 
@@ -83,7 +83,7 @@ fn trial(
     let steps = in_words(&kept.steps, lanes);
     let id = format!("trial-{at}");
     let place = format!("{subject} in {} {} over {}", cell.configuration, cell.kernel, cell.path);
-    let drawn: Vec<Rung<'_>> = steps
+    let mut drawn: Vec<Rung<'_>> = steps
         .iter()
         .map(|step| Rung {
             lane: step.column,
@@ -94,7 +94,12 @@ fn trial(
             arrow: None,
         })
         .collect();
-    let (names, table) = (columns(&kept.steps, lanes), as_table(&id, &steps));
+    let mut names = columns(&kept.steps, lanes);
+    drawn.extend(packets(&anomaly.packets, names.len()));
+    if !anomaly.packets.is_empty() {
+        names.extend(["wire at the client", "peer"].map(str::to_owned));
+    }
+    let table = as_table(&id, &steps, &anomaly.packets);
     let title = format!("Trial {} of block {}: {}", kept.trial, anomaly.block, kept.outcome);
     Trial {
         outcome: kept.outcome.clone(),
@@ -193,17 +198,59 @@ fn returned(step: &KeptStep) -> String {
     }
 }
 
-fn as_table(id: &str, steps: &[Step]) -> String {
+/// Arrows between the client's first lane, the wire next to it, and the peer; `own` is the number of the client's lanes.
+fn packets(packets: &[AnomalyPacket], own: usize) -> impl Iterator<Item = Rung<'_>> {
+    let (client, wire, peer) = (0, own, own + 1);
+    packets.iter().map(move |one| {
+        let (lane, to) = match (one.at.as_str(), one.from_client) {
+            ("peer", true) => (wire, peer),
+            ("peer", false) => (peer, wire),
+            (_, true) => (client, wire),
+            (_, false) => (wire, client),
+        };
+        let packet = match () {
+            () if one.resets => Packet::Reset,
+            () if one.words.contains("byte") => Packet::Data,
+            () => Packet::Plain,
+        };
+        Rung {
+            lane,
+            begin_ns: one.at_ns,
+            end_ns: one.at_ns,
+            words: &one.words,
+            state: RungState::Ok,
+            arrow: Some(Arrow { to, packet }),
+        }
+    })
+}
+
+fn as_table(id: &str, steps: &[Step], packets: &[AnomalyPacket]) -> String {
     let milliseconds = |ns: i64| format!("{:.3}", ns as f64 / 1e6);
-    let rows = steps.iter().map(|step| {
-        [
+    let seen = packets.iter().map(|one| {
+        let way = if one.from_client { "from the client" } else { "from the peer" };
+        let row = [
+            milliseconds(one.at_ns),
+            String::new(),
+            format!("wire, {}", if one.at == "peer" { "at the peer" } else { "at the client" }),
+            format!("{}, {way}", one.words),
+            String::new(),
+        ];
+        (one.at_ns, row)
+    });
+    let played = steps.iter().map(|step| {
+        let row = [
             milliseconds(step.begin_ns),
             milliseconds(step.end_ns - step.begin_ns),
             step.lane.clone(),
             step.name.clone(),
             step.returned.clone(),
-        ]
+        ];
+        (step.begin_ns, row)
     });
+    // Of two at one time the call comes before the packet that it sends.
+    let mut rows: Vec<(i64, [String; 5])> = played.chain(seen).collect();
+    rows.sort_by_key(|(at, _)| *at);
+    let rows = rows.into_iter().map(|(_, row)| row);
     let heading = [("ms", Right), ("took, ms", Right), ("lane", Left), ("step", Left), ("returned", Left)];
     table(&format!("{id}: every step, in the order in which they began"), heading, rows)
 }

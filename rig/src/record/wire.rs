@@ -1,39 +1,50 @@
-//! The packets of a capture file as one line each, for the ladder.
+//! The packets of a capture file as one line each, for ladders.
 //!
 //! Pure. Holds as much of TCP (RFC 9293) as a line says. Must not know trials. Units: nanoseconds since 1970 (UTC), bytes.
 //! Errors: none; what is no TCP segment over IPv4 is left out. Tests: below.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 
 /// A TCP segment at one end of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) time_ns: u64,
-    /// From the client to the peer.
-    pub(super) from_client: bool,
+pub struct Seen {
+    /// When it passed.
+    pub time_ns: u64,
+    /// Where it came from.
+    pub source: SocketAddrV4,
+    /// Where it went.
+    pub destination: SocketAddrV4,
+    /// The name of its trial (`trial 17 (anomaly): readable,ECONNRESET`); empty where it has none.
+    pub trial: String,
     /// Flags and bytes: `PSH ACK, 4 bytes`.
-    pub(super) words: String,
+    pub words: String,
     /// Whether it resets the connection.
-    pub(super) resets: bool,
+    pub resets: bool,
 }
 
-/// The segments from and to `client` in the file of one end.
-pub(super) fn segments(file: &[u8], client: Ipv4Addr) -> Vec<Seen> {
+/// The segments in the file of one end.
+pub fn segments(file: &[u8]) -> Vec<Seen> {
     let Ok(mut reader) = PcapNgReader::new(file) else { return Vec::new() };
     let mut seen = Vec::new();
     while let Some(Ok(block)) = reader.next_block() {
         if let Block::EnhancedPacket(packet) = block {
             let time_ns = u64::try_from(packet.timestamp.as_nanos()).unwrap_or(u64::MAX);
-            seen.extend(segment(&packet.data, client).map(|segment| Seen { time_ns, ..segment }));
+            let comment = packet.options.iter().find_map(|option| match option {
+                EnhancedPacketOption::Comment(text) => Some(text.to_string()),
+                _ => None,
+            });
+            let trial = comment.unwrap_or_default();
+            seen.extend(segment(&packet.data).map(|segment| Seen { time_ns, trial, ..segment }));
         }
     }
     seen
 }
 
 /// An Ethernet frame with an IPv4 packet (RFC 791) with a segment.
-fn segment(frame: &[u8], client: Ipv4Addr) -> Option<Seen> {
+fn segment(frame: &[u8]) -> Option<Seen> {
     const TCP: u8 = 6;
     let packet = frame.get(14..)?;
     if frame.get(12..14)? != [0x08, 0x00] || *packet.get(9)? != TCP || half(packet, 6)? & 0x1fff != 0 {
@@ -41,9 +52,6 @@ fn segment(frame: &[u8], client: Ipv4Addr) -> Option<Seen> {
     }
     let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));
     let (source, destination) = (address(12)?, address(16)?);
-    if source != client && destination != client {
-        return None;
-    }
     let header = usize::from(packet.first()? & 0x0f) * 4;
     let segment = packet.get(header..)?;
     let offset = usize::from(segment.get(12)? >> 4) * 4;
@@ -52,7 +60,9 @@ fn segment(frame: &[u8], client: Ipv4Addr) -> Option<Seen> {
     let flags = *segment.get(13)?;
     Some(Seen {
         time_ns: 0,
-        from_client: source == client,
+        source: SocketAddrV4::new(source, half(segment, 0)?),
+        destination: SocketAddrV4::new(destination, half(segment, 2)?),
+        trial: String::new(),
         words: words(flags, bytes),
         resets: flags & RST != 0,
     })
@@ -108,14 +118,13 @@ mod tests {
     #[test]
     fn a_segment_is_its_direction_flags_and_bytes() {
         let read =
-            |frame: &[u8]| segment(frame, CLIENT).map(|seen| (seen.from_client, seen.words, seen.resets));
+            |frame: &[u8]| segment(frame).map(|seen| (*seen.source.ip() == CLIENT, seen.words, seen.resets));
         assert_eq!(read(&frame(CLIENT, PEER, 0x02, 0)), Some((true, "SYN".into(), false)));
         assert_eq!(read(&frame(PEER, CLIENT, 0x12, 0)), Some((false, "SYN ACK".into(), false)));
         assert_eq!(read(&frame(PEER, CLIENT, 0x18, 1)), Some((false, "PSH ACK, 1 byte".into(), false)));
         assert_eq!(read(&frame(PEER, CLIENT, 0x14, 0)), Some((false, "RST ACK".into(), true)));
         assert_eq!(read(&frame(CLIENT, PEER, 0x10, 1_000)), Some((true, "ACK, 1000 bytes".into(), false)));
         assert_eq!(read(&frame(CLIENT, PEER, 0, 0)), Some((true, "no flag, 0 bytes".into(), false)));
-        assert_eq!(read(&frame(PEER, PEER, 0x02, 0)), None);
         let syn = frame(CLIENT, PEER, 0x02, 0);
         assert_eq!(read(&[&syn[..12], &[0x08, 0x06], &syn[14..]].concat()), None, "ARP");
         for length in 0..syn.len() {
@@ -138,14 +147,15 @@ mod tests {
                 timestamp: Duration::from_nanos(time_ns),
                 original_len: 60,
                 data: data.into(),
-                options: vec![],
+                options: vec![EnhancedPacketOption::Comment("trial 17 (anomaly): EBADF".into())],
             };
             writer.write_pcapng_block(packet).expect("a vector takes all");
         }
         let file = writer.into_inner();
-        let seen = segments(&file, CLIENT);
+        let seen = segments(&file);
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].time_ns, 1_763_000_000_123_456_789);
-        assert!(segments(b"no file", CLIENT).is_empty());
+        assert_eq!(seen[0].trial, "trial 17 (anomaly): EBADF");
+        assert!(segments(b"no file").is_empty());
     }
 }
