@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rig_protocol::TrialRecord;
-
 use crate::record::format::{BlockId, BlockRecord, KeptTrial};
 use crate::record::{Folder, Run, Seen, segments};
 use crate::script::describe_lane;
@@ -22,6 +20,9 @@ const MOST: usize = 100;
 pub(super) fn gather(run: &Run, measured: &[Measured<'_>]) -> Anomalies {
     let seeds: HashMap<&BlockId, u64> =
         run.record.blocks.iter().map(|block| (&block.id, block.seed)).collect();
+    let counted = measured.iter().flat_map(|cell| &cell.blocks);
+    let blocks: HashMap<(&str, u32), &BlockRecord> =
+        counted.map(|block| ((block.id.0.as_str(), block.attempt), *block)).collect();
     let mut found = Anomalies::default();
     for cell in measured.iter().filter(|cell| cell.cell().control.is_none()) {
         let first = first_of_each(run, cell, &seeds);
@@ -31,6 +32,11 @@ pub(super) fn gather(run: &Run, measured: &[Measured<'_>]) -> Anomalies {
             found.lanes.insert(cell.cell().id.0.clone(), lanes(cell));
         }
         found.trials.extend(first.into_iter().take(room));
+    }
+    for of_block in found.trials.chunk_by_mut(|a, b| (&a.block, a.attempt) == (&b.block, b.attempt)) {
+        let block = blocks.get(&(of_block[0].block.as_str(), of_block[0].attempt));
+        let seen = block.map(|block| captured(run, block)).unwrap_or_default();
+        of_block.iter_mut().for_each(|one| one.packets = packets(&seen, &one.kept));
     }
     found
 }
@@ -50,7 +56,7 @@ fn first_of_each(run: &Run, cell: &Measured<'_>, seeds: &HashMap<&BlockId, u64>)
                 attempt: block.attempt,
                 seed: seeds.get(&block.id).copied().unwrap_or(0),
                 alike: cell.tally.outcomes.get(&trial.outcome).copied().unwrap_or(0),
-                packets: packets(run, block, &trial),
+                packets: Vec::new(),
                 kept: KeptTrial::from(&trial),
             });
         }
@@ -64,34 +70,39 @@ const ENDS: [(&str, &str); 2] = [(".target.pcapng", "target"), (".peer.pcapng", 
 /// A file of packets of one block is a few MiB.
 const MOST_CAPTURE_BYTES: u64 = 64 << 20;
 
-/// What was captured of a trial. The packets' clock is another than the trial's: both are laid together at the SYN, which connect() sends.
-fn packets(run: &Run, block: &BlockRecord, trial: &TrialRecord) -> Vec<AnomalyPacket> {
+/// A segment, and the end of the path that it was seen at.
+type SeenAt = (&'static str, Seen);
+
+/// What was captured of a block, in the order in which it passed. What is missing or damaged was named when the run was read.
+fn captured(run: &Run, block: &BlockRecord) -> Vec<SeenAt> {
     let Ok(folder) = Folder::open(&run.dir) else { return Vec::new() };
-    let begin = trial.steps.iter().map(|step| step.begin_ns).min().unwrap_or(0);
-    let name = format!("trial {} (", trial.trial);
-    let mut seen: Vec<(&str, Seen)> = Vec::new();
+    let mut seen: Vec<SeenAt> = Vec::new();
     for file in &block.captures {
         let Some((_, end)) = ENDS.iter().find(|(ending, _)| file.ends_with(ending)) else { continue };
-        // What is missing or damaged was named when the run was read.
         let bytes = folder.read(file, MOST_CAPTURE_BYTES).unwrap_or_default();
-        seen.extend(
-            segments(&bytes).into_iter().filter(|one| one.trial.starts_with(&name)).map(|one| (*end, one)),
-        );
+        seen.extend(segments(&bytes).into_iter().map(|one| (*end, one)));
     }
     seen.sort_by_key(|(_, one)| one.time_ns);
-    let is_syn = |(end, one): &&(&str, Seen)| *end == "target" && one.words == "SYN";
-    let Some(ahead) = seen.iter().find(is_syn).map(|(_, one)| i128::from(one.time_ns) - i128::from(begin))
-    else {
+    seen
+}
+
+/// Those of a trial. The packets' clock is another than the trial's: both are laid together at the SYN, which connect() sends.
+fn packets(seen: &[SeenAt], trial: &KeptTrial) -> Vec<AnomalyPacket> {
+    let begin = trial.steps.iter().map(|step| step.begin_ns).min().unwrap_or(0);
+    let name = format!("trial {} (", trial.trial);
+    let own = || seen.iter().filter(|(_, one)| one.trial.starts_with(&name));
+    let is_syn = |(end, one): &&SeenAt| *end == "target" && one.words == "SYN";
+    let Some(ahead) = own().find(is_syn).map(|(_, one)| i128::from(one.time_ns) - i128::from(begin)) else {
         return Vec::new();
     };
-    let packet = |(end, one): (&str, Seen)| AnomalyPacket {
+    let packet = |(end, one): &SeenAt| AnomalyPacket {
         at_ns: i64::try_from(i128::from(one.time_ns) - ahead).unwrap_or(i64::MAX),
-        at: end.to_owned(),
+        at: (*end).to_owned(),
         from_client: one.source.port() == trial.local_port,
-        words: one.words,
+        words: one.words.clone(),
         resets: one.resets,
     };
-    seen.into_iter().map(packet).collect()
+    own().map(packet).collect()
 }
 
 fn lanes(cell: &Measured<'_>) -> Vec<LaneText> {
