@@ -3,7 +3,7 @@
 //! The answer, the checks and the largest differences always; then the sections of the text, each whole or not at all, and at the end how many are left out.
 //! Must not compute a number. Units: bytes; rates in per cent. Errors: none. Tests: `tests/golden/markdown.rs`.
 
-use crate::analysis::model::{ComparisonConclusion, ReportModel, RunComparison};
+use crate::analysis::model::{ReportModel, RunComparison};
 use crate::analysis::words::several;
 
 use super::answer::{Item, Tone, believe, conclude, differs, found};
@@ -21,13 +21,10 @@ const SPARE: usize = 256;
 const ITEMS: usize = 10;
 
 /// A section of the text, and its heading here where it has another one.
-type Section = (Option<&'static str>, fn(&mut Page, &ReportModel));
-
-/// The same of a comparison.
-type ComparedSection = (Option<&'static str>, fn(&mut Page, &RunComparison));
+type Section<T> = (Option<&'static str>, fn(&mut Page, &T));
 
 /// The sections that follow, the more needed first.
-const SECTIONS: [Section; 15] = [
+const SECTIONS: [Section<ReportModel>; 15] = [
     (Some("The run"), text::header::write),
     (Some("The same in full sentences"), text::found::write),
     (None, text::controls::write),
@@ -52,34 +49,15 @@ pub(super) fn render(model: &ReportModel) -> String {
     list(&mut out, "What was found", &found::items(model));
     list(&mut out, "What differs", &differs::items(model));
     list(&mut out, "Can it be believed", &believe::items(model));
-    let mut left_out = 0;
-    for (heading, write) in SECTIONS {
-        let section = section(heading, write, model);
-        if out.len() + section.len() + SPARE > MOST_BYTES {
-            left_out += 1;
-        } else {
-            out.push_str(&section);
-        }
-    }
-    if left_out > 0 {
-        out.push_str(&format!(
-            "\n_{} left out, to stay below 64 KiB: `rig report {}` has all of it._\n",
-            several(left_out, "section"),
-            model.run.id
-        ));
-    }
+    sections(&mut out, &SECTIONS, model, &format!("rig report {}", model.run.id));
     out
 }
 
 /// The same of a comparison: the answer, then what stands around and behind it.
 pub(super) fn of_comparison(of: &RunComparison) -> String {
-    let (tone, word) = match of.conclusion {
-        ComparisonConclusion::NoDifference => (Tone::Good, "No difference found"),
-        ComparisonConclusion::Differs => (Tone::Bad, "They DIFFER"),
-        ComparisonConclusion::Short => (Tone::Mind, "NOT PROVEN: something is missing"),
-    };
+    let (tone, word) = compared::conclude(of);
     let mut out = format!("## {} {word}\n", sign(tone));
-    let sections: [ComparedSection; 8] = [
+    let all: [Section<RunComparison>; 8] = [
         (Some("What was compared"), compared::header),
         (Some("The answer"), compared::answer),
         (None, compared::changes),
@@ -89,9 +67,15 @@ pub(super) fn of_comparison(of: &RunComparison) -> String {
         (None, compared::not_compared),
         (None, compared::believed),
     ];
+    sections(&mut out, &all, of, "rig compare");
+    out
+}
+
+/// Each whole or not at all; `command` has what is left out.
+fn sections<T>(out: &mut String, all: &[Section<T>], model: &T, command: &str) {
     let mut left_out = 0;
-    for (heading, write) in sections {
-        let section = section(heading, write, of);
+    for (heading, write) in all {
+        let section = section(*heading, *write, model);
         if out.len() + section.len() + SPARE > MOST_BYTES {
             left_out += 1;
         } else {
@@ -100,9 +84,8 @@ pub(super) fn of_comparison(of: &RunComparison) -> String {
     }
     if left_out > 0 {
         let what = several(left_out, "section");
-        out.push_str(&format!("\n_{what} left out, to stay below 64 KiB: `rig compare` has all of it._\n"));
+        out.push_str(&format!("\n_{what} left out, to stay below 64 KiB: `{command}` has all of it._\n"));
     }
-    out
 }
 
 fn sign(tone: Tone) -> &'static str {

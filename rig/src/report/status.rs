@@ -3,7 +3,7 @@
 //! Must not know a format. Units: none. Errors: none.
 //! Tests: golden reports.
 
-use crate::analysis::model::{CellStatus, ComparisonVerdict, ControlStatus, HypothesisVerdict};
+use crate::analysis::model::{CellStatus, ComparisonVerdict, ControlStatus, HypothesisVerdict, Question};
 
 pub(super) fn status_word(status: CellStatus) -> &'static str {
     match status {
@@ -31,6 +31,13 @@ pub(super) fn verdict_words(verdict: ComparisonVerdict) -> &'static str {
         ComparisonVerdict::NotEnoughTrials => "not enough trials",
         ComparisonVerdict::Blind => "blind",
         ComparisonVerdict::NotRun => "not run",
+    }
+}
+
+pub(super) fn errno_word(errno: Question) -> &'static str {
+    match errno {
+        Question::AnyError => "any -1",
+        Question::Ebadf | Question::Enoent => errno.key(),
     }
 }
 

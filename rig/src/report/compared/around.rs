@@ -3,11 +3,11 @@
 //! Must not judge. Units: per cent. Errors: none. Tests: `tests/golden/compared.rs`.
 
 use crate::analysis::model::{
-    ComparisonConclusion, Question, RunComparison, SideSummary, Sides, Uncompared, UncomparedCell,
+    ComparisonConclusion, RunComparison, SideSummary, Sides, Uncompared, UncomparedCell,
 };
 use crate::analysis::words::{Rounding, count, percent, several};
 
-use super::super::status::control_words;
+use super::super::status::{control_words, errno_word};
 use super::super::table::Align::Left;
 use super::super::table::{Page, Table};
 use super::super::text::gather::section;
@@ -61,13 +61,6 @@ fn margins(compared: &RunComparison) -> String {
         .map(|(errno, margin)| format!("{} {}", errno_word(*errno), percent(*margin, Rounding::Nearest)))
         .collect();
     if own.is_empty() { all } else { format!("{all} ({})", own.join(", ")) }
-}
-
-pub(super) fn errno_word(errno: Question) -> &'static str {
-    match errno {
-        Question::AnyError => "any -1",
-        Question::Ebadf | Question::Enoent => errno.key(),
-    }
 }
 
 pub(in crate::report) fn changes(out: &mut Page, compared: &RunComparison) {

@@ -5,11 +5,10 @@
 use crate::analysis::model::{CellPair, ComparisonVerdict, ErrnoDifference, Question, RunComparison};
 use crate::analysis::words::{Rounding, count, enough, one_in, p_value, percent_number, several};
 
-use super::super::status::verdict_words;
+use super::super::status::{errno_word, verdict_words};
 use super::super::table::Align::{Left, Right};
 use super::super::table::{Page, Table};
 use super::super::text::gather::section;
-use super::around::errno_word;
 
 /// So many comparisons have a row.
 const ROWS: usize = 24;

@@ -10,13 +10,23 @@ mod outcomes;
 
 use rig_protocol::plain_lines;
 
+use super::answer::Tone;
 use super::table::Page;
-use crate::analysis::model::RunComparison;
+use crate::analysis::model::{ComparisonConclusion, RunComparison};
 
 pub(super) use around::{answer, believed, changes, header, not_compared};
 pub(super) use errnos::write as errnos;
 pub(super) use latencies::write as latencies;
 pub(super) use outcomes::write as outcomes;
+
+/// The comparison in a few words.
+pub(super) fn conclude(compared: &RunComparison) -> (Tone, &'static str) {
+    match compared.conclusion {
+        ComparisonConclusion::NoDifference => (Tone::Good, "No difference found"),
+        ComparisonConclusion::Differs => (Tone::Bad, "They DIFFER"),
+        ComparisonConclusion::Short => (Tone::Mind, "NOT PROVEN: something is missing"),
+    }
+}
 
 /// For people, on a page of the reader's: the answer is last, where it stands on the screen. A guest's words do not paint the reader's terminal.
 pub fn comparison_text(compared: &RunComparison, mut page: Page) -> String {

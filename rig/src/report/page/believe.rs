@@ -10,6 +10,7 @@ use crate::report::answer::{Item, Tone, believe};
 use crate::report::table::Align::{Left, Right};
 use crate::report::text;
 
+use super::missing::voids;
 use super::pieces::{lines, of_text, table};
 use super::section::Section;
 use super::tone::of_tone;
@@ -50,7 +51,11 @@ pub(super) fn section(model: &ReportModel) -> Section {
         Check::new("Controls", believe::controls(model), of_text(text::controls::write, model)),
         again(model),
         Check::new("Witness", believe::witness(model), witnesses(model)),
-        Check::new("Trials", believe::trials(model), voids(model)),
+        Check::new(
+            "Trials",
+            believe::trials(model),
+            voids(model).unwrap_or_else(|| paragraph("Every trial that was begun has an outcome.")),
+        ),
         locked(model),
     ];
     let passed = checks.iter().filter(|check| check.tone == "good").count();
@@ -107,25 +112,6 @@ fn witnesses(model: &ReportModel) -> String {
 
 /// So many cells are shown; all are in the data.
 const WITNESSED: usize = 60;
-
-fn voids(model: &ReportModel) -> String {
-    let rows = model.cells.iter().filter(|cell| cell.void > 0).flat_map(|cell| {
-        cell.void_reasons.iter().map(|(reason, n)| {
-            [
-                cell.scenario.clone(),
-                format!("{} {}", cell.configuration, cell.kernel),
-                count(*n),
-                reason.clone(),
-            ]
-        })
-    });
-    let rows: Vec<_> = rows.collect();
-    if rows.is_empty() {
-        return paragraph("Every trial that was begun has an outcome.");
-    }
-    let heading = [("scenario", Left), ("where", Left), ("void trials", Right), ("why", Left)];
-    table("Trials without an outcome, because the testbed failed: they are in no rate", heading, rows)
-}
 
 fn locked(model: &ReportModel) -> Check {
     let Some(locked) = &model.locked else {

@@ -2,13 +2,12 @@
 //!
 //! Must not judge. Units: differences in points of per cent, second minus first. Errors: none. Tests: `tests/golden/compared.rs`.
 
-use crate::analysis::model::{
-    CellPair, ComparisonConclusion, ErrnoDifference, OutcomeDifference, Question, RunComparison, Sides,
-};
+use crate::analysis::model::{CellPair, ErrnoDifference, OutcomeDifference, RunComparison, Sides};
 use crate::analysis::words::several;
-use crate::chart::{Interval, State};
+use crate::chart::Interval;
 use crate::report::answer::Tone;
 use crate::report::compared;
+use crate::report::status::errno_word;
 use crate::report::table::Page;
 
 use super::chart_part::Charted;
@@ -29,7 +28,7 @@ pub(in crate::report) fn render(compared: &RunComparison) -> String {
         Some(configuration) => configuration.clone(),
         None => side.run.clone(),
     });
-    let (tone, word) = conclusion(compared);
+    let (tone, word) = compared::conclude(compared);
     let frame = Frame {
         title: format!("{word} - {} and {}", named[0], named[1]),
         kicker: format!("{} compared with {}", named[1], named[0]),
@@ -50,14 +49,6 @@ pub(in crate::report) fn render(compared: &RunComparison) -> String {
         record: String::new(),
     };
     page(&frame)
-}
-
-fn conclusion(compared: &RunComparison) -> (Tone, &'static str) {
-    match compared.conclusion {
-        ComparisonConclusion::NoDifference => (Tone::Good, "No difference found"),
-        ComparisonConclusion::Differs => (Tone::Bad, "They DIFFER"),
-        ComparisonConclusion::Short => (Tone::Mind, "NOT PROVEN: something is missing"),
-    }
 }
 
 fn sections(compared: &RunComparison, tone: Tone, word: &'static str) -> Vec<Section> {
@@ -109,12 +100,8 @@ fn differences(compared: &RunComparison) -> Option<Section> {
 }
 
 fn errno(pair: &CellPair, one: &ErrnoDifference, sides: Sides) -> Row {
-    let name = match one.errno {
-        Question::AnyError => "any -1",
-        Question::Ebadf | Question::Enoent => one.errno.key(),
-    };
     Row {
-        label: format!("{name} in {}", pair.place(sides)),
+        label: format!("{} in {}", errno_word(one.errno), pair.place(sides)),
         n: of_against(one.x2, one.n2, one.x1, one.n1),
         difference: one.difference,
         boots: Interval { low: one.low, high: one.high },
@@ -122,31 +109,14 @@ fn errno(pair: &CellPair, one: &ErrnoDifference, sides: Sides) -> Row {
         margin: one.margin,
         p_adjusted: one.p_adjusted,
         verdict: one.verdict,
-        state: state(pair, differs::state(one.verdict, !pair.race)),
+        state: differs::state(one.verdict, !pair.race),
     }
 }
 
 fn outcome(pair: &CellPair, leader: &OutcomeDifference, sides: Sides) -> Row {
     let of = &pair.outcomes;
-    Row {
-        label: format!("{} in {}", leader.outcome, pair.place(sides)),
-        n: of_against(leader.x2, of.n2, leader.x1, of.n1),
-        difference: leader.difference,
-        boots: Interval { low: leader.low, high: leader.high },
-        trials: Interval { low: leader.trial_low, high: leader.trial_high },
-        margin: of.margin,
-        p_adjusted: leader.p_adjusted,
-        verdict: of.verdict,
-        state: state(pair, differs::state(of.verdict, !pair.race && pair.known.is_none())),
-    }
-}
-
-/// Of a race or of what is known a difference is no news.
-fn state(pair: &CellPair, of: State) -> State {
-    match of {
-        State::Differs | State::DiffersWithin if pair.race => State::Known,
-        other => other,
-    }
+    let is_news = !pair.race && pair.known.is_none();
+    Row::of_outcome(&pair.place(sides), leader, [of.n1, of.n2], of.margin, (of.verdict, is_news))
 }
 
 fn times(compared: &RunComparison) -> Option<Section> {

@@ -3,11 +3,11 @@
 //! Must not judge. Units: differences in points of per cent. Errors: none. Tests: `tests/golden/page.rs`.
 
 use crate::analysis::model::{
-    Comparison, ComparisonVerdict, OutcomeComparison, OutcomeDifference, Question, ReportModel,
+    Comparison, ComparisonVerdict, OutcomeComparison, OutcomeDifference, ReportModel,
 };
 use crate::analysis::words::{Rounding, count, p_value, percent_number, several};
 use crate::chart::{ForestRow, Interval, State, forest};
-use crate::report::status::verdict_words;
+use crate::report::status::{errno_word, verdict_words};
 use crate::report::table::Align::{Left, Right};
 use crate::report::text;
 
@@ -138,6 +138,27 @@ fn between(interval: Interval) -> String {
 }
 
 impl Row {
+    /// Of the outcome that decides the verdict on a pair: with the pair's numbers of trials, its margin, its verdict, and whether a difference there is news.
+    pub(super) fn of_outcome(
+        place: &str,
+        leader: &OutcomeDifference,
+        [n1, n2]: [u64; 2],
+        margin: f64,
+        (verdict, is_news): (ComparisonVerdict, bool),
+    ) -> Self {
+        Self {
+            label: format!("{} in {place}", leader.outcome),
+            n: of_against(leader.x2, n2, leader.x1, n1),
+            difference: leader.difference,
+            boots: Interval { low: leader.low, high: leader.high },
+            trials: Interval { low: leader.trial_low, high: leader.trial_high },
+            margin,
+            p_adjusted: leader.p_adjusted,
+            verdict,
+            state: state(verdict, is_news),
+        }
+    }
+
     fn drawn(&self) -> ForestRow<'_> {
         ForestRow {
             label: &self.label,
@@ -171,10 +192,7 @@ fn errnos(model: &ReportModel, names: &Names<'_>) -> Vec<Row> {
     let row = |one: &Comparison| Row {
         label: format!(
             "{} in {}, {} {} over {}",
-            match one.errno {
-                Question::AnyError => "any -1",
-                Question::Ebadf | Question::Enoent => one.errno.key(),
-            },
+            errno_word(one.errno),
             names.subject(&one.scenario, &one.parameters),
             one.configuration,
             one.kernel,
@@ -193,23 +211,11 @@ fn errnos(model: &ReportModel, names: &Names<'_>) -> Vec<Row> {
 }
 
 fn outcomes(model: &ReportModel, names: &Names<'_>) -> Vec<Row> {
-    let row = |one: &OutcomeComparison, leader: &OutcomeDifference| Row {
-        label: format!(
-            "{} in {}, {} {} over {}",
-            leader.outcome,
-            names.subject(&one.scenario, &one.parameters),
-            one.configuration,
-            one.kernel,
-            one.path
-        ),
-        n: of_against(leader.x2, one.n2, leader.x1, one.n1),
-        difference: leader.difference,
-        boots: Interval { low: leader.low, high: leader.high },
-        trials: Interval { low: leader.trial_low, high: leader.trial_high },
-        margin: one.margin,
-        p_adjusted: leader.p_adjusted,
-        verdict: one.verdict,
-        state: state(one.verdict, one.alert),
+    let row = |one: &OutcomeComparison| {
+        let subject = names.subject(&one.scenario, &one.parameters);
+        let place = format!("{subject}, {} {} over {}", one.configuration, one.kernel, one.path);
+        let verdict = (one.verdict, one.alert);
+        Some(Row::of_outcome(&place, one.leader()?, [one.n1, one.n2], one.margin, verdict))
     };
-    model.outcome_comparisons.iter().filter_map(|one| Some(row(one, one.leader()?))).collect()
+    model.outcome_comparisons.iter().filter_map(row).collect()
 }

@@ -20,12 +20,8 @@ struct Missing {
 pub(super) fn section(model: &ReportModel) -> Option<Section> {
     let skipped = gather(model, |cell| cell.status == CellStatus::Skipped);
     let short = gather(model, |cell| matches!(cell.status, CellStatus::Short | CellStatus::Blind));
-    let void: Vec<[String; 4]> = model
-        .cells
-        .iter()
-        .flat_map(|cell| cell.void_reasons.iter().map(move |(reason, n)| void_row(cell, reason, *n)))
-        .collect();
-    if skipped.is_empty() && short.is_empty() && void.is_empty() {
+    let void = voids(model);
+    if skipped.is_empty() && short.is_empty() && void.is_none() {
         return None;
     }
     let mut body = String::new();
@@ -41,21 +37,23 @@ pub(super) fn section(model: &ReportModel) -> Option<Section> {
             body.push_str(&table(caption, heading, rows));
         }
     }
-    if void.is_empty() {
-        body.push_str(&lines(&["No trial is void."]));
-    } else {
-        let heading = [("scenario", Left), ("where", Left), ("void trials", Right), ("why", Left)];
-        body.push_str(&table(
-            "Trials without an outcome, because the testbed failed: they are in no rate",
-            heading,
-            void,
-        ));
-    }
+    body.push_str(&void.unwrap_or_else(|| lines(&["No trial is void."])));
     Some(Section::new("missing", "Skipped and void, and why", &Missing { body }))
 }
 
-fn void_row(cell: &CellSummary, reason: &str, n: u64) -> [String; 4] {
-    [cell.scenario.clone(), format!("{} {}", cell.configuration, cell.kernel), count(n), reason.to_owned()]
+/// Void trials by cell and reason, as a table; nothing where there are none.
+pub(super) fn voids(model: &ReportModel) -> Option<String> {
+    let rows = model.cells.iter().flat_map(|cell| {
+        let place = format!("{} {}", cell.configuration, cell.kernel);
+        let row = move |(reason, n): (&String, &u64)| {
+            [cell.scenario.clone(), place.clone(), count(*n), reason.clone()]
+        };
+        cell.void_reasons.iter().map(row)
+    });
+    let rows: Vec<[String; 4]> = rows.collect();
+    let heading = [("scenario", Left), ("where", Left), ("void trials", Right), ("why", Left)];
+    let caption = "Trials without an outcome, because the testbed failed: they are in no rate";
+    (!rows.is_empty()).then(|| table(caption, heading, rows))
 }
 
 /// Cells of one place with one reason together.

@@ -5,7 +5,7 @@
 use crate::analysis::model::{Comparison, ComparisonVerdict, Question, ReportModel, told};
 use crate::analysis::words::{Rounding, count, enough, one_in, p_value, percent_number, several};
 
-use super::super::status::verdict_words;
+use super::super::status::{errno_word, verdict_words};
 use super::super::table::Align::{self, Left, Right};
 use super::super::table::{Page, Table, wrap};
 use super::gather::{by_title, section, title};
@@ -194,10 +194,7 @@ fn notable_row(table: &mut Table, one: &Comparison) {
     table.row([
         one.configuration.clone(),
         one.kernel.clone(),
-        match one.errno {
-            Question::AnyError => "any -1".into(),
-            Question::Ebadf | Question::Enoent => one.errno.to_string(),
-        },
+        errno_word(one.errno).to_owned(),
         percent_number(one.difference, Rounding::Nearest),
         format!("{}..{}", percent_number(one.low, Rounding::Down), percent_number(one.high, Rounding::Up)),
         percent_number(one.margin, Rounding::Nearest),

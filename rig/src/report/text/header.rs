@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
-use crate::analysis::model::{Ground, Question, RanOn, ReportModel, RunSummary, Stopped};
+use crate::analysis::model::{Ground, RanOn, ReportModel, RunSummary, Stopped};
 use crate::analysis::words::{Rounding, count, list, percent, several};
 use crate::record::format::{Environment, Host, Shard};
 
 use super::super::no_packets::no_packets;
+use super::super::status::errno_word;
 use super::super::table::{Page, wrap};
 
 pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
@@ -87,10 +88,7 @@ fn margins(run: &RunSummary) -> String {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (question, margin) in &run.margins {
         let margin = percent(*margin, Rounding::Nearest);
-        let name = match question {
-            Question::AnyError => "any -1",
-            Question::Ebadf | Question::Enoent => question.key(),
-        };
+        let name = errno_word(*question);
         match groups.iter_mut().find(|(known, _)| *known == margin) {
             Some((_, names)) => names.push(name),
             None => groups.push((margin, vec![name])),
