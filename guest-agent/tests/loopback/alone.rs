@@ -1,70 +1,14 @@
 //! Both agents in a network namespace that nobody else uses: the kernel's counters must be exact there.
-//! Needs root (or CAP_SYS_ADMIN) for unshare(1) and nsenter(1); says so aloud where it cannot run.
-
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rig_protocol::Call;
 
 use crate::driver::*;
-
-/// A namespace that lives as long as this value: its shell waits for the end of its input.
-struct Namespace {
-    holder: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Namespace {
-    fn make() -> Option<Self> {
-        let mut holder = Command::new("unshare")
-            .args(["--net", "sh", "-c", "ip link set lo up && echo up && read end"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare(1) is part of util-linux");
-        let mut line = String::new();
-        let said = BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut line);
-        let input = holder.stdin.take();
-        if said.is_ok() && line == "up\n" {
-            return Some(Self { holder, input });
-        }
-        // Past libtest, which keeps what a passing test prints to itself.
-        let said = "SKIPPED tier loopback: no network namespace can be made here (needs root)";
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes());
-        let _ = holder.wait();
-        None
-    }
-
-    /// Runs a shell command inside.
-    fn run(&self, command: &str) {
-        let status = Command::new("nsenter")
-            .arg(format!("--net=/proc/{}/ns/net", self.holder.id()))
-            .args(["sh", "-c", command])
-            .status()
-            .expect("nsenter(1) is part of util-linux");
-        assert!(status.success(), "{command}: {status}");
-    }
-
-    fn agent(&self) -> Agent {
-        let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--net=/proc/{}/ns/net", self.holder.id()))
-            .arg(env!("CARGO_BIN_EXE_guest-agent"));
-        Agent::start_as(command)
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        let _ = self.holder.wait();
-    }
-}
+use crate::namespace::Namespace;
 
 #[test]
 fn alone_in_its_namespace_the_agent_counts_every_reset_and_widens_its_ports() {
     let Some(namespace) = Namespace::make() else { return };
-    let mut pair = Pair { target: namespace.agent(), peer: namespace.agent() };
+    let mut pair = namespace.pair();
     for agent in [&pair.target, &pair.peer] {
         assert_eq!(agent.hello.sysctls["net.ipv4.ip_local_port_range"], "1024\t65535");
     }

@@ -158,7 +158,7 @@ fn forked(exec: bool) -> Script {
 
 #[test]
 fn a_child_keeps_a_connection_open_until_the_trials_end_and_an_exec_closes_it() {
-    let mut pair = Pair::start();
+    let mut pair = Pair::start_for(&forked(false));
     let setting = Setting { trials: 12, in_flight: 4, ..Setting::default() };
     for exec in [false, true] {
         let (target, peer) = pair.play(&forked(exec), &setting);

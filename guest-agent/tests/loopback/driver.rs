@@ -1,16 +1,15 @@
 //! Two agents as children, driven over pipes with real frames, and a small language for scripts.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
-use nix::fcntl::{Flock, FlockArg};
 use rig_protocol::{
     Assignment, Call, Callee, Delay, Errno, Family, Fin, FrameError, FrameReader, FrameWriter, Hello, Lane,
     Mark, Op, Progress, Reply, Request, Returned, Role, Script, Shut, Side, Slot, Step, Tally, TrialRecord,
 };
+
+use crate::namespace::Namespace;
 
 /// An agent under our control.
 pub(crate) struct Agent {
@@ -201,9 +200,14 @@ impl Pair {
         Self { target: Agent::start(), peer: Agent::start() }
     }
 
+    /// In a namespace of its own, where the script needs one. The agents keep it when its maker has gone.
+    pub(crate) fn start_for(script: &Script) -> Self {
+        let namespace = listens(script).then(Namespace::make).flatten();
+        namespace.map_or_else(Self::start, |namespace| namespace.pair())
+    }
+
     /// One block: both sides to their Fin.
     pub(crate) fn play(&mut self, script: &Script, setting: &Setting) -> (Played, Played) {
-        let _alone = listeners_alone(script);
         let address = self.peer.begin(setting.peer(script));
         self.target.begin(setting.target(script, &address));
         let target = self.target.conclude();
@@ -211,20 +215,17 @@ impl Pair {
     }
 }
 
-/// A trial's own listener has a port that follows from its first connection's. Connections to two agents can have the same one, and agents of two tests share
-/// the host's network here (a block of rig has its own): then a client would meet another test's listener. So those play one after another, also where tests are processes.
-fn listeners_alone(script: &Script) -> Option<Flock<File>> {
-    let listens =
-        script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| matches!(step.op, Op::Listen { .. }));
-    listens.then(|| {
-        let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("listeners")).expect("a file");
-        Flock::lock(file, FlockArg::LockExclusive).expect("flock(2)")
-    })
+/// Whether a trial of it has a listener of its own.
+///
+/// Its port follows from the trial's first connection. On the host's network that can be another program's port, and two agents can have connections from the
+/// same port: such scripts play in a namespace, as every block of rig does.
+fn listens(script: &Script) -> bool {
+    script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| matches!(step.op, Op::Listen { .. }))
 }
 
 /// One block on fresh agents.
 pub(crate) fn play(script: &Script, setting: &Setting) -> (Played, Played) {
-    Pair::start().play(script, setting)
+    Pair::start_for(script).play(script, setting)
 }
 
 pub(crate) fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {

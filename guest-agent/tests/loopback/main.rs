@@ -11,6 +11,7 @@ mod epoll;
 mod finds;
 mod holds;
 mod kernel_log;
+mod namespace;
 mod options;
 mod poll;
 mod raw;

@@ -7,6 +7,9 @@ mod agrees;
 #[path = "../loopback/driver.rs"]
 mod driver;
 mod ends;
+#[expect(dead_code, reason = "no program has a listener of its own")]
+#[path = "../loopback/namespace.rs"]
+mod namespace;
 mod odd;
 mod stage;
 mod tells;
