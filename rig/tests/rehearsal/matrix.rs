@@ -154,7 +154,6 @@ fn outcomes(model: &ReportModel) {
         ("rst", "direct", &["bare-metal", "virtio-tap", "virtio-vhost"][..], reset),
         ("rst", "overtake", &["bare-metal", "virtio-vhost"], reset),
         ("path-resets", "firewall-idle", &["bare-metal", "virtio-tap"], reset),
-        ("path-resets", "balancer-down", &["bare-metal", "virtio-vhost"], reset),
         ("path-resets", "haproxy-down", &["bare-metal"], "readable,data,eof"),
         ("path-resets", "ips-answer", &["bare-metal", "virtio-tap"], reset),
         ("path-resets", "forged-exact", &["bare-metal", "virtio-vhost"], reset),
@@ -167,6 +166,13 @@ fn outcomes(model: &ReportModel) {
             let cell = at(model, scenario, path, configuration);
             assert_eq!(cell.outcomes, BTreeMap::from([(outcome.to_owned(), cell.trials)]), "{cell:#?}");
         }
+    }
+    // Of 100 connections at once, some may not have their answer when the backend is marked down.
+    for configuration in ["bare-metal", "virtio-vhost"] {
+        let cell = at(model, "path-resets", "balancer-down", configuration);
+        let ends = [reset, "readable,ECONNRESET,eof"];
+        assert!(cell.outcomes.keys().all(|outcome| ends.contains(&outcome.as_str())), "{cell:#?}");
+        assert!(cell.outcomes[reset] * 4 >= cell.trials, "{cell:#?}");
     }
     // A call that looks while the connect is reset may see the new state without the error.
     let cell = at(model, "vsock-refused", "direct", "virtio-vsock");
