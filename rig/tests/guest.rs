@@ -79,6 +79,11 @@ fn a_scenario_is_played_in_one_guest() {
 }
 
 #[test]
+fn a_replayed_block_leaves_its_guest_to_whoever_asks() {
+    alone(alone_in_guest::a_replayed_block_leaves_its_guest_to_whoever_asks);
+}
+
+#[test]
 fn a_scenario_in_a_guest_leaves_nothing_when_it_is_stopped() {
     alone(alone_in_guest::a_scenario_in_a_guest_leaves_nothing_when_it_is_stopped);
 }

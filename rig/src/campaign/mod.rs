@@ -36,7 +36,7 @@ pub use host::{abilities_for, lack};
 pub use inspect::{Inspected, Site};
 pub use lock::lock;
 pub use measure::measure;
-pub use once::{Alone, Once, play_once};
+pub use once::{Alone, Once, play_once, play_once_and};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};
 pub use report::{carried, read_report, write_comparison, write_reports};
 pub use run::{Ended, run};

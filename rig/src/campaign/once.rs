@@ -1,6 +1,6 @@
 //! One block by itself, on this host or in one guest, without a record: for the person who writes a scenario.
 //!
-//! The player, the boot and the network are those of a run; only nothing is compared. Must not print. Units: trials.
+//! The player, the boot and the network are those of a run; only nothing is compared. Its guest can be kept for a person. Must not print. Units: trials.
 //! Errors: [`CampaignError`]; the host cannot run it, or the user stopped it. Tests: `tests/trouble/alone.rs`, `tests/guest/alone.rs`.
 
 use std::fs;
@@ -15,13 +15,13 @@ use crate::image::{Cache, GuestKeys};
 use crate::process;
 use crate::record::Layout;
 use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, Conduct};
-use crate::runner::{Attempt, Laboratory, Player, Stop, Stopper};
+use crate::runner::{Attempt, Inspection, Laboratory, Player, Stop, Stopper};
 
 use super::accelerator::accelerator;
 use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
 use super::host::lack;
-use super::inspect::LOGS;
+use super::inspect::{Inspected, LOGS};
 use super::laboratory::{laboratory, loaded};
 use super::supply::{Supplied, supply_one};
 use super::watcher::Watcher;
@@ -41,6 +41,8 @@ pub struct Alone {
     pub keep: u32,
     /// Whether its packets are kept.
     pub capture: CaptureWhen,
+    /// Whether its guest is kept for whoever looks into it then.
+    pub keep_guest: bool,
 }
 
 /// What was played.
@@ -63,9 +65,24 @@ pub struct Once {
 /// # Errors
 /// [`CampaignError::CannotRun`], [`CampaignError::Interrupted`], or what the host lacks for any run.
 pub fn play_once(alone: Alone, watcher: &mut impl Watcher) -> Result<Once, CampaignError> {
+    play_once_and(alone, watcher, async |once, _| once)
+}
+
+/// As [`play_once`]; then `look` gets what was played, and the guest where it was to be kept and could be. Ends with it.
+///
+/// # Errors
+/// As [`play_once`].
+pub fn play_once_and<T>(
+    alone: Alone,
+    watcher: &mut impl Watcher,
+    look: impl AsyncFnOnce(Once, Option<Inspected>) -> T,
+) -> Result<T, CampaignError> {
     let supplied = supply_one(&alone.attempt.cell, IT, &mut |image, step| watcher.image_step(image, step))?;
     let runtime = enclosed_runtime()?;
-    let played = runtime.block_on(play(alone, supplied, watcher));
+    let played = runtime.block_on(async {
+        let (once, inspected) = play(alone, supplied, watcher).await?;
+        Ok(look(once, inspected).await)
+    });
     // Blocking threads that still wait for a dead guest must not hold the end up: the enclosure ends them.
     runtime.shutdown_background();
     played
@@ -74,7 +91,11 @@ pub fn play_once(alone: Alone, watcher: &mut impl Watcher) -> Result<Once, Campa
 /// How an error names the block: the reader has just typed what it is.
 const IT: &str = "it";
 
-async fn play(alone: Alone, supplied: Supplied, watcher: &mut impl Watcher) -> Result<Once, CampaignError> {
+async fn play(
+    alone: Alone,
+    supplied: Supplied,
+    watcher: &mut impl Watcher,
+) -> Result<(Once, Option<Inspected>), CampaignError> {
     let folder = process::new_run_dir().map_err(no_folder)?;
     let logs = folder.path().join(NO_RUN);
     for name in [Layout::CONSOLE, Layout::QMP] {
@@ -89,11 +110,12 @@ async fn play(alone: Alone, supplied: Supplied, watcher: &mut impl Watcher) -> R
         laboratory = furnish(&alone, supplied, &logs) => laboratory?,
     };
     let resolved = (!is_host).then(|| laboratory.accelerator.clone());
-    let (played, packets) = watch(&laboratory, alone.attempt, watcher, stop).await;
+    let Watched { played, inspection, packets } = watch(&laboratory, &alone, watcher, stop).await;
     match played {
         Some((record, trials)) if !matches!(record.status, BlockStatus::Aborted { .. }) => {
             let console = kept_console(&logs, &record);
-            Ok(Once { record, trials, accelerator: resolved, packets, console })
+            let inspected = inspection.map(|inspection| Inspected { laboratory, inspection });
+            Ok((Once { record, trials, accelerator: resolved, packets, console }, inspected))
         }
         Some(_) | None => Err(CampaignError::Interrupted),
     }
@@ -120,23 +142,28 @@ async fn furnish(alone: &Alone, supplied: Supplied, logs: &Path) -> Result<Labor
     laboratory(&conduct, logs, images, accelerator, abilities.mechanisms, keys)
 }
 
-type Played = Option<(BlockRecord, Vec<TrialRecord>)>;
+struct Watched {
+    played: Option<(BlockRecord, Vec<TrialRecord>)>,
+    inspection: Option<Inspection>,
+    packets: Vec<(String, Vec<u8>)>,
+}
 
 /// Plays the block while the watcher takes in what happens; its packets are held until they can be written.
-async fn watch(
-    laboratory: &Laboratory,
-    attempt: Attempt,
-    watcher: &mut impl Watcher,
-    stop: Stop,
-) -> (Played, Vec<(String, Vec<u8>)>) {
+async fn watch(laboratory: &Laboratory, alone: &Alone, watcher: &mut impl Watcher, stop: Stop) -> Watched {
     let (events, mut spine) = unbounded_channel();
     let mut packets = Vec::new();
     let mut take = |event: Event| match event {
         Event::PacketsCaptured { file, bytes, .. } => packets.push((file, bytes)),
         event => watcher.happened(&event),
     };
-    let mut playing = std::pin::pin!(laboratory.play(attempt, events, stop));
-    let played = loop {
+    let attempt = alone.attempt.clone();
+    let mut playing = std::pin::pin!(async {
+        match alone.keep_guest {
+            true => Inspection::after(laboratory, attempt, events, stop).await,
+            false => (laboratory.play(attempt, events, stop).await, None),
+        }
+    });
+    let (played, inspection) = loop {
         tokio::select! {
             biased;
             Some(event) = spine.recv() => take(event),
@@ -146,7 +173,7 @@ async fn watch(
     while let Ok(event) = spine.try_recv() {
         take(event);
     }
-    (played, packets)
+    Watched { played, inspection, packets }
 }
 
 /// The console of a guest whose block is void, out of the private folder: its last lines are often the reason. One file for each cell.

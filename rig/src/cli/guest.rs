@@ -72,11 +72,29 @@ fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
 async fn inside(site: Site, command: &[String]) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen(&ending_signals());
     let cell = site.cell().clone();
-    let Some(Inspected { laboratory, inspection }) = site.boot(signals.heard()).await? else {
-        return Ok(Exit::Interrupted.into());
-    };
-    introduce(&cell, &laboratory, &inspection);
-    let result = serve(&laboratory, &inspection, command, &mut signals).await;
+    match site.boot(signals.heard()).await? {
+        None => Ok(Exit::Interrupted.into()),
+        Some(inspected) => look_into(&cell, inspected, command, &mut signals).await,
+    }
+}
+
+/// A guest that has been kept for it: says what it is, and opens a shell in it or runs the command, until that ends.
+pub(super) async fn visit(
+    cell: &Cell,
+    inspected: Inspected,
+    command: &[String],
+) -> Result<ExitCode, Failure> {
+    look_into(cell, inspected, command, &mut Signals::listen(&ending_signals())).await
+}
+
+async fn look_into(
+    cell: &Cell,
+    Inspected { laboratory, inspection }: Inspected,
+    command: &[String],
+    signals: &mut Signals,
+) -> Result<ExitCode, Failure> {
+    introduce(cell, &laboratory, &inspection);
+    let result = serve(&laboratory, &inspection, command, signals).await;
     inspection.end().await;
     result
 }

@@ -9,10 +9,12 @@ use rig_protocol::TrialRecord;
 use super::image::Format;
 use super::output::print;
 use super::scenario::watch::Person;
-use super::{Exit, Failure, called, width};
+use super::streams::progress;
+use super::{Exit, Failure, called, guest, width};
+use crate::analysis::model::Replay;
 use crate::analysis::{Sides, replayed};
-use crate::campaign::{Alone, Once, play_once};
-use crate::matrix::Cell;
+use crate::campaign::{Alone, Inspected, Once, play_once_and};
+use crate::matrix::{Cell, shares_boot};
 use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, PlannedBlock};
 use crate::record::{self, Reader, Run};
 use crate::report::{Page, replay_json, replay_text};
@@ -37,9 +39,15 @@ pub(super) struct Arguments {
     /// The folder of the runs
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
+    /// Keep the guest when the block has been played, and open a root shell in it
+    #[arg(long, conflicts_with = "format")]
+    keep_guest: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// With --keep-guest: run this in the guest instead of a shell; its input and output are passed on
+    #[arg(last = true, value_name = "COMMAND", requires = "keep_guest")]
+    command: Vec<String>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -48,21 +56,57 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (cell, block) = meant(&run, &arguments.which)?;
     let then = recorded(&run, block)?;
     let wanted = arguments.trial.map(|trial| kept(&run, then, trial)).transpose()?;
+    if arguments.keep_guest {
+        can_be_kept(cell)?;
+    }
     let attempt = Attempt::alone(block.id.clone(), cell.clone(), block.seed, block.trials);
     let mut person = Person::of(cell);
-    let alone = Alone { attempt, keep: KEEP, capture: CaptureWhen::Never };
-    let Once { record: now, trials, .. } = play_once(alone, &mut person)?;
-    let wanted = wanted.as_ref();
-    let replay = replayed(Sides { run: &run, cell, block, then, now: &now, trials: &trials, wanted });
+    let alone = Alone { attempt, keep: KEEP, capture: CaptureWhen::Never, keep_guest: arguments.keep_guest };
+    play_once_and(alone, &mut person, async |once, kept| {
+        let Once { record: now, trials, .. } = &once;
+        let wanted = wanted.as_ref();
+        let end = tell(&arguments, &replayed(Sides { run: &run, cell, block, then, now, trials, wanted }))?;
+        if arguments.keep_guest {
+            look(cell, kept, &arguments.command).await?;
+        }
+        Ok(end)
+    })?
+}
+
+/// Prints it, and gives what it means for a script.
+fn tell(arguments: &Arguments, replay: &Replay) -> Result<Exit, Failure> {
     print(&match arguments.format {
-        Format::Json => replay_json(&replay),
-        Format::Text => replay_text(&replay, Page::new(width::for_text(), called::worded)),
+        Format::Json => replay_json(replay),
+        Format::Text => replay_text(replay, Page::new(width::for_text(), called::worded)),
     })?;
     Ok(match () {
         () if !replay.void.is_empty() => Exit::Short,
         () if replay.happened_again() => Exit::Alert,
         () => Exit::Done,
     })
+}
+
+fn can_be_kept(cell: &Cell) -> Result<(), Failure> {
+    let why = shares_boot(cell).err();
+    why.map_or(Ok(()), |why| {
+        let what = format!("the guest of cell {} cannot be kept: {why}", cell.id);
+        Err(Failure::say(
+            Exit::Input,
+            what,
+            "leave --keep-guest out; `rig guest boot` boots a guest like it, where it has one",
+        ))
+    })
+}
+
+/// Whatever is done in the guest, the exit code says whether it happened again.
+async fn look(cell: &Cell, kept: Option<Inspected>, command: &[String]) -> Result<(), Failure> {
+    match kept {
+        Some(kept) => guest::visit(cell, kept, command).await.map(|_| ()),
+        None => {
+            progress("the guest was not kept: its block was void, or something of it was left in the guest");
+            Ok(())
+        }
+    }
 }
 
 /// The cell and the block that the word means.

@@ -1,4 +1,4 @@
-//! A cell's guest on its testbed, booted for a person who looks into it: no trial is played, nothing listens.
+//! A cell's guest on its testbed for a person who looks into it: booted for that, with no trial played, or kept when a block has been played in it. Nothing listens.
 //!
 //! Holds the boot (the one that blocks have), the agent's file in the guest, and a shell or a command over SSH.
 //! Must not know terminals. Units: columns and rows. Errors: [`InspectError`], [`SshError`]; they blame the testbed.
@@ -9,18 +9,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use miette::Diagnostic;
+use rig_protocol::TrialRecord;
 use thiserror::Error;
+use tokio::sync::mpsc::UnboundedSender;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Boot};
+use super::block;
 use super::laboratory::Laboratory;
 use super::patience::exchange;
 use super::stage::{Stage, StageError};
+use super::stop::Stop;
 use crate::agent;
+use crate::event::Event;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram, SshError, SshSession};
 use crate::machine::qemu::Guest;
 use crate::matrix::Cell;
 use crate::record::Layout;
-use crate::record::format::{BlockId, TargetRecord};
+use crate::record::format::{BlockId, BlockRecord, TargetRecord};
 
 /// Why there is no guest to look into.
 #[derive(Debug, Error, Diagnostic)]
@@ -119,6 +124,25 @@ impl Inspection {
         let guest = inspection.guest();
         launch_ssh::with_session(guest, laboratory.ssh_plan(guest), exchange(), push).await?;
         Ok(inspection)
+    }
+
+    /// Plays a block as a run does, and keeps its guest on a fresh network; nothing is kept of a block that is void or was stopped, nor where something of the
+    /// block is left in the guest.
+    pub async fn after(
+        laboratory: &Laboratory,
+        attempt: Attempt,
+        events: UnboundedSender<Event>,
+        stop: Stop,
+    ) -> (Option<(BlockRecord, Vec<TrialRecord>)>, Option<Self>) {
+        let name = attempt.boot.name.clone();
+        // The visit comes next in the same boot.
+        let boot = Boot { planned: Some(name.clone()), name, following: 1 };
+        let attempt = Attempt { boot, ..attempt };
+        let (played, kept) = block::play(laboratory, attempt.clone(), None, events, stop).await;
+        let (Some((record, _)), Some(kept)) = (&played, kept) else { return (played, None) };
+        let target = record.target.clone();
+        let stage = Stage::build(laboratory, &attempt, Some(kept)).await;
+        (played, stage.ok().map(|stage| Self { stage, target }))
     }
 
     /// The guest.

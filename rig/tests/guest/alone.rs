@@ -66,3 +66,28 @@ pub(crate) fn a_scenario_in_a_guest_leaves_nothing_when_it_is_stopped() {
         assert_eq!(interfaces(), before, "{signal}");
     }
 }
+
+/// The guest that is looked into is the one in which the block was played: its kernel has counted the block's connections.
+pub(crate) fn a_replayed_block_leaves_its_guest_to_whoever_asks() {
+    let run =
+        "trials = 20\nblocks = 1\ncontrol_trials = 150\ncontrol_blocks = 1\n[scenario.rst]\nclient_delay = \"50ms\"";
+    let lab = Lab::new(&matrix(run, r#""rst""#, r#""bare-metal", "virtio-tap""#));
+    lab.run("matrix run --seed 7").expect(0);
+    let report = lab.only_run().report();
+    let cells = report["cells"].as_array().unwrap();
+    let id = |configuration: &str| {
+        let of = |cell: &&Json| cell["configuration"] == configuration;
+        cells.iter().find(of).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let line = format!("replay latest {} --keep-guest -- cat /proc/net/snmp", id("virtio-tap"));
+    let ended = lab.run(&line).expect(0);
+    let (replayed, rest) = ended.stdout.split_once("Tcp: ").unwrap_or_else(|| panic!("{ended:?}"));
+    assert!(replayed.contains("20 trials with seed"), "{replayed}");
+    let (names, values) = rest.split_once("\nTcp: ").unwrap();
+    let place = names.split(' ').position(|name| name == "ActiveOpens").unwrap();
+    let opened: u64 = values.split(' ').nth(place).unwrap().parse().unwrap();
+    assert!(opened >= 20, "{rest}");
+    assert!(ended.stderr.contains("virtio-tap") && ended.stderr.contains("192.0.2.2/24"), "{}", ended.stderr);
+    lab.run(&format!("replay latest {} --keep-guest", id("bare-metal"))).expect(2).says(&["it has no guest"]);
+    lab.run("replay latest 00 --keep-guest --format json").expect(2).says(&["cannot be used with"]);
+}

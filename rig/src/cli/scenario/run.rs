@@ -105,9 +105,9 @@ fn alone(arguments: &Arguments, attempt: Attempt) -> Alone {
     match arguments.capture {
         Some(_) => {
             let keep = packets::named(arguments.trials).max(arguments.examples);
-            Alone { attempt, keep, capture: CaptureWhen::Always }
+            Alone { attempt, keep, capture: CaptureWhen::Always, keep_guest: false }
         }
-        None => Alone { attempt, keep: arguments.examples, capture: CaptureWhen::Never },
+        None => Alone { attempt, keep: arguments.examples, capture: CaptureWhen::Never, keep_guest: false },
     }
 }
 
