@@ -42,6 +42,8 @@ mod foreign;
 mod headline;
 #[path = "golden/hostile.rs"]
 mod hostile;
+#[path = "golden/kept.rs"]
+mod kept;
 #[path = "golden/kernels.rs"]
 mod kernels;
 #[path = "golden/latencies.rs"]
@@ -84,6 +86,8 @@ mod sources;
 mod stopped;
 #[path = "golden/sweeps.rs"]
 mod sweeps;
+#[path = "golden/travel.rs"]
+mod travel;
 #[path = "golden/twins.rs"]
 mod twins;
 #[path = "golden/verdicts.rs"]

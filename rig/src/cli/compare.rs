@@ -20,7 +20,7 @@ pub(super) const AFTER: &str = "Cells of both runs with the same scenario, param
 /// Arguments of `rig compare`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// `latest`, a run's id, a unique part of one, a path to a run's folder, or its page
+    /// `latest`, a run's id, a unique part of one, a path to a run's folder, its page, or its file
     #[arg(value_name = "RUN_A")]
     first: String,
     /// The run that is compared with it, in the same words

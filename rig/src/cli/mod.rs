@@ -97,7 +97,7 @@ enum Command {
     /// Compare two recorded runs, or two configurations of one
     #[command(after_help = compare::AFTER)]
     Compare(compare::Arguments),
-    /// Check recorded runs
+    /// List, check, export or remove recorded runs
     #[command(subcommand)]
     Results(results::Command),
     /// Say who can set an errno, how to tell, and what was measured here

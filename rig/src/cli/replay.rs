@@ -29,7 +29,7 @@ const NAMED: usize = 8;
 /// Arguments of `rig replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// `latest`, a run's id, a unique part of one, a path to a run's folder, or its page
+    /// `latest`, a run's id, a unique part of one, a path to a run's folder, its page, or its file
     run: String,
     /// A cell's id, or a part of it that begins it; or the name of one of its blocks. Of a cell, the first block with something unexpected is played
     #[arg(value_name = "CELL")]

@@ -17,7 +17,7 @@ use crate::report::{FileSchema, Format, answer, text};
 /// Arguments of `rig report`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// `latest`, a run's id, a unique part of one, a path to a run's folder, or its page
+    /// `latest`, a run's id, a unique part of one, a path to a run's folder, its page, or its file
     #[arg(default_value = "latest")]
     run: String,
     /// Output formats; with several, each is written to a file
@@ -120,8 +120,12 @@ const OPENER: &str = "xdg-open";
 
 /// Of a page that was given, that page; of a run, a new one in its folder.
 fn open(found: &Found, model: &ReportModel) -> Result<(), Failure> {
-    let page = if found.is_unpacked() {
+    let page = if found.is_page() {
         found.shown().to_owned()
+    } else if found.is_unpacked() {
+        let wrong = format!("{} has no page that a browser could open", found.shown().display());
+        let how = "write one first: `rig report RUN --format html --output DIR`";
+        return Err(Failure::say(Exit::Input, wrong, how));
     } else {
         let written = write_reports(model, &[Format::HTML], found.dir(), found.dir())?;
         written.into_iter().next().unwrap_or_else(|| found.dir().to_owned())

@@ -1,5 +1,10 @@
 //! `rig results`: recorded runs as a whole.
 
+mod export;
+mod gc;
+mod list;
+mod state;
+
 use std::path::PathBuf;
 
 use super::image::Format;
@@ -16,6 +21,12 @@ pub(super) enum Command {
     /// Compute every figure of a run's reports anew, and name what differs
     #[command(after_help = AFTER_VERIFY)]
     Verify(Verify),
+    /// List the runs of a folder: how far each is, what it came to, how large it is
+    List(list::Arguments),
+    /// Write a run into one file, which every command takes in its place
+    Export(export::Arguments),
+    /// Remove old runs, and keep the newest
+    Gc(gc::Arguments),
 }
 
 /// What "anew" means.
@@ -24,7 +35,7 @@ const AFTER_VERIFY: &str = "The files are read, added up and tested by code of i
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// `latest`, a run's id, a unique part of one, a path to a run's folder, or its page
+    /// `latest`, a run's id, a unique part of one, a path to a run's folder, its page, or its file
     #[arg(default_value = "latest")]
     run: String,
     /// The folder of the runs
@@ -38,6 +49,9 @@ pub(super) struct Verify {
 pub(super) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Verify(arguments) => verify(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Gc(arguments) => gc::run(&arguments),
     }
 }
 

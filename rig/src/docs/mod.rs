@@ -31,6 +31,7 @@ pub const PAGES: &[Page] = &[
     page!("exit-codes", "what each exit code means for a script, and the JSON of a failure"),
     page!("claims", "every claim that is tested, who says it, and what decides it"),
     page!("report", "the report and its page, comparisons, and playing a block again"),
+    page!("results", "the runs of a folder: list them, carry one as a file, remove old ones"),
     page!("measurement", "how rig measures, and what keeps a comparison fair"),
     page!("record", "what lies in a run's folder: every file, field, column and label"),
     page!("glossary", "what the words mean"),

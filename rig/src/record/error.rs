@@ -37,6 +37,22 @@ pub enum RecordError {
         /// The run's folder.
         dir: PathBuf,
     },
+    /// Something else lies in a run's folder, which is to be removed.
+    #[error("{} has {what:?}, which is not of a run", .dir.display())]
+    #[diagnostic(help("it was not removed: move {what:?} away, or remove the folder by hand"))]
+    Foreign {
+        /// The run's folder.
+        dir: PathBuf,
+        /// What is in it.
+        what: String,
+    },
+    /// A file is there already, where one was to be written.
+    #[error("{} is there already; nothing was written", .path.display())]
+    #[diagnostic(help("move it away, or name another file: nothing of yours is overwritten"))]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process writes it.
     #[error("another rig is writing {}", .dir.display())]
     #[diagnostic(help("wait for it, or end it; the lock ends with the process that holds {}", .journal.display()))]
@@ -111,7 +127,9 @@ pub enum RecordError {
     },
     /// A file that was to carry a run carries none.
     #[error("{} carries no run", .path.display())]
-    #[diagnostic(help("give a run's folder, or a page that `rig report RUN --format html` wrote"))]
+    #[diagnostic(help(
+        "give a run's folder, a page that `rig report RUN --format html` wrote, or a file that `rig results export RUN` wrote"
+    ))]
     NoRunInside {
         /// The file.
         path: PathBuf,
@@ -119,17 +137,17 @@ pub enum RecordError {
     /// A file was named where a run is to go on.
     #[error("{} is a file: a run goes on in its own folder", .path.display())]
     #[diagnostic(help(
-        "give the run's id or folder; a page is read by `rig report` and `rig results verify`"
+        "give the run's id or folder; a page or an archive is read by `rig report` and `rig results verify`, and `tar xzf` unpacks an archive"
     ))]
     PageToResume {
         /// The file.
         path: PathBuf,
     },
-    /// The run that a page carries cannot be taken out.
+    /// The run that a page or an archive carries cannot be taken out.
     #[error("{} is damaged: {reason}", .path.display())]
-    #[diagnostic(help("take the page from where it came from once more, or use the run's own folder"))]
+    #[diagnostic(help("take the file from where it came from once more, or use the run's own folder"))]
     DamagedPage {
-        /// The page.
+        /// The page or archive.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -158,7 +176,7 @@ pub enum RecordError {
 
 impl RecordError {
     /// What the disk said while `doing` something with `path`.
-    pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn disk(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| {
             let advice = advise(&source, &path);
@@ -193,6 +211,8 @@ impl RecordError {
             | Self::NewerToResume { .. }
             | Self::InTheWay { .. }
             | Self::Exists { .. }
+            | Self::Taken { .. }
+            | Self::Foreign { .. }
             | Self::Locked { .. }
             | Self::Damaged { .. } => true,
             // A file where a folder must be made was named by the user; all else is the disk's.

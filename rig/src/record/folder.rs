@@ -40,7 +40,7 @@ enum Wanted {
 const MOST_HASHED_BYTES: u64 = 16 << 30;
 
 /// How the names of half-written files end.
-const UNFINISHED: &str = ".unfinished";
+pub(super) const UNFINISHED: &str = ".unfinished";
 
 impl Folder {
     /// Opens a folder that exists.
@@ -52,6 +52,14 @@ impl Folder {
         let descriptor = open(path, flags, Mode::empty())
             .map_err(|errno| RecordError::disk("open", path)(errno.into()))?;
         Ok(Self { descriptor, path: path.to_owned() })
+    }
+
+    /// Opens a folder in it, which is no link.
+    ///
+    /// # Errors
+    /// [`RecordError::InTheWay`] where a file or a link has its name, or what the disk says.
+    pub(super) fn below(&self, name: &str) -> Result<Self, RecordError> {
+        Ok(Self { descriptor: self.subfolder("open", name)?, path: self.at(name) })
     }
 
     /// As it was given.
@@ -193,7 +201,7 @@ impl Folder {
     }
 
     /// What is in one of its folders, or in itself (`.`), with its kind.
-    fn entries(&self, folder: &str) -> Result<Vec<(String, SFlag)>, RecordError> {
+    pub(super) fn entries(&self, folder: &str) -> Result<Vec<(String, SFlag)>, RecordError> {
         let disk = |errno: Errno| RecordError::disk("read", &self.at(folder))(errno.into());
         let mut dir = Dir::from_fd(self.subfolder("read", folder)?).map_err(disk)?;
         let mut found = Vec::new();

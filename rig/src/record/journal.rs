@@ -17,6 +17,9 @@ use super::id::BlockId;
 /// The first major version whose journal is a chain.
 const CHAINED: u32 = 2;
 
+/// What [`super::Run::cautions`] say of a run that did not come to an end that it could write down.
+pub const NOT_ENDED: &str = "journal.jsonl does not say that the run ended: it was killed, it is still running, or the last lines are missing";
+
 /// What the journal's bytes say.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
@@ -100,7 +103,7 @@ impl Journal {
             None => "has no line, not even that the run began: no block counts",
             Some(JournalEntry::Ended { .. }) => return None,
             Some(JournalEntry::Started { .. } | JournalEntry::Block { .. }) => {
-                "does not say that the run ended: it was killed, it is still running, or the last lines are missing"
+                return Some(NOT_ENDED.to_owned());
             }
         };
         Some(format!("journal.jsonl {what}"))

@@ -2,12 +2,14 @@
 //!
 //! Holds the versioned shape of `results/<run-id>/`; must not know statistics or rendering.
 //! Units: in the keys. Errors: [`RecordError`]; it blames the disk or the files, and it stops a run.
-//! Tests: `tests/golden/{record,chain,damage,hostile}.rs`, and beside the modules.
+//! Tests: `tests/golden/{record,chain,damage,hostile,kept,travel}.rs`, and beside the modules.
 
+mod archive;
 mod contradiction;
 mod decode;
 mod entry;
 mod error;
+mod export;
 mod folder;
 pub mod format;
 mod id;
@@ -16,6 +18,7 @@ mod layout;
 mod names;
 mod packed;
 mod reader;
+mod removal;
 mod run_file;
 mod verify;
 mod void_reason;
@@ -24,10 +27,13 @@ mod writer;
 
 pub use entry::{JournalEntry, JournalLine};
 pub use error::RecordError;
+pub use export::export;
 pub use folder::Folder;
+pub use journal::NOT_ENDED;
 pub use layout::Layout;
 pub use packed::{Packed, in_page, pack};
 pub use reader::{Found, Reader, Run, Trials, find, find_to_resume, list};
+pub use removal::{Removable, is_being_written, removable, size, sweep};
 pub use void_reason::{Endpoint, NicLoss, Part, Risen, VoidReason};
 pub use wire::{Seen, segments};
 pub use writer::Writer;

@@ -9,17 +9,15 @@
 //! sed -n '/^<script type="application\/gzip" id="record">$/,/^<\/script>$/p' report.html | sed '1d;$d' | base64 -d | tar xz
 //! ```
 
-use std::io::{Read, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::GzDecoder;
-use flate2::{Compression, GzBuilder};
-use tar::{Archive, Builder, Header};
 use tempfile::TempDir;
 
-use super::{Folder, Layout, RecordError};
+use super::archive::{self, Limits, Unpackable};
+use super::{Folder, RecordError};
 
 /// The line before the archive in a page, and
 const OPENS: &str = "<script type=\"application/gzip\" id=\"record\">";
@@ -33,8 +31,11 @@ const LINE: usize = 76;
 /// Packets of so many bytes in all go along; more of them would make a page that nobody can send.
 const MOST_CAPTURE_BYTES: u64 = 16 << 20;
 
-/// A page is read as a whole; what it carries is unpacked to at most eight times as much.
+/// A page is read as a whole.
 const MOST_PAGE_BYTES: u64 = 1 << 30;
+
+/// What a page carries is unpacked to at most eight times as much.
+const LIMITS: Limits = Limits { bytes: 8 * MOST_PAGE_BYTES, files: 1_000_000 };
 
 /// A run in one piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,48 +52,9 @@ pub struct Packed {
 /// [`RecordError::NotARun`], or what the disk says.
 pub fn pack(run_dir: &Path) -> Result<Packed, RecordError> {
     let folder = Folder::open(run_dir)?;
-    let mut names = vec![Layout::RUN.to_owned(), Layout::JOURNAL.to_owned()];
-    let mut left_out = 0;
-    for below in Layout::FOLDERS {
-        let found = match folder.list(below) {
-            Ok(found) => found,
-            Err(error) if error.is_missing() => continue,
-            Err(error) => return Err(error),
-        };
-        if below == Layout::CAPTURE && size_of(&folder, &found)? > MOST_CAPTURE_BYTES {
-            left_out = found.len();
-        } else {
-            names.extend(found);
-        }
-    }
-    let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
-    let mut tar = Builder::new(gzip);
-    for name in names {
-        let bytes = match folder.read(&name, MOST_PAGE_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_missing() && name == Layout::RUN => {
-                return Err(RecordError::NotARun { dir: run_dir.to_owned() });
-            }
-            // A run that has just begun has no journal; a file that goes meanwhile is somebody else's doing.
-            Err(error) if error.is_missing() => continue,
-            Err(error) => return Err(error),
-        };
-        let mut header = Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        header.set_mtime(0);
-        tar.append_data(&mut header, &name, &bytes[..]).expect("a vector takes all");
-    }
-    let archive = tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("a vector takes all");
+    let archive::Contents { names, left_out } = archive::contents(&folder, Some(MOST_CAPTURE_BYTES))?;
+    let archive = archive::write(&folder, &names, None, Vec::new())?;
     Ok(Packed { archive, left_out })
-}
-
-fn size_of(folder: &Folder, names: &[String]) -> Result<u64, RecordError> {
-    let size = |name: &String| {
-        let found = folder.file(name)?.metadata();
-        Ok(found.map_err(RecordError::disk("read", &folder.at(name)))?.len())
-    };
-    names.iter().map(size).sum()
 }
 
 /// The archive as lines of a page.
@@ -119,14 +81,14 @@ pub(super) fn unpack_page(page: &Path) -> Result<TempDir, RecordError> {
     let mut text = Vec::new();
     file.take(MOST_PAGE_BYTES).read_to_end(&mut text).map_err(RecordError::disk("read", page))?;
     let archive = archive_of(&text).ok_or_else(|| RecordError::NoRunInside { path: page.to_owned() })?;
-    let archive = archive.map_err(|reason| damaged(page, reason))?;
+    let damaged = |reason| RecordError::DamagedPage { path: page.to_owned(), reason };
+    let archive = archive.map_err(damaged)?;
     let into = tempfile::tempdir().map_err(RecordError::disk("make", &std::env::temp_dir()))?;
-    unpack(&archive, into.path()).map_err(|reason| damaged(page, reason))?;
+    archive::unpack(&archive[..], LIMITS, into.path()).map_err(|refused| match refused {
+        Unpackable::Disk(error) => error,
+        Unpackable::Archive(reason) => damaged(format!("its record {reason}")),
+    })?;
     Ok(into)
-}
-
-fn damaged(page: &Path, reason: String) -> RecordError {
-    RecordError::DamagedPage { path: page.to_owned(), reason }
 }
 
 /// The archive between the two lines; nothing where the first one is missing.
@@ -146,38 +108,9 @@ fn archive_of(page: &[u8]) -> Option<Result<Vec<u8>, String>> {
     Some(Err("it ends within its record: the file was cut".to_owned()))
 }
 
-/// Names that no run has are refused, and so is whatever would lie outside.
-fn unpack(archive: &[u8], into: &Path) -> Result<(), String> {
-    let limit = MOST_PAGE_BYTES.saturating_mul(8);
-    let mut tar = Archive::new(GzDecoder::new(archive).take(limit));
-    for below in Layout::FOLDERS {
-        std::fs::create_dir(into.join(below)).map_err(|error| error.to_string())?;
-    }
-    for entry in tar.entries().map_err(|error| error.to_string())? {
-        let mut entry = entry.map_err(|error| format!("its record cannot be unpacked: {error}"))?;
-        let name = entry.path().map_err(|error| error.to_string())?.display().to_string();
-        if !entry.header().entry_type().is_file() || !is_of_a_run(&name) {
-            return Err(format!("its record has {name:?}, which a run does not have"));
-        }
-        let path = into.join(&name);
-        let mut file = std::fs::File::create_new(&path).map_err(|error| format!("{name}: {error}"))?;
-        std::io::copy(&mut entry, &mut file)
-            .and_then(|_| file.flush())
-            .map_err(|error| format!("its record cannot be unpacked: {name}: {error}"))?;
-    }
-    Ok(())
-}
-
-fn is_of_a_run(name: &str) -> bool {
-    let below = |folder: &str| {
-        let rest = name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
-        rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/') && !rest.starts_with('.'))
-    };
-    matches!(name, Layout::RUN | Layout::JOURNAL) || Layout::FOLDERS.into_iter().any(below)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Layout;
     use super::*;
 
     fn run() -> TempDir {
@@ -246,20 +179,5 @@ mod tests {
         );
         let (_dir, page) = page(&whole[..whole.len() / 2]);
         assert!(matches!(unpack_page(&page), Err(RecordError::DamagedPage { .. })));
-    }
-
-    #[test]
-    fn nothing_is_written_outside() {
-        for name in ["../evil", "/etc/evil", "blocks/../evil", "evil", "blocks/x/y", "blocks/.hidden"] {
-            let mut tar = Builder::new(GzBuilder::new().write(Vec::new(), Compression::fast()));
-            let mut header = Header::new_gnu();
-            header.as_gnu_mut().expect("gnu").name[..name.len()].copy_from_slice(name.as_bytes());
-            header.set_size(0);
-            header.set_cksum();
-            tar.append(&header, &b""[..]).expect("a vector takes all");
-            let archive = tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("a vector");
-            let into = tempfile::tempdir().expect("a folder");
-            unpack(&archive, into.path()).expect_err(name);
-        }
     }
 }

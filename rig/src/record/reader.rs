@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rig_protocol::TrialRecord;
 use tempfile::TempDir;
 
+use super::export::{is_archive, unpack_file};
 use super::format::{BlockId, BlockRecord, RunRecord, TrialLines, Unreadable, Version};
 use super::journal::Journal;
 use super::packed::unpack_page;
@@ -179,6 +180,8 @@ pub fn list(results_dir: &Path) -> Vec<String> {
         .flatten()
         .filter(|entry| entry.path().join(Layout::RUN).is_file())
         .filter_map(|entry| entry.file_name().into_string().ok())
+        // What begins with a dot is being removed.
+        .filter(|id| !id.starts_with('.'))
         .collect();
     ids.sort();
     ids
@@ -188,7 +191,7 @@ pub fn list(results_dir: &Path) -> Vec<String> {
 #[derive(Debug)]
 pub struct Found {
     dir: PathBuf,
-    /// The page that it was taken out of, and the folder that it lies in until this is dropped.
+    /// The page or archive that it was taken out of, and the folder that it lies in until this is dropped.
     unpacked: Option<(PathBuf, TempDir)>,
 }
 
@@ -198,18 +201,24 @@ impl Found {
         &self.dir
     }
 
-    /// What a reader knows it by: its folder, or the page that carries it.
+    /// What a reader knows it by: its folder, or the page or archive that carries it.
     pub fn shown(&self) -> &Path {
         self.unpacked.as_ref().map_or(&self.dir, |(page, _)| page)
     }
 
-    /// Whether its folder is gone when this is: it came out of a page.
+    /// Whether it came out of a page.
+    pub fn is_page(&self) -> bool {
+        self.unpacked.as_ref().is_some_and(|(file, _)| !is_archive(file))
+    }
+
+    /// Whether its folder is gone when this is: it came out of a page or an archive.
     pub fn is_unpacked(&self) -> bool {
         self.unpacked.is_some()
     }
 }
 
-/// The run that the user means: `latest`, an id, a unique part of one (its beginning first), a path to a run's folder, or a page that carries one.
+/// The run that the user means: `latest`, an id, a unique part of one (its beginning first), a path to a run's folder,
+/// or a page or an archive that carries one.
 ///
 /// # Errors
 /// [`RecordError::Unknown`] with the runs that there are, [`RecordError::Ambiguous`], [`RecordError::NotARun`], [`RecordError::NoRunInside`],
@@ -217,7 +226,7 @@ impl Found {
 pub fn find(results_dir: &Path, asked: &str) -> Result<Found, RecordError> {
     let path = Path::new(asked);
     if path.is_file() {
-        let unpacked = unpack_page(path)?;
+        let unpacked = if is_archive(path) { unpack_file(path)? } else { unpack_page(path)? };
         return Ok(Found { dir: unpacked.path().to_owned(), unpacked: Some((path.to_owned(), unpacked)) });
     }
     Ok(Found { dir: find_folder(results_dir, asked)?, unpacked: None })

@@ -187,19 +187,34 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
 }
 
 fn lock_journal(folder: &Folder) -> Result<Flock<File>, RecordError> {
+    lock(folder, folder.log(Layout::JOURNAL)?, FlockArg::LockExclusiveNonblock)
+}
+
+pub(super) fn lock(folder: &Folder, journal: File, how: FlockArg) -> Result<Flock<File>, RecordError> {
     let path = folder.at(Layout::JOURNAL);
-    Flock::lock(folder.log(Layout::JOURNAL)?, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-        match errno {
-            SystemErrno::EWOULDBLOCK => RecordError::Locked { dir: folder.path().to_owned(), journal: path },
-            other => RecordError::disk("lock", &path)(other.into()),
-        }
+    Flock::lock(journal, how).map_err(|(_, errno)| match errno {
+        SystemErrno::EWOULDBLOCK => RecordError::Locked { dir: folder.path().to_owned(), journal: path },
+        other => RecordError::disk("lock", &path)(other.into()),
     })
+}
+
+/// Keeps writers away from a run that is read as a whole, for as long as what is returned lives; nothing where it has no journal yet.
+///
+/// # Errors
+/// [`RecordError::Locked`] while a rig writes it.
+pub(super) fn hold(folder: &Folder) -> Result<Option<Flock<File>>, RecordError> {
+    match folder.file(Layout::JOURNAL) {
+        Ok(journal) => lock(folder, journal, FlockArg::LockSharedNonblock).map(Some),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn make_folders(folder: &Folder) -> Result<(), RecordError> {
     Layout::FOLDERS.into_iter().try_for_each(|name| folder.make_folder(name))
 }
 
-fn sync_dir(dir: &Path) -> Result<(), RecordError> {
+/// Makes the names in a folder survive a power loss.
+pub(super) fn sync_dir(dir: &Path) -> Result<(), RecordError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(RecordError::disk("sync", dir))
 }

@@ -57,6 +57,7 @@ const TAKES: &[Row] = &[
     ("command", Some(&["man"]), Values::Commands),
     ("names", Some(&["image", "build"]), Values::Recipes),
     ("results", None, Values::Folders),
+    ("output", Some(&["results", "export"]), Values::Files),
     ("output", None, Values::Folders),
     ("share", None, Values::Folders),
     ("install", None, Values::Folders),
