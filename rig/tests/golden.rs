@@ -38,6 +38,8 @@ mod fair;
 mod fixture;
 #[path = "golden/foreign.rs"]
 mod foreign;
+#[path = "golden/formats.rs"]
+mod formats;
 #[path = "golden/headline.rs"]
 mod headline;
 #[path = "golden/hostile.rs"]
@@ -62,10 +64,14 @@ mod newer;
 mod order;
 #[path = "golden/outcomes.rs"]
 mod outcomes;
+#[path = "support/packages.rs"]
+mod packages;
 #[path = "golden/page.rs"]
 mod page;
 #[path = "golden/programs.rs"]
 mod programs;
+#[path = "golden/readers.rs"]
+mod readers;
 #[path = "golden/record.rs"]
 mod record;
 #[path = "golden/recorded.rs"]
@@ -86,6 +92,8 @@ mod sources;
 mod stopped;
 #[path = "golden/sweeps.rs"]
 mod sweeps;
+#[path = "support/tools.rs"]
+mod tools;
 #[path = "golden/travel.rs"]
 mod travel;
 #[path = "golden/twins.rs"]

@@ -57,7 +57,7 @@ use blocks::Families;
 use comparisons::Judging;
 use model::{
     AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, Question,
-    REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary,
+    REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary, Stopped,
 };
 use rules::Rules;
 use summaries::Told;
@@ -137,6 +137,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         id: run.record.id.clone(),
         seed: run.record.seed,
         started: run.record.started.clone(),
+        ended: summaries::ended(&run.blocks),
         rig_version: run.record.rig_version.clone(),
         complete: run.complete,
         stopped: run.stopped.clone(),
@@ -193,4 +194,36 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
         return Conclusion::Short;
     }
     Conclusion::Done
+}
+
+/// How a run ended, all in all: what its exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It came to its end, and this is the conclusion; or it was stopped early, which is [`Conclusion::Short`].
+    Concluded(Conclusion),
+    /// Somebody interrupted it.
+    Interrupted,
+}
+
+impl Ending {
+    /// The exit code of the contract (page `exit-codes`), without what is denied on a command line.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Concluded(Conclusion::Done) => 0,
+            Self::Concluded(Conclusion::Short) => 3,
+            Self::Concluded(Conclusion::Alert) => 5,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// How the run ended.
+pub fn ending(model: &ReportModel) -> Ending {
+    match model.run.stopped.as_deref().map(Stopped::of) {
+        None => Ending::Concluded(conclusion(model)),
+        Some(Stopped::Interrupted) => Ending::Interrupted,
+        Some(Stopped::Deadline | Stopped::FailFast | Stopped::RecordFailed | Stopped::Other(_)) => {
+            Ending::Concluded(Conclusion::Short)
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rig_protocol::{Tally, TcpState};
 
 use crate::path::{Matches, PathCounter};
@@ -70,6 +71,8 @@ fn summarise(run: &Run, measured: &Measured<'_>, planned: &Planned<'_>, told: &T
         void: measured.void(),
         void_reasons: measured.void_reasons.clone(),
         blocks: u32::try_from(measured.blocks.len()).unwrap_or(u32::MAX),
+        started: measured.blocks.iter().filter_map(|block| begin(block)).min().map(in_words),
+        elapsed_ns: measured.blocks.iter().fold(0, |sum, block| block.elapsed_ns.saturating_add(sum)),
         origin: origins(&measured.blocks),
         returns: tally.returns.clone(),
         unreturned: tally.unreturned,
@@ -92,6 +95,24 @@ fn summarise(run: &Run, measured: &Measured<'_>, planned: &Planned<'_>, told: &T
         not_counted: not_counted(measured),
         captures: measured.blocks.iter().flat_map(|block| block.captures.clone()).collect(),
     }
+}
+
+/// A moment as it stands in records, to the millisecond.
+fn in_words(moment: Timestamp) -> String {
+    format!("{moment:.3}")
+}
+
+/// When a block began; none where its file does not tell it.
+fn begin(block: &BlockRecord) -> Option<Timestamp> {
+    block.started.parse().ok()
+}
+
+/// When the last of these blocks ended.
+pub(super) fn ended(blocks: &[BlockRecord]) -> Option<String> {
+    let end = |block: &BlockRecord| {
+        begin(block)?.checked_add(std::time::Duration::from_nanos(block.elapsed_ns)).ok()
+    };
+    blocks.iter().filter_map(end).max().map(in_words)
 }
 
 /// `uname -r` of its blocks' targets.

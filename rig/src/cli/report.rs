@@ -8,8 +8,8 @@ use clap::builder::PossibleValuesParser;
 use super::output::print;
 use super::skips::DeniedSkips;
 use super::{Exit, Failure, called, screen, width};
-use crate::analysis::model::{ReportModel, Stopped};
-use crate::analysis::{self, Conclusion};
+use crate::analysis::model::ReportModel;
+use crate::analysis::{self, Conclusion, Ending};
 use crate::campaign::{carried, read_report, write_reports};
 use crate::record::{self, Found};
 use crate::report::{FileSchema, Format, answer, text};
@@ -151,16 +151,31 @@ fn nowhere(page: &Path) -> Failure {
 
 /// The exit code of a run: of what it says, how it ended, and which skipped cells are denied.
 pub(in crate::cli) fn exit_of(model: &ReportModel, denied: Option<&DeniedSkips>) -> Exit {
-    match (model.run.stopped.as_deref().map(Stopped::of), analysis::conclusion(model)) {
-        (Some(Stopped::Interrupted), _) => Exit::Interrupted,
-        (Some(Stopped::Deadline | Stopped::FailFast | Stopped::RecordFailed | Stopped::Other(_)), _) => {
+    match analysis::ending(model) {
+        Ending::Interrupted => Exit::Interrupted,
+        Ending::Concluded(Conclusion::Done | Conclusion::Alert)
+            if denied.is_some_and(|denied| denied.fires(model)) =>
+        {
             Exit::Short
         }
-        (None, Conclusion::Done | Conclusion::Alert) if denied.is_some_and(|denied| denied.fires(model)) => {
-            Exit::Short
-        }
-        (None, Conclusion::Done) => Exit::Done,
-        (None, Conclusion::Short) => Exit::Short,
-        (None, Conclusion::Alert) => Exit::Alert,
+        Ending::Concluded(Conclusion::Done) => Exit::Done,
+        Ending::Concluded(Conclusion::Short) => Exit::Short,
+        Ending::Concluded(Conclusion::Alert) => Exit::Alert,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_the_exit_code_that_the_command_has() {
+        let pairs = [
+            (Ending::Concluded(Conclusion::Done), Exit::Done),
+            (Ending::Concluded(Conclusion::Short), Exit::Short),
+            (Ending::Concluded(Conclusion::Alert), Exit::Alert),
+            (Ending::Interrupted, Exit::Interrupted),
+        ];
+        pairs.into_iter().for_each(|(ending, exit)| assert_eq!(ending.code(), exit as u8));
     }
 }

@@ -6,19 +6,27 @@
 
 mod answer;
 mod carried;
+mod cases;
 mod compared;
 mod comparison_format;
 mod csv;
+mod ctrf;
+mod github;
 mod json;
 mod junit;
+mod kcidb;
+mod ktap;
 mod markdown;
+mod moment;
 mod no_packets;
+mod openmetrics;
 mod outcomes;
 mod page;
 mod program;
 mod replay;
 mod scenario_run;
 mod schema;
+mod standing;
 mod status;
 mod table;
 mod text;
@@ -35,6 +43,7 @@ pub use csv::Column;
 pub use replay::{replay_json, replay_text};
 pub use scenario_run::{scenario_json, scenario_text};
 pub use schema::FileSchema;
+pub use standing::{Standing, Words};
 pub use table::{Align, Page, Table};
 
 /// A format.
@@ -69,6 +78,11 @@ const ALL: &[Format] = &[
     Format { name: "json", extension: "json", render: Render::Model(json::render) },
     Format { name: "csv", extension: "csv", render: Render::Model(csv::render) },
     Format { name: "junit", extension: "xml", render: Render::Model(junit::render) },
+    Format { name: "ktap", extension: "ktap", render: Render::Model(ktap::render) },
+    Format { name: "openmetrics", extension: "prom", render: Render::Model(openmetrics::render) },
+    Format { name: "kcidb", extension: "kcidb.json", render: Render::Model(kcidb::render) },
+    Format { name: "ctrf", extension: "ctrf.json", render: Render::Model(ctrf::render) },
+    Format { name: "github", extension: "github.txt", render: Render::Model(github::render) },
 ];
 
 /// Those that a reader of the text may want too, as `--format` takes them: as many as fit on a line of a terminal.

@@ -13,7 +13,7 @@ use crate::reports::{model, render};
 use crate::scale::scale;
 
 /// Arbitrary texts, and what is known to do harm.
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     let harmful = proptest::sample::select(vec![
         "=HYPERLINK(\"http://127.0.0.1/?\"&A1)",
         "+1",
@@ -30,6 +30,10 @@ fn text() -> impl Strategy<Value = String> {
         "\u{202e}\u{2066}",
         "\n  virtio-tap 6.1 kvm complete",
         "\u{1fffe}\u{10ffff}\u{e000}",
+        "# SKIP",
+        "a # b\nok 1 c\n# Subtest: d\nKTAP version 1\n1..9",
+        "::error::\r\n%0A:,",
+        "\\\"} 1\n# EOF",
     ]);
     prop_oneof![
         any::<String>(),
@@ -39,7 +43,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 /// A report in which every name that a file can choose is this one.
-fn named(text: &str) -> ReportModel {
+pub(crate) fn named(text: &str) -> ReportModel {
     let mut bench = sound();
     void(bench.block(Play::Base, "virtio-tap", "6.1", 0), text);
     let mut model = model(&bench);

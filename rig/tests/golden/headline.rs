@@ -130,7 +130,9 @@ fn a_side_that_is_blind_is_said_to_be() {
     );
     let junit = render(&blind, "junit");
     assert!(
-        junit.contains("<skipped message=\"blind: on one side no control proves that it would be seen\"/>"),
+        junit.contains(
+            "<error message=\"blind: on one side no control proves that it would be seen\" type=\"blind\"/>"
+        ),
         "{junit}"
     );
 

@@ -69,8 +69,7 @@ pub(crate) fn a_scenario_in_a_guest_leaves_nothing_when_it_is_stopped() {
 
 /// The guest that is looked into is the one in which the block was played: its kernel has counted the block's connections.
 pub(crate) fn a_replayed_block_leaves_its_guest_to_whoever_asks() {
-    let run =
-        "trials = 20\nblocks = 1\ncontrol_trials = 150\ncontrol_blocks = 1\n[scenario.rst]\nclient_delay = \"50ms\"";
+    let run = "trials = 20\nblocks = 1\ncontrol_trials = 150\ncontrol_blocks = 1\n[scenario.rst]\nclient_delay = \"50ms\"";
     let lab = Lab::new(&matrix(run, r#""rst""#, r#""bare-metal", "virtio-tap""#));
     lab.run("matrix run --seed 7").expect(0);
     let report = lab.only_run().report();

@@ -205,6 +205,9 @@ pub struct RunSummary {
     pub seed: u64,
     /// When it began: RFC 3339, UTC.
     pub started: String,
+    /// When the last of its recorded blocks ended, also of those that do not count: RFC 3339, UTC; absent where none tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// Version of the rig that ran it.
     pub rig_version: String,
     /// Whether all blocks of the plan were played.
@@ -298,6 +301,11 @@ pub struct CellSummary {
     pub void_reasons: BTreeMap<String, u64>,
     /// Number of blocks that count.
     pub blocks: u32,
+    /// When the first of those blocks began: RFC 3339, UTC; absent where none tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// How long those blocks took together, in nanoseconds: from the first namespace to the last teardown of each.
+    pub elapsed_ns: u64,
     /// How the targets of those blocks came to life.
     pub origin: OriginCounts,
     /// Number of trials by what the verdict call's raw system call returned: `1`, `0`, or -1 and the errno's name, `-1/EBADF`. With `unreturned` they
