@@ -65,6 +65,7 @@ impl<'a> Basis<'a> {
             return Hypothesis {
                 id: id.to_owned(),
                 claim: text.to_owned(),
+                own: false,
                 source: String::new(),
                 verdict: Undecided,
                 because,
@@ -82,6 +83,7 @@ impl<'a> Basis<'a> {
         Hypothesis {
             id: id.to_owned(),
             claim: claim.text.clone(),
+            own: set.own().iter().any(|own| own.id == id),
             source: claim.source.words(),
             verdict,
             because,

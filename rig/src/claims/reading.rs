@@ -3,7 +3,7 @@
 //! Holds the keys of each rule, one function each. Must not know parts and claims. Units: shares of 1, nanoseconds.
 //! Errors: findings of the file. Tests: `tests.rs`, `tests/diagnostics.rs`.
 
-use rig_protocol::{Errno, TcpState};
+use rig_protocol::{Errno, TcpState, matches_outcome};
 
 use super::keys::{RULES, names};
 use super::rule::{Counter, Differs, Direction, Ends, Order, PerTrial, Returns, Rule, Said, Takes, What};
@@ -82,6 +82,19 @@ impl<'a> Of<'a> {
         self.parsed(key, parse_rate).map(|ppm| f64::from(ppm) / 1e6)
     }
 
+    /// A share that trials can show: of "always" and "never" no number of them shows that it holds.
+    fn shown_share(&mut self, key: &str, instead: &str) -> Option<f64> {
+        let share = self.share(key)?;
+        if share > 0.0 && share < 1.0 {
+            return Some(share);
+        }
+        let place = self.get(key)?.span.clone();
+        self.findings
+            .report(place, format!("`{key}` is wrong"), "no number of trials shows this")
+            .help(format!("write a share that some can show: `{key} = \"{instead}\"`"));
+        None
+    }
+
     fn errno(&mut self, key: &str) -> Option<Errno> {
         self.parsed(key, parse_errno)
     }
@@ -128,8 +141,16 @@ impl<'a> Of<'a> {
         if let Some(both) = claimed.iter().find(|pattern| otherwise.contains(pattern)) {
             let message = format!("`{both}` is as claimed, and otherwise");
             self.findings.report(self.node.span.clone(), message, "one of the two");
+        } else if let Some((wide, narrow)) = covered(&claimed, &otherwise) {
+            let message =
+                format!("`{wide}` of `claimed` has every outcome that `{narrow}` of `otherwise` has");
+            self.findings
+                .report(self.node.span.clone(), message, "nothing can contradict the claim by it")
+                .help(
+                    "an outcome that is as claimed contradicts nothing: write narrower patterns in `claimed`",
+                );
         }
-        Some(Ends { claimed, otherwise, at_least: self.share("at_least") })
+        Some(Ends { claimed, otherwise, at_least: self.shown_share("at_least", "99.9%") })
     }
 
     fn returns(&mut self) -> Option<Returns> {
@@ -137,7 +158,7 @@ impl<'a> Of<'a> {
             self.missing("errno", "`errno = [\"ENOENT\"]`, or `errno = \"any\"`");
             return None;
         };
-        let at_most = self.share("at_most");
+        let at_most = self.shown_share("at_most", "0.1%");
         if matches!(&node.value, Value::String(word) if word == "any") {
             return Some(Returns { errnos: Vec::new(), at_most });
         }
@@ -267,4 +288,11 @@ fn what_differs(word: &str) -> Result<What, Wrong> {
         (_, Some(("share", pattern))) if !pattern.is_empty() => Ok(What::Share(pattern.to_owned())),
         _ => Err(Wrong::with_help("not something that is compared", there_are)),
     }
+}
+
+/// A pattern of the first list that takes all that one of the second could: `**` stands for any rest, and `*` for one label, not for a rest.
+fn covered<'p>(claimed: &'p [String], otherwise: &'p [String]) -> Option<(&'p String, &'p String)> {
+    let rest = |pattern: &str| pattern.split(',').next_back() == Some("**");
+    let takes = |wide: &str, narrow: &str| matches_outcome(wide, narrow) && (rest(wide) || !rest(narrow));
+    claimed.iter().find_map(|wide| Some((wide, otherwise.iter().find(|narrow| takes(wide, narrow))?)))
 }

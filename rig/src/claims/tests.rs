@@ -162,7 +162,21 @@ fn what_is_wrong_with_a_file_is_told() {
     let rule = "ends = { claimed = [\"readable,data,ECONNRESET\"], otherwise = [\"EBADF,**\"] }";
     let rst = "cells = [{ scenario = \"rst\" }]";
     assert_eq!(told(&format!("[[part]]\n{rst}\n{rule}")), "");
+    let ends = |rest: &str| format!("[[part]]\n{rst}\nends = {{ {rest} }}");
     for (parts, wanted) in [
+        (
+            ends(r#"claimed = ["readable,**"], otherwise = ["EBADF,**"], at_least = "100%""#),
+            "`at_least` is wrong",
+        ),
+        (format!("[[part]]\n{rst}\nreturns = {{ errno = \"any\", at_most = \"0%\" }}"), "`at_most` is wrong"),
+        (
+            ends(r#"claimed = ["**"], otherwise = ["EBADF,**"]"#),
+            "`**` of `claimed` has every outcome that `EBADF,**` of `otherwise` has",
+        ),
+        (
+            ends(r#"claimed = ["readable,*,**"], otherwise = ["readable,data,**"]"#),
+            "`readable,*,**` of `claimed` has every outcome that `readable,data,**` of `otherwise` has",
+        ),
         (format!("[[part]]\n{rule}"), "this part has no `cells`"),
         (format!("[[part]]\n{rst}"), "this part has no rule"),
         (format!("[[part]]\n{rst}\n{rule}\nreturns = {{ errno = \"any\" }}"), "a part has one rule"),

@@ -490,3 +490,44 @@ fn a_scenario_that_names_a_claim_is_never_passed_over_in_silence() {
         assert!(flat.contains(words), "{words:?} is not in\n{text}");
     }
 }
+
+/// A claim of the reader's own about the base program, in so many blocks.
+fn own(blocks: u32, at_least: &str, outcomes: &[(&str, u64)]) -> Played {
+    let mut played = Played::in_blocks(blocks).with(("rst", over("direct")), outcomes, BLOCK);
+    let text = format!(
+        "text = \"made up\"\nsource = \"nobody\"\n[[part]]\ncells = [{{ scenario = \"rst\" }}]\n\
+         ends = {{ claimed = [\"readable,data,**\"], otherwise = [\"EBADF,**\"]{at_least} }}\n"
+    );
+    played.0.record.claims.insert("U1".into(), text);
+    played
+}
+
+#[test]
+fn what_an_own_claim_became_is_on_the_last_screen_and_what_is_in_neither_list_is_named() {
+    let sound = own(2, "", &[(BASE, BLOCK)]);
+    assert!(sound.says("U1").own && !sound.says("H01").own);
+    let screen = |played: &Played| -> String {
+        let lines = rig::report::answer(&played.model(), "results/x", str::to_owned);
+        lines.into_iter().map(|line| line.text + "\n").collect()
+    };
+    assert!(screen(&sound).contains("claims    U1 supported: the report says why"), "{}", screen(&sound));
+    assert!(!screen(&Played::new()).contains("claims  "), "none was brought");
+    let odd = own(2, "", &[(BASE, BLOCK - 40), ("readable,eof", 40)]);
+    let said = odd.says("U1").because.to_string();
+    assert_eq!(odd.verdict("U1"), Undecided);
+    assert!(said.contains(" are in neither list of the claim (readable,eof);"), "{said}");
+}
+
+#[test]
+fn a_share_of_a_claim_that_no_trial_contradicts_says_how_many_trials_would_show_it() {
+    let enough = own(8, ", at_least = \"99.9%\"", &[(BASE, BLOCK)]);
+    assert_eq!(enough.verdict("U1"), Supported, "{}", enough.says("U1").because);
+    let few = own(8, ", at_least = \"99.99%\"", &[(BASE, BLOCK)]);
+    let said = few.says("U1").because.to_string();
+    assert_eq!(few.verdict("U1"), Undecided);
+    let would_do = said.split("too few for 99.99 %: ").nth(1).and_then(|rest| rest.split(' ').next());
+    let would_do: u64 =
+        would_do.and_then(|n| n.replace(',', "").parse().ok()).unwrap_or_else(|| panic!("{said}"));
+    // ln(0.025) / ln(0.9999), and more where trials of a boot are alike.
+    assert!((36_000..200_000).contains(&would_do), "{said}");
+}

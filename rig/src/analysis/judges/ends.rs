@@ -16,6 +16,9 @@ use super::super::measured::Measured;
 use super::super::model::HypothesisVerdict::{Refuted, Supported, Undecided};
 use super::super::words::{Rounding, count, list, percent};
 
+/// So many outcomes are named.
+const NAMED: usize = 3;
+
 /// Supported where surely all trials but the margin are as claimed, refuted where as many contradict it; of a claim with a share of its own, where surely so many are or are
 /// not. A place (a kernel on a path) in which more than half surely end
 /// the other way leaves it undecided: then the place decides.
@@ -53,19 +56,57 @@ pub(super) fn judge(rule: &Ends, evidence: &Evidence<'_>) -> Finding {
         );
         return Finding::measured(Refuted, said).of(trials, of_contrary);
     }
-    let all = shares.claimed == trials || shares.contrary == trials;
-    let few = match evidence.zeros_needed(evidence.rules.margin).filter(|_| all) {
-        Some(needed) => format!(", too few for the margin: {} would do", count(needed)),
-        None if all => ", too few for the margin".to_owned(),
-        None => String::new(),
-    };
+    let few = too_few_trials(rule, evidence, &shares, trials);
     let mixed = format!(
-        "{} of {} trials are as claimed and {} are not{few}; {said}",
+        "{} of {} trials are as claimed and {} are not{few}{}; {said}",
         count(shares.claimed),
         count(trials),
-        count(shares.contrary)
+        count(shares.contrary),
+        neither(rule, evidence, trials - shares.claimed - shares.contrary)
     );
     Finding::measured(Undecided, mixed).of(trials, of_claimed)
+}
+
+/// How many trials would do, where all went one way.
+fn too_few_trials(rule: &Ends, evidence: &Evidence<'_>, shares: &Shares, trials: u64) -> String {
+    let all_claimed = shares.claimed == trials;
+    if !all_claimed && shares.contrary != trials {
+        return String::new();
+    }
+    let (most, of) = match rule.at_least {
+        Some(share) if all_claimed => (1.0 - share, declared(share)),
+        Some(share) => (share, declared(share)),
+        None => (evidence.rules.margin, "the margin".to_owned()),
+    };
+    match evidence.zeros_needed(most) {
+        Some(needed) => format!(", too few for {of}: {} would do", count(needed)),
+        None => format!(", too few for {of}"),
+    }
+}
+
+/// A share as its file says it: in millionths, and none is rounded away.
+fn declared(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
+}
+
+/// The outcomes that neither list of the rule has, the most frequent first.
+fn neither(rule: &Ends, evidence: &Evidence<'_>, trials: u64) -> String {
+    if trials == 0 {
+        return String::new();
+    }
+    let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
+    for (outcome, n) in evidence.cells.iter().flat_map(|cell| &cell.tally.outcomes) {
+        let mut patterns = rule.claimed.iter().chain(&rule.otherwise);
+        if !patterns.any(|pattern| matches_outcome(pattern, outcome)) {
+            *outcomes.entry(outcome).or_default() += n;
+        }
+    }
+    let mut outcomes: Vec<_> = outcomes.into_iter().collect();
+    outcomes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let more =
+        if outcomes.len() > NAMED { format!(" and {} more", outcomes.len() - NAMED) } else { String::new() };
+    let named: Vec<&str> = outcomes.iter().take(NAMED).map(|(outcome, _)| *outcome).collect();
+    format!(", {} are in neither list of the claim ({}{more})", count(trials), named.join("; "))
 }
 
 fn at_least(low: f64) -> String {

@@ -15,6 +15,9 @@ pub struct Hypothesis {
     pub id: String,
     /// What it claims.
     pub claim: String,
+    /// Whether it is the reader's own, and not one of rig's; absent where it is rig's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
     /// Who says so: `document 000`, or in the words of its file; empty where no claim has this id.
     pub source: String,
     /// What this run says.

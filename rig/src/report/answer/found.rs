@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::model::{
-    AccountReading, ComparisonVerdict, ErrnoSource, GuestRate, Headline, LocaltimeFile, ProgramAccount,
-    ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
+    AccountReading, ComparisonVerdict, ErrnoSource, GuestRate, Headline, Hypothesis, LocaltimeFile,
+    ProgramAccount, ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
 };
 use crate::analysis::words::{Rounding, count, enough, list, one_in, percent};
 
+use super::super::status::hypothesis_word;
 use super::screen::{Item, Tone};
 
 pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
@@ -18,8 +19,20 @@ pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
     if items.is_empty() {
         items.push(Item::new(Tone::Bad, "nothing", "no cell of the base program has a trial"));
     }
+    items.extend(own_claims(&model.hypotheses));
     items.extend(log_lines(&model.errno_sources));
     items
+}
+
+/// What became of the claims that the reader brought: they are why the run was made.
+fn own_claims(claims: &[Hypothesis]) -> Option<Item> {
+    let own: Vec<String> = claims
+        .iter()
+        .filter(|claim| claim.own)
+        .map(|claim| format!("{} {}", claim.id, hypothesis_word(claim.verdict)))
+        .collect();
+    (!own.is_empty())
+        .then(|| Item::new(Tone::Plain, "claims", format!("{}: the report says why", own.join(", "))))
 }
 
 /// What each program said of its call, beside what the kernel had returned: the readings, the most frequent first.
