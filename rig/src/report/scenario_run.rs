@@ -152,6 +152,10 @@ fn program(run: &ScenarioRun, page: &mut Page) {
 }
 
 fn judgement(run: &ScenarioRun, page: &mut Page) {
+    // Its trials count for nothing, as its own line says.
+    if run.status == ScenarioStatus::Void {
+        return;
+    }
     for (who, of) in [("", &run.expectation), ("at the peer ", &run.peer_expectation)] {
         if let Some(of) = of.as_ref().filter(|of| of.n > 0) {
             page.push_str("\n");

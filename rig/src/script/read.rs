@@ -171,6 +171,10 @@ impl ScenarioReader {
                 self.findings
                     .report(span.clone(), format!("`{counter}` is not the name of a counter"), "not a counter")
                     .help("a counter is SIDE.GROUP.NAME as in /proc/net/snmp and /proc/net/netstat, \"peer.Tcp.OutRsts\", or one of the path: \"path.ips.matched\"");
+            } else if let Some(name) = of_tcp(counter).filter(|name| !TCP.contains(name)) {
+                self.findings
+                    .report(span.clone(), format!("no kernel counts `{counter}`"), "it would never rise")
+                    .help(hint(name, TCP, "/proc/net/snmp has of Tcp"));
             }
         }
         given.into_iter().map(|(counter, _)| counter).collect()
@@ -485,6 +489,29 @@ impl ScenarioReader {
 }
 
 /// Whether a counter can have this name.
+/// What /proc/net/snmp counts of TCP, in every kernel (RFC 4022; net/ipv4/proc.c, snmp4_tcp_list).
+const TCP: [&str; 15] = [
+    "RtoAlgorithm",
+    "RtoMin",
+    "RtoMax",
+    "MaxConn",
+    "ActiveOpens",
+    "PassiveOpens",
+    "AttemptFails",
+    "EstabResets",
+    "CurrEstab",
+    "InSegs",
+    "OutSegs",
+    "RetransSegs",
+    "InErrs",
+    "OutRsts",
+    "InCsumErrors",
+];
+
+fn of_tcp(counter: &str) -> Option<&str> {
+    counter.split_once('.')?.1.strip_prefix("Tcp.")
+}
+
 fn is_counter(name: &str) -> bool {
     let words = |rest: &str, fits: fn(u8) -> bool| {
         rest.split('.').all(|word| !word.is_empty() && word.bytes().all(fits))

@@ -221,9 +221,16 @@ steps = [ {{ op = "accept", socket = "conn" }}, {{ op = "close", socket = "conn"
     {
         assert!(with(counter), "{counter}");
     }
-    for counter in
-        ["peer.OutRsts", "path", "path.", "path.a..b", "path.Held", "link.to_target.lost", "peer.a.b.c"]
-    {
+    for counter in [
+        "peer.OutRsts",
+        "path",
+        "path.",
+        "path.a..b",
+        "path.Held",
+        "link.to_target.lost",
+        "peer.a.b.c",
+        "peer.Tcp.OutRst",
+    ] {
         assert!(!with(counter), "{counter}");
     }
 }
