@@ -1,11 +1,12 @@
 //! What belongs to a run while it runs, and must not be left when it is gone.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Running;
-use super::processes::{Process, family, held, interfaces, networks};
+use super::processes::{Process, family, held, interfaces, networks, pinned};
 
 /// How soon all is gone, by contract.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
@@ -15,6 +16,8 @@ pub(crate) struct Belongings {
     pub(crate) family: Vec<Process>,
     networks: BTreeSet<u64>,
     interfaces: BTreeSet<String>,
+    /// An inode that is free is soon that of another test's namespace.
+    _pinned: Vec<File>,
 }
 
 impl Belongings {
@@ -23,11 +26,11 @@ impl Belongings {
         let mut seen = String::new();
         for _ in 0..500 {
             let family = family(running.pid());
-            let networks = networks(&family);
+            let (_pinned, networks) = (pinned(&family), networks(&family));
             let plays = family.iter().any(|process| process.is("guest-agent"));
             // Body, peer and target have networks of their own.
             if plays && networks.len() >= 3 && held(&networks) == networks {
-                return Self { family, networks, interfaces };
+                return Self { family, networks, interfaces, _pinned };
             }
             seen = format!("{family:?} in {networks:?}");
             thread::sleep(Duration::from_millis(20));

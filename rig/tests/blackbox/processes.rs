@@ -1,7 +1,7 @@
 //! The host's processes as /proc shows them: who descends from whom, and which network namespaces they hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 
 /// A process that cannot be confused with a later one of the same number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +76,16 @@ pub(crate) fn networks(processes: &[Process]) -> BTreeSet<u64> {
     processes.iter().filter_map(Process::network).filter(|network| Some(*network) != own).collect()
 }
 
-/// Which of these network namespaces any process of the host is in, or holds by a descriptor.
+/// Descriptors of the processes' network namespaces: while they are open, no other namespace gets the inode of one of them.
+pub(crate) fn pinned(processes: &[Process]) -> Vec<File> {
+    let open = |process: &Process| File::open(format!("/proc/{}/ns/net", process.pid)).ok();
+    processes.iter().filter_map(open).collect()
+}
+
+/// Which of these network namespaces any other process of the host is in, or holds by a descriptor.
 pub(crate) fn held(networks: &BTreeSet<u64>) -> BTreeSet<u64> {
     let mut held = BTreeSet::new();
-    for pid in pids() {
+    for pid in pids().filter(|pid| *pid != std::process::id()) {
         held.extend(inode(&format!("/proc/{pid}/ns/net")));
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         held.extend(descriptors.filter_map(|entry| inode(entry.path().to_str()?)));
