@@ -19,7 +19,7 @@ pub use catalogue::{Set, refuse_unknown};
 pub use cells::{Cells, Words};
 pub use claim::{Claim, Part, Prediction, Requirement, Source};
 pub use rule::{Counter, Differs, Direction, Ends, Order, PerTrial, Returns, Rule, Said, Takes, What};
-pub use words::InWords;
+pub use words::{InWords, share};
 
 #[cfg(test)]
 mod tests;

@@ -74,8 +74,9 @@ fn names(errnos: &[Errno]) -> String {
     }
 }
 
-fn share(share: f64) -> String {
-    format!("{} %", share * 100.0)
+/// A share as its file says it: in millionths, and none is rounded away.
+pub fn share(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
 }
 
 fn of_returns(returns: &Returns) -> InWords {

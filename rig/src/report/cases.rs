@@ -214,6 +214,40 @@ fn alert(alert: &Alert) -> Case<'_> {
     case(Suite::Alerts, name, &alert.configuration, about, failure(&what, "alert"))
 }
 
+/// A cell beside its bare-metal cell, by an errno or by outcomes.
+struct Compared {
+    verdict: ComparisonVerdict,
+    alert: bool,
+    kind: &'static str,
+    margin: f64,
+    reason: String,
+    /// The numbers, in a sentence.
+    words: String,
+    /// The same, where they decide nothing.
+    few: String,
+}
+
+impl Compared {
+    fn result(&self) -> Result {
+        match self.verdict {
+            ComparisonVerdict::Differs if self.alert => failure(&self.words, self.kind),
+            ComparisonVerdict::DiffersWithinTheMargin if self.alert => {
+                failure(&less_than(self.margin, &self.words), self.kind)
+            }
+            ComparisonVerdict::Differs
+            | ComparisonVerdict::DiffersWithinTheMargin
+            | ComparisonVerdict::SameWithinTheMargin => passed(),
+            ComparisonVerdict::NotEnoughTrials => measured(&self.few),
+            ComparisonVerdict::Blind => blind(&format!("blind: {}", self.reason), "blind"),
+            ComparisonVerdict::NotRun => skipped(&format!("not run: {}", self.reason)),
+        }
+    }
+}
+
+fn less_than(margin: f64, words: &str) -> String {
+    format!("{words}, less than the margin of {}", percent(margin, Rounding::Nearest))
+}
+
 fn comparison(comparison: &Comparison) -> Case<'_> {
     let words = format!(
         "difference {}, between {} and {}, corrected p {}",
@@ -222,21 +256,17 @@ fn comparison(comparison: &Comparison) -> Case<'_> {
         percent(comparison.high, Rounding::Up),
         p_value(comparison.p_adjusted)
     );
-    let margin = percent(comparison.margin, Rounding::Nearest);
-    let status = match comparison.verdict {
-        ComparisonVerdict::Differs if comparison.alert => failure(&words, "differs"),
-        ComparisonVerdict::DiffersWithinTheMargin if comparison.alert => {
-            failure(&format!("{words}, less than the margin of {margin}"), "differs")
-        }
-        ComparisonVerdict::Differs
-        | ComparisonVerdict::DiffersWithinTheMargin
-        | ComparisonVerdict::SameWithinTheMargin => passed(),
-        ComparisonVerdict::NotEnoughTrials => {
-            measured(&not_enough(comparison.trials_needed, comparison.margin, &words))
-        }
-        ComparisonVerdict::Blind => blind(&format!("blind: {}", told(&comparison.reason)), "blind"),
-        ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&comparison.reason))),
+    let few = not_enough(comparison.trials_needed, comparison.margin, &words);
+    let compared = Compared {
+        verdict: comparison.verdict,
+        alert: comparison.alert,
+        kind: "differs",
+        margin: comparison.margin,
+        reason: told(&comparison.reason),
+        words,
+        few,
     };
+    let status = compared.result();
     let subject = subject(&comparison.scenario, &comparison.parameters);
     let name = format!("{subject} {} {} {}", comparison.kernel, comparison.path, comparison.errno);
     let about = (comparison.scenario.as_str(), Some(comparison.kernel.as_str()));
@@ -261,22 +291,20 @@ fn outcome_comparison(one: &OutcomeComparison) -> Case<'_> {
             p_value(leader.p_adjusted)
         )
     });
-    let margin = percent(one.margin, Rounding::Nearest);
-    let status = match one.verdict {
-        ComparisonVerdict::Differs if one.alert => failure(&words, "outcomes"),
-        ComparisonVerdict::DiffersWithinTheMargin if one.alert => {
-            failure(&format!("{words}, less than the margin of {margin}"), "outcomes")
-        }
-        ComparisonVerdict::Differs
-        | ComparisonVerdict::DiffersWithinTheMargin
-        | ComparisonVerdict::SameWithinTheMargin => passed(),
-        ComparisonVerdict::NotEnoughTrials => match &one.reason {
-            Some(reason) => measured(&format!("not enough blocks: {reason}; {words}")),
-            None => measured(&not_enough(one.trials_needed, one.margin, &words)),
-        },
-        ComparisonVerdict::Blind => blind(&format!("blind: {}", told(&one.reason)), "blind"),
-        ComparisonVerdict::NotRun => skipped(&format!("not run: {}", told(&one.reason))),
+    let few = match &one.reason {
+        Some(reason) => format!("not enough blocks: {reason}; {words}"),
+        None => not_enough(one.trials_needed, one.margin, &words),
     };
+    let compared = Compared {
+        verdict: one.verdict,
+        alert: one.alert,
+        kind: "outcomes",
+        margin: one.margin,
+        reason: told(&one.reason),
+        words,
+        few,
+    };
+    let status = compared.result();
     let subject = subject(&one.scenario, &one.parameters);
     let name = format!("{subject} {} {} outcomes", one.kernel, one.path);
     let about = (one.scenario.as_str(), Some(one.kernel.as_str()));
@@ -304,10 +332,7 @@ fn headline(one: &Headline) -> Case<'_> {
     );
     let status = match one.verdict {
         ComparisonVerdict::Differs => failure(&words, "differs"),
-        ComparisonVerdict::DiffersWithinTheMargin => {
-            let margin = percent(one.margin, Rounding::Nearest);
-            failure(&format!("{words}, less than the margin of {margin}"), "differs")
-        }
+        ComparisonVerdict::DiffersWithinTheMargin => failure(&less_than(one.margin, &words), "differs"),
         ComparisonVerdict::SameWithinTheMargin => passed(),
         ComparisonVerdict::NotEnoughTrials if one.is_of_trials_alone() => {
             measured(&format!("not shown: single trials differ, and boots do not: {words}"))

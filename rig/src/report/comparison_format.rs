@@ -3,6 +3,7 @@
 //! Must not compute a number. Units: as in the model. Errors: none. Tests: `tests/golden/compared.rs`.
 
 use super::compared::comparison_text;
+use super::json::pretty;
 use super::table::Page;
 use super::{markdown, page};
 use crate::analysis::model::RunComparison;
@@ -54,7 +55,5 @@ impl PartialEq for ComparisonFormat {
 }
 
 fn json(compared: &RunComparison) -> String {
-    let mut text = serde_json::to_string_pretty(compared).expect("a model is plain data with string keys");
-    text.push('\n');
-    text
+    pretty(compared)
 }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cases::{Case, cases};
+use super::json::pretty;
 use super::moment::{rfc3339, unix_ms};
 use crate::analysis::ending;
 use crate::analysis::model::ReportModel;
@@ -35,7 +36,7 @@ pub(super) fn render(model: &ReportModel) -> String {
                     "accelerator": model.environment.accelerator,
                     "qemu": model.environment.qemu,
                     "profile": run.profile,
-                    "shard": run.shard.map(|shard| format!("{}/{}", shard.index, shard.of)),
+                    "shard": run.shard.map(|shard| shard.to_string()),
                 },
             },
         },
@@ -45,9 +46,7 @@ pub(super) fn render(model: &ReportModel) -> String {
         let written = run.ended.as_deref().and_then(rfc3339).unwrap_or(started);
         root.insert("timestamp".into(), written.into());
     }
-    let mut text = serde_json::to_string_pretty(&root).expect("plain data");
-    text.push('\n');
-    text
+    pretty(&root)
 }
 
 fn summary(cases: &[Case<'_>], start: i64, stop: i64) -> Value {

@@ -50,7 +50,7 @@ fn of_run(model: &ReportModel) -> Vec<Property> {
         property("qemu", &model.environment.qemu),
     ];
     all.extend((!run.profile.is_empty()).then(|| property("profile", &run.profile)));
-    all.extend(run.shard.map(|shard| property("shard", &format!("{}/{}", shard.index, shard.of))));
+    all.extend(run.shard.map(|shard| property("shard", &shard.to_string())));
     all
 }
 

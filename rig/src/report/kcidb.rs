@@ -10,6 +10,7 @@ use rig_protocol::plain;
 use serde_json::{Map, Value, json};
 
 use super::cases::{Case, cases};
+use super::json::pretty;
 use super::moment::rfc3339;
 use crate::analysis::ending;
 use crate::analysis::model::{CellSummary, ReportModel};
@@ -31,9 +32,7 @@ pub(super) fn render(model: &ReportModel) -> String {
         "builds": kernels.iter().map(|kernel| build(model, kernel)).collect::<Vec<_>>(),
         "tests": tests,
     });
-    let mut text = serde_json::to_string_pretty(&root).expect("plain data");
-    text.push('\n');
-    text
+    pretty(&root)
 }
 
 /// `rig:20261121-201950-1f3a.6.1`

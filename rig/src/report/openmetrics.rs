@@ -78,7 +78,7 @@ pub(super) fn render(model: &ReportModel) -> String {
 
 fn of_run(model: &ReportModel) -> Vec<Family> {
     let (run, host) = (&model.run, &model.environment.host);
-    let shard = run.shard.map_or_else(String::new, |shard| format!("{}/{}", shard.index, shard.of));
+    let shard = run.shard.map_or_else(String::new, |shard| shard.to_string());
     let mut info = Family::gauge("rig_run_info", "Which run it was, and on what; always 1.");
     let labels = [
         ("run", &run.id),

@@ -6,15 +6,14 @@ use std::collections::BTreeSet;
 
 use rig_protocol::plain_lines;
 
+use super::json::pretty;
 use super::table::{Align, Page, Table};
 use crate::analysis::model::Replay;
 use crate::analysis::words::{count, list};
 
 /// The model as JSON. Ends with a newline.
 pub fn replay_json(replay: &Replay) -> String {
-    let mut text = serde_json::to_string_pretty(replay).expect("a model is plain data with string keys");
-    text.push('\n');
-    text
+    pretty(replay)
 }
 
 /// The model for people: what was played, both counts side by side, and whether it happened again.

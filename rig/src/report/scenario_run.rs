@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rig_protocol::{Labels, StepLog, TrialRecord, plain_lines};
 
+use super::json::pretty;
 use super::table::{Align, Page, Table};
 use crate::analysis::model::{Expectation, ExpectationStatus, ScenarioRun, ScenarioStatus};
 use crate::analysis::words::{Rounding, about_time, count, percent};
@@ -22,9 +23,7 @@ const LEGEND: &str = "Some trials, step by step. `<- verdict` marks the call und
 
 /// The model as JSON. Ends with a newline.
 pub fn scenario_json(run: &ScenarioRun) -> String {
-    let mut text = serde_json::to_string_pretty(run).expect("a model is plain data with string keys");
-    text.push('\n');
-    text
+    pretty(run)
 }
 
 /// The model for people: where it was played, what was counted and what each count means, how long it took, and trials step by step. A guest's words do not

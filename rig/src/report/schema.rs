@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use super::json::pretty;
 use crate::analysis::model::{Replay, ReportModel, RunComparison, ScenarioRun};
 use crate::record::JournalLine;
 use crate::record::format::{BlockRecord, Lock, RunRecord, TrialsLine};
@@ -60,9 +61,7 @@ impl FileSchema {
     pub fn text(self) -> String {
         let mut schema = self.schema();
         schema.sort_all_objects();
-        let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain data");
-        text.push('\n');
-        text
+        pretty(&schema)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rig_protocol::{Tally, matches_outcome};
 use rig_stats::Count;
 
-use crate::claims::Ends;
+use crate::claims::{self, Ends};
 use crate::record::format::BlockRecord;
 
 use super::super::evidence::{Evidence, Finding};
@@ -74,19 +74,14 @@ fn too_few_trials(rule: &Ends, evidence: &Evidence<'_>, shares: &Shares, trials:
         return String::new();
     }
     let (most, of) = match rule.at_least {
-        Some(share) if all_claimed => (1.0 - share, declared(share)),
-        Some(share) => (share, declared(share)),
+        Some(share) if all_claimed => (1.0 - share, claims::share(share)),
+        Some(share) => (share, claims::share(share)),
         None => (evidence.rules.margin, "the margin".to_owned()),
     };
     match evidence.zeros_needed(most) {
         Some(needed) => format!(", too few for {of}: {} would do", count(needed)),
         None => format!(", too few for {of}"),
     }
-}
-
-/// A share as its file says it: in millionths, and none is rounded away.
-fn declared(share: f64) -> String {
-    format!("{} %", (share * 1e6).round() / 1e4)
 }
 
 /// The outcomes that neither list of the rule has, the most frequent first.

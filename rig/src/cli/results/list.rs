@@ -109,7 +109,7 @@ fn row(results: &Path, id: String) -> Row {
     let Some(record) = record else { return row };
     Row {
         seed: Some(record.seed),
-        shard: record.shard.map(|shard| format!("{}/{}", shard.index, shard.of)),
+        shard: record.shard.map(|shard| shard.to_string()),
         cells: record.cells.len(),
         cells_skipped: record.cells.iter().filter(|cell| cell.skipped.is_some()).count(),
         blocks_planned: record.blocks.len(),

@@ -3,6 +3,7 @@
 //! Plain data. Must not know how it is measured or judged. Units: in the keys; shares of 1. Errors: none. Tests: `tests/golden`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,13 @@ pub struct Shard {
     pub index: u32,
     /// How many parts there are.
     pub of: u32,
+}
+
+impl fmt::Display for Shard {
+    /// As the command line takes it: `2/3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 /// How the numbers are judged: declared before the run.
