@@ -58,6 +58,8 @@ mod machines;
 mod made_up;
 #[path = "golden/markdown.rs"]
 mod markdown;
+#[path = "golden/merged.rs"]
+mod merged;
 #[path = "golden/newer.rs"]
 mod newer;
 #[path = "golden/order.rs"]

@@ -91,13 +91,17 @@ fn about_controls(
 }
 
 fn about_the_host(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item = EndCaution> + use<> {
-    let environment = &run.record.environment;
-    let rehearsed = environment.rehearsed.then_some(EndCaution::Rehearsed);
-    let hypervisor = match Ground::of(&environment.host) {
+    // Of a merged run every machine.
+    let environments = || {
+        let of_parts = run.record.parts.iter().map(|part| &part.environment);
+        of_parts.chain(run.record.parts.is_empty().then_some(&run.record.environment))
+    };
+    let rehearsed = environments().any(|one| one.rehearsed).then_some(EndCaution::Rehearsed);
+    let hypervisor = environments().find_map(|one| match Ground::of(&one.host) {
         Ground::Metal => None,
         Ground::NotKnown => Some(None),
         Ground::Virtual(name) => Some(Some(name.to_owned())),
-    };
+    });
     let has_baseline = measured.iter().any(|cell| cell.cell().is_baseline());
     let arm = |cell: &Measured<'_>| cell.cell().subject.configuration.target.arm();
     let found = |cell: &Measured<'_>| {

@@ -174,8 +174,8 @@ pub(super) struct Sight {
     sensitive: Vec<(Place, [f64; 2])>,
 }
 
-/// Where an instrument is proven: the hardware without its arm, and the kernel. Arms of one configuration have their controls together.
-type Place = (TargetSpec, String);
+/// Where an instrument is proven: the hardware without its arm, the kernel, and the machine where a run has several. Arms of one configuration have their controls together.
+pub(super) type Place = (TargetSpec, String, Option<String>);
 
 /// The errnos whose zeros must be proven to mean something.
 const PROVEN: [Errno; 2] = [Errno::EBADF, Errno::ENOENT];
@@ -262,9 +262,9 @@ fn sensitivity(errno: Errno, controls: &[&ControlSummary]) -> f64 {
     if proven > 0.0 { proven } else { 1.0 }
 }
 
-fn place(cell: &Measured<'_>) -> Place {
+pub(super) fn place(cell: &Measured<'_>) -> Place {
     let subject = &cell.cell().subject;
-    (subject.configuration.target.machine(), subject.kernel.clone())
+    (subject.configuration.target.machine(), subject.kernel.clone(), subject.machine.clone())
 }
 
 fn blindness(errno: Errno, controls: &[&ControlSummary]) -> Option<Blindness> {

@@ -13,6 +13,7 @@ use super::controls::Sight;
 use super::evidence::{Evidence, Finding};
 use super::judges;
 use super::measured::Measured;
+use super::misspelt;
 use super::model::HypothesisVerdict::{Documented, Refuted, Supported, Undecided};
 use super::model::{
     AaPair, Because, Ground, Hypothesis, HypothesisVerdict, LeftOut, Missing, PartFinding, Why,
@@ -74,7 +75,13 @@ impl<'a> Basis<'a> {
                 not_about: Vec::new(),
             };
         };
-        let parts: Vec<PartFinding> = claim.parts.iter().map(|part| self.part(id, part)).collect();
+        let own = set.own().iter().any(|own| own.id == id);
+        let mut parts: Vec<PartFinding> = claim.parts.iter().map(|part| self.part(id, part)).collect();
+        for (part, found) in claim.parts.iter().zip(&mut parts).filter(|_| own) {
+            if found.because == Because::Missing(Missing::Cell) {
+                found.because = misspelt::what_is_missing(part, self.measured).into();
+            }
+        }
         let is_about = |cell: &Measured<'_>| {
             claim.parts.iter().any(|part| part.takes(id, cell.cell()) || part.shows(id, cell.cell()))
         };
@@ -83,7 +90,7 @@ impl<'a> Basis<'a> {
         Hypothesis {
             id: id.to_owned(),
             claim: claim.text.clone(),
-            own: set.own().iter().any(|own| own.id == id),
+            own,
             source: claim.source.words(),
             verdict,
             because,
@@ -168,11 +175,14 @@ fn names(cell: &Measured<'_>, id: &str) -> bool {
 }
 
 fn not_physical(run: &Run) -> Option<Missing> {
-    match Ground::of(&run.record.environment.host) {
+    // Of a merged run every host.
+    let parts = run.record.parts.iter().map(|part| &part.environment.host);
+    let hosts = parts.chain(run.record.parts.is_empty().then_some(&run.record.environment.host));
+    hosts.map(Ground::of).find_map(|ground| match ground {
         Ground::Metal => None,
         Ground::NotKnown => Some(Missing::PhysicalHost(String::new())),
         Ground::Virtual(hypervisor) => Some(Missing::PhysicalHost(hypervisor.to_owned())),
-    }
+    })
 }
 
 /// The finding with what a reader must not miss: what rig itself made, which cells had no say, and what stands beside.
@@ -210,15 +220,18 @@ fn together(claim: &Claim, parts: &[PartFinding]) -> (HypothesisVerdict, Because
     }
     let of = |verdict| parts.iter().filter(|part| part.verdict == verdict).collect::<Vec<_>>();
     let (held, wrong, documented) = (of(Supported), of(Refuted), of(Documented));
-    let not_played =
-        |part: &&PartFinding| matches!(part.because, Because::Missing(Missing::Cell | Missing::Side(_)));
+    let not_played = |part: &&PartFinding| {
+        matches!(part.because, Because::Missing(Missing::Cell | Missing::Named { .. } | Missing::Side(_)))
+    };
     let (not_played, open): (Vec<_>, Vec<_>) = of(Undecided).into_iter().partition(not_played);
     let tested = held.len() + wrong.len() + open.len();
     if tested == 0 && documented.len() == parts.len() {
         return (Documented, first.because.clone());
     }
     if tested == 0 {
-        return (Undecided, Missing::Cell.into());
+        let named = |part: &&PartFinding| matches!(part.because, Because::Missing(Missing::Named { .. }));
+        let because = parts.iter().find(named).map(|part| part.because.clone());
+        return (Undecided, because.unwrap_or_else(|| Missing::Cell.into()));
     }
     let mut said = format!("{} of {} hold", held.len(), several(claim.parts.len(), "part"));
     let mut tell = |what: &str, some: &[&PartFinding]| {

@@ -28,6 +28,7 @@ mod latencies;
 mod locked;
 mod machines;
 mod measured;
+mod misspelt;
 pub mod model;
 mod order;
 mod outcomes;
@@ -52,11 +53,12 @@ pub mod words;
 use std::collections::BTreeMap;
 
 use crate::record::Run;
+use crate::record::format::PartRecord;
 
 use blocks::Families;
 use comparisons::Judging;
 use model::{
-    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, Question,
+    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, PartSummary, Question,
     REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary, Stopped,
 };
 use rules::Rules;
@@ -76,8 +78,8 @@ pub fn analyse(run: &Run) -> ReportModel {
     let measured = measured::measure(run, &stopping);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
-    let again = twins::judge(run.record.seed, &measured, rules);
     let seed = run.record.seed;
+    let (again, again_all) = twins::judge(seed, &measured, rules);
     let families =
         &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
     let told = Told { families, sight: &sight, stopping: &stopping, rules };
@@ -109,6 +111,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         machines,
         controls,
         again,
+        again_all,
         comparisons,
         outcome_comparisons,
         latency_comparisons,
@@ -142,6 +145,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         complete: run.complete,
         stopped: run.stopped.clone(),
         shard: run.record.shard,
+        parts: run.record.parts.iter().map(part).collect(),
         capture: run.record.conduct.capture,
         profile: run.record.profile.clone(),
         kernel_packages: packages(run),
@@ -152,6 +156,19 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         icc: rules.icc.get(),
         stop: run.record.judgement.stop.clone(),
         tolerance: rules.tolerance,
+    }
+}
+
+/// A run that this one was merged from.
+fn part(part: &PartRecord) -> PartSummary {
+    PartSummary {
+        id: part.id.clone(),
+        shard: part.shard,
+        seed: part.seed,
+        started: part.started.clone(),
+        complete: part.complete,
+        machine: part.machine(),
+        environment: part.environment.clone(),
     }
 }
 
@@ -222,6 +239,11 @@ pub fn ending(model: &ReportModel) -> Ending {
     match model.run.stopped.as_deref().map(Stopped::of) {
         None => Ending::Concluded(conclusion(model)),
         Some(Stopped::Interrupted) => Ending::Interrupted,
+        // What is there was judged: a difference stands whatever else is missing.
+        Some(Stopped::PartsMissing) => Ending::Concluded(match conclusion(model) {
+            Conclusion::Alert => Conclusion::Alert,
+            Conclusion::Short | Conclusion::Done => Conclusion::Short,
+        }),
         Some(Stopped::Deadline | Stopped::FailFast | Stopped::RecordFailed | Stopped::Other(_)) => {
             Ending::Concluded(Conclusion::Short)
         }

@@ -52,8 +52,8 @@ pub(super) fn looked(
     question: Question,
     rules: Rules,
 ) -> Option<Looked> {
-    let mut met = stopping.into_iter().zip(pair).map(|(of, cell)| of.met(&cell.cell().id));
-    met.any(|met| met.is_some()).then(|| {
+    let mut stopped = stopping.into_iter().zip(pair).map(|(of, cell)| of.was_stopped(&cell.cell().id));
+    stopped.any(|stopped| stopped).then(|| {
         let [first, second] = pair.map(|cell| of_cell(cell, |tally| question.count(tally)));
         Looked::of((&first, &second), rules.margin_of(question), rules.icc, rules.confidence)
     })

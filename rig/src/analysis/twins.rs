@@ -15,9 +15,26 @@ use super::rules::Rules;
 /// A pair fails by chance in one run of a thousand.
 const LEVEL: f64 = 0.001;
 
-/// What came of the run's pair, if it has one.
-pub(super) fn judge(seed: u64, measured: &[Measured<'_>], rules: Rules) -> Option<AaPair> {
-    let second = measured.iter().find(|cell| cell.is_repeat())?;
+/// What came of the run's pair, if it has one. Where a merged run has several, the worst, which decides, and all of them.
+pub(super) fn judge(seed: u64, measured: &[Measured<'_>], rules: Rules) -> (Option<AaPair>, Vec<AaPair>) {
+    let seconds = measured.iter().filter(|cell| cell.is_repeat());
+    let pairs: Vec<AaPair> = seconds.filter_map(|second| judge_pair(seed, measured, second, rules)).collect();
+    let worst = worst(&pairs);
+    (worst, if pairs.len() > 1 { pairs } else { Vec::new() })
+}
+
+/// The pair that decides: one that failed, or else one that was not run, or else the one with the smallest p-value.
+fn worst(pairs: &[AaPair]) -> Option<AaPair> {
+    let gravity = |pair: &AaPair| match pair.verdict {
+        PairVerdict::Failed => 0,
+        PairVerdict::NotRun => 1,
+        PairVerdict::Passed => 2,
+    };
+    let p = |pair: &AaPair| pair.p_adjusted.unwrap_or(1.0);
+    pairs.iter().min_by(|a, b| gravity(a).cmp(&gravity(b)).then(p(a).total_cmp(&p(b)))).cloned()
+}
+
+fn judge_pair(seed: u64, measured: &[Measured<'_>], second: &Measured<'_>, rules: Rules) -> Option<AaPair> {
     let id = second.cell().repeats.as_ref()?;
     let first = measured.iter().find(|cell| cell.cell().id == *id)?;
     let subject = &second.cell().subject;

@@ -14,13 +14,27 @@ use super::sums::{QUESTIONS, Sums};
 /// The pair fails at this level.
 const LEVEL: f64 = 0.001;
 
-/// The figures of `again`, and whether the pair differs.
+/// The figures of `again`, and whether the pair differs: of several pairs, which a merged run can have, those of the worst.
 pub(super) fn again(cells: &[Cell<'_>], rules: &Rules) -> (Figure, bool) {
-    let Some(second) = cells.iter().find(|cell| cell.is_repeat()) else { return (Figure::Absent, false) };
+    let seconds = cells.iter().filter(|cell| cell.is_repeat());
+    let pairs = seconds.filter_map(|second| pair(cells, second, rules));
+    let worst = pairs.min_by(|a, b| a.gravity.cmp(&b.gravity).then(a.p.total_cmp(&b.p)));
+    worst.map_or((Figure::Absent, false), |pair| (pair.figure, pair.gravity == FAILED))
+}
+
+/// One pair, judged.
+struct Pair {
+    figure: Figure,
+    /// [`FAILED`], 1 where it was not run, 2 where it passed.
+    gravity: u8,
+    p: f64,
+}
+
+const FAILED: u8 = 0;
+
+fn pair(cells: &[Cell<'_>], second: &Cell<'_>, rules: &Rules) -> Option<Pair> {
     let repeats = &second.plan["repeats"];
-    let Some(first) = cells.iter().find(|cell| repeats == &Value::from(cell.id)) else {
-        return (Figure::Absent, false);
-    };
+    let first = cells.iter().find(|cell| repeats == &Value::from(cell.id))?;
     let named = Figure::part([("cell", Figure::word(second.id)), ("repeats", Figure::word(first.id))]);
     if !first.is_run() || !second.is_run() {
         let nothing = [
@@ -28,18 +42,18 @@ pub(super) fn again(cells: &[Cell<'_>], rules: &Rules) -> (Figure, bool) {
             ("tests", Figure::Count(0)),
             ("p_adjusted", Figure::Nothing),
         ];
-        return (named.and(nothing), false);
+        return Some(Pair { figure: named.and(nothing), gravity: 1, p: 1.0 });
     }
-    let p = questions(first, second, rules);
-    let least = holm(&p).into_iter().fold(1.0, f64::min);
-    let differs = least <= LEVEL;
+    let asked = questions(first, second, rules);
+    let p = holm(&asked).into_iter().fold(1.0, f64::min);
+    let differs = p <= LEVEL;
     let figure = named.and([
         ("verdict", Figure::word(if differs { "failed" } else { "passed" })),
-        ("tests", Figure::Count(p.len() as u64)),
-        ("p_adjusted", Figure::Real(least)),
+        ("tests", Figure::Count(asked.len() as u64)),
+        ("p_adjusted", Figure::Real(p)),
     ]);
     let files = [first, second].into_iter().flat_map(|cell| cell.files()).collect();
-    (figure.with_files(files), differs)
+    Some(Pair { figure: figure.with_files(files), gravity: if differs { FAILED } else { 2 }, p })
 }
 
 /// The p-values of all questions: each errno, and each outcome.

@@ -164,8 +164,8 @@ impl<'f> Cell<'f> {
         whole(&self.plan["trials"])
     }
 
-    /// What the machine is, without /etc/localtime and TZ, and its kernel: where controls prove something.
-    pub(super) fn place(&self) -> (Value, &'f str) {
+    /// What the machine is, without /etc/localtime and TZ, its kernel, and which of several hosts it was on: where controls prove something.
+    pub(super) fn place(&self) -> (Value, &'f str, &'f str) {
         let mut machine = self.plan["configuration"].clone();
         if let Some(all) = machine.as_object_mut() {
             all.remove("name");
@@ -174,7 +174,12 @@ impl<'f> Cell<'f> {
             hardware.remove("localtime");
             hardware.remove("timezone");
         }
-        (machine, self.kernel())
+        (machine, self.kernel(), self.machine())
+    }
+
+    /// Which of several machines it was measured on; nothing where there is one.
+    pub(super) fn machine(&self) -> &'f str {
+        text(&self.plan["machine"])
     }
 
     /// Whether /etc/localtime is missing, and TZ.
@@ -185,7 +190,7 @@ impl<'f> Cell<'f> {
 
     /// What a guest's cell shares with its cell on bare metal.
     pub(super) fn stratum(&self) -> Stratum<'f> {
-        (self.scenario(), self.parameters.clone(), self.path(), self.arm())
+        (self.scenario(), self.parameters.clone(), self.path(), self.arm(), self.machine())
     }
 
     /// The cells that tell together how much blocks differ.
@@ -284,8 +289,9 @@ impl<'f> Cell<'f> {
     }
 }
 
-/// Scenario, parameters, path, and whether /etc/localtime is missing, with TZ.
-pub(super) type Stratum<'f> = (&'f str, BTreeMap<&'f str, &'f str>, &'f str, (bool, Option<&'f str>));
+/// Scenario, parameters, path, whether /etc/localtime is missing, with TZ, and the machine.
+pub(super) type Stratum<'f> =
+    (&'f str, BTreeMap<&'f str, &'f str>, &'f str, (bool, Option<&'f str>), &'f str);
 
 /// What is asked of several cells together, boot by boot: blocks of one boot are one count.
 pub(super) fn by_boot(cells: &[&Cell<'_>], of: impl Fn(&Sums) -> Tries) -> Vec<Tries> {

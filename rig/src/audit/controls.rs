@@ -16,7 +16,7 @@ const LEAST_FOUND: u64 = 6;
 /// One control, judged.
 pub(super) struct Control<'f> {
     cell_id: &'f str,
-    place: (Value, &'f str),
+    place: (Value, &'f str, &'f str),
     name: &'f str,
     errno: &'f str,
     expected: f64,
@@ -172,7 +172,7 @@ enum Blind {
 }
 
 /// A machine with its kernel: for EBADF and for ENOENT whether it is blind, and the share that it is proven to see.
-type Proofs<'f> = ((Value, &'f str), [Option<Blind>; 2], [f64; 2]);
+type Proofs<'f> = ((Value, &'f str, &'f str), [Option<Blind>; 2], [f64; 2]);
 
 /// What each machine with a kernel is proven to see.
 pub(super) struct Sight<'f> {

@@ -19,6 +19,7 @@ mod headlines;
 mod held;
 mod labels;
 mod latencies;
+mod machines;
 mod number;
 mod outcomes;
 mod pairs;
@@ -83,6 +84,7 @@ impl Audit {
 /// [`AuditError`]
 pub fn audit(folder: &Folder, now: &Value) -> Result<Audit, AuditError> {
     let mut files = Files::read(folder)?;
+    machines::tell_apart(&mut files);
     let figures = figures(&files, now);
     let mut reports = vec![Held::of("the report that rig renders now", now, &figures)];
     if let Some(written) = files::report(folder)? {

@@ -40,5 +40,5 @@ pub use once::{Alone, Once, play_once, play_once_and};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};
 pub use report::{carried, read_report, write_comparison, write_reports};
 pub use run::{Ended, run};
-pub use shard::Shard;
+pub use shard::{Costs, DividedBy, Division, Shard};
 pub use watcher::Watcher;

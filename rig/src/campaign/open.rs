@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use crate::configuration::{Abilities, Resolved};
 use crate::document::Problems;
 use crate::image::{GuestKeys, Image, Loaded};
@@ -21,7 +23,7 @@ use super::accelerator::accelerator;
 use super::error::CampaignError;
 use super::host::{lack, lacks};
 use super::laboratory::{laboratory, loaded};
-use super::prepare::{Begin, Prepared};
+use super::prepare::{Begin, Prepared, WholePlan};
 
 /// Kept whole of each outcome: so many examples, so many anomalies. Of a block's anomalies the agent keeps no more than
 /// [`OUTCOMES_KEPT_WHOLE`](rig_protocol::Assignment::OUTCOMES_KEPT_WHOLE) times as many.
@@ -51,14 +53,17 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
         None => Problems::default(),
     };
     let (writer, record, done) = match run.begin {
-        Begin::Anew { selected, seed, capture, shard, claims, lock } => {
+        Begin::Anew { selected, seed, capture, shard, claims, lock, whole } => {
             let matrix = run.matrix.as_ref().expect("a new run has its file");
             let cells = run.cells.into_iter().map(|cell| cell.cell).collect();
             let made = Plan::make(cells, &|cell| lack(&abilities, cell).or_else(|| kernels.lack(cell)));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
             let shard = shard.map(Shard::from);
             let draft = draft(matrix, *selected, seed, capture, &kernels.images);
-            let mut record = plan(RunRecord { shard, claims, lock, ..draft }, made, &abilities, &accelerator);
+            let WholePlan { all_sha256, elsewhere } = whole;
+            let plan_sha256 = digest(&all_sha256, &draft.judgement, &draft.conduct, &claims);
+            let draft = RunRecord { shard, claims, lock, plan_sha256, elsewhere, ..draft };
+            let mut record = plan(draft, made, &abilities, &accelerator);
             if !has_ready(&record.cells) {
                 return Err(nothing_ready(&record.cells, explain(&record.cells)));
             }
@@ -70,6 +75,17 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     let laboratory =
         laboratory(&record.conduct, writer.dir(), loaded, accelerator, abilities.mechanisms, keys)?;
     Ok(Opened { laboratory, writer, run: record, done, unmet })
+}
+
+/// What is the same of all shards of a plan, and of all nights of one: its cells, how they are judged, how blocks are played.
+fn digest(
+    cells: &[u8; 32],
+    judgement: &Judgement,
+    conduct: &Conduct,
+    claims: &BTreeMap<String, String>,
+) -> String {
+    let rest = serde_json::to_vec(&(judgement, conduct, claims)).expect("plain data with string keys");
+    format!("{:x}", Sha256::new().chain_update(cells).chain_update(rest).finalize())
 }
 
 /// A record of its own for the run, whatever else is begun in this second: an id that is taken is not ours.
@@ -144,6 +160,7 @@ fn plan(draft: RunRecord, plan: Plan, abilities: &Abilities, accelerator: &Resol
     let executable = qemu.and_then(|qemu| qemu.executable.as_ref().ok());
     RunRecord {
         environment: Environment {
+            machine: environment::machine(),
             host: environment::host(),
             qemu: qemu.map(|qemu| qemu.version.0.clone()).unwrap_or_default(),
             qemu_path: executable.map(|found| found.path.display().to_string()).unwrap_or_default(),

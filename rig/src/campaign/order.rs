@@ -14,7 +14,7 @@ use crate::record::format::CaptureWhen;
 use super::claims::claims_for;
 use super::error::CampaignError;
 use super::programs;
-use super::shard::Shard;
+use super::shard::{Division, Shard};
 
 /// Which cells of which file.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,8 @@ pub struct NewRun {
     pub asked: Asked,
     /// Only a part of them.
     pub shard: Option<Shard>,
+    /// How the parts are made; the same for all of them.
+    pub division: Division,
     /// Seed of the order of blocks and of every draw; `None`: drawn anew.
     pub seed: Option<u64>,
     /// Which blocks' packets are kept.

@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use crate::agent;
 use crate::configuration::Abilities;
 use crate::image::Step;
-use crate::matrix::{Filter, Matrix, Selected, Undecidable, WeakControl};
-use crate::record::format::{CaptureWhen, CellRecord, RunLock, RunRecord};
+use crate::matrix::{Cell, Filter, Matrix, Selected, Undecidable, WeakControl};
+use crate::record::format::{CaptureWhen, CellElsewhere, CellRecord, RunLock, RunRecord};
 use crate::record::{self, Reader};
 
 use super::error::CampaignError;
@@ -20,7 +22,7 @@ use super::kernels::{Kernels, kernels_of};
 use super::lock::{draw_seed, follow};
 use super::order::{NewRun, Order, Work};
 use super::programs;
-use super::shard::Shard;
+use super::shard::{Division, Shard};
 
 /// What an order names, read from disk.
 pub(super) enum Source {
@@ -68,9 +70,36 @@ pub(super) enum Begin {
         shard: Option<Shard>,
         claims: BTreeMap<String, String>,
         lock: Option<RunLock>,
+        whole: WholePlan,
     },
     /// Where it was left.
     Again { run_dir: PathBuf, old: Box<RunRecord> },
+}
+
+/// The plan that a run is a part of.
+pub(super) struct WholePlan {
+    /// SHA-256 of all its cells.
+    pub(super) all_sha256: [u8; 32],
+    /// Those that only other shards play.
+    pub(super) elsewhere: Vec<CellElsewhere>,
+}
+
+/// The same cells in the same order have the same digest.
+fn digest_of(cells: &[Cell]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for cell in cells {
+        digest.update(serde_json::to_vec(cell).expect("plain data with string keys"));
+        digest.update(b"\n");
+    }
+    digest.finalize().into()
+}
+
+/// The plan as it is divided.
+fn digest_with(cells: [u8; 32], division: &Division) -> [u8; 32] {
+    if *division == Division::default() {
+        return cells;
+    }
+    Sha256::new().chain_update(cells).chain_update(format!("{division:?}")).finalize().into()
 }
 
 /// A run whose images are there, and whose enclosure is not yet.
@@ -107,16 +136,22 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
             let mut selected = asked.asked.expand(&matrix, filters)?;
             let claims = asked.asked.claims(&matrix, &selected.cells)?.files().clone();
             let cells = std::mem::take(&mut selected.cells);
-            let cells = match asked.shard {
-                Some(shard) => shard.take(cells).map_err(CampaignError::Input)?,
-                None => cells,
+            let mut all_sha256 = digest_of(&cells);
+            let (cells, elsewhere) = match asked.shard {
+                Some(shard) => {
+                    // Shards that divide otherwise are no shards of one plan.
+                    all_sha256 = digest_with(all_sha256, &asked.division);
+                    shard.divide(cells, &asked.division).map_err(CampaignError::Input)?
+                }
+                None => (cells, Vec::new()),
             };
             let cells =
                 cells.into_iter().map(|cell| CellRecord { cell, skipped: None, lack: None }).collect();
             let seed = asked.seed.unwrap_or_else(draw_seed);
             let NewRun { capture, shard, .. } = *asked;
             let selected = Box::new(selected);
-            let begin = Begin::Anew { selected, seed, capture, shard, claims, lock };
+            let whole = WholePlan { all_sha256, elsewhere };
+            let begin = Begin::Anew { selected, seed, capture, shard, claims, lock, whole };
             Ok(Expanded { cells, matrix: Some(*matrix), begin })
         }
         Source::Run { run_dir, old } => {

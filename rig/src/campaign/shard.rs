@@ -5,14 +5,16 @@
 //! Pure, and the same on every machine: must not know hosts, nor which cells a host can run. Units: parts, counted from 1; the plan's estimate of time as a weight.
 //! Errors: [`Problems`] that blame the argument. Tests: below.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::configuration::{Accelerator, TargetSpec};
 use crate::document::{Problem, Problems};
 use crate::matrix::{Cell, CellId, Stratum, cost_of};
-use crate::record::format;
+use crate::record::Run;
+use crate::record::format::{self, BlockStatus, CellElsewhere};
 
 /// `I/N`: the I-th of N parts, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +46,64 @@ impl From<Shard> for format::Shard {
     }
 }
 
+/// What stays together where cells are dealt out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DividedBy {
+    /// The cells that are compared with one another.
+    #[default]
+    Compared,
+    /// The cells of a configuration: for machines of which only some can play it.
+    Configuration,
+}
+
+/// How the cells of a plan are dealt out to its shards: the same on every machine, or they are shards of different plans.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Division {
+    /// What stays together.
+    pub by: DividedBy,
+    /// What cells cost, as a run has shown it; as estimated where there is none.
+    pub costs: Costs,
+}
+
+/// What cells cost.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Costs {
+    /// Seconds of one trial, with its share of boot and network, of each cell that was played.
+    seconds: BTreeMap<CellId, f64>,
+}
+
+impl Costs {
+    /// As a recorded run shows them: the time of its complete blocks.
+    pub fn of(run: &Run) -> Self {
+        let mut sums: BTreeMap<CellId, (f64, u64)> = BTreeMap::new();
+        for block in run.blocks.iter().filter(|block| block.status == BlockStatus::Complete) {
+            // Of a run that several machines played, on whichever.
+            let id = CellId(block.cell.0.split('.').next().unwrap_or_default().to_owned());
+            let (seconds, trials) = sums.entry(id).or_default();
+            *seconds += Duration::from_nanos(block.elapsed_ns).as_secs_f64();
+            *trials += block.tally.trials;
+        }
+        let known = sums.into_iter().filter(|(_, (_, trials))| *trials > 0);
+        Self { seconds: known.map(|(id, (seconds, trials))| (id, seconds / trials as f64)).collect() }
+    }
+
+    /// Seconds of each cell. Those that were not played cost what is estimated, times what the others took of their estimates.
+    fn weigh(&self, cells: &[Cell]) -> HashMap<CellId, f64> {
+        // Of an emulated guest, whatever this machine has: all machines must weigh alike.
+        let estimate = |cell: &Cell| cost_of(cell, Accelerator::Tcg).as_secs_f64();
+        let known = |cell: &Cell| Some(self.seconds.get(&cell.id)? * cell.trials as f64);
+        let both = || cells.iter().filter_map(|cell| Some((known(cell)?, estimate(cell))));
+        let (taken, estimated) = both().fold((0.0, 0.0), |sums, (a, b)| (sums.0 + a, sums.1 + b));
+        let ratio = if taken > 0.0 && estimated > 0.0 { taken / estimated } else { 1.0 };
+        let weight = |cell: &Cell| known(cell).unwrap_or_else(|| estimate(cell) * ratio);
+        cells.iter().map(|cell| (cell.id.clone(), weight(cell))).collect()
+    }
+}
+
 /// Cells that are dealt out together, and their weight.
 struct Portion<'c> {
     cells: Vec<&'c Cell>,
     seconds: f64,
-}
-
-impl<'c> Portion<'c> {
-    fn of(cells: Vec<&'c Cell>) -> Self {
-        // Of an emulated guest, whatever this machine has: all machines must weigh alike.
-        let seconds = cells.iter().map(|cell| cost_of(cell, Accelerator::Tcg).as_secs_f64()).sum();
-        Self { cells, seconds }
-    }
 }
 
 impl Shard {
@@ -63,10 +111,10 @@ impl Shard {
     ///
     /// # Errors
     /// There are more shards than cells to deal out.
-    pub fn take(self, cells: Vec<Cell>) -> Result<Vec<Cell>, Problems> {
-        let portions = portions(&cells, self.of as usize);
+    pub fn take(self, cells: Vec<Cell>, division: &Division) -> Result<Vec<Cell>, Problems> {
+        let portions = portions(&cells, self.of as usize, division);
         if portions.len() < self.of as usize {
-            return Err(self.too_many(portions.len()));
+            return Err(self.too_many(portions.len(), division.by));
         }
         let (first, end) = (bound(&portions, self.index - 1, self.of), bound(&portions, self.index, self.of));
         let own: Vec<&Cell> =
@@ -84,13 +132,45 @@ impl Shard {
         Ok(cells.into_iter().filter(|cell| ids.contains(&cell.id)).collect())
     }
 
-    fn too_many(self, cells: usize) -> Problems {
+    /// The cells of this part, and those of the whole that only others play: whoever puts the parts together sees what is missing.
+    ///
+    /// # Errors
+    /// As [`Shard::take`].
+    pub(super) fn divide(
+        self,
+        cells: Vec<Cell>,
+        division: &Division,
+    ) -> Result<(Vec<Cell>, Vec<CellElsewhere>), Problems> {
+        let own = self.take(cells.clone(), division)?;
+        let mut shards: HashMap<CellId, Vec<u32>> = HashMap::new();
+        for index in 1..=self.of {
+            for cell in (Self { index, ..self }).take(cells.clone(), division)? {
+                shards.entry(cell.id).or_default().push(index);
+            }
+        }
+        let is_own: HashSet<&CellId> = own.iter().map(|cell| &cell.id).collect();
+        let others = (0..).zip(&cells).filter(|(_, cell)| !is_own.contains(&cell.id));
+        let elsewhere = others.map(|(place, cell)| CellElsewhere {
+            id: cell.id.clone(),
+            label: cell.describe(),
+            place,
+            shards: shards.remove(&cell.id).unwrap_or_default(),
+        });
+        let elsewhere = elsewhere.collect();
+        Ok((own, elsewhere))
+    }
+
+    fn too_many(self, cells: usize, by: DividedBy) -> Problems {
         let text = format!("--shard {self}");
-        let message = match cells {
-            1 => "there is 1 cell to divide".to_owned(),
-            n => format!("there are {n} cells to divide"),
+        let what = match by {
+            DividedBy::Compared => "cell",
+            DividedBy::Configuration => "configuration",
         };
-        let label = "more shards than cells";
+        let message = match cells {
+            1 => format!("there is 1 {what} to divide"),
+            n => format!("there are {n} {what}s to divide"),
+        };
+        let label = format!("more shards than {what}s");
         let mut problem = Problem::in_text("command line", &text, 0..text.len(), message, label);
         let help = format!(
             "ask for {cells} shards at most; a shard also gets the controls and the bare-metal cells that its guest cells need"
@@ -111,7 +191,10 @@ fn machine(cell: &Cell) -> (TargetSpec, &str) {
 
 /// What is dealt out, in an order that is the same on every machine: guests' cells, bare-metal cells that no guest is compared with, and controls where nothing else
 /// was asked for. Groups that are compared, or single cells where there are fewer groups than parts.
-fn portions(cells: &[Cell], parts: usize) -> Vec<Portion<'_>> {
+fn portions<'c>(cells: &'c [Cell], parts: usize, division: &Division) -> Vec<Portion<'c>> {
+    let weights = division.costs.weigh(cells);
+    let portion =
+        |cells: Vec<&'c Cell>| Portion { seconds: cells.iter().map(|cell| weights[&cell.id]).sum(), cells };
     let plain = || cells.iter().filter(|cell| cell.control.is_none());
     let compared: HashSet<Stratum<'_>> =
         plain().filter(|cell| !cell.is_baseline()).map(Cell::stratum).collect();
@@ -120,15 +203,22 @@ fn portions(cells: &[Cell], parts: usize) -> Vec<Portion<'_>> {
     if dealt.is_empty() {
         dealt = cells.iter().collect();
     }
+    if division.by == DividedBy::Configuration {
+        let mut groups: BTreeMap<&str, Vec<&Cell>> = BTreeMap::new();
+        for cell in dealt {
+            groups.entry(&cell.subject.configuration.name).or_default().push(cell);
+        }
+        return groups.into_values().map(portion).collect();
+    }
     let mut groups: BTreeMap<(&str, Stratum<'_>), Vec<&Cell>> = BTreeMap::new();
     for cell in dealt {
         groups.entry((&cell.subject.kernel, cell.stratum())).or_default().push(cell);
     }
     groups.values_mut().for_each(|group| group.sort_by(|a, b| a.id.cmp(&b.id)));
     if groups.len() >= parts {
-        groups.into_values().map(Portion::of).collect()
+        groups.into_values().map(portion).collect()
     } else {
-        groups.into_values().flatten().map(|cell| Portion::of(vec![cell])).collect()
+        groups.into_values().flatten().map(|cell| portion(vec![cell])).collect()
     }
 }
 
@@ -163,7 +253,11 @@ mod tests {
     }
 
     fn parts(cells: &[Cell], of: u32) -> Vec<Vec<Cell>> {
-        (1..=of).map(|index| Shard { index, of }.take(cells.to_vec()).expect("enough cells")).collect()
+        (1..=of)
+            .map(|index| {
+                Shard { index, of }.take(cells.to_vec(), &Division::default()).expect("enough cells")
+            })
+            .collect()
     }
 
     fn ids<'c>(cells: impl IntoIterator<Item = &'c Cell>) -> Vec<&'c CellId> {
@@ -244,6 +338,24 @@ mod tests {
     }
 
     #[test]
+    fn a_part_names_every_cell_that_only_others_play_with_its_place() {
+        let all = cells("quick", &[]);
+        for index in 1..=3 {
+            let (own, elsewhere) =
+                Shard { index, of: 3 }.divide(all.clone(), &Division::default()).expect("enough cells");
+            let mut places = vec![None; all.len()];
+            for other in &elsewhere {
+                places[other.place as usize] = Some(&other.id);
+                assert!(!other.shards.is_empty() && !other.shards.contains(&index), "{other:?}");
+            }
+            let mut own = own.iter().map(|cell| &cell.id);
+            let whole: Vec<&CellId> =
+                places.into_iter().map(|at| at.or_else(|| own.next()).expect("one")).collect();
+            assert!(whole.into_iter().eq(all.iter().map(|cell| &cell.id)) && own.next().is_none());
+        }
+    }
+
+    #[test]
     fn parts_take_about_as_long() {
         for of in [2, 3, 5] {
             let seconds = |part: &Vec<Cell>| {
@@ -254,6 +366,52 @@ mod tests {
             let mean = seconds.iter().sum::<f64>() / f64::from(of);
             assert!(seconds.iter().all(|one| (one - mean).abs() < 0.2 * mean), "{seconds:?}");
         }
+    }
+
+    /// What of these cells is a guest's.
+    fn guests(part: &[Cell]) -> impl Iterator<Item = &Cell> {
+        part.iter().filter(|cell| cell.control.is_none() && !cell.is_baseline())
+    }
+
+    #[test]
+    fn configurations_stay_together_where_that_is_asked_for() {
+        let all = cells("nightly", &[]);
+        let division = Division { by: DividedBy::Configuration, ..Division::default() };
+        let mut parts_of: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        let parts: Vec<(u32, Vec<Cell>)> = (1..=3)
+            .map(|index| (index, Shard { index, of: 3 }.take(all.clone(), &division).expect("enough")))
+            .collect();
+        for (index, part) in &parts {
+            guests(part)
+                .for_each(|cell| parts_of.entry(&cell.subject.configuration.name).or_default().push(*index));
+        }
+        assert!(
+            parts_of.len() > 3 && parts_of.values().all(|of| of.iter().all(|one| *one == of[0])),
+            "{parts_of:?}"
+        );
+        assert_eq!(parts.iter().map(|(_, part)| guests(part).count()).sum::<usize>(), guests(&all).count());
+        let wrong =
+            Shard { index: 1, of: 64 }.take(all, &division).expect_err("more parts than configurations");
+        assert!(wrong.to_string().contains("configurations to divide"), "{wrong}");
+    }
+
+    #[test]
+    fn parts_are_balanced_by_what_a_run_has_shown() {
+        let all = cells("nightly", &["kernel=6.1", "kernel=host"]);
+        // One scenario takes a hundred times longer than anybody thought.
+        let slow = guests(&all).next().expect("a guest").subject.scenario.clone();
+        let cost = |cell: &Cell| if cell.subject.scenario == slow { 1.0 } else { 0.01 };
+        let seconds = guests(&all).map(|cell| (cell.id.clone(), cost(cell))).collect();
+        let division = Division { costs: Costs { seconds }, ..Division::default() };
+        let spent = |division: &Division| -> Vec<f64> {
+            let part = |index| Shard { index, of: 2 }.take(all.clone(), division).expect("enough");
+            (1..=2)
+                .map(|index| guests(&part(index)).map(|cell| cost(cell) * cell.trials as f64).sum())
+                .collect()
+        };
+        let apart = |spent: &[f64]| (spent[0] - spent[1]).abs() / (spent[0] + spent[1]);
+        let (by_run, by_estimate) = (spent(&division), spent(&Division::default()));
+        assert!(apart(&by_run) < apart(&by_estimate), "{by_run:?} {by_estimate:?}");
     }
 
     #[test]
@@ -273,9 +431,9 @@ mod tests {
     #[test]
     fn more_parts_than_cells_are_refused_and_controls_alone_are_dealt_out() {
         let few = cells("quick", &["scenario=rst", "configuration=virtio-tap", "kernel=6.1"]);
-        let dealt = portions(&few, usize::MAX).len();
-        assert!(Shard { index: 1, of: dealt as u32 }.take(few.clone()).is_ok());
-        let wrong = Shard { index: 1, of: dealt as u32 + 1 }.take(few);
+        let dealt = portions(&few, usize::MAX, &Division::default()).len();
+        assert!(Shard { index: 1, of: dealt as u32 }.take(few.clone(), &Division::default()).is_ok());
+        let wrong = Shard { index: 1, of: dealt as u32 + 1 }.take(few, &Division::default());
         let wrong = wrong.expect_err("too many").to_string();
         assert!(!wrong.is_empty(), "{wrong}");
         let controls = cells("quick", &["control=*"]);

@@ -75,7 +75,7 @@ impl Cells {
         };
         self.scenario.hold(&subject.scenario)
             && self.path.hold(&subject.path.name)
-            && self.configuration.hold(&subject.configuration.name)
+            && self.configuration.hold(subject.configuration_name())
             && self.kernel.hold(&subject.kernel)
             && self.parameters.iter().all(has)
     }

@@ -355,6 +355,13 @@ pub const EXAMPLES: &[Example] = &[
         "then: rig report night.tar.gz, on any machine",
     ),
     row(
+        &["results", "merge"],
+        Anywhere,
+        &[Done],
+        "rig results merge results/2026* --output night",
+        "the shards that lie there, as one run",
+    ),
+    row(
         &["results", "gc"],
         Anywhere,
         &[Done],

@@ -31,6 +31,7 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["results", "verify"], &[Done, Input, Short, Testbed, Alert]),
     (&["results", "list"], &[Done, Input]),
     (&["results", "export"], &[Done, Input, Testbed]),
+    (&["results", "merge"], &[Done, Input, Short, Testbed]),
     (&["results", "gc"], &[Done, Input, Testbed]),
     (&["explain"], &[Done, Input]),
     (&["docs"], &[Done, Input]),

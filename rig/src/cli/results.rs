@@ -3,6 +3,7 @@
 mod export;
 mod gc;
 mod list;
+mod merge;
 mod state;
 
 use std::path::PathBuf;
@@ -25,6 +26,9 @@ pub(super) enum Command {
     List(list::Arguments),
     /// Write a run into one file, which every command takes in its place
     Export(export::Arguments),
+    /// Make one run of several: the shards of a plan, copies of a run, or nights
+    #[command(after_help = merge::AFTER)]
+    Merge(merge::Arguments),
     /// Remove old runs, and keep the newest
     Gc(gc::Arguments),
 }
@@ -51,6 +55,7 @@ pub(super) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Verify(arguments) => verify(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Gc(arguments) => gc::run(&arguments),
     }
 }

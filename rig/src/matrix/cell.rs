@@ -40,6 +40,10 @@ pub struct Subject {
     pub kernel: String,
     /// The resolved path.
     pub path: PathSpec,
+    /// Of a run that was merged from runs of several machines, which of them it was measured on: then the configuration's name ends in `@` and this. Not a part of
+    /// its id: the same cell is measured on each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// The compiled script; cells with the same parameters share it.
     #[serde(serialize_with = "write_shared", deserialize_with = "read_shared")]
     pub script: Arc<Script>,
@@ -66,6 +70,13 @@ impl Subject {
         hasher.update(serde_json::to_vec(&rest).expect("plain data with string keys serialises"));
         hasher.update(script.0);
         CellId(format!("{:.12x}", hasher.finalize()))
+    }
+
+    /// The name of its configuration in the matrix, whichever machine it was measured on.
+    pub fn configuration_name(&self) -> &str {
+        let name = self.configuration.name.as_str();
+        let on = self.machine.as_deref().and_then(|machine| name.strip_suffix(machine));
+        on.and_then(|name| name.strip_suffix('@')).unwrap_or(name)
     }
 }
 
@@ -129,14 +140,14 @@ fn yes() -> bool {
     true
 }
 
-/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm.
-pub type Stratum<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm);
+/// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm, and the machine where there are several.
+pub type Stratum<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm, Option<&'a str>);
 
 impl Cell {
     /// The only place that says which cells are compared: those of one stratum.
     pub fn stratum(&self) -> Stratum<'_> {
-        let Subject { scenario, parameters, path, configuration, .. } = &self.subject;
-        (scenario, parameters, &path.name, configuration.target.arm())
+        let Subject { scenario, parameters, path, configuration, machine, .. } = &self.subject;
+        (scenario, parameters, &path.name, configuration.target.arm(), machine.as_deref())
     }
 
     /// The cells whose blocks tell together how much blocks differ: those of one scenario (its name) and path (its name).
@@ -181,6 +192,16 @@ impl Cell {
     /// Whether it plays the base program, the one whose failure is what everything is about: it tests H03, select() fails more often in KVM guests.
     pub fn is_of_the_base_program(&self) -> bool {
         self.claims.iter().any(|id| id == "H03")
+    }
+
+    /// The same cell as it was measured on one of several machines.
+    #[must_use]
+    pub fn on_machine(&self, machine: &str) -> Self {
+        let on = |id: &CellId| CellId(format!("{id}.{machine}"));
+        let mut subject = self.subject.clone();
+        subject.configuration.name = format!("{}@{machine}", subject.configuration.name);
+        subject.machine = Some(machine.to_owned());
+        Self { id: on(&self.id), subject, repeats: self.repeats.as_ref().map(on), ..self.clone() }
     }
 
     /// The same cell under another configuration's name, to be compared with this one. It tests no claim.

@@ -471,6 +471,7 @@ impl<'m> Expansion<'m> {
             configuration: point.configuration.clone(),
             kernel: point.kernel.to_owned(),
             path: point.path.clone(),
+            machine: None,
             script: dosed.unwrap_or_else(|| Arc::clone(&variant.script)),
         };
         let default_blocks = if control.is_some() { settings.control_blocks } else { settings.blocks };

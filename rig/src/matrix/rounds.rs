@@ -24,7 +24,7 @@ pub fn rounds_of(cell: &Cell, rounds: u32, seed: u64) -> impl Iterator<Item = u3
 
 /// How far into the span of one block, in parts of 2^32.
 fn offset(cell: &Cell, seed: u64) -> u32 {
-    let (scenario, parameters, path, arm) = cell.stratum();
+    let (scenario, parameters, path, arm, _) = cell.stratum();
     let stratum = (scenario, parameters, path, arm.localtime.word(), arm.timezone);
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());
@@ -54,6 +54,7 @@ mod tests {
             configuration,
             kernel: HOST_KERNEL.into(),
             path: PathSpec::plain("direct", 1500),
+            machine: None,
             script: Arc::new(Script::default()),
         };
         Cell { blocks, ..Cell::of(subject) }

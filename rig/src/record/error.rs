@@ -143,6 +143,15 @@ pub enum RecordError {
         /// The file.
         path: PathBuf,
     },
+    /// A merged run is to go on.
+    #[error("{} was merged from {} runs, and does not go on itself", .dir.display(), .parts.len())]
+    #[diagnostic(help("go on with one of them where its folder is (`rig matrix run --resume RUN`), and merge again: {}", .parts.join(", ")))]
+    MergedToResume {
+        /// The run's folder.
+        dir: PathBuf,
+        /// Ids of its parts.
+        parts: Vec<String>,
+    },
     /// The run that a page or an archive carries cannot be taken out.
     #[error("{} is damaged: {reason}", .path.display())]
     #[diagnostic(help("take the file from where it came from once more, or use the run's own folder"))]
@@ -206,6 +215,7 @@ impl RecordError {
             | Self::NoRunInside { .. }
             | Self::DamagedPage { .. }
             | Self::PageToResume { .. }
+            | Self::MergedToResume { .. }
             | Self::Newer { .. }
             | Self::OldFormat { .. }
             | Self::NewerToResume { .. }

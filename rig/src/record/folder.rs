@@ -6,7 +6,7 @@
 //! Units: bytes. Errors: [`RecordError`]; it blames the disk, or names what is in the way. Tests: here, `tests/golden/hostile.rs`.
 
 use std::fs::{File, FileType};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -141,13 +141,22 @@ impl Folder {
     /// # Errors
     /// As [`Folder::file`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        self.write_from(name, bytes)
+    }
+
+    /// As [`Folder::write`], of a file of another folder, which need not fit into memory.
+    pub(super) fn copy(&self, name: &str, from: &Self, source: &str) -> Result<(), RecordError> {
+        self.write_from(name, from.file(source)?)
+    }
+
+    fn write_from(&self, name: &str, mut bytes: impl Read) -> Result<(), RecordError> {
         let (parent, base) = self.parent("write", name)?;
         let beside = format!("{base}.{:08x}{UNFINISHED}", ChaCha8Rng::from_os_rng().next_u32());
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(&parent, beside.as_str(), flags, Mode::from_bits_truncate(0o644))
             .map_err(|errno| self.refused("write", name, Wanted::File, errno))?;
         let mut file = File::from(file);
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        let written = io::copy(&mut bytes, &mut file).and_then(|_| file.sync_all());
         let moved = written.map_err(RecordError::disk("write", &self.at(name))).and_then(|()| {
             renameat(&parent, beside.as_str(), &parent, base)
                 .map_err(|errno| self.refused("write", name, Wanted::File, errno))

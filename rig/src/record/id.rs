@@ -24,6 +24,11 @@ impl BlockId {
             None => Self(format!("{cell}-{index}")),
         }
     }
+
+    /// Its name in a run that was merged from several, of which the one with this mark ([`mark_of`](super::format::mark_of)) played it.
+    pub fn of_part(cell: &CellId, mark: &str, index: u32) -> Self {
+        Self(format!("{cell}-{mark}.{index}"))
+    }
 }
 
 impl std::fmt::Display for BlockId {
@@ -64,5 +69,6 @@ mod tests {
         let cell = CellId("0a1b2c3d4e5f".into());
         assert_eq!(BlockId::of(&cell, None, 3).to_string(), "0a1b2c3d4e5f-3");
         assert_eq!(BlockId::of(&cell, Some(2), 3).to_string(), "0a1b2c3d4e5f-s2.3");
+        assert_eq!(BlockId::of_part(&cell, "1f3a09c4", 3).to_string(), "0a1b2c3d4e5f-1f3a09c4.3");
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Layout;
-use super::format::{BlockRecord, PlannedBlock, RunRecord};
+use super::format::{BlockRecord, PlannedBlock, RunRecord, mark_of};
 use super::id::{BlockId, is_name};
 use crate::matrix::CellId;
 
@@ -25,13 +25,26 @@ pub(super) fn wrong_name(run: &RunRecord) -> Option<String> {
             return Some(format!("cells[{place}].id is {:?}, as that of a cell before it", id.0));
         }
     }
+    let parts: HashSet<&str> = run.parts.iter().map(|part| part.id.as_str()).collect();
+    if let Some((place, part)) = run.parts.iter().enumerate().find(|(_, part)| !is_name(&part.id)) {
+        return Some(format!("parts[{place}].id is {:?}, which names no run", part.id));
+    }
     let shard = run.shard.map(|shard| shard.index);
     let mut blocks: HashSet<&BlockId> = HashSet::new();
     for (place, block) in run.blocks.iter().enumerate() {
         if !cells.contains(&block.cell) {
             return Some(format!("blocks[{place}].cell is {:?}, which is none of its cells", block.cell.0));
         }
-        let right = BlockId::of(&block.cell, shard, block.index);
+        let right = match &block.source {
+            None => BlockId::of(&block.cell, shard, block.index),
+            Some(source) if !parts.contains(source.run.as_str()) => {
+                return Some(format!(
+                    "blocks[{place}].source.run is {:?}, which is none of its parts",
+                    source.run
+                ));
+            }
+            Some(source) => BlockId::of_part(&block.cell, mark_of(&source.run), block.index),
+        };
         if block.id != right {
             return Some(format!("blocks[{place}].id is {:?} and not {:?}", block.id.0, right.0));
         }

@@ -16,7 +16,7 @@ use super::format::{BlockId, BlockRecord, RunRecord, TrialLines, Unreadable, Ver
 use super::journal::Journal;
 use super::packed::unpack_page;
 use super::run_file::{CHANGED, MOST_WHOLE_BYTES, RunFile, open_folder};
-use super::{Folder, Layout, RecordError, verify};
+use super::{Folder, Layout, RecordError, parts, verify};
 
 /// A trial kept whole is a few KiB.
 const MOST_LINE_BYTES: u64 = 64 << 20;
@@ -72,10 +72,14 @@ impl Reader {
         for attempt in &counted {
             cautions.extend(verify::companions(&folder, attempt, &journal));
         }
+        cautions.extend(parts::cautions(&file.record));
+        let mut blocks: Vec<BlockRecord> = counted.into_iter().map(|counted| counted.record).collect();
+        let mut record = file.record;
+        parts::tell_machines_apart(&mut record, &mut blocks);
         Ok(Run {
             dir: run_dir.to_owned(),
-            record: file.record,
-            blocks: counted.into_iter().map(|counted| counted.record).collect(),
+            record,
+            blocks,
             complete: journal.complete(),
             stopped: journal.stopped(),
             cautions,
@@ -90,6 +94,10 @@ impl Reader {
         let folder = open_folder(run_dir)?;
         let file = RunFile::read(&folder)?;
         file.refuse_other(run_dir)?;
+        if !file.record.parts.is_empty() {
+            let parts = file.record.parts.iter().map(|part| part.id.clone()).collect();
+            return Err(RecordError::MergedToResume { dir: run_dir.to_owned(), parts });
+        }
         match folder.read(Layout::JOURNAL, MOST_WHOLE_BYTES) {
             Ok(bytes) => file.refuse_changed(&folder, &Journal::parse(&bytes, file.version))?,
             Err(error) if error.is_missing() => {}

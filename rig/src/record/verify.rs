@@ -23,12 +23,19 @@ use crate::matrix::CellId;
 const MOST_BLOCK_BYTES: u64 = 256 << 20;
 
 /// Digests by file name.
-type Files = BTreeMap<String, String>;
+pub(super) type Files = BTreeMap<String, String>;
 
 /// An attempt that counts, and the digests of all its files.
 pub(super) struct Counted<'a> {
     pub(super) record: BlockRecord,
     files: &'a Files,
+}
+
+impl Counted<'_> {
+    /// SHA-256 of each file of the attempt, by its name.
+    pub(super) fn files(&self) -> &Files {
+        self.files
+    }
 }
 
 /// The attempts that count, in the journal's order, and in words those that do not.

@@ -50,15 +50,20 @@ impl Writer {
             }
             Err(error) => return Err(RecordError::disk("make", &dir)(error)),
         }
-        let folder = Folder::open(&dir)?;
+        let writer = Self::begin(Folder::open(&dir)?, run, clock::now())?;
+        sync_dir(results_dir)?;
+        Ok(writer)
+    }
+
+    /// Makes a run of an empty folder; `at` is when it began (RFC 3339, UTC).
+    pub(super) fn begin(folder: Folder, run: &RunRecord, at: String) -> Result<Self, RecordError> {
         let journal = lock_journal(&folder)?;
         make_folders(&folder)?;
         let bytes = to_json(run);
         let mut writer = Self { folder, journal, journal_bytes: 0, last_sha256: String::new() };
-        writer.started(sha256_hex(&bytes))?;
+        writer.started(at, sha256_hex(&bytes))?;
         // A folder is a run once it has a run.json: last, so that a half-made one is none, and that the journal vouches for every one.
         writer.folder.write(Layout::RUN, &bytes)?;
-        sync_dir(results_dir)?;
         Ok(writer)
     }
 
@@ -96,7 +101,7 @@ impl Writer {
         let blocks = counted.into_iter().map(|counted| counted.record).collect();
         let (journal_bytes, last_sha256) = (found.whole_bytes, found.last_sha256);
         let mut writer = Self { folder, journal, journal_bytes, last_sha256 };
-        writer.started(run.sha256)?;
+        writer.started(clock::now(), run.sha256)?;
         Ok((writer, run.record, blocks))
     }
 
@@ -128,18 +133,33 @@ impl Writer {
                 self.folder.remove(&name(&record.id, record.attempt))?;
             }
         }
+        self.sums(record, files, clock::now())
+    }
+
+    /// Records the sums of an attempt, and what lies beside them already: `files` with their digests, and those that the record names.
+    pub(super) fn sums(
+        &mut self,
+        record: &BlockRecord,
+        mut files: BTreeMap<String, String>,
+        at: String,
+    ) -> Result<(), RecordError> {
         let file = Layout::block(&record.id, record.attempt);
         let bytes = to_json(record);
         self.folder.write(&file, &bytes)?;
         files.insert(file, sha256_hex(&bytes));
         files.extend(verify::digests_of_named(&self.folder, record)?);
         self.append(&JournalEntry::Block {
-            at: clock::now(),
+            at,
             id: record.id.clone(),
             attempt: record.attempt,
             status: record.status.clone(),
             files,
         })
+    }
+
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Records the end of the run: `stopped` says in a word why its plan is not done; none where all blocks were played.
@@ -156,16 +176,16 @@ impl Writer {
         self.folder.path()
     }
 
-    fn started(&mut self, run_sha256: String) -> Result<(), RecordError> {
+    fn started(&mut self, at: String, run_sha256: String) -> Result<(), RecordError> {
         self.append(&JournalEntry::Started {
-            at: clock::now(),
+            at,
             format: FORMAT,
             format_minor: FORMAT_MINOR,
             run_sha256: Some(run_sha256),
         })
     }
 
-    fn append(&mut self, entry: &JournalEntry) -> Result<(), RecordError> {
+    pub(super) fn append(&mut self, entry: &JournalEntry) -> Result<(), RecordError> {
         let sealed = seal(entry, &self.last_sha256);
         let written = self.journal.write_all(&sealed.line).and_then(|()| self.journal.sync_data());
         if let Err(error) = written {

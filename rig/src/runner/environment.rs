@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use sha2::{Digest, Sha256};
+
 use crate::record::format::Host;
 
 /// Reads the host's description. What cannot be read stays empty: a missing label is no reason not to measure.
@@ -24,6 +26,18 @@ pub fn host() -> Host {
         clocksource: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         localtime: Path::new("/etc/localtime").exists(),
     }
+}
+
+/// 16 hex digits that tell this machine from others, and do not name it: a SHA-256 of what systemd and the firmware call it (machine-id(5), the product's UUID of SMBIOS) and of its
+/// processor. A container has neither: then it is what its kernel drew at boot (random(4)), so that two hosts of one kind are two, and one host after a reboot is another.
+pub fn machine() -> String {
+    let mut told = ["/etc/machine-id", "/sys/class/dmi/id/product_uuid"].map(read).to_vec();
+    if told.iter().all(String::is_empty) {
+        told.push(read("/proc/sys/kernel/random/boot_id"));
+    }
+    told.push(field("/proc/cpuinfo", "model name").unwrap_or_default());
+    // machine-id(5) asks for a hash with a word of the application's own.
+    format!("{:.16x}", Sha256::new().chain_update("rig machine\n").chain_update(told.join("\n")).finalize())
 }
 
 /// The sysctls of the host that change what TCP does around a RST (measurement.md: what is recorded).
@@ -113,7 +127,9 @@ mod tests {
 
     #[test]
     fn the_description_of_this_host_is_not_empty() {
-        let host = host();
+        let (host, id) = (host(), machine());
+        let is_hex = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(id.len() == 16 && is_hex && id == machine(), "{id}");
         assert!(!host.kernel.is_empty() && host.cpus > 0 && host.memory_mib > 0, "{host:?}");
         assert!(sysctls().contains_key("net.ipv4.tcp_retries2"));
     }

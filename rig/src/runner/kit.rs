@@ -24,6 +24,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
         configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
         path: PathSpec::plain("plain", 1500),
+        machine: None,
         script: Arc::new(script),
     };
     Cell {

@@ -11,7 +11,9 @@ use rig_stats::{
 };
 
 use crate::matrix::{CellId, StopRule};
-use crate::record::format::{BlockId, BlockRecord, BlockStatus, CellRecord, Judgement, RunRecord};
+use crate::record::format::{
+    BlockId, BlockRecord, BlockStatus, CellRecord, Judgement, PlannedBlock, RunRecord,
+};
 
 /// The errnos by which cells are compared: their names, as `margins` spells them.
 const COMPARED: [&str; 3] = ["EBADF", "ENOENT", ANY];
@@ -38,6 +40,29 @@ pub struct Stopping {
     cells: BTreeMap<CellId, State>,
     /// Every virtual cell that is compared, by its bare-metal cell.
     compared: BTreeMap<CellId, Vec<CellId>>,
+    /// Of a run that was merged: each part by its own blocks, for each stopped by itself.
+    parts: Vec<Part>,
+}
+
+/// A part of a merged run: its rule saw no block of the others.
+#[derive(Debug, Clone)]
+struct Part {
+    stopping: Stopping,
+    /// How many blocks it was to play of each cell.
+    planned: BTreeMap<CellId, usize>,
+}
+
+impl Part {
+    /// When it needed no more of a cell: its rule was met, or it had played all. Nothing where it has no block of it.
+    fn done(&self, cell: &CellId) -> Option<Option<Met>> {
+        let planned = *self.planned.get(cell)?;
+        let state = self.stopping.cells.get(cell)?;
+        let all = Met {
+            trials: state.blocks.iter().map(|block| block.trials).sum(),
+            blocks: u32::try_from(state.blocks.len()).unwrap_or(u32::MAX),
+        };
+        Some(state.met.or((state.blocks.len() >= planned).then_some(all)))
+    }
 }
 
 /// A cell that may stop.
@@ -83,6 +108,19 @@ impl Looked {
     }
 }
 
+/// A part of a merged run by its own blocks.
+fn stopping_of(part: &str, run: &RunRecord, blocks: &[&BlockRecord]) -> Part {
+    let own: Vec<&PlannedBlock> = run.blocks.iter().filter(|block| run.source_of(block) == part).collect();
+    let mut planned: BTreeMap<CellId, usize> = BTreeMap::new();
+    own.iter().for_each(|block| *planned.entry(block.cell.clone()).or_default() += 1);
+    let names: BTreeSet<&BlockId> = own.iter().map(|block| &block.id).collect();
+    let mut stopping = Stopping::of(run);
+    for block in blocks.iter().filter(|block| names.contains(&block.id)) {
+        stopping.note(block);
+    }
+    Part { stopping, planned }
+}
+
 impl Stopping {
     /// Before the first block. Cells that were skipped and controls never stop.
     pub fn of(run: &RunRecord) -> Self {
@@ -117,6 +155,7 @@ impl Stopping {
             comparisons: compared.values().map(Vec::len).sum::<usize>() * COMPARED.len(),
             cells: played().map(state).collect(),
             compared,
+            parts: Vec::new(),
         }
     }
 
@@ -125,8 +164,11 @@ impl Stopping {
         let mut stopping = Self::of(run);
         let mut blocks: Vec<&BlockRecord> = blocks.into_iter().collect();
         blocks.sort_by(|a, b| a.started.cmp(&b.started));
-        for block in blocks {
+        for block in &blocks {
             stopping.note(block);
+        }
+        if stopping.rule.is_some() {
+            stopping.parts = run.parts.iter().map(|part| stopping_of(&part.id, run, &blocks)).collect();
         }
         stopping
     }
@@ -154,9 +196,26 @@ impl Stopping {
         met
     }
 
-    /// When the rule of this cell was met, if it was.
+    /// When the rule of this cell was met, if it was. In a merged run: in every part that plays it, or else the part has played it whole; not where all have.
     pub fn met(&self, cell: &CellId) -> Option<Met> {
-        self.cells.get(cell)?.met
+        let own = self.cells.get(cell)?.met;
+        if self.parts.is_empty() {
+            return own;
+        }
+        if !self.was_stopped(cell) {
+            return None;
+        }
+        let of_parts = self.parts.iter().filter_map(|part| part.done(cell));
+        of_parts.reduce(|a, b| {
+            let (a, b) = a.zip(b)?;
+            Some(Met { trials: a.trials + b.trials, blocks: a.blocks + b.blocks })
+        })?
+    }
+
+    /// Whether somebody looked at the cell after every block and stopped when its rule was met: then intervals must hold at every look.
+    pub fn was_stopped(&self, cell: &CellId) -> bool {
+        let met = |of: &Self| of.cells.get(cell).is_some_and(|state| state.met.is_some());
+        if self.parts.is_empty() { met(self) } else { self.parts.iter().any(|part| met(&part.stopping)) }
     }
 
     /// The rule.

@@ -20,6 +20,7 @@ fn cell(scenario: &str, name: &str, target: TargetSpec) -> Cell {
         configuration: Configuration { name: name.into(), target },
         kernel: HOST_KERNEL.into(),
         path: PathSpec::plain("direct", 1500),
+        machine: None,
         script: Arc::new(Script::default()),
     })
 }

@@ -519,6 +519,32 @@ fn what_an_own_claim_became_is_on_the_last_screen_and_what_is_in_neither_list_is
 }
 
 #[test]
+fn an_own_claim_that_no_cell_is_about_says_what_none_of_them_has() {
+    let with = |selection: &str| {
+        let mut played = Played::in_blocks(2).with(("rst", over("direct")), &[(BASE, BLOCK)], BLOCK);
+        let text = format!(
+            "text = \"made up\"\nsource = \"nobody\"\n[[part]]\ncells = [{{ {selection} }}]\n\
+             ends = {{ claimed = [\"readable,data,**\"], otherwise = [\"EBADF,**\"] }}\n"
+        );
+        played.0.record.claims.insert("U1".into(), text);
+        played
+    };
+    for (selection, words) in [
+        ("scenario = \"rts\"", "no cell of this run has the scenario rts; there are rst"),
+        ("scenario = \"rst\", path = \"dirct\"", "no cell of this run has the path dirct; there are direct"),
+        ("scenario = \"rst\", kernel = \"6.99\"", "no cell of this run has the kernel 6.99; there are "),
+        ("scenario = \"rst\", configuration = \"vrtio-tap\"", "has the configuration vrtio-tap; there are "),
+    ] {
+        let played = with(selection);
+        let said = played.says("U1").because.to_string();
+        assert!(said.contains(words), "{said}");
+        let text = Format::TEXT.render(&played.model());
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(&format!("made up: {said}")), "{text}");
+    }
+}
+
+#[test]
 fn a_share_of_a_claim_that_no_trial_contradicts_says_how_many_trials_would_show_it() {
     let enough = own(8, ", at_least = \"99.9%\"", &[(BASE, BLOCK)]);
     assert_eq!(enough.verdict("U1"), Supported, "{}", enough.says("U1").because);

@@ -195,6 +195,7 @@ pub(crate) fn cell_of(
         configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
         path: path.clone(),
+        machine: None,
         script: std::sync::Arc::new(script),
     };
     Cell {

@@ -29,7 +29,8 @@ fn likeness(rule: &Differs, subject: &Subject) -> Vec<String> {
     let same_kernel = a.kernel == b.kernel;
     keep(same_kernel, subject.kernel.clone());
     // Another kernel than the host's has another configuration.
-    keep(same_kernel && a.configuration == b.configuration, subject.configuration.name.clone());
+    keep(same_kernel && a.configuration == b.configuration, subject.configuration_name().to_owned());
+    keep(true, subject.machine.clone().unwrap_or_default());
     keep(true, format!("{:?}", subject.configuration.target.arm()));
     let varies = |name: &String| a.parameters.get(name) != b.parameters.get(name);
     for (name, value) in subject.parameters.iter().filter(|(name, _)| !varies(name)) {

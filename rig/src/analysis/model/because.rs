@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::super::words::{count, several};
+use super::super::words::{count, list, several};
 use super::question::Question;
 
 /// Why a claim has its verdict.
@@ -36,6 +36,15 @@ pub enum Because {
 pub enum Missing {
     /// A cell that it is about.
     Cell,
+    /// A cell that it is about, and this is what none of them has, or not together: a claim of the reader's own, which may be misspelt.
+    Named {
+        /// `scenario`, `path`, `configuration`, `kernel`, or the name of a parameter.
+        key: String,
+        /// What the claim asks for.
+        asked: String,
+        /// What the run has instead, at most a few.
+        there: Vec<String>,
+    },
     /// Cells that may decide: why those that it is about may not.
     Sound(Vec<LeftOut>),
     /// A physical host; which hypervisor this one has, empty where nobody knows.
@@ -123,6 +132,12 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cell => f.write_str("no cell of this run is one that it is about"),
+            Self::Named { key, asked, there } if there.is_empty() => {
+                write!(f, "no cell of this run has the {key} {asked} together with the rest")
+            }
+            Self::Named { key, asked, there } => {
+                write!(f, "no cell of this run has the {key} {asked}; there are {}", list(there))
+            }
             Self::Sound(left_out) => {
                 f.write_str("no cell may decide it: ")?;
                 write_left_out(f, left_out)

@@ -26,6 +26,7 @@ mod locked;
 mod machine;
 mod order;
 mod outcomes;
+mod part;
 mod place;
 mod program;
 mod question;
@@ -72,6 +73,7 @@ pub use locked::{Deviation, Locked};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
 pub use order::{NotCounted, NotCountedBecause, OrderSummary};
 pub use outcomes::{BlockTest, OutcomeComparison, OutcomeDifference};
+pub use part::PartSummary;
 pub use place::{Ground, RanOn};
 pub use program::{AccountReading, ProgramAccount, ProgramSummary};
 pub use question::Question;
@@ -93,7 +95,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 7;
+pub const REPORT_FORMAT_MINOR: u32 = 8;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -115,9 +117,13 @@ pub struct ReportModel {
     pub cells: Vec<CellSummary>,
     /// Every control in every configuration and kernel of the plan.
     pub controls: Vec<ControlSummary>,
-    /// What came of the A/A pair, one cell that is played twice under two names; absent where the plan has none.
+    /// What came of the A/A pair, one cell that is played twice under two names; absent where the plan has none. Of several pairs, which a merged run can have, the worst: it
+    /// decides whether comparisons count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub again: Option<AaPair>,
+    /// All A/A pairs, where a merged run has several; absent otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub again_all: Vec<AaPair>,
     /// Every virtual cell against its bare-metal cell, three times: for EBADF, for ENOENT and for any errno.
     pub comparisons: Vec<Comparison>,
     /// Every virtual cell against its bare-metal cell by how their trials ended: outcome by outcome, and block by block.
@@ -217,6 +223,9 @@ pub struct RunSummary {
     pub stopped: Option<String>,
     /// Which part of its matrix it is (`--shard`); null for all of it.
     pub shard: Option<Shard>,
+    /// The runs that it was merged from (`rig results merge`); absent where it was played as it is. `seed` and `command_line` are those of the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartSummary>,
     /// Which blocks' packets were to be kept (`--capture`).
     pub capture: CaptureWhen,
     /// Name of the profile of the matrix; empty where there was none.

@@ -15,6 +15,8 @@ pub enum Stopped<'w> {
     FailFast,
     /// The record could not be written.
     RecordFailed,
+    /// It was merged, and a part is missing or did not come to its end.
+    PartsMissing,
     /// Of a newer rig.
     Other(&'w str),
 }
@@ -27,6 +29,7 @@ impl<'w> Stopped<'w> {
             "deadline" => Self::Deadline,
             "fail_fast" => Self::FailFast,
             "record_failed" => Self::RecordFailed,
+            "parts_missing" => Self::PartsMissing,
             other => Self::Other(other),
         }
     }
@@ -41,6 +44,7 @@ impl fmt::Display for Stopped<'_> {
                 f.write_str("--fail-fast ended it at a block that was still void after its retries")
             }
             Self::RecordFailed => f.write_str("its record could not be written any more"),
+            Self::PartsMissing => f.write_str("a part of it is missing, or did not come to its end"),
             Self::Other(word) => write!(f, "ended before all blocks were played ({word})"),
         }
     }

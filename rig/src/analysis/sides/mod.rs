@@ -11,13 +11,12 @@ mod error;
 mod figures;
 mod pairing;
 
-use crate::configuration::TargetSpec;
 use crate::record::Run;
 use crate::stopping::Stopping;
 
 use super::blocks::Families;
 use super::comparisons::{self, Judging, Pair};
-use super::controls::{self, Sight};
+use super::controls::{self, Place, Sight, place};
 use super::measured::{self, Measured};
 use super::model::{
     AaPair, COMPARISON_FORMAT, COMPARISON_FORMAT_MINOR, CellPair, ComparedNames, ComparisonConclusion,
@@ -125,14 +124,6 @@ struct Proof {
     again: Option<AaPair>,
 }
 
-/// A machine without its arm, and its kernel.
-type Place = (TargetSpec, String);
-
-fn place(cell: &Measured<'_>) -> Place {
-    let subject = &cell.cell().subject;
-    (subject.configuration.target.machine(), subject.kernel.clone())
-}
-
 impl Proof {
     fn of(run: &Run, measured: &[Measured<'_>], rules: Rules) -> Self {
         let controls = controls::judge(measured, rules);
@@ -141,7 +132,7 @@ impl Proof {
         Self {
             controls: places.zip(controls).collect(),
             sight,
-            again: twins::judge(run.record.seed, measured, rules),
+            again: twins::judge(run.record.seed, measured, rules).0,
         }
     }
 

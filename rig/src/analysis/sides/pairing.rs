@@ -44,8 +44,11 @@ impl<'m, 'a> Cells<'m, 'a> {
     /// Of two configurations of one run: no controls.
     pub(super) fn of_configurations(run: &'m [Measured<'a>], names: [&str; 2]) -> Self {
         let of = |name: &str| {
-            let of_name =
-                |cell: &&Measured<'_>| cell.cell().control.is_none() && cell.configuration() == name;
+            // With the machine, or of every one.
+            let is_named = |cell: &Measured<'_>| {
+                cell.configuration() == name || cell.cell().subject.configuration_name() == name
+            };
+            let of_name = |cell: &&Measured<'_>| cell.cell().control.is_none() && is_named(cell);
             run.iter().filter(of_name).collect()
         };
         Self { first: of(names[0]), second: of(names[1]) }
@@ -63,6 +66,9 @@ impl<'m, 'a> Cells<'m, 'a> {
     pub(super) fn in_configurations(&self) -> Paired<'m, 'a> {
         let together = |first: &Measured<'_>, second: &Measured<'_>| {
             let [first, second] = [first, second].map(Measured::cell);
+            if first.subject.machine != second.subject.machine {
+                return false;
+            }
             first.is_baseline() || second.is_baseline() || first.subject.kernel == second.subject.kernel
         };
         self.paired(&together, Copies::Impossible)

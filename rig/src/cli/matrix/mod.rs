@@ -7,6 +7,7 @@ mod plan;
 mod power;
 mod progress;
 mod run;
+mod sharding;
 mod time;
 
 use super::{Exit, Failure};

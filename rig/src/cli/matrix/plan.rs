@@ -1,10 +1,11 @@
 //! `rig matrix plan`
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
+use super::sharding::Sharding;
 use super::time::minutes;
 use crate::analysis::words::count as thousands;
 use crate::campaign::{self, Asked, Shard, abilities_for, known_accelerator, lack};
@@ -65,9 +66,8 @@ pub(in crate::cli) struct Arguments {
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Take only the I-th of N parts of the cells, as `rig matrix run --shard` does
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    #[command(flatten)]
+    sharding: Sharding,
     /// Show what the comparisons can show: the smallest rise, whether "the same" can be shown, the bounds where nothing is seen
     #[arg(long)]
     power: bool,
@@ -105,11 +105,12 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let asked = Asked::from(arguments.which);
     let (matrix, mut selected) = asked.select()?;
     refuse_unknown_kernels(&selected.cells)?;
-    if let Some(shard) = arguments.shard {
-        selected.cells = shard.take(selected.cells).map_err(Failure::input)?;
+    if let Some(shard) = arguments.sharding.shard {
+        let division = arguments.sharding.division(Path::new("results"))?;
+        selected.cells = shard.take(selected.cells, &division).map_err(Failure::input)?;
     }
     let power = arguments.power.then_some(Wanted { bound: arguments.bound, fix: arguments.fix });
-    let shown = Shown { format: arguments.format, shard: arguments.shard, power };
+    let shown = Shown { format: arguments.format, shard: arguments.sharding.shard, power };
     let show = |selected: Selected, host: &Host<'_>| {
         let made = Made::of(selected, host);
         if let Some(path) = arguments.lock {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::live::Live;
 use super::plan::Which;
 use super::progress::ProgressTable;
-use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Shard, Watcher, Work};
+use super::sharding::Sharding;
+use crate::campaign::{self, AfterVoid, Ended, NewRun, Order, Watcher, Work};
 use crate::cli::output::print;
 use crate::cli::skips::DeniedSkips;
 use crate::cli::streams::Weight;
@@ -32,9 +33,8 @@ pub(in crate::cli) struct Arguments {
     /// Seed of the order of blocks and of every random draw [default: a new one]
     #[arg(long, value_name = "S", value_parser = number::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// Run only the I-th of N parts of the cells, with the bare-metal cells and controls that they need
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    #[command(flatten)]
+    sharding: Sharding,
     /// Continue a run: its id, a unique part of it, or `latest` (if none is given)
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "trials", "seed", "profile", "shard", "claims"])]
     resume: Option<String>,
@@ -95,19 +95,20 @@ impl From<Capture> for CaptureWhen {
 }
 
 impl Arguments {
-    fn order(self) -> Order {
+    fn order(self) -> Result<Order, Failure> {
         let work = match self.resume {
             Some(run) => Work::Again(run),
             None => Work::New(NewRun {
                 asked: self.which.into(),
-                shard: self.shard,
+                shard: self.sharding.shard,
+                division: self.sharding.division(&self.results)?,
                 seed: self.seed,
                 capture: self.capture.map_or(CaptureWhen::Never, Into::into),
                 lock: self.lock,
             }),
         };
         let after_void = if self.fail_fast { AfterVoid::Stop } else { AfterVoid::GoOn };
-        Order { work, results: self.results, deadline: self.deadline, after_void }
+        Ok(Order { work, results: self.results, deadline: self.deadline, after_void })
     }
 }
 
@@ -117,7 +118,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     let denied = arguments.deny_skips.clone();
     let live = arguments.live.then(|| Live::new(arguments.results.clone()));
-    carry_out_with(&arguments.order(), denied.as_ref(), live)
+    carry_out_with(&arguments.order()?, denied.as_ref(), live)
 }
 
 /// Runs the campaign before this reader's eyes, and says what came of it.

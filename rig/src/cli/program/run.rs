@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::check::{check_network, check_parameters, check_program, read_scenario, working_directory};
 use super::files::{self, Extent};
 use super::options::{Client, WitnessWord, usage_of_run};
-use crate::campaign::{AfterVoid, Asked, NewRun, Order, Work};
+use crate::campaign::{AfterVoid, Asked, Division, NewRun, Order, Work};
 use crate::cli::fresh;
 use crate::cli::matrix::{Capture, carry_out};
 use crate::cli::scenario::place::BARE_METAL;
@@ -70,7 +70,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let matrix = Some(Box::new(made.read()?));
     let asked = Asked { given: matrix, ..Asked::default() };
     let capture = arguments.capture.map_or(CaptureWhen::Never, Into::into);
-    let work = Work::New(NewRun { asked, shard: None, seed: arguments.seed, capture, lock: None });
+    let work = Work::New(NewRun {
+        asked,
+        shard: None,
+        division: Division::default(),
+        seed: arguments.seed,
+        capture,
+        lock: None,
+    });
     let results = arguments.results.clone();
     carry_out(&Order { work, results, deadline: None, after_void: AfterVoid::GoOn }, None)
 }

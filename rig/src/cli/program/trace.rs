@@ -88,6 +88,7 @@ fn attempt(arguments: &Arguments, folder: &Path) -> Result<Attempt, Failure> {
         configuration: place::this_host().configuration,
         kernel: HOST_KERNEL.to_owned(),
         path: place::path(path, client.matrix.as_deref())?,
+        machine: None,
         script: Arc::new(script),
     };
     let cell = Cell { title: scenario.title, alert: false, ..Cell::of(subject) };

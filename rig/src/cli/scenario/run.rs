@@ -128,6 +128,7 @@ fn attempt(
         configuration: machine.configuration,
         kernel,
         path,
+        machine: None,
         script: Arc::new(resolved.script),
     };
     let cell = Cell {

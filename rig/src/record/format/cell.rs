@@ -377,6 +377,7 @@ impl TryFrom<PlannedCell> for CellRecord {
             configuration,
             kernel: planned.kernel,
             path: declared("its path", Value::Object(parts))?,
+            machine: None,
             script: Arc::new(planned.script.try_into()?),
         };
         let control = |control: PlannedControl| {

@@ -6,7 +6,9 @@
 mod agent;
 mod block;
 mod cell;
+mod environment;
 mod lock;
+mod part;
 mod placement;
 mod program;
 mod run;
@@ -29,14 +31,14 @@ pub use block::{
     Witness,
 };
 pub use cell::CellRecord;
+pub use environment::{Environment, Host};
 pub use lock::{LOCK_FORMAT, Lock, LockError, LockedCell, RunLock};
+pub use part::{BlockSource, CellElsewhere, PartRecord, Shard, SkippedCell, mark_of};
 pub use placement::{Order, Places};
 pub use program::{
     AccountCount, CallSite, KeptCall, KeptProgram, KeptWords, PlannedPart, PlannedProgram, ProgramSums,
 };
-pub use run::{
-    CaptureWhen, Conduct, Environment, Host, ImageRecord, Judgement, PlannedBlock, RunRecord, Shard,
-};
+pub use run::{CaptureWhen, Conduct, ImageRecord, Judgement, PlannedBlock, RunRecord};
 pub use sums::{Bucket, ReturnCount, Sums, Times};
 pub use trial::{KeptStep, KeptTrial, Ready};
 pub use version::{FORMAT, FORMAT_MINOR, Unreadable, Version};

@@ -3,13 +3,14 @@
 //! Plain data. Must not know how it is measured or judged. Units: in the keys; shares of 1. Errors: none. Tests: `tests/golden`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cell::CellRecord;
+use super::environment::Environment;
 use super::lock::RunLock;
+use super::part::{BlockSource, CellElsewhere, PartRecord, Shard};
 use super::version::{FORMAT, FORMAT_MINOR};
 use super::words::known_or_default;
 use crate::matrix::{CellId, StopRule};
@@ -67,6 +68,16 @@ pub struct RunRecord {
     /// The guest images, by kernel name.
     #[serde(default)]
     pub images: BTreeMap<String, ImageRecord>,
+    /// SHA-256 (hex) of the whole plan (every cell, also those of other shards, how it is judged and how blocks are played): runs with the same one can be merged. Empty in
+    /// files older than format 2.6.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan_sha256: String,
+    /// The cells of the whole plan that are not among `cells`: those that only other shards play; in a merged run those that none of its parts has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<CellElsewhere>,
+    /// The runs that it was merged from (`rig results merge`), in the order of their ids; empty for a run that was played as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartRecord>,
     /// Every cell of the plan, ready or skipped.
     pub cells: Vec<CellRecord>,
     /// The blocks in the recorded random order.
@@ -94,25 +105,17 @@ impl RunRecord {
             conduct: Conduct::default(),
             environment: Environment::default(),
             images: BTreeMap::new(),
+            plan_sha256: String::new(),
+            elsewhere: vec![],
+            parts: vec![],
             cells: vec![],
             blocks: vec![],
         }
     }
-}
 
-/// A part of a matrix, played as a run of its own: `rig matrix run --shard 2/3`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Shard {
-    /// Which part, from 1.
-    pub index: u32,
-    /// How many parts there are.
-    pub of: u32,
-}
-
-impl fmt::Display for Shard {
-    /// As the command line takes it: `2/3`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
+    /// The run that plays a block: of a merged run the part of it, otherwise the run itself.
+    pub fn source_of<'a>(&'a self, block: &'a PlannedBlock) -> &'a str {
+        block.source.as_ref().map_or(&self.id, |source| &source.run)
     }
 }
 
@@ -204,48 +207,6 @@ pub struct ImageRecord {
     pub digest: String,
 }
 
-/// The host, as far as it can change a result.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Environment {
-    /// The host.
-    pub host: Host,
-    /// `qemu-system-x86_64 --version`, first line; empty without QEMU.
-    pub qemu: String,
-    /// The program that PATH has for QEMU, links followed; empty without QEMU, and where the file may be executed but not read.
-    pub qemu_path: String,
-    /// SHA-256 (hex) of that program's bytes.
-    pub qemu_sha256: String,
-    /// Which accelerator `auto` stands for: `kvm` or `tcg`; `none` for a run without guests.
-    pub accelerator: String,
-    /// Why.
-    pub accelerator_reason: String,
-    /// TCP sysctls of the host, by name.
-    pub sysctls: BTreeMap<String, String>,
-    /// Whether this run took place in an emulated KVM host: its timings mean nothing.
-    pub rehearsed: bool,
-}
-
-/// The host's hardware and kernel.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Host {
-    /// `uname -r`
-    pub kernel: String,
-    /// `none`, or the hypervisor that CPUID or DMI tells (`kvm`, `firecracker`, `vmware`, `unknown`).
-    pub virtualized: String,
-    /// CPU model.
-    pub cpu: String,
-    /// Online CPUs.
-    pub cpus: u32,
-    /// Memory in MiB.
-    pub memory_mib: u64,
-    /// Clock source.
-    pub clocksource: String,
-    /// Whether /etc/localtime exists.
-    pub localtime: bool,
-}
-
 /// A block that is to be played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedBlock {
@@ -270,12 +231,15 @@ pub struct PlannedBlock {
     /// The boot that it is to share with the blocks beside it that name the same one: `r3-b12`. Null where its guest is its own, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
+    /// Of a merged run: which run played it, and its name there. Null in a run that was played as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<BlockSource>,
 }
 
 impl PlannedBlock {
     /// A block in a boot of its own: the first of its cell, in the first round.
     pub fn alone(id: BlockId, cell: CellId, seed: u64, trials: u64) -> Self {
-        Self { id, cell, index: 0, seed, trials, round: 0, boot: None }
+        Self { id, cell, index: 0, seed, trials, round: 0, boot: None, source: None }
     }
 }
 

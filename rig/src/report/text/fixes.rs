@@ -3,7 +3,7 @@
 //! Must not compute it. Units: trials, blocks. Errors: none. Tests: golden reports.
 
 use crate::analysis::model::{Fix, ReportModel};
-use crate::analysis::words::count;
+use crate::analysis::words::{count, several};
 
 use super::super::table::{Page, wrap};
 use super::gather::section;
@@ -26,12 +26,9 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
         );
         let needed = match trials.zip(*blocks) {
             Some((trials, blocks)) => {
-                let plural = if blocks == 1 { "" } else { "s" };
-                format!(
-                    "{} trials in {} block{plural} without one show at 95 % that the rate is lower",
-                    count(trials),
-                    count(blocks.into())
-                )
+                let trials = several(usize::try_from(trials).unwrap_or(usize::MAX), "trial");
+                let blocks = several(blocks as usize, "block");
+                format!("{trials} in {blocks} without one show at 95 % that the rate is lower")
             }
             None => "no number of trials that can be played shows that the rate is lower".to_owned(),
         };

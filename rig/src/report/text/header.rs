@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
-use crate::analysis::model::{Ground, RanOn, ReportModel, RunSummary, Stopped};
+use crate::analysis::model::{Ground, PartSummary, RanOn, ReportModel, RunSummary, Stopped};
 use crate::analysis::words::{Rounding, count, list, percent, several};
 use crate::record::format::{Environment, Host, Shard};
 
@@ -24,9 +24,10 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     line("started", format!("{}{profile}{shard}, seed {}, rig {}", run.started, run.seed, run.rig_version));
     run.stopped.iter().for_each(|word| line("ended", Stopped::of(word).to_string()));
     no_packets(model).iter().for_each(|why| line("packets", (*why).to_owned()));
-    let (cpus, memory) = (several(host.cpus as usize, "CPU"), count(host.memory_mib));
-    let (kernel, cpu) = (&host.kernel, &host.cpu);
-    line("host", format!("{}; Linux {kernel}, {cpu}, {cpus}, {memory} MiB", ground(host)));
+    parts(run).into_iter().for_each(|(name, text)| line(name, text));
+    if !has_machines(run) {
+        line("host", described(host));
+    }
     let qemu = if environment.qemu.is_empty() { "no QEMU" } else { &environment.qemu };
     line("guests", format!("{}; {qemu}", accelerator(environment)));
     kernels(model).iter().for_each(|names| line("kernels", names.clone()));
@@ -43,6 +44,47 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
         .zip(["lock"].into_iter().chain(iter::repeat("")))
         .for_each(|(text, name)| line(name, text));
     line("judged", format!("intervals at {confidence}, the boot as their unit, {}{tolerated}", margins(run)));
+}
+
+/// Whether the parts of a merged run ran on several machines.
+fn has_machines(run: &RunSummary) -> bool {
+    run.parts.iter().any(|part| part.machine != run.parts[0].machine)
+}
+
+/// So many parts are named; the others are in report.json.
+const PARTS: usize = 12;
+
+/// The runs that it was merged from, and their machines where there are several.
+fn parts(run: &RunSummary) -> Vec<(&'static str, String)> {
+    if run.parts.is_empty() {
+        return Vec::new();
+    }
+    let several_machines = has_machines(run);
+    let one = |part: &PartSummary| {
+        let shard = part.shard.map(|shard| format!(" shard {shard}")).unwrap_or_default();
+        let machine = if several_machines { format!(" on @{}", part.machine) } else { String::new() };
+        let end = if part.complete { "" } else { " (NOT COMPLETE)" };
+        format!("{}{shard}{machine}{end}", part.id)
+    };
+    let mut named: Vec<String> = run.parts.iter().take(PARTS).map(one).collect();
+    if run.parts.len() > PARTS {
+        named.push(format!("{} more", run.parts.len() - PARTS));
+    }
+    let mut lines = vec![("merged", format!("from {}", list(&named)))];
+    if several_machines {
+        let mut told: BTreeMap<&str, &Host> = BTreeMap::new();
+        run.parts.iter().for_each(|part| _ = told.entry(&part.machine).or_insert(&part.environment.host));
+        let names = iter::once("hosts").chain(iter::repeat(""));
+        let of_each = told.into_iter().map(|(machine, host)| format!("@{machine}: {}", described(host)));
+        lines.extend(names.zip(of_each));
+    }
+    lines
+}
+
+fn described(host: &Host) -> String {
+    let (cpus, memory) = (several(host.cpus as usize, "CPU"), count(host.memory_mib));
+    let (kernel, cpu) = (&host.kernel, &host.cpu);
+    format!("{}; Linux {kernel}, {cpu}, {cpus}, {memory} MiB", ground(host))
 }
 
 /// `6.1 (linux-image-6.1.0-32-cloud-amd64 6.1.129-1) and 6.12 (not played)`: the tables have room for the name only. The release is said where the
