@@ -80,8 +80,8 @@ pub fn analyse(run: &Run) -> ReportModel {
     let sight = controls::Sight::from(&measured, &controls);
     let seed = run.record.seed;
     let (again, again_all) = twins::judge(seed, &measured, rules);
-    let families =
-        &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
+    let families_of = |question: Question| Families::of(&measured, |tally| question.count(tally), rules);
+    let families = &Question::ALL.map(families_of);
     let told = Told { families, sight: &sight, stopping: &stopping, rules };
     let pairs = comparisons::pairs(&measured);
     let mut comparisons = comparisons::compare(seed, &pairs, &Judging::of_one_run(&told));
