@@ -320,6 +320,21 @@ pub const EXAMPLES: &[Example] = &[
         "rig replay latest bf27",
         "the cell whose id begins so, with its seed",
     ),
+    row(&["history"], Anywhere, &[Done, Alert], "rig history", "what got worse, since which night"),
+    row(
+        &["history"],
+        Anywhere,
+        &[Done, Alert],
+        "rig history configuration=bare-metal --format html --output pages",
+        "the trends of some cells, as a page",
+    ),
+    row(
+        &["history"],
+        Anywhere,
+        &[Done, Alert],
+        "rig history --notify 'ls -l {}'",
+        "run a command once for each alert, with the path of a page about it",
+    ),
     row(
         &["compare"],
         Unasked,

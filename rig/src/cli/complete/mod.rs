@@ -47,6 +47,7 @@ const TAKES: &[Row] = &[
     ("run", None, Values::Runs),
     ("first", Some(&["compare"]), Values::Runs),
     ("second", Some(&["compare"]), Values::Runs),
+    ("which", Some(&["history"]), Values::Runs),
     ("resume", None, Values::Runs),
     ("deny_skips", None, Values::Skips),
     ("errno", None, Values::Errnos),
@@ -128,8 +129,10 @@ mod tests {
     use super::*;
 
     /// Numbers, times and names that the user makes up; and what belongs to another program.
-    const FREE: [&str; 22] = [
+    const FREE: [&str; 24] = [
         "which",
+        "nights",
+        "notify",
         "trial",
         "bound",
         "fix",
