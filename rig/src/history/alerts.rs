@@ -21,8 +21,7 @@ pub(super) fn alerts(frame: &Frame<'_, '_>, lines: &[Line<'_>]) -> Vec<HistoryAl
     for (at, before) in newest(frame) {
         alerts.extend(of_night(frame, at, before));
     }
-    alerts
-        .sort_by(|a, b| (a.known.is_some(), a.kind, !a.is_new).cmp(&(b.known.is_some(), b.kind, !b.is_new)));
+    alerts.sort_by_key(|alert| (alert.known.is_some(), alert.kind, !alert.is_new));
     alerts
 }
 

@@ -143,7 +143,7 @@ fn run_of(word: &str, nights: &[&StoredNight]) -> Option<usize> {
     }
     let name = word.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let is_meant = |night: &&StoredNight| night.id == name || night.place == name;
-    let exact = nights.iter().position(|night| is_meant(night));
+    let exact = nights.iter().position(is_meant);
     let begins: Vec<usize> =
         nights.iter().enumerate().filter(|(_, night)| night.id.starts_with(name)).map(|(at, _)| at).collect();
     match begins.as_slice() {

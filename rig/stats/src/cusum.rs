@@ -95,7 +95,7 @@ impl BernoulliCusum {
     pub fn limit(&self, chance: f64, nights: u32, trials: u64, most: u64) -> Option<u64> {
         let enough = |limit: u64| self.chance_of_alarm(limit, nights, trials) <= chance;
         let mut high = self.step.saturating_mul(most);
-        if !(chance > 0.0) || !enough(high) {
+        if chance.is_nan() || chance <= 0.0 || !enough(high) {
             return None;
         }
         let mut low = 0;

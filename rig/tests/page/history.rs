@@ -210,6 +210,10 @@ fn the_step_is_on_the_first_screens() {
         let mut top = top;
         assert!(top("#answer") < 500.0);
         assert!(top("#trends svg") < 1_200.0, "{}", top("#trends svg"));
+        if let Some(folder) = std::env::var_os("RIG_PICTURES") {
+            let name = format!("history{}.png", if scripts { "" } else { "-no-scripts" });
+            fs::write(Path::new(&folder).join(name), tab.screenshot()).expect("the folder is there");
+        }
         let drawn = tab.evaluate("document.querySelectorAll('#trends figure:first-of-type .c-dot').length");
         assert_eq!(drawn, 30, "a mark for each night");
     }

@@ -16,7 +16,7 @@ const MOST: usize = 40;
 const SPARE: &[&str] = &["cell", "path"];
 
 /// What the characters of a strip mean.
-pub(in crate::report) const STRIP: &str = "a strip has one character for each shown night: `.` in no trial, `o` in some, `X` in some since it got worse, `x` in none since then, `-` not played";
+pub(in crate::report) const STRIP: &str = "a strip has one character for each shown night: . in no trial, o in some, X in some since it got worse, x in none since then, - not played";
 
 /// `rst client_delay=1ms`
 pub(in crate::report) fn named(series: &Series) -> String {

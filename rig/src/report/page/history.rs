@@ -102,18 +102,22 @@ fn trends(of: &History) -> Option<Section> {
 fn chart(of: &History, at: usize, series: &Series) -> Chart {
     let place = |run: &str| of.nights.iter().position(|night| night.run == run);
     let since = series.step.as_ref().map(|step| step.since.as_str());
-    let is_since = |run: &str| since.is_some_and(|since| run_is_from(of, run, since));
+    let until = series.step.as_ref().and_then(|step| step.until.as_deref());
+    let is_worse = |run: &str| {
+        since.is_some_and(|since| run_is_from(of, run, since))
+            && !until.is_some_and(|until| run_is_from(of, run, until))
+    };
     let point = |one: &crate::history::model::Point| {
         let share = one.count as f64 / one.n.max(1) as f64;
         place(&one.run).map(|x| Point { x: x as f64 + 1.0, share, low: one.low, high: one.high, n: one.n })
     };
     let part = |later: bool| {
-        series.nights.iter().filter(|one| is_since(&one.run) == later).filter_map(point).collect()
+        series.nights.iter().filter(|one| is_worse(&one.run) == later).filter_map(point).collect()
     };
-    let since_words = since.map(|since| format!("since {since}"));
-    let mut curves = vec![Curve { label: "before", points: part(false) }];
-    match &since_words {
-        Some(words) => curves.push(Curve { label: words, points: part(true) }),
+    let mut curves =
+        vec![Curve { label: if until.is_none() { "before" } else { "otherwise" }, points: part(false) }];
+    match since {
+        Some(_) => curves.push(Curve { label: "worse", points: part(true) }),
         None => curves[0].label = &series.what,
     }
     curves.retain(|curve| !curve.points.is_empty());
