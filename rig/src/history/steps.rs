@@ -80,6 +80,9 @@ fn first(
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
 
     fn count(hits: u64, trials: u64) -> Count {
@@ -106,6 +109,31 @@ mod tests {
             assert_eq!((until.len(), until[at].since, until[at].alarm), (at + 1, step.since, step.alarm));
             assert_eq!(self::found(&nights[..step.alarm]).len(), at);
         }
+    }
+
+    /// Hits of a block by Polya's urn.
+    fn clustered(draws: &mut ChaCha8Rng, trials: u64, rate: f64, icc: f64) -> Count {
+        let hits = (0..trials).fold(0_u64, |hits, trial| {
+            let chance = (rate * (1.0 - icc) + hits as f64 * icc) / (1.0 - icc + trial as f64 * icc);
+            hits + u64::from(draws.random::<f64>() < chance)
+        });
+        count(hits, trials)
+    }
+
+    /// Blocks are ten times as alike as was declared, and nobody is told: a year of 60 noisy series still keeps a budget of one false alarm.
+    #[test]
+    fn a_correlation_that_only_the_nights_show_is_no_alarm() {
+        let ln_limit = (60.0 * 365.0_f64).ln();
+        let mut draws = ChaCha8Rng::seed_from_u64(60);
+        let mut alarms = 0;
+        for series in 0..60 {
+            let rate = [0.002, 0.01, 0.05, 0.3][series % 4];
+            let nights: Vec<Vec<Count>> =
+                (0..365).map(|_| (0..2).map(|_| clustered(&mut draws, 200, rate, 0.01)).collect()).collect();
+            let icc = correlations(&nights, &[0.001; 365]);
+            alarms += steps(&nights, &icc, ln_limit).len();
+        }
+        assert!(alarms <= 1, "{alarms}");
     }
 
     #[test]

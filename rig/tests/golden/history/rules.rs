@@ -3,7 +3,7 @@
 use rig::campaign::{Nights, watch_nights};
 use rig::history::model::{AlertKind, History};
 
-use super::made_up::{Shelf, bench, hit};
+use super::made_up::{Shelf, bench, hit, id_of_night};
 use crate::fixture::{Bench, Play, sound, turn, void};
 use crate::reports::rig;
 use rig_protocol::Errno;
@@ -139,6 +139,24 @@ fn a_known_issue_raises_no_alarm_until_its_day_has_passed() {
     fs_err::write(&file, rules).expect("written");
     let (code, text, error) = rig(&["history", "--matrix", "rules.toml"], shelf.folder());
     assert_eq!(code, 0, "{text}{error}");
+}
+
+#[test]
+fn a_step_is_news_for_as_many_nights_as_are_shown_or_until_the_rate_falls() {
+    let code = |shelf: &Shelf, nights: &str| rig(&["history", "--nights", nights], shelf.folder()).0;
+    let shelf = Shelf::new();
+    let play = |nights: std::ops::Range<usize>, hits: u64| {
+        nights.for_each(|night| drop(shelf.night(night, |bench| hit(bench, 0, hits))));
+    };
+    play(0..10, 0);
+    play(10..20, 20);
+    assert_eq!((code(&shelf, "20"), code(&shelf, "3")), (5, 0), "after three nights it is the rate");
+    play(20..40, 0);
+    let said = history(&shelf);
+    let step = said.series.iter().find_map(|series| series.step.as_ref()).expect("one");
+    let fell = step.until.as_deref().expect("it fell");
+    assert_eq!((step.since.as_str(), fell), (id_of_night(10).as_str(), id_of_night(20).as_str()));
+    assert_eq!((code(&shelf, "60"), step.count_since, step.n_since), (0, 200, 20_000));
 }
 
 #[test]
