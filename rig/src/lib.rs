@@ -19,6 +19,7 @@ pub mod document;
 pub mod elf;
 pub mod event;
 pub mod explain;
+pub mod history;
 pub mod image;
 pub mod machine;
 pub mod matrix;

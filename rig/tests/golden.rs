@@ -42,6 +42,8 @@ mod foreign;
 mod formats;
 #[path = "golden/headline.rs"]
 mod headline;
+#[path = "golden/history.rs"]
+mod history;
 #[path = "golden/hostile.rs"]
 mod hostile;
 #[path = "golden/kept.rs"]

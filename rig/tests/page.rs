@@ -9,6 +9,8 @@ mod accessible;
 mod browser;
 #[path = "page/charts.rs"]
 mod charts;
+#[path = "page/history.rs"]
+mod history;
 #[path = "page/laid_out.rs"]
 mod laid_out;
 #[path = "support/packages.rs"]

@@ -60,7 +60,7 @@ fn ask(
 }
 
 /// How often the verdict call returned -1 with this errno (`any_error`: any) where the scenario expects no such answer.
-fn unexpected(cell: &Measured<'_>, tally: &Tally, watched: &str) -> u64 {
+pub(super) fn unexpected(cell: &Measured<'_>, tally: &Tally, watched: &str) -> u64 {
     let expected = expected(cell);
     if watched == Question::AnyError.key() {
         let as_expected: u64 = expected.iter().map(|errno| tally.returned(*errno)).sum();

@@ -30,6 +30,7 @@ mod machines;
 mod measured;
 mod misspelt;
 pub mod model;
+mod nightly;
 mod order;
 mod outcomes;
 mod pooled;
@@ -66,6 +67,7 @@ use summaries::Told;
 
 pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
+pub use nightly::{CellNight, Finding, FindingKind, Night, WATCHED, Watched, night};
 pub use replayed::{Sides, replayed};
 pub use requests::GivenUp;
 pub use sides::{ComparisonError, compare_configurations, compare_runs};

@@ -70,7 +70,7 @@ pub fn write_comparison(
 }
 
 /// Writes files by their names.
-fn write_files(
+pub(super) fn write_files(
     files: impl Iterator<Item = (String, String)>,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, CampaignError> {

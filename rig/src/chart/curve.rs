@@ -1,7 +1,7 @@
 //! Curves: how a share changes with a delay or a number, one line per series, with its band.
 //!
 //! Must not estimate. Units: nanoseconds or a plain number along, shares of 1 up (per cent on the axis). Errors: none; a point that is not finite is not drawn.
-//! The axis has decades; 0, which has no place among them, stands left of a break. Tests: `tests.rs`.
+//! The axis has decades; 0, which has no place among them, stands left of a break. That of nights has equal steps. Tests: `tests.rs`.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,8 @@ pub enum Unit {
     Nanoseconds,
     /// A number of things.
     Number,
+    /// Nights, counted from 1: equal steps, no decades.
+    Nights,
 }
 
 /// The axis along.
@@ -93,7 +95,11 @@ impl Plot {
         let step = round_step(most / 4.0);
         let up = Scale::linear(0.0, ((most / step - 1e-9).ceil() * step).min(1.0));
         let zero = points().any(|point| point.x == 0.0);
-        Self { along: Scale::log(low, high), up, zero, unit }
+        let along = match unit {
+            Unit::Nanoseconds | Unit::Number => Scale::log(low, high),
+            Unit::Nights => Scale::linear(low, high),
+        };
+        Self { along, up, zero, unit }
     }
 
     fn x(&self, x: f64) -> f64 {
@@ -106,10 +112,18 @@ impl Plot {
         HEIGHT * (1.0 - self.up.share(share))
     }
 
+    /// Where numbers stand along the axis.
+    fn ticks(&self) -> Vec<f64> {
+        let ticks = self.along.ticks(5).into_iter();
+        // There is no half night.
+        ticks.filter(|x| self.unit != Unit::Nights || (x - x.round()).abs() < 1e-9).collect()
+    }
+
     fn written(&self, x: f64) -> String {
         match self.unit {
             Unit::Nanoseconds => time(x),
             Unit::Number if x >= 1_000.0 => count(x.round() as u64),
+            Unit::Nights => count(x.round() as u64),
             Unit::Number => significant(x, 3),
         }
     }
@@ -168,7 +182,7 @@ fn axes(svg: &mut Svg, plot: &Plot, label: &str, narrow: f64) -> f64 {
     }
     svg.text("c-axis-label", 0.0, -38.0, TOP - 16.0, "% of trials");
     let mut ticks: Vec<(f64, String)> =
-        plot.along.ticks(5).into_iter().map(|x| (plot.x(x), plot.written(x))).collect();
+        plot.ticks().into_iter().map(|x| (plot.x(x), plot.written(x))).collect();
     if ticks.len() < 2 {
         // Less than a decade: its two ends.
         ticks = [plot.along.low(), plot.along.high()].map(|x| (plot.x(x), plot.written(x))).to_vec();

@@ -456,7 +456,7 @@ proptest! {
     #[test]
     fn no_text_and_no_number_breaks_a_curve(words in text(), points in prop::collection::vec((prop::array::uniform4(number()), any::<u64>()), 0..20)) {
         let points: Vec<Point> = points.iter().map(|([x, share, low, high], n)| Point { x: *x, share: *share, low: *low, high: *high, n: *n }).collect();
-        for unit in [Unit::Nanoseconds, Unit::Number] {
+        for unit in [Unit::Nanoseconds, Unit::Number, Unit::Nights] {
             let series = points.chunks(6).map(|points| Series { label: &words, points: points.to_vec() }).collect::<Vec<_>>();
             is_sound(&curve(&words, &words, &words, XAxis { label: &words, unit }, &series));
         }

@@ -320,6 +320,21 @@ pub const EXAMPLES: &[Example] = &[
         "rig replay latest bf27",
         "the cell whose id begins so, with its seed",
     ),
+    row(&["history"], Anywhere, &[Done, Alert], "rig history", "what got worse, since which night"),
+    row(
+        &["history"],
+        Anywhere,
+        &[Done, Alert],
+        "rig history --format html --output pages",
+        "the trends as a page, for a browser",
+    ),
+    row(
+        &["history"],
+        Anywhere,
+        &[Done, Alert],
+        "rig history --notify echo",
+        "a command of yours, once for each alert, with a page about it",
+    ),
     row(
         &["compare"],
         Unasked,

@@ -12,6 +12,7 @@ use super::streams::tell;
 use crate::analysis::words::count;
 use crate::campaign::{Blame, CampaignError};
 use crate::document::Problems;
+use crate::history::HistoryError;
 use crate::image::ImageError;
 use crate::record::RecordError;
 
@@ -167,6 +168,13 @@ impl From<ImageError> for Failure {
 /// Exit 2 where the asked run is wrong, 4 where the disk is.
 impl From<RecordError> for Failure {
     fn from(error: RecordError) -> Self {
+        if error.blames_the_input() { Self::input([error]) } else { Self::testbed(error) }
+    }
+}
+
+/// Exit 2 where what was asked or the database's file is wrong, 4 where the machine is.
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
         if error.blames_the_input() { Self::input([error]) } else { Self::testbed(error) }
     }
 }

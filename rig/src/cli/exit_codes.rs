@@ -28,6 +28,7 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["report"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["replay"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["compare"], &[Done, Input, Short, Testbed, Alert]),
+    (&["history"], &[Done, Input, Testbed, Alert]),
     (&["results", "verify"], &[Done, Input, Short, Testbed, Alert]),
     (&["results", "list"], &[Done, Input]),
     (&["results", "export"], &[Done, Input, Testbed]),
@@ -42,12 +43,13 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
 ];
 
 /// What is said of a command beside its codes.
-const NOTES: [(&[&str], &str); 6] = [
+const NOTES: [(&[&str], &str); 7] = [
     (&["report"], "3, 5 and 130 only with --exit-code; without it the code is 0 whatever the report says"),
     (
         &["compare"],
         "5 if an errno or an outcome differs, races aside; 3 if none does, and nothing could be compared, a control or an A/A pair failed, or a run is not complete",
     ),
+    (&["history"], "5 if anything asks for attention that is not known until a day"),
     (
         &["results", "verify"],
         "5 if a figure or a file differs; 3 if none does, but a report.json of another version of rig was not compared",

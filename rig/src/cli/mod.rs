@@ -23,6 +23,7 @@ mod explain;
 mod failed_json;
 mod fresh;
 mod guest;
+mod history;
 mod image;
 mod look;
 mod man;
@@ -97,6 +98,9 @@ enum Command {
     /// Compare two recorded runs, or two configurations of one
     #[command(after_help = compare::AFTER)]
     Compare(compare::Arguments),
+    /// Say what changed from night to night, over all runs of a folder
+    #[command(after_help = history::AFTER)]
+    History(history::Arguments),
     /// List, check, export or remove recorded runs
     #[command(subcommand)]
     Results(results::Command),
@@ -203,6 +207,7 @@ fn command() -> ExitCode {
         Command::Report(arguments) => report::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::History(arguments) => history::run(arguments),
         Command::Results(command) => results::run(command),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Docs(arguments) => docs::run(arguments),

@@ -32,6 +32,7 @@ pub const PAGES: &[Page] = &[
     page!("claims", "every claim that is tested, who says it, and what decides it"),
     page!("report", "the report and its page, comparisons, and playing a block again"),
     page!("results", "the runs of a folder: list them, carry one as a file, remove old ones"),
+    page!("history", "many nights as one: what got worse, since when, and who is told"),
     page!("measurement", "how rig measures, and what keeps a comparison fair"),
     page!("record", "what lies in a run's folder: every file, field, column and label"),
     page!("glossary", "what the words mean"),

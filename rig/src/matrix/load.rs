@@ -18,6 +18,7 @@ use super::library::Library;
 use super::path::read_path;
 use super::read::{check_errno, check_name, required};
 use super::verify;
+use super::watch::read_watch;
 use crate::document::{Document, Findings, Key, Node, Problem, Problems, Table};
 use crate::path::PathSpec;
 use crate::script;
@@ -71,6 +72,7 @@ impl Matrix {
         let places = declared.iter().map(|path| (path.spec.name.clone(), path.places.clone())).collect();
         let paths: Vec<PathSpec> = declared.into_iter().map(|path| path.spec).collect();
         let alert = read_alert(&mut findings, root);
+        read_watch(&mut findings, root);
         let claims = read_claims(&mut findings, root).map(|named| folder.join(named));
         let mut library = Library::new(folder);
         let controls = named(&mut findings, root, "control", |findings, key, node| {
@@ -183,13 +185,15 @@ pub(super) fn named<T>(
     table.entries.iter().filter_map(|(key, node)| read(findings, key, node)).collect()
 }
 
-/// `[alert]`: errno names and `any_error`, each with a rate.
+/// The rates of `[alert]`: errno names and `any_error`, each with its own. Its other keys are `watch.rs`'s.
 fn read_alert(findings: &mut Findings, root: &Table) -> BTreeMap<String, f64> {
     let mut alert = BTreeMap::new();
     let Some(table) = root.get("alert").and_then(|node| findings.table(node, keys::ALERT.head)) else {
         return alert;
     };
-    for (key, node) in &table.entries {
+    let others = keys::ALERT.names();
+    let is_rate = |key: &Key| key.name == keys::ANY_ERROR.name || !others.contains(&key.name.as_str());
+    for (key, node) in table.entries.iter().filter(|(key, _)| is_rate(key)) {
         check_errno(findings, key, keys::ALERT.head);
         let text = script::spelled(node).unwrap_or("");
         match script::parse_rate(text) {

@@ -35,6 +35,7 @@ mod sharing;
 mod stop;
 mod sysctl;
 mod verify;
+mod watch;
 
 pub use cell::{Cell, CellId, Control, HOST_KERNEL, Stratum, Subject};
 pub use decidable::Undecidable;
@@ -57,6 +58,7 @@ pub use select::{Selected, Selection};
 pub use settings::Settings;
 pub use sharing::{BootKey, shares_boot};
 pub use stop::StopRule;
+pub use watch::{KnownIssue, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::json::pretty;
 use crate::analysis::model::{Replay, ReportModel, RunComparison, ScenarioRun};
+use crate::history::History;
 use crate::record::JournalLine;
 use crate::record::format::{BlockRecord, Lock, RunRecord, TrialsLine};
 
@@ -38,6 +39,7 @@ const ALL: &[FileSchema] = &[
     },
     FileSchema { name: "replay", files: "rig replay --format json", make: schema_of::<Replay> },
     FileSchema { name: "comparison", files: "rig compare --format json", make: schema_of::<RunComparison> },
+    FileSchema { name: "history", files: "rig history --format json", make: schema_of::<History> },
     FileSchema { name: "lock", files: "rig matrix plan --lock FILE", make: schema_of::<Lock> },
 ];
 

@@ -10,8 +10,11 @@
 mod beta_binomial;
 pub mod binomial;
 pub mod boschloo;
+pub mod change;
 pub mod clustering;
 pub mod contingency;
+pub mod cusum;
+pub mod detector;
 pub mod dispersion;
 pub mod effective;
 pub mod equivalence;
@@ -36,8 +39,11 @@ pub mod tables;
 pub mod unseen;
 
 pub use boschloo::{boschloo, boschloo_near};
+pub use change::{Change, change_point};
 pub use clustering::Clustering;
 pub use contingency::{difference, difference_effective, fisher};
+pub use cusum::BernoulliCusum;
+pub use detector::{Detector, Direction};
 pub use dispersion::Dispersion;
 pub use effective::Effective;
 pub use equivalence::{Judgement, enough_trials, judge};

@@ -3,9 +3,10 @@
 //! Holds a source of beta-binomial blocks and the simulations that several files share. Must not know what is decided with them. Units: shares of 1.
 //! Errors: none. `RIG_TESTS=nightly` plays many times as much; the numbers that the docs state are from there. All draws have fixed seeds.
 
+use crate::detector::limit;
 use crate::labellings::SplitMix64;
 use crate::scale::scale;
-use crate::{Clustering, Confidence, Count, Probability, Unit, randomised, unseen};
+use crate::{Clustering, Confidence, Count, Detector, Direction, Probability, Unit, randomised, unseen};
 
 /// The number of hits of a block of `m` trials whose share is drawn from a beta distribution with this mean and intraclass correlation; 0: all blocks have the same share.
 struct Blocks {
@@ -280,4 +281,30 @@ fn the_randomisation_test_keeps_its_level_and_finds_what_blocks_can_show() {
         let finds = found(0.002, 0.01, icc);
         assert!(finds >= power - slack(runs, 0.2), "{icc}: {finds}");
     }
+}
+
+/// 500 series that do not change, for a year of nights with two blocks each, at a budget of one false alarm a year: there are no more than the budget, on the average over the years played.
+#[test]
+fn a_year_of_500_series_that_do_not_change_keeps_its_budget() {
+    const SERIES: usize = 500;
+    const NIGHTS: usize = 365;
+    let years = scale(1_usize, 40);
+    let limit = limit(SERIES, NIGHTS as f64, 1.0).expect("a limit");
+    let icc = Probability::new(0.002).expect("a share");
+    let kinds = [0.0, 1e-4, 5e-4, 2e-3, 0.01, 0.2]
+        .map(|p| if p == 0.0 { None } else { Some(Blocks::new(1_000, p, 0.002)) });
+    let mut draws = SplitMix64(365);
+    let mut alarms = 0;
+    for series in 0..years * SERIES {
+        // Most of what is watched is never seen.
+        let Some(kind) = &kinds[(series % 20).saturating_sub(13).min(5)] else { continue };
+        let mut detector = Detector::new(Direction::Up);
+        let fires = (0..NIGHTS).any(|_| {
+            detector.observe(&kind.cell(&mut draws, 2), icc);
+            detector.reaches(limit)
+        });
+        alarms += usize::from(fires);
+    }
+    println!("{alarms} false alarms in {years} years of {SERIES} series");
+    assert!(alarms <= years, "{alarms} in {years} years");
 }

@@ -48,6 +48,7 @@ const TAKES: &[Row] = &[
     ("runs", Some(&["results", "merge"]), Values::Runs),
     ("first", Some(&["compare"]), Values::Runs),
     ("second", Some(&["compare"]), Values::Runs),
+    ("which", Some(&["history"]), Values::Runs),
     ("resume", None, Values::Runs),
     ("shard_cost", None, Values::Runs),
     ("deny_skips", None, Values::Skips),
@@ -130,8 +131,10 @@ mod tests {
     use super::*;
 
     /// Numbers, times and names that the user makes up; and what belongs to another program.
-    const FREE: [&str; 22] = [
+    const FREE: [&str; 24] = [
         "which",
+        "nights",
+        "notify",
         "trial",
         "bound",
         "fix",

@@ -321,11 +321,88 @@ pub(in crate::matrix) const ANY_ERROR: KeyRow = KeyRow {
     about: "share of trials with any errno over which an alert is raised",
 };
 
+const fn rule(name: &'static str, unsaid: bool, about: &'static str) -> KeyRow {
+    KeyRow { name, kind: ValueKind::Flag, unsaid: Unsaid::Flag(unsaid), about }
+}
+
+pub(in crate::matrix) const FALSE_ALARMS: KeyRow = KeyRow {
+    name: "false_alarms_per_year",
+    kind: ValueKind::Count { least: 1, most: 1_000, unit: "false alarms" },
+    unsaid: Unsaid::Count(1),
+    about: "how many false alarms a year `rig history` may raise on the average, over all that it watches: it is divided over them",
+};
+
+pub(in crate::matrix) const ALERT_DIFFERENCE: KeyRow = rule(
+    "difference",
+    true,
+    "whether `rig history` alerts where a guest of the newest night differs from bare metal",
+);
+
+pub(in crate::matrix) const ALERT_CONTROL: KeyRow =
+    rule("control_failed", true, "whether `rig history` alerts where a control of the newest night failed");
+
+pub(in crate::matrix) const ALERT_VANISHED: KeyRow = rule(
+    "cell_vanished",
+    true,
+    "whether `rig history` alerts where a cell of the night before is not in the newest one, or has no trial there",
+);
+
+pub(in crate::matrix) const ALERT_KERNEL: KeyRow = rule(
+    "kernel_changed",
+    false,
+    "whether `rig history` alerts where a kernel is not that of the night before",
+);
+
 pub(in crate::matrix) const ALERT: KeyTable = KeyTable {
     head: "[alert]",
-    parts: &[&[ANY_ERROR]],
+    parts: &[&[ANY_ERROR, FALSE_ALARMS, ALERT_DIFFERENCE, ALERT_CONTROL, ALERT_VANISHED, ALERT_KERNEL]],
     more: Some("the name of each errno, with its share"),
-    about: "rates over which an alert is raised",
+    about: "rates over which an alert is raised, and what else alerts from night to night",
+};
+
+pub(in crate::matrix) use super::row::KeyRow as Row;
+
+pub(in crate::matrix) const KNOWN_REASON: KeyRow = KeyRow {
+    name: "reason",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Required { example: "reason = \"the driver of 6.12.90 loses resets\"" },
+    about: "why it raises no alarm",
+};
+
+pub(in crate::matrix) const KNOWN_UNTIL: KeyRow = KeyRow {
+    name: "until",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Required { example: "until = \"2026-12-31\"" },
+    about: "the last day on which it raises none, so that nothing is muted for ever",
+};
+
+pub(in crate::matrix) const KNOWN_LINK: KeyRow = KeyRow {
+    name: "link",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("none"),
+    about: "where more is written about it",
+};
+
+const fn cells(name: &'static str, about: &'static str) -> KeyRow {
+    KeyRow { name, kind: ValueKind::Text, unsaid: Unsaid::Means("all"), about }
+}
+
+/// What the cells of a known issue are called.
+pub(in crate::matrix) const KNOWN_CELLS: [KeyRow; 4] = [
+    cells("scenario", "the scenario of its cells, globs allowed"),
+    cells("configuration", "their configuration, globs allowed"),
+    cells("kernel", "their kernel, globs allowed"),
+    cells("path", "their path, globs allowed"),
+];
+
+pub(in crate::matrix) const KNOWN_WHAT: KeyRow =
+    cells("what", "what is known of them: the name of an errno, `any_error` or `outcome`, globs allowed");
+
+pub(in crate::matrix) const KNOWN_ISSUE: KeyTable = KeyTable {
+    head: "[[known]]",
+    parts: &[&[KNOWN_REASON, KNOWN_UNTIL, KNOWN_LINK], &KNOWN_CELLS, &[KNOWN_WHAT]],
+    more: None,
+    about: "an issue that raises no alarm in `rig history` until a day",
 };
 
 pub(in crate::matrix) const CLAIMS_FOLDER: KeyRow = KeyRow {
@@ -376,7 +453,8 @@ pub(in crate::matrix) const FILE: KeyTable = KeyTable {
             table("configuration", ValueKind::Named, "where the target's kernel runs"),
             table("path", ValueKind::Named, "what lies between target and peer"),
             table("control", ValueKind::Named, "cells whose answer is known"),
-            table("alert", ValueKind::Table, "rates over which an alert is raised"),
+            table("alert", ValueKind::Table, "rates over which an alert is raised, and what else alerts"),
+            table("known", ValueKind::Tables, "issues that raise no alarm until a day"),
             table("claims", ValueKind::Table, "claims of your own"),
         ],
     ],

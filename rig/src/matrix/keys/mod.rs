@@ -27,6 +27,7 @@ pub const TABLES: &[KeyTable] = &[
     file::CONTROL,
     file::PROFILE,
     file::ALERT,
+    file::KNOWN_ISSUE,
     file::CLAIMS,
 ];
 

@@ -14,6 +14,7 @@ mod compared;
 mod differs;
 mod frame;
 mod grid;
+mod history;
 mod latency;
 mod localtime;
 mod missing;
@@ -37,6 +38,7 @@ use names::Names;
 use section::Section;
 
 pub(super) use compared::render as comparison;
+pub(super) use history::render as history;
 
 /// The whole page.
 pub(super) fn render(model: &ReportModel, carried: &Carried) -> String {
