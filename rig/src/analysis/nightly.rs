@@ -14,6 +14,7 @@ use super::model::{Alert, Comparison, ControlSummary, ReportModel};
 use super::rules::Rules;
 use super::words::{Rounding, percent};
 use super::{analyse, expectation, stopped};
+use crate::matrix::CellId;
 use crate::record::Run;
 use crate::record::format::{BlockId, BlockRecord};
 
@@ -146,7 +147,9 @@ pub fn night(run: &Run) -> Night {
 /// Of what was measured, whatever the block is called and wherever its files lie.
 fn digest(block: &BlockRecord) -> String {
     let BlockRecord { cell, started, elapsed_ns, tally, peer_tally, .. } = block;
-    let mut same = BlockRecord::new(BlockId(String::new()), cell.clone(), 0);
+    // Of a run of several machines the cell's name has the machine.
+    let cell = CellId(cell.0.split('.').next().unwrap_or_default().to_owned());
+    let mut same = BlockRecord::new(BlockId(String::new()), cell, 0);
     (same.started, same.elapsed_ns) = (started.clone(), *elapsed_ns);
     (same.tally, same.peer_tally) = (tally.clone(), peer_tally.clone());
     let bytes = serde_json::to_vec(&same).expect("a block is plain data with string keys");

@@ -2,7 +2,6 @@
 //!
 //! Must not judge. Units: runs. Errors: [`HistoryError`]; a run that cannot be read is named, and is in no figure. Tests: `tests/golden/history.rs`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -13,9 +12,6 @@ use crate::record::{Folder, Layout, Reader, RecordError, find, is_being_written,
 
 /// How the names of archives end.
 const PACKED: &str = ".tar.gz";
-
-/// A `run.json` is smaller.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// What a refresh did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,7 +95,7 @@ fn read(results: &Path, place: &str, digest: String) -> Result<StoredNight, Reco
         place: place.to_owned(),
         digest,
         id: record.id.clone(),
-        machine: machine(found.dir())?,
+        machine: record.environment.machine.clone(),
         rehearsed: record.environment.rehearsed,
         started: record.started.clone(),
         profile: record.profile.clone(),
@@ -115,12 +111,4 @@ fn read(results: &Path, place: &str, digest: String) -> Result<StoredNight, Reco
 fn filters(command_line: &[String]) -> String {
     let is_filter = |word: &&String| word.contains('=') && !word.starts_with('-');
     command_line.iter().filter(is_filter).map(String::as_str).collect::<Vec<_>>().join(" ")
-}
-
-/// `environment.machine` of `run.json`; empty where it does not say it. It is asked of the file, so that a record of a rig that knows more is understood.
-fn machine(dir: &Path) -> Result<String, RecordError> {
-    let bytes = Folder::open(dir)?.read(Layout::RUN, MOST_BYTES)?;
-    let file: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
-    let machine = file.get("environment").and_then(|environment| environment.get("machine")?.as_str());
-    Ok(machine.unwrap_or_default().to_owned())
 }

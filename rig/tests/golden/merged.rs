@@ -483,3 +483,23 @@ fn a_cell_that_every_shard_stopped_by_its_own_look_is_complete() {
     assert_eq!(host.cell_stop.as_ref().map(|stop| (stop.trials, stop.blocks)), Some((3 * BLOCK, 3)));
     agrees(&merged.dir);
 }
+
+#[test]
+fn a_history_counts_a_merged_run_and_its_shards_once() {
+    for machines in [["aa"; 3], ["aa", "bb", "cc"]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let results = folder.path().join("results");
+        let dirs: Vec<PathBuf> = (1..=3)
+            .zip(machines)
+            .map(|(index, machine)| shard(index, 7, machine, PLAN).write(&results))
+            .collect();
+        let merged = joined(&dirs, &results.join("merged"));
+        let (code, said, told) = rig(&["history", "--format", "json"], folder.path());
+        assert_eq!(code, 0, "{said}{told}");
+        let history: Json = serde_json::from_str(&said).expect("JSON");
+        let nights: Vec<&Json> =
+            history["nights"].as_array().expect("a list").iter().map(|night| &night["run"]).collect();
+        assert_eq!(nights, [&Json::from(merged.id.as_str())], "{machines:?}");
+        assert_eq!(history["nights_known"], 1);
+    }
+}
