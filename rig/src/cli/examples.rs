@@ -133,6 +133,13 @@ pub const EXAMPLES: &[Example] = &[
         "rig matrix run --resume",
         "go on with the newest run",
     ),
+    row(
+        &["matrix", "plan"],
+        Anywhere,
+        &[Done],
+        "rig matrix plan --format slurm --shards 3 > night.sh",
+        "three machines of a Slurm cluster share it",
+    ),
     row(&["rehearse"], Rehearsal, &[Done, Testbed], "rig rehearse -- doctor", "what a KVM host would have"),
     row(
         &["rehearse"],
