@@ -104,8 +104,8 @@ fn play(lab: &Lab, cluster: &Cluster) {
     check_shards(&runs);
     cluster.say("scontrol", &["release", join]);
     await_that("the joined run", || {
-        let log = fs::read_to_string(shards.join(format!("slurm-{array}_join.log"))).unwrap_or_default();
-        log.contains("reads it").then_some(())
+        // It is written whole, or not at all.
+        lab.runs().iter().any(|run| run.join("run.json").is_file()).then_some(())
     });
     let joined = lab.run("report latest --format json").expect(0).stdout;
     check_joined(&serde_json::from_str(&joined).unwrap(), &runs);
@@ -114,7 +114,8 @@ fn play(lab: &Lab, cluster: &Cluster) {
 /// Trials and returns of each cell are those of the shards' block files, added up here.
 fn check_joined(report: &Json, runs: &[Recorded]) {
     let mut sums: BTreeMap<String, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
-    for block in runs.iter().flat_map(Recorded::played).filter(|block| block.status == BlockStatus::Complete) {
+    for block in runs.iter().flat_map(Recorded::played).filter(|block| block.status == BlockStatus::Complete)
+    {
         let (trials, returns) = sums.entry(block.cell.to_string()).or_default();
         *trials += block.tally.trials;
         for (returned, count) in &block.tally.returns {
