@@ -63,7 +63,7 @@ fn nights_are_kept_and_told_as_they_were_asked_to() {
         command.arg("--notify").arg(format!("{tell} night")).args(more);
         lab.start(command).end()
     };
-    night(&[]).expect(0).says(&["night: exit 0 (done); steps: run 0, gc 0"]);
+    night(&[]).expect(0).says(&["night: exit 0 (done); steps: run 0, history 0, gc 0"]);
     let [first] = &runs(&lab)[..] else { panic!("one run: {:?}", lab.runs()) };
     assert_eq!(
         (first.record().profile.as_str(), told(&lab)),

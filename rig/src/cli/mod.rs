@@ -76,7 +76,7 @@ enum Command {
     /// Write, plan, check or run the matrix
     #[command(subcommand)]
     Matrix(matrix::Command),
-    /// Play a night: a run, then remove old runs, then tell somebody if it did not end well
+    /// Play a night: a run, the history, removal of old runs, and a notice if it did not end well
     #[command(after_help = nightly::AFTER)]
     Nightly(nightly::Arguments),
     /// Run a command of rig in an emulated KVM host with vhost-net

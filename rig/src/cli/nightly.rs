@@ -1,4 +1,4 @@
-//! `rig nightly`: a run, retention and a notice in one, for a timer.
+//! `rig nightly`: a run, the history, retention and notices in one, for a timer.
 //!
 //! Each step is this program again, as a child: what ends one step, be it a panic, never costs the night its notice. Must not know what a run is, nor how a run is
 //! removed. Units: none. Errors: [`Failure`]: wrong input, another night that is still under way, a disk. Tests: below; `tests/nightly.rs` (root).
@@ -51,8 +51,8 @@ pub(super) struct Arguments {
     /// With --keep: keep every run that did not end with exit code 0, however old it is
     #[arg(long, requires = "keep")]
     keep_failed: bool,
-    /// Run this command when the night does not end with exit code 0; `{}` in it becomes the path of the notice, a Markdown file. No shell reads it: words are split at
-    /// blanks, outside of quotes
+    /// Run this command when the night does not end with exit code 0, and for each new alert of the history; `{}` in it becomes the path of a Markdown file, or of
+    /// the alert's page. No shell reads it: words are split at blanks, outside of quotes
     #[arg(long, value_name = "COMMAND", value_parser = command::parse)]
     notify: Option<command::Words>,
     /// With --notify: run the command after every night
@@ -70,10 +70,20 @@ fn checked_deadline(text: &str) -> Result<String, String> {
     parse_deadline(text).map(|_| text.to_owned())
 }
 
+/// The step that tells of its findings itself.
+const HISTORY: &str = "history";
+
 /// A step of the night, and how it ended.
+#[derive(Debug, Clone, Copy)]
 struct Step {
     name: &'static str,
     code: u8,
+}
+
+impl Step {
+    fn is_alert_of_history(&self) -> bool {
+        self.name == HISTORY && self.code == Exit::Alert as u8
+    }
 }
 
 /// `rig` is rig's own command line: the arguments of the run are read before anything begins.
@@ -98,13 +108,18 @@ pub(super) fn run(arguments: &Arguments, rig: clap::Command) -> Result<Exit, Fai
     if run.code == Exit::Interrupted as u8 {
         return Ok(Exit::Interrupted);
     }
+    if recorded.is_some() {
+        let ended = stage.play(&arguments.of_history());
+        let ended = ended.map_err(|error| cannot("start `rig history`", &error))?;
+        steps.push(Step { name: HISTORY, code: ended.code });
+    }
     if let Some(words) = arguments.of_retention() {
         let ended = stage.play(&words).map_err(|error| cannot("start `rig results gc`", &error))?;
         steps.push(Step { name: "gc", code: ended.code });
     }
     let exit = worst(&steps);
     let notice = notice(arguments, &steps, exit, recorded.as_deref(), &run, &mut stage);
-    tell(arguments, exit, &notice)?;
+    tell(arguments, untold(&steps), exit, &notice)?;
     streams::log(Weight::Progress, format_args!("night: {}", summary(&steps, exit)));
     Ok(exit)
 }
@@ -120,6 +135,14 @@ impl Arguments {
         words.extend(self.results_option());
         words.extend(self.deadline.iter().flat_map(|time| [OsString::from("--deadline"), time.into()]));
         words.extend(self.arguments.clone());
+        words
+    }
+
+    fn of_history(&self) -> Vec<OsString> {
+        let mut words = vec![OsString::from(HISTORY)];
+        words.extend(self.results_option());
+        let notify = self.notify.iter();
+        words.extend(notify.flat_map(|command| [OsString::from("--notify"), command.text().into()]));
         words
     }
 
@@ -155,6 +178,12 @@ fn worst(steps: &[Step]) -> Exit {
     let ended_so = |exit: &Exit| steps.iter().any(|step| step.code == *exit as u8);
     let unknown = steps.iter().any(|step| !Exit::ALL.iter().any(|exit| *exit as u8 == step.code));
     if unknown { Exit::Bug } else { WORST_FIRST.into_iter().find(ended_so).unwrap_or(Exit::Done) }
+}
+
+/// How the night ended but for what the history has told of already, with the same command.
+fn untold(steps: &[Step]) -> Exit {
+    let own: Vec<Step> = steps.iter().filter(|step| !step.is_alert_of_history()).copied().collect();
+    worst(&own)
 }
 
 fn summary(steps: &[Step], exit: Exit) -> String {
@@ -202,12 +231,12 @@ fn notice(
 }
 
 /// Writes the notice, and runs the command where somebody wants to know. A command that fails is told; the night's own end stays what it is.
-fn tell(arguments: &Arguments, exit: Exit, text: &str) -> Result<(), Failure> {
+fn tell(arguments: &Arguments, own: Exit, exit: Exit, text: &str) -> Result<(), Failure> {
     let file = arguments.results.join(NOTICE);
     let unfinished = arguments.results.join(format!(".{NOTICE}.unfinished"));
     let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &file));
     written.map_err(|error| cannot("write the notice", &error))?;
-    let Some(words) = arguments.notify.as_ref().filter(|_| exit != Exit::Done || arguments.notify_always)
+    let Some(words) = arguments.notify.as_ref().filter(|_| own != Exit::Done || arguments.notify_always)
     else {
         return Ok(());
     };
@@ -249,6 +278,9 @@ mod tests {
         assert_eq!(code(&[3, 0]), Exit::Short);
         assert_eq!((code(&[3, 5]), code(&[5, 4]), code(&[4, 2])), (Exit::Alert, Exit::Testbed, Exit::Input));
         assert_eq!((code(&[0, 137]), code(&[1, 5])), (Exit::Bug, Exit::Bug), "no code of rig's, or a bug");
+        let steps = |run, history| [Step { name: "run", code: run }, Step { name: HISTORY, code: history }];
+        assert_eq!((worst(&steps(0, 5)), untold(&steps(0, 5))), (Exit::Alert, Exit::Done));
+        assert_eq!((untold(&steps(5, 5)), untold(&steps(0, 4))), (Exit::Alert, Exit::Testbed));
         let all: BTreeSet<u8> = WORST_FIRST.iter().map(|exit| *exit as u8).collect();
         assert_eq!(all.len(), Exit::ALL.len());
     }

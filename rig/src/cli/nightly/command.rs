@@ -15,7 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The words of a command, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Words(Vec<String>);
+pub(super) struct Words {
+    words: Vec<String>,
+    text: String,
+}
 
 /// What became of the command.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,10 +55,15 @@ pub(super) fn parse(text: &str) -> Result<Words, String> {
     if !words.iter().any(|word| word.contains(PLACE)) {
         words.push(PLACE.to_owned());
     }
-    Ok(Words(words))
+    Ok(Words { words, text: text.to_owned() })
 }
 
 impl Words {
+    /// As it was typed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Runs it with this path, and waits for its end.
     pub(super) fn run(&self, notice: &Path, exit: u8) -> Told {
         self.run_within(notice, exit, PATIENCE)
@@ -63,7 +71,7 @@ impl Words {
 
     fn run_within(&self, notice: &Path, exit: u8, patience: Duration) -> Told {
         let path = notice.to_string_lossy();
-        let words: Vec<String> = self.0.iter().map(|word| word.replace(PLACE, &path)).collect();
+        let words: Vec<String> = self.words.iter().map(|word| word.replace(PLACE, &path)).collect();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).env("RIG_NIGHTLY_EXIT", exit.to_string());
         let failed = |why: &dyn std::fmt::Display| Told::Failed(format!("{}: {why}", words[0]));
@@ -97,7 +105,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Result<Vec<String>, String> {
-        parse(text).map(|words| words.0)
+        parse(text).map(|words| words.words)
     }
 
     #[test]
