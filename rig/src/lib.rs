@@ -17,6 +17,7 @@ pub mod console;
 pub mod docs;
 pub mod document;
 pub mod elf;
+pub mod engine;
 pub mod event;
 pub mod explain;
 pub mod history;

@@ -36,7 +36,7 @@ pub fn lock(matrix: &Matrix, asked: &Asked, profile: &str, settings: &Settings, 
 }
 
 /// A seed that nobody chose.
-pub(super) fn draw_seed() -> u64 {
+pub fn draw_seed() -> u64 {
     ChaCha8Rng::from_os_rng().next_u64()
 }
 

@@ -36,7 +36,7 @@ pub use examine::examine;
 pub use history::{Nights, Watched, watch_nights, write_history};
 pub use host::{abilities_for, lack};
 pub use inspect::{Inspected, Site};
-pub use lock::lock;
+pub use lock::{draw_seed, lock};
 pub use measure::measure;
 pub use once::{Alone, Once, play_once, play_once_and};
 pub use order::{AfterVoid, Asked, NewRun, Order, Work};

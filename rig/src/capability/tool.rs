@@ -33,7 +33,7 @@ pub enum Purpose {
 }
 
 /// All of them; delay and loss need no program, and images are made with apt, which installs these.
-pub const TOOLS: [Tool; 11] = [
+pub const TOOLS: [Tool; 16] = [
     Tool { program: QEMU, package: "qemu-system-x86", reason: "runs the guests", purpose: Purpose::Runs },
     Tool {
         program: "nft",
@@ -88,6 +88,37 @@ pub const TOOLS: [Tool; 11] = [
         program: "nc.openbsd",
         package: "netcat-openbsd",
         reason: "a TCP client that rig did not write (tests)",
+        purpose: Purpose::Tests,
+    },
+    // A batch system on this machine alone: `tests/slurm.rs` starts its daemons in a folder of its own.
+    Tool {
+        program: "slurmctld",
+        package: "slurmctld",
+        reason: "plays the shards of a run as a batch system does (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "slurmd",
+        package: "slurmd",
+        reason: "starts the jobs of that batch system (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "sbatch",
+        package: "slurm-client",
+        reason: "submits jobs to that batch system (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "munged",
+        package: "munge",
+        reason: "authenticates the daemons of that batch system to each other (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "systemd-analyze",
+        package: "systemd",
+        reason: "checks the units that come with rig (tests)",
         purpose: Purpose::Tests,
     },
     Tool {

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
+pub(super) use crate::engine::shell as quoted;
 use crate::process::find_program;
 
 /// The variable in which the cargo alias says what it is called (`.cargo/config.toml`).
@@ -117,16 +118,6 @@ fn takes_results(arguments: &str) -> bool {
         arguments.strip_prefix(*command).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
     WITH_RESULTS.iter().any(names) && !arguments.contains("--results") && !arguments.contains('/')
-}
-
-/// A word as a shell reads it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%=".contains(c) || !c.is_ascii();
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -133,6 +133,28 @@ pub const EXAMPLES: &[Example] = &[
         "rig matrix run --resume",
         "go on with the newest run",
     ),
+    row(
+        &["matrix", "plan"],
+        Anywhere,
+        &[Done],
+        "rig matrix plan --format slurm --shards 3 > night.sh",
+        "three machines of a Slurm cluster share it",
+    ),
+    row(
+        &["nightly"],
+        Root,
+        &[Done],
+        "rig nightly --profile quick -- kernel=host scenario=rst --trials 200",
+        "a small night",
+    ),
+    row(&["nightly"], Anywhere, &[Done], "rig nightly --write ci", "units, workflows, an image"),
+    row(
+        &["nightly"],
+        Unasked,
+        &[Done, Short, Alert],
+        "rig nightly --deadline 6h --keep 30 --notify /usr/local/bin/tell",
+        "for a timer",
+    ),
     row(&["rehearse"], Rehearsal, &[Done, Testbed], "rig rehearse -- doctor", "what a KVM host would have"),
     row(
         &["rehearse"],

@@ -12,6 +12,7 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
     (&["matrix", "plan"], &[Done, Input]),
     (&["matrix", "check"], &[Done, Input]),
     (&["matrix", "run"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
+    (&["nightly"], &[Done, Input, Short, Testbed, Alert, Interrupted]),
     (&["rehearse"], &[Done, Input, Testbed, Interrupted]),
     (&["scenario", "list"], &[Done]),
     (&["scenario", "show"], &[Done, Input]),
@@ -43,7 +44,7 @@ pub const CODES: &[(&[&str], &[Exit])] = &[
 ];
 
 /// What is said of a command beside its codes.
-const NOTES: [(&[&str], &str); 7] = [
+const NOTES: [(&[&str], &str); 8] = [
     (&["report"], "3, 5 and 130 only with --exit-code; without it the code is 0 whatever the report says"),
     (
         &["compare"],
@@ -55,6 +56,10 @@ const NOTES: [(&[&str], &str); 7] = [
         "5 if a figure or a file differs; 3 if none does, but a report.json of another version of rig was not compared",
     ),
     (&["replay"], "5 if it happened again, 0 if it did not, 3 if the testbed failed"),
+    (
+        &["nightly"],
+        "that of the step that went worst, in the order 1, 2, 4, 5, 3, 0; 2 also while another night is under way",
+    ),
     (&["rehearse"], "or the exit code of COMMAND, which is passed on"),
     (&["guest", "boot"], "or the exit code of COMMAND, which is passed on"),
 ];

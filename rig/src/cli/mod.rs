@@ -28,6 +28,7 @@ mod image;
 mod look;
 mod man;
 mod matrix;
+mod nightly;
 mod number;
 mod output;
 mod program;
@@ -75,6 +76,9 @@ enum Command {
     /// Write, plan, check or run the matrix
     #[command(subcommand)]
     Matrix(matrix::Command),
+    /// Play a night: a run, the history, removal of old runs, and a notice if it did not end well
+    #[command(after_help = nightly::AFTER)]
+    Nightly(nightly::Arguments),
     /// Run a command of rig in an emulated KVM host with vhost-net
     Rehearse(rehearse::Arguments),
     /// List, show, write, check or run scenarios
@@ -194,6 +198,7 @@ fn command() -> ExitCode {
         Command::Setup(arguments) => setup::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Matrix(command) => matrix::run(command),
+        Command::Nightly(arguments) => nightly::run(&arguments, Arguments::command()),
         // Its exit code is the rehearsed command's.
         Command::Rehearse(arguments) => {
             return rehearse::run(arguments, Arguments::command()).unwrap_or_else(Failure::print);

@@ -4,6 +4,7 @@
 //! Errors: [`Failure`], which blames the host. Tests: below; `tests/trouble/setup.rs` (root).
 
 mod apt;
+mod asleep;
 mod oracles;
 mod simulation;
 
@@ -21,7 +22,7 @@ pub(super) struct Arguments {
     /// Install what is missing and fetch the guest images, without asking
     #[arg(long)]
     yes: bool,
-    /// Also install what only the tests need: strace, tshark, chromium, netcat, musl-gcc, and numpy and scipy in a Python venv
+    /// Also install what only the tests need: strace, tshark, chromium, netcat, musl-gcc, Slurm, and numpy and scipy in a Python venv
     #[arg(long)]
     tests: bool,
     /// Install the manual pages, and nothing else (as `rig man --install`)

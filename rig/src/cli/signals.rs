@@ -29,7 +29,7 @@ pub(super) fn stop_on_signal(stopper: Stopper) {
 }
 
 /// Several signals, any of which counts.
-pub(super) struct Signals(Vec<Signal>);
+pub(super) struct Signals(Vec<(SignalKind, Signal)>);
 
 impl Signals {
     /// Listens from now on. What the process was told to ignore when it was started stays ignored: nohup(1) does that with the hang-up of a
@@ -38,16 +38,26 @@ impl Signals {
         let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = ignored_signals(&status);
         let listened = kinds.iter().filter(|kind| !is_in(ignored, **kind));
-        Self(listened.filter_map(|kind| signal(*kind).ok()).collect())
+        Self(listened.filter_map(|kind| Some((*kind, signal(*kind).ok()?))).collect())
     }
 
     /// Comes with the next of them; never where none can be listened to.
     pub(super) async fn heard(&mut self) {
+        self.which().await;
+    }
+
+    /// As [`Self::heard`], and says which it was.
+    pub(super) async fn which(&mut self) -> SignalKind {
         if self.0.is_empty() {
             return std::future::pending().await;
         }
-        let heard = self.0.iter_mut().map(|one| Box::pin(one.recv()));
-        futures_util::future::select_all(heard).await;
+        let heard = self.0.iter_mut().map(|(kind, one)| {
+            Box::pin(async {
+                one.recv().await;
+                *kind
+            })
+        });
+        futures_util::future::select_all(heard).await.0
     }
 }
 

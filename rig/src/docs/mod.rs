@@ -31,6 +31,7 @@ pub const PAGES: &[Page] = &[
     page!("exit-codes", "what each exit code means for a script, and the JSON of a failure"),
     page!("claims", "every claim that is tested, who says it, and what decides it"),
     page!("report", "the report and its page, comparisons, and playing a block again"),
+    page!("nightly", "a run every night: timers, schedulers, and who is told"),
     page!("results", "the runs of a folder: list them, carry one as a file, remove old ones"),
     page!("history", "many nights as one: what got worse, since when, and who is told"),
     page!("measurement", "how rig measures, and what keeps a comparison fair"),

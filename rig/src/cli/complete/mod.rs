@@ -32,6 +32,7 @@ type Row = (&'static str, Option<&'static [&'static str]>, Values);
 /// Arguments whose values can be known. The first row that fits counts.
 const TAKES: &[Row] = &[
     ("filters", None, Values::Filters),
+    ("arguments", Some(&["nightly"]), Values::Filters),
     ("cell", None, Values::Cells),
     ("profile", None, Values::Profiles),
     ("path", None, Values::Paths),
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     /// Numbers, times and names that the user makes up; and what belongs to another program.
-    const FREE: [&str; 24] = [
+    const FREE: [&str; 25] = [
         "which",
         "nights",
         "notify",
@@ -141,6 +142,7 @@ mod tests {
         "trials",
         "seed",
         "shard",
+        "shards",
         "deadline",
         "in_flight",
         "examples",

@@ -8,6 +8,7 @@ mod power;
 mod progress;
 mod run;
 mod sharding;
+mod shards;
 mod time;
 
 use super::{Exit, Failure};

@@ -11,7 +11,8 @@ use crate::analysis::words::count as thousands;
 use crate::campaign::{self, Asked, Shard, abilities_for, known_accelerator, lack};
 use crate::cli::output::print;
 use crate::cli::{Exit, Failure, called, fresh, number, width};
-use crate::configuration::{Abilities, Accelerator, Engine, Lack, Resolved};
+use crate::configuration::{self, Abilities, Accelerator, Lack, Resolved};
+use crate::engine::Engine;
 use crate::image::Recipes;
 use crate::matrix::{
     Cell, HOST_KERNEL, Matrix, Plan, PlannedPower, Selected, Settings, Stratum, Undecidable, Wanted,
@@ -56,6 +57,27 @@ enum Format {
     Text,
     /// For programs
     Json,
+    /// A script that submits a job array of Slurm and a job that joins its runs; with --shards
+    Slurm,
+    /// The matrix of a GitHub Actions workflow, for `fromJSON`; with --shards
+    Github,
+    /// A job with `parallel:matrix` for a GitLab pipeline; with --shards
+    Gitlab,
+    /// An Indexed Job of Kubernetes; with --shards
+    Kubernetes,
+}
+
+impl Format {
+    /// Who plays the shards.
+    fn engine(self) -> Option<Engine> {
+        match self {
+            Self::Text | Self::Json => None,
+            Self::Slurm => Some(Engine::Slurm),
+            Self::Github => Some(Engine::Github),
+            Self::Gitlab => Some(Engine::Gitlab),
+            Self::Kubernetes => Some(Engine::Kubernetes),
+        }
+    }
 }
 
 /// Arguments of `rig matrix plan`.
@@ -68,6 +90,12 @@ pub(in crate::cli) struct Arguments {
     format: Format,
     #[command(flatten)]
     sharding: Sharding,
+    /// For the formats of engines: how many shards there are
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), group = "division", conflicts_with_all = ["power", "lock"])]
+    shards: Option<u32>,
+    /// For the formats of engines: the seed of all shards [default: a new one]
+    #[arg(long, value_name = "S", value_parser = number::seed, allow_negative_numbers = true, requires = "shards")]
+    seed: Option<u64>,
     /// Show what the comparisons can show: the smallest rise, whether "the same" can be shown, the bounds where nothing is seen
     #[arg(long)]
     power: bool,
@@ -105,6 +133,27 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let asked = Asked::from(arguments.which);
     let (matrix, mut selected) = asked.select()?;
     refuse_unknown_kernels(&selected.cells)?;
+    match (arguments.format.engine(), arguments.shards) {
+        (Some(engine), Some(shards)) => {
+            return print(&super::shards::render(
+                &asked,
+                selected,
+                engine,
+                shards,
+                arguments.seed,
+                &arguments.sharding,
+            )?);
+        }
+        (Some(_), None) => {
+            let how = "add `--shards 3`: an engine is told how many machines share the run";
+            return Err(Failure::say(Exit::Input, "this format needs --shards N", how));
+        }
+        (None, Some(_)) => {
+            let how = "add `--format slurm`, `github`, `gitlab` or `kubernetes`; `--shard 1/3` shows the cells of one shard";
+            return Err(Failure::say(Exit::Input, "--shards N is for the formats of engines", how));
+        }
+        (None, None) => {}
+    }
     if let Some(shard) = arguments.sharding.shard {
         let division = arguments.sharding.division(Path::new("results"))?;
         selected.cells = shard.take(selected.cells, &division).map_err(Failure::input)?;
@@ -124,8 +173,8 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     } else {
         let host = Abilities { accelerator: known_accelerator(), ..abilities_for(&selected.cells) };
         let auto = match host.accelerator {
-            Some(Resolved { engine: Engine::Kvm, .. }) => Accelerator::Kvm,
-            Some(Resolved { engine: Engine::Tcg, .. }) | None => Accelerator::Tcg,
+            Some(Resolved { engine: configuration::Engine::Kvm, .. }) => Accelerator::Kvm,
+            Some(Resolved { engine: configuration::Engine::Tcg, .. }) | None => Accelerator::Tcg,
         };
         let reason = |cell: &Cell| lack(&host, cell);
         show(selected, &Host { reason: &reason, auto })
@@ -168,7 +217,8 @@ impl Made {
                 power.iter().for_each(|(power, wanted)| super::power::write(&mut page, power, *wanted));
                 page.into_text()
             }
-            Format::Json => {
+            // Formats of engines are rendered without a plan.
+            Format::Json | Format::Slurm | Format::Github | Format::Gitlab | Format::Kubernetes => {
                 let mut json = render_json(matrix, profile, plan, auto);
                 json["shard"] = json!(shown.shard.map(record::format::Shard::from));
                 if let Some((power, wanted)) = power {

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use super::super::output::size;
 use super::super::streams::say;
 use super::super::{Exit, Failure};
+use super::asleep::Asleep;
 use super::simulation::{self, Coming, Installed, Simulation};
 use crate::process::{complete_path, program_file};
 
@@ -72,6 +73,7 @@ pub(super) fn install(packages: &[&str]) -> Result<bool, Failure> {
     let mut arguments = INSTALL.to_vec();
     arguments.extend(["--yes", "--no-remove"]);
     arguments.extend(packages);
+    let _asleep = Asleep::during_installation(packages)?;
     speak(&arguments)
 }
 
