@@ -2,20 +2,16 @@
 //!
 //! Must not judge. Units: runs. Errors: [`HistoryError`]; a run that cannot be read is named, and is in no figure. Tests: `tests/golden/history.rs`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use super::stored::StoredNight;
 use super::{Database, HistoryError};
-use crate::analysis::night;
+use crate::analysis::{Night, nights};
 use crate::record::{Folder, Layout, Reader, RecordError, find, is_being_written, list};
 
 /// How the names of archives end.
 const PACKED: &str = ".tar.gz";
-
-/// A `run.json` is smaller.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// What a refresh did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,10 +43,13 @@ pub fn refresh(database: &mut Database, results: &Path) -> Result<Refreshed, His
         }
         let read = digest(results, place, is_packed).and_then(|digest| {
             let is_known = known.get(place) == Some(&digest);
-            if is_known { Ok(None) } else { read(results, place, digest).map(Some) }
+            if is_known { Ok(Vec::new()) } else { read(results, place, &digest) }
         });
         match read {
-            Ok(night) => new.extend(night),
+            Ok(nights) => {
+                refreshed.read.extend((!nights.is_empty()).then(|| place.clone()));
+                new.extend(nights);
+            }
             Err(error) => {
                 let what = format!("{place} cannot be read, and is in no figure: {error}");
                 refreshed.troubles.push(what);
@@ -59,7 +58,6 @@ pub fn refresh(database: &mut Database, results: &Path) -> Result<Refreshed, His
         }
     }
     refreshed.forgotten.extend(known.into_keys().filter(|place| !there.contains(place)));
-    refreshed.read = new.iter().map(|night| night.place.clone()).collect();
     if !refreshed.read.is_empty() || !refreshed.forgotten.is_empty() {
         database.take(&refreshed.forgotten, &new)?;
     }
@@ -91,36 +89,30 @@ fn digest(results: &Path, place: &str, is_packed: bool) -> Result<String, Record
     Ok(format!("{}{journal}", folder.sha256(Layout::RUN)?))
 }
 
-fn read(results: &Path, place: &str, digest: String) -> Result<StoredNight, RecordError> {
+/// A night; of a run that was merged from several machines one for each of them.
+fn read(results: &Path, place: &str, digest: &str) -> Result<Vec<StoredNight>, RecordError> {
     let found = find(results, &results.join(place).to_string_lossy())?;
     let run = Reader::open(found.dir())?;
     let record = &run.record;
-    Ok(StoredNight {
+    let stored = |night: Night| StoredNight {
         place: place.to_owned(),
-        digest,
+        digest: digest.to_owned(),
         id: record.id.clone(),
-        machine: machine(found.dir())?,
+        machine: night.machine.clone(),
         rehearsed: record.environment.rehearsed,
-        started: record.started.clone(),
+        started: night.started.clone(),
         profile: record.profile.clone(),
         filters: filters(&record.command_line),
         shard: record.shard.map(|shard| shard.to_string()).unwrap_or_default(),
         complete: run.complete,
         matrix: record.matrix.clone(),
-        night: night(&run),
-    })
+        night,
+    };
+    Ok(nights(&run).into_iter().map(stored).collect())
 }
 
 /// What a command line asks to be played of a matrix.
 fn filters(command_line: &[String]) -> String {
     let is_filter = |word: &&String| word.contains('=') && !word.starts_with('-');
     command_line.iter().filter(is_filter).map(String::as_str).collect::<Vec<_>>().join(" ")
-}
-
-/// `environment.machine` of `run.json`; empty where it does not say it. It is asked of the file, so that a record of a rig that knows more is understood.
-fn machine(dir: &Path) -> Result<String, RecordError> {
-    let bytes = Folder::open(dir)?.read(Layout::RUN, MOST_BYTES)?;
-    let file: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&bytes).unwrap_or_default();
-    let machine = file.get("environment").and_then(|environment| environment.get("machine")?.as_str());
-    Ok(machine.unwrap_or_default().to_owned())
 }
