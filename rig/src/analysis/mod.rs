@@ -67,7 +67,7 @@ use summaries::Told;
 
 pub use alone::{Played, sum_up};
 pub use model::{LocaltimeFile, SightingKind};
-pub use nightly::{CellNight, Finding, FindingKind, Night, WATCHED, Watched, night};
+pub use nightly::{CellNight, Finding, FindingKind, Night, WATCHED, Watched, nights};
 pub use replayed::{Sides, replayed};
 pub use requests::GivenUp;
 pub use sides::{ComparisonError, compare_configurations, compare_runs};

@@ -16,7 +16,7 @@ use super::words::{Rounding, percent};
 use super::{analyse, expectation, stopped};
 use crate::matrix::CellId;
 use crate::record::Run;
-use crate::record::format::{BlockId, BlockRecord};
+use crate::record::format::{BlockId, BlockRecord, Environment, PartRecord};
 
 /// What is watched in every cell: errnos of the verdict call that its scenario does not expect, and outcomes that it does not.
 pub const WATCHED: [&str; 4] = ["EBADF", "ENOENT", "any_error", OUTCOME];
@@ -25,6 +25,10 @@ const OUTCOME: &str = "outcome";
 /// A run, as one night of a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Night {
+    /// Which machine it was played on; empty where its record does not say it.
+    pub machine: String,
+    /// When it began: RFC 3339, UTC.
+    pub started: String,
     /// When the last of its blocks ended: RFC 3339, UTC; empty where none tells it.
     pub ended: String,
     /// What may have changed since the night before, by its name.
@@ -118,38 +122,66 @@ impl FindingKind {
     }
 }
 
-/// What a history keeps of this run.
-pub fn night(run: &Run) -> Night {
+/// What a history keeps of this run: one night; of a run that was merged from several machines one for each of them, with the names that its cells have there.
+pub fn nights(run: &Run) -> Vec<Night> {
     let rules = Rules::of(run);
     let model = analyse(run);
     let stopping = stopped::of(run);
     let measured = measured::measure(run, &stopping);
-    let medians: BTreeMap<&str, u64> = model
-        .cells
-        .iter()
-        .filter_map(|cell| Some((cell.id.as_str(), cell.latency_ns.get("call")?.p50)))
-        .collect();
-    let plain = measured.iter().filter(|cell| cell.cell().control.is_none());
-    let cells = plain.map(|cell| of_cell(cell, &medians, rules)).collect();
-    let blocks = measured.iter().flat_map(|cell| &cell.blocks).map(|block| digest(block));
-    Night {
-        ended: model.run.ended.clone().unwrap_or_default(),
-        facts: facts(run),
-        cells,
-        blocks: blocks.collect(),
-        findings: findings(&model),
-        thresholds: run.record.judgement.alert.clone(),
-        icc: rules.icc.get(),
-        confidence: rules.confidence.get(),
+    let record = &run.record;
+    let part = |machine: Option<&str>, environment: &Environment, started: &str| {
+        let of = |cell: &&Measured<'_>| cell.cell().subject.machine.as_deref() == machine;
+        let cells: Vec<&Measured<'_>> = measured.iter().filter(of).collect();
+        let medians: BTreeMap<&str, u64> = model
+            .cells
+            .iter()
+            .filter_map(|cell| Some((cell.id.as_str(), cell.latency_ns.get("call")?.p50)))
+            .collect();
+        let plain = cells.iter().filter(|cell| cell.cell().control.is_none());
+        Night {
+            machine: environment.machine.clone(),
+            started: started.to_owned(),
+            ended: model.run.ended.clone().unwrap_or_default(),
+            facts: facts(run, environment),
+            cells: plain.map(|cell| of_cell(cell, &medians, rules)).collect(),
+            blocks: cells
+                .iter()
+                .flat_map(|cell| cell.blocks.iter().map(|block| digest(cell, block)))
+                .collect(),
+            findings: findings(&model).into_iter().filter_map(|found| on(found, machine)).collect(),
+            thresholds: record.judgement.alert.clone(),
+            icc: rules.icc.get(),
+            confidence: rules.confidence.get(),
+        }
+    };
+    let several = measured.iter().any(|cell| cell.cell().subject.machine.is_some());
+    if !several {
+        return vec![part(None, &record.environment, &record.started)];
     }
+    let machines: BTreeMap<String, &PartRecord> =
+        record.parts.iter().rev().map(|part| (part.machine(), part)).collect();
+    machines.iter().map(|(name, of)| part(Some(name.as_str()), &of.environment, &of.started)).collect()
 }
 
-/// Of what was measured, whatever the block is called and wherever its files lie.
-fn digest(block: &BlockRecord) -> String {
-    let BlockRecord { cell, started, elapsed_ns, tally, peer_tally, .. } = block;
-    // Of a run of several machines the cell's name has the machine.
-    let cell = CellId(cell.0.split('.').next().unwrap_or_default().to_owned());
-    let mut same = BlockRecord::new(BlockId(String::new()), cell, 0);
+/// A finding in the names that a machine of several has, if it is one of that machine.
+fn on(mut found: Finding, machine: Option<&str>) -> Option<Finding> {
+    if let Some(machine) = machine {
+        found.cell = found.cell.strip_suffix(&format!(".{machine}"))?.to_owned();
+    }
+    Some(found)
+}
+
+/// A name without the machine that it was given for.
+fn without(name: &str, mark: char, cell: &Measured<'_>) -> String {
+    let machine = cell.cell().subject.machine.as_deref().unwrap_or_default();
+    name.strip_suffix(&format!("{mark}{machine}")).unwrap_or(name).to_owned()
+}
+
+/// Of what was measured, whatever the block is called, and without the machine in the name of its cell: in a run that was merged from several both have other names.
+fn digest(cell: &Measured<'_>, block: &BlockRecord) -> String {
+    let BlockRecord { started, elapsed_ns, tally, peer_tally, .. } = block;
+    let id = CellId(without(&cell.cell().id.0, '.', cell));
+    let mut same = BlockRecord::new(BlockId(String::new()), id, 0);
     (same.started, same.elapsed_ns) = (started.clone(), *elapsed_ns);
     (same.tally, same.peer_tally) = (tally.clone(), peer_tally.clone());
     let bytes = serde_json::to_vec(&same).expect("a block is plain data with string keys");
@@ -165,9 +197,9 @@ fn of_cell(cell: &Measured<'_>, medians: &BTreeMap<&str, u64>, rules: Rules) -> 
         blocks.filter(|blocks| !blocks.is_empty()).map(|blocks| Watched { what, blocks })
     });
     CellNight {
-        id: cell.cell().id.0.clone(),
+        id: without(&cell.cell().id.0, '.', cell),
         scenario: subject.scenario.clone(),
-        configuration: subject.configuration.name.clone(),
+        configuration: without(&subject.configuration.name, '@', cell),
         kernel: subject.kernel.clone(),
         path: subject.path.name.clone(),
         parameters: subject.parameters.clone(),
@@ -233,9 +265,8 @@ fn findings(model: &ReportModel) -> Vec<Finding> {
 }
 
 /// What may have changed between two nights: what a record does not say is not in it.
-fn facts(run: &Run) -> BTreeMap<String, String> {
+fn facts(run: &Run, environment: &Environment) -> BTreeMap<String, String> {
     let record = &run.record;
-    let environment = &record.environment;
     let host = &environment.host;
     let short = |digest: &str| digest.chars().take(12).collect::<String>();
     let number = |n: u64| if n == 0 { String::new() } else { n.to_string() };

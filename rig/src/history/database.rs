@@ -29,7 +29,7 @@ const APPLICATION: i64 = 0x7269_6768;
 
 const TABLES: &str = "
 CREATE TABLE run (
-    key INTEGER PRIMARY KEY, place TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, id TEXT NOT NULL, machine TEXT NOT NULL, rehearsed INTEGER NOT NULL,
+    key INTEGER PRIMARY KEY, place TEXT NOT NULL, digest TEXT NOT NULL, id TEXT NOT NULL, machine TEXT NOT NULL, rehearsed INTEGER NOT NULL,
     started TEXT NOT NULL, ended TEXT NOT NULL, profile TEXT NOT NULL, filters TEXT NOT NULL, shard TEXT NOT NULL, complete INTEGER NOT NULL, matrix TEXT NOT NULL,
     icc REAL NOT NULL, confidence REAL NOT NULL, thresholds TEXT NOT NULL, facts TEXT NOT NULL, blocks TEXT NOT NULL
 ) STRICT;
@@ -345,6 +345,8 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<StoredNight> {
         complete: row.get("complete")?,
         matrix: row.get("matrix")?,
         night: Night {
+            machine: row.get("machine")?,
+            started: row.get("started")?,
             ended: row.get("ended")?,
             facts: parsed(row, "facts")?,
             cells: Vec::new(),

@@ -94,6 +94,8 @@ mod tests {
             complete: true,
             matrix: String::new(),
             night: Night {
+                machine: String::new(),
+                started: String::new(),
                 ended: String::new(),
                 facts: BTreeMap::new(),
                 cells: Vec::new(),

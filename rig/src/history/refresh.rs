@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::stored::StoredNight;
 use super::{Database, HistoryError};
-use crate::analysis::night;
+use crate::analysis::{Night, nights};
 use crate::record::{Folder, Layout, Reader, RecordError, find, is_being_written, list};
 
 /// How the names of archives end.
@@ -43,10 +43,13 @@ pub fn refresh(database: &mut Database, results: &Path) -> Result<Refreshed, His
         }
         let read = digest(results, place, is_packed).and_then(|digest| {
             let is_known = known.get(place) == Some(&digest);
-            if is_known { Ok(None) } else { read(results, place, digest).map(Some) }
+            if is_known { Ok(Vec::new()) } else { read(results, place, &digest) }
         });
         match read {
-            Ok(night) => new.extend(night),
+            Ok(nights) => {
+                refreshed.read.extend((!nights.is_empty()).then(|| place.clone()));
+                new.extend(nights);
+            }
             Err(error) => {
                 let what = format!("{place} cannot be read, and is in no figure: {error}");
                 refreshed.troubles.push(what);
@@ -55,7 +58,6 @@ pub fn refresh(database: &mut Database, results: &Path) -> Result<Refreshed, His
         }
     }
     refreshed.forgotten.extend(known.into_keys().filter(|place| !there.contains(place)));
-    refreshed.read = new.iter().map(|night| night.place.clone()).collect();
     if !refreshed.read.is_empty() || !refreshed.forgotten.is_empty() {
         database.take(&refreshed.forgotten, &new)?;
     }
@@ -87,24 +89,26 @@ fn digest(results: &Path, place: &str, is_packed: bool) -> Result<String, Record
     Ok(format!("{}{journal}", folder.sha256(Layout::RUN)?))
 }
 
-fn read(results: &Path, place: &str, digest: String) -> Result<StoredNight, RecordError> {
+/// A night; of a run that was merged from several machines one for each of them.
+fn read(results: &Path, place: &str, digest: &str) -> Result<Vec<StoredNight>, RecordError> {
     let found = find(results, &results.join(place).to_string_lossy())?;
     let run = Reader::open(found.dir())?;
     let record = &run.record;
-    Ok(StoredNight {
+    let stored = |night: Night| StoredNight {
         place: place.to_owned(),
-        digest,
+        digest: digest.to_owned(),
         id: record.id.clone(),
-        machine: record.environment.machine.clone(),
+        machine: night.machine.clone(),
         rehearsed: record.environment.rehearsed,
-        started: record.started.clone(),
+        started: night.started.clone(),
         profile: record.profile.clone(),
         filters: filters(&record.command_line),
         shard: record.shard.map(|shard| shard.to_string()).unwrap_or_default(),
         complete: run.complete,
         matrix: record.matrix.clone(),
-        night: night(&run),
-    })
+        night,
+    };
+    Ok(nights(&run).into_iter().map(stored).collect())
 }
 
 /// What a command line asks to be played of a matrix.

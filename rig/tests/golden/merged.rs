@@ -119,7 +119,7 @@ fn a_run_whose_blocks_were_written_in_three_places_is_one_run() {
 }
 
 /// Shard `index` of three: every host cell and control, and one of three configurations with its kernel.
-fn shard(index: u32, seed: u64, machine: &str, plan: &str) -> Bench {
+pub(crate) fn shard(index: u32, seed: u64, machine: &str, plan: &str) -> Bench {
     let mut bench = sound();
     let whole: Vec<_> = bench.record.cells.clone();
     let own_place = [("virtio-tap", "6.1"), ("virtio-tap", "6.12"), ("virtio-vhost", "6.1")];
@@ -176,7 +176,7 @@ fn shard(index: u32, seed: u64, machine: &str, plan: &str) -> Bench {
     bench
 }
 
-const PLAN: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
+pub(crate) const PLAN: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
 
 fn shards(folder: &Path, machines: [&str; 3]) -> Vec<PathBuf> {
     let write =

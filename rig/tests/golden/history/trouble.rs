@@ -1,17 +1,19 @@
 //! What can be wrong with a folder of nights and its database: each is named, nothing is lost, nothing is counted twice.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use fs_err as fs;
 use rig::campaign::{Nights, Watched, watch_nights};
-use rig::history::model::History;
+use rig::history::model::{History, Series};
 use rig::history::{Database, FILE, HistoryError};
 use rig::record::format::{BlockId, Shard as Part};
-use rig::record::{Layout, export};
+use rig::record::{Layout, Together, export, merge};
 use rusqlite::Connection;
 
 use super::made_up::{BLOCKS, Shelf, bench, hit, id_of_night};
 use crate::fixture::BLOCK;
+use crate::merged::{PLAN, shard};
 use crate::reports::rig;
 
 fn watched(shelf: &Shelf) -> Watched {
@@ -142,6 +144,35 @@ fn what_lies_in_the_folder_twice_counts_once() {
     let packed = watched(&shelf).history;
     assert_eq!((packed.nights_known, trials(&packed)), (1, OF_A_NIGHT));
     assert_eq!(packed.nights[0].run, id_of_night(0));
+}
+
+/// Trials of each thing that is watched, by machine and cell.
+fn of_series(history: &History) -> BTreeMap<(String, String, String), u64> {
+    let key = |one: &Series| (one.machine.clone(), one.cell.clone(), one.what.clone());
+    history.series.iter().map(|one| (key(one), one.n)).collect()
+}
+
+#[test]
+fn shards_of_two_machines_are_the_same_series_when_they_are_joined() {
+    let shelf = Shelf::new();
+    let mut dirs = Vec::new();
+    for (index, machine) in [(1, "aa"), (2, "bb"), (3, "aa")] {
+        let mut part = shard(index, 7, machine, PLAN);
+        for (at, (block, _)) in part.blocks.iter_mut().enumerate() {
+            block.started = format!("2026-11-21T20:2{index}:{at:02}.000Z");
+        }
+        dirs.push(shelf.write(&part));
+    }
+    let apart = watched(&shelf).history;
+    let machines: BTreeSet<&str> = apart.series.iter().map(|one| one.machine.as_str()).collect();
+    assert_eq!((apart.nights_known, machines), (3, ["aa", "bb"].into()));
+    merge(&dirs, Together::Shards, None, &shelf.results()).unwrap_or_else(|error| panic!("{error}"));
+    let joined = watched(&shelf).history;
+    assert_eq!(of_series(&joined), of_series(&apart), "{:?}", joined.cautions);
+    assert_eq!(joined.nights_known, 2, "one of each machine");
+    // Without the shards it still says the same.
+    dirs.iter().for_each(|dir| fs::remove_dir_all(dir).expect("it goes"));
+    assert_eq!(of_series(&watched(&shelf).history), of_series(&apart));
 }
 
 #[test]
