@@ -40,7 +40,7 @@ impl Part {
             Rule::Ends(ends) => InWords::of(
                 "how the trials end",
                 format!("surely all but the margin end as {}", ends.claimed.join(" or ")),
-                format!("surely all but the margin end as {}", ends.otherwise.join(" or ")),
+                format!("surely all but the margin end otherwise, as {}", ends.otherwise.join(" or ")),
             ),
             Rule::Returns(returns) => of_returns(returns),
             Rule::Differs(differs) => of_differs(differs),

@@ -395,8 +395,8 @@ pub const EXAMPLES: &[Example] = &[
         &["results", "merge"],
         Anywhere,
         &[Done],
-        "rig results merge results/2026* --output night",
-        "the shards that lie there, as one run",
+        "rig results merge shard-*.tar.gz --output night",
+        "shards that other machines played, as one run",
     ),
     row(
         &["results", "gc"],

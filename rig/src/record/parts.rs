@@ -46,8 +46,10 @@ pub(super) fn cautions(run: &RunRecord) -> Vec<String> {
     if run.parts.is_empty() {
         return Vec::new();
     }
+    let several_plans = run.parts.iter().any(|part| part.seed != run.parts[0].seed);
     let absent = missing(run).into_iter().map(|missing| {
-        let MissingShard { shard, cells, .. } = missing;
+        let MissingShard { shard, cells, seed } = missing;
+        let shard = if several_plans { format!("{shard} of seed {seed}") } else { shard.to_string() };
         let labels: Vec<&str> = cells.iter().take(NAMED).map(|cell| cell.label.as_str()).collect();
         let more = match cells.len().saturating_sub(NAMED) {
             0 => String::new(),

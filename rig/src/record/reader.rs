@@ -272,7 +272,10 @@ fn find_folder(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> 
     }
     match meant.as_slice() {
         _ if ids.iter().any(|id| id == asked) => Ok(results_dir.join(asked)),
-        [] => Err(unknown(asked, results_dir, &ids)),
+        [] => match ids.iter().find(|name| id_inside(&results_dir.join(name)).as_deref() == Some(asked)) {
+            Some(name) => Ok(results_dir.join(name)),
+            None => Err(unknown(asked, results_dir, &ids)),
+        },
         _ if asked.is_empty() => Err(unknown(asked, results_dir, &ids)),
         [one] => Ok(results_dir.join(one)),
         several => Err(RecordError::Ambiguous {
@@ -280,6 +283,12 @@ fn find_folder(results_dir: &Path, asked: &str) -> Result<PathBuf, RecordError> 
             found: several.iter().map(|&id| id.clone()).collect(),
         }),
     }
+}
+
+/// The id of a run whose folder may have another name; nothing where it cannot be read.
+fn id_inside(run_dir: &Path) -> Option<String> {
+    let folder = open_folder(run_dir).ok()?;
+    Some(RunFile::read(&folder).ok()?.record.id)
 }
 
 fn unknown(asked: &str, results_dir: &Path, ids: &[String]) -> RecordError {

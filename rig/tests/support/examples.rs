@@ -15,6 +15,9 @@ use rig::cli::{Example, Runs};
 pub(crate) fn play(example: &Example) {
     let folder = tempfile::Builder::new().prefix("rig-example-").tempdir().unwrap();
     furnish(folder.path());
+    if example.line.contains("shard-*") {
+        pack_a_shard(folder.path());
+    }
     let line = without_missing_reader(example.line);
     let bin = folder.path().join("bin");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
@@ -59,6 +62,16 @@ fn furnish(folder: &Path) {
     let here = folder.join("here");
     copy(&of_tree.join("tests/golden/runs/format-2"), &here.join("results/20261121-201950-1f3a"));
     fs::copy(of_tree.join("scenarios/rst.toml"), here.join("mine.toml")).unwrap();
+}
+
+/// The run as a file that came from elsewhere.
+fn pack_a_shard(folder: &Path) {
+    let packed = Command::new(folder.join("bin/rig"))
+        .args(["results", "export", "--output", "shard-1.tar.gz"])
+        .current_dir(folder.join("here"))
+        .output()
+        .unwrap();
+    assert!(packed.status.success(), "{packed:?}");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -79,7 +79,7 @@ fn too_few_trials(rule: &Ends, evidence: &Evidence<'_>, shares: &Shares, trials:
         None => (evidence.rules.margin, "the margin".to_owned()),
     };
     match evidence.zeros_needed(most) {
-        Some(needed) => format!(", too few for {of}: {} would do", count(needed)),
+        Some(needed) => format!(", too few for {of}: {} in blocks of this size would do", count(needed)),
         None => format!(", too few for {of}"),
     }
 }

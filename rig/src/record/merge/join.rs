@@ -59,13 +59,18 @@ impl Joined<'_> {
     }
 }
 
+/// Whether they are copies of one whole run, which they become again. A shard alone is a part of which others are missing.
+fn is_one(parts: &[PartRecord]) -> bool {
+    matches!(parts, [part] if part.shard.is_none())
+}
+
 /// The run that a planned block belongs to, and its name there.
 type Place = (String, BlockId);
 
 /// Joins them.
 pub(super) fn join(sources: &[Source]) -> Result<Joined<'_>, MergeError> {
     let mut ends = ends(sources);
-    let is_one = ends.len() == 1;
+    let is_one = is_one(&ends);
     let blocks = blocks(sources, is_one, &ends);
     let names: BTreeMap<Place, BlockId> =
         blocks.iter().map(|(place, block)| (place.clone(), block.id.clone())).collect();
@@ -189,7 +194,7 @@ fn in_order(
 
 fn record(sources: &[Source], blocks: Vec<PlannedBlock>, ends: &[PartRecord]) -> RunRecord {
     let first = &sources[0].record;
-    let is_one = ends.len() == 1;
+    let is_one = is_one(ends);
     let images = sources.iter().flat_map(|source| source.record.images.clone()).collect();
     let cells = cells(sources, &blocks, is_one);
     let there: BTreeSet<&CellId> = cells.iter().map(|cell| &cell.cell.id).collect();

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::model::{
-    AccountReading, ComparisonVerdict, ErrnoSource, GuestRate, Headline, Hypothesis, LocaltimeFile,
-    ProgramAccount, ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
+    AccountReading, Because, ComparisonVerdict, ErrnoSource, GuestRate, Headline, Hypothesis, LocaltimeFile,
+    Missing, ProgramAccount, ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
 };
 use crate::analysis::words::{Rounding, count, enough, list, one_in, percent};
 
@@ -26,11 +26,13 @@ pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
 
 /// What became of the claims that the reader brought: they are why the run was made.
 fn own_claims(claims: &[Hypothesis]) -> Option<Item> {
-    let own: Vec<String> = claims
-        .iter()
-        .filter(|claim| claim.own)
-        .map(|claim| format!("{} {}", claim.id, hypothesis_word(claim.verdict)))
-        .collect();
+    let word = |claim: &Hypothesis| match &claim.because {
+        Because::Missing(missing @ Missing::Named { .. }) => {
+            format!("{} {} ({missing})", claim.id, hypothesis_word(claim.verdict))
+        }
+        _ => format!("{} {}", claim.id, hypothesis_word(claim.verdict)),
+    };
+    let own: Vec<String> = claims.iter().filter(|claim| claim.own).map(word).collect();
     (!own.is_empty())
         .then(|| Item::new(Tone::Plain, "claims", format!("{}: the report says why", own.join(", "))))
 }

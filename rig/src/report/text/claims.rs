@@ -97,12 +97,13 @@ fn write_family(out: &mut Page, model: &ReportModel) {
     let judged =
         |one: &&Hypothesis| matches!(one.verdict, HypothesisVerdict::Supported | HypothesisVerdict::Refuted);
     let judged = model.hypotheses.iter().filter(judged).count();
+    let measured = model.hypotheses.iter().filter(|one| one.verdict != HypothesisVerdict::Documented).count();
     if judged > 0 {
         let level = percent(1.0 - model.run.confidence, Rounding::Nearest);
         let said = format!(
             "{} of {} judged, each by itself at an error level of {level}, which is not corrected for their number.",
             several(judged, "claim"),
-            model.hypotheses.len()
+            measured
         );
         wrap(out, "  ", &said, 4);
     }
