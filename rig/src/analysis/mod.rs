@@ -89,7 +89,6 @@ pub fn analyse(run: &Run) -> ReportModel {
     let mut comparisons = comparisons::compare(seed, &pairs, &Judging::of_one_run(&told));
     twins::blind(again.as_ref(), &mut comparisons);
     let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
-    let headlines = headline::judge(seed, &measured, &sight, again.as_ref(), rules);
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     sentences.extend(sources::sentences(&errno_sources));
@@ -112,6 +111,7 @@ pub fn analyse(run: &Run) -> ReportModel {
         environment: run.record.environment.clone(),
         machines,
         controls,
+        headlines: headline::judge(seed, &measured, &sight, again.as_ref(), rules),
         again,
         again_all,
         comparisons,
@@ -124,7 +124,6 @@ pub fn analyse(run: &Run) -> ReportModel {
         kernels,
         cells,
         hypotheses,
-        headlines,
         errno_sources,
         programs,
         sentences,

@@ -198,7 +198,9 @@ fn a_claim_about_an_end_is_decided_by_the_share_of_trials_that_end_so() {
     let said = few.says("H60");
     assert_eq!(said.verdict, Undecided);
     assert!(
-        said.because.to_string().contains("0 are not, too few for the margin: 53,213 would do; "),
+        said.because
+            .to_string()
+            .contains("0 are not, too few for the margin: 53,213 in blocks of this size would do; "),
         "{}",
         said.because
     );
