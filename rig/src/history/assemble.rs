@@ -3,7 +3,7 @@
 //! Pure: the same nights give the same history. Must not read a file or ask a clock: "today" is the newest night. Units: nights, shares of 1. Errors: [`HistoryError::Unknown`].
 //! Tests: `tests/golden/history.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rig_stats::detector::limit;
@@ -11,7 +11,7 @@ use rig_stats::detector::limit;
 use super::frame::{Frame, changes};
 use super::model::{HISTORY_FORMAT, HISTORY_FORMAT_MINOR, History, NightSummary, Series, WatchedSummary};
 use super::order::{Ordered, Place, order, place};
-use super::series::{CellHistory, cells, lines, number};
+use super::series::{CellHistory, Line, cells, lines, number};
 use super::stored::StoredNight;
 use super::{HistoryError, alerts, answer, flakes, latencies};
 use crate::analysis::CellNight;
@@ -58,6 +58,7 @@ pub fn assemble(all: &[StoredNight], asked: &Asked) -> Result<History, HistoryEr
         .filter(|alert| chosen.takes_all || chosen.takes_id(&alert.cell, &of_asked))
         .collect();
     cautions.extend(expired(&watch, day));
+    let shown = with_nights_before(&shown, &lines);
     let series: Vec<Series> = lines.iter().map(|line| line.told(&nights, &shown)).collect();
     let mut history = History {
         format: HISTORY_FORMAT,
@@ -185,6 +186,21 @@ fn shown(nights: &[&StoredNight], most: usize) -> Vec<usize> {
         .collect();
     shown.reverse();
     shown
+}
+
+/// So many nights before a step are shown: a step is seen where there is something before it.
+const BEFORE: usize = 10;
+
+/// The shown nights, and those before the steps among them.
+fn with_nights_before(shown: &[usize], lines: &[Line<'_>]) -> Vec<usize> {
+    let mut all: BTreeSet<usize> = shown.iter().copied().collect();
+    for line in lines {
+        let Some(step) = line.steps.last().filter(|step| step.until.is_none()) else { continue };
+        if shown.contains(&line.nights[step.since].0) {
+            all.extend(line.nights[..step.since].iter().rev().take(BEFORE).map(|(at, _)| *at));
+        }
+    }
+    all.into_iter().collect()
 }
 
 fn watched(cells: &[CellHistory<'_>], nights: &[&StoredNight], watch: &Watch) -> WatchedSummary {
