@@ -4,7 +4,7 @@
 //! the Python packages of the oracles (`tests/oracles/requirements.txt`).
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde_json::Value;
@@ -21,6 +21,31 @@ pub(crate) fn views() -> Vec<View> {
         }
     }
     all
+}
+
+/// axe finds nothing in a page with all that opens closed, and open.
+pub(crate) fn accessible_closed_and_open(page: impl Fn(&Path, bool) -> PathBuf) {
+    let Some(examiner) = Examiner::find() else { return };
+    for open in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        examiner.accessible(&page(folder.path(), open));
+    }
+}
+
+/// A page is no wider than a phone and a desk, with scripts and without; it fetches nothing, and can be printed.
+pub(crate) fn fits_and_fetches_nothing(page: impl Fn(&Path, bool) -> PathBuf) {
+    let Some(browser) = Browser::find() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = page(folder.path(), true);
+    let mut tab = browser.start();
+    for width in [360, 768, 1440] {
+        for scripts in [true, false] {
+            tab.show(&page, View { width, scripts, ..View::default() });
+            assert_eq!(too_wide(&mut tab), 0, "at {width} px");
+        }
+    }
+    no_foreign_address(&mut tab, &page);
+    assert!(tab.print().starts_with(b"%PDF"), "it can be printed");
 }
 
 /// A browser, and axe's source; where either is missing, says that the test is skipped.

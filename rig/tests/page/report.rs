@@ -7,7 +7,7 @@ use std::process::Command;
 
 use fs_err as fs;
 
-use crate::accessible::{Examiner, no_foreign_address, too_wide};
+use crate::accessible::{accessible_closed_and_open, fits_and_fetches_nothing};
 use crate::browser::{Browser, View};
 
 /// The page of a recorded run; with everything that opens open, if asked for.
@@ -29,27 +29,12 @@ fn page(folder: &Path, open: bool) -> PathBuf {
 
 #[test]
 fn axe_finds_nothing_closed_or_open() {
-    let Some(examiner) = Examiner::find() else { return };
-    for open in [false, true] {
-        let folder = tempfile::tempdir().expect("a folder");
-        examiner.accessible(&page(folder.path(), open));
-    }
+    accessible_closed_and_open(page);
 }
 
 #[test]
 fn it_fits_a_phone_and_a_desk_and_fetches_nothing() {
-    let Some(browser) = Browser::find() else { return };
-    let folder = tempfile::tempdir().expect("a folder");
-    let page = page(folder.path(), true);
-    let mut tab = browser.start();
-    for width in [360, 768, 1440] {
-        for scripts in [true, false] {
-            tab.show(&page, View { width, scripts, ..View::default() });
-            assert_eq!(too_wide(&mut tab), 0, "at {width} px");
-        }
-    }
-    no_foreign_address(&mut tab, &page);
-    assert!(tab.print().starts_with(b"%PDF"), "it can be printed");
+    fits_and_fetches_nothing(page);
 }
 
 /// From the top of the page, with keys alone.

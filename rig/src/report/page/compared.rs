@@ -13,10 +13,10 @@ use crate::report::table::Page;
 use super::chart_part::Charted;
 use super::differs::{self, Row, Words, of_against};
 use super::frame::{Frame, page};
+use super::in_words::{with_verdict, written};
 use super::latency::{self, LatencyRow};
 use super::pieces;
 use super::section::Section;
-use super::tone::of_tone;
 
 /// How the two sides are told.
 const WORDS: Words = Words { trials: "trials (second, first)", desc: "second minus first" };
@@ -52,20 +52,9 @@ pub(in crate::report) fn render(compared: &RunComparison) -> String {
 }
 
 fn sections(compared: &RunComparison, tone: Tone, word: &'static str) -> Vec<Section> {
-    let written = |id, title, write: fn(&mut Page, &RunComparison)| {
-        let mut page = Page::of_file(str::to_owned);
-        write(&mut page, compared);
-        let body = pieces::of_page(page);
-        (!body.is_empty()).then_some(Section { id, title, body })
-    };
-    let mut answer = written("answer", "The answer", compared::answer);
-    if let Some(section) = &mut answer {
-        let (class, shape, _) = of_tone(tone);
-        let verdict = format!(
-            "<p class=\"verdict {class}\"><b class=\"shape\" aria-hidden=\"true\">{shape}</b> <strong>{word}</strong></p>\n"
-        );
-        section.body.insert_str(0, &verdict);
-    }
+    let written = |id, title, write| written(compared, id, title, write);
+    let answer = written("answer", "The answer", compared::answer);
+    let answer = answer.map(|section| with_verdict(section, tone, word));
     let all = [
         answer,
         written("believe", "Can it be believed?", compared::believed),

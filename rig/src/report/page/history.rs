@@ -12,9 +12,9 @@ use crate::report::table::Page;
 
 use super::chart_part::{Chart, Charted};
 use super::frame::{Frame, page};
+use super::in_words::{with_verdict, written};
 use super::pieces;
 use super::section::Section;
-use super::tone::of_tone;
 
 /// So many series are drawn.
 const DRAWN: usize = 12;
@@ -46,20 +46,9 @@ pub(in crate::report) fn render(of: &History) -> String {
 }
 
 fn sections(of: &History, (tone, word): (crate::report::answer::Tone, &str)) -> Vec<Section> {
-    let written = |id, title, write: fn(&mut Page, &History)| {
-        let mut page = Page::of_file(str::to_owned);
-        write(&mut page, of);
-        let body = pieces::of_page(page);
-        (!body.is_empty()).then_some(Section { id, title, body })
-    };
-    let mut answer = written("answer", "The answer", history::answer);
-    if let Some(section) = &mut answer {
-        let (class, shape, _) = of_tone(tone);
-        let verdict = format!(
-            "<p class=\"verdict {class}\"><b class=\"shape\" aria-hidden=\"true\">{shape}</b> <strong>{word}</strong></p>\n"
-        );
-        section.body.insert_str(0, &verdict);
-    }
+    let written = |id, title, write| written(of, id, title, write);
+    let answer = written("answer", "The answer", history::answer);
+    let answer = answer.map(|section| with_verdict(section, tone, word));
     let all = [
         answer,
         written("alerts", "What asks for attention", history::alerts),

@@ -15,6 +15,7 @@ mod differs;
 mod frame;
 mod grid;
 mod history;
+mod in_words;
 mod latency;
 mod localtime;
 mod missing;
