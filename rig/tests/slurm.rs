@@ -104,8 +104,8 @@ fn play(lab: &Lab, cluster: &Cluster) {
     check_shards(&runs);
     cluster.say("scontrol", &["release", join]);
     await_that("the joined run", || {
-        // It is written whole, or not at all.
-        lab.runs().iter().any(|run| run.join("run.json").is_file()).then_some(())
+        // It is written whole, or not at all: until then its folder has a name that no run has.
+        (!rig::record::list(&lab.results()).is_empty()).then_some(())
     });
     let joined = lab.run("report latest --format json").expect(0).stdout;
     check_joined(&serde_json::from_str(&joined).unwrap(), &runs);

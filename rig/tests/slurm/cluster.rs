@@ -1,6 +1,6 @@
 //! A Slurm cluster of one node, in a folder and namespaces of its own: munged, slurmctld and slurmd, all of them children of the test.
 //!
-//! Nothing of the host's own Slurm is read, written or reached: configuration and state are in the folder, the ports in a network that has only `lo`, and the node's name is
+//! Nothing of the host's own Slurm is read, written or reached: configuration and state are in the folder, the ports in a network of its own, and the node's name is
 //! `localhost` in a UTS namespace, because it must resolve. The daemons die with the thread that started them. Must not know rig.
 //! Facts: slurm.conf(5), cgroup.conf(5) of 22.05; `slurmd` initialises a cgroup plugin whatever tracks its processes.
 
@@ -32,8 +32,16 @@ pub(crate) fn isolated(test: impl FnOnce() + Send + 'static) {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS).unwrap();
         // That of the namespace of who writes it (proc_sys_kernel(5)).
         fs::write("/proc/sys/kernel/hostname", "localhost").unwrap();
-        let up = Command::new(program_file("ip")).args(["link", "set", "lo", "up"]).status().unwrap();
-        assert!(up.success());
+        // Slurm asks for addresses with AI_ADDRCONFIG (getaddrinfo(3)): without any but that of `lo` not even 127.0.0.1 resolves.
+        for words in [
+            "link set lo up",
+            "link add slurm0 type veth peer name slurm1",
+            "address add 192.0.2.1/24 dev slurm0",
+            "link set slurm0 up",
+        ] {
+            let done = Command::new(program_file("ip")).args(words.split(' ')).status().unwrap();
+            assert!(done.success(), "ip {words}");
+        }
         test();
     };
     // The name of the test: `skipped: …` says it.
@@ -109,9 +117,9 @@ impl Cluster {
         for state in ["state", "spool"] {
             fs::create_dir(self.path().join(state)).unwrap();
         }
-        // config_overrides: a node may say that it has more processors than there are. cred_expire: a requeued task waits so long, and 120 s without it.
+        // config_overrides: a node may say that it has more processors than there are. cred_expire (5 at least): a requeued task waits so long, and 120 s without it.
         let conf = format!(
-            "ClusterName=rig\nSlurmctldHost=localhost(127.0.0.1)\nSlurmUser=root\nSlurmdUser=root\nAuthType=auth/munge\nAuthInfo=socket={folder}/munge.sock,cred_expire=3\n\
+            "ClusterName=rig\nSlurmctldHost=localhost(127.0.0.1)\nSlurmUser=root\nSlurmdUser=root\nAuthType=auth/munge\nAuthInfo=socket={folder}/munge.sock,cred_expire=5\n\
              SlurmctldPort=6817\nSlurmdPort=6818\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nJobAcctGatherType=jobacct_gather/none\n\
              AccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\nMpiDefault=none\nSwitchType=switch/none\nSchedulerType=sched/builtin\n\
              SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\nReturnToService=2\nSlurmdParameters=config_overrides\nMailProg=/bin/true\n\
