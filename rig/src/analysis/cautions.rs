@@ -91,11 +91,7 @@ fn about_controls(
 }
 
 fn about_the_host(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item = EndCaution> + use<> {
-    // Of a merged run every machine.
-    let environments = || {
-        let of_parts = run.record.parts.iter().map(|part| &part.environment);
-        of_parts.chain(run.record.parts.is_empty().then_some(&run.record.environment))
-    };
+    let environments = || run.record.environments();
     let rehearsed = environments().any(|one| one.rehearsed).then_some(EndCaution::Rehearsed);
     let hypervisor = environments().find_map(|one| match Ground::of(&one.host) {
         Ground::Metal => None,

@@ -175,10 +175,7 @@ fn names(cell: &Measured<'_>, id: &str) -> bool {
 }
 
 fn not_physical(run: &Run) -> Option<Missing> {
-    // Of a merged run every host.
-    let parts = run.record.parts.iter().map(|part| &part.environment.host);
-    let hosts = parts.chain(run.record.parts.is_empty().then_some(&run.record.environment.host));
-    hosts.map(Ground::of).find_map(|ground| match ground {
+    run.record.environments().map(|one| Ground::of(&one.host)).find_map(|ground| match ground {
         Ground::Metal => None,
         Ground::NotKnown => Some(Missing::PhysicalHost(String::new())),
         Ground::Virtual(hypervisor) => Some(Missing::PhysicalHost(hypervisor.to_owned())),

@@ -4,6 +4,7 @@
 //! Must not read files. Units: none. Errors: none. Tests: `tests/golden/merged`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use super::format::{BlockRecord, CellElsewhere, CellRecord, PartRecord, PlannedBlock, RunRecord, Shard};
 use super::id::BlockId;
@@ -16,8 +17,18 @@ pub struct MissingShard {
     pub shard: Shard,
     /// The seed of the plan that it belongs to.
     pub seed: u64,
+    /// Whether shards of other seeds are there too: then its name alone does not say which it is.
+    pub among_plans: bool,
     /// The cells that only shards play of which there is no part: some of them are this one's.
     pub cells: Vec<CellElsewhere>,
+}
+
+impl fmt::Display for MissingShard {
+    /// `2/3`, or `2/3 of seed 7` where there are several plans.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shard.fmt(f)?;
+        if self.among_plans { write!(f, " of seed {}", self.seed) } else { Ok(()) }
+    }
 }
 
 /// The shards that are missing, in order.
@@ -35,7 +46,8 @@ pub(super) fn missing(run: &RunRecord) -> Vec<MissingShard> {
         let own = run.elsewhere.iter().filter(|cell| cell.shards.contains(&shard.index));
         own.cloned().collect::<Vec<_>>()
     };
-    absent.map(|(seed, shard)| MissingShard { shard, seed, cells: cells_of(shard) }).collect()
+    let among_plans = run.parts.iter().any(|part| part.seed != run.parts[0].seed);
+    absent.map(|(seed, shard)| MissingShard { shard, seed, among_plans, cells: cells_of(shard) }).collect()
 }
 
 /// So many cells of a shard are named.
@@ -46,10 +58,8 @@ pub(super) fn cautions(run: &RunRecord) -> Vec<String> {
     if run.parts.is_empty() {
         return Vec::new();
     }
-    let several_plans = run.parts.iter().any(|part| part.seed != run.parts[0].seed);
-    let absent = missing(run).into_iter().map(|missing| {
-        let MissingShard { shard, cells, seed } = missing;
-        let shard = if several_plans { format!("{shard} of seed {seed}") } else { shard.to_string() };
+    let absent = missing(run).into_iter().map(|shard| {
+        let cells = &shard.cells;
         let labels: Vec<&str> = cells.iter().take(NAMED).map(|cell| cell.label.as_str()).collect();
         let more = match cells.len().saturating_sub(NAMED) {
             0 => String::new(),

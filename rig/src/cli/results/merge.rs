@@ -52,9 +52,8 @@ fn text(merged: &Merged) -> String {
     };
     let dir = merged.dir.display();
     page.wrap("", &format!("{dir}: {of}, {}", several(merged.blocks, "block")), 2);
-    let several_plans = merged.parts.iter().any(|part| part.seed != merged.parts[0].seed);
     for missing in &merged.missing {
-        page.wrap("  ", &absent(missing, several_plans), 4);
+        page.wrap("  ", &absent(missing), 4);
         missing.cells.iter().for_each(|cell| page.wrap("    ", &format!("{} {}", cell.id, cell.label), 6));
     }
     merged.cautions.iter().for_each(|caution| page.wrap("  ", caution, 4));
@@ -63,15 +62,14 @@ fn text(merged: &Merged) -> String {
     page.into_text()
 }
 
-fn absent(missing: &MissingShard, several_plans: bool) -> String {
-    let MissingShard { shard, seed, cells } = missing;
+fn absent(missing: &MissingShard) -> String {
+    let MissingShard { shard, seed, cells, .. } = missing;
     let what = match cells.len() {
         0 => "all its cells were played by others too".to_owned(),
         n => format!("nobody played {}", several(n, "cell")),
     };
     let how = format!("`rig matrix run --shard {shard} --seed {seed}` with the same options plays it");
-    let of = if several_plans { format!(" of seed {seed}") } else { String::new() };
-    format!("shard {shard}{of} is missing: {what}; {how}")
+    format!("shard {missing} is missing: {what}; {how}")
 }
 
 fn refused(error: MergeError) -> Failure {

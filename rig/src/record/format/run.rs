@@ -113,6 +113,12 @@ impl RunRecord {
         }
     }
 
+    /// The machines that it was played on: of a merged run those of its parts.
+    pub fn environments(&self) -> impl Iterator<Item = &Environment> {
+        let own = self.parts.is_empty().then_some(&self.environment);
+        self.parts.iter().map(|part| &part.environment).chain(own)
+    }
+
     /// The run that plays a block: of a merged run the part of it, otherwise the run itself.
     pub fn source_of<'a>(&'a self, block: &'a PlannedBlock) -> &'a str {
         block.source.as_ref().map_or(&self.id, |source| &source.run)

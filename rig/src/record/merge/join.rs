@@ -84,7 +84,7 @@ pub(super) fn join(sources: &[Source]) -> Result<Joined<'_>, MergeError> {
             (part.complete, part.stopped) = (true, None);
         }
     }
-    let blocks = in_order(sources, blocks, &attempts, is_one);
+    let blocks = in_order(sources, blocks, &attempts);
     let record = record(sources, blocks, &ends);
     Ok(Joined { record, attempts, ends })
 }
@@ -155,7 +155,6 @@ fn in_order(
     sources: &[Source],
     mut blocks: BTreeMap<Place, PlannedBlock>,
     attempts: &[Attempt<'_>],
-    is_one: bool,
 ) -> Vec<PlannedBlock> {
     let mut copies: BTreeMap<String, Vec<Vec<Place>>> = BTreeMap::new();
     for source in sources {
@@ -177,7 +176,6 @@ fn in_order(
         if lists.iter().all(|list| *list == lists[0]) {
             places.truncate(lists[0].len());
         } else {
-            debug_assert!(is_one || !lists.is_empty(), "a run has blocks");
             let key = |place: &Place| {
                 let block = &blocks[place];
                 // Those that nobody played last.
