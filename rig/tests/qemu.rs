@@ -36,7 +36,9 @@ use rig::configuration::{Accelerator, Localtime, NicBackend, NicModel};
 use rig::image::{GuestKeys, Overlay};
 use rig::machine::launch_ssh::{self, AGENT_PATH, Exit, ProgramEnd, RemoteProgram, SshError, SshSession};
 use rig::machine::qemu::probe::PROBE_DEADLINE;
-use rig::machine::qemu::{DeathKind, Guest, GuestError, GuestPlan, LinkState, ProbeKit, QmpError, probe};
+use rig::machine::qemu::{
+    DeathKind, Guest, GuestError, GuestPlan, LinkState, Medium, ProbeKit, QmpError, probe,
+};
 use rig::process::{Sealed, Tail};
 use sha2::{Digest, Sha256};
 use support::guest::{Bench, TestImage};
@@ -270,8 +272,7 @@ async fn gives_a_shell(bench: &Bench, guest: &Guest) {
 async fn refuses_strangers(bench: &Bench, guest: &Guest) {
     let connect = |plan| launch_ssh::with_session(guest, plan, LONG, |_, _| Ok(()));
     let mut plan = bench.ssh();
-    let last = plan.host_key.len() - 1;
-    plan.host_key[last] ^= 1;
+    *plan.host_key.as_mut().unwrap().last_mut().unwrap() ^= 1;
     let error = connect(plan).await.unwrap_err();
     assert!(matches!(error, SshError::HostKey { .. }), "{error}");
     let mut plan = bench.ssh();
@@ -331,7 +332,8 @@ async fn boots_that_fail_say_how() {
     );
 
     let mut no_keys = plan("");
-    no_keys.overlay.clear();
+    let Medium::Kernel { overlay, .. } = &mut no_keys.medium else { panic!("an image of rig's") };
+    overlay.clear();
     let no_keys = Guest::boot(no_keys, LONG).await.unwrap_err();
     assert!(
         matches!(&no_keys, GuestError::InitFailed { reason } if reason.contains("no host key")),
@@ -339,7 +341,8 @@ async fn boots_that_fail_say_how() {
     );
 
     let mut no_kernel = plan("");
-    no_kernel.kernel = Sealed::of(&b"no kernel"[..]).unwrap();
+    let Medium::Kernel { kernel, .. } = &mut no_kernel.medium else { panic!("an image of rig's") };
+    *kernel = Sealed::of(&b"no kernel"[..]).unwrap();
     let refused = Guest::boot(no_kernel, LONG).await.unwrap_err();
     assert!(
         matches!(&refused, GuestError::Start { stderr, advice, .. }
@@ -358,7 +361,8 @@ async fn a_vmxnet3_guest_of_6_12_carries_packets_and_its_panic_is_told_with_the_
     let image = image_or_return!("6.12");
     let bench = Bench::new(&image, 1);
     let mut plan = bench.plan(NicModel::Vmxnet3, NicBackend::Tap, 1);
-    plan.overlay = Overlay::new(&image.keys, Localtime::Present).to_cpio();
+    let Medium::Kernel { overlay, .. } = &mut plan.medium else { panic!("an image of rig's") };
+    *overlay = Overlay::new(&image.keys, Localtime::Present).to_cpio();
     let guest = boot(plan).await;
     is_as_agreed(&image, &bench, &guest, ("vmxnet3", Localtime::Present)).await;
     reaches(&bench, &guest, "192.0.2.1").await;

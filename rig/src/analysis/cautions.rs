@@ -139,6 +139,29 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item 
         .into_iter()
         .chain(configurations(played().filter(|cell| cell.is_proxied())).map(EndCaution::Proxied))
         .chain(configurations(played().filter(unproven)).map(EndCaution::VhostUnproven))
+        .chain(own_systems(run, measured))
+}
+
+/// One for each configuration that boots a disk of its own, from the first block in which it was looked at.
+fn own_systems(run: &Run, measured: &[Measured<'_>]) -> Vec<EndCaution> {
+    let host = &run.record.environment.sysctls;
+    let mut found = BTreeMap::new();
+    for cell in measured {
+        let Some(system) = cell.blocks.iter().find_map(|block| block.target.system.as_ref()) else {
+            continue;
+        };
+        let settings = system.sysctls.iter().filter_map(|(name, there)| {
+            let of_host = host.get(name).filter(|host| *host != there)?;
+            Some([name.clone(), there.clone(), of_host.clone()])
+        });
+        found.entry(cell.configuration().to_owned()).or_insert_with(|| EndCaution::OwnSystem {
+            configuration: cell.configuration().to_owned(),
+            system: [system.os.clone(), system.init.clone()],
+            rules: system.rules.lines().count(),
+            settings: settings.collect(),
+        });
+    }
+    found.into_values().collect()
 }
 
 fn about_the_agent(run: &Run, measured: &[Measured<'_>]) -> Option<EndCaution> {

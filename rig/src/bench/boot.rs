@@ -14,7 +14,7 @@ use crate::clock;
 use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning};
 use crate::image::{GuestKeys, Loaded, Overlay};
 use crate::machine::qemu::argv::DATA_MAC;
-use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan};
+use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan, Medium};
 use crate::path::{Addressing, TargetLink};
 use crate::process;
 use crate::testbed::{Testbed, TestbedError};
@@ -83,10 +83,12 @@ fn plan(
         spec: spec(machine),
         engine: kit.accelerator.engine,
         qemu: kit.qemu.clone(),
-        kernel: kit.loaded.kernel.clone(),
-        release: Some(kit.loaded.image.release.clone()),
-        initramfs: kit.loaded.initramfs.clone(),
-        overlay: overlay.to_vec(),
+        medium: Medium::Kernel {
+            kernel: kit.loaded.kernel.clone(),
+            release: Some(kit.loaded.image.release.clone()),
+            initramfs: kit.loaded.initramfs.clone(),
+            overlay: overlay.to_vec(),
+        },
         extra_cmdline: vec![],
         net: GuestNet {
             mac: DATA_MAC,
@@ -113,6 +115,7 @@ fn spec(machine: &str) -> QemuSpec {
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
         timezone: None,
+        disk: None,
         tuning: Tuning::default(),
     }
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::bench::BenchError;
 use crate::configuration::Lack;
 use crate::document::Problems;
-use crate::image::ImageError;
+use crate::image::{DiskError, ImageError};
 use crate::machine::qemu::ProbeError;
 use crate::process::{EnclosureError, RuntimeError};
 use crate::program::Changed;
@@ -31,6 +31,10 @@ pub enum CampaignError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Image(#[from] ImageError),
+    /// A disk of the user's cannot be booted.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Disk(#[from] DiskError),
     /// A lock cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     #[diagnostic(help("--lock takes a file that `rig matrix plan --lock FILE` wrote"))]
@@ -183,6 +187,7 @@ impl CampaignError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Input(_)
+            | Self::Disk(_)
             | Self::OtherAgent { .. }
             | Self::OtherImage { .. }
             | Self::GuestTooSmall { .. }

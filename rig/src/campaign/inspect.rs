@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 
-use crate::image::{Cache, GuestKeys, Image, Step};
+use crate::image::{Cache, Disks, GuestKeys, Image, Step};
 use crate::matrix::Cell;
 use crate::path::Mechanisms;
 use crate::record::format::{CaptureWhen, Conduct};
@@ -15,7 +15,7 @@ use crate::runner::{Inspection, Laboratory};
 
 use super::accelerator::accelerator;
 use super::error::CampaignError;
-use super::laboratory::{laboratory, loaded};
+use super::laboratory::{Media, laboratory};
 use super::supply::{Supplied, supply_one};
 
 /// Where the logs of such guests lie, in the cache.
@@ -25,6 +25,7 @@ pub(super) const LOGS: &str = "visits";
 pub struct Site {
     cell: Cell,
     images: HashMap<String, Image>,
+    disks: Disks,
     mechanisms: Mechanisms,
     logs: PathBuf,
 }
@@ -47,9 +48,9 @@ impl Site {
         describe: fn(&Cell) -> String,
         tell: &mut dyn FnMut(&str, &Step),
     ) -> Result<Self, CampaignError> {
-        let Supplied { abilities, images } = supply_one(&cell, &describe(&cell), tell)?;
+        let Supplied { abilities, images, disks } = supply_one(&cell, &describe(&cell), tell)?;
         let logs = Cache::of_user()?.root().join(LOGS);
-        Ok(Self { cell, images, mechanisms: abilities.mechanisms, logs })
+        Ok(Self { cell, images, disks, mechanisms: abilities.mechanisms, logs })
     }
 
     /// Whose guest it is.
@@ -63,8 +64,8 @@ impl Site {
     /// Nothing executes it, there is no place for its logs, or it does not come up.
     pub async fn boot(self, stop: impl Future<Output = ()>) -> Result<Option<Inspected>, CampaignError> {
         let keys = GuestKeys::generate();
-        let images = loaded(&self.images)?;
-        let accelerator = accelerator(images.values().next(), &keys).await?;
+        let media = Media::of(&self.images, self.disks)?;
+        let accelerator = accelerator(media.any(), &keys).await?;
         let unwritable = |cause| CampaignError::LogsUnwritable { folder: self.logs.clone(), cause };
         std::fs::create_dir_all(&self.logs).map_err(unwritable)?;
         let conduct = Conduct {
@@ -74,7 +75,7 @@ impl Site {
             keep_anomalies: 0,
             capture: CaptureWhen::Never,
         };
-        let laboratory = laboratory(&conduct, &self.logs, images, accelerator, self.mechanisms, keys)?;
+        let laboratory = laboratory(&conduct, &self.logs, media, accelerator, self.mechanisms, keys)?;
         let inspection = Inspection::begin(&laboratory, &self.cell, stop).await?;
         Ok(inspection.map(|inspection| Inspected { laboratory, inspection }))
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::configuration::{Abilities, Lack, NicModel, QemuSpec, TargetSpec};
-use crate::image::{Cache, Image, ImageError, Step, ensure_image, narrate};
+use crate::image::{Cache, Disks, Image, ImageError, Step, USUAL, ensure_image, narrate};
 use crate::machine::guest_vsock;
 use crate::matrix::{Cell, HOST_KERNEL};
 use crate::path::{Medium, Place};
@@ -21,6 +21,8 @@ use super::host::lack;
 pub(super) struct Kernels {
     /// By the name that cells have for them.
     pub(super) images: HashMap<String, Image>,
+    /// Disks that are booted instead of an image, by the name that cells have for their kernel.
+    pub(super) disks: Disks,
     /// Why there is no image.
     gone: BTreeMap<String, String>,
 }
@@ -56,6 +58,11 @@ impl Kernels {
             }
         }
         Ok(found)
+    }
+
+    /// The same with these disks.
+    pub(super) fn with(self, disks: Disks) -> Self {
+        Self { disks, ..self }
     }
 
     /// For a run that goes on.
@@ -102,11 +109,19 @@ pub(super) fn kernels_of<'a>(
     cells: impl Iterator<Item = &'a Cell>,
     abilities: &Abilities,
 ) -> BTreeSet<&'a str> {
-    cells
-        .filter(|cell| lack(abilities, cell).is_none())
-        .map(|cell| cell.subject.kernel.as_str())
-        .filter(|kernel| *kernel != HOST_KERNEL)
-        .collect()
+    let (mut kernels, mut disks) = (BTreeSet::new(), false);
+    for cell in cells.filter(|cell| lack(abilities, cell).is_none()) {
+        match (cell.subject.configuration.target.disk(), cell.subject.kernel.as_str()) {
+            (Some(_), _) => disks = true,
+            (None, HOST_KERNEL) => {}
+            (None, kernel) => _ = kernels.insert(kernel),
+        }
+    }
+    if disks && kernels.is_empty() {
+        // What executes guests is asked of one of rig's own.
+        kernels.insert(USUAL);
+    }
+    kernels
 }
 
 /// Of the modules that an image may lack, those that this guest cannot do without.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::configuration::Resolved;
-use crate::image::{GuestKeys, Image, Loaded};
+use crate::image::{Disks, GuestKeys, Image, Loaded};
 use crate::path::Mechanisms;
 use crate::process::{self, QEMU};
 use crate::record::format::Conduct;
@@ -23,19 +23,34 @@ fn boot_deadline() -> Duration {
     Duration::from_secs(if clock::is_rehearsed() { 180 } else { 90 })
 }
 
-/// The bytes of these images, each read once.
-///
-/// # Errors
-/// [`CampaignError::Image`]
-pub(super) fn loaded(images: &HashMap<String, Image>) -> Result<HashMap<String, Loaded>, CampaignError> {
-    images.iter().map(|(name, image)| Ok((name.clone(), image.load()?))).collect()
+/// What guests boot, in hand; by the name that cells have for their kernel.
+pub(super) struct Media {
+    pub(super) images: HashMap<String, Loaded>,
+    pub(super) disks: Disks,
+}
+
+impl Media {
+    /// The bytes of these images, each read once, and the disks.
+    ///
+    /// # Errors
+    /// [`CampaignError::Image`]
+    pub(super) fn of(images: &HashMap<String, Image>, disks: Disks) -> Result<Self, CampaignError> {
+        let load = |(name, image): (&String, &Image)| Ok((name.clone(), image.load()?));
+        let images = images.iter().map(load).collect::<Result<_, CampaignError>>()?;
+        Ok(Self { images, disks })
+    }
+
+    /// The first image by name, for what is asked of any guest.
+    pub(super) fn any(&self) -> Option<&Loaded> {
+        self.images.iter().min_by_key(|(name, _)| *name).map(|(_, image)| image)
+    }
 }
 
 /// Everything that blocks share.
 pub(super) fn laboratory(
     conduct: &Conduct,
     run_dir: &Path,
-    images: HashMap<String, Loaded>,
+    media: Media,
     accelerator: Resolved,
     mechanisms: Mechanisms,
     keys: GuestKeys,
@@ -45,7 +60,8 @@ pub(super) fn laboratory(
     let agent = agent::install(private.path()).map_err(unusable)?;
     let results = run_dir.canonicalize().map_err(unusable)?;
     Ok(Laboratory {
-        images,
+        images: media.images,
+        disks: media.disks,
         accelerator,
         mechanisms,
         qemu: process::program_file(QEMU),

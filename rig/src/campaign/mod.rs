@@ -7,6 +7,7 @@
 mod accelerator;
 mod claims;
 mod conduct;
+mod disks;
 mod enclosed;
 mod error;
 mod examine;

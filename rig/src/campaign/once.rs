@@ -22,7 +22,7 @@ use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
 use super::host::lack;
 use super::inspect::{Inspected, LOGS};
-use super::laboratory::{laboratory, loaded};
+use super::laboratory::{Media, laboratory};
 use super::supply::{Supplied, supply_one};
 use super::watcher::Watcher;
 
@@ -123,10 +123,10 @@ async fn play(
 
 /// What the block is played with: as for a run, its guest's accelerator found out first.
 async fn furnish(alone: &Alone, supplied: Supplied, logs: &Path) -> Result<Laboratory, CampaignError> {
-    let Supplied { mut abilities, images } = supplied;
+    let Supplied { mut abilities, images, disks } = supplied;
     let keys = GuestKeys::generate();
-    let images = loaded(&images)?;
-    let accelerator = accelerator(images.values().next(), &keys).await?;
+    let media = Media::of(&images, disks)?;
+    let accelerator = accelerator(media.any(), &keys).await?;
     abilities.accelerator = Some(accelerator.clone());
     // A configuration may take nothing but KVM.
     if let Some(reason) = lack(&abilities, &alone.attempt.cell) {
@@ -139,7 +139,7 @@ async fn furnish(alone: &Alone, supplied: Supplied, logs: &Path) -> Result<Labor
         keep_anomalies: alone.keep,
         capture: alone.capture,
     };
-    laboratory(&conduct, logs, images, accelerator, abilities.mechanisms, keys)
+    laboratory(&conduct, logs, media, accelerator, abilities.mechanisms, keys)
 }
 
 struct Watched {

@@ -3,14 +3,14 @@
 //! Must not know how a block is played. Units: milliseconds in the record.
 //! Errors: [`CampaignError`]: no cell can be run here, no record can be written. Tests: `tests/netns.rs`, `tests/guest.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use crate::configuration::{Abilities, Resolved};
 use crate::document::Problems;
-use crate::image::{GuestKeys, Image, Loaded};
+use crate::image::{GuestKeys, Image};
 use crate::matrix::{Matrix, Plan, Selected};
 use crate::record::format::{
     BlockRecord, CaptureWhen, CellRecord, Conduct, Environment, ImageRecord, Judgement, RunRecord, Shard,
@@ -20,9 +20,11 @@ use crate::runner::{Laboratory, environment, schedule};
 use crate::{agent, clock};
 
 use super::accelerator::accelerator;
+use super::disks;
 use super::error::CampaignError;
 use super::host::{lack, lacks};
-use super::laboratory::{laboratory, loaded};
+use super::kernels::Kernels;
+use super::laboratory::{Media, laboratory};
 use super::prepare::{Begin, Prepared, WholePlan};
 
 /// Kept whole of each outcome: so many examples, so many anomalies. Of a block's anomalies the agent keeps no more than
@@ -44,9 +46,8 @@ pub(super) struct Opened {
 pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, CampaignError> {
     let Prepared { run, mut abilities, kernels } = prepared;
     let keys = GuestKeys::generate();
-    let loaded = loaded(&kernels.images)?;
-    let by_name: BTreeMap<&String, &Loaded> = loaded.iter().collect();
-    let accelerator = accelerator(by_name.into_values().next(), &keys).await?;
+    let media = Media::of(&kernels.images, kernels.disks.clone())?;
+    let accelerator = accelerator(media.any(), &keys).await?;
     abilities.accelerator = Some(accelerator.clone());
     let explain = |cells: &[CellRecord]| match &run.matrix {
         Some(matrix) => matrix.explain_lacks(&lacks(cells, &abilities)),
@@ -59,7 +60,7 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
             let made = Plan::make(cells, &|cell| lack(&abilities, cell).or_else(|| kernels.lack(cell)));
             let made = if selected.settings.aa_pair { made.with_again() } else { made };
             let shard = shard.map(Shard::from);
-            let draft = draft(matrix, *selected, seed, capture, &kernels.images);
+            let draft = draft(matrix, *selected, seed, capture, &kernels);
             let WholePlan { all_sha256, elsewhere } = whole;
             let plan_sha256 = digest(&all_sha256, &draft.judgement, &draft.conduct, &claims);
             let draft = RunRecord { shard, claims, lock, plan_sha256, elsewhere, ..draft };
@@ -73,7 +74,7 @@ pub(super) async fn open(prepared: Prepared, results: &Path) -> Result<Opened, C
     };
     let unmet = explain(&record.cells);
     let laboratory =
-        laboratory(&record.conduct, writer.dir(), loaded, accelerator, abilities.mechanisms, keys)?;
+        laboratory(&record.conduct, writer.dir(), media, accelerator, abilities.mechanisms, keys)?;
     Ok(Opened { laboratory, writer, run: record, done, unmet })
 }
 
@@ -108,7 +109,7 @@ fn draft(
     selected: Selected,
     seed: u64,
     capture: CaptureWhen,
-    images: &HashMap<String, Image>,
+    kernels: &Kernels,
 ) -> RunRecord {
     let settings = selected.settings;
     RunRecord {
@@ -135,9 +136,15 @@ fn draft(
             keep_anomalies: KEEP_ANOMALIES,
             capture,
         },
-        images: images.iter().map(|(name, image)| (name.clone(), image_record(image))).collect(),
+        images: image_records(kernels),
         ..RunRecord::new(clock::run_id())
     }
+}
+
+fn image_records(kernels: &Kernels) -> BTreeMap<String, ImageRecord> {
+    let images = kernels.images.iter().map(|(name, image)| (name.clone(), image_record(image)));
+    let disks = kernels.disks.files.iter().map(|(name, disk)| (name.clone(), disks::record(disk)));
+    images.chain(disks).collect()
 }
 
 fn image_record(image: &Image) -> ImageRecord {

@@ -12,6 +12,7 @@ use crate::matrix::{Cell, Filter, Matrix, Selected, Selection};
 use crate::record::format::CaptureWhen;
 
 use super::claims::claims_for;
+use super::disks;
 use super::error::CampaignError;
 use super::programs;
 use super::shard::{Division, Shard};
@@ -71,6 +72,7 @@ impl Asked {
         let selection = Selection { profile: self.profile.clone(), filters, trials: self.trials };
         let selected = matrix.select(&selection).map_err(CampaignError::Input)?;
         programs::fit(&selected.cells)?;
+        disks::look(&selected.cells)?;
         self.claims(matrix, &selected.cells)?;
         Ok(selected)
     }

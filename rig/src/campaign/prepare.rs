@@ -16,6 +16,7 @@ use crate::matrix::{Cell, Filter, Matrix, Selected, Undecidable, WeakControl};
 use crate::record::format::{CaptureWhen, CellElsewhere, CellRecord, RunLock, RunRecord};
 use crate::record::{self, Reader};
 
+use super::disks;
 use super::error::CampaignError;
 use super::host::abilities_for;
 use super::kernels::{Kernels, kernels_of};
@@ -168,9 +169,10 @@ pub(super) fn look(run: Expanded, tell: &mut dyn FnMut(&str, &Step)) -> Result<P
     let played = || run.cells.iter().filter(|cell| cell.skipped.is_none()).map(|cell| &cell.cell);
     programs::unchanged(played())?;
     let wanted = kernels_of(played(), &abilities);
-    let kernels = match &run.begin {
-        Begin::Anew { .. } => Kernels::supply(wanted, tell)?,
-        Begin::Again { old, .. } => Kernels::of_run(old, wanted, tell)?,
+    let (kernels, disks) = match &run.begin {
+        Begin::Anew { .. } => (Kernels::supply(wanted, tell)?, disks::open(played())?),
+        Begin::Again { old, .. } => (Kernels::of_run(old, wanted, tell)?, disks::of_run(old, played())?),
     };
+    let kernels = kernels.with(disks);
     Ok(Prepared { run, abilities, kernels })
 }

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 
 use crate::configuration::Abilities;
-use crate::image::{Image, Step};
+use crate::image::{Disks, Image, Step};
 use crate::matrix::Cell;
 
+use super::disks;
 use super::error::CampaignError;
 use super::host::{abilities_for, lack};
 use super::kernels::{Kernels, kernels_of};
@@ -21,6 +22,8 @@ pub(super) struct Supplied {
     pub(super) abilities: Abilities,
     /// Its guest's image, by the kernel's name; none for a cell of the host.
     pub(super) images: HashMap<String, Image>,
+    /// Its disk, where it boots one.
+    pub(super) disks: Disks,
 }
 
 /// Looks at the host for this one cell, and gets the image of its kernel; `what` is how an error names the cell.
@@ -42,6 +45,6 @@ pub(super) fn supply_one(
     let kernels = Kernels::supply(kernels_of(std::iter::once(cell), &abilities), tell)?;
     match kernels.lack(cell) {
         Some(reason) => Err(cannot(reason)),
-        None => Ok(Supplied { abilities, images: kernels.images }),
+        None => Ok(Supplied { abilities, images: kernels.images, disks: disks::open([cell])? }),
     }
 }

@@ -33,7 +33,7 @@ pub enum Purpose {
 }
 
 /// All of them; delay and loss need no program, and images are made with apt, which installs these.
-pub const TOOLS: [Tool; 16] = [
+pub const TOOLS: [Tool; 19] = [
     Tool { program: QEMU, package: "qemu-system-x86", reason: "runs the guests", purpose: Purpose::Runs },
     Tool {
         program: "nft",
@@ -113,6 +113,25 @@ pub const TOOLS: [Tool; 16] = [
         program: "munged",
         package: "munge",
         reason: "authenticates the daemons of that batch system to each other (tests)",
+        purpose: Purpose::Tests,
+    },
+    // A disk with a whole Debian, which `tests/disk.rs` makes.
+    Tool {
+        program: "debootstrap",
+        package: "debootstrap",
+        reason: "makes the disk of a guest that boots a system of its own (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "grub-mkimage",
+        package: "grub-pc-bin",
+        reason: "makes the boot loader of that disk (tests)",
+        purpose: Purpose::Tests,
+    },
+    Tool {
+        program: "qemu-img",
+        package: "qemu-utils",
+        reason: "converts that disk, and reads the overlays that rig makes (tests)",
         purpose: Purpose::Tests,
     },
     Tool {

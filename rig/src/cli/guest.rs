@@ -121,6 +121,13 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
     };
     let vhost =
         if target.vhost_proof.is_empty() { String::new() } else { format!("; {}", target.vhost_proof) };
+    let system = target.system.as_ref().map(|system| {
+        let rules = match system.rules.lines().count() {
+            0 => "no packet filter rules that nft shows".to_owned(),
+            lines => format!("{lines} lines of packet filter rules"),
+        };
+        ("system", format!("{}, {}; {rules}", system.os, system.init))
+    });
     let rows = [
         ("guest", choose::hardware(cell)),
         ("kernel", format!("{} ({})", guest.release(), target.kernel_package)),
@@ -132,7 +139,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
         ("console", laboratory.results.join(&target.console).display().to_string()),
         ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
     ];
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().chain(system) {
         progress(format_args!("{name:<8} {value}"));
     }
 }

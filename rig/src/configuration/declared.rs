@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::Disk;
 use super::tuning::Tuning;
 
 /// A `[configuration.NAME]` of the matrix, complete.
@@ -53,6 +54,14 @@ impl TargetSpec {
         }
     }
 
+    /// The disk that it boots, where it has one of its own.
+    pub fn disk(&self) -> Option<&Disk> {
+        match self {
+            Self::Host(_) => None,
+            Self::Qemu(spec) => spec.disk.as_ref(),
+        }
+    }
+
     /// What of it is set otherwise than QEMU and the kernel have it.
     pub fn tuning(&self) -> &Tuning {
         match self {
@@ -78,7 +87,7 @@ impl TargetSpec {
 
     /// Whether packets pass a TCP-terminating proxy (libslirp) on the way: such cells never stand for the NIC that the guest sees.
     pub fn proxied(&self) -> bool {
-        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend: NicBackend::User, .. }, .. }))
+        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend, .. }, .. }) if backend.is_proxied())
     }
 
     /// Whether the other end of its NIC is a second guest's, which is the peer.
@@ -128,6 +137,9 @@ pub struct QemuSpec {
     /// TZ of the agent in the guest; `None`: unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// A disk that it boots, with its own kernel; none: a kernel of the matrix's axis, with rig's own root file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Disk>,
     /// What is set otherwise than QEMU and the guest's kernel have it.
     #[serde(flatten)]
     pub tuning: Tuning,
@@ -154,6 +166,16 @@ pub enum NicModel {
     Vmxnet3,
 }
 
+impl NicModel {
+    /// QEMU's name for the device.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::VirtioNet => "virtio-net",
+            Self::Vmxnet3 => "vmxnet3",
+        }
+    }
+}
+
 /// What stands behind the NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -166,6 +188,16 @@ pub enum NicBackend {
     User,
     /// A pair of datagram sockets whose other end a second guest's QEMU holds: that guest, of the same image and hardware, is the peer.
     Socket,
+}
+
+impl NicBackend {
+    /// Whether it ends the guest's TCP itself.
+    pub fn is_proxied(self) -> bool {
+        match self {
+            Self::User => true,
+            Self::Tap | Self::TapVhost | Self::Socket => false,
+        }
+    }
 }
 
 /// How the guest's CPU is executed.

@@ -8,6 +8,7 @@
 mod abilities;
 mod accelerator;
 mod declared;
+mod disk;
 mod injection;
 mod lack;
 mod requirement;
@@ -20,6 +21,7 @@ pub use accelerator::{Engine, Resolved};
 pub use declared::{
     Accelerator, Arm, Configuration, HostSpec, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec,
 };
+pub use disk::{Disk, DiskFormat, Login};
 pub use injection::{Injection, injects};
 pub use lack::{AskedBy, Lack, NoVsock, PathPart};
 pub use requirement::{PeerSeat, lack_between_guests, lack_of_own_port, peer_seat};

@@ -43,6 +43,19 @@ impl GuestKeys {
         out
     }
 
+    /// The host key as OpenSSH's server reads it. A secret.
+    pub(super) fn host_private_key(&self, ending: LineEnding) -> String {
+        let key = PrivateKey::new(KeypairData::Ed25519(self.host.clone()), "guest")
+            .expect("an unencrypted ed25519 key has no way to fail");
+        key.to_openssh(ending).expect("an unencrypted ed25519 key encodes").to_string()
+    }
+
+    /// The public host key in one line, as OpenSSH's server reads it.
+    pub(super) fn host_public_key(&self) -> String {
+        let public = ssh_key::PublicKey::from(ssh_key::public::KeyData::Ed25519(self.host.public));
+        public.to_openssh().expect("an ed25519 public key encodes")
+    }
+
     /// The public host key as it goes over the wire: what a client compares to know that it is this guest.
     pub fn host_key_blob(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -26,7 +26,7 @@ pub const EMBEDDED: [(&str, &str); 4] = [
 pub const NEWEST: &str = "newest";
 
 /// What a guest boots where nobody says which kernel.
-const USUAL: &str = "6.1";
+pub const USUAL: &str = "6.1";
 
 /// The one recipe that is no guest's: the emulated KVM host of `rig rehearse`.
 pub const HOST: &str = "rehearsal";

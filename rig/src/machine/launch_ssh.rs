@@ -24,7 +24,7 @@ pub use error::SshError;
 pub use exit::Exit;
 pub use program::{Life, RemoteProgram};
 pub use pump::{ProgramEnd, Window};
-pub use session::{Finished, SshPlan, SshSession};
+pub use session::{Finished, ROOT, SshPlan, SshSession};
 
 use super::qemu::{Death, Guest};
 use abandon::EXPLANATION;

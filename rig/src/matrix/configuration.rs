@@ -3,6 +3,7 @@
 //! Must not know hosts: what of it a host cannot do is seen later. Units: MiB, vCPUs, queue pairs.
 //! Errors: problems with places; they blame the matrix file. Tests: `tests.rs` of this room, `keys/tests.rs`, `tests/diagnostics.rs`.
 
+use super::disk;
 use super::keys::KeyRow;
 use super::keys::configuration::{self as keys, Kind};
 use super::read::{read_known, required_word, small_or_default, word_or_default};
@@ -80,6 +81,7 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     let machine = read_machine(findings, table);
     let queues = small_or_default(findings, table, &keys::QUEUES);
     let tuning = read_tuning(findings, table);
+    let disk = disk::read(findings, table);
     let vcpus = small_or_default(findings, table, &keys::VCPUS);
     let memory_mib = small_or_default(findings, table, &keys::MEMORY_MIB);
     let spec = QemuSpec {
@@ -90,6 +92,7 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
         nic: Nic { model: model?, backend: backend?, queues: queues? },
         localtime: Localtime::default(),
         timezone: None,
+        disk: disk?,
         tuning: tuning?,
     };
     check_hardware(findings, key, table, &spec);
@@ -195,6 +198,7 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
     let place = |name: &str| table.get(name).map_or(key.span.clone(), |node| node.span.clone());
     let Nic { model, backend, queues } = spec.nic;
     check_offloads(findings, table, spec);
+    disk::check(findings, table, spec);
     if model == NicModel::Vmxnet3 && backend == NicBackend::TapVhost {
         findings
             .report(place("backend"), "vhost-net cannot drive a vmxnet3 NIC", "for virtio only")

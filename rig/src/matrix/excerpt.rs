@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::declared::Matrix;
+use super::disk;
 use super::load::{MatrixText, PathFile};
 use super::machines::{Machine, MachineFile};
 use crate::document::{Document, Node, Problems, Table, Value, key_text};
@@ -30,11 +31,12 @@ impl Matrix {
     /// # Errors
     /// As [`Matrix::load_machines`] and [`Matrix::load_paths`].
     pub fn load_excerpt(path: Option<&Path>) -> Result<Excerpt, Problems> {
-        let MatrixText { name, text, .. } = MatrixText::read(path)?;
-        let machines = MachineFile::parse(&name, &text)?;
+        let MatrixText { name, text, folder } = MatrixText::read(path)?;
+        let machines = MachineFile::parse(&name, &text, &folder)?;
         let paths = PathFile::parse(&name, &text)?;
         let paths = paths.paths.into_iter().map(|path| path.name).collect();
-        let tables = Document::parse(&name, &text)?.0.root;
+        let mut tables = Document::parse(&name, &text)?.0.root;
+        disk::name_in_full(&folder, &mut tables);
         let MachineFile { machines, kernels, .. } = machines;
         Ok(Excerpt { name, machines, paths, kernels, tables })
     }
@@ -114,6 +116,16 @@ mod tests {
         let file = folder.path().join("m.toml");
         std::fs::write(&file, text).expect("written");
         Matrix::load_excerpt(Some(&file)).expect("valid")
+    }
+
+    #[test]
+    fn files_of_a_configuration_are_found_from_elsewhere() {
+        let text = "[configuration.mine]\nkind = \"qemu\"\nnic = \"virtio-net\"\nbackend = \"tap\"\n\
+                    disk = \"a.raw\"\nlogin = { key = \"/k\" }\n";
+        let taken = excerpt(text).text(&["mine"], &[]);
+        let disk = taken.lines().find_map(|line| line.strip_prefix("disk = \"")).expect("a disk");
+        assert!(disk.starts_with('/') && disk.ends_with("/a.raw\""), "{taken}");
+        assert!(taken.contains("key = \"/k\""), "{taken}");
     }
 
     /// Every path and every configuration means in the smaller file what it means in the larger one.

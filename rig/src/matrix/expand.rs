@@ -278,9 +278,10 @@ impl<'m> Expansion<'m> {
             let Some(&at) = self.places.configurations.get(word.text.as_str()) else { continue };
             let configuration = &matrix.configurations[at];
             let machine = self.places.machines[at];
-            let kernels: Vec<&'m str> = match configuration.target {
-                TargetSpec::Host(_) => vec![HOST_KERNEL],
-                TargetSpec::Qemu(_) => of("kernel").iter().map(|word| word.text.as_str()).collect(),
+            let kernels: Vec<&'m str> = match (&configuration.target, configuration.target.disk()) {
+                (TargetSpec::Host(_), _) => vec![HOST_KERNEL],
+                (TargetSpec::Qemu(_), Some(disk)) => vec![disk.kernel()],
+                (TargetSpec::Qemu(_), None) => of("kernel").iter().map(|word| word.text.as_str()).collect(),
             };
             for kernel in kernels {
                 let kernel_at = self.places.kernel(kernel);

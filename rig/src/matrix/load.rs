@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::configuration::read_configuration;
 use super::crossed::verify_crossed;
 use super::declared::{ControlKeys, Matrix, RunKeys, Word};
+use super::disk;
 use super::keys::file as keys;
 use super::layer::{read_layer, read_profile, read_run_keys, read_sizes};
 use super::library::Library;
@@ -67,7 +68,8 @@ impl Matrix {
         let configurations = named(&mut findings, root, "configuration", read_configuration);
         let known = configurations.iter().filter_map(|(c, known)| Some((c.name.clone(), known.clone()?)));
         let known = known.collect();
-        let configurations = configurations.into_iter().map(|(configuration, _)| configuration).collect();
+        let configurations = configurations.into_iter();
+        let configurations = configurations.map(|(found, _)| disk::seen_from(folder, found)).collect();
         let declared = named(&mut findings, root, "path", read_path);
         let places = declared.iter().map(|path| (path.spec.name.clone(), path.places.clone())).collect();
         let paths: Vec<PathSpec> = declared.into_iter().map(|path| path.spec).collect();
@@ -106,7 +108,7 @@ pub(super) struct MatrixText {
     pub(super) name: String,
     pub(super) text: String,
     /// From which paths in it are seen.
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl MatrixText {

@@ -10,6 +10,7 @@ mod configuration;
 mod crossed;
 mod decidable;
 mod declared;
+mod disk;
 mod excerpt;
 mod expand;
 mod filter;

@@ -132,7 +132,9 @@ fn report_guests_without_kernel(matrix: &Matrix, findings: &mut Findings, root: 
         }
         let is_guest = |word: &Word| {
             let mut known = matrix.configurations.iter();
-            known.any(|known| known.name == word.text && !known.target.is_host())
+            known.any(|known| {
+                known.name == word.text && !known.target.is_host() && known.target.disk().is_none()
+            })
         };
         let Some((guest, included)) = lacking.into_iter().find(|(word, _)| is_guest(word)) else { continue };
         let what = name.map_or(keys::AXES.head.to_owned(), |name| format!("[profile.{name}.axes]"));

@@ -40,25 +40,27 @@ pub fn machine() -> String {
     format!("{:.16x}", Sha256::new().chain_update("rig machine\n").chain_update(told.join("\n")).finalize())
 }
 
-/// The sysctls of the host that change what TCP does around a RST (measurement.md: what is recorded).
+/// The sysctls that change what TCP does around a RST (measurement.md: what is recorded).
+pub const SYSCTLS: &[&str] = &[
+    "net.ipv4.tcp_challenge_ack_limit",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_invalid_ratelimit",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_retries1",
+    "net.ipv4.tcp_retries2",
+    "net.ipv4.tcp_rfc1337",
+    "net.ipv4.tcp_sack",
+    "net.ipv4.tcp_syn_retries",
+    "net.ipv4.tcp_timestamps",
+];
+
+/// Those of the host.
 pub fn sysctls() -> BTreeMap<String, String> {
-    const NAMES: &[&str] = &[
-        "tcp_challenge_ack_limit",
-        "tcp_fin_timeout",
-        "tcp_invalid_ratelimit",
-        "tcp_keepalive_intvl",
-        "tcp_keepalive_probes",
-        "tcp_keepalive_time",
-        "tcp_retries1",
-        "tcp_retries2",
-        "tcp_rfc1337",
-        "tcp_sack",
-        "tcp_syn_retries",
-        "tcp_timestamps",
-    ];
-    NAMES
+    SYSCTLS
         .iter()
-        .map(|name| (format!("net.ipv4.{name}"), read(&format!("/proc/sys/net/ipv4/{name}"))))
+        .map(|name| ((*name).to_owned(), read(&format!("/proc/sys/{}", name.replace('.', "/")))))
         .filter(|(_, value)| !value.is_empty())
         .collect()
 }

@@ -54,6 +54,7 @@ pub(super) fn guest_cell(scenario: &str) -> Cell {
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::Tap, queues: 1 },
         localtime: Localtime::Present,
         timezone: None,
+        disk: None,
         tuning: Tuning::default(),
     };
     let configuration = Configuration { name: "virtio-tap".into(), target: TargetSpec::Qemu(spec) };

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use super::patience::GRACE;
 use crate::configuration::{Accelerator, Engine, Resolved};
-use crate::image::{GuestKeys, Loaded};
-use crate::machine::launch_ssh::SshPlan;
+use crate::image::{Disks, GuestKeys, Loaded};
+use crate::machine::launch_ssh::{ROOT, SshPlan};
 use crate::machine::qemu::{Guest, ProbeError};
 use crate::path::Mechanisms;
 use crate::record::format::CaptureWhen;
@@ -22,6 +22,8 @@ use crate::record::format::CaptureWhen;
 pub struct Laboratory {
     /// Guest images by kernel name, their bytes in hand.
     pub images: HashMap<String, Loaded>,
+    /// Disks that guests boot instead of an image.
+    pub disks: Disks,
     /// What `auto` stands for on this host.
     pub accelerator: Resolved,
     /// What paths can be made with on this host.
@@ -51,18 +53,25 @@ pub struct Laboratory {
 impl Laboratory {
     /// The way into one of its guests.
     pub(super) fn ssh_plan(&self, guest: &Guest) -> SshPlan {
-        SshPlan {
-            port: guest.control_port(),
-            namespace: guest.namespace(),
-            host_key: self.keys.host_key_blob(),
-            private_key: self.keys.user_private_key(),
-        }
+        let own = guest.spec().disk.as_ref().and_then(|disk| self.disks.way_into(disk));
+        let (host_key, user, private_key) = match own {
+            Some((user, key)) => (None, user, key),
+            None => (Some(self.keys.host_key_blob()), ROOT.to_owned(), self.keys.user_private_key()),
+        };
+        SshPlan { port: guest.control_port(), namespace: guest.namespace(), host_key, user, private_key }
     }
 
     /// How long a guest lives at most that so many blocks may follow each other in; none where there is no block, and a person looks at it.
     pub(super) fn guest_life(&self, blocks: u32) -> Option<Duration> {
         let block = self.block_deadline + GRACE;
         (!self.block_deadline.is_zero()).then(|| self.boot_deadline + block.saturating_mul(blocks))
+    }
+
+    /// From QEMU's start to the login of a guest that boots a disk of its own. A distribution's whole system takes many times as long as an image of rig's: under
+    /// emulation most of a minute, where that takes five seconds. Shorter than a block may last, so that it is the boot that is named.
+    pub(super) fn settle_deadline(&self) -> Duration {
+        let long = self.boot_deadline * 4;
+        if self.block_deadline.is_zero() { long } else { long.min(self.block_deadline.mul_f64(0.8)) }
     }
 
     /// What executes a guest that asks for `accelerator`.

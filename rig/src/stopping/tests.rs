@@ -35,6 +35,7 @@ fn cells() -> [Cell; 3] {
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::Tap, queues: 1 },
         localtime: Localtime::Present,
         timezone: None,
+        disk: None,
         tuning: Tuning::default(),
     });
     [cell("a", "metal", TargetSpec::plain_host()), cell("a", "one", guest.clone()), cell("a", "two", guest)]

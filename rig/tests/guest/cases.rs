@@ -84,7 +84,10 @@ pub(crate) fn what_qemus_user_network_makes_of_a_reset_is_told() {
     let as_end = guest["outcomes"]["readable,data,eof"].as_u64().unwrap_or(0);
     // libslirp passes a reset on as a reset or as an end of file, by whether it had read the data before the reset came: how many of
     // each is a race in it. That a share ends so which no host has is what the report must find.
-    assert!(8 * as_end > guest["trials"].as_u64().unwrap(), "resets reach the guest as an end of file: {guest}");
+    assert!(
+        8 * as_end > guest["trials"].as_u64().unwrap(),
+        "resets reach the guest as an end of file: {guest}"
+    );
     assert_eq!(guest["expectation"]["status"], "unexpected", "{guest}");
     // Both ends with their shares, that they differ, and where.
     let text = run.read("report.txt").split_whitespace().collect::<Vec<_>>().join(" ");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use rig::configuration::{NicBackend, NicModel};
-use rig::machine::qemu::{Guest, GuestError, lacks};
+use rig::machine::qemu::{Guest, GuestError, Medium, lacks};
 use serde_json::{Value, json};
 
 use crate::support::guest::{Bench, QEMU};
@@ -89,7 +89,8 @@ async fn memory_over_the_limit_ends_that_guest() {
 async fn another_kernel_than_the_images_is_not_as_asked() {
     let bench = Bench::new(&image_or_return!("6.1"), 1);
     let mut plan = bench.plan(NicModel::VirtioNet, NicBackend::User, 1);
-    plan.release = Some("6.1.0-0-other".to_owned());
+    let Medium::Kernel { release, .. } = &mut plan.medium else { panic!("an image of rig's") };
+    *release = Some("6.1.0-0-other".to_owned());
     let guest = boot(plan).await;
     let error = guest.verify().await.unwrap_err();
     assert!(matches!(error, GuestError::NotAsAsked { .. }), "{error}");

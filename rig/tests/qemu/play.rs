@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rig::event::Event;
 use rig::image::cpio::Archive;
-use rig::machine::launch_ssh::{Abandon, SshPlan, SshSession};
+use rig::machine::launch_ssh::{Abandon, ROOT, SshPlan, SshSession};
 use rig::matrix::{Cell, Filter, Matrix, Selection};
 use rig::process::Sealed;
 use rig::record::format::{BlockRecord, BlockStatus};
@@ -112,7 +112,8 @@ impl Scene {
         let plan = SshPlan {
             port: 2222,
             namespace: Some(Arc::new(OwnedFd::from(namespace.into_file()))),
-            host_key: self.laboratory.keys.host_key_blob(),
+            host_key: Some(self.laboratory.keys.host_key_blob()),
+            user: ROOT.to_owned(),
             private_key: self.laboratory.keys.user_private_key(),
         };
         let command = command.to_owned();

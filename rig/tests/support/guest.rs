@@ -14,9 +14,9 @@ use std::time::Duration;
 use rig::configuration::Engine;
 use rig::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Tuning};
 use rig::image::{Cache, Fetch, GuestKeys, Image, ImageError, Overlay, ensure};
-use rig::machine::launch_ssh::SshPlan;
+use rig::machine::launch_ssh::{ROOT, SshPlan};
 use rig::machine::qemu::argv::DATA_MAC;
-use rig::machine::qemu::{GuestNet, GuestPlan};
+use rig::machine::qemu::{GuestNet, GuestPlan, Medium};
 use tempfile::TempDir;
 
 /// A real image, and keys for the guests of one test.
@@ -87,7 +87,8 @@ impl Bench {
         SshPlan {
             port: PORT,
             namespace: Some(Arc::clone(&self.namespace)),
-            host_key: self.image.keys.host_key_blob(),
+            host_key: Some(self.image.keys.host_key_blob()),
+            user: ROOT.to_owned(),
             private_key: self.image.keys.user_private_key(),
         }
     }
@@ -108,14 +109,17 @@ impl Bench {
                 nic: Nic { model, backend, queues },
                 localtime: Localtime::Absent,
                 timezone: None,
+                disk: None,
                 tuning: Tuning::default(),
             },
             engine: Engine::Tcg,
             qemu: QEMU.into(),
-            kernel: loaded.kernel,
-            release: Some(loaded.image.release),
-            initramfs: loaded.initramfs,
-            overlay: Overlay::new(&self.image.keys, Localtime::Absent).to_cpio(),
+            medium: Medium::Kernel {
+                kernel: loaded.kernel,
+                release: Some(loaded.image.release),
+                initramfs: loaded.initramfs,
+                overlay: Overlay::new(&self.image.keys, Localtime::Absent).to_cpio(),
+            },
             extra_cmdline: Vec::new(),
             net: GuestNet {
                 mac: DATA_MAC,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rig::configuration::{Engine, Resolved};
-use rig::image::GuestKeys;
+use rig::image::{Disks, GuestKeys};
 use rig::matrix::Cell;
 use rig::path::Mechanisms;
 use rig::record::Layout;
@@ -25,6 +25,7 @@ pub(crate) fn laboratory(results: &Path) -> Laboratory {
     let private = tempfile::tempdir().expect("a folder");
     Laboratory {
         images: HashMap::new(),
+        disks: Disks::default(),
         accelerator: Resolved { engine: Engine::Tcg, reason: "this is a test".to_owned() },
         mechanisms: Mechanisms::all(),
         qemu: PathBuf::from("qemu-system-x86_64"),

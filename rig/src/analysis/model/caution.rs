@@ -44,6 +44,17 @@ pub enum EndCaution {
     Proxied(Vec<String>),
     /// In these configurations not every block proves vhost-net.
     VhostUnproven(Vec<String>),
+    /// This configuration boots a disk of its own.
+    OwnSystem {
+        /// Which configuration.
+        configuration: String,
+        /// PRETTY_NAME of its os-release, and its init; what is not known is empty.
+        system: [String; 2],
+        /// Number of lines of its packet filter's rules.
+        rules: usize,
+        /// Settings of its kernel that are not the host's: name, value there, the host's.
+        settings: Vec<[String; 3]>,
+    },
     /// So many cells were played by another agent.
     ForeignAgent(usize),
     /// In this configuration another QEMU ran than the one that was found, or it was given more than was asked for.
@@ -269,6 +280,22 @@ impl EndCaution {
                 "{}: not every block proves that vhost-net carried its packets",
                 list(configurations)
             ),
+            Self::OwnSystem { configuration, system, rules, settings } => {
+                let system = system.iter().filter(|word| !word.is_empty()).map(String::as_str);
+                let system = system.collect::<Vec<_>>().join(", ");
+                write!(f, "{configuration} boots a system of its own ({system}): ")?;
+                match rules {
+                    0 => f.write_str("it has no packet filter rules that nft shows; ")?,
+                    lines => write!(f, "its packet filter has rules ({}); ", several(*lines, "line"))?,
+                }
+                if settings.is_empty() {
+                    return f.write_str("what it sets of TCP is as on the host");
+                }
+                let settings = settings
+                    .iter()
+                    .map(|[name, there, host]| format!("{name} is {there} ({host} on the host)"));
+                f.write_str(&settings.collect::<Vec<_>>().join(", "))
+            }
             Self::ForeignAgent(cells) => write!(
                 f,
                 "{} played by an agent whose file is not the one that the run declares",

@@ -365,7 +365,8 @@ fn without_baseline(plan: &Plan) -> Option<String> {
 
 /// Refuses a kernel that no recipe describes: it would end the run.
 pub(in crate::cli) fn refuse_unknown_kernels(cells: &[Cell]) -> Result<(), Failure> {
-    let kernels: BTreeSet<&str> = cells.iter().map(|cell| cell.subject.kernel.as_str()).collect();
+    let of_images = cells.iter().filter(|cell| cell.subject.configuration.target.disk().is_none());
+    let kernels: BTreeSet<&str> = of_images.map(|cell| cell.subject.kernel.as_str()).collect();
     let recipes = Recipes::default();
     for kernel in kernels.into_iter().filter(|kernel| *kernel != HOST_KERNEL) {
         recipes.load(kernel)?;

@@ -32,6 +32,9 @@ const OUTPUT_CAP_BYTES: usize = 1 << 20;
 /// LIBSSH2_ERROR_AUTHENTICATION_FAILED and LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED of libssh2.h: the server does not want this key.
 const REFUSALS: [ErrorCode; 2] = [ErrorCode::Session(-18), ErrorCode::Session(-19)];
 
+/// Who needs no `sudo`.
+pub const ROOT: &str = "root";
+
 /// What is needed to get into one guest.
 #[derive(Debug, Clone)]
 pub struct SshPlan {
@@ -39,8 +42,11 @@ pub struct SshPlan {
     pub port: u16,
     /// The network namespace of that address; none: this thread's own.
     pub namespace: Option<Arc<OwnedFd>>,
-    /// The host's public key as it goes over the wire (RFC 4253, section 6.6): compared byte by byte.
-    pub host_key: Vec<u8>,
+    /// The host's public key as it goes over the wire (RFC 4253, section 6.6): compared byte by byte. None: that of an image whose key rig has not made;
+    /// nobody but the guest is on its control link.
+    pub host_key: Option<Vec<u8>>,
+    /// Root, or a user who becomes root by `sudo` without a password: what is run is run as root.
+    pub user: String,
     /// The user's private key in OpenSSH's PEM form.
     pub private_key: String,
 }
@@ -63,6 +69,7 @@ pub struct SshSession {
     pub(super) socket: TcpStream,
     pub(super) abandon: Abandon,
     watchdog: Watchdog,
+    by_sudo: bool,
 }
 
 /// Keeps `Session` printable.
@@ -82,7 +89,7 @@ impl Drop for SshSession {
 }
 
 impl SshSession {
-    /// Connects, compares the host key, logs in as root.
+    /// Connects, compares the host key, logs in.
     ///
     /// # Errors
     /// [`SshError`]
@@ -120,20 +127,26 @@ impl SshSession {
         let mut session = Session::new().map_err(io::Error::from).map_err(failed("make a session"))?;
         session.set_tcp_stream(socket.try_clone().map_err(failed("connect"))?);
         session.set_blocking(false);
-        // The kind of key that is pinned, and no other.
-        session
-            .method_pref(MethodType::HostKey, "ssh-ed25519")
-            .map_err(io::Error::from)
-            .map_err(failed("ask for an ed25519 host key"))?;
+        if plan.host_key.is_some() {
+            // The kind of key that is pinned, and no other.
+            session
+                .method_pref(MethodType::HostKey, "ssh-ed25519")
+                .map_err(io::Error::from)
+                .map_err(failed("ask for an ed25519 host key"))?;
+        }
         let watchdog = Watchdog::of(&socket).map_err(failed("start a thread"))?;
-        let mut ours = Self { session: SessionCell(session), socket, abandon: abandon.clone(), watchdog };
+        let by_sudo = plan.user != ROOT;
+        let mut ours =
+            Self { session: SessionCell(session), socket, abandon: abandon.clone(), watchdog, by_sudo };
         let mut session = ours.session.0.clone();
         ours.drive("shake hands", until, within, || Ok(session.handshake()?))?;
-        ours.compare_host_key(&plan.host_key)?;
+        if let Some(pinned) = &plan.host_key {
+            ours.compare_host_key(pinned)?;
+        }
         let session = ours.session.0.clone();
         let mut refused = false;
         let login = ours.drive("log in", until, within, || {
-            let login = session.userauth_pubkey_memory("root", None, &plan.private_key, None);
+            let login = session.userauth_pubkey_memory(&plan.user, None, &plan.private_key, None);
             refused = login.as_ref().is_err_and(|error| REFUSALS.contains(&error.code()));
             Ok(login?)
         });
@@ -192,6 +205,8 @@ impl SshSession {
 
     pub(super) fn open(&self, command: &str, until: Instant, within: Duration) -> Result<Channel, SshError> {
         let session = &self.session.0;
+        let as_root = self.by_sudo.then(|| format!("sudo -n -- sh -c {}", quote(command)));
+        let command = as_root.as_deref().unwrap_or(command);
         let mut channel = self.drive("open a channel", until, within, || Ok(session.channel_session()?))?;
         self.drive("start a command", until, within, || Ok(channel.exec(command)?))?;
         Ok(channel)
@@ -209,7 +224,9 @@ impl SshSession {
         let mut channel = self.drive("open a channel", until, within, || Ok(session.channel_session()?))?;
         let size = Some((columns, rows, 0, 0));
         self.drive("get a terminal", until, within, || Ok(channel.request_pty(terminal, None, size)?))?;
-        self.drive("start a shell", until, within, || Ok(channel.shell()?))?;
+        self.drive("start a shell", until, within, || {
+            Ok(if self.by_sudo { channel.exec("sudo -n -i")? } else { channel.shell()? })
+        })?;
         Ok(channel)
     }
 

@@ -10,7 +10,8 @@ use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 
 use crate::configuration::{
-    Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends, tap_queues, vhost_descriptors,
+    DiskFormat, Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends, tap_queues,
+    vhost_descriptors,
 };
 
 /// MAC address of the measured NIC (QEMU's own prefix, locally administered).
@@ -36,15 +37,21 @@ pub struct GuestNet {
 }
 
 impl GuestNet {
+    /// Address with its prefix length, and the gateway where there is one, of the measured NIC: behind a proxy they are the proxy's.
+    pub(in crate::machine) fn measured(&self, proxied: bool) -> (String, Option<Ipv4Addr>) {
+        if proxied {
+            (format!("{SLIRP_GUEST}/24"), Some(SLIRP_GATEWAY))
+        } else {
+            (format!("{}/{}", self.address, self.prefix), None)
+        }
+    }
+
     /// The measured NIC as the guest has it: behind libslirp it lives in a network of slirp's own, whose gateway forwards.
     fn data(&self, backend: NicBackend) -> String {
         let (mac, mtu) = (self.mac, self.mtu_bytes);
-        match backend {
-            NicBackend::Tap | NicBackend::TapVhost | NicBackend::Socket => {
-                format!("{mac},{}/{},{mtu}", self.address, self.prefix)
-            }
-            NicBackend::User => format!("{mac},{SLIRP_GUEST}/24,{mtu},{SLIRP_GATEWAY}"),
-        }
+        let (address, gateway) = self.measured(backend.is_proxied());
+        let gateway = gateway.map_or(String::new(), |gateway| format!(",{gateway}"));
+        format!("{mac},{address},{mtu}{gateway}")
     }
 }
 
@@ -62,10 +69,8 @@ pub struct Wiring<'a> {
     pub qmp: RawFd,
     /// One end of a connected stream socket: the first serial port.
     pub console: RawFd,
-    /// A file with the kernel.
-    pub kernel: RawFd,
-    /// A file with the whole initramfs.
-    pub initramfs: RawFd,
+    /// What the guest boots.
+    pub boot: Boot,
     /// One open tap queue for each queue pair; empty without a tap.
     pub taps: &'a [RawFd],
     /// One end of a pair of datagram sockets, for the backend that is one.
@@ -74,6 +79,29 @@ pub struct Wiring<'a> {
     pub vhosts: &'a [RawFd],
     /// An open /dev/vhost-vsock that holds this CID, for a guest with such a device.
     pub vsock: Option<(RawFd, u32)>,
+}
+
+/// What a guest boots, by the numbers of its descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// Two files.
+    Kernel {
+        /// The kernel.
+        kernel: RawFd,
+        /// The whole initramfs.
+        initramfs: RawFd,
+    },
+    /// A disk, by the machine's firmware (SeaBIOS).
+    Disk {
+        /// Open for reading.
+        disk: RawFd,
+        /// How its bytes are laid out.
+        format: DiskFormat,
+        /// A qcow2 image, open for reading and writing, that holds what the guest writes.
+        overlay: RawFd,
+        /// A second disk, open for reading.
+        seed: Option<RawFd>,
+    },
 }
 
 /// The guest kernel's command line.
@@ -126,7 +154,7 @@ pub fn compose(
     argv.option("-display", "none");
     argv.option("-name", "guest=rig,debug-threads=on");
     argv.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-    argv.option("-machine", &spec.machine);
+    argv.option("-machine", machine(spec, wiring.boot));
     match engine {
         Engine::Kvm => argv.option("-accel", "kvm").option("-cpu", "host"),
         // Without five-level page tables, which `max` brings along: their walks cost, and few physical machines run with them.
@@ -135,10 +163,15 @@ pub fn compose(
         Engine::Tcg => argv.option("-accel", "tcg,thread=multi").option("-cpu", "max,la57=off,cx16=off"),
     };
     argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
-    // Both by descriptor: what was checked is what boots. QEMU knows files by names only.
-    argv.option("-kernel", format_args!("/proc/self/fd/{}", wiring.kernel));
-    argv.option("-initrd", format_args!("/proc/self/fd/{}", wiring.initramfs));
-    argv.option("-append", kernel_command_line(spec, engine, net, extra));
+    match wiring.boot {
+        // Both by descriptor: what was checked is what boots. QEMU knows files by names only.
+        Boot::Kernel { kernel, initramfs } => {
+            argv.option("-kernel", format_args!("/proc/self/fd/{kernel}"));
+            argv.option("-initrd", format_args!("/proc/self/fd/{initramfs}"));
+            argv.option("-append", kernel_command_line(spec, engine, net, extra));
+        }
+        Boot::Disk { disk, format, overlay, seed } => disks(&mut argv, (disk, format), overlay, seed),
+    }
     argv.option("-chardev", format_args!("socket,id=qmp,fd={}", wiring.qmp));
     argv.option("-mon", "chardev=qmp,mode=control");
     argv.option("-chardev", format_args!("socket,id=console,fd={}", wiring.console));
@@ -160,6 +193,36 @@ pub fn compose(
         format_args!("virtio-net-pci,id=control-nic,netdev=control,mac={CONTROL_MAC},romfile="),
     );
     Ok(argv.0)
+}
+
+/// The machine's type. Where the firmware has something to do, it says on the serial console what: without graphics it looks for its own
+/// option ROM (sgabios) or, as SeaBIOS since 1.11 does, redirects its output there.
+fn machine(spec: &QemuSpec, boot: Boot) -> String {
+    match boot {
+        Boot::Kernel { .. } => spec.machine.clone(),
+        Boot::Disk { .. } => format!("{},graphics=off", spec.machine),
+    }
+}
+
+/// A disk that is only read, with an image over it that takes what is written; and the seed. All by descriptor (`-add-fd`): QEMU may open no file.
+fn disks(argv: &mut Argv, (disk, format): (RawFd, DiskFormat), overlay: RawFd, seed: Option<RawFd>) {
+    let mut set = |number: u32, fd: RawFd| {
+        argv.option("-add-fd", format_args!("fd={fd},set={number}"));
+        format!("driver=file,filename=/dev/fdset/{number}")
+    };
+    let (base, over) = (set(1, disk), set(2, overlay));
+    let seed = seed.map(|seed| set(3, seed));
+    argv.option("-blockdev", format_args!("{base},node-name=disk-file,read-only=on"));
+    let format = format.word();
+    argv.option("-blockdev", format_args!("driver={format},node-name=disk,file=disk-file,read-only=on"));
+    argv.option("-blockdev", format_args!("{over},node-name=overlay-file"));
+    argv.option("-blockdev", "driver=qcow2,node-name=overlay,file=overlay-file,backing=disk");
+    argv.option("-device", "virtio-blk-pci,drive=overlay,bootindex=0");
+    if let Some(seed) = seed {
+        argv.option("-blockdev", format_args!("{seed},node-name=seed-file,read-only=on"));
+        argv.option("-blockdev", "driver=raw,node-name=seed,file=seed-file,read-only=on");
+        argv.option("-device", "virtio-blk-pci,drive=seed");
+    }
 }
 
 /// The measured NIC and what stands behind it.

@@ -12,6 +12,7 @@ fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
         nic: Nic { model, backend, queues },
         localtime: Localtime::Present,
         timezone: None,
+        disk: None,
         tuning: Tuning::default(),
     }
 }
@@ -28,8 +29,7 @@ fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
     let wiring = Wiring {
         qmp: 10,
         console: 11,
-        kernel: 13,
-        initramfs: 12,
+        boot: Boot::Kernel { kernel: 13, initramfs: 12 },
         taps,
         socket,
         vhosts: &vhosts,
@@ -97,8 +97,7 @@ fn a_peer_has_a_mac_address_of_its_own() {
     let wiring = Wiring {
         qmp: 10,
         console: 11,
-        kernel: 13,
-        initramfs: 12,
+        boot: Boot::Kernel { kernel: 13, initramfs: 12 },
         taps: &[],
         socket: Some(25),
         vhosts: &[],
@@ -156,8 +155,7 @@ fn another_number_of_descriptors_is_refused() {
         let wiring = Wiring {
             qmp: 10,
             console: 11,
-            kernel: 13,
-            initramfs: 12,
+            boot: Boot::Kernel { kernel: 13, initramfs: 12 },
             taps,
             socket: None,
             vhosts,
@@ -180,4 +178,20 @@ fn another_number_of_descriptors_is_refused() {
         refused(&vhost, &[20, 21], &[30]),
         Unsupported::Descriptors { what: "vhost", given: 1, wanted: 2 }
     );
+}
+
+#[test]
+fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
+    let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
+    let boot = Boot::Disk { disk: 30, format: DiskFormat::Raw, overlay: 31, seed: Some(32) };
+    let wiring = Wiring { qmp: 10, console: 11, boot, taps: &[20], socket: None, vhosts: &[], vsock: None };
+    let argv = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap();
+    assert!(!argv.iter().any(|word| word == "-kernel" || word == "-append"), "{argv:?}");
+    insta::assert_snapshot!(
+        "disk",
+        argv.join("\n").replace("\n-", "\x00-").replace('\n', " ").replace('\x00', "\n")
+    );
+    let without = Boot::Disk { disk: 30, format: DiskFormat::Qcow2, overlay: 31, seed: None };
+    let argv = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { boot: without, ..wiring }).unwrap();
+    assert_eq!(argv.iter().filter(|word| word.contains("virtio-blk-pci")).count(), 1, "{argv:?}");
 }

@@ -6,7 +6,7 @@
 //! Tests: `tests/qemu.rs` (real guests).
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,6 @@ use std::process::ChildStderr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use qapi::qmp;
 use serde_json::json;
 use tokio::net::UnixStream;
@@ -28,6 +27,7 @@ use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
 use super::identity::Running;
 use super::log::{JsonLog, LineLog, LogEnd};
+use super::medium::Medium;
 use super::program::file_of;
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
@@ -35,7 +35,6 @@ use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
 use super::vhost::{open_vhosts, reserve_cid};
 use super::writer::attach_writers;
 use crate::configuration::{Engine, QemuSpec, check};
-use crate::process::Sealed;
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
 pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
@@ -51,15 +50,9 @@ pub struct GuestPlan {
     pub engine: Engine,
     /// `qemu-system-x86_64`, looked for if it is no path ([`crate::process::find_program`]).
     pub qemu: PathBuf,
-    /// The kernel (bzImage).
-    pub kernel: Sealed,
-    /// What `uname -r` must say in it.
-    pub release: Option<String>,
-    /// The image's initramfs.
-    pub initramfs: Sealed,
-    /// A cpio archive (newc, not compressed) that is unpacked over it: this run's keys. May be empty.
-    pub overlay: Vec<u8>,
-    /// Words to add to the kernel's command line.
+    /// What it boots.
+    pub medium: Medium,
+    /// Words to add to the kernel's command line, where QEMU loads the kernel.
     pub extra_cmdline: Vec<String>,
     /// Addresses.
     pub net: GuestNet,
@@ -112,6 +105,7 @@ pub struct Guest {
     namespace: Option<Arc<OwnedFd>>,
     vsock_cid: Option<u32>,
     asked_release: Option<String>,
+    says_when_ready: bool,
     release: String,
     ready_after: Duration,
     qmp: Option<Qmp>,
@@ -123,7 +117,8 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Starts QEMU and waits until the guest says on its console that it is ready, at most `within`.
+    /// Starts QEMU and waits until the guest says on its console that it is ready, at most `within`. A disk of the user's says nothing of the kind: then it
+    /// waits for QEMU alone, and `guest_disk` for the guest.
     ///
     /// # Errors
     /// [`GuestError`]; whatever was started is gone then.
@@ -189,7 +184,8 @@ impl Guest {
             namespace: plan.namespace.map(Arc::new),
             spec: plan.spec,
             vsock_cid,
-            asked_release: plan.release,
+            asked_release: plan.medium.release().map(str::to_owned),
+            says_when_ready: plan.medium.says_when_ready(),
             release: String::new(),
             ready_after: Duration::ZERO,
             qmp: None,
@@ -225,6 +221,9 @@ impl Guest {
         tokio::spawn(abandon_when_dead(qmp.clone(), death));
         self.identify(&qmp).await;
         self.qmp = Some(qmp);
+        if !self.says_when_ready {
+            return Ok(String::new());
+        }
         let mut console = self.console.clone();
         let ready = async {
             let state =
@@ -308,6 +307,11 @@ impl Guest {
     /// `uname -r`, as the guest said it.
     pub fn release(&self) -> &str {
         &self.release
+    }
+
+    /// A guest that says nothing when it is ready was reached after this time, and `uname -r` in it says so.
+    pub fn reached(&mut self, release: String, after: Duration) {
+        (self.release, self.ready_after) = (release, after);
     }
 
     /// What it must be, as the plan had it.
@@ -504,8 +508,8 @@ struct Fresh {
 
 impl Fresh {
     fn start(plan: &GuestPlan) -> Result<Self, GuestError> {
-        let initramfs = join_initramfs(&plan.initramfs, &plan.overlay)
-            .map_err(GuestError::prepare("the guest's initramfs in memory"))?;
+        let inserted =
+            plan.medium.insert().map_err(GuestError::prepare("what the guest boots, in memory"))?;
         let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
         attach_writers(&qmp).map_err(GuestError::prepare("the socket for qmp"))?;
         let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
@@ -516,8 +520,7 @@ impl Fresh {
         let wiring = Wiring {
             qmp: qmp_far.as_raw_fd(),
             console: console_far.as_raw_fd(),
-            kernel: plan.kernel.as_fd().as_raw_fd(),
-            initramfs: initramfs.as_raw_fd(),
+            boot: inserted.boot(),
             taps: &taps,
             socket: plan.socket.as_ref().map(AsRawFd::as_raw_fd),
             vhosts: &vhost_numbers,
@@ -527,8 +530,8 @@ impl Fresh {
         let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
         command_line.extend(arguments.iter().cloned());
 
-        let mut keep: Vec<BorrowedFd<'_>> =
-            vec![qmp_far.as_fd(), console_far.as_fd(), plan.kernel.as_fd(), initramfs.as_fd()];
+        let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd()];
+        keep.extend(inserted.descriptors());
         keep.extend(plan.taps.iter().chain(&plan.socket).chain(&vhosts).map(AsFd::as_fd));
         keep.extend(vsock.iter().map(|own| own.device.as_fd()));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
@@ -539,6 +542,7 @@ impl Fresh {
         let mut confined = vec![confinement.describe()];
         confined.extend(lacks.iter().map(Lack::to_string));
         let limits = Limits::of(plan.spec.memory_mib, plan.spec.vcpus, plan.life);
+        let limits = limits.with_files(plan.medium.writes_bytes());
         let (program, called) = (program.into(), plan.qemu.clone().into());
         let launch = Launch { program, called, arguments, namespace, keep: &keep, confinement, limits };
         let (process, stderr) = Process::start(launch)
@@ -572,37 +576,5 @@ async fn abandon_when_dead(qmp: Qmp, mut death: watch::Receiver<Option<Death>>) 
         && let Some(death) = told.as_ref()
     {
         qmp.abandon(&death.reason);
-    }
-}
-
-/// The image's initramfs with the overlay behind it, in memory: this run's keys never touch a disk.
-///
-/// The kernel looks for a further archive at the next multiple of 4 bytes and skips zeros before it (init/initramfs.c).
-fn join_initramfs(base: &Sealed, overlay: &[u8]) -> io::Result<OwnedFd> {
-    let memory = memfd_create("rig-initramfs", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?;
-    let mut joined = std::fs::File::from(memory);
-    base.copy_to(&mut joined)?;
-    let padding = base.bytes().next_multiple_of(4) - base.bytes();
-    joined.write_all(&[0; 4][..usize::try_from(padding).expect("padding is under 4")])?;
-    joined.write_all(overlay)?;
-    Ok(joined.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Seek};
-
-    use super::*;
-
-    #[test]
-    fn the_overlay_begins_at_the_next_multiple_of_four() {
-        for (bytes, joined) in [("", "over"), ("12345", "12345\0\0\0over"), ("12345678", "12345678over")] {
-            let base = Sealed::of(bytes.as_bytes()).unwrap();
-            let mut file = std::fs::File::from(join_initramfs(&base, b"over").unwrap());
-            let mut text = String::new();
-            file.rewind().unwrap();
-            file.read_to_string(&mut text).unwrap();
-            assert_eq!(text, joined);
-        }
     }
 }

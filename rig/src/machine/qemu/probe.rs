@@ -21,6 +21,7 @@ use thiserror::Error;
 use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
+use super::medium::Medium;
 use super::program::file_of;
 use crate::configuration::{
     Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
@@ -227,6 +228,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         nic: Nic { model: NicModel::VirtioNet, backend: NicBackend::User, queues: 1 },
         localtime: Localtime::Present,
         timezone: None,
+        disk: None,
         tuning: Tuning::default(),
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.
@@ -236,10 +238,12 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         spec,
         engine: Engine::Kvm,
         qemu: kit.qemu.clone(),
-        kernel: kit.kernel.clone(),
-        release: None,
-        initramfs: kit.initramfs.clone(),
-        overlay: kit.overlay.clone(),
+        medium: Medium::Kernel {
+            kernel: kit.kernel.clone(),
+            release: None,
+            initramfs: kit.initramfs.clone(),
+            overlay: kit.overlay.clone(),
+        },
         extra_cmdline: match kit.lateness {
             // `quiet` of the ordinary command line is taken back: how far a kernel came is the reason that is recorded.
             Lateness::Answer => vec!["loglevel=7".to_owned()],

@@ -51,7 +51,7 @@ impl Launch<'_> {
             namespace: None,
             keep: &[],
             confinement: Confinement::of(std::path::Path::new(program)).0,
-            limits: Limits { memory_bytes: 64 << 20, cpu_seconds: Some(60) },
+            limits: Limits { memory_bytes: 64 << 20, cpu_seconds: Some(60), file_bytes: 0 },
         }
     }
 }
@@ -283,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn processor_time_has_an_end() {
-        let limits = Limits { memory_bytes: 64 << 20, cpu_seconds: Some(1) };
+        let limits = Limits { memory_bytes: 64 << 20, cpu_seconds: Some(1), file_bytes: 0 };
         let (mut process, _stderr) =
             Process::start(Launch { limits, ..shell("while :; do :; done", &[]) }).unwrap();
         // The soft limit is the hard one: setrlimit(2).

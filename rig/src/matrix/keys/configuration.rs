@@ -213,6 +213,41 @@ pub(in crate::matrix) const VSOCK: KeyRow = KeyRow {
     about: "whether the guest has a vsock device (vhost-vsock-pci), by which scenarios with family = \"vsock\" reach the host; needs /dev/vhost-vsock. Its CID is recorded, and read back",
 };
 
+pub(in crate::matrix) const DISK: KeyRow = KeyRow {
+    name: "disk",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("a kernel of the kernel axis, with rig's own root file system"),
+    about: "a raw or qcow2 file that the guest boots by its BIOS, with its own kernel, C library and init, seen from the folder of this file. It is never written: each guest has a throw-away overlay. Its cells have the file's name as their kernel",
+};
+
+pub(in crate::matrix) const LOGIN: KeyRow = KeyRow {
+    name: "login",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("rig's own key, which cloud-init takes from a seed (NoCloud)"),
+    about: "how rig gets into a `disk` that has no cloud-init: { user = \"debian\", key = \"rig-key\" }. The image then gives its first address by DHCP to the NIC that answers (203.0.113.15)",
+};
+
+pub(in crate::matrix) const LOGIN_USER: KeyRow = KeyRow {
+    name: "user",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Word("root"),
+    about: "who logs in; another one than root becomes root by `sudo`, without a password",
+};
+
+pub(in crate::matrix) const LOGIN_KEY: KeyRow = KeyRow {
+    name: "key",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Required { example: "key = \"rig-key\"" },
+    about: "the file of the private key, without a passphrase, seen from the folder of this file",
+};
+
+pub(in crate::matrix) const CONFIGURATION_LOGIN: KeyTable = KeyTable {
+    head: "[configuration.NAME.login]",
+    parts: &[&[LOGIN_USER, LOGIN_KEY]],
+    more: None,
+    about: "the way into a guest that boots a disk of one's own",
+};
+
 pub(in crate::matrix) const SYSCTL: KeyRow = KeyRow {
     name: "sysctl",
     kind: ValueKind::Table,
@@ -254,7 +289,7 @@ pub(in crate::matrix) const ANY_KIND: &[KeyRow] =
 
 /// Further keys of `kind = "qemu"`.
 pub(in crate::matrix) const GUEST: &[KeyRow] =
-    &[NIC, BACKEND, QUEUES, MRG_RXBUF, VSOCK, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB];
+    &[NIC, BACKEND, QUEUES, MRG_RXBUF, VSOCK, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB, DISK, LOGIN];
 
 pub(in crate::matrix) const CONFIGURATION: KeyTable = KeyTable {
     head: "[configuration.NAME]",

@@ -22,6 +22,7 @@ pub const TABLES: &[KeyTable] = &[
     file::SCENARIO_KEYS,
     configuration::CONFIGURATION,
     configuration::CONFIGURATION_INJECT,
+    configuration::CONFIGURATION_LOGIN,
     file::INCLUDE,
     file::EXCLUDE,
     file::CONTROL,

@@ -204,6 +204,9 @@ pub struct TargetRecord {
     /// Why the process could not be looked at; empty where it could, or where there was none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub running_unknown: String,
+    /// What the disk that it booted brought along; null where its system is rig's own, or the host's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemRecord>,
     /// From start to the agent's hello; of a block that found its guest booted, from then.
     pub boot_ns: u64,
     /// How it was verified that vhost-net really carries the packets; empty where the configuration has none.
@@ -212,6 +215,20 @@ pub struct TargetRecord {
     pub console: String,
     /// Where the QMP log lies, relative to the run's folder; empty for a host.
     pub qmp: String,
+}
+
+/// The system on a disk of the user's, as it was found: rig changes none of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SystemRecord {
+    /// PRETTY_NAME of its os-release(5).
+    pub os: String,
+    /// Process 1: the first line of `systemctl --version`, or the file that runs.
+    pub init: String,
+    /// The rules of its packet filter (`nft list ruleset`, at most 64 KiB); empty without any, or without nft.
+    pub rules: String,
+    /// Settings of its kernel that change what TCP does around a RST, by name.
+    pub sysctls: BTreeMap<String, String>,
 }
 
 /// The process that answered on QMP.

@@ -27,8 +27,8 @@ use serde_json::Value;
 pub use super::id::BlockId;
 pub use agent::{AgentRecord, InterfaceRecord};
 pub use block::{
-    BlockRecord, BlockStatus, BootRecord, Origin, PathRecord, RunningQemu, SysctlRecord, TargetRecord,
-    Witness,
+    BlockRecord, BlockStatus, BootRecord, Origin, PathRecord, RunningQemu, SysctlRecord, SystemRecord,
+    TargetRecord, Witness,
 };
 pub use cell::CellRecord;
 pub use environment::{Environment, Host};

@@ -8,13 +8,15 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::error::StageError;
 use crate::configuration::QemuSpec;
-use crate::image::{Loaded, Overlay};
-use crate::machine::qemu::argv::{DATA_MAC, PEER_MAC};
-use crate::machine::qemu::{Guest, GuestNet, GuestPlan, Running};
+use crate::image::{ControlLink, Loaded, Overlay, seed};
+use crate::machine::guest_disk::{self, GuestSystem};
+use crate::machine::qemu::argv::{CONTROL_GUEST, CONTROL_MAC, DATA_MAC, PEER_MAC};
+use crate::machine::qemu::{Guest, GuestNet, GuestPlan, Medium, Running};
 use crate::path::Addressing;
-use crate::record::format::{Origin, RunningQemu, TargetRecord};
-use crate::record::{Endpoint, Layout, VoidReason};
+use crate::record::format::{Origin, RunningQemu, SystemRecord, TargetRecord};
+use crate::record::{Endpoint, Layout, Part, VoidReason};
 use crate::runner::attempt::Attempt;
+use crate::runner::environment::SYSCTLS;
 use crate::runner::laboratory::Laboratory;
 use crate::testbed::{Testbed, TestbedError};
 
@@ -80,6 +82,35 @@ fn running_qemu(running: &Running) -> RunningQemu {
     }
 }
 
+/// What this guest boots, and what its record says of that.
+fn medium(
+    laboratory: &Laboratory,
+    attempt: &Attempt,
+    spec: &QemuSpec,
+) -> Result<(Medium, String), StageError> {
+    let name = &attempt.cell.subject.kernel;
+    let missing = || VoidReason::NoImage { kernel: name.clone() };
+    if let Some(named) = &spec.disk {
+        let disk = laboratory.disks.files.get(name).ok_or_else(missing)?;
+        let cannot = StageError::failed(Part::Guest);
+        let control = ControlLink { mac: CONTROL_MAC, address: &format!("{CONTROL_GUEST}/24") };
+        let instance = format!("rig-{}-{}", attempt.block.id, attempt.attempt);
+        let seed = named.login.is_none().then(|| seed(&laboratory.keys, control, &instance));
+        let opened = disk.reader().and_then(|file| Ok((file, disk.overlay(&std::env::temp_dir())?)));
+        let (file, overlay) = opened.map_err(cannot)?;
+        let (format, bytes) = (disk.format, disk.bytes);
+        return Ok((Medium::Disk { disk: file, format, bytes, overlay, seed }, disk.package()));
+    }
+    let Loaded { image, kernel, initramfs } = laboratory.images.get(name).ok_or_else(missing)?;
+    let medium = Medium::Kernel {
+        kernel: kernel.clone(),
+        release: Some(image.release.clone()),
+        initramfs: initramfs.clone(),
+        overlay: Overlay::new(&laboratory.keys, spec.localtime).to_cpio(),
+    };
+    Ok((medium, image.package.clone()))
+}
+
 /// A guest, verified; what is learned of it is written down as it is learned.
 pub(super) async fn boot(
     laboratory: &Laboratory,
@@ -88,29 +119,25 @@ pub(super) async fn boot(
     attachment: Attachment,
     record: &mut TargetRecord,
 ) -> Result<Guest, StageError> {
-    let name = &attempt.cell.subject.kernel;
-    let Loaded { image, kernel, initramfs } =
-        laboratory.images.get(name).ok_or_else(|| VoidReason::NoImage { kernel: name.clone() })?;
     let engine = laboratory.engine(spec.accelerator)?;
-    record.kernel_package.clone_from(&image.package);
+    let (medium, package) = medium(laboratory, attempt, spec)?;
+    record.kernel_package = package;
     record.console.clone_from(&attachment.console);
     record.qmp.clone_from(&attachment.qmp);
+    let net = GuestNet {
+        mac: attachment.mac,
+        address: attachment.address,
+        prefix: Addressing::default().prefix,
+        mtu_bytes: attempt.cell.subject.path.mtu_bytes,
+        control_port: CONTROL_PORT,
+    };
     let plan = GuestPlan {
         spec: spec.clone(),
         engine,
         qemu: laboratory.qemu.clone(),
-        kernel: kernel.clone(),
-        release: Some(image.release.clone()),
-        initramfs: initramfs.clone(),
-        overlay: Overlay::new(&laboratory.keys, spec.localtime).to_cpio(),
+        medium,
         extra_cmdline: vec![],
-        net: GuestNet {
-            mac: attachment.mac,
-            address: attachment.address,
-            prefix: Addressing::default().prefix,
-            mtu_bytes: attempt.cell.subject.path.mtu_bytes,
-            control_port: CONTROL_PORT,
-        },
+        net: net.clone(),
         taps: attachment.taps,
         socket: attachment.socket,
         namespace: Some(attachment.namespace),
@@ -118,12 +145,18 @@ pub(super) async fn boot(
         console_log: laboratory.results.join(&attachment.console),
         qmp_log: laboratory.results.join(&attachment.qmp),
     };
-    let guest = Guest::boot(plan, laboratory.boot_deadline).await?;
+    let mut guest = Guest::boot(plan, laboratory.boot_deadline).await?;
     record.origin = Some(Origin::Cold);
     record.command_line = guest.command_line().to_vec();
     match guest.running() {
         Ok(running) => record.running = Some(running_qemu(running)),
         Err(why) => why.clone_into(&mut record.running_unknown),
+    }
+    if spec.disk.is_some() {
+        let (plan, within) = (laboratory.ssh_plan(&guest), laboratory.settle_deadline());
+        let found = guest_disk::settle(&mut guest, &plan, &net, SYSCTLS, within).await?;
+        let GuestSystem { os, init, rules, sysctls } = found;
+        record.system = Some(SystemRecord { os, init, rules, sysctls });
     }
     let verified = guest.verify().await?;
     record.accelerator = verified.engine.word().to_owned();

@@ -6,6 +6,7 @@
 use std::error::Error;
 
 use crate::agent::AgentError;
+use crate::machine::guest_disk::SettleError;
 use crate::machine::guest_program::DeliveryError;
 use crate::machine::guest_rules::RulesError;
 use crate::machine::guest_sysctls::SysctlError;
@@ -78,6 +79,17 @@ impl From<SysctlError> for StageError {
         match error {
             SysctlError::Ssh(error) => error.into(),
             SysctlError::Refused { .. } | SysctlError::Otherwise { .. } => Self::failed(Part::Sysctl)(error),
+        }
+    }
+}
+
+impl From<SettleError> for StageError {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::Ssh(error) => error.into(),
+            SettleError::NoSession { .. } | SettleError::NotBootable { .. } | SettleError::Lacks { .. } => {
+                Self::failed(Part::Guest)(error)
+            }
         }
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             nic: Nic { model: NicModel::VirtioNet, backend, queues },
             localtime: Localtime::Present,
             timezone: None,
+            disk: None,
             tuning: Tuning::default(),
         }
     }

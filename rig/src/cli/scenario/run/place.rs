@@ -36,6 +36,17 @@ pub(in crate::cli) fn choose(
         None => return Err(unknown(name, &file)),
     };
     let is_host = machine.configuration.target.is_host();
+    if let Some(disk) = machine.configuration.target.disk() {
+        let own = disk.kernel().to_owned();
+        return match kernel.filter(|kernel| *kernel != own) {
+            None => Ok(Place { machine, kernel: own }),
+            Some(kernel) => Err(Failure::say(
+                Exit::Input,
+                format!("configuration `{name}` boots the kernel on its disk {own}, not `{kernel}`"),
+                "leave out --kernel, or give a configuration without `disk`",
+            )),
+        };
+    }
     let kernel = match kernel {
         Some(kernel) if is_host && kernel != HOST_KERNEL => {
             return Err(Failure::say(

@@ -5,7 +5,13 @@ use std::net::TcpListener;
 use super::*;
 
 fn plan(port: u16) -> SshPlan {
-    SshPlan { port, namespace: None, host_key: vec![1, 2, 3], private_key: "not a key".into() }
+    SshPlan {
+        port,
+        namespace: None,
+        host_key: Some(vec![1, 2, 3]),
+        user: ROOT.into(),
+        private_key: "not a key".into(),
+    }
 }
 
 #[test]

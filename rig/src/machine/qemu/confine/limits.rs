@@ -24,6 +24,8 @@ pub(in crate::machine::qemu) struct Limits {
     pub(in crate::machine::qemu) memory_bytes: u64,
     /// Of all its threads together; none: no end.
     pub(in crate::machine::qemu) cpu_seconds: Option<u64>,
+    /// Each file that it writes.
+    pub(in crate::machine::qemu) file_bytes: u64,
 }
 
 impl Limits {
@@ -34,7 +36,13 @@ impl Limits {
             memory_bytes: (u64::from(memory_mib) << 20) + AROUND_BYTES + vcpus * PROCESSOR_BYTES,
             // Beside the processors there are QEMU's main loop and its worker.
             cpu_seconds: life.map(|life| (life.as_secs() + 1).saturating_mul(vcpus + 2)),
+            file_bytes: 0,
         }
+    }
+
+    /// The same for one that may write files of this size.
+    pub(in crate::machine::qemu) fn with_files(self, file_bytes: u64) -> Self {
+        Self { file_bytes, ..self }
     }
 
     pub(super) fn set(self) -> io::Result<()> {
@@ -45,8 +53,7 @@ impl Limits {
         };
         limit(libc::RLIMIT_AS, self.memory_bytes)?;
         limit(libc::RLIMIT_CORE, 0)?;
-        // It writes no file.
-        limit(libc::RLIMIT_FSIZE, 0)?;
+        limit(libc::RLIMIT_FSIZE, self.file_bytes)?;
         self.cpu_seconds.map_or(Ok(()), |seconds| limit(libc::RLIMIT_CPU, seconds))
     }
 }
