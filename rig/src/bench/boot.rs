@@ -11,7 +11,9 @@ use super::error::{BenchError, step};
 use super::findings::Findings;
 use super::network::{self, MTU_BYTES};
 use crate::clock;
-use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning};
+use crate::configuration::{
+    Accelerator, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
+};
 use crate::image::{GuestKeys, Loaded, Overlay};
 use crate::machine::qemu::argv::DATA_MAC;
 use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan};
@@ -114,5 +116,6 @@ fn spec(machine: &str) -> QemuSpec {
         localtime: Localtime::Present,
         timezone: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     }
 }

@@ -7,6 +7,7 @@
 
 mod etc;
 pub mod guest_between;
+pub mod guest_hardware;
 pub mod guest_program;
 pub mod guest_rules;
 pub mod guest_sysctls;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::configuration::read_configuration;
 use super::crossed::verify_crossed;
 use super::declared::{ControlKeys, Matrix, RunKeys, Word};
+use super::hardware::settle_paths;
 use super::keys::file as keys;
 use super::layer::{read_layer, read_profile, read_run_keys, read_sizes};
 use super::library::Library;
@@ -67,7 +68,9 @@ impl Matrix {
         let configurations = named(&mut findings, root, "configuration", read_configuration);
         let known = configurations.iter().filter_map(|(c, known)| Some((c.name.clone(), known.clone()?)));
         let known = known.collect();
-        let configurations = configurations.into_iter().map(|(configuration, _)| configuration).collect();
+        let mut configurations: Vec<_> =
+            configurations.into_iter().map(|(configuration, _)| configuration).collect();
+        settle_paths(&mut configurations, folder);
         let declared = named(&mut findings, root, "path", read_path);
         let places = declared.iter().map(|path| (path.spec.name.clone(), path.places.clone())).collect();
         let paths: Vec<PathSpec> = declared.into_iter().map(|path| path.spec).collect();

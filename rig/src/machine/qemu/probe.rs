@@ -23,7 +23,7 @@ use super::error::GuestError;
 use super::guest::{Guest, GuestPlan};
 use super::program::file_of;
 use crate::configuration::{
-    Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
+    Accelerator, Engine, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
 };
 use crate::process::Sealed;
 
@@ -228,6 +228,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         localtime: Localtime::Present,
         timezone: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.
     let address = std::net::Ipv4Addr::UNSPECIFIED;

@@ -77,6 +77,8 @@ fn running_qemu(running: &Running) -> RunningQemu {
         path: running.executable.path.display().to_string(),
         sha256: running.executable.sha256.clone(),
         command_line: running.command_line.clone(),
+        // Asked once the guest is there.
+        version: String::new(),
     }
 }
 
@@ -98,7 +100,7 @@ pub(super) async fn boot(
     let plan = GuestPlan {
         spec: spec.clone(),
         engine,
-        qemu: laboratory.qemu.clone(),
+        qemu: spec.hardware.qemu.as_ref().unwrap_or(&laboratory.qemu).clone(),
         kernel: kernel.clone(),
         release: Some(image.release.clone()),
         initramfs: initramfs.clone(),
@@ -128,5 +130,8 @@ pub(super) async fn boot(
     let verified = guest.verify().await?;
     record.accelerator = verified.engine.word().to_owned();
     record.vhost_proof = verified.vhost_proof;
+    if let Some(running) = &mut record.running {
+        running.version = verified.version;
+    }
     Ok(guest)
 }
