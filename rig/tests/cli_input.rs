@@ -169,7 +169,9 @@ fn what_matrix_init_writes_is_found_and_valid_and_nothing_is_overwritten() {
     fs::remove_file(at("images/6.12.toml")).unwrap();
     let (_, refused) = ends(folder.path(), "matrix init", 2);
     assert!(
-        refused.contains("images/5.10.toml, images/6.1.toml, images/newest.toml are there already"),
+        refused.contains(
+            "images/5.10.toml, images/6.1.toml, images/6.1-full.toml, images/newest.toml are there"
+        ),
         "{refused}"
     );
     assert!(refused.contains("move them away"), "{refused}");

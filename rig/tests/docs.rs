@@ -14,6 +14,8 @@ mod examples;
 mod exit_codes;
 #[path = "docs/fields.rs"]
 mod fields;
+#[path = "docs/hardware.rs"]
+mod hardware;
 #[path = "docs/images.rs"]
 mod images;
 #[path = "docs/links.rs"]

@@ -23,6 +23,8 @@ mod examples;
 mod findings;
 #[path = "catalogue/fixture.rs"]
 mod fixture;
+#[path = "guest/hardware.rs"]
+mod hardware;
 #[path = "guest/program.rs"]
 mod program;
 #[path = "support/examples.rs"]
@@ -136,4 +138,14 @@ fn a_program_tells_the_same_in_a_guest() {
 #[test]
 fn a_tracepoint_and_strace_see_the_same_calls_of_the_same_trials() {
     alone(program::a_tracepoint_and_strace_see_the_same_calls_of_the_same_trials);
+}
+
+#[test]
+fn the_documented_hardware_is_what_its_guests_show() {
+    alone(hardware::the_documented_hardware_is_what_its_guests_show);
+}
+
+#[test]
+fn what_a_kernel_does_not_take_voids_and_what_it_lacks_is_skipped() {
+    alone(hardware::what_a_kernel_does_not_take_voids_and_what_it_lacks_is_skipped);
 }

@@ -11,7 +11,9 @@ use super::error::{BenchError, step};
 use super::findings::Findings;
 use super::network::{self, MTU_BYTES};
 use crate::clock;
-use crate::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning};
+use crate::configuration::{
+    Accelerator, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
+};
 use crate::image::{GuestKeys, Loaded, Overlay};
 use crate::machine::qemu::argv::DATA_MAC;
 use crate::machine::qemu::{Guest, GuestError, GuestNet, GuestPlan, Medium};
@@ -117,5 +119,6 @@ fn spec(machine: &str) -> QemuSpec {
         timezone: None,
         disk: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     }
 }

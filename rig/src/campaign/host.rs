@@ -3,6 +3,7 @@
 //! Says what the cells need; `capability` looks. Must not know images or how a record is written. Units: none.
 //! Errors: none; what is missing is a [`Lack`]. Tests: those of the probes and of `configuration/requirement.rs`.
 
+use super::hardware;
 use crate::capability;
 use crate::configuration::{Abilities, Lack, Needs, injects, lack_of_own_port};
 use crate::matrix::Cell;
@@ -34,7 +35,8 @@ pub fn abilities_for<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Abilities
         let within_host = subject.configuration.target.is_host() && subject.path.medium == Medium::Loopback;
         within_host && subject.script.is_over_vsock()
     });
-    capability::look(&needs)
+    let offers = hardware::offers(subjects.iter().map(|subject| &subject.configuration.target));
+    Abilities { offers, ..capability::look(&needs) }
 }
 
 /// What cells are skipped for, with the names of their paths.

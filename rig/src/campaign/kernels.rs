@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::configuration::{Abilities, Lack, NicModel, QemuSpec, TargetSpec};
-use crate::image::{Cache, Disks, Image, ImageError, Step, USUAL, ensure_image, narrate};
+use crate::image::{Cache, Disks, Image, ImageError, Recipes, Step, USUAL, ensure_image, narrate};
 use crate::machine::guest_vsock;
 use crate::matrix::{Cell, HOST_KERNEL};
 use crate::path::{Medium, Place};
@@ -96,7 +96,12 @@ impl Kernels {
         let rules = cell.subject.path.rules.iter().any(|rule| rule.at == Place::Target);
         let loopback = cell.subject.path.medium == Medium::Loopback;
         let calls_itself = loopback && cell.subject.script.is_over_vsock();
-        let lacks = &self.images.get(kernel)?.lacks;
+        let image = self.images.get(kernel)?;
+        if let Some(module) = driver_lacked(spec, &image.modules) {
+            let others = images_with(module);
+            return Some(Lack::Driver { kernel: kernel.to_owned(), module, others });
+        }
+        let lacks = &image.lacks;
         let module = needed(spec, rules, calls_itself)
             .into_iter()
             .find(|module| lacks.iter().any(|lack| lack == module))?;
@@ -124,11 +129,31 @@ pub(super) fn kernels_of<'a>(
     kernels
 }
 
+/// The driver of a NIC for which only some images have one, where this one has not. Such a NIC has one driver at least.
+fn driver_lacked(spec: &QemuSpec, modules: &[String]) -> Option<&'static str> {
+    if matches!(spec.nic.model, NicModel::VirtioNet | NicModel::Vmxnet3) {
+        return None;
+    }
+    let drivers = spec.nic.model.drivers();
+    let there = |driver: &&str| modules.iter().any(|module| module == driver);
+    if drivers.iter().any(|driver| there(&driver)) { None } else { drivers.first().copied() }
+}
+
+/// Images whose recipes name this module.
+fn images_with(module: &str) -> Vec<String> {
+    let recipes = Recipes::default();
+    let names = |name: &String| {
+        recipes.load(name).is_ok_and(|recipe| recipe.initramfs.modules.iter().any(|named| named == module))
+    };
+    recipes.guests().into_iter().filter(names).collect()
+}
+
 /// Of the modules that an image may lack, those that this guest cannot do without.
 fn needed(spec: &QemuSpec, rules: bool, calls_itself: bool) -> Vec<&'static str> {
     let nic = match spec.nic.model {
-        NicModel::VirtioNet => None,
         NicModel::Vmxnet3 => Some("vmxnet3"),
+        // Whether there is the driver of another NIC is seen elsewhere: not every image names it.
+        _ => None,
     };
     let modules = [
         (rules, "nf_tables"),

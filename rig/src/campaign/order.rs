@@ -14,6 +14,7 @@ use crate::record::format::CaptureWhen;
 use super::claims::claims_for;
 use super::disks;
 use super::error::CampaignError;
+use super::hardware::check_hardware;
 use super::programs;
 use super::shard::{Division, Shard};
 
@@ -73,6 +74,8 @@ impl Asked {
         let selected = matrix.select(&selection).map_err(CampaignError::Input)?;
         programs::fit(&selected.cells)?;
         disks::look(&selected.cells)?;
+        let configurations = selected.cells.iter().map(|cell| &cell.subject.configuration);
+        check_hardware(matrix, configurations).map_err(CampaignError::Input)?;
         self.claims(matrix, &selected.cells)?;
         Ok(selected)
     }

@@ -3,6 +3,8 @@
 //! A probe leaves nothing behind and changes nothing outside of namespaces that it made itself. Must not know cells.
 //! Units: none. Errors: none: each ability is there, or has its reason. Tests: below; the probes' in `tests/netns.rs`.
 
+use std::collections::BTreeMap;
+
 use crate::configuration::{Abilities, Needs};
 use crate::machine::{self, qemu};
 use crate::testbed::probe;
@@ -13,6 +15,8 @@ pub fn look(needs: &Needs) -> Abilities {
         namespaces: probe::netns(),
         private_etc: probe::if_wanted(needs.private_etc, machine::private_etc),
         qemu: qemu::program(),
+        // Whoever knows the configurations asks for these.
+        offers: BTreeMap::new(),
         tap: probe::if_wanted(needs.tap, probe::tap),
         tap_multiqueue: probe::if_wanted(needs.tap_multiqueue, probe::tap_multiqueue),
         vhost_net: probe::if_wanted(needs.vhost_net, probe::vhost_net),

@@ -3,10 +3,14 @@
 //! Plain data. Must not look at a host: `capability` does. Units: none.
 //! Errors: [`Unable`] for each ability, which blames the host. Tests: `requirement.rs`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::accelerator::Resolved;
-use super::declared::{NicBackend, TargetSpec};
+use super::declared::TargetSpec;
+use super::nic::NicBackend;
+use super::offer::Offer;
+use super::qemu::QemuProgram;
 use crate::path::{Mechanisms, PathSpec, Unable, Wanted};
 
 /// What this host can do, ability by ability.
@@ -18,6 +22,8 @@ pub struct Abilities {
     pub private_etc: Result<(), Unable>,
     /// QEMU starts, and is this.
     pub qemu: Result<QemuProgram, Unable>,
+    /// What QEMUs offer of which something special is asked, by the path that a configuration names (`None`: the one above); or why one cannot be had.
+    pub offers: BTreeMap<Option<PathBuf>, Result<Offer, Unable>>,
     /// A tap can be made.
     pub tap: Result<(), Unable>,
     /// A tap with several queues can be made.
@@ -35,6 +41,9 @@ pub struct Abilities {
 }
 
 #[cfg(test)]
+use super::qemu::QemuVersion;
+
+#[cfg(test)]
 impl Abilities {
     /// A host that can do everything, and has not been asked what executes guests.
     pub(super) fn everything() -> Self {
@@ -43,6 +52,7 @@ impl Abilities {
             namespaces: Ok(()),
             private_etc: Ok(()),
             qemu: Ok(QemuProgram { version: QemuVersion("7.2".to_owned()), executable }),
+            offers: BTreeMap::new(),
             tap: Ok(()),
             tap_multiqueue: Ok(()),
             vhost_net: Ok(()),
@@ -100,37 +110,5 @@ impl Needs {
         };
         self.tap |= on_tap && spec.nic.queues <= 1;
         self.tap_multiqueue |= on_tap && spec.nic.queues > 1;
-    }
-}
-
-/// The QEMU that PATH has. What runs in a guest may be another: this one may be a script that starts it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QemuProgram {
-    /// What it says of itself.
-    pub version: QemuVersion,
-    /// Its file; or why that cannot be read (it may be for executing only).
-    pub executable: Result<Executable, String>,
-}
-
-/// The file of a program, and what is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executable {
-    /// Absolute; all links are followed.
-    pub path: PathBuf,
-    /// SHA-256 of its bytes, 64 hexadecimal digits.
-    pub sha256: String,
-}
-
-/// What QEMU says of its version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QemuVersion(pub String);
-
-impl QemuVersion {
-    /// Its number as it is written, and major and minor of it; `None` where it cannot be read.
-    pub fn number(&self) -> Option<(&str, (u32, u32))> {
-        let mut words = self.0.split(char::is_whitespace);
-        let number = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-        let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
-        Some((number, (parts.next()??, parts.next()??)))
     }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
+use super::hardware::Hardware;
+use super::nic::{Nic, NicBackend};
 use super::tuning::Tuning;
 
 /// A `[configuration.NAME]` of the matrix, complete.
@@ -124,7 +126,7 @@ pub struct HostSpec {
 pub struct QemuSpec {
     /// KVM, TCG or whichever functions.
     pub accelerator: Accelerator,
-    /// QEMU machine type: `q35`, `pc`.
+    /// QEMU machine type: `q35`, `pc`, or one of a version: `pc-q35-7.0`.
     pub machine: String,
     /// Virtual CPUs.
     pub vcpus: u32,
@@ -143,61 +145,9 @@ pub struct QemuSpec {
     /// What is set otherwise than QEMU and the guest's kernel have it.
     #[serde(flatten)]
     pub tuning: Tuning,
-}
-
-/// The measured NIC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nic {
-    /// What the guest sees.
-    pub model: NicModel,
-    /// What stands behind it.
-    pub backend: NicBackend,
-    /// Queue pairs (virtio-net multiqueue when over 1).
-    pub queues: u32,
-}
-
-/// What the guest sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NicModel {
-    /// virtio-net-pci
-    VirtioNet,
-    /// vmxnet3: not virtio, and in Debian's cloud kernels.
-    Vmxnet3,
-}
-
-impl NicModel {
-    /// QEMU's name for the device.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::VirtioNet => "virtio-net",
-            Self::Vmxnet3 => "vmxnet3",
-        }
-    }
-}
-
-/// What stands behind the NIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NicBackend {
-    /// A tap device; every packet passes through the QEMU process.
-    Tap,
-    /// A tap device driven by the host kernel's vhost-net worker.
-    TapVhost,
-    /// libslirp: QEMU terminates TCP itself.
-    User,
-    /// A pair of datagram sockets whose other end a second guest's QEMU holds: that guest, of the same image and hardware, is the peer.
-    Socket,
-}
-
-impl NicBackend {
-    /// Whether it ends the guest's TCP itself.
-    pub fn is_proxied(self) -> bool {
-        match self {
-            Self::User => true,
-            Self::Tap | Self::TapVhost | Self::Socket => false,
-        }
-    }
+    /// What of its hardware is asked for by name.
+    #[serde(flatten)]
+    pub hardware: Hardware,
 }
 
 /// How the guest's CPU is executed.
@@ -266,6 +216,9 @@ mod tests {
         let guest: TargetSpec = serde_json::from_value(hardware.clone()).expect("a guest of an older record");
         assert_eq!(guest.arm(), Arm { localtime: Localtime::Absent, timezone: None });
         assert_eq!(serde_json::to_value(&guest).expect("plain data"), hardware, "no key that was not there");
+        // Not even their order changes: ids of cells are hashes of the text.
+        let text = r#"{"kind":"qemu","accelerator":"auto","machine":"q35","vcpus":2,"memory_mib":256,"nic":{"model":"virtio-net","backend":"tap","queues":1},"localtime":"absent"}"#;
+        assert_eq!(serde_json::to_string(&guest).expect("plain data"), text);
         assert_eq!(guest.machine().arm(), Arm::default());
         assert_eq!(guest.machine().in_arm(guest.arm()), guest);
         assert!(Arm::default() < guest.arm(), "the plain arm is the first");

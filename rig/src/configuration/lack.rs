@@ -47,6 +47,24 @@ pub enum Lack {
         /// Which one.
         module: String,
     },
+    /// The image has not got the driver of the configuration's NIC.
+    #[error("kernel {kernel} has no module {module}{}", where_to_find(others))]
+    Driver {
+        /// As the matrix names it.
+        kernel: String,
+        /// Which one.
+        module: &'static str,
+        /// Images that have it.
+        others: Vec<String>,
+    },
+    /// The NIC came with a later QEMU, or was left out of this one.
+    #[error("QEMU {version} has no device {device}")]
+    Device {
+        /// Of the configuration's QEMU.
+        version: String,
+        /// As QEMU names it.
+        device: &'static str,
+    },
     /// A tap, or one with several queues.
     #[error("no tap: {0}")]
     Tap(Unable),
@@ -153,6 +171,14 @@ pub enum Lack {
     },
 }
 
+fn where_to_find(images: &[String]) -> String {
+    match images {
+        [] => String::new(),
+        [image] => format!("; the image {image} has it"),
+        several => format!("; the images {} have it", several.join(", ")),
+    }
+}
+
 /// Why no vsock stream joins two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoVsock {
@@ -223,12 +249,13 @@ pub enum AskedBy<'l> {
 
 impl Lack {
     /// Every word of [`Lack::word`].
-    pub const WORDS: [&'static str; 21] = [
+    pub const WORDS: [&'static str; 22] = [
         "namespaces",
         "private-etc",
         "qemu",
         "unsupported",
         "qemu-version",
+        "device",
         "kvm",
         "kernel",
         "module",
@@ -257,7 +284,8 @@ impl Lack {
             Self::Datagrams { .. } => "qemu-version",
             Self::Kvm { .. } => "kvm",
             Self::Kernel { .. } => "kernel",
-            Self::Module { .. } => "module",
+            Self::Module { .. } | Self::Driver { .. } => "module",
+            Self::Device { .. } => "device",
             Self::Tap(_) => "tap",
             Self::VhostNet(_) => "vhost-net",
             Self::VhostVsock(_) => "vhost-vsock",
@@ -284,6 +312,8 @@ impl Lack {
             | Self::Kvm { .. }
             | Self::Kernel { .. }
             | Self::Module { .. }
+            | Self::Driver { .. }
+            | Self::Device { .. }
             | Self::Tap(_)
             | Self::VhostNet(_)
             | Self::VhostVsock(_)
@@ -324,6 +354,8 @@ mod tests {
             Lack::Kvm { reason: text() },
             Lack::Kernel { kernel: text(), why: text() },
             Lack::Module { kernel: text(), module: text() },
+            Lack::Driver { kernel: text(), module: "x", others: vec![] },
+            Lack::Device { version: text(), device: "x" },
             Lack::Tap(unable()),
             Lack::VhostNet(unable()),
             Lack::VhostVsock(unable()),

@@ -6,10 +6,12 @@
 
 use rig_protocol::Script;
 
-use super::abilities::{Abilities, QemuVersion};
+use super::abilities::Abilities;
 use super::accelerator::{Engine, Resolved};
-use super::declared::{Accelerator, NicBackend, TargetSpec};
+use super::declared::{Accelerator, QemuSpec, TargetSpec};
 use super::lack::{Lack, PathPart};
+use super::nic::NicBackend;
+use super::qemu::QemuVersion;
 use super::supported;
 use crate::path::{Family, FaultKind, Impairments, Mechanism, Medium, Part, PathSpec, Place, Rule, Work};
 
@@ -30,6 +32,9 @@ impl Abilities {
         if let Err(unsupported) = supported::check(spec) {
             return Some(Lack::Unsupported(unsupported));
         }
+        if let Some(lack) = self.lack_of_qemu(spec) {
+            return Some(lack);
+        }
         if let (Accelerator::Kvm, Some(Resolved { engine: Engine::Tcg, reason })) =
             (spec.accelerator, &self.accelerator)
         {
@@ -47,6 +52,22 @@ impl Abilities {
                 Err(why) => Some(Lack::VhostNet(why.clone())),
                 Ok(()) => self.lack_tap(spec.nic.queues),
             },
+        }
+    }
+
+    /// What the configuration's own QEMU is not, or has not: a device that came with a later version, KVM for the host's processor.
+    fn lack_of_qemu(&self, spec: &QemuSpec) -> Option<Lack> {
+        let host_cpu = spec.hardware.cpu.as_ref().is_some_and(|cpu| cpu.split(',').next() == Some("host"));
+        if let (true, Some(Resolved { engine: Engine::Tcg, reason })) = (host_cpu, &self.accelerator) {
+            return Some(Lack::Kvm { reason: reason.clone() });
+        }
+        match self.offers.get(&spec.hardware.qemu)? {
+            Err(why) => Some(Lack::Qemu(why.clone())),
+            Ok(offer) if offer.has(spec.nic.model) => None,
+            Ok(offer) => {
+                let version = offer.version.number().map_or(offer.version.0.as_str(), |(number, _)| number);
+                Some(Lack::Device { version: version.to_owned(), device: spec.nic.model.device() })
+            }
         }
     }
 
@@ -204,8 +225,8 @@ mod tests {
     use rig_protocol::{Lane, Op, Side, Slot, Step};
 
     use super::*;
-    use crate::configuration::{AskedBy, Needs, QemuProgram, Tuning};
-    use crate::configuration::{Localtime, Nic, NicModel, QemuSpec};
+    use crate::configuration::{AskedBy, Hardware, Needs, Offer, Offered, QemuProgram, Tuning};
+    use crate::configuration::{Localtime, Nic, NicModel};
     use crate::middlebox::{Expiry, Firewall, Impairment, Stranger, Told};
     use crate::path::{
         Fault, HaProxy, Hook, Matches, Mechanisms, OnMarkedDown, RuleSelect, RuleVerdict, Unable, Wanted,
@@ -287,6 +308,7 @@ mod tests {
             timezone: None,
             disk: None,
             tuning: Tuning::default(),
+            hardware: Hardware::default(),
         })
     }
 
@@ -327,6 +349,31 @@ mod tests {
             none.lack(&guest(NicBackend::User, 1, Accelerator::Tcg)).map(|lack| lack.to_string()).as_deref(),
             Some("no QEMU: qemu cannot be started (not in PATH); `rig setup` installs it")
         );
+    }
+
+    #[test]
+    fn a_qemu_that_is_not_there_and_a_device_that_it_has_not_are_lacks_of_this_host() {
+        let TargetSpec::Qemu(mut spec) = guest(NicBackend::Tap, 1, Accelerator::Auto) else {
+            panic!("a guest")
+        };
+        spec.nic.model = NicModel::Igb;
+        spec.hardware.qemu = Some("/q".into());
+        let offer = |devices| {
+            let version = QemuVersion("QEMU emulator version 7.2.22 (Debian)".to_owned());
+            Offer { version, machines: vec![], cpus: vec![], cpu_properties: Offered::new(), devices }
+        };
+        let gone = Unable::NotStarted { program: "/q".into(), said: "no such file".into() };
+        let with = |answer| {
+            let offers = [(Some("/q".into()), answer)].into();
+            Abilities { offers, ..able() }.lack(&TargetSpec::Qemu(spec.clone())).map(|lack| lack.to_string())
+        };
+        assert_eq!(with(Err(gone)).as_deref(), Some("no QEMU: /q cannot be started: no such file"));
+        assert_eq!(with(Ok(offer([].into()))).as_deref(), Some("QEMU 7.2.22 has no device igb"));
+        assert_eq!(with(Ok(offer([("igb", Offered::new())].into()))), None);
+        spec.hardware.cpu = Some("host".into());
+        let emulated = Some(Resolved { engine: Engine::Tcg, reason: "no kernel boots".into() });
+        let lack = Abilities { accelerator: emulated, ..able() }.lack(&TargetSpec::Qemu(spec));
+        assert_eq!(lack.map(|lack| lack.word()), Some("kvm"));
     }
 
     #[track_caller]

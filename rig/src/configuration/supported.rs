@@ -7,14 +7,32 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::declared::{NicBackend, NicModel, QemuSpec};
+use super::declared::{QemuSpec, TargetSpec};
+use super::nic::{NicBackend, NicModel};
 
 /// The machine types that rig boots: the words of `machine`. A microvm is none of them: it has no PCI, and Debian's kernels find its virtio devices
 /// through neither the command line nor, under TCG, ACPI.
 pub const MACHINES: &[&str] = &["q35", "pc"];
 
+/// Whether a machine type is one of [`MACHINES`] or a version of one: `pc-q35-7.0`, `pc-i440fx-7.2`. Which versions there are is QEMU's to say.
+pub fn boots(machine: &str) -> bool {
+    let versioned = ["pc-q35-", "pc-i440fx-"].iter().any(|family| {
+        machine.strip_prefix(family).is_some_and(|version| {
+            version.starts_with(|c: char| c.is_ascii_digit())
+                && version.chars().all(|c| c.is_ascii_digit() || c == '.')
+        })
+    });
+    MACHINES.contains(&machine) || versioned
+}
+
 /// Below this Debian's cloud kernel cannot unpack its initramfs, in MiB.
 pub const LEAST_MEMORY_MIB: u32 = 128;
+
+/// NUMA nodes of a guest: as many as a large host has.
+pub const MOST_NODES: u32 = 8;
+
+/// A node with less has no room for the kernel's own tables, in MiB.
+const LEAST_NODE_MIB: u32 = 32;
 
 /// A configuration that no QEMU of ours can be.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
@@ -22,7 +40,7 @@ pub enum Unsupported {
     /// A machine type without the devices that guests need.
     #[error("machine type {machine:?} is not one that rig boots")]
     #[diagnostic(help(
-        "use \"q35\" or \"pc\"; microvm has no PCI, and Debian's kernels find its virtio devices through neither the \
+        "use \"q35\" or \"pc\", or a version of one (pc-q35-7.0); microvm has no PCI, and Debian's kernels find its virtio devices through neither the \
          command line nor, under TCG, ACPI"
     ))]
     Machine {
@@ -31,7 +49,7 @@ pub enum Unsupported {
     },
     /// vhost-net speaks virtio only.
     #[error("vhost-net drives virtio NICs only, not {model}")]
-    #[diagnostic(help("give vmxnet3 the backend \"tap\""))]
+    #[diagnostic(help("give this NIC the backend \"tap\""))]
     VhostModel {
         /// What was asked for.
         model: &'static str,
@@ -76,7 +94,7 @@ pub enum Unsupported {
 /// # Errors
 /// [`Unsupported`], the first that applies.
 pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
-    if !MACHINES.contains(&spec.machine.as_str()) {
+    if !boots(&spec.machine) {
         return Err(Unsupported::Machine { machine: spec.machine.clone() });
     }
     // Debian's kernels are built for up to 8192 CPUs, QEMU 7.2's q35 for 288, its pc for 255; 1 TiB is a slip of the finger.
@@ -89,20 +107,27 @@ pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
     // 256 is MAX_TAP_QUEUES of drivers/net/tun.c; more than 64 would ask for over 130 MSI-X vectors.
     within("queues", spec.nic.queues, 1, 64)?;
     let queues = spec.nic.queues;
+    if let Some(nodes) = spec.hardware.numa {
+        within("numa", nodes, 1, MOST_NODES)?;
+        within("memory_mib of a node", spec.memory_mib / nodes, LEAST_NODE_MIB, 1 << 20)?;
+    }
     match (spec.nic.model, spec.nic.backend) {
-        (NicModel::Vmxnet3, NicBackend::TapVhost) => Err(Unsupported::VhostModel { model: "vmxnet3" }),
-        (NicModel::Vmxnet3, _) if queues > 1 => Err(Unsupported::Queues { queues, what: "QEMU's vmxnet3" }),
-        (_, NicBackend::User) if queues > 1 => {
-            Err(Unsupported::Queues { queues, what: "user-mode networking" })
-        }
-        (_, NicBackend::Socket) if queues > 1 => {
-            Err(Unsupported::Queues { queues, what: "a link of sockets" })
-        }
-        (
-            NicModel::VirtioNet | NicModel::Vmxnet3,
-            NicBackend::Tap | NicBackend::User | NicBackend::Socket,
-        )
-        | (NicModel::VirtioNet, NicBackend::TapVhost) => Ok(()),
+        (NicModel::VirtioNet, NicBackend::Tap | NicBackend::TapVhost) => Ok(()),
+        (model, NicBackend::TapVhost) => Err(Unsupported::VhostModel { model: model.word() }),
+        (_, NicBackend::Tap | NicBackend::User | NicBackend::Socket) if queues <= 1 => Ok(()),
+        (model, NicBackend::Tap) => Err(Unsupported::Queues { queues, what: model.word() }),
+        (_, NicBackend::User) => Err(Unsupported::Queues { queues, what: "user-mode networking" }),
+        (_, NicBackend::Socket) => Err(Unsupported::Queues { queues, what: "a link of sockets" }),
+    }
+}
+
+impl TargetSpec {
+    /// What of its hardware is asked for by name, a part each: `machine: pc-q35-7.0`, `device: packed=on`. Empty where nothing is.
+    pub fn told_hardware(&self) -> Vec<String> {
+        let Self::Qemu(spec) = self else { return vec![] };
+        let machine =
+            (!MACHINES.contains(&spec.machine.as_str())).then(|| format!("machine: {}", spec.machine));
+        machine.into_iter().chain(spec.hardware.told()).collect()
     }
 }
 

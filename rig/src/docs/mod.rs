@@ -25,6 +25,10 @@ pub const PAGES: &[Page] = &[
     page!("scenarios", "write a scenario: its keys, every operation, label and value"),
     page!("programs", "your own program as the client: what the kernel said, what libc held, what it said"),
     page!("configurations", "where the measured kernel runs: NICs, backends, accelerators, how to add one"),
+    page!(
+        "hardware",
+        "properties of a NIC's device, machine versions, CPUs, another QEMU: what is checked, and what is verified in the guest"
+    ),
     page!("paths", "what lies between the two ends: links, faults, firewalls, every key"),
     page!("matrix", "the matrix file: axes, profiles, controls, filters, every key"),
     page!("images", "guest kernels and what else is in a guest: recipes, and how to build and remove images"),

@@ -15,9 +15,10 @@ use super::recipe::{self, Recipe};
 use crate::document::hint;
 
 /// The recipes in this binary, by name; the same files as in the tree.
-pub const EMBEDDED: [(&str, &str); 4] = [
+pub const EMBEDDED: [(&str, &str); 5] = [
     ("5.10", include_str!("../../../images/5.10.toml")),
     ("6.1", include_str!("../../../images/6.1.toml")),
+    ("6.1-full", include_str!("../../../images/6.1-full.toml")),
     ("6.12", include_str!("../../../images/6.12.toml")),
     (NEWEST, include_str!("../../../images/newest.toml")),
 ];
@@ -63,8 +64,10 @@ impl Recipes {
                 names.push(stem.to_owned());
             }
         }
-        let numbers =
-            |name: &str| name.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect::<Vec<_>>();
+        // `6.1-full` is a 6.1.
+        let number =
+            |part: &str| part.split('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
+        let numbers = |name: &str| name.split('.').map(number).collect::<Vec<_>>();
         names.sort_by(|one, other| numbers(one).cmp(&numbers(other)).then_with(|| one.cmp(other)));
         names.dedup();
         names
@@ -159,12 +162,12 @@ mod tests {
     fn recipes_by_name_by_folder_and_by_path() {
         let folder = tempfile::tempdir().unwrap();
         let recipes = Recipes::of(folder.path());
-        assert_eq!(recipes.names(), ["5.10", "6.1", "6.12", "newest"]);
+        assert_eq!(recipes.names(), ["5.10", "6.1", "6.1-full", "6.12", "newest"]);
         let text = EMBEDDED[1].1.replace("Debian 12", "mine");
         for name in ["6.1", "6.9-own"] {
             fs::write(folder.path().join(format!("{name}.toml")), &text).unwrap();
         }
-        assert_eq!(recipes.names(), ["5.10", "6.1", "6.12", "6.9-own", "newest"]);
+        assert_eq!(recipes.names(), ["5.10", "6.1", "6.1-full", "6.9-own", "6.12", "newest"]);
         assert_eq!(recipes.guests()[0], "6.1", "booted where nobody says which");
         assert!(recipes.load("6.1").unwrap().title.starts_with("mine"), "a file wins over the binary");
         let path = folder.path().join("6.9-own.toml").display().to_string();
@@ -173,7 +176,7 @@ mod tests {
         assert!(error.blames_input());
         let help = |error| miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
         let list = "or give an exact version, like `6.12.95`, or the path of your own recipe; \
-                    there are: `5.10`, `6.1`, `6.12`, `6.9-own`, `newest`";
+                    there are: `5.10`, `6.1`, `6.1-full`, `6.9-own`, `6.12`, `newest`";
         assert_eq!(help(error), format!("did you mean `6.1`?\n{list}"));
         assert_eq!(help(recipes.load("trixie").unwrap_err()), list);
         assert!(
@@ -219,6 +222,6 @@ mod tests {
             cache::tests::put(&cache, name, &cache::tests::built(name, name));
         }
         let names = Recipes::of("nowhere").names_with(&cache);
-        assert_eq!(names, ["5.10", "6.1", "6.1.0-50", "6.12", "newest", "6.18.9"]);
+        assert_eq!(names, ["5.10", "6.1", "6.1.0-50", "6.1-full", "6.12", "newest", "6.18.9"]);
     }
 }

@@ -8,6 +8,7 @@
 mod etc;
 pub mod guest_between;
 pub mod guest_disk;
+pub mod guest_hardware;
 pub mod guest_program;
 pub mod guest_rules;
 pub mod guest_sysctls;

@@ -4,6 +4,7 @@
 //! Errors: problems with places; they blame the matrix file. Tests: `tests.rs` of this room, `keys/tests.rs`, `tests/diagnostics.rs`.
 
 use super::disk;
+use super::hardware::{check_said_twice, read_hardware, read_machine};
 use super::keys::KeyRow;
 use super::keys::configuration::{self as keys, Kind};
 use super::read::{read_known, required_word, small_or_default, word_or_default};
@@ -11,8 +12,8 @@ use super::read::{read_known, required_word, small_or_default, word_or_default};
 pub(super) use super::read::{check_name, choice, optional};
 use super::sysctl;
 use crate::configuration::{
-    Arm, Configuration, Injection, Localtime, MACHINES, Nic, NicBackend, NicModel, QemuSpec, Sysctls,
-    TargetSpec, Tuning,
+    Arm, Configuration, Injection, Localtime, Nic, NicBackend, NicModel, QemuSpec, Sysctls, TargetSpec,
+    Tuning,
 };
 use crate::document::{Findings, Key, Node, Table};
 use crate::script;
@@ -84,6 +85,7 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
     let disk = disk::read(findings, table);
     let vcpus = small_or_default(findings, table, &keys::VCPUS);
     let memory_mib = small_or_default(findings, table, &keys::MEMORY_MIB);
+    let hardware = read_hardware(findings, table);
     let spec = QemuSpec {
         accelerator: accelerator?,
         machine: machine?,
@@ -94,7 +96,9 @@ fn read_qemu(findings: &mut Findings, key: &Key, table: &Table, what: &str) -> O
         timezone: None,
         disk: disk?,
         tuning: tuning?,
+        hardware: hardware?,
     };
+    check_said_twice(findings, table);
     check_hardware(findings, key, table, &spec);
     Some(spec)
 }
@@ -149,33 +153,16 @@ fn dose_part<T>(
     None
 }
 
-/// One of the machine types that rig boots; a QEMU has others.
-fn read_machine(findings: &mut Findings, table: &Table) -> Option<String> {
-    let Some(node) = table.get(keys::MACHINE.name) else {
-        return Some(keys::MACHINE.default_word().to_owned());
-    };
-    let word = findings.string(node, &keys::MACHINE.quoted())?;
-    if MACHINES.contains(&word) {
-        return Some(word.to_owned());
-    }
-    let help = findings.hint(word, MACHINES.iter().copied(), "rig boots");
-    let reason = "a microvm has no PCI bus, and Debian's kernels do not find its devices without one";
-    let help = help.map(|help| if word == "microvm" { format!("{help}\n{reason}") } else { help });
-    let message = format!("{} cannot be `{word}`", keys::MACHINE.quoted());
-    findings.report(node.span.clone(), message, "not a machine type that rig boots").maybe_help(help);
-    None
-}
-
 /// Offloads are virtio's, and of a backend that knows them.
 fn check_offloads(findings: &mut Findings, table: &Table, spec: &QemuSpec) {
     let Nic { model, backend, .. } = spec.nic;
     for row in [&keys::CHECKSUM_OFFLOAD, &keys::MRG_RXBUF] {
-        if let (Some(node), NicModel::Vmxnet3) = (table.get(row.name), model) {
+        if let (Some(node), true) = (table.get(row.name), model != NicModel::VirtioNet) {
             findings
                 .report(
                     node.span.clone(),
                     format!("{} is a key of virtio", row.quoted()),
-                    "this NIC is vmxnet3",
+                    format!("this NIC is {}", model.word()),
                 )
                 .help("leave it out, or write nic = \"virtio-net\"");
         }
@@ -199,13 +186,15 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
     let Nic { model, backend, queues } = spec.nic;
     check_offloads(findings, table, spec);
     disk::check(findings, table, spec);
-    if model == NicModel::Vmxnet3 && backend == NicBackend::TapVhost {
+    if model != NicModel::VirtioNet && backend == NicBackend::TapVhost {
+        let message = format!("vhost-net cannot drive a {} NIC", model.word());
         findings
-            .report(place("backend"), "vhost-net cannot drive a vmxnet3 NIC", "for virtio only")
+            .report(place("backend"), message, "for virtio only")
             .also(place("nic"), "not a virtio device")
             .help("write backend = \"tap\", or nic = \"virtio-net\"");
     }
-    if queues > 1 && (model == NicModel::Vmxnet3 || matches!(backend, NicBackend::User | NicBackend::Socket))
+    if queues > 1
+        && (model != NicModel::VirtioNet || matches!(backend, NicBackend::User | NicBackend::Socket))
     {
         findings
             .report(place("queues"), "this NIC has one queue", "more than one")

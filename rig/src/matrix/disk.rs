@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::hardware::settle_path;
 use super::keys::KeyRow;
 use super::keys::configuration as keys;
 use crate::configuration::{Configuration, Disk, Login, NicBackend, QemuSpec, TargetSpec};
@@ -82,6 +83,16 @@ pub(super) fn check(findings: &mut Findings, table: &Table, spec: &QemuSpec) {
             .report(node.span.clone(), "a guest with a disk cannot be its own peer", "two guests of one disk")
             .help("write another backend than \"socket\": then the peer is on the host");
     }
+    if let Some(node) = table.get(keys::KERNEL_CMDLINE.name) {
+        findings
+            .report(
+                node.span.clone(),
+                "a disk has its kernel's command line itself",
+                "rig does not load that kernel",
+            )
+            .also(table.get(keys::DISK.name).map_or(node.span.clone(), |disk| disk.span.clone()), "this disk")
+            .help("leave it out, and set the words in the disk's boot loader");
+    }
 }
 
 /// The configuration with its files as they are seen from where rig is started; in the file they are seen from its folder.
@@ -93,6 +104,7 @@ pub(super) fn seen_from(folder: &Path, configuration: Configuration) -> Configur
     let Configuration { name, target } = configuration;
     let target = match target {
         TargetSpec::Qemu(mut spec) => {
+            settle_path(folder, &mut spec.hardware);
             if let Some(disk) = &mut spec.disk {
                 disk.path = seen(&disk.path);
                 if let Some(login) = &mut disk.login {
@@ -112,6 +124,7 @@ pub(super) fn name_in_full(folder: &Path, root: &mut Table) {
     for (_, node) in &mut configurations.entries {
         let Value::Table(table) = &mut node.value else { continue };
         name_file(folder, table, keys::DISK.name);
+        name_file(folder, table, keys::QEMU.name);
         if let Some(login) = below(table, keys::LOGIN.name) {
             name_file(folder, login, keys::LOGIN_KEY.name);
         }

@@ -53,6 +53,8 @@ pub enum Part {
     Vsock,
     /// The target's measured NIC, read back.
     Nic,
+    /// What of a guest's hardware was asked for, as its kernel shows it.
+    Hardware,
     /// The user's program, on its way into a guest.
     Program,
     /// What joins two guests.
@@ -69,7 +71,7 @@ pub enum Part {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Testbed,
         Self::PeerNotStarted,
         Self::TargetNotStarted,
@@ -80,6 +82,7 @@ impl Part {
         Self::Sysctl,
         Self::Vsock,
         Self::Nic,
+        Self::Hardware,
         Self::Program,
         Self::SocketPair,
         Self::Accelerator,
@@ -101,6 +104,7 @@ impl Part {
             Self::Sysctl => "kernel setting",
             Self::Vsock => "guest's vsock",
             Self::Nic => "the target's NIC is not as configured",
+            Self::Hardware => "the guest's hardware is not as configured",
             Self::Program => "program not in the guest",
             Self::SocketPair => "no socket pair for two guests",
             Self::Accelerator => "accelerator",

@@ -9,7 +9,7 @@ use rig_protocol::Script;
 use super::attempt::Attempt;
 use super::schedule::schedule;
 use crate::configuration::{
-    Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec, Tuning,
+    Accelerator, Configuration, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec, Tuning,
 };
 use crate::matrix::{Cell, HOST_KERNEL, Subject};
 use crate::path::PathSpec;
@@ -56,6 +56,7 @@ pub(super) fn guest_cell(scenario: &str) -> Cell {
         timezone: None,
         disk: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     };
     let configuration = Configuration { name: "virtio-tap".into(), target: TargetSpec::Qemu(spec) };
     let subject = Subject { configuration, kernel: "6.1".into(), ..host.subject };

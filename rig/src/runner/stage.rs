@@ -6,6 +6,7 @@
 
 mod boot;
 mod error;
+mod hardware;
 mod kept;
 mod launch;
 mod passing;
@@ -213,6 +214,7 @@ impl Stage {
         };
         launch::verify_arm(&session, &self.arm)?;
         launch::verify_nic(&session, &self.tuning, self.placement.interface().0)?;
+        self.verify_guest(&session)?;
         self.verify_vsock(&session)?;
         Ok(session)
     }
@@ -267,6 +269,7 @@ impl Stage {
         record.boot = Some(BootRecord { name: attempt.boot.name.clone(), place: 0 });
         let record = &mut record.target;
         self.start_guest(Endpoint::Target, laboratory, attempt, &spec, record).await?;
+        self.verify_hardware(laboratory).await?;
         self.give_ipv6_address(laboratory).await?;
         self.set_guest_rules(laboratory).await?;
         self.set_sysctls_of_guest(laboratory).await?;

@@ -8,7 +8,7 @@ use rig_stats::zero_trials;
 
 use super::*;
 use crate::configuration::{
-    Accelerator, Configuration, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec, Tuning,
+    Accelerator, Configuration, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, TargetSpec, Tuning,
 };
 use crate::matrix::{Cell, Control, HOST_KERNEL, Subject};
 use crate::path::PathSpec;
@@ -37,6 +37,7 @@ fn cells() -> [Cell; 3] {
         timezone: None,
         disk: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     });
     [cell("a", "metal", TargetSpec::plain_host()), cell("a", "one", guest.clone()), cell("a", "two", guest)]
 }

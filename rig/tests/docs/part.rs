@@ -22,6 +22,7 @@ pub(crate) struct Part {
 const PARTS: &[&[Part]] = &[
     crate::claims::PARTS,
     crate::exit_codes::PARTS,
+    crate::hardware::PARTS,
     crate::images::PARTS,
     crate::matrix::PARTS,
     crate::paths::PARTS,

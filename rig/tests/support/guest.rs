@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use rig::configuration::Engine;
-use rig::configuration::{Accelerator, Localtime, Nic, NicBackend, NicModel, QemuSpec, Tuning};
+use rig::configuration::{Accelerator, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, Tuning};
 use rig::image::{Cache, Fetch, GuestKeys, Image, ImageError, Overlay, ensure};
 use rig::machine::launch_ssh::{ROOT, SshPlan};
 use rig::machine::qemu::argv::DATA_MAC;
@@ -111,6 +111,7 @@ impl Bench {
                 timezone: None,
                 disk: None,
                 tuning: Tuning::default(),
+                hardware: Hardware::default(),
             },
             engine: Engine::Tcg,
             qemu: QEMU.into(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::plan::refuse_unknown_kernels;
 use crate::analysis::words::count as thousands;
-use crate::campaign::claims_for;
+use crate::campaign::{check_hardware, claims_for};
 use crate::cli::output::print;
 use crate::cli::streams::{self, Weight};
 use crate::cli::{Exit, Failure};
@@ -27,6 +27,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let recipes = Recipes::default();
     matrix.verify_kernels(&recipes.guests(), |word| recipes.has(word)).map_err(Failure::input)?;
+    check_hardware(&matrix, matrix.configurations()).map_err(Failure::input)?;
     let mut out = format!("{}: valid\n", matrix.name());
     let profiles: Vec<Option<&str>> = match matrix.profile_names().map(Some).collect::<Vec<_>>() {
         none if none.is_empty() => vec![None],

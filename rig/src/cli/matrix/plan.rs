@@ -273,6 +273,7 @@ fn render_text(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
     let mut out = page();
     table.write(&mut out, 2);
     reasons(&mut out, plan);
+    hardware(&mut out, plan);
     summary(&mut out, matrix, profile, plan, auto);
     out
 }
@@ -313,6 +314,25 @@ fn reasons(out: &mut Page, plan: &Plan) {
     for ((configuration, reason), count) in counts {
         let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
         out.wrap("  ", &format!("skipped: {configuration} ({cells}): {reason}"), 4);
+    }
+}
+
+/// By configuration, what of its hardware is asked for by name. Those that take it as QEMU has it are left out.
+fn told_hardware(plan: &Plan) -> BTreeMap<&str, Vec<String>> {
+    let once = plan.cells.iter().filter(|planned| planned.cell.repeats.is_none());
+    let configurations = once.map(|planned| &planned.cell.subject.configuration);
+    let told = configurations.map(|one| (one.name.as_str(), one.target.told_hardware()));
+    told.filter(|(_, told)| !told.is_empty()).collect()
+}
+
+/// What of the hardware is otherwise than QEMU has it: a line for each configuration.
+fn hardware(out: &mut Page, plan: &Plan) {
+    let told = told_hardware(plan);
+    if !told.is_empty() {
+        out.push_str("\n");
+    }
+    for (configuration, told) in told {
+        out.wrap("  ", &format!("hardware: {configuration}: {}", told.join("; ")), 4);
     }
 }
 
@@ -409,6 +429,7 @@ fn render_json(matrix: &Matrix, profile: &str, plan: &Plan, auto: Accelerator) -
         "matrix": matrix.name(),
         "profile": profile,
         "cells": cells,
+        "hardware": told_hardware(plan),
         "cost": { "blocks": cost.blocks, "boots": cost.boots, "trials": cost.trials, "estimated_seconds": cost.time.as_secs() },
     })
 }

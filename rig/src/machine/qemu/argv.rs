@@ -10,8 +10,8 @@ use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 
 use crate::configuration::{
-    DiskFormat, Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends, tap_queues,
-    vhost_descriptors,
+    CHECKSUMS, DiskFormat, Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends,
+    tap_queues, vhost_descriptors,
 };
 
 /// MAC address of the measured NIC (QEMU's own prefix, locally administered).
@@ -121,7 +121,7 @@ pub fn kernel_command_line(spec: &QemuSpec, engine: Engine, net: &GuestNet, extr
         "console=ttyS0 quiet panic=-1 oops=panic{timer} rig.data={data} \
          rig.control={CONTROL_MAC},{CONTROL_GUEST}/24,{CONTROL_GATEWAY}"
     );
-    for word in extra {
+    for word in spec.hardware.kernel_cmdline.iter().chain(extra) {
         let _ = write!(line, " {word}");
     }
     line
@@ -155,14 +155,16 @@ pub fn compose(
     argv.option("-name", "guest=rig,debug-threads=on");
     argv.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     argv.option("-machine", machine(spec, wiring.boot));
-    match engine {
-        Engine::Kvm => argv.option("-accel", "kvm").option("-cpu", "host"),
+    let (accelerator, usual_cpu) = match engine {
+        Engine::Kvm => ("kvm", "host"),
         // Without five-level page tables, which `max` brings along: their walks cost, and few physical machines run with them.
         // Without cmpxchg16b: kernel 6.12's lockless slab, which uses it, oopsed in every third boot under QEMU 7.2's TCG,
         // in 0 of 24 without it; the slab then falls back to a spin lock.
-        Engine::Tcg => argv.option("-accel", "tcg,thread=multi").option("-cpu", "max,la57=off,cx16=off"),
+        Engine::Tcg => ("tcg,thread=multi", "max,la57=off,cx16=off"),
     };
+    argv.option("-accel", accelerator).option("-cpu", spec.hardware.cpu.as_deref().unwrap_or(usual_cpu));
     argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
+    numa(&mut argv, spec);
     match wiring.boot {
         // Both by descriptor: what was checked is what boots. QEMU knows files by names only.
         Boot::Kernel { kernel, initramfs } => {
@@ -249,26 +251,31 @@ fn data_nic(argv: &mut Argv, spec: &QemuSpec, mac: &str, wiring: &Wiring<'_>) {
         // One vector for the configuration, one for control, two for each queue pair (virtio 1.2, section 5.1.2).
         NicModel::VirtioNet if queues > 1 => format!("virtio-net-pci,mq=on,vectors={}", 2 * queues + 2),
         NicModel::VirtioNet => "virtio-net-pci".to_owned(),
-        NicModel::Vmxnet3 => "vmxnet3".to_owned(),
+        other => other.device().to_owned(),
     };
-    let features = features(spec);
+    let mut features = features(spec);
+    for (name, value) in &spec.hardware.device {
+        let _ = write!(features, ",{name}={value}");
+    }
     argv.option("-device", format_args!("{device}{features},id={DATA_NIC},netdev=data,mac={mac},romfile="));
 }
 
-/// A checksum that the NIC does not compute it cannot compute for the pieces of a long segment either (virtio 1.2, section 5.1.3.1).
-const CHECKSUMS: [&str; 11] = [
-    "csum",
-    "guest_csum",
-    "gso",
-    "guest_tso4",
-    "guest_tso6",
-    "guest_ecn",
-    "guest_ufo",
-    "host_tso4",
-    "host_tso6",
-    "host_ecn",
-    "host_ufo",
-];
+/// Memory and processors in equal shares among the nodes; the first have what is left over. A node without a processor is one all the same.
+fn numa(argv: &mut Argv, spec: &QemuSpec) {
+    let Some(nodes) = spec.hardware.numa else { return };
+    let share = |whole: u32, node: u32| whole / nodes + u32::from(node < whole % nodes);
+    let mut first = 0;
+    for node in 0..nodes {
+        let (memory, cpus) = (share(spec.memory_mib, node), share(spec.vcpus, node));
+        argv.option("-object", format_args!("memory-backend-ram,id=numa{node},size={memory}M"));
+        let own = match cpus {
+            0 => String::new(),
+            _ => format!(",cpus={first}-{}", first + cpus - 1),
+        };
+        argv.option("-numa", format_args!("node,nodeid={node},memdev=numa{node}{own}"));
+        first += cpus;
+    }
+}
 
 /// Features of a virtio NIC that are not as QEMU has them: `,mrg_rxbuf=off`.
 fn features(spec: &QemuSpec) -> String {

@@ -1,7 +1,7 @@
 //! The command line of every shape of a configuration.
 
 use super::*;
-use crate::configuration::{Accelerator, Localtime, Nic, Tuning};
+use crate::configuration::{Accelerator, Hardware, Localtime, Nic, Property, Tuning};
 
 fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
     QemuSpec {
@@ -14,6 +14,7 @@ fn spec(model: NicModel, backend: NicBackend, queues: u32) -> QemuSpec {
         timezone: None,
         disk: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     }
 }
 
@@ -91,6 +92,30 @@ fn a_vsock_device_is_one_option_more() {
 }
 
 #[test]
+fn hardware_by_name_is_given_as_it_was_named_and_shared_among_the_nodes() {
+    let plain = spec(NicModel::E1000e, NicBackend::Tap, 1);
+    let hardware = Hardware {
+        device: [("init-vet".to_owned(), Property::Flag(false)), ("subsys".to_owned(), Property::Number(7))]
+            .into(),
+        cpu: Some("qemu64,+x2apic".to_owned()),
+        numa: Some(3),
+        kernel_cmdline: vec!["nokaslr".to_owned()],
+        ..Hardware::default()
+    };
+    let text = render(&QemuSpec { hardware, ..plain }, Engine::Tcg, &[20]);
+    for option in [
+        "-cpu qemu64,+x2apic\n",
+        "-object memory-backend-ram,id=numa0,size=171M\n-numa node,nodeid=0,memdev=numa0,cpus=0-0\n",
+        "-object memory-backend-ram,id=numa1,size=171M\n-numa node,nodeid=1,memdev=numa1,cpus=1-1\n",
+        "-object memory-backend-ram,id=numa2,size=170M\n-numa node,nodeid=2,memdev=numa2\n",
+        "-device e1000e,init-vet=off,subsys=7,id=data-nic,netdev=data,",
+        " nokaslr\n",
+    ] {
+        assert_eq!(text.matches(option).count(), 1, "{option}\n{text}");
+    }
+}
+
+#[test]
 fn a_peer_has_a_mac_address_of_its_own() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Socket, 1);
     let net = GuestNet { mac: PEER_MAC, address: Ipv4Addr::new(192, 0, 2, 1), ..net() };
@@ -134,7 +159,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         refused(spec(NicModel::Vmxnet3, NicBackend::TapVhost, 1)),
         "vhost-net drives virtio NICs only, not vmxnet3"
     );
-    assert_eq!(refused(spec(NicModel::Vmxnet3, NicBackend::Tap, 2)), "2 queues, but QEMU's vmxnet3 has one");
+    assert_eq!(refused(spec(NicModel::Vmxnet3, NicBackend::Tap, 2)), "2 queues, but vmxnet3 has one");
     assert_eq!(
         refused(spec(NicModel::VirtioNet, NicBackend::User, 3)),
         "3 queues, but user-mode networking has one"

@@ -36,6 +36,16 @@ pub enum Mismatch {
         /// How many it should have.
         asked: u32,
     },
+    /// Something of its hardware is otherwise, as QEMU reads it back.
+    #[error("its {what} is {found}, not {asked}")]
+    Property {
+        /// What of it.
+        what: String,
+        /// As it is.
+        found: String,
+        /// As it should be.
+        asked: String,
+    },
     /// vhost-net carries its packets, and the configuration has none.
     #[error("vhost is on, and must not be: {seen}")]
     VhostOn {

@@ -24,7 +24,7 @@ use super::guest::{Guest, GuestPlan};
 use super::medium::Medium;
 use super::program::file_of;
 use crate::configuration::{
-    Accelerator, Engine, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
+    Accelerator, Engine, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,
 };
 use crate::process::Sealed;
 
@@ -230,6 +230,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         timezone: None,
         disk: None,
         tuning: Tuning::default(),
+        hardware: Hardware::default(),
     };
     // Port 0: libslirp takes a free one, nobody is going to connect.
     let address = std::net::Ipv4Addr::UNSPECIFIED;

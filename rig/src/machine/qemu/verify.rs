@@ -26,6 +26,8 @@ pub struct Verified {
     pub engine: Engine,
     /// As `query-cpus-fast` counted them.
     pub vcpus: u32,
+    /// What the QEMU that runs says of its version: `10.0.2 Debian 1:10.0.2+ds-2`.
+    pub version: String,
     /// Why it is believed that vhost-net carries the packets; empty where the configuration has none (and it was looked for).
     pub vhost_proof: String,
 }
@@ -52,6 +54,8 @@ impl Guest {
         if vcpus != self.spec().vcpus as usize {
             return Err(Mismatch::Vcpus { found: vcpus, asked: self.spec().vcpus }.into());
         }
+        self.verify_hardware(&cpus).await?;
+        let version = self.qmp().execute_raw("query-version", json!({}), QMP_DEADLINE).await?;
         // The workers are the host's, and so is the number in their names.
         let seen = process::host_pid(self.pid())
             .and_then(|pid| VhostSigns::look(process::host_proc(), pid))
@@ -70,8 +74,17 @@ impl Guest {
                     .prove_on(self.spec().nic.queues, status.as_ref())?
             }
         };
-        Ok(Verified { engine, vcpus: self.spec().vcpus, vhost_proof })
+        let version = version_of(&version);
+        Ok(Verified { engine, vcpus: self.spec().vcpus, version, vhost_proof })
     }
+}
+
+/// The answer to `query-version` in one line.
+fn version_of(answer: &Value) -> String {
+    let number = |name: &str| answer.pointer(&format!("/qemu/{name}")).and_then(Value::as_u64).unwrap_or(0);
+    let package = answer.get("package").and_then(Value::as_str).unwrap_or_default().trim();
+    let text = format!("{}.{}.{} {package}", number("major"), number("minor"), number("micro"));
+    text.trim_end().to_owned()
 }
 
 impl VhostSigns {
@@ -261,6 +274,15 @@ mod tests {
             "vhost is on, and must not be: 1 descriptors of /dev/vhost-net, 0 worker threads in qemu, \
              0 kernel threads (kernel threads are hidden)"
         );
+    }
+
+    #[test]
+    fn a_version_is_one_line() {
+        let told = |package: &str| {
+            version_of(&json!({ "qemu": { "major": 10, "minor": 0, "micro": 2 }, "package": package }))
+        };
+        assert_eq!(told("Debian 1:10.0.2"), "10.0.2 Debian 1:10.0.2");
+        assert_eq!(told(""), "10.0.2");
     }
 
     #[test]

@@ -5,7 +5,9 @@
 
 use super::file::KNOWN;
 use super::row::{KeyRow, KeyTable, Unsaid, ValueKind, words_of};
-use crate::configuration::{Accelerator, LEAST_MEMORY_MIB, Localtime, MACHINES, NicBackend, NicModel};
+use crate::configuration::{
+    Accelerator, LEAST_MEMORY_MIB, Localtime, MACHINES, MOST_NODES, NicBackend, NicModel,
+};
 
 /// What executes the kernel: words of `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +20,14 @@ pub(in crate::matrix) enum Kind {
 
 pub(in crate::matrix) const KINDS: &[(&str, Kind)] = &[("host", Kind::Host), ("qemu", Kind::Qemu)];
 
-pub(in crate::matrix) const MODELS: &[(&str, NicModel)] =
-    &[("virtio-net", NicModel::VirtioNet), ("vmxnet3", NicModel::Vmxnet3)];
+pub(in crate::matrix) const MODELS: &[(&str, NicModel)] = &[
+    ("virtio-net", NicModel::VirtioNet),
+    ("vmxnet3", NicModel::Vmxnet3),
+    ("e1000e", NicModel::E1000e),
+    ("e1000", NicModel::E1000),
+    ("igb", NicModel::Igb),
+    ("rtl8139", NicModel::Rtl8139),
+];
 
 pub(in crate::matrix) const BACKENDS: &[(&str, NicBackend)] = &[
     ("tap", NicBackend::Tap),
@@ -83,6 +91,30 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
         "vmxnet3",
         "a NIC that is not virtio, to compare virtio with",
         "`vmxnet3` in the image; one queue pair; any backend but `tap-vhost`",
+    ),
+    word(
+        "nic",
+        "e1000e",
+        "Intel 82574, PCI Express",
+        "`e1000e` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+    ),
+    word(
+        "nic",
+        "e1000",
+        "Intel 82540EM, PCI",
+        "`e1000` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+    ),
+    word(
+        "nic",
+        "igb",
+        "Intel 82576, PCI Express",
+        "QEMU 8.0 or later; `igb` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+    ),
+    word(
+        "nic",
+        "rtl8139",
+        "Realtek 8139C+",
+        "`8139cp` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
     ),
     word("backend", "tap", "a tap device: each packet passes through the QEMU process", "/dev/net/tun"),
     word(
@@ -154,7 +186,42 @@ pub(in crate::matrix) const MACHINE: KeyRow = KeyRow {
     name: "machine",
     kind: ValueKind::Word(|| MACHINES.to_vec()),
     unsaid: Unsaid::Word("q35"),
-    about: "QEMU's machine type",
+    about: "QEMU's machine type, or a version of one that this QEMU has: `pc-q35-7.0`, `pc-i440fx-7.2` (`qemu-system-x86_64 -machine help` lists them)",
+};
+
+pub(in crate::matrix) const DEVICE: KeyRow = KeyRow {
+    name: "device",
+    kind: ValueKind::Table,
+    unsaid: Unsaid::Means("as QEMU has it"),
+    about: "properties of the measured NIC's device, by QEMU's names: { packed = true, event_idx = false, rx_queue_size = 512 }. The QEMU at hand must have them. Read back: those that are features of virtio from the guest, the others from QEMU; a block where one differs is void",
+};
+
+pub(in crate::matrix) const CPU: KeyRow = KeyRow {
+    name: "cpu",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("the host's under KVM; under TCG `max` without la57 and cx16"),
+    about: "CPU model, with flags behind it: \"qemu64,+x2apic\" (`qemu-system-x86_64 -cpu help` lists them); read back",
+};
+
+pub(in crate::matrix) const QEMU: KeyRow = KeyRow {
+    name: "qemu",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("the `qemu-system-x86_64` that PATH has"),
+    about: "path of another QEMU for this configuration, as seen from the matrix file; a block's record has its path, hash and version. Where there is no such file, its cells are skipped",
+};
+
+pub(in crate::matrix) const NUMA: KeyRow = KeyRow {
+    name: "numa",
+    kind: ValueKind::Count { least: 1, most: MOST_NODES as u64, unit: "NUMA nodes" },
+    unsaid: Unsaid::Means("the guest is told of no nodes"),
+    about: "NUMA nodes among which the guest's processors and memory are divided; read back",
+};
+
+pub(in crate::matrix) const KERNEL_CMDLINE: KeyRow = KeyRow {
+    name: "kernel_cmdline",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("nothing is added"),
+    about: "words behind those that rig gives the guest's kernel: \"mitigations=off tsc=unstable\"; read back",
 };
 
 pub(in crate::matrix) const VCPUS: KeyRow = KeyRow {
@@ -288,8 +355,24 @@ pub(in crate::matrix) const ANY_KIND: &[KeyRow] =
     &[KIND, CHECKSUM_OFFLOAD, GRO, SYSCTL, INJECT, LOCALTIME, TIMEZONE, KNOWN];
 
 /// Further keys of `kind = "qemu"`.
-pub(in crate::matrix) const GUEST: &[KeyRow] =
-    &[NIC, BACKEND, QUEUES, MRG_RXBUF, VSOCK, ACCELERATOR, MACHINE, VCPUS, MEMORY_MIB, DISK, LOGIN];
+pub(in crate::matrix) const GUEST: &[KeyRow] = &[
+    NIC,
+    BACKEND,
+    QUEUES,
+    DEVICE,
+    MRG_RXBUF,
+    VSOCK,
+    ACCELERATOR,
+    QEMU,
+    MACHINE,
+    CPU,
+    VCPUS,
+    MEMORY_MIB,
+    NUMA,
+    KERNEL_CMDLINE,
+    DISK,
+    LOGIN,
+];
 
 pub(in crate::matrix) const CONFIGURATION: KeyTable = KeyTable {
     head: "[configuration.NAME]",

@@ -241,6 +241,9 @@ pub struct RunningQemu {
     pub sha256: String,
     /// Its own command line, the program first (/proc/PID/cmdline).
     pub command_line: Vec<String>,
+    /// Its version, as it says it itself (`query-version`); empty where it was not asked.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
 }
 
 /// Packets seen on the wire next to the target (its tap, or its end of the veth), by a packet socket.

@@ -79,6 +79,8 @@ fn running_qemu(running: &Running) -> RunningQemu {
         path: running.executable.path.display().to_string(),
         sha256: running.executable.sha256.clone(),
         command_line: running.command_line.clone(),
+        // Asked once the guest is there.
+        version: String::new(),
     }
 }
 
@@ -134,7 +136,7 @@ pub(super) async fn boot(
     let plan = GuestPlan {
         spec: spec.clone(),
         engine,
-        qemu: laboratory.qemu.clone(),
+        qemu: spec.hardware.qemu.as_ref().unwrap_or(&laboratory.qemu).clone(),
         medium,
         extra_cmdline: vec![],
         net: net.clone(),
@@ -161,5 +163,8 @@ pub(super) async fn boot(
     let verified = guest.verify().await?;
     record.accelerator = verified.engine.word().to_owned();
     record.vhost_proof = verified.vhost_proof;
+    if let Some(running) = &mut record.running {
+        running.version = verified.version;
+    }
     Ok(guest)
 }

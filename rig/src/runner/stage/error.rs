@@ -7,6 +7,7 @@ use std::error::Error;
 
 use crate::agent::AgentError;
 use crate::machine::guest_disk::SettleError;
+use crate::machine::guest_hardware::HardwareError;
 use crate::machine::guest_program::DeliveryError;
 use crate::machine::guest_rules::RulesError;
 use crate::machine::guest_sysctls::SysctlError;
@@ -99,6 +100,17 @@ impl From<VsockError> for StageError {
         match error {
             VsockError::Ssh(error) => error.into(),
             VsockError::Refused { .. } => Self::failed(Part::Vsock)(error),
+        }
+    }
+}
+
+impl From<HardwareError> for StageError {
+    fn from(error: HardwareError) -> Self {
+        match error {
+            HardwareError::Ssh(error) => error.into(),
+            HardwareError::Refused { .. } | HardwareError::Otherwise { .. } => {
+                Self::failed(Part::Hardware)(error)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::error::StageError;
 use crate::agent::{self, AgentError};
-use crate::configuration::{Arm, Localtime, Tuning};
+use crate::configuration::{Arm, Localtime, QemuSpec, Tuning};
 use crate::image::utc_localtime;
 use crate::machine::launch_ssh::{self, RemoteProgram};
 use crate::machine::qemu::Guest;
@@ -54,6 +54,19 @@ pub(super) async fn target_on_host(
 /// Whether the target's NIC is as its configuration says; `name` is its kernel's.
 pub(super) fn verify_nic(session: &Session, tuning: &Tuning, name: &str) -> Result<(), VoidReason> {
     match tuning.difference(name, &session.hello().interfaces) {
+        Some(why) => Err(VoidReason::Failed { part: Part::Nic, why }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the agent of a guest finds the processors and the NIC that its configuration says; `name` is its kernel's.
+pub(super) fn verify_guest(session: &Session, spec: &QemuSpec, name: &str) -> Result<(), VoidReason> {
+    let hello = session.hello();
+    if hello.cpus != spec.vcpus {
+        let why = format!("{} processors are online in it, not {}", hello.cpus, spec.vcpus);
+        return Err(VoidReason::Failed { part: Part::Hardware, why });
+    }
+    match spec.hardware.difference(spec.nic.model, name, &hello.interfaces) {
         Some(why) => Err(VoidReason::Failed { part: Part::Nic, why }),
         None => Ok(()),
     }

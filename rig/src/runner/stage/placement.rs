@@ -87,7 +87,7 @@ impl Placement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Accelerator, Localtime, Nic, NicModel, Tuning};
+    use crate::configuration::{Accelerator, Hardware, Localtime, Nic, NicModel, Tuning};
     use crate::path::Medium;
 
     fn guest(backend: NicBackend, queues: u32) -> QemuSpec {
@@ -101,6 +101,7 @@ mod tests {
             timezone: None,
             disk: None,
             tuning: Tuning::default(),
+            hardware: Hardware::default(),
         }
     }
 
