@@ -136,7 +136,7 @@ fn driver_lacked(spec: &QemuSpec, modules: &[String]) -> Option<&'static str> {
     }
     let drivers = spec.nic.model.drivers();
     let there = |driver: &&str| modules.iter().any(|module| module == driver);
-    if drivers.iter().any(|driver| there(&driver)) { None } else { drivers.first().copied() }
+    if drivers.iter().any(there) { None } else { drivers.first().copied() }
 }
 
 /// Images whose recipes name this module.
