@@ -22,7 +22,7 @@ pub enum NoOffer {
     #[error(transparent)]
     Absent(Unable),
     /// It is another program.
-    #[error("it is no QEMU for x86-64 guests: {said}")]
+    #[error("it is not a QEMU for x86-64 guests: {said}")]
     NotQemu {
         /// How it answered.
         said: String,
@@ -127,7 +127,7 @@ mod tests {
         assert!(said(&file).contains("cannot be started"), "{}", said(&file));
         assert_eq!(
             said(Path::new("/bin/false")),
-            "it is no QEMU for x86-64 guests: `--version` ends with exit status: 1"
+            "it is not a QEMU for x86-64 guests: `--version` ends with exit status: 1"
         );
         assert!(
             said(Path::new("/bin/echo")).contains("it says \"--version\"")
