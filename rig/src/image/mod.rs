@@ -20,7 +20,9 @@ mod listed;
 mod loaded;
 pub mod modules;
 pub mod overlay;
+pub mod own;
 pub mod package;
+mod part;
 pub mod recipe;
 pub mod recipes;
 pub mod sources;
@@ -30,7 +32,7 @@ mod tool;
 mod words;
 
 pub use assemble::recipe_key;
-pub use build::{Fetch, any_built, ensure, ensure_image, ensure_with};
+pub use build::{Fetch, any_built, check_kernel, ensure, ensure_image, ensure_with};
 pub use cache::{Cache, Image};
 pub use clean::{Doomed, Freed, Keep, What};
 pub use error::ImageError;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::declared::Matrix;
+use super::kernel::kernel_place;
 use super::load::{MatrixText, PathFile};
 use super::machines::{Machine, MachineFile};
 use crate::document::{Document, Node, Problems, Table, Value, key_text};
@@ -30,14 +31,20 @@ impl Matrix {
     /// # Errors
     /// As [`Matrix::load_machines`] and [`Matrix::load_paths`].
     pub fn load_excerpt(path: Option<&Path>) -> Result<Excerpt, Problems> {
-        let MatrixText { name, text, .. } = MatrixText::read(path)?;
-        let machines = MachineFile::parse(&name, &text)?;
+        let MatrixText { name, text, folder } = MatrixText::read(path)?;
+        let machines = MachineFile::parse(&name, &text, &folder)?;
         let paths = PathFile::parse(&name, &text)?;
         let paths = paths.paths.into_iter().map(|path| path.name).collect();
         let tables = Document::parse(&name, &text)?.0.root;
         let MachineFile { machines, kernels, .. } = machines;
+        let kernels = kernels.into_iter().map(|kernel| at_home(kernel, &folder)).collect();
         Ok(Excerpt { name, machines, paths, kernels, tables })
     }
+}
+
+/// A kernel's path as it is seen from anywhere: what is made of this file lies elsewhere.
+fn at_home(kernel: String, folder: &Path) -> String {
+    kernel_place(&kernel, folder).map_or(kernel, |place| place.display().to_string())
 }
 
 impl Excerpt {

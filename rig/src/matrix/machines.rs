@@ -3,7 +3,7 @@
 //! Must not know axes, profiles or images. Units: as the keys say. Errors: [`Problems`]; they blame the file.
 //! Tests: below; `tests/trouble/alone.rs` and `tests/guest/alone.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::configuration::read_configuration;
 use super::declared::{Matrix, Word};
@@ -31,6 +31,8 @@ pub struct MachineFile {
     pub machines: Vec<Machine>,
     /// `kernel` of `[axes]`, in file order; empty where the file names none.
     pub kernels: Vec<String>,
+    /// The folder from which paths in it are seen.
+    pub folder: PathBuf,
 }
 
 impl Matrix {
@@ -39,17 +41,17 @@ impl Matrix {
     /// # Errors
     /// The file cannot be read, is no TOML, has a table that no matrix file has, or a configuration of it is wrong.
     pub fn load_machines(path: Option<&Path>) -> Result<MachineFile, Problems> {
-        let MatrixText { name, text, .. } = MatrixText::read(path)?;
-        MachineFile::parse(&name, &text)
+        let MatrixText { name, text, folder } = MatrixText::read(path)?;
+        MachineFile::parse(&name, &text, &folder)
     }
 }
 
 impl MachineFile {
-    /// Reads the configurations in the text of a matrix file.
+    /// Reads the configurations in the text of a matrix file in `folder`.
     ///
     /// # Errors
     /// As [`Matrix::load_machines`].
-    pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
+    pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Self, Problems> {
         let (document, mut findings) = Document::parse(name, text)?;
         let root = &document.root;
         findings.refuse_unknown_keys(root, keys::FILE.head, &keys::FILE.names());
@@ -62,7 +64,7 @@ impl MachineFile {
             None => Vec::new(),
         };
         let kernels = kernels.into_iter().map(|Word { text, .. }| text).collect();
-        findings.finish(Some(Self { name: name.to_owned(), machines, kernels }))
+        findings.finish(Some(Self { name: name.to_owned(), machines, kernels, folder: folder.to_owned() }))
     }
 }
 
@@ -73,14 +75,14 @@ mod tests {
     #[test]
     fn a_file_of_configurations_alone_will_do() {
         let text = "[configuration.mine]\nkind = \"qemu\"\nnic = \"virtio-net\"\nbackend = \"user\"\nknown = \"it is so\"\n";
-        let file = MachineFile::parse("mine.toml", text).expect("valid");
+        let file = MachineFile::parse("mine.toml", text, Path::new(".")).expect("valid");
         assert_eq!((file.name.as_str(), file.kernels.len(), file.machines.len()), ("mine.toml", 0, 1));
         assert_eq!(file.machines[0].configuration.name, "mine");
         assert_eq!(file.machines[0].known.as_deref(), Some("it is so"));
         let axes = "[axes]\nkernel = [\"6.12\", \"6.1\"]\n[configuration.host]\nkind = \"host\"\n";
-        let file = MachineFile::parse("mine.toml", axes).expect("valid");
+        let file = MachineFile::parse("mine.toml", axes, Path::new(".")).expect("valid");
         assert_eq!(file.kernels, ["6.12", "6.1"]);
         let wrong = "[axes]\nkernel = [[]]\n[configuration.mine]\nkind = \"qemo\"\n[confguration.x]\n";
-        assert_eq!(MachineFile::parse("mine.toml", wrong).expect_err("three slips").len(), 3);
+        assert_eq!(MachineFile::parse("mine.toml", wrong, Path::new(".")).expect_err("three slips").len(), 3);
     }
 }
