@@ -40,10 +40,7 @@ impl Kernels {
         })
     }
 
-    fn supply_with(
-        kernels: Named<'_>,
-        get: &mut dyn FnMut(&str, Option<&Path>) -> Result<Image, ImageError>,
-    ) -> Result<Self, CampaignError> {
+    fn supply_with(kernels: Named<'_>, get: &mut Get<'_>) -> Result<Self, CampaignError> {
         let mut found = Self::default();
         for (kernel, at) in kernels {
             match get(kernel, at) {
@@ -102,6 +99,9 @@ impl Kernels {
 
 /// Kernels by the names that cells have for them, and where those lie that are named by their path.
 pub(super) type Named<'a> = BTreeMap<&'a str, Option<&'a Path>>;
+
+/// Gets the image of a kernel, by its name and where it lies.
+type Get<'a> = dyn FnMut(&str, Option<&Path>) -> Result<Image, ImageError> + 'a;
 
 /// The kernels of the cells that this host can run but for those.
 pub(super) fn kernels_of<'a>(cells: impl Iterator<Item = &'a Cell>, abilities: &Abilities) -> Named<'a> {
@@ -169,7 +169,8 @@ mod tests {
     fn run_with(image: &Image) -> RunRecord {
         let mut run = RunRecord::new("20260101-000000-abcd".to_owned());
         let (package, release, digest) = (image.package.clone(), image.release.clone(), image.digest.clone());
-        run.images.insert("6.1".to_owned(), ImageRecord { package, release, digest });
+        run.images
+            .insert("6.1".to_owned(), ImageRecord { package, release, digest, ..ImageRecord::default() });
         run
     }
 

@@ -100,7 +100,7 @@ pub struct NewRun {
 #[derive(Debug, Clone)]
 pub enum Work {
     /// A new run.
-    New(NewRun),
+    New(Box<NewRun>),
     /// The rest of a recorded run: its id, a unique part of it, or `latest`.
     Again(String),
 }

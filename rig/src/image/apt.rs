@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 use super::error::ImageError;
 use super::exact::{self, KernelBuild};
 use super::listed::Listed;
-use super::package::{self, Files};
+use super::package::{self, Files, config_release, kernel_release};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
 use super::sources::{self, Source};
 use super::state::{ARCHITECTURE, State};
-use super::supply::{Freshness, KernelSupply, PackageId, Step, Supplies, Supply, kernel_release};
+use super::supply::{Freshness, KernelSupply, PackageId, Step, Supplies, Supply};
 use super::tool::{go_on, run};
 
 /// Fetches through the host's apt.
@@ -390,12 +390,7 @@ fn is_kernel_file(path: &str) -> bool {
         || path.ends_with(".ko")
         || path.ends_with(".ko.xz")
         || path.ends_with("/modules.builtin")
-        || is_config(path)
-}
-
-/// Whether a kernel's configuration lies at this path of its package.
-pub(super) fn is_config(path: &str) -> bool {
-    path.starts_with("boot/config-") || (path.starts_with("usr/lib/modules/") && path.ends_with("/config"))
+        || config_release(path).is_some()
 }
 
 fn has_digest(path: &Path, sha256: &str) -> bool {

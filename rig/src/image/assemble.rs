@@ -5,15 +5,15 @@
 
 use sha2::{Digest, Sha256};
 
-use super::apt::is_config;
 use super::cache::Built;
 use super::error::ImageError;
+use super::git;
 use super::initramfs;
 use super::modules::{Content, Module, ModuleTree, normal};
 use super::own::{OwnKernel, Wanted};
-use super::package::{Files, Node};
+use super::package::{Files, Node, config_release, kernel_release};
 use super::recipe::{InitramfsRecipe, Recipe};
-use super::supply::{KernelSupply, PackageId, Supplies, kernel_release};
+use super::supply::{KernelSupply, PackageId, Supplies};
 
 /// The code that an image's content depends on: another builder never meets its predecessor's images.
 const BUILDER: [&str; 17] = [
@@ -49,7 +49,7 @@ pub(super) fn own_kernel(recipe: &Recipe) -> Result<Option<(OwnKernel, Option<St
     let InitramfsRecipe { modules, available, .. } = &recipe.initramfs;
     let Some(own) = &recipe.kernel.own else { return Ok(None) };
     let kernel = own.read(Wanted { boot: modules, available })?;
-    Ok(Some((kernel, own.describe())))
+    Ok(Some((kernel, own.tree().and_then(|tree| git::describe(&tree)))))
 }
 
 /// [`recipe_key`], where the kernel was read already.
@@ -130,7 +130,9 @@ fn of_packages(recipe: &Recipe, supply: KernelSupply) -> Result<Parts, ImageErro
     let (path, release) = found.ok_or_else(|| no_kernel(recipe))?;
     let Some(Node::File(kernel)) = files.remove(&path) else { return Err(no_kernel(recipe)) };
     let config = files.iter().find_map(|(path, node)| match node {
-        Node::File(bytes) if is_config(path) => Some(format!("{:x}", Sha256::digest(bytes))),
+        Node::File(bytes) if config_release(path) == Some(release.as_str()) => {
+            Some(format!("{:x}", Sha256::digest(bytes)))
+        }
         _ => None,
     });
     let tree = module_tree(&release, files);

@@ -116,6 +116,13 @@ pub(super) struct Built {
     pub(super) initramfs: Vec<u8>,
 }
 
+impl Image {
+    /// Whether its kernel is one's own: then it is of none of the packages.
+    pub fn is_own(&self) -> bool {
+        self.packages.iter().all(|package| package.to_string() != self.package)
+    }
+}
+
 impl Cache {
     /// The user's: `$XDG_CACHE_HOME/rig`, or `~/.cache/rig` (XDG Base Directory Specification).
     pub fn of_user() -> Result<Self, ImageError> {

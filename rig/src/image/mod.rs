@@ -13,6 +13,7 @@ pub mod cpio;
 mod depmod;
 pub mod error;
 pub mod exact;
+mod git;
 mod held;
 pub mod initramfs;
 pub mod keys;

@@ -8,7 +8,6 @@ mod bzimage;
 mod config;
 mod error;
 mod files;
-mod git;
 #[cfg(test)]
 mod tests;
 
@@ -91,14 +90,14 @@ impl Own {
         self.find()?.choose(wanted)
     }
 
-    /// `git describe --always --dirty` of its tree, where it has one that is a work tree of git.
-    pub(super) fn describe(&self) -> Option<String> {
+    /// The tree that it was built in, where that is what lies there.
+    pub(super) fn tree(&self) -> Option<PathBuf> {
         match self {
             Self::Path(path) => match resolve(path).ok()? {
-                Self::Tree(tree) => git::describe(&tree),
+                Self::Tree(tree) => Some(tree),
                 _ => None,
             },
-            Self::Tree(tree) => git::describe(tree),
+            Self::Tree(tree) => Some(tree.clone()),
             Self::Image { .. } | Self::Debs(_) => None,
         }
     }
@@ -269,7 +268,9 @@ impl Found {
         let modules = modules.with_built_in(built_in.into_iter());
         let closure = |wanted: &[String]| {
             let there: Vec<String> = wanted.iter().filter(|module| modules.loads(module)).cloned().collect();
-            modules.closure(&there).map_err(|source| OwnError::Modules { path: asked.clone(), source })
+            modules
+                .closure(&there)
+                .map_err(|source| OwnError::Modules { path: asked.clone(), source: Box::new(source) })
         };
         let boot = closure(wanted.boot)?;
         let mut available = closure(wanted.available)?;

@@ -45,7 +45,7 @@ impl fmt::Display for PackageId {
 pub struct KernelSupply {
     /// The package that holds it.
     pub package: PackageId,
-    /// Of it and the packages beside it: the kernel ([`kernel_release`]), its configuration, modules and `modules.builtin`.
+    /// Of it and the packages beside it: the kernel ([`kernel_release`](super::package::kernel_release)), its configuration, modules and `modules.builtin`.
     pub files: Files,
 }
 
@@ -92,15 +92,6 @@ pub enum Step {
     OtherRig,
 }
 
-/// The release of the kernel that lies at this path of a package; none where no kernel does. Debian's kernels have it in /boot, those since 7.2
-/// beside their modules.
-pub(super) fn kernel_release(path: &str) -> Option<&str> {
-    let beside =
-        || path.strip_prefix("usr/").unwrap_or(path).strip_prefix("lib/modules/")?.strip_suffix("/vmlinuz");
-    let release = path.strip_prefix("boot/vmlinuz-").or_else(beside)?;
-    (!release.is_empty() && !release.contains('/')).then_some(release)
-}
-
 /// One line for a person.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,18 +135,6 @@ pub trait Supply {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_kernel_is_known_by_its_place() {
-        assert_eq!(kernel_release("boot/vmlinuz-6.1.0-50-cloud-amd64"), Some("6.1.0-50-cloud-amd64"));
-        assert_eq!(kernel_release("usr/lib/modules/7.3.4+deb13/vmlinuz"), Some("7.3.4+deb13"));
-        assert_eq!(kernel_release("lib/modules/6.1/vmlinuz"), Some("6.1"));
-        for other in
-            ["boot/vmlinuz-", "boot/config-6.1", "usr/lib/modules/7.3/a/vmlinuz", "usr/lib/modules/vmlinuz"]
-        {
-            assert_eq!(kernel_release(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_step_that_repeats_is_said_once() {

@@ -97,3 +97,70 @@ fn forget_kernels(layer: &mut Layer) {
         include.axes.remove(keys::KERNEL_AXIS);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Filter, Selection};
+    use super::*;
+
+    #[test]
+    fn a_path_has_a_slash_or_begins_with_a_dot() {
+        for path in ["./linux", "../linux", "/boot/vmlinuz", "a/b", ".", "..", ".hidden"] {
+            assert!(is_kernel_path(path), "{path}");
+        }
+        for name in ["6.1", "6.12.95", "newest", "linux.deb"] {
+            assert!(!is_kernel_path(name), "{name}");
+            assert_eq!(kernel_place(name, Path::new("/a")), None);
+        }
+        assert_eq!(kernel_place("./linux", Path::new("/a/b")), Some("/a/b/linux".into()));
+        assert_eq!(kernel_place("/linux", Path::new("/a/b")), Some("/linux".into()));
+        assert!(kernel_place("./linux", Path::new("")).expect("a path").is_absolute());
+    }
+
+    fn kernels(matrix: &Matrix, profile: &str) -> Vec<(String, Option<PathBuf>)> {
+        let selection = Selection { profile: Some(profile.to_owned()), ..Selection::default() };
+        let cells = matrix.cells(&selection).expect("valid").into_iter().filter(|cell| !cell.is_baseline());
+        let mut kernels: Vec<_> = cells.map(|cell| (cell.subject.kernel, cell.subject.kernel_at)).collect();
+        kernels.sort();
+        kernels.dedup();
+        kernels
+    }
+
+    #[test]
+    fn kernels_of_the_command_line_take_the_place_of_every_other() {
+        let words = ["../linux", "6.1"].map(str::to_owned);
+        let matrix = Matrix::load(None).expect("rig's own");
+        let matrix = matrix.with_kernels(&words, Path::new("/a/b")).expect("kernels");
+        for profile in ["quick", "nightly"] {
+            let linux = ("../linux".to_owned(), Some("/a/b/../linux".into()));
+            assert_eq!(kernels(&matrix, profile), [linux, ("6.1".to_owned(), None)], "{profile}");
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_kernel_is_no_part_of_its_cells_id() {
+        let cells = |folder: &str| {
+            let matrix = Matrix::load(None).expect("rig's own");
+            let matrix = matrix.with_kernels(&["./linux".to_owned()], Path::new(folder)).expect("a kernel");
+            let filters = vec![Filter::parse("kernel=./linux").expect("a filter")];
+            matrix.cells(&Selection { filters, ..Selection::default() }).expect("valid")
+        };
+        let (one, other) = (cells("/a"), cells("/b"));
+        assert!(one.iter().zip(&other).all(|(one, other)| one.id == other.id) && one.len() == other.len());
+        let guest = one.iter().find(|cell| !cell.is_baseline()).expect("a guest");
+        assert_eq!(guest.subject.kernel_at.as_deref(), Some(Path::new("/a/linux")));
+        let written = serde_json::to_string(guest).expect("plain data");
+        assert!(!written.contains("/a/linux"), "no folder of this machine is recorded");
+    }
+
+    #[test]
+    fn what_cannot_be_a_kernel_is_refused() {
+        let refused = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let matrix = Matrix::load(None).expect("rig's own");
+            matrix.with_kernels(&words, Path::new(".")).expect_err("refused").len()
+        };
+        assert_eq!(refused(&["host", "", "a b", "6.*", "6.1"]), 4);
+        assert_eq!(refused(&["6.1", "6.1"]), 1);
+    }
+}

@@ -98,14 +98,14 @@ impl Arguments {
     fn order(self) -> Result<Order, Failure> {
         let work = match self.resume {
             Some(run) => Work::Again(run),
-            None => Work::New(NewRun {
+            None => Work::New(Box::new(NewRun {
                 asked: self.which.into(),
                 shard: self.sharding.shard,
                 division: self.sharding.division(&self.results)?,
                 seed: self.seed,
                 capture: self.capture.map_or(CaptureWhen::Never, Into::into),
                 lock: self.lock,
-            }),
+            })),
         };
         let after_void = if self.fail_fast { AfterVoid::Stop } else { AfterVoid::GoOn };
         Ok(Order { work, results: self.results, deadline: self.deadline, after_void })

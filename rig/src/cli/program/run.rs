@@ -70,14 +70,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let matrix = Some(Box::new(made.read()?));
     let asked = Asked { given: matrix, ..Asked::default() };
     let capture = arguments.capture.map_or(CaptureWhen::Never, Into::into);
-    let work = Work::New(NewRun {
+    let work = Work::New(Box::new(NewRun {
         asked,
         shard: None,
         division: Division::default(),
         seed: arguments.seed,
         capture,
         lock: None,
-    });
+    }));
     let results = arguments.results.clone();
     carry_out(&Order { work, results, deadline: None, after_void: AfterVoid::GoOn }, None)
 }

@@ -136,7 +136,7 @@ fn other_kind(bytes: &[u8]) -> Option<Wrong> {
     if has(0, &[0x1F, 0x8B]) {
         return another("compressed by gzip, as kernels of other architectures are: unpack it first");
     }
-    another("no bzImage: its first sectors lack the signature 0xAA55 and `HdrS`")
+    another("not a bzImage: its first sectors lack the signature 0xAA55 and `HdrS`")
 }
 
 /// elf(5), `e_machine`.
@@ -270,7 +270,7 @@ pub(in crate::image) mod tests {
             format!("it is cut short: {} bytes of at least {needed}", needed - 16)
         );
         assert_eq!(told(&good[..0x210]), "it is cut short: 528 bytes of at least 592");
-        assert!(told(&good[..0x100]).contains("no bzImage"));
+        assert!(told(&good[..0x100]).contains("not a bzImage"));
         assert_eq!(told(b""), "it is an empty file");
         assert!(changed(XLOADFLAGS, &[0]).contains("32-bit x86"));
         assert!(changed(PROTOCOL, &[0x0A, 0x02]).contains("32-bit x86"));

@@ -29,7 +29,7 @@ pub enum OwnError {
         source: io::Error,
     },
     /// The file is no kernel that a guest can boot.
-    #[error("{} is no kernel for a guest: {wrong}", .path.display())]
+    #[error("{} cannot be a guest's kernel: {wrong}", .path.display())]
     #[diagnostic(help("give the bzImage of an x86-64 kernel: `make bzImage` puts it into arch/x86/boot"))]
     NoBzImage {
         /// The file.
@@ -101,7 +101,7 @@ pub enum OwnError {
         path: PathBuf,
         /// What is wrong.
         #[source]
-        source: ModuleError,
+        source: Box<ModuleError>,
     },
     /// A module is of another build.
     #[error("module {module} of the kernel at {} is of {of}, and the kernel is {release}", .path.display())]

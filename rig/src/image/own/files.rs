@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use super::config::Config;
 use super::error::OwnError;
 use crate::image::modules::{Content, ModuleTree};
-use crate::image::package::{self, Node};
-use crate::image::supply::kernel_release;
+use crate::image::package::{self, Node, config_release, kernel_release};
 
 /// Files by their path, seen from the root of the system that they are of.
 #[derive(Debug, Default)]
@@ -19,13 +18,6 @@ pub(super) struct Files(BTreeMap<String, Content>);
 /// What may be a module.
 fn is_module(path: &str) -> bool {
     [".ko", ".ko.xz", ".ko.gz", ".ko.zst"].iter().any(|end| path.ends_with(end))
-}
-
-/// `6.1.0` of `boot/config-6.1.0`, of `lib/modules/6.1.0/config` and of `usr/lib/modules/6.1.0/config`.
-fn config_release(path: &str) -> Option<&str> {
-    let beside =
-        || path.strip_prefix("usr/").unwrap_or(path).strip_prefix("lib/modules/")?.strip_suffix("/config");
-    path.strip_prefix("boot/config-").or_else(beside)
 }
 
 fn is_of_a_kernel(path: &str) -> bool {

@@ -232,10 +232,11 @@ fn what_is_no_kernel_is_refused_by_what_it_is() {
     bench.put("torn", &whole[..whole.len() - 16]);
     assert!(refused("torn").contains("cut short"));
     bench.put("text", "not a kernel");
-    assert!(refused("text").contains("no bzImage"));
+    assert!(refused("text").contains("not a bzImage"));
     bench.put("tree/arch/x86/boot/bzImage", "");
     assert!(
-        refused("tree").contains("/tree/arch/x86/boot/bzImage is no kernel for a guest: it is an empty file")
+        refused("tree")
+            .contains("/tree/arch/x86/boot/bzImage cannot be a guest's kernel: it is an empty file")
     );
     assert!(
         bench.refused(&Own::Tree(bench.at("nowhere")))[0].starts_with("cannot read the kernel at /nowhere")

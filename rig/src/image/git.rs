@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::image::tool;
+use super::tool;
 use crate::process;
 
 /// `git describe --always --dirty` of the tree, or of the one that it was built from (`make O=FOLDER` leaves a link `source`). None where neither is
