@@ -12,6 +12,8 @@ const LINE_BYTES: usize = 1024;
 /// What one line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
+    /// `rig: init`: a guest's init has begun.
+    Begun,
     /// `rig: ready RELEASE`: a guest's network and SSH server are up.
     Ready(String),
     /// `rig: failed REASON`: an init of ours gave up.
@@ -33,6 +35,9 @@ pub fn judge(line: &str) -> Option<Mark> {
         let release: String =
             rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".+~_-".contains(*c)).collect();
         return (!release.is_empty()).then_some(Mark::Ready(release));
+    }
+    if line.contains("rig: init") {
+        return Some(Mark::Begun);
     }
     if let Some((_, reason)) = line.split_once("rig: failed") {
         let reason = reason.trim();

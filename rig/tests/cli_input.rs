@@ -348,3 +348,70 @@ fn manual_pages_are_written_where_they_are_asked_for() {
     ends(folder.path(), "man --install afile", 2);
     ends(folder.path(), "report --results afile", 2);
 }
+
+/// A file that is a bzImage as far as it is looked at before a boot (Linux Documentation/arch/x86/boot.rst).
+fn bzimage() -> Vec<u8> {
+    let mut bytes = vec![0; 1040];
+    let fields: [(usize, &[u8]); 9] = [
+        (0x1F1, &[1]),
+        (0x1F4, &[1]),
+        (0x1FE, &[0x55, 0xAA]),
+        (0x202, b"HdrS"),
+        (0x206, &[0x0F, 0x02]),
+        (0x20E, &[0, 1]),
+        (0x211, &[1]),
+        (0x236, &[1]),
+        (0x300, b"6.1.0-own (a@b) #1\0"),
+    ];
+    for (at, field) in fields {
+        bytes[at..at + field.len()].copy_from_slice(field);
+    }
+    bytes
+}
+
+#[test]
+fn kernels_of_ones_own_are_named_by_their_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| {
+        let at = folder.path().join(name);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(at, bytes).unwrap();
+    };
+    put("mine", &bzimage());
+    let plan = |from: &str, line: &str| -> serde_json::Value {
+        serde_json::from_str(&ends(&folder.path().join(from), line, 0).0).unwrap()
+    };
+    let of_rig = plan("", "matrix plan --any-host --format json --kernel ./mine --kernel 6.1");
+    let kernels: BTreeSet<&str> =
+        of_rig["cells"].as_array().unwrap().iter().map(|cell| cell["kernel"].as_str().unwrap()).collect();
+    assert_eq!(kernels, BTreeSet::from(["./mine", "6.1", "host"]));
+
+    // A path in a file is seen from the file's folder, one on the command line from where one is.
+    put("below/matrix.toml", NOTHING_TO_DECIDE.replace("\"6.1\"", "\"../mine\"").as_bytes());
+    ends(folder.path(), "matrix plan --any-host --matrix below/matrix.toml", 0);
+    ends(folder.path(), "matrix plan --any-host --matrix below/matrix.toml --kernel ./mine", 0);
+    let refused = |line: &str| {
+        let (_, told) = ends(folder.path(), line, 2);
+        told.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+    };
+    let told = refused("matrix plan --any-host --matrix below/matrix.toml --kernel ../mine");
+    assert!(told.contains("cannot read the kernel at"), "{told}");
+
+    put("torn", &bzimage()[..1030]);
+    put("text", b"no kernel at all");
+    put("empty/README", b"");
+    for (kernel, part) in [
+        ("./torn", "it is cut short: 1030 bytes of at least 1040"),
+        ("./text", "it is not a bzImage"),
+        ("./empty", "has no kernel"),
+        ("host", "`host` cannot be a guest's kernel"),
+        ("6.99", "no image recipe is called \"6.99\""),
+    ] {
+        for command in ["matrix run", "matrix plan --any-host"] {
+            let told = refused(&format!("{command} --kernel {kernel}"));
+            assert!(told.contains(part), "{command} {kernel}: {told}");
+        }
+    }
+    let told = refused("matrix run --resume --kernel 6.1");
+    assert!(told.contains("cannot be used with"), "{told}");
+}

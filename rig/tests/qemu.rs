@@ -11,6 +11,8 @@ mod confined;
 mod identity;
 #[path = "qemu/inspect.rs"]
 mod inspect;
+#[path = "qemu/own.rs"]
+mod own;
 #[path = "qemu/pair.rs"]
 mod pair;
 #[path = "qemu/paths.rs"]

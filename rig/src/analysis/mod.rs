@@ -54,13 +54,13 @@ pub mod words;
 use std::collections::BTreeMap;
 
 use crate::record::Run;
-use crate::record::format::PartRecord;
+use crate::record::format::{ImageRecord, PartRecord};
 
 use blocks::Families;
 use comparisons::Judging;
 use model::{
-    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, OutcomeComparison, PartSummary, Question,
-    REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary, Stopped,
+    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, KernelFile, OutcomeComparison,
+    PartSummary, Question, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary, Stopped,
 };
 use rules::Rules;
 use summaries::Told;
@@ -150,6 +150,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         capture: run.record.conduct.capture,
         profile: run.record.profile.clone(),
         kernel_packages: packages(run),
+        kernel_files: kernel_files(run),
         command_line: run.record.command_line.clone(),
         confidence: rules.confidence.get(),
         margin: rules.margin,
@@ -177,6 +178,18 @@ fn part(part: &PartRecord) -> PartSummary {
 fn packages(run: &Run) -> BTreeMap<String, String> {
     let images = run.record.images.iter().filter(|(_, image)| !image.package.is_empty());
     images.map(|(name, image)| (name.clone(), image.package.clone())).collect()
+}
+
+/// What identifies each kernel of which the record says it.
+fn kernel_files(run: &Run) -> BTreeMap<String, KernelFile> {
+    let known = run.record.images.iter().filter(|(_, image)| !image.kernel_sha256.is_empty());
+    let file = |image: &ImageRecord| KernelFile {
+        sha256: image.kernel_sha256.clone(),
+        config_sha256: image.config_sha256.clone(),
+        own: image.own,
+        git: image.git.clone(),
+    };
+    known.map(|(name, image)| (name.clone(), file(image))).collect()
 }
 
 /// How a run ends, for the exit code of the contract.

@@ -4,7 +4,8 @@
 //! their digests, whatever their recipes come to now. Must not know how an image is booted. Units: none.
 //! Errors: [`CampaignError`]: an image cannot be had, or is another one than the run's. Tests: below.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use crate::configuration::{Abilities, Lack, NicModel, QemuSpec, TargetSpec};
 use crate::image::{Cache, Disks, Image, ImageError, Recipes, Step, USUAL, ensure_image, narrate};
@@ -33,21 +34,18 @@ impl Kernels {
     /// # Errors
     /// [`CampaignError::Image`]
     pub(super) fn supply(
-        kernels: BTreeSet<&str>,
+        kernels: Named<'_>,
         tell: &mut dyn FnMut(&str, &Step),
     ) -> Result<Self, CampaignError> {
-        Self::supply_with(kernels, &mut |kernel| {
-            ensure_image(kernel, &mut narrate(|step| tell(kernel, step)))
+        Self::supply_with(kernels, &mut |kernel, at| {
+            ensure_image(kernel, at, &mut narrate(|step| tell(kernel, step)))
         })
     }
 
-    fn supply_with(
-        kernels: BTreeSet<&str>,
-        get: &mut dyn FnMut(&str) -> Result<Image, ImageError>,
-    ) -> Result<Self, CampaignError> {
+    fn supply_with(kernels: Named<'_>, get: &mut Get<'_>) -> Result<Self, CampaignError> {
         let mut found = Self::default();
-        for kernel in kernels {
-            match get(kernel) {
+        for (kernel, at) in kernels {
+            match get(kernel, at) {
                 Ok(image) => {
                     found.images.insert(kernel.to_owned(), image);
                 }
@@ -71,15 +69,17 @@ impl Kernels {
     /// [`CampaignError::Image`], [`CampaignError::OtherImage`]
     pub(super) fn of_run(
         old: &RunRecord,
-        kernels: BTreeSet<&str>,
+        kernels: Named<'_>,
         tell: &mut dyn FnMut(&str, &Step),
     ) -> Result<Self, CampaignError> {
         let cache = Cache::of_user()?;
         let mut found = Self::default();
-        for kernel in kernels {
+        for (kernel, at) in kernels {
             let image = match begun_with(old, kernel, &cache) {
                 Some(image) => image,
-                None => same(old, kernel, ensure_image(kernel, &mut narrate(|step| tell(kernel, step)))?)?,
+                None => {
+                    same(old, kernel, ensure_image(kernel, at, &mut narrate(|step| tell(kernel, step)))?)?
+                }
             };
             found.images.insert(kernel.to_owned(), image);
         }
@@ -109,22 +109,28 @@ impl Kernels {
     }
 }
 
+/// Kernels by the names that cells have for them, and where those lie that are named by their path.
+pub(super) type Named<'a> = BTreeMap<&'a str, Option<&'a Path>>;
+
+/// Gets the image of a kernel, by its name and where it lies.
+type Get<'a> = dyn FnMut(&str, Option<&Path>) -> Result<Image, ImageError> + 'a;
+
 /// The kernels of the cells that this host can run but for those.
 pub(super) fn kernels_of<'a>(
     cells: impl Iterator<Item = &'a Cell>,
     abilities: &Abilities,
-) -> BTreeSet<&'a str> {
-    let (mut kernels, mut disks) = (BTreeSet::new(), false);
+) -> Named<'a> {
+    let (mut kernels, mut disks) = (Named::new(), false);
     for cell in cells.filter(|cell| lack(abilities, cell).is_none()) {
         match (cell.subject.configuration.target.disk(), cell.subject.kernel.as_str()) {
             (Some(_), _) => disks = true,
             (None, HOST_KERNEL) => {}
-            (None, kernel) => _ = kernels.insert(kernel),
+            (None, kernel) => _ = kernels.insert(kernel, cell.subject.kernel_at.as_deref()),
         }
     }
     if disks && kernels.is_empty() {
         // What executes guests is asked of one of rig's own.
-        kernels.insert(USUAL);
+        kernels.insert(USUAL, None);
     }
     kernels
 }
@@ -206,7 +212,8 @@ mod tests {
     fn run_with(image: &Image) -> RunRecord {
         let mut run = RunRecord::new("20260101-000000-abcd".to_owned());
         let (package, release, digest) = (image.package.clone(), image.release.clone(), image.digest.clone());
-        run.images.insert("6.1".to_owned(), ImageRecord { package, release, digest });
+        run.images
+            .insert("6.1".to_owned(), ImageRecord { package, release, digest, ..ImageRecord::default() });
         run
     }
 
@@ -226,6 +233,10 @@ mod tests {
         assert!(matches!(error, CampaignError::OtherImage { .. }), "{error:?}");
     }
 
+    fn named<'a>(kernels: &[&'a str]) -> Named<'a> {
+        kernels.iter().map(|kernel| (*kernel, None)).collect()
+    }
+
     fn cell(filters: [&str; 2]) -> Cell {
         let filters = filters.map(str::to_owned).to_vec();
         let asked = Asked { profile: Some("nightly".to_owned()), filters, ..Asked::default() };
@@ -238,7 +249,7 @@ mod tests {
     fn a_kernel_that_is_gone_costs_its_cells_alone() {
         let folder = tempfile::tempdir().unwrap();
         let image = put(&Cache::at(folder.path()), "1", &["vmxnet3", "pvpanic_pci"]);
-        let kernels = Kernels::supply_with(BTreeSet::from(["6.1", "6.12"]), &mut |kernel| match kernel {
+        let kernels = Kernels::supply_with(named(&["6.1", "6.12"]), &mut |kernel, _| match kernel {
             "6.1" => Ok(image.clone()),
             _ => Err(ImageError::Gone {
                 file: "linux_6.12_amd64.deb".to_owned(),
@@ -256,7 +267,7 @@ mod tests {
             lack(["configuration=vmxnet3-tap", "kernel=6.1"]).as_deref(),
             Some("kernel 6.1 has no module vmxnet3")
         );
-        let failed = Kernels::supply_with(BTreeSet::from(["6.1"]), &mut |name| {
+        let failed = Kernels::supply_with(named(&["6.1"]), &mut |name, _| {
             Err(ImageError::NotBuilt { name: name.to_owned() })
         });
         assert!(failed.is_err(), "what can be mended ends the run before it begins");

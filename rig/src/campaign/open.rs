@@ -152,6 +152,10 @@ fn image_record(image: &Image) -> ImageRecord {
         package: image.package.clone(),
         release: image.release.clone(),
         digest: image.digest.clone(),
+        kernel_sha256: image.kernel_sha256.clone(),
+        config_sha256: image.config_sha256.clone().unwrap_or_default(),
+        own: image.is_own(),
+        git: image.git.clone().unwrap_or_default(),
     }
 }
 

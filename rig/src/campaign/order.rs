@@ -3,7 +3,7 @@
 //! Plain data; the command line fills it in. Must not know how arguments are spelt. Units: `Duration`.
 //! Errors: [`CampaignError::Input`], every problem of the file and of the filters at once. Tests: `tests/cli_input.rs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::claims::Set;
@@ -29,6 +29,8 @@ pub struct Asked {
     pub profile: Option<String>,
     /// `axis=value`; empty: every cell.
     pub filters: Vec<String>,
+    /// Kernels of guests instead of those that the file names; paths are seen from the current folder. Empty: those of the file.
+    pub kernels: Vec<String>,
     /// Trials of every cell, instead of what the file says.
     pub trials: Option<u64>,
     /// A folder with claims of the reader's own.
@@ -58,6 +60,7 @@ impl Asked {
             Some(given) => Ok(given.as_ref().clone()),
             None => Matrix::load(self.matrix.as_deref()),
         };
+        let matrix = matrix.and_then(|matrix| matrix.with_kernels(&self.kernels, Path::new(".")));
         match (filters, matrix) {
             (Ok(filters), Ok(matrix)) => Ok((matrix, filters)),
             (filters, matrix) => {
@@ -102,7 +105,7 @@ pub struct NewRun {
 #[derive(Debug, Clone)]
 pub enum Work {
     /// A new run.
-    New(NewRun),
+    New(Box<NewRun>),
     /// The rest of a recorded run: its id, a unique part of it, or `latest`.
     Again(String),
 }

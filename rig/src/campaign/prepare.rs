@@ -114,7 +114,7 @@ pub(super) struct Prepared {
 pub(super) fn read(order: &Order) -> Result<Source, CampaignError> {
     match &order.work {
         Work::New(asked) => {
-            let mut asked = asked.clone();
+            let mut asked = asked.as_ref().clone();
             let lock = asked.lock.take().map(|path| follow(&path, &mut asked)).transpose()?;
             let (matrix, filters) = asked.asked.read()?;
             Ok(Source::File { matrix: Box::new(matrix), filters, asked: Box::new(asked), lock })

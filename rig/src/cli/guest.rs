@@ -8,7 +8,7 @@ mod terminal;
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::Shutdown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -47,6 +47,9 @@ pub(super) struct Boot {
     /// The profile of the matrix file [default: the one that its [run] names, then the others]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// The guest's kernel, instead of those that the matrix file names: an image, an exact version, or the path of your own (`./linux`)
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<String>,
     /// Run this in the guest instead of a shell; its input, output and exit status are passed on
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -60,6 +63,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 
 fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
+    let matrix = matrix.with_kernels(arguments.kernel.as_slice(), Path::new(".")).map_err(Failure::input)?;
     let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
     let site = Site::prepare(cell, choose::hardware, &mut tell_step)?;
     let runtime = enclosed_runtime()?;

@@ -10,7 +10,7 @@ use super::output::{print, size};
 use super::streams::{self, say};
 use super::{Exit, Failure, called, width};
 use crate::image::exact::{self, KernelBuild};
-use crate::image::recipe::Recipe;
+use crate::image::recipe::{KernelRecipe, Recipe};
 use crate::image::{Cache, Fetch, Image, Keep, Recipes, Step, apt::Apt, build, narrate, recipe_key};
 use crate::report::Page;
 
@@ -47,7 +47,7 @@ pub(super) struct List {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Build {
-    /// Names of recipes, exact versions (`6.12.95`), or paths of recipe files [default: all recipes]
+    /// Names of recipes, exact versions (`6.12.95`), paths of recipe files, or paths of your own kernels (`./linux`) [default: all recipes]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Look for newer packages on the mirror even if an image is built
@@ -186,7 +186,8 @@ fn list(arguments: &List, cache: &Cache) -> Result<Exit, Failure> {
 
 /// What the archive has of the kernels that this recipe is for, exact versions of it: nothing is fetched for it.
 fn offers(apt: &Apt, recipes: &Recipes, recipe: &Recipe) -> Vec<KernelBuild> {
-    if recipe.kernel.exact.is_some() || recipe.kernel.version.is_some() {
+    let KernelRecipe { exact, version, own, .. } = &recipe.kernel;
+    if exact.is_some() || version.is_some() || own.is_some() {
         return Vec::new();
     }
     let mut known = apt.known(recipe).unwrap_or_default();
@@ -231,7 +232,7 @@ fn clean(arguments: &Clean, cache: &Cache) -> Result<Exit, Failure> {
         (None, false) => {
             let recipes = Recipes::default();
             let keys = recipes.names_with(cache).into_iter().filter_map(|name| recipes.load(&name).ok());
-            Keep::Recipes(keys.map(|recipe| recipe_key(&recipe)).collect())
+            Keep::Recipes(keys.filter_map(|recipe| recipe_key(&recipe).ok()).collect())
         }
     };
     carry_out(cache, &cache.superfluous(&keep)?, arguments.consent)

@@ -32,6 +32,7 @@ pub const PAGES: &[Page] = &[
     page!("paths", "what lies between the two ends: links, faults, firewalls, every key"),
     page!("matrix", "the matrix file: axes, profiles, controls, filters, every key"),
     page!("images", "guest kernels and what else is in a guest: recipes, and how to build and remove images"),
+    page!("kernels", "kernels of your own: a built tree, a bzImage, .deb files; what they must have"),
     page!("exit-codes", "what each exit code means for a script, and the JSON of a failure"),
     page!("claims", "every claim that is tested, who says it, and what decides it"),
     page!("report", "the report and its page, comparisons, and playing a block again"),

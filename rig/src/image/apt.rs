@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 use super::error::ImageError;
 use super::exact::{self, KernelBuild};
 use super::listed::Listed;
-use super::package::{self, Files};
+use super::package::{self, Files, config_release, kernel_release};
 use super::recipe::{KernelRecipe, Mirror, Recipe};
 use super::sources::{self, Source};
 use super::state::{ARCHITECTURE, State};
-use super::supply::{Freshness, PackageId, Step, Supplies, Supply, kernel_release};
+use super::supply::{Freshness, KernelSupply, PackageId, Step, Supplies, Supply};
 use super::tool::{go_on, run};
 
 /// Fetches through the host's apt.
@@ -96,6 +96,9 @@ impl Apt {
     /// The lists cannot be read.
     pub fn known(&self, recipe: &Recipe) -> Result<Vec<KernelBuild>, ImageError> {
         let mut builds = Vec::new();
+        if recipe.kernel.own.is_some() {
+            return Ok(builds);
+        }
         for release in releases(&recipe.kernel) {
             let Ok((state, _)) = self.state(release, recipe.mirror.as_ref()) else { continue };
             if state.has_lists() {
@@ -106,10 +109,13 @@ impl Apt {
         Ok(builds)
     }
 
-    /// Whether the mirror that `recipe`'s kernel comes from answers: fetches the small signed index of its release, as apt does.
-    /// Gives the release.
+    /// Whether the mirror that `recipe`'s packages come from answers: fetches the small signed index of its kernel's release (its programs', where the
+    /// kernel is one's own), as apt does. Gives the release.
     pub fn probe(&self, recipe: &Recipe) -> Result<String, ImageError> {
-        let release = recipe.kernel.release.clone();
+        let release = match recipe.kernel.own {
+            Some(_) => recipe.initramfs.release.clone(),
+            None => recipe.kernel.release.clone(),
+        };
         let text = sources::render_deb822(&self.sources(&release, recipe.mirror.as_ref())?, ARCHITECTURE);
         let folder = tempfile::tempdir().map_err(ImageError::disk("cannot make a folder for apt's state"))?;
         let state = State { folder: folder.path().join("apt"), release: release.clone() };
@@ -252,7 +258,33 @@ impl Apt {
         freshness: Freshness,
         tell: &mut dyn FnMut(Step),
     ) -> Result<Supplies, ImageError> {
-        let mirror = recipe.mirror.as_ref();
+        let (kernel, mut packages) = match recipe.kernel.own {
+            Some(_) => (None, Vec::new()),
+            None => {
+                let (kernel, packages) = self.gather_kernel(recipe, freshness, tell)?;
+                (Some(kernel), packages)
+            }
+        };
+        let state = self.open(&recipe.initramfs.release, recipe.mirror.as_ref(), freshness, tell)?;
+        let program_packages = state.with_dependencies(&recipe.initramfs.packages)?;
+        let mut programs = Files::new();
+        for path in self.download(&state, &program_packages, tell)? {
+            programs.extend(package::read(&path, |_| true)?);
+            go_on()?;
+        }
+        packages.extend(program_packages.into_iter().map(|listed| listed.id));
+        packages.sort();
+        packages.dedup();
+        Ok(Supplies { kernel, programs, packages })
+    }
+
+    /// The kernel that a recipe asks for, and all packages that it is split into.
+    fn gather_kernel(
+        &self,
+        recipe: &Recipe,
+        freshness: Freshness,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<(KernelSupply, Vec<PackageId>), ImageError> {
         let (state, first) = self.kernel(recipe, freshness, tell)?;
         let kernel_packages = self.kernel_packages(&state, first)?;
         let mut kernel_package = None;
@@ -271,18 +303,8 @@ impl Apt {
                 release: state.release,
             });
         };
-        let state = self.open(&recipe.initramfs.release, mirror, freshness, tell)?;
-        let program_packages = state.with_dependencies(&recipe.initramfs.packages)?;
-        let mut programs = Files::new();
-        for path in self.download(&state, &program_packages, tell)? {
-            programs.extend(package::read(&path, |_| true)?);
-            go_on()?;
-        }
-        let mut packages: Vec<PackageId> =
-            kernel_packages.into_iter().chain(program_packages).map(|listed| listed.id).collect();
-        packages.sort();
-        packages.dedup();
-        Ok(Supplies { kernel_package, kernel, programs, packages })
+        let packages = kernel_packages.into_iter().map(|listed| listed.id).collect();
+        Ok((KernelSupply { package: kernel_package, files: kernel }, packages))
     }
 
     /// Fetches anew what lists of this recipe were there before this process and can have led to `error`; whether there were any.
@@ -333,9 +355,10 @@ fn releases(kernel: &KernelRecipe) -> impl Iterator<Item = &str> {
 
 /// The releases of `recipe` whose lists can have led to `error`: the one that it names, or all.
 fn suspects<'r>(recipe: &'r Recipe, error: &ImageError) -> Vec<&'r str> {
-    let mut releases: Vec<&str> = match recipe.kernel.exact {
-        Some(_) => releases(&recipe.kernel).collect(),
-        None => vec![&recipe.kernel.release],
+    let mut releases: Vec<&str> = match (&recipe.kernel.exact, &recipe.kernel.own) {
+        (_, Some(_)) => Vec::new(),
+        (Some(_), None) => releases(&recipe.kernel).collect(),
+        (None, None) => vec![&recipe.kernel.release],
     };
     if !releases.contains(&recipe.initramfs.release.as_str()) {
         releases.push(&recipe.initramfs.release);
@@ -367,6 +390,7 @@ fn is_kernel_file(path: &str) -> bool {
         || path.ends_with(".ko")
         || path.ends_with(".ko.xz")
         || path.ends_with("/modules.builtin")
+        || config_release(path).is_some()
 }
 
 fn has_digest(path: &Path, sha256: &str) -> bool {

@@ -4,8 +4,10 @@
 //! Errors: `ImageError`; see there whom it blames.
 //! Tests: below with a fake supply, offline and torn builds among them; real packages in `tests/qemu.rs`.
 
+use std::path::Path;
+
 use super::apt::Apt;
-use super::assemble::{assemble, recipe_key};
+use super::assemble::{assemble, key_with, own_kernel, recipe_key};
 use super::cache::{Cache, Image};
 use super::error::ImageError;
 use super::recipe::Recipe;
@@ -25,12 +27,25 @@ pub enum Fetch {
     Refresh,
 }
 
-/// The image of the kernel called `name` out of the user's cache, built where it is missing. `tell` hears of each step.
+/// The image of the kernel called `name` (which lies at `at`, where it is named by its path) out of the user's cache, built where it is missing. `tell`
+/// hears of each step.
 ///
 /// # Errors
-/// As [`ensure`]; and there may be no folder for caches.
-pub fn ensure_image(name: &str, tell: &mut dyn FnMut(Step)) -> Result<Image, ImageError> {
-    ensure(name, &Cache::of_user()?, Fetch::IfMissing, tell)
+/// As [`ensure_with`]; and there may be no folder for caches.
+pub fn ensure_image(name: &str, at: Option<&Path>, tell: &mut dyn FnMut(Step)) -> Result<Image, ImageError> {
+    let cache = Cache::of_user()?;
+    let recipe = Recipes::default().load_at(name, at)?;
+    ensure_with(&recipe, &cache, Fetch::IfMissing, &Apt::new(cache.root()), tell)
+}
+
+/// Whether the kernel called `name` (which lies at `at`, where it is named by its path) has a recipe, and can be a guest's as far as that is known before
+/// a boot. Nothing is fetched or built.
+///
+/// # Errors
+/// [`ImageError`]: the recipe is unknown or wrong, or its own kernel is.
+pub fn check_kernel(name: &str, at: Option<&Path>) -> Result<(), ImageError> {
+    let recipe = Recipes::default().load_at(name, at)?;
+    own_kernel(&recipe).map(|_| ())
 }
 
 /// The image of the recipe called `name` (of `./images` or of the binary), or of the recipe file at that path. Blocks; without a
@@ -56,8 +71,9 @@ pub fn ensure_with(
     supply: &dyn Supply,
     tell: &mut dyn FnMut(Step),
 ) -> Result<Image, ImageError> {
-    let key = recipe_key(recipe);
-    match (fetch, cached(cache, recipe)) {
+    let own = own_kernel(recipe)?;
+    let key = key_with(recipe, own.as_ref());
+    match (fetch, cache.find(&key)) {
         (Fetch::Never | Fetch::IfMissing, Some(image)) => return Ok(image),
         (Fetch::Never, None) => return Err(ImageError::NotBuilt { name: recipe.name.clone() }),
         (Fetch::IfMissing, None) | (Fetch::Refresh, _) => {}
@@ -69,16 +85,20 @@ pub fn ensure_with(
         Fetch::Refresh => Freshness::Current,
         Fetch::Never | Fetch::IfMissing => {
             // Another rig may have built it while we waited.
-            if let Some(image) = cached(cache, recipe) {
+            if let Some(image) = cache.find(&key) {
                 return Ok(image);
             }
             Freshness::AnyKnown
         }
     };
     let supplies = supply.supply(recipe, freshness, tell)?;
-    let kernel = &supplies.kernel_package;
-    tell(Step::Assembly { kernel: format!("{} {}", kernel.name, kernel.version) });
-    let built = assemble(recipe, supplies)?;
+    let kernel = match (&own, &supplies.kernel) {
+        (None, Some(kernel)) => kernel.package.to_string(),
+        (Some((own, _)), _) => own.release.clone(),
+        (None, None) => recipe.name.clone(),
+    };
+    tell(Step::Assembly { kernel });
+    let built = assemble(recipe, supplies, own)?;
     go_on()?;
     let image = cache.store(&lock, &key, &built)?;
     go_on()?;
@@ -87,7 +107,7 @@ pub fn ensure_with(
 
 /// The built image of a recipe, without lock, network or building.
 pub fn cached(cache: &Cache, recipe: &Recipe) -> Option<Image> {
-    cache.find(&recipe_key(recipe))
+    cache.find(&recipe_key(recipe).ok()?)
 }
 
 /// Any guest's image that is built already, the first by name: for those who need a guest of whatever kind and fetch nothing.
@@ -101,7 +121,7 @@ mod tests {
 
     use super::super::package::{Files, Node};
     use super::super::recipes::HOST;
-    use super::super::supply::{PackageId, Supplies};
+    use super::super::supply::{KernelSupply, PackageId, Supplies};
     use super::*;
     use crate::elf::tests::module;
 
@@ -165,7 +185,9 @@ mod tests {
                 ("usr/sbin/dropbear".to_owned(), file(b"dropbear")),
                 ("usr/sbin/nft".to_owned(), file(b"nft")),
             ]);
-            Ok(Supplies { kernel_package: id.clone(), kernel, programs, packages: vec![id] })
+            let kernel = KernelSupply { package: id.clone(), files: kernel };
+            let kernel = recipe.kernel.own.is_none().then_some(kernel);
+            Ok(Supplies { kernel, programs, packages: vec![id] })
         }
     }
 

@@ -52,6 +52,12 @@ pub struct Image {
     pub package: String,
     /// Of kernel and initramfs: the same digest, the same guest.
     pub digest: String,
+    /// SHA-256 of the kernel's file, in hex.
+    pub kernel_sha256: String,
+    /// SHA-256 of the kernel's configuration, in hex, where it is known.
+    pub config_sha256: Option<String>,
+    /// `git describe --always --dirty` of the tree that the kernel was built in, where it is a work tree of git.
+    pub git: Option<String>,
     /// Size of both files.
     pub bytes: u64,
     /// Everything that files were taken from.
@@ -76,6 +82,8 @@ struct Manifest {
     /// Modules that the recipe names and the kernel has not got.
     #[serde(default)]
     lacks: Vec<String>,
+    #[serde(default)]
+    config_sha256: Option<String>,
     kernel_sha256: String,
     initramfs_sha256: String,
 }
@@ -85,6 +93,12 @@ struct Manifest {
 pub(super) struct Resolution {
     name: String,
     pub(super) digest: String,
+    /// Where the kernel came from: the same bytes may have come in several ways.
+    #[serde(default)]
+    kernel: Option<PackageId>,
+    /// What git calls the tree that the kernel was built in.
+    #[serde(default)]
+    git: Option<String>,
 }
 
 /// An image that is not on disk yet.
@@ -97,7 +111,16 @@ pub(super) struct Built {
     pub(super) modules: Vec<String>,
     pub(super) lacks: Vec<String>,
     pub(super) kernel: Vec<u8>,
+    pub(super) config_sha256: Option<String>,
+    pub(super) git: Option<String>,
     pub(super) initramfs: Vec<u8>,
+}
+
+impl Image {
+    /// Whether its kernel is one's own: then it is of none of the packages.
+    pub fn is_own(&self) -> bool {
+        self.packages.iter().all(|package| package.to_string() != self.package)
+    }
 }
 
 impl Cache {
@@ -121,8 +144,10 @@ impl Cache {
 
     /// The image that the recipe with this key came to, if it is there whole. Touches neither lock nor network.
     pub(super) fn find(&self, key: &str) -> Option<Image> {
-        let resolution = self.resolution(key)?;
-        self.find_digest(&resolution.name, &resolution.digest)
+        let Resolution { name, digest, kernel, git } = self.resolution(key)?;
+        let image = self.find_digest(&name, &digest)?;
+        let package = kernel.map_or(image.package, |kernel| kernel.to_string());
+        Some(Image { package, git, ..image })
     }
 
     /// The image with this digest, if it is there whole, as what a recipe called `name` came to: for a run that goes on with what it began with.
@@ -173,6 +198,7 @@ impl Cache {
             packages: built.packages.clone(),
             modules: built.modules.clone(),
             lacks: built.lacks.clone(),
+            config_sha256: built.config_sha256.clone(),
             kernel_sha256: format!("{:x}", Sha256::digest(&built.kernel)),
             initramfs_sha256: format!("{:x}", Sha256::digest(&built.initramfs)),
         };
@@ -192,7 +218,8 @@ impl Cache {
             }
             fs::rename(new.keep(), &folder)?;
         }
-        let resolution = Resolution { name: built.name.clone(), digest };
+        let (kernel, git) = (Some(built.kernel_package.clone()), built.git.clone());
+        let resolution = Resolution { name: built.name.clone(), digest, kernel, git };
         let json = serde_json::to_vec(&resolution).expect("plain data with string keys serialises");
         let path = self.resolution_path(key);
         let recipes = self.root.join("recipes");
@@ -220,12 +247,15 @@ impl Cache {
             && file_digest(&initramfs)? == manifest.initramfs_sha256;
         whole.then(|| Image {
             name: manifest.name,
-            package: format!("{} {}", manifest.kernel_package.name, manifest.kernel_package.version),
+            package: manifest.kernel_package.to_string(),
             release: manifest.release,
             bytes: file_size(&kernel) + file_size(&initramfs),
             kernel,
             initramfs,
             digest,
+            kernel_sha256: manifest.kernel_sha256,
+            config_sha256: manifest.config_sha256,
+            git: None,
             packages: manifest.packages,
             modules: manifest.modules,
             lacks: manifest.lacks,
@@ -319,6 +349,8 @@ pub(super) mod tests {
             modules: Vec::new(),
             lacks: vec!["pvpanic_pci".to_owned()],
             kernel: kernel.as_bytes().to_vec(),
+            config_sha256: None,
+            git: None,
             initramfs: vec![0; 512],
         }
     }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::initramfs::InitramfsError;
 use super::modules::ModuleError;
+use super::own::OwnError;
 use super::package::PackageError;
 use crate::document::Problems;
 
@@ -35,6 +36,10 @@ pub enum ImageError {
         #[related]
         problems: Problems,
     },
+    /// A kernel of one's own cannot be a guest's.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Own(#[from] OwnError),
     /// There is no built image, and nothing may be fetched.
     #[error("image {name} is not built yet")]
     #[diagnostic(help("run `rig image build {name}` where the package mirror can be reached"))]
@@ -265,7 +270,8 @@ impl ImageError {
             | Self::UnknownPackage { .. }
             | Self::NoVersion { .. }
             | Self::NoExact { .. }
-            | Self::NoKernel { .. } => true,
+            | Self::NoKernel { .. }
+            | Self::Own(_) => true,
             Self::Module { source, .. } => {
                 matches!(source, ModuleError::Unknown { needed_by: None, .. })
             }
@@ -326,6 +332,7 @@ impl ImageError {
             }
             Self::UnknownRecipe { .. }
             | Self::Recipe { .. }
+            | Self::Own(_)
             | Self::NotBuilt { .. }
             | Self::NoArchive { .. }
             | Self::Gone { .. }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # PID 1 of a guest: mounts, modules, sysctls, the NICs that the kernel command line names, dropbear; then one line on the console:
 #   rig: ready <kernel release>      or      rig: failed <reason>   (and power off)
+# after `rig: init`, which says that it has begun.
 # It reads
 #   rig.control=<mac>,<address>/<prefix>[,<gateway>]     the control link: SSH listens on its address only; the gateway is
 #                                                        used for answers from that address and for nothing else
@@ -79,6 +80,7 @@ configure_data() {
     [ -n "$4" ] && run ip route add default via "$4" dev data
 }
 
+echo "rig: init" >/dev/console
 /bin/busybox --install -s
 mount -t proc -o nosuid,nodev,noexec proc /proc || fail "cannot mount /proc"
 run mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
@@ -106,6 +108,9 @@ set_sysctl net/ipv6/conf/all/disable_ipv6 1
 set_sysctl net/ipv6/conf/default/disable_ipv6 1
 ulimit -H -n 1048576
 ulimit -u unlimited
+
+# A kernel of one's own says all on its way here; from now on the console has errors alone, as with `quiet`.
+set_sysctl kernel/printk "4 4 1 7"
 
 run ip link set lo up
 name=guest control= data= listen=

@@ -5,7 +5,10 @@
 //! Errors: [`ModuleError`]; an unknown name blames the recipe, everything else the kernel package.
 //! Tests: below, on hand-made modules.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -64,17 +67,26 @@ pub struct Module {
     pub aliases: Vec<String>,
 }
 
-/// The modules of a kernel package.
+/// What a module's file holds, or where it lies: a built tree has thousands, of which a guest takes a few.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Out of a package.
+    Bytes(Vec<u8>),
+    /// On disk.
+    File(PathBuf),
+}
+
+/// The modules of a kernel.
 #[derive(Debug, Clone, Default)]
 pub struct ModuleTree {
     release: String,
     builtin: BTreeSet<String>,
-    files: BTreeMap<String, (String, Vec<u8>)>,
+    files: BTreeMap<String, (String, Content)>,
 }
 
 impl ModuleTree {
-    /// Of kernel `release`: its `modules.builtin`, and its module files (path, content; `.ko` or `.ko.xz`).
-    pub fn new(release: &str, builtin: &str, files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+    /// Of kernel `release`: its `modules.builtin`, and its module files (path, content; `.ko`, `.ko.xz` or `.ko.gz`).
+    pub fn new(release: &str, builtin: &str, files: impl IntoIterator<Item = (String, Content)>) -> Self {
         Self {
             release: release.to_owned(),
             builtin: builtin.lines().filter_map(module_name).collect(),
@@ -100,6 +112,22 @@ impl ModuleTree {
         self.files.contains_key(&name) || self.builtin.contains(&name)
     }
 
+    /// Whether the kernel has this module as a file: it can be loaded.
+    pub fn loads(&self, module: &str) -> bool {
+        self.files.contains_key(&normal(module))
+    }
+
+    /// Whether nothing is known of the kernel's modules: neither a file nor one that is built in.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.builtin.is_empty()
+    }
+
+    /// With these too among those that are built in.
+    pub fn with_built_in<'a>(mut self, modules: impl Iterator<Item = &'a str>) -> Self {
+        self.builtin.extend(modules.map(normal));
+        self
+    }
+
     fn unknown(&self, module: &str, needed_by: Option<&String>) -> ModuleError {
         let known = self.files.keys().chain(&self.builtin);
         ModuleError::Unknown {
@@ -110,13 +138,28 @@ impl ModuleTree {
         }
     }
 
-    fn load(&self, name: &str, path: &str, bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
-        if !path.ends_with(".xz") {
-            return Ok(bytes.to_vec());
-        }
+    fn load(&self, name: &str, path: &str, content: &Content) -> Result<Vec<u8>, ModuleError> {
+        let bytes = match content {
+            Content::Bytes(bytes) => Cow::Borrowed(bytes.as_slice()),
+            Content::File(file) => {
+                Cow::Owned(fs_err::read(file).map_err(|error| self.unreadable(name, error))?)
+            }
+        };
         let mut plain = Vec::new();
-        lzma_rs::xz_decompress(&mut &bytes[..], &mut plain)
-            .map_err(|error| self.unreadable(name, format!("{error:?}")))?;
+        if path.ends_with(".xz") {
+            lzma_rs::xz_decompress(&mut &bytes[..], &mut plain)
+                .map_err(|error| self.unreadable(name, format!("{error:?}")))?;
+        } else if path.ends_with(".gz") {
+            flate2::read::GzDecoder::new(&bytes[..])
+                .read_to_end(&mut plain)
+                .map_err(|error| self.unreadable(name, error))?;
+        } else if path.ends_with(".zst") {
+            let what =
+                "compressed by zstd, which rig does not unpack: build with CONFIG_MODULE_COMPRESS_NONE=y";
+            return Err(self.unreadable(name, what));
+        } else {
+            return Ok(bytes.into_owned());
+        }
         Ok(plain)
     }
 
@@ -147,10 +190,10 @@ impl Walk<'_> {
             modules.push(name.to_owned());
             return Err(ModuleError::Cycle { modules, release: self.tree.release.clone() });
         }
-        let Some((path, bytes)) = self.tree.files.get(name) else {
+        let Some((path, content)) = self.tree.files.get(name) else {
             return Err(self.tree.unknown(name, self.way.last()));
         };
-        let bytes = self.tree.load(name, path, bytes)?;
+        let bytes = self.tree.load(name, path, content)?;
         let Info { hard, soft, aliases } =
             read_info(&bytes).map_err(|error| self.tree.unreadable(name, error))?;
         // A soft dependency may be an alias ("crypto-crc32c") or missing altogether: modprobe does not insist either.
@@ -198,7 +241,8 @@ fn read_info(bytes: &[u8]) -> Result<Info, ElfError> {
 /// `kernel/drivers/net/virtio_net.ko.xz` -> `virtio_net`; nothing for a file that is no module.
 fn module_name(path: &str) -> Option<String> {
     let file = path.rsplit('/').next()?;
-    let stem = file.strip_suffix(".xz").unwrap_or(file).strip_suffix(".ko")?;
+    let plain = [".xz", ".gz", ".zst"].iter().find_map(|packed| file.strip_suffix(packed));
+    let stem = plain.unwrap_or(file).strip_suffix(".ko")?;
     Some(normal(stem))
 }
 
@@ -218,9 +262,9 @@ mod tests {
             if path.ends_with(".xz") {
                 let mut packed = Vec::new();
                 lzma_rs::xz_compress(&mut &bytes[..], &mut packed).unwrap();
-                ((*path).to_owned(), packed)
+                ((*path).to_owned(), Content::Bytes(packed))
             } else {
-                ((*path).to_owned(), bytes)
+                ((*path).to_owned(), Content::Bytes(bytes))
             }
         });
         ModuleTree::new("6.1.0-test", "kernel/net/packet/af_packet.ko\nkernel/lib/crc-t10dif.ko\n", files)
@@ -257,6 +301,23 @@ mod tests {
     fn compressed_modules_come_out_plain() {
         let modules = virtio().closure(&["virtio-net".to_owned()]).unwrap();
         assert!(modules.iter().all(|module| Elf::recognises(&module.bytes)));
+    }
+
+    #[test]
+    fn modules_lie_on_disk_and_may_be_compressed_by_gzip() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("a.ko.gz");
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&module(&[("depends", "")])).unwrap();
+        fs_err::write(&at, encoder.finish().unwrap()).unwrap();
+        let tree = ModuleTree::new("6.1", "", [("kernel/a.ko.gz".to_owned(), Content::File(at.clone()))]);
+        assert_eq!(tree.closure(&["a".to_owned()]).unwrap()[0].bytes, module(&[("depends", "")]));
+        assert!(tree.loads("a") && !tree.is_empty() && ModuleTree::default().is_empty());
+        fs_err::remove_file(&at).unwrap();
+        assert!(order(&tree, &["a"]).unwrap_err().to_string().contains("a.ko.gz"));
+        let tree = tree.with_built_in(["b-c"].into_iter());
+        assert!(tree.has("b_c") && !tree.loads("b_c"));
     }
 
     #[test]
@@ -321,11 +382,16 @@ mod tests {
         let tree = ModuleTree::new(
             "6.1.0-test",
             "",
-            [("a.ko".to_owned(), b"no".to_vec()), ("b.ko.xz".to_owned(), b"no".to_vec())],
+            ["a.ko", "b.ko.xz", "c.ko.gz", "d.ko.zst"]
+                .map(|name| (name.to_owned(), Content::Bytes(b"no".to_vec()))),
         );
         assert!(
             order(&tree, &["a"]).unwrap_err().to_string().starts_with("module a of kernel 6.1.0-test: not a")
         );
-        assert!(order(&tree, &["b"]).unwrap_err().to_string().starts_with("module b of kernel"));
+        for name in ["b", "c"] {
+            let said = order(&tree, &[name]).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("module {name} of kernel")), "{said}");
+        }
+        assert!(order(&tree, &["d"]).unwrap_err().to_string().contains("zstd"));
     }
 }

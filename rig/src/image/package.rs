@@ -145,6 +145,22 @@ pub fn resolve<'a>(files: &'a Files, path: &str) -> Option<&'a [u8]> {
     None
 }
 
+/// The release of the kernel that lies at this path of a package; none where no kernel does. Debian's kernels have it in /boot, those since 7.2
+/// beside their modules.
+pub(super) fn kernel_release(path: &str) -> Option<&str> {
+    let beside =
+        || path.strip_prefix("usr/").unwrap_or(path).strip_prefix("lib/modules/")?.strip_suffix("/vmlinuz");
+    let release = path.strip_prefix("boot/vmlinuz-").or_else(beside)?;
+    (!release.is_empty() && !release.contains('/')).then_some(release)
+}
+
+/// The release of the kernel whose configuration lies at this path of a package; none where none does. Debian has it in /boot, since 7.2 beside the modules.
+pub(super) fn config_release(path: &str) -> Option<&str> {
+    let beside =
+        || path.strip_prefix("usr/").unwrap_or(path).strip_prefix("lib/modules/")?.strip_suffix("/config");
+    path.strip_prefix("boot/config-").or_else(beside).filter(|release| !release.contains('/'))
+}
+
 fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -182,6 +198,21 @@ mod tests {
         assert_eq!(resolve(&files, "/lib/libz.so.1"), Some(&b"z"[..]));
         assert_eq!(resolve(&files, "loop"), None);
         assert_eq!(resolve(&files, "gone"), None);
+    }
+
+    #[test]
+    fn a_kernel_is_known_by_its_place() {
+        assert_eq!(kernel_release("boot/vmlinuz-6.1.0-50-cloud-amd64"), Some("6.1.0-50-cloud-amd64"));
+        assert_eq!(kernel_release("usr/lib/modules/7.3.4+deb13/vmlinuz"), Some("7.3.4+deb13"));
+        assert_eq!(kernel_release("lib/modules/6.1/vmlinuz"), Some("6.1"));
+        for other in
+            ["boot/vmlinuz-", "boot/config-6.1", "usr/lib/modules/7.3/a/vmlinuz", "usr/lib/modules/vmlinuz"]
+        {
+            assert_eq!(kernel_release(other), None, "{other}");
+        }
+        assert_eq!(config_release("boot/config-6.1.0-50"), Some("6.1.0-50"));
+        assert_eq!(config_release("usr/lib/modules/7.3/config"), Some("7.3"));
+        assert_eq!(config_release("lib/modules/7.3/kernel/config"), None);
     }
 
     fn build(folder: &Path) -> Option<PathBuf> {

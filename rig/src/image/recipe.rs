@@ -4,12 +4,19 @@
 //! Errors: [`Problems`], all of a file at once; they blame the file.
 //! Tests: below; what people read is kept in snapshots.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
 use super::modules::normal;
-use super::words::{absolute_path, any, command_name, module_name, package_name, release_name, uri, version};
-use crate::document::{Document, Findings, Node, Problems, Span, Table};
+use super::own::Own;
+pub use super::part::{Check, Key, Kind, Required, Section};
+use super::part::{Part, list, section, text};
+use super::words::{
+    absolute_path, any, command_name, module_name, package_name, path, release_name, uri, version,
+};
+use crate::document::{Document, Findings, Problems, Table};
 
 /// What a guest image is made of. Complete: its hash is part of the image's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +36,9 @@ pub struct Recipe {
 /// `[kernel]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelRecipe {
-    /// Debian release: `bookworm`, `bookworm-backports`.
+    /// Debian release: `bookworm`, `bookworm-backports`. Empty for a kernel of one's own.
     pub release: String,
-    /// A kernel package or a meta package that depends on one.
+    /// A kernel package or a meta package that depends on one. Empty for a kernel of one's own.
     pub package: String,
     /// Exactly this version of it.
     pub version: Option<String>,
@@ -41,6 +48,17 @@ pub struct KernelRecipe {
     /// Not a key of the file: exactly this build of the package's flavour, as the matrix's kernel axis has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact: Option<Exact>,
+    /// A kernel of one's own, instead of Debian's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
+}
+
+impl KernelRecipe {
+    /// A kernel of one's own.
+    pub fn own(own: Own) -> Self {
+        let (release, package) = (String::new(), String::new());
+        Self { release, package, version: None, also: Vec::new(), exact: None, own: Some(own) }
+    }
 }
 
 /// `[initramfs]`
@@ -72,87 +90,6 @@ pub struct Mirror {
 /// Commands without which `/init` cannot do its work.
 pub(super) const NEEDED_COMMANDS: [&str; 2] = ["busybox", "dropbear"];
 
-/// What a text must be like; the rule that it breaks.
-pub type Check = fn(&str) -> Result<(), &'static str>;
-
-/// What stands behind a key.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// A text.
-    Text(Check),
-    /// Of texts, none of them twice.
-    List(Check),
-    /// A table with keys of its own.
-    Section(&'static Section),
-}
-
-/// Whether a key must be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Required {
-    /// It must.
-    Yes,
-    /// It need not.
-    No,
-}
-
-/// A row of the table of keys.
-#[derive(Debug)]
-pub struct Key {
-    /// As it is written.
-    pub name: &'static str,
-    /// What stands behind it.
-    pub kind: Kind,
-    /// Whether it must be written.
-    pub required: Required,
-    /// As a person would write it.
-    pub example: &'static str,
-    /// What it says, in one line.
-    pub about: &'static str,
-}
-
-impl Key {
-    /// A line that could be added, and what it says.
-    fn proposal(&self) -> String {
-        format!("`{}`: {}", self.example, self.about)
-    }
-}
-
-/// A table of the file and its keys.
-#[derive(Debug)]
-pub struct Section {
-    /// As people call it.
-    pub what: &'static str,
-    /// Its keys.
-    pub keys: &'static [Key],
-}
-
-const fn text(
-    name: &'static str,
-    check: Check,
-    required: Required,
-    (example, about): (&'static str, &'static str),
-) -> Key {
-    Key { name, kind: Kind::Text(check), required, example, about }
-}
-
-const fn list(
-    name: &'static str,
-    check: Check,
-    required: Required,
-    (example, about): (&'static str, &'static str),
-) -> Key {
-    Key { name, kind: Kind::List(check), required, example, about }
-}
-
-const fn section(
-    name: &'static str,
-    section: &'static Section,
-    required: Required,
-    (example, about): (&'static str, &'static str),
-) -> Key {
-    Key { name, kind: Kind::Section(section), required, example, about }
-}
-
 /// Every key of a recipe.
 pub static RECIPE: Section = Section {
     what: "the recipe",
@@ -180,13 +117,13 @@ static KERNEL: Section = Section {
         text(
             "release",
             release_name,
-            Required::Yes,
+            Required::OrOwn,
             ("release = \"bookworm\"", "the Debian release of the kernel"),
         ),
         text(
             "package",
             package_name,
-            Required::Yes,
+            Required::OrOwn,
             ("package = \"linux-image-cloud-amd64\"", "a kernel package"),
         ),
         text(
@@ -200,6 +137,30 @@ static KERNEL: Section = Section {
             release_name,
             Required::No,
             ("also = [\"trixie\"]", "further releases in which an exact version is looked for"),
+        ),
+        text(
+            "tree",
+            path,
+            Required::No,
+            ("tree = \"../linux\"", "instead of a package: a tree in which you have built a kernel"),
+        ),
+        text(
+            "bzimage",
+            path,
+            Required::No,
+            ("bzimage = \"../bzImage\"", "instead of a package: a kernel's file of your own"),
+        ),
+        text(
+            "modules",
+            path,
+            Required::No,
+            ("modules = \"../installed\"", "with `bzimage`: the folder in which its modules are installed"),
+        ),
+        text(
+            "debs",
+            path,
+            Required::No,
+            ("debs = \"../debs\"", "instead of a package: a folder of .deb files, or one of them"),
         ),
     ],
 };
@@ -259,31 +220,81 @@ static MIRROR: Section = Section {
     ],
 };
 
-/// Reads the recipe `text` that is called `name` and lies at `path` (for messages).
+/// Reads the recipe `text` that is called `name` and lies at `path`, from whose folder paths in it are seen.
 ///
 /// # Errors
 /// All problems of the file, in its order.
 pub fn parse(name: &str, path: &str, text: &str) -> Result<Recipe, Problems> {
     let (document, mut findings) = Document::parse(path, text)?;
-    let recipe = recipe(&mut findings, name, &document.root);
+    let folder = Path::new(path).parent().unwrap_or(Path::new("."));
+    let recipe = recipe(&mut findings, name, &document.root, folder);
     findings.finish(recipe)
 }
 
-fn recipe(findings: &mut Findings, name: &str, table: &Table) -> Option<Recipe> {
+fn recipe(findings: &mut Findings, name: &str, table: &Table, folder: &Path) -> Option<Recipe> {
     let root = Part::open(findings, &RECIPE, table, 0..0);
     let title = root.text(findings, "title");
-    let kernel = root.part(findings, "kernel").and_then(|part| kernel(findings, &part));
+    let kernel = root.part(findings, "kernel").and_then(|part| kernel(findings, &part, folder));
     let initramfs = root.part(findings, "initramfs").and_then(|part| initramfs(findings, &part));
     let mirror = root.part(findings, "mirror").and_then(|part| mirror(findings, &part));
     Some(Recipe { name: name.to_owned(), title: title?, kernel: kernel?, initramfs: initramfs?, mirror })
 }
 
-fn kernel(findings: &mut Findings, part: &Part<'_>) -> Option<KernelRecipe> {
+fn kernel(findings: &mut Findings, part: &Part<'_>, folder: &Path) -> Option<KernelRecipe> {
+    if OWN_KEYS.iter().any(|key| part.table.get(key).is_some()) {
+        return own_kernel(findings, part, folder).map(KernelRecipe::own);
+    }
+    part.require_but_for_own(findings);
     let release = part.text(findings, "release");
     let package = part.text(findings, "package");
     let version = part.text(findings, "version");
     let also = part.list(findings, "also").unwrap_or_default();
-    Some(KernelRecipe { release: release?, package: package?, version, also, exact: None })
+    Some(KernelRecipe { release: release?, package: package?, version, also, exact: None, own: None })
+}
+
+/// The keys of a kernel of one's own.
+const OWN_KEYS: [&str; 4] = ["tree", "bzimage", "modules", "debs"];
+
+fn own_kernel(findings: &mut Findings, part: &Part<'_>, folder: &Path) -> Option<Own> {
+    for name in ["release", "package", "version", "also"] {
+        if let Some((key, _)) = part.table.entry(name) {
+            findings
+                .report(
+                    key.span.clone(),
+                    format!("`{name}` is of a Debian package, and this kernel is your own"),
+                    "not for this kernel",
+                )
+                .help("remove it, or remove the path of your own kernel");
+        }
+    }
+    let [tree, bzimage, modules, debs] =
+        OWN_KEYS.map(|name| part.text(findings, name).map(|text| (name, place(folder, &text))));
+    let given: Vec<&str> = [&tree, &bzimage, &debs].into_iter().flatten().map(|(name, _)| *name).collect();
+    if let ([first, .., last], Some((key, _))) =
+        (given.as_slice(), given.last().and_then(|name| part.table.entry(name)))
+    {
+        findings
+            .report(key.span.clone(), format!("[kernel] has `{first}` and `{last}`"), "another kernel")
+            .help("keep one of them: a recipe has one kernel");
+    }
+    if let (Some((key, _)), None) = (part.table.entry("modules"), part.table.entry("bzimage")) {
+        findings
+            .report(key.span.clone(), "`modules` goes with `bzimage`", "of which kernel?")
+            .help("add `bzimage = \"…\"`; a tree and packages have their modules themselves");
+    }
+    let at = |given: Option<(&str, PathBuf)>| given.map(|(_, path)| path);
+    match (at(tree), at(bzimage), at(debs)) {
+        (Some(tree), None, None) => Some(Own::Tree(tree)),
+        (None, Some(bzimage), None) => Some(Own::Image { bzimage, modules: at(modules) }),
+        (None, None, Some(debs)) => Some(Own::Debs(debs)),
+        _ => None,
+    }
+}
+
+/// A path of the file, seen from anywhere.
+fn place(folder: &Path, text: &str) -> PathBuf {
+    let path: PathBuf = folder.join(text).components().collect();
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn initramfs(findings: &mut Findings, part: &Part<'_>) -> Option<InitramfsRecipe> {
@@ -334,77 +345,6 @@ fn mirror(findings: &mut Findings, part: &Part<'_>) -> Option<Mirror> {
     let security_uri = part.text(findings, "security_uri");
     let signed_by = part.text(findings, "signed_by");
     Some(Mirror { uri: uri?, security_uri, signed_by: signed_by? })
-}
-
-/// A table of the file beside what it should hold. What cannot be read is `None`, and there is a finding for it; so is an optional key that is
-/// not there, without one.
-struct Part<'a> {
-    section: &'static Section,
-    table: &'a Table,
-}
-
-impl<'a> Part<'a> {
-    /// Reports keys that are unknown, and at `place` those that are missing.
-    fn open(findings: &mut Findings, section: &'static Section, table: &'a Table, place: Span) -> Self {
-        let known: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
-        findings.refuse_unknown_keys(table, section.what, &known);
-        for key in section.keys {
-            if key.required == Required::Yes && table.get(key.name).is_none() {
-                findings.missing(place.clone(), section.what, key.name, &key.proposal());
-            }
-        }
-        Self { section, table }
-    }
-
-    /// What the table of keys says of a key, and where the file has it.
-    fn find(&self, name: &str) -> Option<(Kind, Span, &'a Node)> {
-        let row = self.section.keys.iter().find(|key| key.name == name);
-        let kind = row.expect("what is read stands in the table of keys").kind;
-        self.table.entry(name).map(|(key, node)| (kind, key.span.clone(), node))
-    }
-
-    fn text(&self, findings: &mut Findings, name: &str) -> Option<String> {
-        let (Kind::Text(check), _, node) = self.find(name)? else { return None };
-        checked(findings, node, name, &format!("`{name}`"), check)
-    }
-
-    fn list(&self, findings: &mut Findings, name: &str) -> Option<Vec<String>> {
-        let (Kind::List(check), _, node) = self.find(name)? else { return None };
-        let mut items: Vec<String> = Vec::new();
-        let mut complete = true;
-        for item in findings.list(node, &format!("`{name}`"))? {
-            match checked(findings, item, name, &format!("each value of `{name}`"), check) {
-                Some(text) if items.contains(&text) => {
-                    findings.report(
-                        item.span.clone(),
-                        format!("`{name}` names {text:?} twice"),
-                        "again here",
-                    );
-                }
-                Some(text) => items.push(text),
-                None => complete = false,
-            }
-        }
-        complete.then_some(items)
-    }
-
-    fn part(&self, findings: &mut Findings, name: &str) -> Option<Part<'a>> {
-        let (Kind::Section(section), place, node) = self.find(name)? else { return None };
-        let table = findings.table(node, &format!("`{name}`"))?;
-        Some(Part::open(findings, section, table, place))
-    }
-}
-
-/// A string that keeps the rule of its key.
-fn checked(findings: &mut Findings, node: &Node, key: &str, what: &str, check: Check) -> Option<String> {
-    let text = findings.string(node, what)?;
-    match check(text) {
-        Ok(()) => Some(text.to_owned()),
-        Err(rule) => {
-            findings.report(node.span.clone(), format!("`{key}` cannot be {text:?}"), rule);
-            None
-        }
-    }
 }
 
 #[cfg(test)]
@@ -472,6 +412,7 @@ signed_by = "/keyring.gpg"
                 version: Some("6.12.1-1".to_owned()),
                 also: words(&["sid"]),
                 exact: None,
+                own: None,
             },
             initramfs: InitramfsRecipe {
                 release: "sid".to_owned(),
@@ -493,7 +434,12 @@ signed_by = "/keyring.gpg"
             [(&RECIPE, ""), (&KERNEL, "/kernel"), (&INITRAMFS, "/initramfs"), (&MIRROR, "/mirror")]
         {
             let read = json.pointer(at).unwrap().as_object().unwrap();
-            let keys: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
+            let keys: Vec<&str> = section
+                .keys
+                .iter()
+                .map(|key| key.name)
+                .filter(|key| at != "/kernel" || !OWN_KEYS.contains(key))
+                .collect();
             for name in read.keys().filter(|name| *name != "name") {
                 assert!(keys.contains(&name.as_str()), "{name} of {}", section.what);
             }
@@ -517,6 +463,32 @@ modules = "virtio_net"
 uri = "nowhere"
 "#
         ));
+    }
+
+    fn with_kernel(lines: &str) -> String {
+        let end = GOOD.split_once("[initramfs]").unwrap().1;
+        format!("title = \"mine\"\n[kernel]\n{lines}\n[initramfs]{end}")
+    }
+
+    #[test]
+    fn a_kernel_of_ones_own_is_seen_from_the_recipes_folder() {
+        let own = |lines: &str| parse("t", "/a/images/t.toml", &with_kernel(lines)).unwrap().kernel.own;
+        let at = |path: &str| PathBuf::from(path);
+        assert_eq!(own("tree = \"./linux\""), Some(Own::Tree(at("/a/images/linux"))));
+        assert_eq!(own("debs = \"/debs\""), Some(Own::Debs(at("/debs"))));
+        let alone = Own::Image { bzimage: at("/a/images/bzImage"), modules: None };
+        assert_eq!(own("bzimage = \"bzImage\""), Some(alone));
+        let with = Own::Image { bzimage: at("/b"), modules: Some(at("/a/images/m")) };
+        assert_eq!(own("bzimage = \"/b\"\nmodules = \"m\""), Some(with));
+    }
+
+    #[test]
+    fn a_recipe_has_one_kernel() {
+        insta::assert_snapshot!(rendered(&with_kernel(
+            "release = \"bookworm\"\ntree = \"linux\"\ndebs = \"debs\"\nmodules = \"m\""
+        )));
+        insta::assert_snapshot!(rendered(&with_kernel("bzimage = \"\"\nversion = \"1-1\"")));
+        insta::assert_snapshot!(rendered(&with_kernel("modules = \"m\"")));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use fs_err as fs;
 use super::cache::Cache;
 use super::error::ImageError;
 use super::exact::{Exact, series};
-use super::recipe::{self, Recipe};
+use super::own::Own;
+use super::recipe::{self, KernelRecipe, Recipe};
 use crate::document::hint;
 
 /// The recipes in this binary, by name; the same files as in the tree.
@@ -102,10 +103,13 @@ impl Recipes {
         [series, NEWEST].into_iter().find(|name| guests.iter().any(|guest| guest == name)).map(str::to_owned)
     }
 
-    /// The recipe called `name`, the file at that path, or the recipe of exactly that version.
+    /// The recipe called `name`, the file at that path, that of the kernel at that path, or the recipe of exactly that version.
     pub fn load(&self, name: &str) -> Result<Recipe, ImageError> {
-        if name.contains('/') || name.ends_with(".toml") {
+        if name.ends_with(".toml") {
             return self.load_file(Path::new(name));
+        }
+        if name.contains('/') || name.starts_with('.') {
+            return self.load_own(name, Path::new(name));
         }
         let path = self.folder.join(format!("{name}.toml"));
         if path.exists() {
@@ -117,6 +121,31 @@ impl Recipes {
         }
     }
 
+    /// As [`Recipes::load`], where a kernel that is named by its path lies at `at`, seen from where it was named.
+    pub fn load_at(&self, name: &str, at: Option<&Path>) -> Result<Recipe, ImageError> {
+        match at {
+            None => self.load(name),
+            Some(file) if name.ends_with(".toml") => {
+                Ok(Recipe { name: name.to_owned(), ..self.load_file(file)? })
+            }
+            Some(at) => self.load_own(name, at),
+        }
+    }
+
+    /// The recipe of the kernel at a path: the usual one but for its kernel.
+    fn load_own(&self, name: &str, at: &Path) -> Result<Recipe, ImageError> {
+        let Recipe { initramfs, mirror, .. } = self.load(USUAL)?;
+        let at = std::path::absolute(at).unwrap_or_else(|_| at.to_owned());
+        let kernel = KernelRecipe::own(Own::Path(at));
+        Ok(Recipe {
+            name: name.to_owned(),
+            title: format!("the kernel at {name}"),
+            kernel,
+            initramfs,
+            mirror,
+        })
+    }
+
     /// Whether there is one of this name, right or wrong: a recipe's own, or that of an exact version.
     pub fn has(&self, name: &str) -> bool {
         !matches!(self.load(name), Err(ImageError::UnknownRecipe { .. }))
@@ -126,6 +155,9 @@ impl Recipes {
         let unknown = || ImageError::UnknownRecipe { name: word.to_owned(), help: self.hint(word) };
         let exact = Exact::parse(word).ok_or_else(unknown)?;
         let mut recipe = self.load(&self.of_series(word).ok_or_else(unknown)?)?;
+        if recipe.kernel.own.is_some() {
+            return Err(unknown());
+        }
         recipe.title = format!("{}: exactly {exact}", recipe.title);
         recipe.name = word.to_owned();
         recipe.kernel.version = None;
@@ -172,6 +204,12 @@ mod tests {
         assert!(recipes.load("6.1").unwrap().title.starts_with("mine"), "a file wins over the binary");
         let path = folder.path().join("6.9-own.toml").display().to_string();
         assert_eq!(recipes.load(&path).unwrap().name, "6.9-own");
+        let own = recipes.load("./linux").unwrap();
+        assert_eq!((own.name.as_str(), own.title.as_str()), ("./linux", "the kernel at ./linux"));
+        assert_eq!(own.initramfs, recipes.load("6.1").unwrap().initramfs, "the reader's own 6.1");
+        let at = |at: &str| recipes.load_at("../linux", Some(Path::new(at))).unwrap().kernel.own;
+        assert_eq!(at("/a/linux"), Some(Own::Path("/a/linux".into())));
+        assert_eq!(recipes.load_at("./x.toml", Some(Path::new(&path))).unwrap().name, "./x.toml");
         let error = recipes.load("6.11").unwrap_err();
         assert!(error.blames_input());
         let help = |error| miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();

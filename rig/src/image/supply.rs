@@ -25,14 +25,28 @@ pub struct PackageId {
 /// What a recipe asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Supplies {
-    /// The package that holds the kernel.
-    pub kernel_package: PackageId,
-    /// Of the kernel packages: the kernel ([`kernel_release`]), modules and `modules.builtin`.
-    pub kernel: Files,
+    /// The kernel; none where the recipe's is one's own.
+    pub kernel: Option<KernelSupply>,
     /// Of the initramfs packages and what they depend on: everything.
     pub programs: Files,
     /// All packages that files were taken from, sorted.
     pub packages: Vec<PackageId>,
+}
+
+/// Name and version, for people.
+impl fmt::Display for PackageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// A kernel out of packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelSupply {
+    /// The package that holds it.
+    pub package: PackageId,
+    /// Of it and the packages beside it: the kernel ([`kernel_release`](super::package::kernel_release)), its configuration, modules and `modules.builtin`.
+    pub files: Files,
 }
 
 /// How new the package lists must be.
@@ -78,14 +92,6 @@ pub enum Step {
     OtherRig,
 }
 
-/// The release of the kernel that lies at this path of a package; none where no kernel does. Debian's kernels have it in /boot, those since 7.2
-/// beside their modules.
-pub(super) fn kernel_release(path: &str) -> Option<&str> {
-    let beside = || path.strip_prefix("usr/lib/modules/")?.strip_suffix("/vmlinuz");
-    let release = path.strip_prefix("boot/vmlinuz-").or_else(beside)?;
-    (!release.is_empty() && !release.contains('/')).then_some(release)
-}
-
 /// One line for a person.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,17 +135,6 @@ pub trait Supply {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_kernel_is_known_by_its_place() {
-        assert_eq!(kernel_release("boot/vmlinuz-6.1.0-50-cloud-amd64"), Some("6.1.0-50-cloud-amd64"));
-        assert_eq!(kernel_release("usr/lib/modules/7.3.4+deb13/vmlinuz"), Some("7.3.4+deb13"));
-        for other in
-            ["boot/vmlinuz-", "boot/config-6.1", "usr/lib/modules/7.3/a/vmlinuz", "usr/lib/modules/vmlinuz"]
-        {
-            assert_eq!(kernel_release(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_step_that_repeats_is_said_once() {

@@ -47,6 +47,10 @@ pub(super) fn uri(text: &str) -> Result<(), &'static str> {
         .ok_or("the address of a Debian archive, `http://…/debian`")
 }
 
+pub(super) fn path(text: &str) -> Result<(), &'static str> {
+    (!text.trim().is_empty()).then_some(()).ok_or("a path, seen from the folder of the recipe")
+}
+
 pub(super) fn absolute_path(text: &str) -> Result<(), &'static str> {
     (text.starts_with('/') && !text.contains(char::is_whitespace))
         .then_some(())

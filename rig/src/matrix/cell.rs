@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rig_protocol::{Errno, Handler, Op, Script, Side};
@@ -36,8 +37,11 @@ pub struct Subject {
     pub parameters: BTreeMap<String, String>,
     /// The resolved configuration.
     pub configuration: Configuration,
-    /// Name of the image (`6.1`), or [`HOST_KERNEL`].
+    /// Name of the image (`6.1`), a path as it was written (`./linux`), or [`HOST_KERNEL`].
     pub kernel: String,
+    /// Where the kernel lies that is named by its path, seen from anywhere. No part of what is measured, nor of the record: a folder of this machine.
+    #[serde(skip)]
+    pub kernel_at: Option<PathBuf>,
     /// The resolved path.
     pub path: PathSpec,
     /// Of a run that was merged from runs of several machines, which of them it was measured on: then the configuration's name ends in `@` and this. Not a part of

@@ -37,6 +37,8 @@ pub struct Matrix {
     pub(super) alert: BTreeMap<String, f64>,
     pub(super) claims: Option<PathBuf>,
     pub(super) library: Library,
+    /// The folder from which paths of kernels are seen.
+    pub(super) kernels_from: PathBuf,
 }
 
 /// `[control.NAME]`

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::declared::Matrix;
 use super::disk;
+use super::kernel::kernel_place;
 use super::load::{MatrixText, PathFile};
 use super::machines::{Machine, MachineFile};
 use crate::document::{Document, Node, Problems, Table, Value, key_text};
@@ -38,8 +39,14 @@ impl Matrix {
         let mut tables = Document::parse(&name, &text)?.0.root;
         disk::name_in_full(&folder, &mut tables);
         let MachineFile { machines, kernels, .. } = machines;
+        let kernels = kernels.into_iter().map(|kernel| at_home(kernel, &folder)).collect();
         Ok(Excerpt { name, machines, paths, kernels, tables })
     }
+}
+
+/// A kernel's path as it is seen from anywhere: what is made of this file lies elsewhere.
+fn at_home(kernel: String, folder: &Path) -> String {
+    kernel_place(&kernel, folder).map_or(kernel, |place| place.display().to_string())
 }
 
 impl Excerpt {

@@ -12,6 +12,7 @@ use rig_protocol::{Errno, Script};
 use super::cell::{Cell, Control, HOST_KERNEL, ScriptDigest, Subject};
 use super::declared::{ControlKeys, Exclude, Include, Layer, Matrix, Sizes, Word};
 use super::glob;
+use super::kernel::kernel_place;
 use super::pace::own_pace;
 use super::pack::Packer;
 use super::settings::Settings;
@@ -471,6 +472,7 @@ impl<'m> Expansion<'m> {
             parameters: variant.parameters.clone(),
             configuration: point.configuration.clone(),
             kernel: point.kernel.to_owned(),
+            kernel_at: kernel_place(point.kernel, &self.matrix.kernels_from),
             path: point.path.clone(),
             machine: None,
             script: dosed.unwrap_or_else(|| Arc::clone(&variant.script)),

@@ -52,7 +52,7 @@ impl Matrix {
         PathFile::parse(&name, &text)
     }
 
-    /// Verifies the text of a matrix file. Paths of scenario files in it are seen from `folder`.
+    /// Verifies the text of a matrix file. Paths of scenario files and of kernels in it are seen from `folder`.
     ///
     /// # Errors
     /// All its problems at once.
@@ -94,6 +94,7 @@ impl Matrix {
             alert,
             claims,
             library,
+            kernels_from: folder.to_owned(),
         };
         verify::verify(&mut matrix, &mut findings, root, default_profile.as_ref());
         if findings.is_empty() {

@@ -3,7 +3,7 @@
 //! Must not know axes, profiles or images. Units: as the keys say. Errors: [`Problems`]; they blame the file.
 //! Tests: below; `tests/trouble/alone.rs` and `tests/guest/alone.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::configuration::read_configuration;
 use super::declared::{Matrix, Word};
@@ -32,6 +32,8 @@ pub struct MachineFile {
     pub machines: Vec<Machine>,
     /// `kernel` of `[axes]`, in file order; empty where the file names none.
     pub kernels: Vec<String>,
+    /// The folder from which paths in it are seen.
+    pub folder: PathBuf,
 }
 
 impl Matrix {
@@ -64,7 +66,7 @@ impl MachineFile {
             None => Vec::new(),
         };
         let kernels = kernels.into_iter().map(|Word { text, .. }| text).collect();
-        findings.finish(Some(Self { name: name.to_owned(), machines, kernels }))
+        findings.finish(Some(Self { name: name.to_owned(), machines, kernels, folder: folder.to_owned() }))
     }
 }
 

@@ -53,6 +53,7 @@ mod tests {
             parameters: BTreeMap::new(),
             configuration,
             kernel: HOST_KERNEL.into(),
+            kernel_at: None,
             path: PathSpec::plain("direct", 1500),
             machine: None,
             script: Arc::new(Script::default()),

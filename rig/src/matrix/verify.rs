@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::cell::HOST_KERNEL;
 use super::declared::{Include, Layer, Matrix, Word};
 use super::glob;
+use super::kernel;
 use super::keys::file as keys;
 use super::library::Library;
 use crate::document::{Findings, Key, Span, Table, Value, closest};
@@ -172,7 +172,7 @@ impl Names<'_> {
                 "scenario" => verify_scenarios(findings, library, words),
                 "configuration" => verify_known(findings, words, &self.configurations, "configuration"),
                 "path" => verify_known(findings, words, &self.paths, "path"),
-                _ => verify_kernel_words(findings, words),
+                _ => kernel::verify_words(findings, words),
             }
         }
     }
@@ -235,25 +235,6 @@ fn verify_known(findings: &mut Findings, words: &[Word], known: &Declared<'_>, w
                     format!("not a [{what}.NAME] of this file"),
                 )
                 .maybe_help(help);
-        }
-    }
-}
-
-/// Which images there are is not known here; what cannot be the name of one is.
-fn verify_kernel_words(findings: &mut Findings, words: &[Word]) {
-    for word in words {
-        if word.text == HOST_KERNEL {
-            findings
-                .report(word.span.clone(), "`host` cannot be a guest's kernel", "not an image")
-                .help("remove it: a configuration with kind = \"host\" always runs the host's kernel");
-        } else if word.text.is_empty() || !glob::is_plain(&word.text) || word.text.contains(['/', ' ']) {
-            findings
-                .report(
-                    word.span.clone(),
-                    format!("`{}` cannot be the name of a kernel", word.text),
-                    "not a name",
-                )
-                .help("a kernel is named as its image, \"6.1\", or by its exact version, \"6.12.95\"");
         }
     }
 }

@@ -241,7 +241,9 @@ impl Course {
                 true
             }
             Some(Mark::Failed(_)) => true,
-            Some(Mark::Ready(_) | Mark::At(_) | Mark::Complaint) | None => line.contains(QEMU_COMPLAINS),
+            Some(Mark::Begun | Mark::Ready(_) | Mark::At(_) | Mark::Complaint) | None => {
+                line.contains(QEMU_COMPLAINS)
+            }
         };
         if says_why {
             self.reason.get_or_insert_with(|| line.clone());

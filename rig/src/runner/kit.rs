@@ -23,6 +23,7 @@ pub(super) fn cell(scenario: &str) -> Cell {
         parameters: Default::default(),
         configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
+        kernel_at: None,
         path: PathSpec::plain("plain", 1500),
         machine: None,
         script: Arc::new(script),

@@ -19,6 +19,7 @@ fn cell(scenario: &str, name: &str, target: TargetSpec) -> Cell {
         parameters: BTreeMap::new(),
         configuration: Configuration { name: name.into(), target },
         kernel: HOST_KERNEL.into(),
+        kernel_at: None,
         path: PathSpec::plain("direct", 1500),
         machine: None,
         script: Arc::new(Script::default()),

@@ -19,7 +19,11 @@ fn recipe() -> String {
 fn section(text: &mut String, section: &Section) {
     head(text, &["key", "value", "if left out", "for example", "meaning"]);
     for key in section.keys {
-        let unsaid = if key.required == Required::Yes { "required" } else { "none" };
+        let unsaid = match key.required {
+            Required::Yes => "required",
+            Required::OrOwn => "required, but for a kernel of your own",
+            Required::No => "none",
+        };
         row(text, &[&code(key.name), value(key), unsaid, &code(key.example), key.about]);
     }
     for key in section.keys {

@@ -1,5 +1,8 @@
 //! What ends differently on two kernels.
 
+use rig::record::format::ImageRecord;
+use rig::report::Format;
+
 use crate::atlas::{HOST, NEW, OLD};
 use crate::made_up::{Made, has_section, run_of, section};
 
@@ -39,6 +42,37 @@ fn shares_are_compared_outcome_by_outcome() {
     // Five even blocks of 60 count as 300 / 2.0067 trials. At 95 % 0 is at most 2.44 %, 20 at least 3.24 %, 15 at least 2.11 %: apart by more than 0.5 %, and not.
     assert_eq!(of(&[("a", 60)], &[("a", 56), ("b", 4)]).len(), 1);
     assert!(of(&[("a", 60)], &[("a", 57), ("b", 3)]).is_empty());
+}
+
+/// What one has built oneself is known by its bytes alone: the report says them, and so does what changed between two runs.
+#[test]
+fn a_kernel_of_ones_own_is_told_by_its_bytes() {
+    let mut bench = run_of(&two(&[("hangup", 60)], &[("hangup", 60)]));
+    let own = ImageRecord {
+        package: "tree v6.1-3-g0123456789ab-dirty".into(),
+        release: "6.1.0-own".into(),
+        digest: "0123456789abcdef".into(),
+        kernel_sha256: "ab".repeat(32),
+        config_sha256: "cd".repeat(32),
+        own: true,
+        git: "v6.1-3-g0123456789ab-dirty".into(),
+    };
+    bench.record.images.insert("6.1".into(), own.clone());
+    let model = bench.model();
+    let file = &model.run.kernel_files["6.1"];
+    assert_eq!((file.sha256.as_str(), file.own, file.git.as_str()), (&*own.kernel_sha256, true, &*own.git));
+    let text = Format::from_name("text").expect("in the list").render(&model);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("tree v6.1-3-g0123456789ab-dirty, sha256 abababababab)"), "{text}");
+    let page = Format::from_name("html").expect("in the list").render(&model);
+    for shown in [
+        "kernel 6.1, SHA-256",
+        "configuration of kernel 6.1, SHA-256",
+        own.config_sha256.as_str(),
+        "kernel 6.1, git",
+    ] {
+        assert!(page.contains(shown), "{shown}");
+    }
 }
 
 #[test]

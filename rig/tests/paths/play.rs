@@ -194,6 +194,7 @@ pub(crate) fn cell_of(
         parameters: scenario.complete(given),
         configuration: Configuration { name: "bare-metal".into(), target: TargetSpec::plain_host() },
         kernel: HOST_KERNEL.into(),
+        kernel_at: None,
         path: path.clone(),
         machine: None,
         script: std::sync::Arc::new(script),

@@ -10,6 +10,19 @@ use serde::Serialize;
 
 use super::super::words::count;
 
+/// What identifies a kernel of a guest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+pub struct KernelFile {
+    /// SHA-256 (hex) of its file.
+    pub sha256: String,
+    /// SHA-256 (hex) of its configuration; empty where it is not known.
+    pub config_sha256: String,
+    /// Whether it is one's own, out of no package.
+    pub own: bool,
+    /// `git describe --always --dirty` of the tree that it was built in; empty where that is no work tree of git.
+    pub git: String,
+}
+
 /// Every two kernels on which the same scenario was played, with the same parameters, over the same path, in the same configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct KernelComparisons {

@@ -67,7 +67,7 @@ pub use errno_seen::{ErrnoSeen, ErrnoSource, LocaltimeFile, SightingKind};
 pub use expectation::{Expectation, ExpectationStatus, OutcomeCount};
 pub use fix::Fix;
 pub use headline::{GuestRate, Headline, Randomisation};
-pub use kernel::{KernelComparisons, KernelDifference, KernelEnd};
+pub use kernel::{KernelComparisons, KernelDifference, KernelEnd, KernelFile};
 pub use latency::{CutWaits, LatencyComparison, QuantileDifference};
 pub use locked::{Deviation, Locked};
 pub use machine::{InterfaceSummary, MachineEnd, MachineSummary};
@@ -232,6 +232,9 @@ pub struct RunSummary {
     pub profile: String,
     /// The package and version of each kernel that has an image, by the name that cells have for it.
     pub kernel_packages: BTreeMap<String, String>,
+    /// What identifies each kernel that has an image, by the name that cells have for it; absent in a report of records older than these.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernel_files: BTreeMap<String, KernelFile>,
     /// The command that began the run, word by word.
     pub command_line: Vec<String>,
     /// Two-sided confidence of every interval, a share of 1.

@@ -69,6 +69,15 @@ impl Changes {
             let packages = images.clone().map(|image| image.package);
             let is_same = packages[0] == packages[1];
             self.add(ChangeKind::Kernel, format!("kernel {name}"), packages);
+            let files = images.clone().map(|image| short(&image.kernel_sha256));
+            let is_same = is_same && files[0] == files[1];
+            self.add(ChangeKind::Kernel, format!("SHA-256 of kernel {name}"), files);
+            let configurations = images.clone().map(|image| short(&image.config_sha256));
+            self.add(
+                ChangeKind::Kernel,
+                format!("SHA-256 of the configuration of kernel {name}"),
+                configurations,
+            );
             if is_same {
                 let digests = images.map(|ImageRecord { digest, .. }| short(&digest));
                 self.add(ChangeKind::Kernel, format!("image of kernel {name}"), digests);

@@ -10,7 +10,7 @@ use crate::cli::streams::{self, Weight};
 use crate::cli::{Exit, Failure};
 use crate::document::Problems;
 use crate::image::Recipes;
-use crate::matrix::{Matrix, Selection};
+use crate::matrix::{Matrix, Selection, is_kernel_path};
 
 /// Arguments of `rig matrix check`.
 #[derive(Debug, clap::Args)]
@@ -26,8 +26,10 @@ pub(in crate::cli) struct Arguments {
 pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let recipes = Recipes::default();
-    matrix.verify_kernels(&recipes.guests(), |word| recipes.has(word)).map_err(Failure::input)?;
     check_hardware(&matrix, matrix.configurations()).map_err(Failure::input)?;
+    matrix
+        .verify_kernels(&recipes.guests(), |word| is_kernel_path(word) || recipes.has(word))
+        .map_err(Failure::input)?;
     let mut out = format!("{}: valid\n", matrix.name());
     let profiles: Vec<Option<&str>> = match matrix.profile_names().map(Some).collect::<Vec<_>>() {
         none if none.is_empty() => vec![None],

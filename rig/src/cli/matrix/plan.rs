@@ -13,7 +13,7 @@ use crate::cli::output::print;
 use crate::cli::{Exit, Failure, called, fresh, number, width};
 use crate::configuration::{self, Abilities, Accelerator, Lack, Resolved};
 use crate::engine::Engine;
-use crate::image::Recipes;
+use crate::image::check_kernel;
 use crate::matrix::{
     Cell, HOST_KERNEL, Matrix, Plan, PlannedPower, Selected, Settings, Stratum, Undecidable, Wanted,
     WeakControl,
@@ -34,6 +34,10 @@ pub(in crate::cli) struct Which {
     /// The profile of the matrix file [default: the one that its [run] names]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// A kernel of the guests, instead of those that the matrix file names: an image, an exact version, or the path of your own (`./linux`).
+    /// May be given several times
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Vec<String>,
     /// Trials per cell, instead of the number in the matrix file
     #[arg(long, value_name = "N", value_parser = number::trials, allow_negative_numbers = true)]
     trials: Option<u64>,
@@ -44,8 +48,8 @@ pub(in crate::cli) struct Which {
 
 impl From<Which> for Asked {
     fn from(which: Which) -> Self {
-        let Which { filters, matrix, profile, trials, claims } = which;
-        Self { matrix, profile, filters, trials, given: None, claims }
+        let Which { filters, matrix, profile, kernel: kernels, trials, claims } = which;
+        Self { matrix, profile, filters, kernels, trials, given: None, claims }
     }
 }
 
@@ -383,13 +387,13 @@ fn without_baseline(plan: &Plan) -> Option<String> {
     ))
 }
 
-/// Refuses a kernel that no recipe describes: it would end the run.
+/// Refuses a kernel that no recipe describes, or that cannot be a guest's: it would end the run.
 pub(in crate::cli) fn refuse_unknown_kernels(cells: &[Cell]) -> Result<(), Failure> {
     let of_images = cells.iter().filter(|cell| cell.subject.configuration.target.disk().is_none());
-    let kernels: BTreeSet<&str> = of_images.map(|cell| cell.subject.kernel.as_str()).collect();
-    let recipes = Recipes::default();
-    for kernel in kernels.into_iter().filter(|kernel| *kernel != HOST_KERNEL) {
-        recipes.load(kernel)?;
+    let named = |cell: &'_ Cell| (cell.subject.kernel.clone(), cell.subject.kernel_at.clone());
+    let kernels: BTreeSet<(String, Option<PathBuf>)> = of_images.map(named).collect();
+    for (kernel, at) in kernels.into_iter().filter(|(kernel, _)| kernel != HOST_KERNEL) {
+        check_kernel(&kernel, at.as_deref())?;
     }
     Ok(())
 }

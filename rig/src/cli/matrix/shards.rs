@@ -45,6 +45,7 @@ fn words(asked: &Asked, profile: &str) -> Result<Vec<String>, Failure> {
     if !profile.is_empty() {
         words.push(format!("--profile={profile}"));
     }
+    words.extend(asked.kernels.iter().map(|kernel| format!("--kernel={kernel}")));
     words.extend(asked.trials.map(|trials| format!("--trials={trials}")));
     if let Some(claims) = &asked.claims {
         words.push(format!("--claims={}", text(claims)?));

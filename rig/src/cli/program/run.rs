@@ -16,7 +16,7 @@ use crate::cli::streams::say;
 use crate::cli::{Exit, Failure, called, number};
 use crate::document::hint;
 use crate::image::Recipes;
-use crate::matrix::{DEFAULT_FILE, Excerpt, Matrix};
+use crate::matrix::{DEFAULT_FILE, Excerpt, Matrix, kernel_place};
 use crate::process;
 use crate::record::format::CaptureWhen;
 
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Arguments {
     /// Where it runs: configurations of the matrix file, beside this host as it is, which is what they are compared with
     #[arg(long = "in", value_name = "CONFIGURATION", value_delimiter = ',')]
     configurations: Vec<String>,
-    /// The guests' kernels, images of `rig image list` [default: the first that the matrix file names]
+    /// The guests' kernels: images of `rig image list`, exact versions, or paths of your own (`./linux`) [default: the first that the matrix file names]
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     kernel: Vec<String>,
     /// Who records its calls; several are compared with each other
@@ -70,14 +70,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let matrix = Some(Box::new(made.read()?));
     let asked = Asked { given: matrix, ..Asked::default() };
     let capture = arguments.capture.map_or(CaptureWhen::Never, Into::into);
-    let work = Work::New(NewRun {
+    let work = Work::New(Box::new(NewRun {
         asked,
         shard: None,
         division: Division::default(),
         seed: arguments.seed,
         capture,
         lock: None,
-    });
+    }));
     let results = arguments.results.clone();
     carry_out(&Order { work, results, deadline: None, after_void: AfterVoid::GoOn }, None)
 }
@@ -137,6 +137,12 @@ impl Made {
     }
 }
 
+/// A kernel that is named by its path, by one that is seen from anywhere.
+fn from_anywhere(kernel: &str) -> String {
+    kernel_place(kernel, Path::new("."))
+        .map_or_else(|| kernel.to_owned(), |place| place.display().to_string())
+}
+
 /// This host, and what else was asked for; each once.
 fn configurations(asked: &[String], excerpt: &Excerpt) -> Result<Vec<String>, Failure> {
     let mut names = vec![BARE_METAL.to_owned()];
@@ -176,7 +182,8 @@ fn kernels(asked: &[String], configurations: &[String], excerpt: &Excerpt) -> Re
                 Failure::say(Exit::Input, what, "give one: --kernel NAME; `rig image list` shows the recipes")
             })
         }
-        (true, kernels) => Ok(kernels.to_vec()),
+        // The file that is made lies elsewhere.
+        (true, kernels) => Ok(kernels.iter().map(|kernel| from_anywhere(kernel)).collect()),
     }
 }
 

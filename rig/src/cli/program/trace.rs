@@ -87,6 +87,7 @@ fn attempt(arguments: &Arguments, folder: &Path) -> Result<Attempt, Failure> {
         parameters,
         configuration: place::this_host().configuration,
         kernel: HOST_KERNEL.to_owned(),
+        kernel_at: None,
         path: place::path(path, client.matrix.as_deref())?,
         machine: None,
         script: Arc::new(script),

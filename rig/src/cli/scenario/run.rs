@@ -45,7 +45,7 @@ pub(in crate::cli) struct Arguments {
     /// [default: this host, as `bare-metal`]
     #[arg(long, value_name = "NAME")]
     configuration: Option<String>,
-    /// The guest's kernel, an image of `rig image list` [default: the first that the matrix file names]
+    /// The guest's kernel: an image of `rig image list`, an exact version, or the path of your own (`./linux`) [default: the first that the matrix file names]
     #[arg(long, value_name = "NAME", requires = "configuration")]
     kernel: Option<String>,
     /// What lies between client and peer: a path of the matrix file [default: a plain link]
@@ -121,12 +121,13 @@ fn attempt(
 ) -> Attempt {
     let in_flight =
         arguments.in_flight.unwrap_or_else(|| own_pace(&resolved.script, &place.machine.configuration));
-    let Place { machine, kernel } = place;
+    let Place { machine, kernel, kernel_at } = place;
     let subject = Subject {
         scenario: scenario.name.clone(),
         parameters,
         configuration: machine.configuration,
         kernel,
+        kernel_at,
         path,
         machine: None,
         script: Arc::new(resolved.script),

@@ -6,6 +6,7 @@
 //! Tests: below.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::watch;
@@ -15,12 +16,42 @@ use crate::console::{LineCutter, Mark, judge};
 
 /// Lines kept for messages.
 const TAIL_LINES: usize = 30;
+/// Of these so many are the last words, in one line with the reason.
+const LAST_WORDS: usize = 3;
+/// As much of each.
+const LAST_WORDS_CHARS: usize = 160;
 /// The console's log takes this much; a guest that prints more has lost its mind.
 pub const CONSOLE_CAP_BYTES: u64 = 4 << 20;
+
+/// How far a boot has come, as the console tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing was printed: the kernel did not begin, or has no serial console.
+    Silent,
+    /// The kernel printed something, and no init began.
+    Kernel,
+    /// The init began, and the network is not up yet.
+    Init,
+    /// Network and SSH server are up.
+    Ready,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "no console output",
+            Self::Kernel => "the kernel began, no init did",
+            Self::Init => "init began, the network was not up",
+            Self::Ready => "network and SSH server were up",
+        })
+    }
+}
 
 /// What the console has told so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsoleState {
+    /// `rig: init`: the guest's init has begun.
+    pub begun: bool,
     /// `rig: ready <release>`: the guest's network and SSH server are up.
     pub ready: Option<String>,
     /// `rig: failed <reason>`: the guest's init gave up.
@@ -40,11 +71,24 @@ pub struct ConsoleState {
 }
 
 impl ConsoleState {
-    /// The last line that is not empty, as the end of a sentence.
+    /// How far the boot has come.
+    pub fn stage(&self) -> Stage {
+        match (&self.ready, self.begun || self.failed.is_some()) {
+            (Some(_), _) => Stage::Ready,
+            (None, true) => Stage::Init,
+            (None, false) if self.lines > 0 => Stage::Kernel,
+            (None, false) => Stage::Silent,
+        }
+    }
+
+    /// The last lines that are not empty, as the end of a sentence; without the kernel's times, so that two boots that end alike say the same.
     pub fn last_words(&self) -> String {
-        match self.tail.iter().rev().find(|line| !line.trim().is_empty()) {
-            Some(line) => format!("the last line of its console was {line:?}"),
-            None => "its console stayed silent".to_owned(),
+        let said = self.tail.iter().map(|line| strip_time(line)).filter(|line| !line.is_empty());
+        let said: Vec<String> = said.map(|line| line.chars().take(LAST_WORDS_CHARS).collect()).collect();
+        match &said[said.len().saturating_sub(LAST_WORDS)..] {
+            [] => "its console stayed silent".to_owned(),
+            [line] => format!("the last line of its console was {line:?}"),
+            lines => format!("the last lines of its console were {}", quoted(lines)),
         }
     }
 
@@ -56,6 +100,7 @@ impl ConsoleState {
     fn take(&mut self, line: String) {
         match judge(&line) {
             // The first counts: a kernel that dies prints more panics on its way.
+            Some(Mark::Begun) => self.begun = true,
             Some(Mark::Ready(release)) => _ = self.ready.get_or_insert(release),
             Some(Mark::Failed(reason)) => _ = self.failed.get_or_insert(reason),
             Some(Mark::Panicked) => _ = self.panicked.get_or_insert_with(|| line.clone()),
@@ -70,6 +115,18 @@ impl ConsoleState {
             self.tail.pop_front();
         }
         self.tail.push_back(line);
+    }
+}
+
+fn quoted(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// A line of the kernel's without its time.
+pub(super) fn strip_time(line: &str) -> &str {
+    match line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((time, rest)) if time.trim().parse::<f64>().is_ok() => rest.trim(),
+        Some(_) | None => line.trim(),
     }
 }
 
@@ -128,8 +185,25 @@ mod tests {
         assert_eq!(state.ready.as_deref(), Some("6.1"));
         assert_eq!(state.panicked.as_deref(), Some("Kernel panic - not syncing: first"));
         assert_eq!(state.tail.len(), TAIL_LINES);
-        assert_eq!(state.last_words(), "the last line of its console was \"no line feed\"");
+        assert_eq!(
+            state.last_words(),
+            "the last lines of its console were \"line 58\", \"line 59\", \"no line feed\""
+        );
         assert!(state.ended);
+    }
+
+    #[tokio::test]
+    async fn a_boot_has_stages_and_last_words_without_times() {
+        let stage = |chunks: &'static [&[u8]]| async move { watched(chunks).await.stage() };
+        assert_eq!(stage(&[]).await, Stage::Silent);
+        assert_eq!(stage(&[b"[    0.1] Linux version 6.1\n"]).await, Stage::Kernel);
+        assert_eq!(stage(&[b"[    0.1] Linux version 6.1\n", b"rig: init\n"]).await, Stage::Init);
+        assert_eq!(stage(&[b"rig: failed no\n"]).await, Stage::Init);
+        assert_eq!(stage(&[b"rig: init\nrig: ready 6.1\n"]).await, Stage::Ready);
+        let two = watched(&[b"[    0.123456] a\n\n[x] b\n"]).await;
+        assert_eq!(two.last_words(), "the last lines of its console were \"a\", \"[x] b\"");
+        let one = watched(&[b"[    0.123456] a\n"]).await;
+        assert_eq!(one.last_words(), "the last line of its console was \"a\"");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 
-use super::console::ConsoleState;
+use super::console::{ConsoleState, Stage, strip_time};
 use super::qmp::QmpEvent;
 
 /// The end of a guest.
@@ -22,6 +22,10 @@ pub struct Death {
     pub reason: String,
     /// QEMU's last words on standard error.
     pub stderr: String,
+    /// How far its boot had come.
+    pub stage: Stage,
+    /// The last lines of the guest's console, in one line.
+    pub last_words: String,
     /// The last lines of the guest's console.
     pub console_tail: String,
 }
@@ -89,7 +93,14 @@ impl Signs {
     /// The one sentence.
     pub(super) fn judge(&self, console: &ConsoleState) -> Death {
         let (kind, reason) = self.kind_and_reason(console);
-        Death { kind, reason, stderr: self.stderr.clone(), console_tail: console.tail_text() }
+        Death {
+            kind,
+            reason,
+            stderr: self.stderr.clone(),
+            stage: console.stage(),
+            last_words: console.last_words(),
+            console_tail: console.tail_text(),
+        }
     }
 
     fn kind_and_reason(&self, console: &ConsoleState) -> (DeathKind, String) {
@@ -141,14 +152,6 @@ pub(super) fn describe_exit(exit: ExitStatus) -> String {
             Err(_) => format!("was killed by signal {number}"),
         },
         (None, None) => "ended".to_owned(),
-    }
-}
-
-/// A kernel's line without its `[    1.234567]`.
-fn strip_time(line: &str) -> &str {
-    match line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((time, rest)) if time.trim().parse::<f64>().is_ok() => rest.trim(),
-        Some(_) | None => line.trim(),
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::console::Stage;
 use super::mismatch::Mismatch;
 use super::qmp::QmpError;
 use crate::configuration::Unsupported;
@@ -72,16 +73,20 @@ pub enum GuestError {
         advice: &'static str,
     },
     /// The guest died while it booted.
-    #[error("the guest died in its boot: {reason}")]
+    #[error("the guest died in its boot ({stage}): {reason}; {last_words}")]
     #[diagnostic(help("its console ended with:\n{console_tail}\nthe console log has the whole boot"))]
     Died {
         /// Why.
         reason: String,
+        /// How far the boot had come.
+        stage: Stage,
+        /// Its last lines in one.
+        last_words: String,
         /// Its last lines.
         console_tail: String,
     },
     /// The guest's kernel panicked while it booted.
-    #[error("{reason}")]
+    #[error("{reason} ({stage}); {last_words}")]
     #[diagnostic(help(
         "its console ended with:\n{console_tail}\nthe console log has the whole boot; rebuild the image with `rig image build`, \
          more memory_mib may help"
@@ -89,6 +94,10 @@ pub enum GuestError {
     Panicked {
         /// The panic's line.
         reason: String,
+        /// How far the boot had come.
+        stage: Stage,
+        /// Its last lines in one.
+        last_words: String,
         /// Its last lines.
         console_tail: String,
     },
@@ -100,13 +109,16 @@ pub enum GuestError {
         reason: String,
     },
     /// The guest neither came up nor died.
-    #[error("the guest was not ready within {within:?}: {last_words}")]
+    #[error("the guest was not ready within {within:?} ({stage}): {last_words}")]
     #[diagnostic(help(
-        "an emulated guest on a busy host needs longer; a kernel that hangs shows where in the console log"
+        "an emulated guest on a busy host needs longer; a kernel that hangs shows where in the console log; one that prints nothing lacks \
+         CONFIG_SERIAL_8250_CONSOLE, or was not built for this processor"
     ))]
     NotReady {
         /// The deadline.
         within: Duration,
+        /// How far the boot had come.
+        stage: Stage,
         /// The last thing seen.
         last_words: String,
     },

@@ -138,9 +138,9 @@ impl Guest {
                 Err(error)
             }
             Err(_) => {
-                let last_words = guest.console.borrow().last_words();
+                let told = guest.console.borrow().clone();
                 guest.end_process().await;
-                Err(GuestError::NotReady { within, last_words })
+                Err(GuestError::NotReady { within, stage: told.stage(), last_words: told.last_words() })
             }
         }
     }
@@ -262,16 +262,16 @@ impl Guest {
 
     /// What a death means for a boot.
     fn explain(&self, death: Death) -> GuestError {
-        let Death { kind, reason, stderr, console_tail } = death;
+        let Death { kind, reason, stderr, stage, last_words, console_tail } = death;
         match kind {
-            DeathKind::Panicked => GuestError::Panicked { reason, console_tail },
+            DeathKind::Panicked => GuestError::Panicked { reason, stage, last_words, console_tail },
             DeathKind::Failed => GuestError::InitFailed { reason },
             DeathKind::Exited if self.console.borrow().lines == 0 => {
                 let advice = advise(&stderr);
                 GuestError::Start { reason, stderr, advice }
             }
             DeathKind::Exited | DeathKind::Shutdown | DeathKind::Halted | DeathKind::Stopped => {
-                GuestError::Died { reason, console_tail }
+                GuestError::Died { reason, stage, last_words, console_tail }
             }
         }
     }

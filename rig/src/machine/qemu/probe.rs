@@ -284,7 +284,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
 /// Why the probe's guest did not come up, in one line.
 fn explain(error: &GuestError, lateness: Lateness) -> (String, Validity) {
     match error {
-        GuestError::NotReady { within, last_words } => {
+        GuestError::NotReady { within, last_words, .. } => {
             let reason = format!(
                 "/dev/kvm opens, but a guest under KVM did not come up within {within:?}; {last_words}"
             );

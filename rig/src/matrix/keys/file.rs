@@ -205,7 +205,8 @@ pub(in crate::matrix) const RUN: KeyTable = KeyTable {
 const SCENARIO: &str =
     "scenarios: shipped ones by name, pairs of the atlas (`after-rst:*`), your own by path";
 const CONFIGURATIONS: &str = "configurations of this file";
-const KERNELS: &str = "kernels of guests: names of images, or exact versions like `6.12.95`";
+const KERNELS: &str =
+    "kernels of guests: names of images, exact versions like `6.12.95`, or paths like `./linux`";
 const PATHS: &str = "paths of this file";
 
 /// The axis that names scenarios.

@@ -376,6 +376,7 @@ impl TryFrom<PlannedCell> for CellRecord {
             parameters: planned.parameters,
             configuration,
             kernel: planned.kernel,
+            kernel_at: None,
             path: declared("its path", Value::Object(parts))?,
             machine: None,
             script: Arc::new(planned.script.try_into()?),

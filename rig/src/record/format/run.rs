@@ -211,6 +211,18 @@ pub struct ImageRecord {
     pub release: String,
     /// Digest of kernel and initramfs: the same digest, the same guest.
     pub digest: String,
+    /// SHA-256 (hex) of the kernel's file. Empty in older records.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kernel_sha256: String,
+    /// SHA-256 (hex) of the kernel's configuration; empty where it is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub config_sha256: String,
+    /// Whether the kernel is one's own, out of no package: then `package` says how it came (`tree`, `bzImage`, `packages`, `installed`) and what it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
+    /// `git describe --always --dirty` of the tree that it was built in; empty where that is no work tree of git.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub git: String,
 }
 
 /// A block that is to be played.

@@ -47,6 +47,11 @@ pub(super) fn section(model: &ReportModel) -> Section {
     rows.extend(
         run.kernel_packages.iter().map(|(name, package)| [format!("kernel {name}"), package.clone()]),
     );
+    for (name, file) in &run.kernel_files {
+        rows.push([format!("kernel {name}, SHA-256"), file.sha256.clone()]);
+        rows.push([format!("configuration of kernel {name}, SHA-256"), file.config_sha256.clone()]);
+        rows.push([format!("kernel {name}, git"), file.git.clone()]);
+    }
     rows.extend(environment.sysctls.iter().map(|(name, value)| [name.clone(), value.clone()]));
     rows.retain(|[_, value]| !value.is_empty());
     body.push_str(&table("The run and its host", [("what", Left), ("value", Left)], rows));

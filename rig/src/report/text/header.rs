@@ -99,7 +99,10 @@ fn kernels(model: &ReportModel) -> Option<String> {
         let package = model.run.kernel_packages.get(name).map(String::as_str);
         let unsaid = |release: &&str| !package.is_some_and(|package| package.contains(release));
         let played = !releases.is_empty();
-        let said: Vec<&str> = releases.into_iter().filter(unsaid).chain(package.filter(|_| played)).collect();
+        let said = releases.into_iter().filter(unsaid).chain(package.filter(|_| played)).map(str::to_owned);
+        // A package is known by its version; what one has built oneself by its bytes alone.
+        let own = model.run.kernel_files.get(name).filter(|file| file.own && played);
+        let said: Vec<String> = said.chain(own.map(|file| format!("sha256 {:.12}", file.sha256))).collect();
         format!("{name} ({})", if played { said.join(", ") } else { "not played".to_owned() })
     });
     let names: Vec<String> = names.collect();

@@ -84,12 +84,12 @@ fn running_qemu(running: &Running) -> RunningQemu {
     }
 }
 
-/// What this guest boots, and what its record says of that.
+/// What this guest boots, what its record says of that, and words for the kernel's command line.
 fn medium(
     laboratory: &Laboratory,
     attempt: &Attempt,
     spec: &QemuSpec,
-) -> Result<(Medium, String), StageError> {
+) -> Result<(Medium, String, Vec<String>), StageError> {
     let name = &attempt.cell.subject.kernel;
     let missing = || VoidReason::NoImage { kernel: name.clone() };
     if let Some(named) = &spec.disk {
@@ -101,7 +101,7 @@ fn medium(
         let opened = disk.reader().and_then(|file| Ok((file, disk.overlay(&std::env::temp_dir())?)));
         let (file, overlay) = opened.map_err(cannot)?;
         let (format, bytes) = (disk.format, disk.bytes);
-        return Ok((Medium::Disk { disk: file, format, bytes, overlay, seed }, disk.package()));
+        return Ok((Medium::Disk { disk: file, format, bytes, overlay, seed }, disk.package(), vec![]));
     }
     let Loaded { image, kernel, initramfs } = laboratory.images.get(name).ok_or_else(missing)?;
     let medium = Medium::Kernel {
@@ -110,7 +110,9 @@ fn medium(
         initramfs: initramfs.clone(),
         overlay: Overlay::new(&laboratory.keys, spec.localtime).to_cpio(),
     };
-    Ok((medium, image.package.clone()))
+    // Where a kernel of one's own stops is seen from what it says on its way. The last word counts (init/main.c).
+    let extra = if image.is_own() { vec!["loglevel=7".to_owned()] } else { vec![] };
+    Ok((medium, image.package.clone(), extra))
 }
 
 /// A guest, verified; what is learned of it is written down as it is learned.
@@ -122,7 +124,7 @@ pub(super) async fn boot(
     record: &mut TargetRecord,
 ) -> Result<Guest, StageError> {
     let engine = laboratory.engine(spec.accelerator)?;
-    let (medium, package) = medium(laboratory, attempt, spec)?;
+    let (medium, package, extra_cmdline) = medium(laboratory, attempt, spec)?;
     record.kernel_package = package;
     record.console.clone_from(&attachment.console);
     record.qmp.clone_from(&attachment.qmp);
@@ -138,7 +140,7 @@ pub(super) async fn boot(
         engine,
         qemu: spec.hardware.qemu.as_ref().unwrap_or(&laboratory.qemu).clone(),
         medium,
-        extra_cmdline: vec![],
+        extra_cmdline,
         net: net.clone(),
         taps: attachment.taps,
         socket: attachment.socket,

@@ -3,13 +3,13 @@
 //! Must not know what is played there, nor whether this host can do it. Units: none. Errors: [`Failure`], exit 2: a name that the file does not have.
 //! Tests: `tests/trouble/alone.rs` (root), `tests/cli_input.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Exit, Failure};
 use crate::configuration::{Configuration, TargetSpec};
 use crate::document::hint;
 use crate::image::Recipes;
-use crate::matrix::{HOST_KERNEL, Machine, MachineFile, Matrix, PathFile};
+use crate::matrix::{HOST_KERNEL, Machine, MachineFile, Matrix, PathFile, kernel_place};
 use crate::path::PathSpec;
 
 /// The configuration that is this host as it is, also where no file declares it.
@@ -20,6 +20,8 @@ pub(in crate::cli) const BARE_METAL: &str = "bare-metal";
 pub(in crate::cli) struct Place {
     pub(in crate::cli) machine: Machine,
     pub(in crate::cli) kernel: String,
+    /// Where it lies, for one that is named by its path.
+    pub(in crate::cli) kernel_at: Option<PathBuf>,
 }
 
 /// The configuration of this name, and its kernel: the one that was asked for, or the first that the file names.
@@ -28,7 +30,9 @@ pub(in crate::cli) fn choose(
     kernel: Option<&str>,
     matrix: Option<&Path>,
 ) -> Result<Place, Failure> {
-    let Some(name) = name else { return Ok(Place { machine: this_host(), kernel: HOST_KERNEL.to_owned() }) };
+    let Some(name) = name else {
+        return Ok(Place { machine: this_host(), kernel: HOST_KERNEL.to_owned(), kernel_at: None });
+    };
     let file = Matrix::load_machines(matrix).map_err(Failure::input)?;
     let machine = match file.machines.iter().find(|machine| machine.configuration.name == name) {
         Some(machine) => machine.clone(),
@@ -39,7 +43,7 @@ pub(in crate::cli) fn choose(
     if let Some(disk) = machine.configuration.target.disk() {
         let own = disk.kernel().to_owned();
         return match kernel.filter(|kernel| *kernel != own) {
-            None => Ok(Place { machine, kernel: own }),
+            None => Ok(Place { machine, kernel: own, kernel_at: None }),
             Some(kernel) => Err(Failure::say(
                 Exit::Input,
                 format!("configuration `{name}` boots the kernel on its disk {own}, not `{kernel}`"),
@@ -47,6 +51,8 @@ pub(in crate::cli) fn choose(
             )),
         };
     }
+    // A path of the command line is seen from here, one of a file from there.
+    let folder = if kernel.is_some() { Path::new(".") } else { file.folder.as_path() };
     let kernel = match kernel {
         Some(kernel) if is_host && kernel != HOST_KERNEL => {
             return Err(Failure::say(
@@ -66,7 +72,8 @@ pub(in crate::cli) fn choose(
         None if is_host => HOST_KERNEL.to_owned(),
         None => first_kernel(&file)?,
     };
-    Ok(Place { machine, kernel })
+    let kernel_at = kernel_place(&kernel, folder);
+    Ok(Place { machine, kernel, kernel_at })
 }
 
 pub(in crate::cli) fn this_host() -> Machine {
