@@ -108,8 +108,8 @@ fn a_kernel_without_virtio_net_is_refused_before_a_boot() {
 async fn a_panic_at_boot_is_void_with_its_stage_and_last_lines() {
     let mut scene = Scene::of(image_or_return!("6.1"), "quick", "virtio-tap");
     for loaded in scene.laboratory.images.values_mut() {
-        // No program that the kernel could run: there is no shell of this name.
-        loaded.initramfs = with_init(&loaded.initramfs, b"#!/nowhere\n");
+        // A kernel whose init ends panics (kernel/exit.c).
+        loaded.initramfs = with_init(&loaded.initramfs, b"#!/bin/sh\nexit 3\n");
     }
     let record = scene.play(3, async |_| panic!("no trial is played")).await;
     let reason = reason(&record);
