@@ -16,7 +16,7 @@ use super::sums::{Counts, add, more, total, whole};
 use crate::record::Folder;
 
 /// The newest version of the record that is audited, and all minor ones before it: what a newer one adds could change which cells and blocks count.
-pub const KNOWN_FORMAT: (u64, u64) = (2, 6);
+pub const KNOWN_FORMAT: (u64, u64) = (2, 7);
 /// `run.json` and the journal of 40,000 cells are a tenth of this.
 const MOST_BYTES: u64 = 1 << 30;
 /// No block has more trials.

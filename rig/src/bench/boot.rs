@@ -101,6 +101,7 @@ fn plan(
         },
         taps: vec![],
         socket: None,
+        gdb: None,
         namespace: Some(namespace.map_err(|source| TestbedError::Enter { source })?),
         life: Some(BOOT_DEADLINE * clock::patience()),
         console_log: logs.join("console.log"),

@@ -21,6 +21,15 @@ use super::supply::{Supplied, supply_one};
 /// Where the logs of such guests lie, in the cache.
 pub(super) const LOGS: &str = "visits";
 
+/// Whether QEMU has a stub for a debugger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stub {
+    /// It has none.
+    None,
+    /// One that gdb connects to, at [`Laboratory::gdb`].
+    Gdb,
+}
+
 /// What a guest for inspection needs, got before the enclosure.
 pub struct Site {
     cell: Cell,
@@ -62,7 +71,11 @@ impl Site {
     ///
     /// # Errors
     /// Nothing executes it, there is no place for its logs, or it does not come up.
-    pub async fn boot(self, stop: impl Future<Output = ()>) -> Result<Option<Inspected>, CampaignError> {
+    pub async fn boot(
+        self,
+        stub: Stub,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Inspected>, CampaignError> {
         let keys = GuestKeys::generate();
         let media = Media::of(&self.images, self.disks)?;
         let accelerator = accelerator(media.any(), &keys).await?;
@@ -75,7 +88,11 @@ impl Site {
             keep_anomalies: 0,
             capture: CaptureWhen::Never,
         };
-        let laboratory = laboratory(&conduct, &self.logs, media, accelerator, self.mechanisms, keys)?;
+        let mut laboratory = laboratory(&conduct, &self.logs, media, accelerator, self.mechanisms, keys)?;
+        laboratory.gdb = match stub {
+            Stub::None => None,
+            Stub::Gdb => Some(laboratory.private.path().join("gdb")),
+        };
         let inspection = Inspection::begin(&laboratory, &self.cell, stop).await?;
         Ok(inspection.map(|inspection| Inspected { laboratory, inspection }))
     }

@@ -97,7 +97,8 @@ impl Kernels {
         let loopback = cell.subject.path.medium == Medium::Loopback;
         let calls_itself = loopback && cell.subject.script.is_over_vsock();
         let image = self.images.get(kernel)?;
-        if let Some(module) = driver_lacked(spec, &image.modules) {
+        // What is built into a kernel of one's own is in no list of modules: its guest tells what it lacks.
+        if let Some(module) = driver_lacked(spec, &image.modules).filter(|_| !image.is_own()) {
             let others = images_with(module);
             return Some(Lack::Driver { kernel: kernel.to_owned(), module, others });
         }
@@ -116,10 +117,7 @@ pub(super) type Named<'a> = BTreeMap<&'a str, Option<&'a Path>>;
 type Get<'a> = dyn FnMut(&str, Option<&Path>) -> Result<Image, ImageError> + 'a;
 
 /// The kernels of the cells that this host can run but for those.
-pub(super) fn kernels_of<'a>(
-    cells: impl Iterator<Item = &'a Cell>,
-    abilities: &Abilities,
-) -> Named<'a> {
+pub(super) fn kernels_of<'a>(cells: impl Iterator<Item = &'a Cell>, abilities: &Abilities) -> Named<'a> {
     let (mut kernels, mut disks) = (Named::new(), false);
     for cell in cells.filter(|cell| lack(abilities, cell).is_none()) {
         match (cell.subject.configuration.target.disk(), cell.subject.kernel.as_str()) {

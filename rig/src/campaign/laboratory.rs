@@ -71,6 +71,7 @@ pub(super) fn laboratory(
         results,
         block_deadline: Duration::from_millis(conduct.block_deadline_ms) * clock::patience(),
         boot_deadline: boot_deadline(),
+        gdb: None,
         keep_examples: conduct.keep_examples,
         keep_anomalies: conduct.keep_anomalies,
         capture: conduct.capture,

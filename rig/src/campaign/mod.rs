@@ -38,7 +38,7 @@ pub use examine::examine;
 pub use hardware::check_hardware;
 pub use history::{Nights, Watched, watch_nights, write_history};
 pub use host::{abilities_for, lack};
-pub use inspect::{Inspected, Site};
+pub use inspect::{Inspected, Site, Stub};
 pub use lock::{draw_seed, lock};
 pub use measure::measure;
 pub use once::{Alone, Once, play_once, play_once_and};

@@ -19,7 +19,7 @@ use super::image::tell_step;
 use super::signals::Signals;
 use super::streams::progress;
 use super::{Exit, Failure};
-use crate::campaign::{Inspected, Site, enclosed_runtime};
+use crate::campaign::{Inspected, Site, Stub, enclosed_runtime};
 use crate::configuration::NicBackend;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
 use crate::machine::qemu::argv::SLIRP_GUEST;
@@ -50,6 +50,12 @@ pub(super) struct Boot {
     /// The guest's kernel, instead of those that the matrix file names: an image, an exact version, or the path of your own (`./linux`)
     #[arg(long, value_name = "KERNEL")]
     kernel: Option<String>,
+    /// Words to add to the kernel's command line, once for each: --append loglevel=7 --append nokaslr
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    append: Vec<String>,
+    /// Let QEMU wait for gdb: the line to type is printed; the guest runs on until gdb stops it
+    #[arg(long)]
+    gdb: bool,
     /// Run this in the guest instead of a shell; its input, output and exit status are passed on
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -64,19 +70,21 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = Matrix::load(arguments.matrix.as_deref()).map_err(Failure::input)?;
     let matrix = matrix.with_kernels(arguments.kernel.as_slice(), Path::new(".")).map_err(Failure::input)?;
-    let cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
+    let mut cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
+    choose::append(&mut cell, &arguments.append)?;
+    let stub = if arguments.gdb { Stub::Gdb } else { Stub::None };
     let site = Site::prepare(cell, choose::hardware, &mut tell_step)?;
     let runtime = enclosed_runtime()?;
-    let result = runtime.block_on(inside(site, &arguments.command));
+    let result = runtime.block_on(inside(site, stub, &arguments.command));
     // A thread that still reads the terminal must not hold the exit up.
     runtime.shutdown_background();
     result
 }
 
-async fn inside(site: Site, command: &[String]) -> Result<ExitCode, Failure> {
+async fn inside(site: Site, stub: Stub, command: &[String]) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen(&ending_signals());
     let cell = site.cell().clone();
-    match site.boot(signals.heard()).await? {
+    match site.boot(stub, signals.heard()).await? {
         None => Ok(Exit::Interrupted.into()),
         Some(inspected) => look_into(&cell, inspected, command, &mut signals).await,
     }
@@ -132,6 +140,7 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
         };
         ("system", format!("{}, {}; {rules}", system.os, system.init))
     });
+    let gdb = laboratory.gdb.as_ref().map(|socket| ("gdb", debugger(cell, socket)));
     let rows = [
         ("guest", choose::hardware(cell)),
         ("kernel", format!("{} ({})", guest.release(), target.kernel_package)),
@@ -143,9 +152,16 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
         ("console", laboratory.results.join(&target.console).display().to_string()),
         ("qmp", laboratory.results.join(&target.qmp).display().to_string()),
     ];
-    for (name, value) in rows.into_iter().chain(system) {
+    for (name, value) in rows.into_iter().chain(system).chain(gdb) {
         progress(format_args!("{name:<8} {value}"));
     }
+}
+
+/// The line that starts gdb, with the symbols of a tree that was built with them (`CONFIG_DEBUG_INFO`).
+fn debugger(cell: &Cell, socket: &Path) -> String {
+    let tree = cell.subject.kernel_at.as_ref().map(|at| at.join("vmlinux")).filter(|path| path.is_file());
+    let symbols = tree.map_or(String::new(), |path| format!(" '{}'", path.display()));
+    format!("gdb{symbols} -ex 'target remote {}'", socket.display())
 }
 
 /// A shell on the user's terminal, or the command, to its end.

@@ -19,6 +19,10 @@ pub struct Configuration {
 /// Where the client's kernel runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are guests: a box would be one more allocation for each"
+)]
 pub enum TargetSpec {
     /// A network namespace of the host: the baseline, "bare metal" when the host itself is not virtual.
     Host(HostSpec),

@@ -88,7 +88,7 @@ pub enum DiskError {
         source: io::Error,
     },
     /// It is no private key, or one with a passphrase.
-    #[error("{} is no private key that rig can use: {why}", path.display())]
+    #[error("{} is not a private key that rig can use: {why}", path.display())]
     #[diagnostic(help(
         "make one: `ssh-keygen -t ed25519 -N '' -f rig-key`, and put rig-key.pub into the image's authorized_keys"
     ))]

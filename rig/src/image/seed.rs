@@ -63,7 +63,7 @@ fn network_config(control: ControlLink<'_>) -> String {
 fn write(files: &[(&str, String)]) -> io::Result<Vec<u8>> {
     let mut image = vec![0; SEED_BYTES];
     let label = FormatVolumeOptions::new().volume_label(*b"CIDATA     ").fat_type(FatType::Fat12);
-    fatfs::format_volume(&mut Cursor::new(image.as_mut_slice()), label)?;
+    fatfs::format_volume(Cursor::new(image.as_mut_slice()), label)?;
     let system = FileSystem::new(Cursor::new(image.as_mut_slice()), FsOptions::new())?;
     for (name, text) in files {
         system.root_dir().create_file(name)?.write_all(text.as_bytes())?;

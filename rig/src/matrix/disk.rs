@@ -12,10 +12,7 @@ use crate::document::{Findings, Node, Table, Value};
 
 /// The disk of a guest, where it has one.
 pub(super) fn read(findings: &mut Findings, table: &Table) -> Option<Option<Disk>> {
-    let login = match table.get(keys::LOGIN.name) {
-        Some(node) => Some(read_login(findings, node)),
-        None => None,
-    };
+    let login = table.get(keys::LOGIN.name).map(|node| read_login(findings, node));
     let Some(node) = table.get(keys::DISK.name) else {
         if let Some(node) = table.get(keys::LOGIN.name) {
             findings

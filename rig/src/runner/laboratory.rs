@@ -42,6 +42,8 @@ pub struct Laboratory {
     pub block_deadline: Duration,
     /// From QEMU's start to the guest's readiness.
     pub boot_deadline: Duration,
+    /// Where a debugger finds the stub of the guest that is booted next: a socket that does not exist yet; none: no guest has one.
+    pub gdb: Option<PathBuf>,
     /// The first K examples of each outcome are kept whole.
     pub keep_examples: u32,
     /// At most this many anomalies of each outcome are kept whole, and of a block's four times as many.

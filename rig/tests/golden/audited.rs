@@ -253,11 +253,11 @@ fn the_audit_knows_the_newest_format() {
     let results = tempfile::tempdir().expect("a folder");
     let dir = sound().write(results.path());
     let run = fs::read_to_string(dir.join("run.json")).expect("there");
-    let newer = run.replacen("\"format_minor\": 6", "\"format_minor\": 7", 1);
+    let newer = run.replacen("\"format_minor\": 7", "\"format_minor\": 8", 1);
     assert_ne!(run, newer);
     fs::write(dir.join("run.json"), newer).expect("written");
     let refused = audit(&Folder::open(&dir).expect("there"), &json!({})).expect_err("a newer format");
-    assert!(refused.to_string().contains("format 2.7"), "{refused}");
+    assert!(refused.to_string().contains("format 2.8"), "{refused}");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_run_of_format_1_is_refused() {
     let dir = folder("format-1");
     let refused = audit(&Folder::open(&dir).expect("there"), &now(&dir)).expect_err("another format");
     assert!(matches!(refused, AuditError::OtherFormat { .. }) && refused.blames_the_input());
-    assert!(refused.to_string().ends_with("only runs of 2.0 to 2.6 are audited"), "{refused}");
+    assert!(refused.to_string().ends_with("only runs of 2.0 to 2.7 are audited"), "{refused}");
 }
 
 #[test]

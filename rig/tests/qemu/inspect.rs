@@ -2,8 +2,9 @@
 
 #![expect(unsafe_code, reason = "the tests look at the kernel by other means than the product")]
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -38,6 +39,45 @@ fn a_command_is_run_in_the_guest_and_its_exit_status_passed_on() {
     }
     let console = aside.lines().find_map(|line| line.strip_prefix("console")).unwrap().trim();
     assert!(fs_err::read_to_string(console).unwrap().contains("rig: ready"), "{console}");
+}
+
+/// What gdb's remote protocol says first: why the machine stands ("?"), and that it may go on (detach, "D").
+#[test]
+fn a_debugger_finds_the_guest_and_words_reach_its_kernel() {
+    let _image = image_or_return!("6.1");
+    let words = ["--gdb", "--append", "rig.test=7", "--append", "nokaslr"];
+    let cell = ["configuration=virtio-tap", "kernel=6.1", "--", "read line; cat /proc/cmdline"];
+    let mut rig = boot(&[&words[..], &cell].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(rig.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = told.find(|line| line.starts_with("gdb ")).expect("the line to type");
+    let socket = line.split("target remote ").nth(1).unwrap().trim_end_matches('\'');
+    let mut stub = UnixStream::connect(socket).unwrap();
+    stub.write_all(b"+$?#3f").unwrap();
+    let answer = packet(&mut stub);
+    assert!(answer.starts_with(['T', 'S']), "{line}: {answer}");
+    stub.write_all(b"+$D#44").unwrap();
+    assert_eq!(packet(&mut stub), "OK");
+    rig.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    let output = rig.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.trim_end().ends_with("rig.test=7 nokaslr"), "{said}");
+}
+
+/// The next one: between `$` and `#`.
+fn packet(stub: &mut UnixStream) -> String {
+    let mut text = Vec::new();
+    while text.iter().filter(|byte| **byte == b'#').count() == 0 {
+        let mut byte = [0];
+        stub.read_exact(&mut byte).unwrap();
+        text.push(byte[0]);
+    }
+    let text = String::from_utf8(text).unwrap();
+    text.rsplit_once('$').unwrap().1.trim_end_matches('#').to_owned()
 }
 
 /// In a user namespace root is nobody outside it: no capability over the host's network, devices or processes.

@@ -131,6 +131,7 @@ impl Bench {
             },
             taps,
             socket: None,
+            gdb: None,
             namespace: Some(self.namespace.try_clone().unwrap()),
             life: Some(LIFE),
             console_log: self.folder.path().join("console.log"),

@@ -35,6 +35,7 @@ pub(crate) fn laboratory(results: &Path) -> Laboratory {
         results: results.to_owned(),
         block_deadline: DEADLINE,
         boot_deadline: DEADLINE,
+        gdb: None,
         keep_examples: 1,
         keep_anomalies: 10,
         capture: CaptureWhen::Never,

@@ -281,20 +281,7 @@ impl EndCaution {
                 list(configurations)
             ),
             Self::OwnSystem { configuration, system, rules, settings } => {
-                let system = system.iter().filter(|word| !word.is_empty()).map(String::as_str);
-                let system = system.collect::<Vec<_>>().join(", ");
-                write!(f, "{configuration} boots a system of its own ({system}): ")?;
-                match rules {
-                    0 => f.write_str("it has no packet filter rules that nft shows; ")?,
-                    lines => write!(f, "its packet filter has rules ({}); ", several(*lines, "line"))?,
-                }
-                if settings.is_empty() {
-                    return f.write_str("what it sets of TCP is as on the host");
-                }
-                let settings = settings
-                    .iter()
-                    .map(|[name, there, host]| format!("{name} is {there} ({host} on the host)"));
-                f.write_str(&settings.collect::<Vec<_>>().join(", "))
+                own_system(f, (configuration, system), *rules, settings)
             }
             Self::ForeignAgent(cells) => write!(
                 f,
@@ -313,6 +300,27 @@ impl EndCaution {
             ),
         }
     }
+}
+
+fn own_system(
+    f: &mut Formatter<'_>,
+    (configuration, system): (&str, &[String; 2]),
+    rules: usize,
+    settings: &[[String; 3]],
+) -> fmt::Result {
+    let system = system.iter().filter(|word| !word.is_empty()).map(String::as_str);
+    let system = system.collect::<Vec<_>>().join(", ");
+    write!(f, "{configuration} boots a system of its own ({system}): ")?;
+    match rules {
+        0 => f.write_str("it has no packet filter rules that nft shows; ")?,
+        lines => write!(f, "its packet filter has rules ({}); ", several(lines, "line"))?,
+    }
+    if settings.is_empty() {
+        return f.write_str("what it sets of TCP is as on the host");
+    }
+    let settings =
+        settings.iter().map(|[name, there, host]| format!("{name} is {there} ({host} on the host)"));
+    f.write_str(&settings.collect::<Vec<_>>().join(", "))
 }
 
 fn other_qemu(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::{Exit, Failure};
+use crate::configuration::TargetSpec;
 use crate::document::Problems;
 use crate::matrix::{Cell, Filter, Matrix, Selection};
 
@@ -13,6 +14,35 @@ pub(super) fn hardware(cell: &Cell) -> String {
         "configuration={} kernel={} path={}",
         subject.configuration.name, subject.kernel, subject.path.name
     )
+}
+
+/// Adds words to the kernel's command line, where rig writes it.
+pub(super) fn append(cell: &mut Cell, words: &[String]) -> Result<(), Failure> {
+    if words.is_empty() {
+        return Ok(());
+    }
+    if let Some(wrong) =
+        words.iter().find(|word| word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        return Err(Failure::say(
+            Exit::Input,
+            format!("{wrong:?} cannot be a word of a kernel's command line"),
+            "--append takes one word without spaces, and can be given several times: --append loglevel=7 --append nokaslr",
+        ));
+    }
+    match &mut cell.subject.configuration.target {
+        TargetSpec::Qemu(spec) if spec.disk.is_none() => {
+            spec.hardware.kernel_cmdline.extend_from_slice(words);
+            Ok(())
+        }
+        TargetSpec::Qemu(_) => Err(Failure::say(
+            Exit::Input,
+            "this guest boots a disk, which has its kernel's command line itself".to_owned(),
+            "set the words in the disk's boot loader",
+        )),
+        // Whoever boots it says that it is no guest.
+        TargetSpec::Host(_) => Ok(()),
+    }
 }
 
 /// The cell whose guest `words` mean. Without a profile the file's own is asked first, and then the others.

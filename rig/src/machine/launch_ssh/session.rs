@@ -225,7 +225,8 @@ impl SshSession {
         let size = Some((columns, rows, 0, 0));
         self.drive("get a terminal", until, within, || Ok(channel.request_pty(terminal, None, size)?))?;
         self.drive("start a shell", until, within, || {
-            Ok(if self.by_sudo { channel.exec("sudo -n -i")? } else { channel.shell()? })
+            let started = if self.by_sudo { channel.exec("sudo -n -i") } else { channel.shell() };
+            Ok(started?)
         })?;
         Ok(channel)
     }

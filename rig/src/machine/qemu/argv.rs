@@ -77,6 +77,8 @@ pub struct Wiring<'a> {
     pub socket: Option<RawFd>,
     /// One open /dev/vhost-net for each queue pair; empty where vhost is not asked for.
     pub vhosts: &'a [RawFd],
+    /// A listening stream socket: QEMU's stub for a debugger.
+    pub gdb: Option<RawFd>,
     /// An open /dev/vhost-vsock that holds this CID, for a guest with such a device.
     pub vsock: Option<(RawFd, u32)>,
 }
@@ -155,16 +157,7 @@ pub fn compose(
     argv.option("-name", "guest=rig,debug-threads=on");
     argv.option("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
     argv.option("-machine", machine(spec, wiring.boot));
-    let (accelerator, usual_cpu) = match engine {
-        Engine::Kvm => ("kvm", "host"),
-        // Without five-level page tables, which `max` brings along: their walks cost, and few physical machines run with them.
-        // Without cmpxchg16b: kernel 6.12's lockless slab, which uses it, oopsed in every third boot under QEMU 7.2's TCG,
-        // in 0 of 24 without it; the slab then falls back to a spin lock.
-        Engine::Tcg => ("tcg,thread=multi", "max,la57=off,cx16=off"),
-    };
-    argv.option("-accel", accelerator).option("-cpu", spec.hardware.cpu.as_deref().unwrap_or(usual_cpu));
-    argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
-    numa(&mut argv, spec);
+    processors_and_memory(&mut argv, spec, engine);
     match wiring.boot {
         // Both by descriptor: what was checked is what boots. QEMU knows files by names only.
         Boot::Kernel { kernel, initramfs } => {
@@ -179,10 +172,32 @@ pub fn compose(
     argv.option("-chardev", format_args!("socket,id=console,fd={}", wiring.console));
     argv.option("-serial", "chardev:console");
     argv.option("-device", "pvpanic-pci");
+    if let Some(listener) = wiring.gdb {
+        argv.option("-chardev", format_args!("socket,id=gdb,fd={listener},server=on,wait=off"));
+        argv.option("-gdb", "chardev:gdb");
+    }
     data_nic(&mut argv, spec, net.mac, wiring);
     if let Some((device, cid)) = wiring.vsock {
         argv.option("-device", format_args!("vhost-vsock-pci,id=vsock,guest-cid={cid},vhostfd={device}"));
     }
+    control_nic(&mut argv, net);
+    Ok(argv.0)
+}
+
+fn processors_and_memory(argv: &mut Argv, spec: &QemuSpec, engine: Engine) {
+    let (accelerator, usual_cpu) = match engine {
+        Engine::Kvm => ("kvm", "host"),
+        // Without five-level page tables, which `max` brings along: their walks cost, and few physical machines run with them.
+        // Without cmpxchg16b: kernel 6.12's lockless slab, which uses it, oopsed in every third boot under QEMU 7.2's TCG,
+        // in 0 of 24 without it; the slab then falls back to a spin lock.
+        Engine::Tcg => ("tcg,thread=multi", "max,la57=off,cx16=off"),
+    };
+    argv.option("-accel", accelerator).option("-cpu", spec.hardware.cpu.as_deref().unwrap_or(usual_cpu));
+    argv.option("-smp", spec.vcpus).option("-m", format_args!("{}M", spec.memory_mib));
+    numa(argv, spec);
+}
+
+fn control_nic(argv: &mut Argv, net: &GuestNet) {
     argv.option(
         "-netdev",
         format_args!(
@@ -194,7 +209,6 @@ pub fn compose(
         "-device",
         format_args!("virtio-net-pci,id=control-nic,netdev=control,mac={CONTROL_MAC},romfile="),
     );
-    Ok(argv.0)
 }
 
 /// The machine's type. Where the firmware has something to do, it says on the serial console what: without graphics it looks for its own

@@ -35,6 +35,7 @@ fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
         socket,
         vhosts: &vhosts,
         vsock: spec.tuning.vsock.then_some((26, 3)),
+        gdb: None,
     };
     let argv = compose(spec, engine, &net(), &[], &wiring).unwrap();
     let mut text = String::new();
@@ -127,6 +128,7 @@ fn a_peer_has_a_mac_address_of_its_own() {
         socket: Some(25),
         vhosts: &[],
         vsock: None,
+        gdb: None,
     };
     let argv = compose(&spec, Engine::Tcg, &net, &[], &wiring).unwrap().join(" ");
     assert!(argv.contains(&format!("rig.data={PEER_MAC},192.0.2.1/24,1500")), "{argv}");
@@ -185,6 +187,7 @@ fn another_number_of_descriptors_is_refused() {
             socket: None,
             vhosts,
             vsock: None,
+            gdb: None,
         };
         compose(spec, Engine::Tcg, &net(), &[], &wiring).unwrap_err()
     };
@@ -209,7 +212,8 @@ fn another_number_of_descriptors_is_refused() {
 fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
     let boot = Boot::Disk { disk: 30, format: DiskFormat::Raw, overlay: 31, seed: Some(32) };
-    let wiring = Wiring { qmp: 10, console: 11, boot, taps: &[20], socket: None, vhosts: &[], vsock: None };
+    let wiring =
+        Wiring { qmp: 10, console: 11, boot, taps: &[20], socket: None, vhosts: &[], vsock: None, gdb: None };
     let argv = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap();
     assert!(!argv.iter().any(|word| word == "-kernel" || word == "-append"), "{argv:?}");
     insta::assert_snapshot!(
@@ -219,4 +223,25 @@ fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
     let without = Boot::Disk { disk: 30, format: DiskFormat::Qcow2, overlay: 31, seed: None };
     let argv = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { boot: without, ..wiring }).unwrap();
     assert_eq!(argv.iter().filter(|word| word.contains("virtio-blk-pci")).count(), 1, "{argv:?}");
+}
+
+#[test]
+fn a_debuggers_stub_is_a_listening_socket_that_waits_for_nobody() {
+    let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
+    let boot = Boot::Kernel { kernel: 13, initramfs: 12 };
+    let wiring = Wiring {
+        qmp: 10,
+        console: 11,
+        boot,
+        taps: &[20],
+        socket: None,
+        vhosts: &[],
+        vsock: None,
+        gdb: Some(33),
+    };
+    let with = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap().join(" ");
+    let option = " -chardev socket,id=gdb,fd=33,server=on,wait=off -gdb chardev:gdb";
+    let without = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { gdb: None, ..wiring }).unwrap();
+    assert_eq!(with.replace(option, ""), without.join(" "));
+    assert!(with.contains(option), "{with}");
 }

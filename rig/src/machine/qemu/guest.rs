@@ -60,6 +60,8 @@ pub struct GuestPlan {
     pub taps: Vec<OwnedFd>,
     /// The end of a pair of datagram sockets that is its measured link, where the backend is one. rig's copy is closed as a tap's is.
     pub socket: Option<OwnedFd>,
+    /// A listening stream socket at which a debugger finds QEMU's stub (`-gdb`); none: there is no stub.
+    pub gdb: Option<OwnedFd>,
     /// The network namespace in which QEMU runs; none: rig's own.
     pub namespace: Option<OwnedFd>,
     /// How long it lives at most, its boot included; none: as long as somebody looks at it.
@@ -525,6 +527,7 @@ impl Fresh {
             socket: plan.socket.as_ref().map(AsRawFd::as_raw_fd),
             vhosts: &vhost_numbers,
             vsock: vsock.as_ref().map(|own| (own.device.as_raw_fd(), own.cid)),
+            gdb: plan.gdb.as_ref().map(AsRawFd::as_raw_fd),
         };
         let arguments = argv::compose(&plan.spec, plan.engine, &plan.net, &plan.extra_cmdline, &wiring)?;
         let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
@@ -532,7 +535,7 @@ impl Fresh {
 
         let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd()];
         keep.extend(inserted.descriptors());
-        keep.extend(plan.taps.iter().chain(&plan.socket).chain(&vhosts).map(AsFd::as_fd));
+        keep.extend(plan.taps.iter().chain(&plan.socket).chain(&plan.gdb).chain(&vhosts).map(AsFd::as_fd));
         keep.extend(vsock.iter().map(|own| own.device.as_fd()));
         let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
         // Links followed: where the file lies decides what can be taken from it.

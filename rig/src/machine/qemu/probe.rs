@@ -217,10 +217,9 @@ fn refuse_quickly(device: &Path) -> Option<String> {
     None
 }
 
-/// Boots a guest under KVM.
-async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
-    let tcg = |reason: String| Resolved { engine: Engine::Tcg, reason };
-    let spec = QemuSpec {
+/// The probe's guest.
+fn asked_for() -> QemuSpec {
+    QemuSpec {
         accelerator: Accelerator::Kvm,
         machine: "q35".to_owned(),
         vcpus: 1,
@@ -231,12 +230,17 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         disk: None,
         tuning: Tuning::default(),
         hardware: Hardware::default(),
-    };
+    }
+}
+
+/// Boots a guest under KVM.
+async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
+    let tcg = |reason: String| Resolved { engine: Engine::Tcg, reason };
     // Port 0: libslirp takes a free one, nobody is going to connect.
     let address = std::net::Ipv4Addr::UNSPECIFIED;
     let net = GuestNet { mac: DATA_MAC, address, prefix: 24, mtu_bytes: 1500, control_port: 0 };
     let plan = GuestPlan {
-        spec,
+        spec: asked_for(),
         engine: Engine::Kvm,
         qemu: kit.qemu.clone(),
         medium: Medium::Kernel {
@@ -254,6 +258,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         net,
         taps: Vec::new(),
         socket: None,
+        gdb: None,
         namespace: None,
         life: Some(kit.within),
         console_log: logs.join("console.log"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::configuration::{self, CONFIGURATION, CONFIGURATION_INJECT};
+use super::configuration::{self, CONFIGURATION, CONFIGURATION_INJECT, CONFIGURATION_LOGIN};
 use super::file::{CONTROL, FILE, INCLUDE, RUN};
 use super::{KeyRow, KeyTable, TABLES, Unsaid, ValueKind};
 use crate::configuration::TargetSpec;
@@ -29,8 +29,11 @@ fn problems(table: &KeyTable, key: &str, value: &str) -> Vec<String> {
         head if head == INCLUDE.head => &[("scenario", "\"fin\"")],
         _ => &[],
     };
-    let above =
-        if table.head == CONFIGURATION_INJECT.head { "[configuration.n]\nkind = \"host\"\n" } else { "" };
+    let above = match table.head {
+        head if head == CONFIGURATION_INJECT.head => "[configuration.n]\nkind = \"host\"\n",
+        head if head == CONFIGURATION_LOGIN.head => "[configuration.n]\nkind = \"qemu\"\ndisk = \"d\"\n",
+        _ => "",
+    };
     let head = if table.head == FILE.head { String::new() } else { table.head.replace("NAME", "n") };
     let others = others.iter().filter(|(other, _)| *other != key);
     let others: String = others.map(|(other, value)| format!("{other} = {value}\n")).collect();

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub const FORMAT: u32 = 2;
 
 /// Minor version: raised with every field that is added.
-pub const FORMAT_MINOR: u32 = 6;
+pub const FORMAT_MINOR: u32 = 7;
 
 /// `format.format_minor` of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 
 use super::error::StageError;
 use crate::configuration::QemuSpec;
@@ -135,6 +136,8 @@ pub(super) async fn boot(
         mtu_bytes: attempt.cell.subject.path.mtu_bytes,
         control_port: CONTROL_PORT,
     };
+    let gdb = laboratory.gdb.as_ref().map(UnixListener::bind).transpose();
+    let gdb = gdb.map_err(StageError::failed(Part::Guest))?.map(OwnedFd::from);
     let plan = GuestPlan {
         spec: spec.clone(),
         engine,
@@ -144,6 +147,7 @@ pub(super) async fn boot(
         net: net.clone(),
         taps: attachment.taps,
         socket: attachment.socket,
+        gdb,
         namespace: Some(attachment.namespace),
         life: laboratory.guest_life(attempt.boot.following.saturating_add(1)),
         console_log: laboratory.results.join(&attachment.console),
