@@ -180,7 +180,7 @@ fn a_disk_that_does_not_boot_is_told_as_such() {
     }
     let matrix = MATRIX
         .replace(r#"["bare-metal", "virtio-tap", "debian", "debian-login"]"#, r#"["debian"]"#)
-        .replace("blocks = 1\n", "blocks = 1\nretries = 0\n");
+        .replace("\nblocks = 1\n", "\nblocks = 1\nretries = 0\n");
     // Nothing is proven, and nothing needs to be.
     let controls = matrix.find("[control.").unwrap()..matrix.find("[configuration.").unwrap();
     let lab = Lab::new(&(matrix[..controls.start].to_owned() + &matrix[controls.end..]));

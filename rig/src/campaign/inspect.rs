@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 
+use crate::clock;
 use crate::image::{Cache, Disks, GuestKeys, Image, Step};
 use crate::matrix::Cell;
 use crate::path::Mechanisms;
@@ -91,9 +93,22 @@ impl Site {
         let mut laboratory = laboratory(&conduct, &self.logs, media, accelerator, self.mechanisms, keys)?;
         laboratory.gdb = match stub {
             Stub::None => None,
-            Stub::Gdb => Some(laboratory.private.path().join("gdb")),
+            Stub::Gdb => Some(place_for_stub(&self.logs)),
         };
         let inspection = Inspection::begin(&laboratory, &self.cell, stop).await?;
         Ok(inspection.map(|inspection| Inspected { laboratory, inspection }))
     }
+}
+
+/// A name for the stub's socket, where it is seen from outside the enclosure. Those that a killed rig has left are taken away.
+fn place_for_stub(logs: &Path) -> PathBuf {
+    const PREFIX: &str = "gdb-";
+    for entry in std::fs::read_dir(logs).into_iter().flatten().flatten() {
+        let left = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if left && UnixStream::connect(entry.path()).is_err() {
+            // Whoever else takes it away at the same time does what is wanted.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    logs.join(format!("{PREFIX}{}", clock::run_id()))
 }

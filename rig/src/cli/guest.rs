@@ -108,6 +108,10 @@ async fn look_into(
     introduce(cell, &laboratory, &inspection);
     let result = serve(&laboratory, &inspection, command, signals).await;
     inspection.end().await;
+    if let Some(socket) = &laboratory.gdb {
+        // Nobody listens any more; one that stays is taken away by the next.
+        let _ = std::fs::remove_file(socket);
+    }
     result
 }
 
