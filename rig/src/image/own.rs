@@ -118,7 +118,7 @@ impl Own {
 
 /// What a path is; [`Own::Path`] again for a folder in which a kernel may be installed.
 fn resolve(path: &Path) -> Result<Own, OwnError> {
-    let metadata = fs_err::metadata(path).map_err(unreadable(path))?;
+    let metadata = std::fs::metadata(path).map_err(unreadable(path))?;
     if !metadata.is_dir() {
         return Ok(file(path));
     }

@@ -128,7 +128,7 @@ fn other_kind(bytes: &[u8]) -> Option<Wrong> {
     }
     if has(0, b"\x7fELF") {
         return match bytes.get(18..20).map(|_| number::<2>(bytes, 18)) {
-            Some(62) => another("a vmlinux (ELF): a guest boots arch/x86/boot/bzImage"),
+            Some(62) => another("an ELF file, as vmlinux is one: a guest boots arch/x86/boot/bzImage"),
             Some(machine) => architecture(machine_name(machine)),
             None => another("the beginning of an ELF file"),
         };
