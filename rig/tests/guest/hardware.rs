@@ -13,7 +13,7 @@ const DOCUMENTED: &str = include_str!("../../docs/hardware.matrix.toml");
 
 /// A few trials of each cell: what is looked at is the hardware.
 const SHORT: &str =
-    "trials = 40\nblocks = 1\nin_flight = 40\ncontrol_trials = 30\ncontrol_blocks = 1\nretries = 0\n";
+    "trials = 40\nblocks = 1\nin_flight = 4\ncontrol_trials = 30\ncontrol_blocks = 1\nretries = 0\n";
 
 /// The last block of each configuration's cell that is no control.
 fn blocks(run: &Recorded) -> BTreeMap<String, BlockRecord> {
@@ -47,8 +47,10 @@ pub(crate) fn the_documented_hardware_is_what_its_guests_show() {
     fs::create_dir(&own).unwrap();
     let own = own.join(QEMU);
     fs::copy(find_program(QEMU).unwrap(), &own).unwrap();
-    // No control proves that an ENOENT would be seen: every cell is blind.
-    lab.run("matrix run --seed 7").expect(3);
+    // No control proves that an ENOENT would be seen: every cell is blind (3). How trials end is not asked here, and on a busy host QEMU's rtl8139
+    // loses frames, which are sent again: then some end otherwise than expected (5).
+    let ended = lab.run("matrix run --seed 7");
+    assert!(matches!(ended.status.code(), Some(3 | 5)), "{ended:?}");
     let run = lab.only_run();
     let blocks = blocks(&run);
     for (name, block) in &blocks {
