@@ -73,12 +73,18 @@ mod tests {
         guests.zip(paths).map(with).collect()
     }
 
+    /// A disk of two sectors, with the mark of a boot sector.
+    fn bootable() -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+        bytes
+    }
+
     #[test]
     fn a_run_goes_on_with_the_disk_that_it_began_with() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.raw");
-        let mut bytes = vec![0; 1024];
-        bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+        let mut bytes = bootable();
         fs_err::write(&path, &bytes).unwrap();
         let cells = cells([path.clone(), path.clone()]);
         look(&cells).unwrap();
@@ -100,12 +106,10 @@ mod tests {
     #[test]
     fn two_disks_of_one_name_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let mut bytes = vec![0; 1024];
-        bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
         let paths = ["a", "b"].map(|name| {
             fs_err::create_dir(folder.path().join(name)).unwrap();
             let path = folder.path().join(name).join("disk.raw");
-            fs_err::write(&path, &bytes).unwrap();
+            fs_err::write(&path, bootable()).unwrap();
             path
         });
         let error = look(&cells(paths.clone())).unwrap_err();

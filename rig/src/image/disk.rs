@@ -4,29 +4,29 @@
 //! Tests: below; booted in `tests/disk.rs`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Seek};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fs_err::File;
 use miette::Diagnostic;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::qcow2::{self, Unfit};
 use crate::configuration::{Disk, DiskFormat, Login};
+use crate::process::{Fingerprint, file_digest};
 
 /// Formats that people have disks in and that rig does not boot: what they begin with, and their names.
-const OTHER_FORMATS: [(&[u8], &str); 5] = [
+const OTHER_FORMATS: [(&[u8], &str); 6] = [
     (b"KDMV", "vmdk"),
     (b"<<< ", "vdi"),
     (b"vhdxfile", "vhdx"),
     (b"conectix", "vpc"),
     (b"\x1f\x8b", "compressed (gzip)"),
+    (b"\xfd7zXZ\0", "compressed (xz)"),
 ];
-const XZ: (&[u8], &str) = (b"\xfd7zXZ\0", "compressed (xz)");
 
 /// Why a disk cannot be booted.
 #[derive(Debug, Error, Diagnostic)]
@@ -144,7 +144,7 @@ pub struct OpenDisk {
     /// Its file.
     pub path: PathBuf,
     file: Arc<File>,
-    stamp: Stamp,
+    before: Fingerprint,
     /// How its bytes are laid out.
     pub format: DiskFormat,
     /// How large the disk is that the guest sees.
@@ -209,31 +209,12 @@ impl Disks {
     }
 }
 
-/// What changes when a file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(file: &File) -> io::Result<Self> {
-        let found = file.metadata()?;
-        Ok(Self {
-            bytes: found.len(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        })
-    }
-}
-
 impl OpenDisk {
     /// Opens it and reads it once, for its digest.
     fn open(path: &Path) -> Result<Self, DiskError> {
         let begun = Self::begin(path)?;
         let unreadable = |source| DiskError::Unreadable { path: path.to_owned(), source };
-        let sha256 = digest(&begun.file).map_err(unreadable)?;
+        let sha256 = file_digest(&begun.file).map_err(unreadable)?;
         begun.check_unchanged()?;
         Ok(Self { sha256, ..begun })
     }
@@ -242,8 +223,10 @@ impl OpenDisk {
     fn begin(path: &Path) -> Result<Self, DiskError> {
         let path = path.to_owned();
         let unreadable = |source| DiskError::Unreadable { path: path.clone(), source };
-        let file = File::open(&path).map_err(unreadable)?;
-        let kind = file.metadata().map_err(unreadable)?.file_type();
+        let file = std::fs::File::open(&path).map_err(unreadable)?;
+        let file = File::from_parts(file, &path);
+        let metadata = file.metadata().map_err(unreadable)?;
+        let kind = metadata.file_type();
         if !kind.is_file() {
             let what = if kind.is_dir() {
                 "folder"
@@ -254,11 +237,11 @@ impl OpenDisk {
             };
             return Err(DiskError::NoFile { path, what });
         }
-        let stamp = Stamp::of(&file).map_err(unreadable)?;
-        let mut beginning = vec![0; 512.min(usize::try_from(stamp.bytes).unwrap_or(512))];
-        file.read_exact_at(&mut beginning, 0).map_err(unreadable)?;
-        let (format, bytes) = judge(&path, &beginning, stamp.bytes)?;
-        Ok(Self { path: path.clone(), file: Arc::new(file), stamp, format, bytes, sha256: String::new() })
+        let before = Fingerprint::of(&file).map_err(unreadable)?;
+        let mut beginning = vec![0; 512.min(usize::try_from(metadata.len()).unwrap_or(512))];
+        file.file().read_exact_at(&mut beginning, 0).map_err(unreadable)?;
+        let (format, bytes) = judge(&path, &beginning, metadata.len())?;
+        Ok(Self { path: path.clone(), file: Arc::new(file), before, format, bytes, sha256: String::new() })
     }
 
     /// The file for one more reader, where it is still what was read.
@@ -268,14 +251,15 @@ impl OpenDisk {
     pub fn reader(&self) -> Result<OwnedFd, DiskError> {
         self.check_unchanged()?;
         // Opened anew: locks of QEMU's are of an open file (fcntl(2), F_OFD_SETLK), and each QEMU has its own.
-        let again = File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        let again = std::fs::File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         again.map(OwnedFd::from).map_err(|source| DiskError::Unreadable { path: self.path.clone(), source })
     }
 
     fn check_unchanged(&self) -> Result<(), DiskError> {
         let path = || self.path.clone();
-        let now = Stamp::of(&self.file).map_err(|source| DiskError::Unreadable { path: path(), source })?;
-        if now == self.stamp { Ok(()) } else { Err(DiskError::Changed { path: path() }) }
+        let now =
+            Fingerprint::of(&self.file).map_err(|source| DiskError::Unreadable { path: path(), source })?;
+        if now == self.before { Ok(()) } else { Err(DiskError::Changed { path: path() }) }
     }
 
     /// An empty image for what one guest writes: a file without a name in `folder`, which is gone when the last descriptor is closed.
@@ -305,27 +289,12 @@ fn judge(path: &Path, beginning: &[u8], file_bytes: u64) -> Result<(DiskFormat, 
         let bytes = qcow2::virtual_bytes(header).map_err(|unfit| DiskError::Unfit { path: path(), unfit })?;
         return Ok((DiskFormat::Qcow2, bytes));
     }
-    if let Some((_, format)) =
-        OTHER_FORMATS.iter().chain([&XZ]).find(|(magic, _)| beginning.starts_with(magic))
-    {
+    if let Some((_, format)) = OTHER_FORMATS.iter().find(|(magic, _)| beginning.starts_with(magic)) {
         return Err(DiskError::Format { path: path(), format });
     }
     match beginning.get(510..512) {
         Some([0x55, 0xaa]) => Ok((DiskFormat::Raw, file_bytes)),
         _ => Err(DiskError::NoBootSector { path: path() }),
-    }
-}
-
-fn digest(file: &File) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut reader = file;
-    reader.rewind()?;
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(format!("{:x}", hash.finalize())),
-            count => hash.update(&buffer[..count]),
-        }
     }
 }
 
@@ -350,6 +319,10 @@ fn read_key(path: &Path) -> Result<String, DiskError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
+    use sha2::{Digest, Sha256};
+
     use super::*;
     use crate::image::GuestKeys;
 
@@ -420,7 +393,7 @@ mod tests {
         let overlay = opened.overlay(folder.path()).unwrap();
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "the disk alone");
         let mut header = [0; 4];
-        File::from(overlay).read_exact(&mut header).unwrap();
+        std::fs::File::from(overlay).read_exact(&mut header).unwrap();
         assert_eq!(header, qcow2::MAGIC);
         let mut bytes = bootable();
         bytes.push(0);

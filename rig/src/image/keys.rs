@@ -44,10 +44,10 @@ impl GuestKeys {
     }
 
     /// The host key as OpenSSH's server reads it. A secret.
-    pub(super) fn host_private_key(&self, ending: LineEnding) -> String {
+    pub(super) fn host_private_key(&self) -> String {
         let key = PrivateKey::new(KeypairData::Ed25519(self.host.clone()), "guest")
             .expect("an unencrypted ed25519 key has no way to fail");
-        key.to_openssh(ending).expect("an unencrypted ed25519 key encodes").to_string()
+        pem(&key)
     }
 
     /// The public host key in one line, as OpenSSH's server reads it.
@@ -71,13 +71,18 @@ impl GuestKeys {
 
     /// The private key that logs in, as OpenSSH and libssh2 read it. A secret.
     pub fn user_private_key(&self) -> String {
-        self.user.to_openssh(LineEnding::LF).expect("an unencrypted ed25519 key encodes").to_string()
+        pem(&self.user)
     }
 
     /// The line of authorized_keys that lets it in.
     pub fn authorized_keys(&self) -> String {
         format!("{}\n", self.user.public_key().to_openssh().expect("an ed25519 public key encodes"))
     }
+}
+
+/// A private key as OpenSSH and libssh2 read it.
+fn pem(key: &PrivateKey) -> String {
+    key.to_openssh(LineEnding::LF).expect("an unencrypted ed25519 key encodes").to_string()
 }
 
 /// A string of the SSH wire format (RFC 4251 5).

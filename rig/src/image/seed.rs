@@ -7,7 +7,6 @@
 use std::io::{self, Cursor, Write};
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
-use ssh_key::LineEnding;
 
 use super::keys::GuestKeys;
 
@@ -37,7 +36,7 @@ pub fn seed(keys: &GuestKeys, control: ControlLink<'_>, instance: &str) -> Vec<u
 /// configuration stay as they are, but for a resize, which would cost minutes.
 fn user_data(keys: &GuestKeys) -> String {
     let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    let private = keys.host_private_key(LineEnding::LF);
+    let private = keys.host_private_key();
     format!(
         "#cloud-config\n\
          disable_root: false\n\

@@ -14,7 +14,7 @@ use super::lock::lock;
 
 /// What a file is known by while nobody changes it: device, inode, bytes, and when it and its inode were changed, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Fingerprint {
+pub struct Fingerprint {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -24,7 +24,11 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(file: &File) -> io::Result<Self> {
+    /// Of an open file, as it is now.
+    ///
+    /// # Errors
+    /// fstat(2)
+    pub fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
         Ok(Self {

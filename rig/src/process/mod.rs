@@ -24,7 +24,7 @@ mod tail;
 pub use children::{bind, on_spawner, seal_descriptors, spawn, wait_exit};
 pub use chroot::leave_plain_chroot;
 pub use contained::{HeldSignals, contain, is_asked_to_end};
-pub use digest::file_digest;
+pub use digest::{Fingerprint, file_digest};
 pub use enclosure::enclose;
 pub use error::EnclosureError;
 pub use host::{host_pid, host_proc, is_enclosed, new_run_dir, open_pidfd, use_host_network};

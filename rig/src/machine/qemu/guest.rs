@@ -107,7 +107,6 @@ pub struct Guest {
     namespace: Option<Arc<OwnedFd>>,
     vsock_cid: Option<u32>,
     asked_release: Option<String>,
-    says_when_ready: bool,
     release: String,
     ready_after: Duration,
     qmp: Option<Qmp>,
@@ -187,7 +186,6 @@ impl Guest {
             spec: plan.spec,
             vsock_cid,
             asked_release: plan.medium.release().map(str::to_owned),
-            says_when_ready: plan.medium.says_when_ready(),
             release: String::new(),
             ready_after: Duration::ZERO,
             qmp: None,
@@ -223,7 +221,7 @@ impl Guest {
         tokio::spawn(abandon_when_dead(qmp.clone(), death));
         self.identify(&qmp).await;
         self.qmp = Some(qmp);
-        if !self.says_when_ready {
+        if self.spec.disk.is_some() {
             return Ok(String::new());
         }
         let mut console = self.console.clone();

@@ -58,11 +58,6 @@ impl Medium {
         }
     }
 
-    /// Whether its init says on the console when it is ready, as that of rig's images does.
-    pub(super) fn says_when_ready(&self) -> bool {
-        matches!(self, Self::Kernel { .. })
-    }
-
     /// The largest file that QEMU may write: an overlay holds the disk at most once, and what leads to it.
     pub(super) fn writes_bytes(&self) -> u64 {
         const AROUND_BYTES: u64 = 64 << 20;
