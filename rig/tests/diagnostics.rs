@@ -105,7 +105,8 @@ on_marked_down = "shutdown-sessions"
         rule: rule.to_owned(),
         why: Unable::Rules("`nft` is not installed (Debian package nftables)".to_owned()),
     };
-    let proxied = Lack::UserNetworking { part: PathPart::Impairments, path: "p".to_owned() };
+    let proxied =
+        Lack::UserNetworking { by: "QEMU's user network", part: PathPart::Impairments, path: "p".to_owned() };
     let lacks = [
         of("lb", haproxy()),
         netem.clone(),

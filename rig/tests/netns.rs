@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+#[path = "netns/beside.rs"]
+mod beside;
 #[path = "netns/capture.rs"]
 mod capture;
 
@@ -255,23 +257,29 @@ fn frames_pass_between_the_tap_and_the_peer_on_every_queue() {
     }
 }
 
-/// A TCP segment from the target's station to port 9 of the peer, with right checksums.
+/// A TCP segment from the target's station to port 9 of the peer, as a tap takes it.
 fn segment(to: [u8; 6], flags: u8) -> Vec<u8> {
+    [vec![0; VNET_HEADER], tcp(Addressing::default().target, to, 9, flags)].concat()
+}
+
+/// A TCP segment to a port of the peer, with right checksums.
+fn tcp(source: Ipv4Addr, to: [u8; 6], port: u16, flags: u8) -> Vec<u8> {
     // RFC 1071
     let checksum = |words: &[u8]| {
         let sum: u32 = words.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
         let folded = (sum & 0xffff) + (sum >> 16);
         (!((folded & 0xffff) + (folded >> 16)) as u16).to_be_bytes()
     };
-    let Addressing { target, peer, .. } = Addressing::default();
+    let peer = Addressing::default().peer;
     let mut ip =
-        [&[0x45, 0, 0, 40, 0, 1, 0x40, 0, 64, 6, 0, 0], &target.octets()[..], &peer.octets()].concat();
+        [&[0x45, 0, 0, 40, 0, 1, 0x40, 0, 64, 6, 0, 0], &source.octets()[..], &peer.octets()].concat();
     let sum = checksum(&ip);
     ip[10..12].copy_from_slice(&sum);
-    let mut tcp = vec![0x30, 0x39, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0];
+    let [high, low] = port.to_be_bytes();
+    let mut tcp = vec![0x30, 0x39, high, low, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0];
     let sum = checksum(&[&ip[12..20], &[0, 6, 0, 20], &tcp].concat());
     tcp[16..18].copy_from_slice(&sum);
-    [&[0; VNET_HEADER], &to[..], &STATION, &[8, 0], &ip, &tcp].concat()
+    [&to[..], &STATION, &[8, 0], &ip, &tcp].concat()
 }
 
 #[test]
@@ -324,7 +332,8 @@ fn a_dropped_testbed_leaves_no_namespace_and_no_link() {
         return;
     }
     let survivor = Namespace::new().unwrap();
-    for link in [TargetLink::Veth, TargetLink::Tap { queues: 2 }] {
+    let macvtap = TargetLink::Macvtap { queues: 2 };
+    for link in [TargetLink::Veth, TargetLink::Passt, TargetLink::Tap { queues: 2 }, macvtap] {
         let testbed = build(link);
         let witness = testbed.start_witness().unwrap();
         for at in Place::ALL {

@@ -41,7 +41,9 @@ use rig::machine::qemu::probe::PROBE_DEADLINE;
 use rig::machine::qemu::{
     DeathKind, Guest, GuestError, GuestPlan, LinkState, Medium, ProbeKit, QmpError, probe,
 };
+use rig::path::{Addressing, Mechanisms, PathSpec, TargetLink};
 use rig::process::{Sealed, Tail};
+use rig::testbed::Testbed;
 use sha2::{Digest, Sha256};
 use support::guest::{Bench, TestImage};
 
@@ -429,6 +431,31 @@ async fn a_guest_behind_slirp_carries_packets_and_is_gone_when_it_is_dropped() {
     drop(guest);
     let told = tokio::time::timeout(LONG, death.wait_for(Option::is_some)).await.unwrap().unwrap().clone();
     assert_eq!(told.unwrap().kind, DeathKind::Stopped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_passt_ends_is_dead_and_says_why() {
+    let image = image_or_return!("6.1");
+    let bench = Bench::new(&image, 1);
+    let mut testbed = Testbed::build(
+        &PathSpec::plain("direct", 1500),
+        Addressing::default(),
+        TargetLink::Passt,
+        &Mechanisms::all(),
+        1,
+    )
+    .unwrap();
+    let mut plan = bench.plan(NicModel::VirtioNet, NicBackend::Passt, 1);
+    plan.socket = testbed.take_socket();
+    let guest = boot(plan).await;
+    assert_eq!(guest.verify().await.unwrap().vhost_proof, "");
+    assert_eq!(run(&bench, &guest, "ip -4 -o address show dev data | grep -c 198.51.100.15/24").await.1, "1");
+    // passt goes with its testbed.
+    drop(testbed);
+    let death = guest.died().await;
+    assert_eq!(death.kind, DeathKind::Unplugged, "{death:?}");
+    assert_eq!(death.reason, "passt, which carried the frames of the guest's NIC, has ended");
+    guest.stop().await;
 }
 
 /// Over the measured NIC.

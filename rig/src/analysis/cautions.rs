@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rig_stats::{Confidence, Count, fisher, holm};
 
-use crate::configuration::{Engine, Injection, NicBackend, TargetSpec};
+use crate::configuration::{Engine, Injection, TargetSpec};
 use crate::path::Medium;
 use crate::record::Run;
 
@@ -130,16 +130,32 @@ fn about_the_guests(run: &Run, measured: &[Measured<'_>]) -> impl Iterator<Item 
     let unproven = |cell: &&Measured<'_>| match &cell.cell().subject.configuration.target {
         TargetSpec::Host(_) => false,
         TargetSpec::Qemu(spec) => {
-            spec.nic.backend == NicBackend::TapVhost
+            spec.nic.backend.has_vhost()
                 && cell.blocks.iter().any(|block| block.target.vhost_proof.is_empty())
         }
     };
     emulated
         .then(reason)
         .into_iter()
-        .chain(configurations(played().filter(|cell| cell.is_proxied())).map(EndCaution::Proxied))
+        .chain(proxied(played()))
         .chain(configurations(played().filter(unproven)).map(EndCaution::VhostUnproven))
         .chain(own_systems(run, measured))
+}
+
+/// One for each proxy that stands before a guest.
+fn proxied<'m, 'a: 'm>(guests: impl Iterator<Item = &'m Measured<'a>>) -> Vec<EndCaution> {
+    let mut found: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for cell in guests {
+        let configuration = &cell.cell().subject.configuration;
+        if let Some(by) = configuration.target.proxy() {
+            found.entry(by).or_default().insert(configuration.name.clone());
+        }
+    }
+    let caution = |(by, configurations): (_, BTreeSet<String>)| EndCaution::Proxied {
+        by,
+        configurations: configurations.into_iter().collect(),
+    };
+    found.into_iter().map(caution).collect()
 }
 
 /// One for each configuration that boots a disk of its own, from the first block in which it was looked at.

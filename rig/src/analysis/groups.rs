@@ -98,7 +98,7 @@ impl Group<'_> {
         names
     }
 
-    /// Whether libslirp terminates TCP on the way of one of them.
+    /// Whether a proxy ends TCP on the way of one of them.
     pub(super) fn is_proxied(&self) -> bool {
         self.cells.iter().any(|cell| cell.is_proxied())
     }

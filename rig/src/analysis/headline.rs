@@ -54,7 +54,7 @@ impl HostOrGuests {
                         RanOn::NotKnown | RanOn::Other(_) => name,
                     })
                     .collect();
-                let behind = if *proxied { " behind QEMU's TCP proxy (slirp)" } else { "" };
+                let behind = if *proxied { " behind a TCP proxy" } else { "" };
                 match kinds.as_slice() {
                     [] => format!("in guests of unknown accelerator{behind}"),
                     kinds => format!("in {} guests{behind}", list(kinds)),

@@ -105,7 +105,7 @@ impl Measured<'_> {
         self.cell().repeats.is_some()
     }
 
-    /// Whether libslirp terminates TCP between the peer and the target.
+    /// Whether a proxy ends TCP between the peer and the target.
     pub(super) fn is_proxied(&self) -> bool {
         self.cell().subject.configuration.target.proxied()
     }

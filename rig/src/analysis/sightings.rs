@@ -52,7 +52,7 @@ pub struct Sighting {
     pub kernel: String,
     /// What executed the targets: `kvm`, `tcg`, or `none` for the host.
     pub accelerators: Vec<String>,
-    /// Whether libslirp terminates TCP on the way: then the guest never meets the peer's reset.
+    /// Whether a proxy ends TCP on the way: then the guest never meets the peer's reset.
     pub proxied: bool,
     /// What kind of cells they are.
     pub kind: SightingKind,

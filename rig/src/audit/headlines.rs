@@ -16,7 +16,7 @@ use super::rates::{rate, with_dispersion};
 use super::rules::{Rules, through, verdict};
 use super::sums::QUESTIONS;
 
-/// What executed guests, and whether libslirp ends TCP on their way; nothing for the host.
+/// What executed guests, and whether a proxy ends TCP on their way; nothing for the host.
 type Ran = Option<(Vec<String>, bool)>;
 
 /// The host's cells and the guests' of one stratum.

@@ -19,6 +19,8 @@ pub fn look(needs: &Needs) -> Abilities {
         offers: BTreeMap::new(),
         tap: probe::if_wanted(needs.tap, probe::tap),
         tap_multiqueue: probe::if_wanted(needs.tap_multiqueue, probe::tap_multiqueue),
+        macvtap: probe::if_wanted(needs.macvtap, probe::macvtap),
+        passt: probe::if_wanted(needs.passt, probe::passt),
         vhost_net: probe::if_wanted(needs.vhost_net, probe::vhost_net),
         vhost_vsock: probe::if_wanted(needs.vhost_vsock, probe::vhost_vsock),
         vsock_loopback: probe::if_wanted(needs.vsock_loopback, probe::vsock_loopback),

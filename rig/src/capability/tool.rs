@@ -26,14 +26,14 @@ pub struct Tool {
 pub enum Purpose {
     /// Runs.
     Runs,
-    /// Runs over some paths: their cells are skipped.
+    /// Runs over some paths, or of some configurations: their cells are skipped.
     SomePaths,
     /// The tests of rig itself, and looking closer.
     Tests,
 }
 
 /// All of them; delay and loss need no program, and images are made with apt, which installs these.
-pub const TOOLS: [Tool; 19] = [
+pub const TOOLS: [Tool; 20] = [
     Tool { program: QEMU, package: "qemu-system-x86", reason: "runs the guests", purpose: Purpose::Runs },
     Tool {
         program: "nft",
@@ -51,6 +51,12 @@ pub const TOOLS: [Tool; 19] = [
         program: "haproxy",
         package: "haproxy",
         reason: "a real load balancer on a path",
+        purpose: Purpose::SomePaths,
+    },
+    Tool {
+        program: "passt",
+        package: "passt",
+        reason: "the network of guests with `backend = \"passt\"`",
         purpose: Purpose::SomePaths,
     },
     Tool {

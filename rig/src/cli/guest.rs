@@ -22,9 +22,8 @@ use super::{Exit, Failure};
 use crate::campaign::{Inspected, Site, Stub, enclosed_runtime};
 use crate::configuration::NicBackend;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
-use crate::machine::qemu::argv::SLIRP_GUEST;
 use crate::matrix::{Cell, Matrix};
-use crate::path::Addressing;
+use crate::path::{Addressing, passt};
 use crate::runner::{Inspection, Laboratory, Program};
 use terminal::{RawMode, window_size};
 
@@ -126,12 +125,17 @@ fn introduce(cell: &Cell, laboratory: &Laboratory, inspection: &Inspection) {
     let target = inspection.target();
     let addressing = Addressing::default();
     let (address, peer) = match guest.spec().nic.backend {
-        NicBackend::Tap | NicBackend::TapVhost | NicBackend::Socket => {
+        NicBackend::Tap
+        | NicBackend::TapVhost
+        | NicBackend::Macvtap
+        | NicBackend::MacvtapVhost
+        | NicBackend::Socket => {
             let address = format!("{}/{} on `data`", addressing.target, addressing.prefix);
             (address, format!("{} (answers pings; nothing listens)", addressing.peer))
         }
-        NicBackend::User => {
-            let address = format!("{SLIRP_GUEST}/24 on `data`, behind QEMU's user-mode network");
+        backend @ (NicBackend::User | NicBackend::Passt) => {
+            let by = backend.proxy().unwrap_or_default();
+            let address = format!("{}/{} on `data`, behind {by}", passt::GUEST, passt::PREFIX);
             (address, format!("{} (nothing listens)", addressing.peer))
         }
     };

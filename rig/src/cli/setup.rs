@@ -81,7 +81,7 @@ fn tell_missing(tool: &Tool) {
     let Tool { program, package, reason, purpose } = tool;
     let without = match purpose {
         Purpose::Runs => "",
-        Purpose::SomePaths => "; only paths that name it need it",
+        Purpose::SomePaths => "; only what names it needs it",
         Purpose::Tests => "; runs do without it",
     };
     say(&format!("missing: {program} (package {package}): {reason}{without}"));

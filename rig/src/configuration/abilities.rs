@@ -28,6 +28,10 @@ pub struct Abilities {
     pub tap: Result<(), Unable>,
     /// A tap with several queues can be made.
     pub tap_multiqueue: Result<(), Unable>,
+    /// A macvtap can be made, and its device opened.
+    pub macvtap: Result<(), Unable>,
+    /// The program `passt`.
+    pub passt: Result<(), Unable>,
     /// /dev/vhost-net gives a worker.
     pub vhost_net: Result<(), Unable>,
     /// /dev/vhost-vsock gives a guest a CID.
@@ -55,6 +59,8 @@ impl Abilities {
             offers: BTreeMap::new(),
             tap: Ok(()),
             tap_multiqueue: Ok(()),
+            macvtap: Ok(()),
+            passt: Ok(()),
             vhost_net: Ok(()),
             vhost_vsock: Ok(()),
             vsock_loopback: Ok(()),
@@ -73,6 +79,10 @@ pub struct Needs {
     pub tap: bool,
     /// A tap with several queues.
     pub tap_multiqueue: bool,
+    /// A macvtap.
+    pub macvtap: bool,
+    /// The program `passt`.
+    pub passt: bool,
     /// A vhost worker.
     pub vhost_net: bool,
     /// A vsock device for guests.
@@ -100,15 +110,15 @@ impl Needs {
             return;
         };
         self.vhost_vsock |= spec.tuning.vsock;
-        let on_tap = match spec.nic.backend {
-            NicBackend::Tap => true,
-            NicBackend::TapVhost => {
-                self.vhost_net = true;
-                true
+        self.vhost_net |= spec.nic.backend.has_vhost();
+        match spec.nic.backend {
+            NicBackend::Tap | NicBackend::TapVhost => {
+                self.tap |= spec.nic.queues <= 1;
+                self.tap_multiqueue |= spec.nic.queues > 1;
             }
-            NicBackend::User | NicBackend::Socket => false,
-        };
-        self.tap |= on_tap && spec.nic.queues <= 1;
-        self.tap_multiqueue |= on_tap && spec.nic.queues > 1;
+            NicBackend::Macvtap | NicBackend::MacvtapVhost => self.macvtap = true,
+            NicBackend::Passt => self.passt = true,
+            NicBackend::User | NicBackend::Socket => {}
+        }
     }
 }

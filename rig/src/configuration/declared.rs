@@ -91,9 +91,17 @@ impl TargetSpec {
         self.in_arm(Arm::default())
     }
 
-    /// Whether packets pass a TCP-terminating proxy (libslirp) on the way: such cells never stand for the NIC that the guest sees.
+    /// Whether packets pass a TCP-terminating proxy on the way: such cells never stand for the NIC that the guest sees.
     pub fn proxied(&self) -> bool {
-        matches!(self, Self::Qemu(QemuSpec { nic: Nic { backend, .. }, .. }) if backend.is_proxied())
+        self.proxy().is_some()
+    }
+
+    /// Who that is ([`NicBackend::proxy`]).
+    pub fn proxy(&self) -> Option<&'static str> {
+        match self {
+            Self::Host(_) => None,
+            Self::Qemu(spec) => spec.nic.backend.proxy(),
+        }
     }
 
     /// Whether the other end of its NIC is a second guest's, which is the peer.

@@ -88,11 +88,19 @@ pub enum Lack {
     /// The configuration has a dose for select() alone.
     #[error("the configuration injects into select(), and the verdict call of the scenario is another one")]
     NoDose,
-    /// `-netdev dgram` came with QEMU 7.2.
-    #[error("QEMU {version} has no datagram link between guests; version 7.2 has one")]
-    Datagrams {
+    /// A macvtap, or the device with which it is opened.
+    #[error("no macvtap: {0}")]
+    Macvtap(Unable),
+    /// The program that ends the guest's TCP.
+    #[error("no passt: {0}")]
+    Passt(Unable),
+    /// `-netdev dgram` and `-netdev stream` came with QEMU 7.2.
+    #[error("QEMU {version} has no {what}; version 7.2 has one")]
+    Sockets {
         /// This host's.
         version: String,
+        /// Which of the two, and what it leads to.
+        what: &'static str,
     },
     /// A peer in a second guest is not on the target's loopback.
     #[error(
@@ -110,11 +118,11 @@ pub enum Lack {
         /// Its name.
         path: String,
     },
-    /// libslirp opens a connection of its own.
-    #[error(
-        "user networking ends the guest's TCP in QEMU: {part} of path `{path}` would act on QEMU's own connection"
-    )]
+    /// A proxy opens a connection of its own.
+    #[error("{by} ends the guest's TCP: {part} of path `{path}` would act on a connection of its own")]
     UserNetworking {
+        /// Who ends it.
+        by: &'static str,
         /// What would act.
         part: PathPart,
         /// The path's name.
@@ -249,7 +257,7 @@ pub enum AskedBy<'l> {
 
 impl Lack {
     /// Every word of [`Lack::word`].
-    pub const WORDS: [&'static str; 22] = [
+    pub const WORDS: [&'static str; 24] = [
         "namespaces",
         "private-etc",
         "qemu",
@@ -260,6 +268,8 @@ impl Lack {
         "kernel",
         "module",
         "tap",
+        "macvtap",
+        "passt",
         "vhost-net",
         "vhost-vsock",
         "vsock",
@@ -281,12 +291,14 @@ impl Lack {
             Self::PrivateEtc(_) => "private-etc",
             Self::Qemu(_) => "qemu",
             Self::Unsupported(_) => "unsupported",
-            Self::Datagrams { .. } => "qemu-version",
+            Self::Sockets { .. } => "qemu-version",
             Self::Kvm { .. } => "kvm",
             Self::Kernel { .. } => "kernel",
             Self::Module { .. } | Self::Driver { .. } => "module",
             Self::Device { .. } => "device",
             Self::Tap(_) => "tap",
+            Self::Macvtap(_) => "macvtap",
+            Self::Passt(_) => "passt",
             Self::VhostNet(_) => "vhost-net",
             Self::VhostVsock(_) => "vhost-vsock",
             Self::VsockLoopback(_) | Self::Vsock { .. } => "vsock",
@@ -315,10 +327,12 @@ impl Lack {
             | Self::Driver { .. }
             | Self::Device { .. }
             | Self::Tap(_)
+            | Self::Macvtap(_)
+            | Self::Passt(_)
             | Self::VhostNet(_)
             | Self::VhostVsock(_)
             | Self::NoDose
-            | Self::Datagrams { .. } => AskedBy::Configuration,
+            | Self::Sockets { .. } => AskedBy::Configuration,
             Self::LoopbackBetweenGuests { .. }
             | Self::VsockLoopback(_)
             | Self::Vsock { .. }
@@ -357,15 +371,17 @@ mod tests {
             Lack::Driver { kernel: text(), module: "x", others: vec![] },
             Lack::Device { version: text(), device: "x" },
             Lack::Tap(unable()),
+            Lack::Macvtap(unable()),
+            Lack::Passt(unable()),
             Lack::VhostNet(unable()),
             Lack::VhostVsock(unable()),
             Lack::VsockLoopback(unable()),
             Lack::Vsock { why: NoVsock::SameHost, path: text() },
             Lack::NoDose,
-            Lack::Datagrams { version: text() },
+            Lack::Sockets { version: text(), what: "link" },
             Lack::LoopbackBetweenGuests { path: text() },
             Lack::NotPlainBetweenGuests { path: text() },
-            Lack::UserNetworking { part: PathPart::HaProxy, path: text() },
+            Lack::UserNetworking { by: "passt", part: PathPart::HaProxy, path: text() },
             Lack::OwnPort { by: "HAProxy", path: text() },
             Lack::Pause { fault: text() },
             Lack::HaProxy(unable()),

@@ -41,8 +41,14 @@ pub enum NicBackend {
     Tap,
     /// A tap device driven by the host kernel's vhost-net worker.
     TapVhost,
+    /// A macvtap on the host's end of the link: the guest's frames leave by that interface, and no bridge of the host has a port for the guest.
+    Macvtap,
+    /// A macvtap driven by the host kernel's vhost-net worker.
+    MacvtapVhost,
     /// libslirp: QEMU terminates TCP itself.
     User,
+    /// passt, a process beside QEMU that terminates TCP, as libslirp does in QEMU.
+    Passt,
     /// A pair of datagram sockets whose other end a second guest's QEMU holds: that guest, of the same image and hardware, is the peer.
     Socket,
 }
@@ -83,11 +89,33 @@ impl NicModel {
 }
 
 impl NicBackend {
+    /// Who ends the guest's TCP on this host and opens a connection of its own in the guest's name, where somebody does.
+    pub fn proxy(self) -> Option<&'static str> {
+        match self {
+            Self::User => Some("QEMU's user network"),
+            Self::Passt => Some("passt"),
+            Self::Tap | Self::TapVhost | Self::Macvtap | Self::MacvtapVhost | Self::Socket => None,
+        }
+    }
+
     /// Whether it ends the guest's TCP itself.
     pub fn is_proxied(self) -> bool {
+        self.proxy().is_some()
+    }
+
+    /// Whether QEMU reads and writes it as a tap: by a descriptor for each queue pair, with offloads (drivers/net/tap.c, drivers/net/tun.c).
+    pub fn is_tap(self) -> bool {
         match self {
-            Self::User => true,
-            Self::Tap | Self::TapVhost | Self::Socket => false,
+            Self::Tap | Self::TapVhost | Self::Macvtap | Self::MacvtapVhost => true,
+            Self::User | Self::Passt | Self::Socket => false,
+        }
+    }
+
+    /// Whether the host kernel's vhost-net worker drives it.
+    pub fn has_vhost(self) -> bool {
+        match self {
+            Self::TapVhost | Self::MacvtapVhost => true,
+            Self::Tap | Self::Macvtap | Self::User | Self::Passt | Self::Socket => false,
         }
     }
 }

@@ -43,15 +43,21 @@ impl Abilities {
         if let (true, Err(why)) = (spec.tuning.vsock, &self.vhost_vsock) {
             return Some(Lack::VhostVsock(why.clone()));
         }
+        if let (true, Err(why)) = (spec.nic.backend.has_vhost(), &self.vhost_net) {
+            return Some(Lack::VhostNet(why.clone()));
+        }
         match spec.nic.backend {
             NicBackend::User => None,
             // No tap, no vhost-net, no bridge: what is between the guests is QEMU's and rig's own.
-            NicBackend::Socket => lack_datagrams(version),
-            NicBackend::Tap => self.lack_tap(spec.nic.queues),
-            NicBackend::TapVhost => match &self.vhost_net {
-                Err(why) => Some(Lack::VhostNet(why.clone())),
-                Ok(()) => self.lack_tap(spec.nic.queues),
-            },
+            NicBackend::Socket => lack_sockets(version, "datagram link between guests"),
+            NicBackend::Passt => {
+                let missing = self.passt.as_ref().err().map(|why| Lack::Passt(why.clone()));
+                missing.or_else(|| lack_sockets(version, "stream link to passt"))
+            }
+            NicBackend::Tap | NicBackend::TapVhost => self.lack_tap(spec.nic.queues),
+            NicBackend::Macvtap | NicBackend::MacvtapVhost => {
+                self.macvtap.as_ref().err().map(|why| Lack::Macvtap(why.clone()))
+            }
         }
     }
 
@@ -139,16 +145,14 @@ fn excluded_by_middlebox(path: &PathSpec, rule: &Rule) -> bool {
     path.part_of_rule(rule).work().excludes(Work::Middlebox)
 }
 
-/// libslirp ends the guest's TCP in QEMU and opens a connection of its own. What acts on segments on the way acts on that one: no segment
+/// A proxy (libslirp in QEMU, passt) ends the guest's TCP and opens a connection of its own. What acts on segments on the way acts on that one: no segment
 /// that is lost, held or forged there is ever one of the guest's, though the mechanism's counter rises. So such cells would claim a fault
-/// that did not reach the measured kernel; a rule at the target would be put where QEMU's connection ends, too. What acts on the guest itself (its
+/// that did not reach the measured kernel; a rule at the target would be put where the proxy's connection ends, too. What acts on the guest itself (its
 /// vCPUs, its NIC's carrier) is left.
 fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
-    if !target.proxied() {
-        return None;
-    }
+    let by = target.proxy()?;
     if path.family == Family::Ipv6 {
-        return Some(Lack::UserNetworking { part: PathPart::Ipv6, path: path.name.clone() });
+        return Some(Lack::UserNetworking { by, part: PathPart::Ipv6, path: path.name.clone() });
     }
     let work = path.parts().into_iter().map(Part::work).find(|work| work.acts_on_segments())?;
     let part = match work {
@@ -159,18 +163,14 @@ fn lack_of_segments(path: &PathSpec, target: &TargetSpec) -> Option<Lack> {
         Work::Bridge | Work::End => PathPart::Rule(path.rules.first()?.name.clone()),
         Work::Carrier | Work::Machine | Work::Part => return None,
     };
-    Some(Lack::UserNetworking { part, path: path.name.clone() })
+    Some(Lack::UserNetworking { by, part, path: path.name.clone() })
 }
 
 /// Why a script with a listener of the trial's own cannot be played over this path: both ends compute its port from the port of the client, which
 /// whoever ends TCP between them replaces by one of their own.
 pub fn lack_of_own_port(script: &Script, target: &TargetSpec, path: &PathSpec) -> Option<Lack> {
     let listens = script.lanes.iter().flat_map(|lane| &lane.steps).any(|step| step.op.listens());
-    let by = match (target.proxied(), &path.haproxy) {
-        (true, _) => "QEMU's user network",
-        (false, Some(_)) => "HAProxy",
-        (false, None) => return None,
-    };
+    let by = target.proxy().or_else(|| path.haproxy.as_ref().map(|_| "HAProxy"))?;
     listens.then(|| Lack::OwnPort { by, path: path.name.clone() })
 }
 
@@ -214,10 +214,10 @@ pub fn lack_between_guests(target: &TargetSpec, path: &PathSpec) -> Option<Lack>
     }
 }
 
-/// `-netdev dgram` came with QEMU 7.2. A version that cannot be read is tried.
-fn lack_datagrams(version: &QemuVersion) -> Option<Lack> {
+/// `-netdev dgram` and `-netdev stream` came with QEMU 7.2. A version that cannot be read is tried.
+fn lack_sockets(version: &QemuVersion, what: &'static str) -> Option<Lack> {
     let (number, found) = version.number()?;
-    (found < (7, 2)).then(|| Lack::Datagrams { version: number.to_owned() })
+    (found < (7, 2)).then(|| Lack::Sockets { version: number.to_owned(), what })
 }
 
 #[cfg(test)]
@@ -341,6 +341,28 @@ mod tests {
             Some("KVM does not function: no kernel boots")
         );
         assert_eq!(lack(NicBackend::Socket, 1, Accelerator::Auto), None);
+        assert_eq!(lack(NicBackend::Macvtap, 4, Accelerator::Auto), None, "a macvtap is no tap");
+        assert_eq!(
+            lack(NicBackend::MacvtapVhost, 1, Accelerator::Auto),
+            lack(NicBackend::TapVhost, 1, Accelerator::Auto)
+        );
+        let beside = Abilities {
+            macvtap: Err(Unable::Macvtap("Operation not supported".into())),
+            passt: Err(Unable::NotInstalled { program: "passt", package: "passt" }),
+            ..able()
+        };
+        let of = |backend| beside.lack(&guest(backend, 1, Accelerator::Auto)).map(|lack| lack.to_string());
+        assert_eq!(
+            of(NicBackend::Passt).as_deref(),
+            Some("no passt: `passt` is not installed (Debian package passt)")
+        );
+        assert_eq!(
+            of(NicBackend::Macvtap).as_deref(),
+            Some(
+                "no macvtap: Operation not supported; the kernel needs CONFIG_MACVTAP, and `modprobe macvtap` where that is a module"
+            )
+        );
+        assert_eq!((of(NicBackend::Tap), of(NicBackend::User)), (None, None));
         let nothing = Abilities { tap: Err(Unable::Tap("it is root's".into())), ..lacking.clone() };
         assert_eq!(nothing.lack(&guest(NicBackend::Socket, 1, Accelerator::Auto)), None);
         let none = Abilities { qemu: Err(no_qemu()), ..able() };
@@ -470,8 +492,9 @@ mod tests {
     }
 
     #[test]
-    fn what_acts_on_segments_never_reaches_a_guest_behind_user_networking() {
-        let user = guest(NicBackend::User, 1, Accelerator::Auto);
+    fn what_acts_on_segments_never_reaches_a_guest_behind_a_proxy() {
+        let [user, passt] =
+            [NicBackend::User, NicBackend::Passt].map(|backend| guest(backend, 1, Accelerator::Auto));
         for acting in [
             impaired(Mechanism::Auto),
             PathSpec { haproxy: Some(haproxy()), ..path() },
@@ -481,14 +504,17 @@ mod tests {
             PathSpec { rules: vec![rule(Place::Switch)], ..path() },
             PathSpec { rules: vec![rule(Place::Peer)], ..path() },
         ] {
-            lacks(&able(), &acting, &user, AskedBy::Path, "ends the guest's TCP in QEMU");
+            lacks(&able(), &acting, &user, AskedBy::Path, "QEMU's user network ends the guest's TCP");
+            lacks(&able(), &acting, &passt, AskedBy::Path, "passt ends the guest's TCP");
         }
         for reaching in [
             path(),
             PathSpec { faults: vec![fault(FaultKind::Pause), fault(FaultKind::LinkDown)], ..path() },
             PathSpec { faults: vec![fault(FaultKind::Contention { threads_per_cpu: 1 })], ..path() },
         ] {
-            assert_eq!(bare().lack_path(&reaching, &user), None, "{reaching:?}");
+            for proxied in [&user, &passt] {
+                assert_eq!(bare().lack_path(&reaching, proxied), None, "{reaching:?}");
+            }
         }
     }
 

@@ -111,14 +111,21 @@ pub fn check(spec: &QemuSpec) -> Result<(), Unsupported> {
         within("numa", nodes, 1, MOST_NODES)?;
         within("memory_mib of a node", spec.memory_mib / nodes, LEAST_NODE_MIB, 1 << 20)?;
     }
-    match (spec.nic.model, spec.nic.backend) {
-        (NicModel::VirtioNet, NicBackend::Tap | NicBackend::TapVhost) => Ok(()),
-        (model, NicBackend::TapVhost) => Err(Unsupported::VhostModel { model: model.word() }),
-        (_, NicBackend::Tap | NicBackend::User | NicBackend::Socket) if queues <= 1 => Ok(()),
-        (model, NicBackend::Tap) => Err(Unsupported::Queues { queues, what: model.word() }),
-        (_, NicBackend::User) => Err(Unsupported::Queues { queues, what: "user-mode networking" }),
-        (_, NicBackend::Socket) => Err(Unsupported::Queues { queues, what: "a link of sockets" }),
+    let (model, backend) = (spec.nic.model, spec.nic.backend);
+    if model != NicModel::VirtioNet && backend.has_vhost() {
+        return Err(Unsupported::VhostModel { model: model.word() });
     }
+    let what = match backend {
+        _ if queues <= 1 => return Ok(()),
+        _ if backend.is_tap() && model == NicModel::VirtioNet => return Ok(()),
+        NicBackend::Tap | NicBackend::TapVhost | NicBackend::Macvtap | NicBackend::MacvtapVhost => {
+            model.word()
+        }
+        NicBackend::User => "user-mode networking",
+        NicBackend::Passt => "passt",
+        NicBackend::Socket => "a link of sockets",
+    };
+    Err(Unsupported::Queues { queues, what })
 }
 
 impl TargetSpec {
@@ -133,24 +140,22 @@ impl TargetSpec {
 
 /// Tap queues that a configuration's NIC needs.
 pub fn tap_queues(spec: &QemuSpec) -> usize {
-    match spec.nic.backend {
-        NicBackend::Tap | NicBackend::TapVhost => spec.nic.queues as usize,
-        NicBackend::User | NicBackend::Socket => 0,
-    }
+    if spec.nic.backend.is_tap() { spec.nic.queues as usize } else { 0 }
 }
 
 /// Ends of a socket pair that a configuration's NIC needs.
 pub fn socket_ends(spec: &QemuSpec) -> usize {
     match spec.nic.backend {
-        NicBackend::Socket => 1,
-        NicBackend::Tap | NicBackend::TapVhost | NicBackend::User => 0,
+        NicBackend::Socket | NicBackend::Passt => 1,
+        NicBackend::Tap
+        | NicBackend::TapVhost
+        | NicBackend::Macvtap
+        | NicBackend::MacvtapVhost
+        | NicBackend::User => 0,
     }
 }
 
 /// Descriptors of /dev/vhost-net that a configuration's NIC needs.
 pub fn vhost_descriptors(spec: &QemuSpec) -> usize {
-    match spec.nic.backend {
-        NicBackend::TapVhost => spec.nic.queues as usize,
-        NicBackend::Tap | NicBackend::User | NicBackend::Socket => 0,
-    }
+    if spec.nic.backend.has_vhost() { spec.nic.queues as usize } else { 0 }
 }

@@ -12,8 +12,7 @@ use super::read::{read_known, required_word, small_or_default, word_or_default};
 pub(super) use super::read::{check_name, choice, optional};
 use super::sysctl;
 use crate::configuration::{
-    Arm, Configuration, Injection, Localtime, Nic, NicBackend, NicModel, QemuSpec, Sysctls, TargetSpec,
-    Tuning,
+    Arm, Configuration, Injection, Localtime, Nic, NicModel, QemuSpec, Sysctls, TargetSpec, Tuning,
 };
 use crate::document::{Findings, Key, Node, Table};
 use crate::script;
@@ -167,8 +166,8 @@ fn check_offloads(findings: &mut Findings, table: &Table, spec: &QemuSpec) {
                 .help("leave it out, or write nic = \"virtio-net\"");
         }
     }
-    if let (Some(node), Some(true), NicBackend::User | NicBackend::Socket) =
-        (table.get(keys::CHECKSUM_OFFLOAD.name), spec.tuning.checksum_offload, backend)
+    if let (Some(node), Some(true), false) =
+        (table.get(keys::CHECKSUM_OFFLOAD.name), spec.tuning.checksum_offload, backend.is_tap())
     {
         findings
             .report(
@@ -186,19 +185,17 @@ fn check_hardware(findings: &mut Findings, key: &Key, table: &Table, spec: &Qemu
     let Nic { model, backend, queues } = spec.nic;
     check_offloads(findings, table, spec);
     disk::check(findings, table, spec);
-    if model != NicModel::VirtioNet && backend == NicBackend::TapVhost {
+    if model != NicModel::VirtioNet && backend.has_vhost() {
         let message = format!("vhost-net cannot drive a {} NIC", model.word());
         findings
             .report(place("backend"), message, "for virtio only")
             .also(place("nic"), "not a virtio device")
-            .help("write backend = \"tap\", or nic = \"virtio-net\"");
+            .help("write the backend without `-vhost`, or nic = \"virtio-net\"");
     }
-    if queues > 1
-        && (model != NicModel::VirtioNet || matches!(backend, NicBackend::User | NicBackend::Socket))
-    {
+    if queues > 1 && (model != NicModel::VirtioNet || !backend.is_tap()) {
         findings
             .report(place("queues"), "this NIC has one queue", "more than one")
-            .help("multiqueue needs nic = \"virtio-net\" with backend = \"tap\" or \"tap-vhost\"");
+            .help("multiqueue needs nic = \"virtio-net\" with a backend that is a tap or a macvtap");
     } else if queues > spec.vcpus {
         findings
             .report(

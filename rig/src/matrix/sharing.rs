@@ -41,7 +41,7 @@ pub fn shares_boot(cell: &Cell) -> Result<BootKey, &'static str> {
 fn in_the_way(spec: &QemuSpec, target: &TargetSpec, path: &PathSpec) -> Option<&'static str> {
     match (peer_seat(target, path), spec.nic.backend) {
         (PeerSeat::Host, NicBackend::Tap | NicBackend::TapVhost) => {}
-        (PeerSeat::Host, NicBackend::User | NicBackend::Socket) => return Some("its NIC is not a tap"),
+        (PeerSeat::Host, _) => return Some("its NIC is not a tap"),
         (PeerSeat::Target, _) => return Some("its peer is in the same guest"),
         (PeerSeat::Guest, _) => return Some("its peer is a guest"),
     }

@@ -486,7 +486,7 @@ fn cells_of_older_records_can_raise_alerts() {
 fn a_plan_keeps_every_cell_and_counts_the_ready_ones() {
     let cells = all(&small("[run]\ntrials = 100\nblocks = 2\n"));
     let total = cells.len();
-    let lack = Lack::Datagrams { version: "6.12".to_owned() };
+    let lack = Lack::Sockets { version: "6.12".to_owned(), what: "stream link to passt" };
     let plan = Plan::make(cells, &|cell| (cell.subject.kernel == "6.12").then(|| lack.clone()));
     assert_eq!(plan.cells.len(), total);
     assert_eq!(plan.ready().count() + plan.skipped().count(), total);

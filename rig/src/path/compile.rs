@@ -13,7 +13,7 @@ use super::error::{MTU, PathError};
 use super::host::Mechanisms;
 use super::mechanism::{self, Choice};
 use super::netem::Netem;
-use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TargetLink};
+use super::ops::{Between, LinkEnd, NetOp, NetOps, Presence, Ruleset, TARGET_LINK, TargetLink};
 use super::parts::{Part, Work};
 use super::place::Place;
 use super::spec::{Addressing, Family, Medium, PathSpec, Rule};
@@ -75,6 +75,7 @@ pub fn compile(
         rulesets,
         guest_ruleset,
         haproxy: path.haproxy.clone(),
+        passt: link == TargetLink::Passt,
         mechanisms,
         proofs: mechanism::proofs(path, choice),
     })
@@ -135,13 +136,13 @@ fn address_ends(
         (None, Some(_)) => settle(ops, next_to_peer, nat::BEHIND, nat::PREFIX),
         (None, None) => settle(ops, next_to_peer, addressing.peer, addressing.prefix),
     }
-    let target = LinkEnd::new(Place::Target, "target0");
-    if link == TargetLink::Veth {
+    let target = LinkEnd::new(Place::Target, TARGET_LINK);
+    if link.ends_in_namespace() {
         settle(ops, &target, addressing.target, addressing.prefix);
     }
     if path.family == Family::Ipv6 {
         settle_ipv6(ops, next_to_peer, Addressing::PEER_IPV6);
-        if link == TargetLink::Veth {
+        if link.ends_in_namespace() {
             settle_ipv6(ops, &target, Addressing::TARGET_IPV6);
         }
     }
@@ -208,6 +209,7 @@ fn joined_by_sockets(ops: Vec<NetOp>) -> NetOps {
         rulesets: vec![],
         guest_ruleset: None,
         haproxy: None,
+        passt: false,
         mechanisms: vec![],
         proofs: vec![],
     }
@@ -268,8 +270,8 @@ fn describe(path: &PathSpec, link: TargetLink) -> Vec<String> {
     }
     for rule in &path.rules {
         let whose = match (rule.at, link) {
-            (Place::Target, TargetLink::Tap { .. } | TargetLink::Socket) => "guest's kernel",
-            (Place::Target, TargetLink::Veth) => "target's namespace",
+            (Place::Target, _) if link.ends_in_namespace() => "target's namespace",
+            (Place::Target, _) => "guest's kernel",
             (Place::Peer, _) => "peer's namespace",
             (Place::Switch, _) if path.nat.is_some() => "switch that routes",
             (Place::Switch, _) => "bridge",
@@ -291,7 +293,7 @@ fn rulesets(
         (Place::Switch, Some(_)) => Some(of(at, nat::FAMILY, nat::ruleset(addressing, &path.rules))),
         _ => rules::ruleset(&path.rules, at).map(|text| of(at, rules::family(at), text)),
     });
-    let in_guest = |ruleset: &Ruleset| ruleset.at == Place::Target && link != TargetLink::Veth;
+    let in_guest = |ruleset: &Ruleset| ruleset.at == Place::Target && !link.ends_in_namespace();
     let (guests, ours): (Vec<_>, Vec<_>) = all.partition(in_guest);
     if let (Err(why), false) = (&host.nft, ours.is_empty()) {
         return Err(PathError::lacking(path, "nft", why));
@@ -316,10 +318,12 @@ fn links(
     ops.push(NetOp::AddVeth { near: peer_port.clone(), far: peer.clone(), mtu_bytes });
     match link {
         TargetLink::Socket => unreachable!("two guests on a socket pair use no link of the host"),
-        TargetLink::Veth => {
-            let port = LinkEnd::new(Place::Switch, "to-target");
-            let far = LinkEnd::new(Place::Target, "target0");
-            ops.push(NetOp::AddVeth { near: port.clone(), far, mtu_bytes });
+        TargetLink::Veth | TargetLink::Passt => veth_to_target(ops, mtu_bytes).0,
+        TargetLink::Macvtap { queues } => {
+            let (port, lower) = veth_to_target(ops, mtu_bytes);
+            let link = LinkEnd::new(Place::Target, "macvtap0");
+            ops.push(NetOp::AddMacvtap { link: link.clone(), lower: lower.name.clone(), queues });
+            ops.extend([lower, link].map(|link| NetOp::SetUp { link }));
             port
         }
         TargetLink::Tap { queues } => {
@@ -329,6 +333,14 @@ fn links(
             tap
         }
     }
+}
+
+/// The switch's end and the target's.
+fn veth_to_target(ops: &mut Vec<NetOp>, mtu_bytes: u32) -> (LinkEnd, LinkEnd) {
+    let near = LinkEnd::new(Place::Switch, "to-target");
+    let far = LinkEnd::new(Place::Target, TARGET_LINK);
+    ops.push(NetOp::AddVeth { near: near.clone(), far: far.clone(), mtu_bytes });
+    (near, far)
 }
 
 fn bridge(ops: &mut Vec<NetOp>, mtu_bytes: u32, ports: [&LinkEnd; 2]) {
@@ -354,10 +366,16 @@ fn check(path: &PathSpec, addressing: Addressing, link: TargetLink) -> Result<()
         return Err(PathError::Addressing(addressing));
     }
     match link {
-        TargetLink::Tap { queues } if !(1..=MAX_QUEUES).contains(&queues) => {
+        TargetLink::Tap { queues } | TargetLink::Macvtap { queues }
+            if !(1..=MAX_QUEUES).contains(&queues) =>
+        {
             Err(PathError::Queues { queues })
         }
-        TargetLink::Tap { .. } | TargetLink::Veth | TargetLink::Socket => Ok(()),
+        TargetLink::Tap { .. }
+        | TargetLink::Macvtap { .. }
+        | TargetLink::Veth
+        | TargetLink::Passt
+        | TargetLink::Socket => Ok(()),
     }
 }
 
@@ -416,7 +434,7 @@ fn await_carriers(ops: &mut Vec<NetOp>) {
     for op in ops.iter() {
         match op {
             NetOp::AddVeth { near, far, .. } => links.extend([near.clone(), far.clone()]),
-            NetOp::AddTap { link, .. } => links.push(link.clone()),
+            NetOp::AddTap { link, .. } | NetOp::AddMacvtap { link, .. } => links.push(link.clone()),
             NetOp::AddBridge { .. }
             | NetOp::SetSysctl { .. }
             | NetOp::SetMtu { .. }
@@ -448,7 +466,9 @@ mod tests {
     /// Interfaces that an operation makes.
     fn made(op: &NetOp) -> Vec<LinkEnd> {
         match op {
-            NetOp::AddBridge { link } | NetOp::AddTap { link, .. } => vec![link.clone()],
+            NetOp::AddBridge { link } | NetOp::AddTap { link, .. } | NetOp::AddMacvtap { link, .. } => {
+                vec![link.clone()]
+            }
             NetOp::AddVeth { near, far, .. } => vec![near.clone(), far.clone()],
             NetOp::SetSysctl { .. }
             | NetOp::SetMtu { .. }
@@ -469,6 +489,7 @@ mod tests {
             | NetOp::AddNetem { link, .. }
             | NetOp::AwaitCarrier { link } => vec![link.clone()],
             NetOp::Enslave { link, bridge } => vec![link.clone(), LinkEnd::new(link.at, bridge)],
+            NetOp::AddMacvtap { link, lower, .. } => vec![LinkEnd::new(link.at, lower)],
             NetOp::SetSysctl { .. }
             | NetOp::AddBridge { .. }
             | NetOp::AddTap { .. }
@@ -478,7 +499,9 @@ mod tests {
 
     #[test]
     fn every_interface_is_made_once_before_it_is_used_and_ends_up() {
-        for link in [TargetLink::Veth, TargetLink::Tap { queues: 1 }, TargetLink::Tap { queues: 4 }] {
+        let several = |queues| [TargetLink::Tap { queues }, TargetLink::Macvtap { queues }];
+        let links = [several(1), several(4), [TargetLink::Veth, TargetLink::Passt]];
+        for link in links.into_iter().flatten() {
             let NetOps { ops, next_to_target, next_to_peer, .. } = compiled(link);
             let mut known: BTreeSet<(Place, String)> = Place::ALL.map(|at| (at, "lo".to_owned())).into();
             let mut up = BTreeSet::new();

@@ -61,6 +61,12 @@ pub enum Unable {
     /// No tap with several queues.
     #[error("/dev/net/tun cannot make a tap with two queues: {0}")]
     TapQueues(String),
+    /// No macvtap, or none that can be opened.
+    #[error("{0}; the kernel needs CONFIG_MACVTAP, and `modprobe macvtap` where that is a module")]
+    Macvtap(String),
+    /// passt is there, and does not work.
+    #[error("passt is installed, and does not work here: {0}")]
+    Passt(String),
     /// No vhost-net in this kernel.
     #[error("/dev/vhost-net does not exist: the kernel has no vhost_net, or `modprobe vhost_net` is needed")]
     NoVhost,
@@ -116,6 +122,8 @@ impl Unable {
             | Self::Fails { .. }
             | Self::Tap(_)
             | Self::TapQueues(_)
+            | Self::Macvtap(_)
+            | Self::Passt(_)
             | Self::VhostClosed(_)
             | Self::VhostIdle(_)
             | Self::VhostVsock(_)

@@ -14,6 +14,7 @@ pub mod nat;
 mod netem;
 mod ops;
 mod parts;
+pub mod passt;
 mod place;
 pub mod rules;
 mod spec;

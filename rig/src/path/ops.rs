@@ -14,12 +14,23 @@ use super::place::Place;
 use super::spec::HaProxy;
 use crate::middlebox::{Direction, MiddleboxSpec};
 
+/// The target's own end of a veth pair.
+pub(super) const TARGET_LINK: &str = "target0";
+
 /// How the target is connected to the switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TargetLink {
     /// A veth pair whose far end, with the target's address, is in the target's namespace: bare metal, and QEMU's user networking.
     Veth,
+    /// The same, and a passt in the target's namespace, which connects from there in the guest's name; the other end of its socket goes to QEMU.
+    Passt,
+    /// A veth pair whose far end is in the target's namespace, and on that end a macvtap that has it for itself (`passthru`); its descriptors
+    /// go to QEMU.
+    Macvtap {
+        /// Queue pairs: one descriptor each.
+        queues: u32,
+    },
     /// A tap in the switch; its descriptors go to QEMU. Whether vhost-net drives it is QEMU's business: the device is the same.
     Tap {
         /// Queue pairs: one descriptor each.
@@ -37,6 +48,16 @@ pub struct LinkEnd {
     pub at: Place,
     /// Its name there, at most 15 bytes (`IFNAMSIZ`, include/uapi/linux/if.h).
     pub name: String,
+}
+
+impl TargetLink {
+    /// Whether the target's address, or that of whoever connects in its name, is in the target's namespace.
+    pub(super) fn ends_in_namespace(self) -> bool {
+        match self {
+            Self::Veth | Self::Passt => true,
+            Self::Tap { .. } | Self::Macvtap { .. } | Self::Socket => false,
+        }
+    }
 }
 
 impl LinkEnd {
@@ -95,6 +116,16 @@ pub enum NetOp {
     AddTap {
         /// Which.
         link: LinkEnd,
+        /// Descriptors.
+        queues: u32,
+    },
+    /// A macvtap that has an interface for itself: whatever arrives there is its, whatever its MAC address (mode `passthru`;
+    /// `macvlan_handle_frame`, drivers/net/macvlan.c).
+    AddMacvtap {
+        /// Which.
+        link: LinkEnd,
+        /// The name of the interface, at the same place.
+        lower: String,
         /// Descriptors.
         queues: u32,
     },
@@ -157,6 +188,9 @@ impl fmt::Display for NetOp {
             Self::AddVeth { near, far, mtu_bytes } => write!(f, "{near}: veth to {far}, mtu {mtu_bytes}"),
             Self::AddTap { link, queues } => {
                 write!(f, "{link}: tap with virtio-net headers, queues {queues}")
+            }
+            Self::AddMacvtap { link, lower, queues } => {
+                write!(f, "{link}: macvtap that has {lower} for itself, queues {queues}")
             }
             Self::SetMtu { link, mtu_bytes } => write!(f, "{link}: mtu {mtu_bytes}"),
             Self::Enslave { link, bridge } => write!(f, "{link}: port of {bridge}"),
@@ -261,6 +295,8 @@ pub struct NetOps {
     pub guest_ruleset: Option<Ruleset>,
     /// HAProxy at the switch, which then stands in for the bridge.
     pub haproxy: Option<HaProxy>,
+    /// Whether a passt in the target's namespace connects in the guest's name.
+    pub passt: bool,
     /// Which mechanism does what, and why that one.
     pub mechanisms: Vec<String>,
     /// What must be seen for a block to count.
@@ -277,6 +313,7 @@ impl NetOps {
             | NetOp::AddBridge { .. }
             | NetOp::AddVeth { .. }
             | NetOp::AddTap { .. }
+            | NetOp::AddMacvtap { .. }
             | NetOp::SetMtu { .. }
             | NetOp::Enslave { .. }
             | NetOp::SetAddress { .. }
@@ -299,6 +336,9 @@ impl NetOps {
         if let Some(haproxy) = &self.haproxy {
             let spec = serde_json::to_string(haproxy).expect("plain data serialises");
             lines.push(format!("{}: haproxy {spec}", Place::Switch.word()));
+        }
+        if self.passt {
+            lines.push(format!("{}: passt", Place::Target.word()));
         }
         lines
     }

@@ -58,7 +58,7 @@ impl Column {
             "What executed its targets: `kvm`, `tcg` or `none`, separated by spaces; empty where no block counts.",
             |row| row.cell.accelerators.join(" "),
         ),
-        column("proxied", "`true` where libslirp terminates TCP on the way, otherwise `false`.", |row| {
+        column("proxied", "`true` where a proxy ends TCP on the way, otherwise `false`.", |row| {
             row.cell.proxied.to_string()
         }),
         column("control", "Name of the control that the cell is; empty if it is not a control.", |row| {

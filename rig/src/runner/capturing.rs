@@ -62,7 +62,7 @@ fn is_worth_keeping(when: CaptureWhen, control: bool, record: &BlockRecord) -> b
 fn name_trials(packets: &CapturedPackets, attempt: &Attempt, trials: &[TrialRecord]) -> Names {
     let subject = &attempt.cell.subject;
     if subject.configuration.target.proxied() {
-        // The ports on the wire are libslirp's, and tell nothing of the guest's.
+        // The ports on the wire are the proxy's, and tell nothing of the guest's.
         return Names::default();
     }
     let client = Addressing::default().target_by(subject.path.family);
@@ -88,11 +88,10 @@ fn heading(run: &str, attempt: &Attempt, names: &Names) -> Heading {
         format!("block {}, attempt {attempt}, seed {}", block.id, block.seed),
         "checksums may be incomplete and segments long: senders leave both to their NIC (offload)".to_owned(),
     ];
-    if subject.configuration.target.proxied() {
-        comments.push(
-            "libslirp terminates TCP between the guest and this wire: the ports are libslirp's, and no packet is assigned to a trial"
-                .to_owned(),
-        );
+    if let Some(proxy) = subject.configuration.target.proxy() {
+        comments.push(format!(
+            "{proxy} ends TCP between the guest and this wire: the ports are its own, and no packet is assigned to a trial"
+        ));
     }
     if !names.unplaced.is_empty() {
         let trials: Vec<String> = names.unplaced.iter().map(u64::to_string).collect();

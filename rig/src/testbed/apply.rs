@@ -22,7 +22,7 @@ use tokio::runtime::{self, Runtime};
 use super::error::{TestbedError, to_io};
 use super::namespace::Namespace;
 use super::tap::TapFrom;
-use super::{netem, sysctl, tap};
+use super::{macvtap, netem, sysctl, tap};
 use crate::path::{LinkEnd, NetOp, NetOps, Place};
 
 /// Whether a link carries.
@@ -150,6 +150,7 @@ async fn carry_out<'a>(
         NetOp::AddVeth { near, .. } => near.at,
         NetOp::AddBridge { link }
         | NetOp::AddTap { link, .. }
+        | NetOp::AddMacvtap { link, .. }
         | NetOp::SetMtu { link, .. }
         | NetOp::Enslave { link, .. }
         | NetOp::SetAddress { link, .. }
@@ -173,6 +174,11 @@ async fn carry_out<'a>(
                 Ok(())
             }
         },
+        NetOp::AddMacvtap { link, lower, queues } => {
+            macvtap::add(handle, &link.name, lower).await?;
+            taps.extend(macvtap::open(&link.name, *queues)?);
+            Ok(())
+        }
         NetOp::SetMtu { link, mtu_bytes } => change(handle, link, |link| link.mtu(*mtu_bytes)).await,
         NetOp::Enslave { link, bridge } => {
             let index = if_nametoindex(bridge.as_str())?;

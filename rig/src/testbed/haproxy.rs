@@ -19,7 +19,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tempfile::TempDir;
 
 use super::namespace::Namespace;
-use super::probe;
 use crate::path::{Addressing, HEALTH_PORT, HaProxy, haproxy};
 use crate::process;
 
@@ -34,6 +33,11 @@ const SESSIONS: &str = "sessions.log";
 
 /// For an answer over its socket.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// Where HAProxy is: in PATH, or where Debian puts it, which the PATH of `su` or cron may not say.
+pub(super) fn find() -> Option<PathBuf> {
+    process::find_program("haproxy")
+}
 
 /// HAProxy in a namespace. Dropping it kills it.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl Running {
         let file = folder.path().join("haproxy.cfg");
         fs::write(&file, haproxy::configuration(spec, addressing, &socket))
             .map_err(|error| format!("its configuration cannot be written: {error}"))?;
-        let mut command = Command::new(probe::find_haproxy().ok_or("it is not installed")?);
+        let mut command = Command::new(find().ok_or("it is not installed")?);
         let log = fs::File::create(folder.path().join("haproxy.log"))
             .map_err(|error| format!("its log cannot be written: {error}"))?;
         let sessions = fs::File::create(folder.path().join(SESSIONS))

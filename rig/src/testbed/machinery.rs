@@ -1,16 +1,18 @@
-//! What runs between the two ends of a path while a block is played: the own middlebox, netem queues, packet filters, HAProxy.
+//! What runs between the two ends of a path while a block is played: the own middlebox, netem queues, packet filters, HAProxy, passt.
 //!
 //! Holds their owners, what they count, and what can be changed at a moment. Must not know trials or when that moment is.
 //! Units: packets, as in `path`. Errors: [`TestbedError`]; it blames the host, and makes a block void.
 //! Tests: `tests/paths.rs` (root).
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
 use nix::net::if_::if_nametoindex;
 
 use super::error::TestbedError;
 use super::haproxy::{Answer, Running};
 use super::namespace::Namespace;
+use super::passt::Passt;
 use super::{apply, netem, nft};
 use crate::middlebox::{Command, Direction, Handle, Middlebox};
 use crate::path::{Addressing, LinkEnd, NetOps, NetemCount, PathCounter, Place};
@@ -20,6 +22,7 @@ use crate::path::{Addressing, LinkEnd, NetOps, NetemCount, PathCounter, Place};
 pub(super) struct Machinery {
     middlebox: Option<Handle>,
     haproxy: Option<Running>,
+    passt: Option<Passt>,
     /// Interfaces with a netem queue, and the direction that leaves by them.
     queues: Vec<(LinkEnd, Direction)>,
     /// Places with rules of ours, and the family of their table.
@@ -52,7 +55,16 @@ impl Machinery {
             let running = Running::start(spec, addressing, namespace(Place::Switch), namespace(Place::Peer));
             machinery.haproxy = Some(running.map_err(failed("HAProxy"))?);
         }
+        if ops.passt {
+            let running = Passt::start(namespace(Place::Target));
+            machinery.passt = Some(running.map_err(failed("passt"))?);
+        }
         Ok(machinery)
+    }
+
+    /// The end of passt's socket that is QEMU's; once.
+    pub(super) fn take_socket(&mut self) -> Option<OwnedFd> {
+        self.passt.as_mut().and_then(Passt::take_socket)
     }
 
     /// Everything that is counted, by name.

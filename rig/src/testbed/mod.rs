@@ -10,11 +10,13 @@ mod contention;
 mod error;
 mod haproxy;
 mod machinery;
+mod macvtap;
 mod namespace;
 mod netem;
 mod nft;
 mod packet;
 mod packet_socket;
+mod passt;
 pub mod pcapng;
 pub mod probe;
 mod sysctl;
@@ -170,6 +172,11 @@ impl Testbed {
     /// of them (or a copy of them in QEMU) is open: close ours once QEMU has started, and it goes with QEMU.
     pub fn take_taps(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.taps)
+    }
+
+    /// The end of a socket that is QEMU's, where something beside QEMU carries the guest's frames; none otherwise, and at the second call.
+    pub fn take_socket(&mut self) -> Option<OwnedFd> {
+        self.machinery.take_socket()
     }
 
     /// Starts the witness on the interface next to the target.

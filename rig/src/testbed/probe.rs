@@ -9,14 +9,15 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 
 use super::error::TestbedError;
+use super::machinery::Machinery;
 use super::namespace::Namespace;
-use super::{apply, netem, nft, tap, vsock};
+use super::tap::TapFrom;
+use super::{apply, haproxy, netem, nft, passt, tap, vsock};
 use crate::path::{
-    Addressing, Hook, Matches, Mechanisms, Netem, Place, Rule, RuleSelect, RuleVerdict, Unable, Wanted, nat,
-    rules,
+    Addressing, Hook, Matches, Mechanisms, Netem, PathSpec, Place, Rule, RuleSelect, RuleVerdict, TargetLink,
+    Unable, Wanted, compile, nat, rules,
 };
 use crate::process::{self, NoAnswer};
 
@@ -42,6 +43,38 @@ pub fn tap() -> Result<(), Unable> {
 /// Why not.
 pub fn tap_multiqueue() -> Result<(), Unable> {
     in_namespace(|| tap::open("tap0", 2).map(drop).map_err(|error| Unable::TapQueues(error.to_string())))
+}
+
+/// Whether a macvtap can be made, and its device opened: a path is made with one.
+///
+/// # Errors
+/// Why not.
+pub fn macvtap() -> Result<(), Unable> {
+    path_with(TargetLink::Macvtap { queues: 1 }).map_err(|error| Unable::Macvtap(in_one_line(&error)))
+}
+
+/// Whether passt is installed, starts and answers: a path is made with one. It confines itself, which not every host lets it.
+///
+/// # Errors
+/// Why not.
+pub fn passt() -> Result<(), Unable> {
+    let absent = Unable::NotInstalled { program: "passt", package: "passt" };
+    passt::find().ok_or(absent)?;
+    path_with(TargetLink::Passt).map_err(|error| Unable::Passt(in_one_line(&error)))
+}
+
+/// Makes a plain path with this link to its target, and takes it down.
+fn path_with(link: TargetLink) -> Result<(), TestbedError> {
+    let addressing = Addressing::default();
+    let ops = compile(&PathSpec::plain("probe", 1500), addressing, link, &mechanisms(Wanted::default()), 0)?;
+    let [switch, peer, target] = [Namespace::new()?, Namespace::new()?, Namespace::new()?];
+    let namespace = |at| match at {
+        Place::Switch => &switch,
+        Place::Peer => &peer,
+        Place::Target => &target,
+    };
+    apply::apply(&ops, &namespace, TapFrom::Nowhere)?;
+    Machinery::start(&ops, addressing, &namespace).map(drop)
 }
 
 /// Whether /dev/vhost-net gives a worker.
@@ -168,7 +201,7 @@ fn load(probed: &[Rule]) -> Result<(), Unable> {
 /// # Errors
 /// Why not.
 pub fn haproxy() -> Result<(), Unable> {
-    let program = find_haproxy().ok_or(Unable::NotInstalled { program: "haproxy", package: "haproxy" })?;
+    let program = haproxy::find().ok_or(Unable::NotInstalled { program: "haproxy", package: "haproxy" })?;
     let option = "-v";
     process::first_line(&program, option).map(drop).map_err(|why| {
         let program = program.display().to_string();
@@ -177,11 +210,6 @@ pub fn haproxy() -> Result<(), Unable> {
             NoAnswer::Fails(status) => Unable::Fails { program, option, status: status.to_string() },
         }
     })
-}
-
-/// Where HAProxy is: in PATH, or where Debian puts it, which the PATH of `su` or cron may not say.
-pub fn find_haproxy() -> Option<PathBuf> {
-    process::find_program("haproxy")
 }
 
 /// What this host has of the mechanisms that are wanted; no other is looked for.
@@ -204,15 +232,19 @@ fn in_namespace(work: impl FnOnce() -> Result<(), Unable> + Send) -> Result<(), 
     Namespace::new().and_then(|namespace| namespace.run(work)).map_err(|error| no_namespace(&error))?
 }
 
-/// An error of a namespace with its causes, in one line.
 fn no_namespace(error: &TestbedError) -> Unable {
+    Unable::Namespace(in_one_line(error))
+}
+
+/// An error with its causes.
+fn in_one_line(error: &TestbedError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    Unable::Namespace(text)
+    text
 }
 
 #[cfg(test)]
@@ -233,7 +265,7 @@ mod tests {
 
     #[test]
     fn haproxy_is_there_or_its_package_is_named() {
-        match (find_haproxy(), haproxy()) {
+        match (haproxy::find(), haproxy()) {
             (None, answer) => {
                 let why = answer.expect_err("nothing to start");
                 assert!(why.is_absent() && why.to_string().contains("package haproxy"), "{why}");

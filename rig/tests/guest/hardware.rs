@@ -82,7 +82,11 @@ pub(crate) fn the_documented_hardware_is_what_its_guests_show() {
     assert!(
         asked("older-machine").contains(" pc-q35-7.0 ") && asked("plain-cpu").contains(" qemu64,+x2apic ")
     );
-    assert_eq!(blocks.len(), 12, "{:?}", blocks.keys());
+    assert!(asked("macvtap").contains(" tap,id=data,fd=") && asked("passt").contains(" stream,id=data,"));
+    with("macvtap", &[("VIRTIO_NET_F_CSUM", true)]);
+    // A stream of whole frames has no checksums to leave to the other side.
+    with("passt", &[("VIRTIO_NET_F_CSUM", false)]);
+    assert_eq!(blocks.len(), 14, "{:?}", blocks.keys());
 }
 
 pub(crate) fn what_a_kernel_does_not_take_voids_and_what_it_lacks_is_skipped() {

@@ -97,7 +97,12 @@ impl Bench {
     pub(crate) fn plan(&self, model: NicModel, backend: NicBackend, queues: u32) -> GuestPlan {
         let taps = match backend {
             NicBackend::Tap | NicBackend::TapVhost => self.open_tap(),
-            NicBackend::User | NicBackend::Socket => Vec::new(),
+            // The test brings what carries their frames.
+            NicBackend::Macvtap
+            | NicBackend::MacvtapVhost
+            | NicBackend::User
+            | NicBackend::Passt
+            | NicBackend::Socket => Vec::new(),
         };
         let loaded = self.image.image.load().unwrap();
         GuestPlan {

@@ -81,7 +81,7 @@ pub enum Why {
     NoTrials,
     /// It is a control.
     Control,
-    /// libslirp ends TCP on its way: its guest never meets the peer's reset.
+    /// A proxy ends TCP on its way: its guest never meets the peer's reset.
     Proxied,
     /// Errnos were injected.
     Injected,
@@ -189,7 +189,7 @@ impl fmt::Display for Why {
         match self {
             Self::NoTrials => f.write_str("not played"),
             Self::Control => f.write_str("a control"),
-            Self::Proxied => f.write_str("QEMU's user network ends TCP itself"),
+            Self::Proxied => f.write_str("a proxy on the host ends TCP on the way"),
             Self::Injected => f.write_str("errnos were injected"),
             Self::OwnDescriptor => f.write_str("the program closes the descriptor itself"),
             Self::Blind(question) => {

@@ -40,8 +40,13 @@ pub enum EndCaution {
     },
     /// Guests were emulated; why, or empty.
     Emulated(String),
-    /// In these configurations libslirp terminates TCP.
-    Proxied(Vec<String>),
+    /// In these configurations somebody on the host ends the guest's TCP.
+    Proxied {
+        /// Who.
+        by: &'static str,
+        /// The configurations.
+        configurations: Vec<String>,
+    },
     /// In these configurations not every block proves vhost-net.
     VhostUnproven(Vec<String>),
     /// This configuration boots a disk of its own.
@@ -270,9 +275,9 @@ impl EndCaution {
                     "guests were emulated (TCG){why}: their results and timings are not those of KVM guests"
                 )
             }
-            Self::Proxied(configurations) => write!(
+            Self::Proxied { by, configurations } => write!(
                 f,
-                "{}: libslirp terminates TCP on the way: the guest gets libslirp's resets, not the peer's",
+                "{}: {by} ends TCP on the way: the guest gets its resets, not the peer's",
                 list(configurations)
             ),
             Self::VhostUnproven(configurations) => write!(

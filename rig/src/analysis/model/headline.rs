@@ -89,7 +89,7 @@ pub struct Randomisation {
 pub struct GuestRate {
     /// What executed them: `kvm`, `tcg`.
     pub accelerators: Vec<String>,
-    /// Whether libslirp terminates TCP on the way.
+    /// Whether a proxy ends TCP on the way.
     pub proxied: bool,
     /// How often.
     pub rate: Rate,

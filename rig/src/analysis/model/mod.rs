@@ -291,7 +291,7 @@ pub struct CellSummary {
     pub parameters: BTreeMap<String, String>,
     /// What executed the targets of its blocks: `kvm`, `tcg`, or `none` for the host. Empty where no block counts.
     pub accelerators: Vec<String>,
-    /// Whether libslirp terminates TCP on the way: then the guest never meets the peer's reset.
+    /// Whether a proxy ends TCP on the way: then the guest never meets the peer's reset.
     pub proxied: bool,
     /// How it ended.
     pub status: CellStatus,

@@ -51,7 +51,7 @@ pub struct ScenarioRun {
     pub accelerator_reason: String,
     /// From the start of the guest or of the host's agent to the agent's first word, in nanoseconds.
     pub boot_ns: u64,
-    /// Whether libslirp terminates TCP on the way: then the guest never meets the peer's reset.
+    /// Whether a proxy ends TCP on the way: then the guest never meets the peer's reset.
     pub proxied: bool,
     /// Seed of every draw.
     pub seed: u64,

@@ -13,6 +13,7 @@ use crate::configuration::{
     CHECKSUMS, DiskFormat, Engine, NicBackend, NicModel, QemuSpec, Unsupported, check, socket_ends,
     tap_queues, vhost_descriptors,
 };
+use crate::path::passt;
 
 /// MAC address of the measured NIC (QEMU's own prefix, locally administered).
 pub const DATA_MAC: &str = "52:54:00:00:01:01";
@@ -40,13 +41,13 @@ impl GuestNet {
     /// Address with its prefix length, and the gateway where there is one, of the measured NIC: behind a proxy they are the proxy's.
     pub(in crate::machine) fn measured(&self, proxied: bool) -> (String, Option<Ipv4Addr>) {
         if proxied {
-            (format!("{SLIRP_GUEST}/24"), Some(SLIRP_GATEWAY))
+            (format!("{}/{}", passt::GUEST, passt::PREFIX), Some(passt::GATEWAY))
         } else {
             (format!("{}/{}", self.address, self.prefix), None)
         }
     }
 
-    /// The measured NIC as the guest has it: behind libslirp it lives in a network of slirp's own, whose gateway forwards.
+    /// The measured NIC as the guest has it: behind a proxy it lives in a network of the proxy's own, whose gateway forwards.
     fn data(&self, backend: NicBackend) -> String {
         let (mac, mtu) = (self.mac, self.mtu_bytes);
         let (address, gateway) = self.measured(backend.is_proxied());
@@ -58,9 +59,6 @@ impl GuestNet {
 /// The guest's address on the control network.
 pub const CONTROL_GUEST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 15);
 const CONTROL_GATEWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
-/// The guest's address on the measured NIC where that is libslirp's.
-pub const SLIRP_GUEST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 15);
-const SLIRP_GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 
 /// Descriptors that QEMU inherits, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,19 +243,26 @@ fn disks(argv: &mut Argv, (disk, format): (RawFd, DiskFormat), overlay: RawFd, s
 fn data_nic(argv: &mut Argv, spec: &QemuSpec, mac: &str, wiring: &Wiring<'_>) {
     let taps = descriptors("fd", wiring.taps);
     match spec.nic.backend {
-        NicBackend::Tap => argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off")),
-        NicBackend::TapVhost => {
+        NicBackend::Tap | NicBackend::Macvtap => {
+            argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=off"))
+        }
+        NicBackend::TapVhost | NicBackend::MacvtapVhost => {
             let vhosts = descriptors("vhostfd", wiring.vhosts);
             argv.option("-netdev", format_args!("tap,id=data,{taps},vhost=on,{vhosts}"))
         }
         NicBackend::User => {
-            argv.option("-netdev", format_args!("user,id=data,net=198.51.100.0/24,host={SLIRP_GATEWAY}"))
+            argv.option("-netdev", format_args!("user,id=data,net=198.51.100.0/24,host={}", passt::GATEWAY))
         }
         // One Ethernet frame in each datagram, without a header of ours and so without offloads: a frame that finds the pair's buffer full
         // waits in QEMU (net/dgram.c).
         NicBackend::Socket => {
             let end = wiring.socket.map(|end| end.to_string()).unwrap_or_default();
             argv.option("-netdev", format_args!("dgram,id=data,local.type=fd,local.str={end}"))
+        }
+        // A connected stream; before each frame its length in four bytes (net/stream.c, passt(1)).
+        NicBackend::Passt => {
+            let end = wiring.socket.map(|end| end.to_string()).unwrap_or_default();
+            argv.option("-netdev", format_args!("stream,id=data,server=off,addr.type=fd,addr.str={end}"))
         }
     };
     let queues = spec.nic.queues;

@@ -59,6 +59,9 @@ fn each_configuration_has_its_command_line() {
         ("virtio-vhost", NicModel::VirtioNet, NicBackend::TapVhost, 1, Engine::Kvm, &[20]),
         ("virtio-vhost-mq", NicModel::VirtioNet, NicBackend::TapVhost, 4, Engine::Kvm, &[20, 21, 22, 23]),
         ("vmxnet3-tap", NicModel::Vmxnet3, NicBackend::Tap, 1, Engine::Tcg, &[20]),
+        ("virtio-macvtap-mq", NicModel::VirtioNet, NicBackend::Macvtap, 2, Engine::Tcg, &[20, 21]),
+        ("virtio-macvtap-vhost", NicModel::VirtioNet, NicBackend::MacvtapVhost, 1, Engine::Kvm, &[20]),
+        ("virtio-passt", NicModel::VirtioNet, NicBackend::Passt, 1, Engine::Tcg, &[]),
         ("virtio-user", NicModel::VirtioNet, NicBackend::User, 1, Engine::Tcg, &[]),
         ("virtio-pair", NicModel::VirtioNet, NicBackend::Socket, 1, Engine::Tcg, &[]),
     ] {
@@ -162,6 +165,11 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         "vhost-net drives virtio NICs only, not vmxnet3"
     );
     assert_eq!(refused(spec(NicModel::Vmxnet3, NicBackend::Tap, 2)), "2 queues, but vmxnet3 has one");
+    assert_eq!(refused(spec(NicModel::VirtioNet, NicBackend::Passt, 2)), "2 queues, but passt has one");
+    assert_eq!(
+        refused(spec(NicModel::E1000e, NicBackend::MacvtapVhost, 1)),
+        refused(spec(NicModel::E1000e, NicBackend::TapVhost, 1))
+    );
     assert_eq!(
         refused(spec(NicModel::VirtioNet, NicBackend::User, 3)),
         "3 queues, but user-mode networking has one"

@@ -43,6 +43,8 @@ pub enum DeathKind {
     Shutdown,
     /// QEMU stopped the guest's processors, and nobody asked for it.
     Halted,
+    /// What carried the frames of its measured NIC beside QEMU is gone.
+    Unplugged,
     /// The QEMU process ended without a word on QMP.
     Exited,
 }
@@ -55,6 +57,8 @@ pub(super) struct Signs {
     pub(super) panicked_event: bool,
     pub(super) shutdown: Option<String>,
     pub(super) halted: bool,
+    /// The other end of the stream of frames is closed.
+    pub(super) unplugged: bool,
     pub(super) exit: Option<ExitStatus>,
     pub(super) stderr: String,
 }
@@ -70,6 +74,8 @@ impl Signs {
                 self.shutdown = Some(format!("reset: {}", text("reason").unwrap_or("no reason given")))
             }
             "STOP" if !halt_asked => self.halted = true,
+            // QEMU's qapi/net.json; the event came with `-netdev stream`.
+            "NETDEV_STREAM_DISCONNECTED" => self.unplugged = true,
             // NIC_RX_FILTER_CHANGED, RTC_CHANGE, RESUME … and whatever later versions say: the log has them.
             _ => {}
         }
@@ -80,6 +86,7 @@ impl Signs {
         self.panicked_event
             || self.shutdown.is_some()
             || self.halted
+            || self.unplugged
             || self.exit.is_some()
             || console.panicked.is_some()
             || console.failed.is_some()
@@ -127,6 +134,10 @@ impl Signs {
             return (DeathKind::Stopped, "the guest was stopped by rig".to_owned());
         }
         match (&self.shutdown, self.exit) {
+            (None, _) if self.unplugged => (
+                DeathKind::Unplugged,
+                "passt, which carried the frames of the guest's NIC, has ended".to_owned(),
+            ),
             (Some(reason), _) => (DeathKind::Shutdown, format!("the guest shut down ({reason})")),
             (None, Some(exit)) => {
                 let words = match self.stderr.trim().lines().last() {
@@ -224,6 +235,13 @@ mod tests {
         let asked = Signs { asked: true, ..killed };
         assert_eq!(asked.judge(&console).kind, DeathKind::Stopped);
         assert_eq!(asked.judge(&panicking()).kind, DeathKind::Panicked);
+        let mut unplugged = Signs::default();
+        unplugged.take_event(&event("NETDEV_STREAM_DISCONNECTED", json!({ "netdev-id": "data" })), false);
+        assert!(unplugged.deadly(&console));
+        // rig kills QEMU then.
+        unplugged.exit = Some(ExitStatus::from_raw(libc::SIGKILL));
+        assert_eq!(unplugged.judge(&console).kind, DeathKind::Unplugged);
+        assert_eq!(Signs { asked: true, ..unplugged }.judge(&console).kind, DeathKind::Stopped);
         let failed = ConsoleState { failed: Some("no NIC".into()), ..ConsoleState::default() };
         assert_eq!(Signs::default().judge(&failed).reason, "the guest's init gave up: no NIC");
     }

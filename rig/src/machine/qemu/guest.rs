@@ -58,7 +58,7 @@ pub struct GuestPlan {
     pub net: GuestNet,
     /// Open tap queues, as many as `configuration::tap_queues` says. rig's copies are closed when QEMU has them.
     pub taps: Vec<OwnedFd>,
-    /// The end of a pair of datagram sockets that is its measured link, where the backend is one. rig's copy is closed as a tap's is.
+    /// The end of a pair of sockets that is its measured link, where the backend is one: datagrams to a second guest, a stream to passt. rig's copy is closed as a tap's is.
     pub socket: Option<OwnedFd>,
     /// A listening stream socket at which a debugger finds QEMU's stub (`-gdb`); none: there is no stub.
     pub gdb: Option<OwnedFd>,
@@ -270,9 +270,11 @@ impl Guest {
                 let advice = advise(&stderr);
                 GuestError::Start { reason, stderr, advice }
             }
-            DeathKind::Exited | DeathKind::Shutdown | DeathKind::Halted | DeathKind::Stopped => {
-                GuestError::Died { reason, stage, last_words, console_tail }
-            }
+            DeathKind::Exited
+            | DeathKind::Shutdown
+            | DeathKind::Halted
+            | DeathKind::Unplugged
+            | DeathKind::Stopped => GuestError::Died { reason, stage, last_words, console_tail },
         }
     }
 

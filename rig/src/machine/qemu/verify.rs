@@ -16,7 +16,7 @@ use super::argv::DATA_NIC;
 use super::error::GuestError;
 use super::guest::{Guest, QMP_DEADLINE};
 use super::mismatch::{Mismatch, VhostLack, VhostSigns};
-use crate::configuration::{Engine, NicBackend};
+use crate::configuration::Engine;
 use crate::process;
 
 /// What was found.
@@ -60,19 +60,16 @@ impl Guest {
         let seen = process::host_pid(self.pid())
             .and_then(|pid| VhostSigns::look(process::host_proc(), pid))
             .map_err(GuestError::prepare("a look at the QEMU process in the host's /proc"))?;
-        let vhost_proof = match self.spec().nic.backend {
-            NicBackend::Tap | NicBackend::User | NicBackend::Socket => {
-                seen.without_vsock(self.vsock_cid().is_some()).prove_off()?;
-                String::new()
-            }
-            NicBackend::TapVhost => {
-                let path = format!("/machine/peripheral/{DATA_NIC}/virtio-backend");
-                let asked = json!({ "path": path });
-                // An unstable query, there since QEMU 7.2; where it is refused, the other grounds must do.
-                let status = self.qmp().execute_raw("x-query-virtio-status", asked, QMP_DEADLINE).await.ok();
-                seen.without_vsock(self.vsock_cid().is_some())
-                    .prove_on(self.spec().nic.queues, status.as_ref())?
-            }
+        let seen = seen.without_vsock(self.vsock_cid().is_some());
+        let vhost_proof = if self.spec().nic.backend.has_vhost() {
+            let path = format!("/machine/peripheral/{DATA_NIC}/virtio-backend");
+            let asked = json!({ "path": path });
+            // An unstable query, there since QEMU 7.2; where it is refused, the other grounds must do.
+            let status = self.qmp().execute_raw("x-query-virtio-status", asked, QMP_DEADLINE).await.ok();
+            seen.prove_on(self.spec().nic.queues, status.as_ref())?
+        } else {
+            seen.prove_off()?;
+            String::new()
         };
         let version = version_of(&version);
         Ok(Verified { engine, vcpus: self.spec().vcpus, version, vhost_proof })

@@ -32,7 +32,10 @@ pub(in crate::matrix) const MODELS: &[(&str, NicModel)] = &[
 pub(in crate::matrix) const BACKENDS: &[(&str, NicBackend)] = &[
     ("tap", NicBackend::Tap),
     ("tap-vhost", NicBackend::TapVhost),
+    ("macvtap", NicBackend::Macvtap),
+    ("macvtap-vhost", NicBackend::MacvtapVhost),
     ("user", NicBackend::User),
+    ("passt", NicBackend::Passt),
     ("socket", NicBackend::Socket),
 ];
 
@@ -90,31 +93,31 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
         "nic",
         "vmxnet3",
         "a NIC that is not virtio, to compare virtio with",
-        "`vmxnet3` in the image; one queue pair; any backend but `tap-vhost`",
+        "`vmxnet3` in the image; one queue pair; any backend without vhost-net",
     ),
     word(
         "nic",
         "e1000e",
         "Intel 82574, PCI Express",
-        "`e1000e` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+        "`e1000e` in the image, as `6.1-full` has it; one queue pair; any backend without vhost-net",
     ),
     word(
         "nic",
         "e1000",
         "Intel 82540EM, PCI",
-        "`e1000` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+        "`e1000` in the image, as `6.1-full` has it; one queue pair; any backend without vhost-net",
     ),
     word(
         "nic",
         "igb",
         "Intel 82576, PCI Express",
-        "QEMU 8.0 or later; `igb` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+        "QEMU 8.0 or later; `igb` in the image, as `6.1-full` has it; one queue pair; any backend without vhost-net",
     ),
     word(
         "nic",
         "rtl8139",
         "Realtek 8139C+",
-        "`8139cp` in the image, as `6.1-full` has it; one queue pair; any backend but `tap-vhost`",
+        "`8139cp` in the image, as `6.1-full` has it; one queue pair; any backend without vhost-net",
     ),
     word("backend", "tap", "a tap device: each packet passes through the QEMU process", "/dev/net/tun"),
     word(
@@ -125,9 +128,27 @@ pub const CONFIGURATION_WORDS: &[ConfigurationWord] = &[
     ),
     word(
         "backend",
+        "macvtap",
+        "a macvtap on the host's end of the link, which it has for itself: no bridge has a port for the guest",
+        "CONFIG_MACVTAP in the host's kernel, Linux 5.2 or later",
+    ),
+    word(
+        "backend",
+        "macvtap-vhost",
+        "a macvtap whose packets the host kernel's vhost-net worker moves",
+        "the same and /dev/vhost-net; `nic = \"virtio-net\"`",
+    ),
+    word(
+        "backend",
         "user",
         "QEMU's user networking: it ends the guest's TCP itself, so these cells say nothing about the NIC",
         "a path that changes no segments; one queue pair",
+    ),
+    word(
+        "backend",
+        "passt",
+        "passt, a process beside QEMU: it ends the guest's TCP itself, so these cells say nothing about the NIC",
+        "passt; QEMU 7.2 or later; a path that changes no segments; one queue pair",
     ),
     word(
         "backend",
@@ -165,7 +186,7 @@ pub(in crate::matrix) const BACKEND: KeyRow = KeyRow {
     name: "backend",
     kind: ValueKind::Word(|| words_of(BACKENDS)),
     unsaid: Unsaid::Required { example: "backend = \"tap\"" },
-    about: "what the NIC is connected to: a tap, a tap driven by vhost-net, user networking, a second guest's socket",
+    about: "what carries the frames of the NIC on the host",
 };
 
 pub(in crate::matrix) const QUEUES: KeyRow = KeyRow {

@@ -122,7 +122,7 @@ fn kind(guests: &GuestRate) -> String {
             RanOn::NotKnown | RanOn::Other(_) => name,
         })
         .collect();
-    let proxied = if guests.proxied { " behind QEMU's user network" } else { "" };
+    let proxied = if guests.proxied { " behind a TCP proxy" } else { "" };
     format!("{} guests{proxied}", list(&kinds))
 }
 

@@ -102,7 +102,7 @@ fn notes(table: &mut Table, cell: &CellSummary, is_program: bool) {
         table.note(format!("packets, with the trials' names on them: {first}{more}"));
     }
     if cell.proxied {
-        table.note("proxied: libslirp terminates TCP on the way");
+        table.note("proxied: somebody on the host ends TCP on the way, and connects in the guest's name");
     }
     let worst = cell.rates.values().map(|rate| rate.worst).fold(0.0, f64::max);
     let seen = cell.rates.values().map(|rate| rate.count as f64 / rate.n.max(1) as f64).fold(0.0, f64::max);

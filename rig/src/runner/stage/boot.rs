@@ -38,7 +38,7 @@ pub(super) struct Attachment {
 }
 
 impl Attachment {
-    /// Of the guest at this end. Taps can be taken once. `socket` is its end of the pair that joins two guests.
+    /// Of the guest at this end. Taps can be taken once. `socket` is its end of the pair that joins two guests, where one does.
     pub(super) fn new(
         whose: Endpoint,
         testbed: &mut Testbed,
@@ -58,7 +58,7 @@ impl Attachment {
                 address: Addressing::default().target,
                 namespace,
                 taps: testbed.take_taps(),
-                socket,
+                socket: socket.or_else(|| testbed.take_socket()),
                 console: Layout::console(id, number),
                 qmp: Layout::qmp(id, number),
             },

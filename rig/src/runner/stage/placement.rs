@@ -52,8 +52,10 @@ impl Placement {
         let Some(QemuSpec { nic, .. }) = self.guest() else { return TargetLink::Veth };
         match nic.backend {
             NicBackend::Tap | NicBackend::TapVhost => TargetLink::Tap { queues: nic.queues },
-            // libslirp connects from QEMU's own namespace, over the same link as a bare-metal client.
+            NicBackend::Macvtap | NicBackend::MacvtapVhost => TargetLink::Macvtap { queues: nic.queues },
+            // The proxy connects from the target's namespace, over the same link as a bare-metal client.
             NicBackend::User => TargetLink::Veth,
+            NicBackend::Passt => TargetLink::Passt,
             NicBackend::Socket => TargetLink::Socket,
         }
     }
@@ -159,7 +161,10 @@ mod tests {
         let of = |backend, queues| Placement::GuestAndHost(guest(backend, queues)).link();
         assert_eq!(of(NicBackend::Tap, 2), TargetLink::Tap { queues: 2 });
         assert_eq!(of(NicBackend::TapVhost, 1), TargetLink::Tap { queues: 1 });
+        assert_eq!(of(NicBackend::Macvtap, 2), TargetLink::Macvtap { queues: 2 });
+        assert_eq!(of(NicBackend::MacvtapVhost, 1), TargetLink::Macvtap { queues: 1 });
         assert_eq!(of(NicBackend::User, 1), TargetLink::Veth);
+        assert_eq!(of(NicBackend::Passt, 1), TargetLink::Passt);
         assert_eq!(of(NicBackend::Socket, 1), TargetLink::Socket);
         assert_eq!(Placement::HostLoopback.link(), TargetLink::Veth);
     }
