@@ -62,6 +62,8 @@ fn look_at_everything() -> Vec<Capability> {
         host::private_etc(&abilities),
         host::confinement(&abilities),
         host::tap(&abilities),
+        host::macvtap(&abilities),
+        host::passt(&abilities),
         host::nft(&abilities),
         host::netem(&abilities),
         match &cache {

@@ -11,8 +11,15 @@ use crate::machine::qemu;
 
 /// What these rows are made from.
 pub fn needs() -> Needs {
-    let mut needs =
-        Needs { private_etc: true, tap: true, vhost_net: true, vhost_vsock: true, ..Needs::default() };
+    let mut needs = Needs {
+        private_etc: true,
+        tap: true,
+        macvtap: true,
+        passt: true,
+        vhost_net: true,
+        vhost_vsock: true,
+        ..Needs::default()
+    };
     needs.mechanisms.nft = true;
     needs.mechanisms.netem = true;
     needs
@@ -107,6 +114,18 @@ pub fn vhost_vsock(host: &Abilities) -> Capability {
     }
 }
 
+/// Whether a guest's NIC can have a macvtap behind it.
+pub fn macvtap(host: &Abilities) -> Capability {
+    let advice = "configurations with a macvtap are skipped; `modprobe macvtap`";
+    told("macvtap", Need::Some, &host.macvtap, "a macvtap can be made and opened", advice)
+}
+
+/// Whether a guest's NIC can have passt behind it.
+pub fn passt(host: &Abilities) -> Capability {
+    let advice = "configurations with passt are skipped; `rig setup` installs it";
+    told("passt", Need::Some, &host.passt, "passt starts and answers", advice)
+}
+
 /// Whether the packet filter takes the rules that paths are made of.
 pub fn nft(host: &Abilities) -> Capability {
     let advice = "paths with rules are skipped; `rig setup` installs nft, `modprobe nf_tables` loads the kernel's part";
@@ -148,6 +167,8 @@ mod tests {
             qemu(&host),
             confinement(&host),
             namespaces(&host),
+            macvtap(&host),
+            passt(&host),
             private_etc(&host),
             tap(&host),
             vhost_net(&host),

@@ -263,6 +263,8 @@ fn doctor_says_each_capability_in_a_line() {
         "mounts",
         "confinement",
         "tap",
+        "macvtap",
+        "passt",
         "nft",
         "netem",
         "kernels",
