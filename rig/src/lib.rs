@@ -34,4 +34,5 @@ pub mod report;
 pub mod runner;
 pub mod script;
 pub mod stopping;
+pub mod symbols;
 pub mod testbed;

@@ -106,6 +106,7 @@ fn plan(
         life: Some(BOOT_DEADLINE * clock::patience()),
         console_log: logs.join("console.log"),
         qmp_log: logs.join("qmp.jsonl"),
+        aftermath: None,
     })
 }
 

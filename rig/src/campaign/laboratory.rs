@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::configuration::Resolved;
 use crate::image::{Disks, GuestKeys, Image, Loaded};
+use crate::machine::qemu::Remains;
 use crate::path::Mechanisms;
 use crate::process::{self, QEMU};
 use crate::record::format::Conduct;
@@ -74,6 +75,7 @@ pub(super) fn laboratory(
         gdb: None,
         keep_examples: conduct.keep_examples,
         keep_anomalies: conduct.keep_anomalies,
+        remains: Remains::default(),
         capture: conduct.capture,
     })
 }

@@ -22,6 +22,7 @@ use super::{Exit, Failure};
 use crate::campaign::{Inspected, Site, Stub, enclosed_runtime};
 use crate::configuration::NicBackend;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
+use crate::machine::qemu::Remain;
 use crate::matrix::{Cell, Matrix};
 use crate::path::{Addressing, passt};
 use crate::runner::{Inspection, Laboratory, Program};
@@ -107,6 +108,9 @@ async fn look_into(
     introduce(cell, &laboratory, &inspection);
     let result = serve(&laboratory, &inspection, command, signals).await;
     inspection.end().await;
+    for line in laboratory.remains.all().iter().flat_map(Remain::words) {
+        progress(format_args!("{line}"));
+    }
     if let Some(socket) = &laboratory.gdb {
         // Nobody listens any more; one that stays is taken away by the next.
         let _ = std::fs::remove_file(socket);

@@ -33,6 +33,7 @@ pub mod sources;
 mod state;
 pub mod supply;
 mod tool;
+mod vmlinux;
 mod words;
 
 pub use assemble::recipe_key;
@@ -49,3 +50,4 @@ pub use overlay::{Overlay, utc_localtime};
 pub use recipes::{Recipes, USUAL};
 pub use seed::{ControlLink, seed};
 pub use supply::{PackageId, Step, narrate};
+pub use vmlinux::find_vmlinux;

@@ -22,7 +22,7 @@ use super::stop::Stop;
 use crate::agent;
 use crate::event::Event;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram, SshError, SshSession};
-use crate::machine::qemu::Guest;
+use crate::machine::qemu::{Guest, Remain};
 use crate::matrix::Cell;
 use crate::record::Layout;
 use crate::record::format::{BlockId, BlockRecord, TargetRecord};
@@ -48,12 +48,14 @@ pub enum InspectError {
     },
     /// The network or the guest did not come up.
     #[error("no guest: {reason}")]
-    #[diagnostic(help("its console up to then is in {}", console.display()))]
+    #[diagnostic(help("its console up to then is in {}{left}", console.display()))]
     Boot {
         /// The whole chain in one line.
         reason: String,
         /// Log of its console.
         console: PathBuf,
+        /// What it has left where its kernel panicked: further lines, or nothing.
+        left: String,
     },
 }
 
@@ -108,7 +110,13 @@ impl Inspection {
             () = stop => Ok(None),
             booted = Self::boot(laboratory, &attempt) => match booted {
                 Ok(inspection) => Ok(Some(inspection)),
-                Err(error) => Err(InspectError::Boot { reason: error.into_reason().to_string(), console }),
+                Err(error) => {
+                    let left = laboratory.remains.all().iter().flat_map(Remain::words).fold(
+                        String::new(),
+                        |lines, line| lines + "\n" + &line,
+                    );
+                    Err(InspectError::Boot { reason: error.into_reason().to_string(), console, left })
+                }
             },
         }
     }

@@ -13,7 +13,7 @@ use super::patience::GRACE;
 use crate::configuration::{Accelerator, Engine, Resolved};
 use crate::image::{Disks, GuestKeys, Loaded};
 use crate::machine::launch_ssh::{ROOT, SshPlan};
-use crate::machine::qemu::{Guest, ProbeError};
+use crate::machine::qemu::{Guest, ProbeError, Remains};
 use crate::path::Mechanisms;
 use crate::record::format::CaptureWhen;
 
@@ -48,6 +48,8 @@ pub struct Laboratory {
     pub keep_examples: u32,
     /// At most this many anomalies of each outcome are kept whole, and of a block's four times as many.
     pub keep_anomalies: u32,
+    /// What guests have left whose kernels panicked.
+    pub remains: Remains,
     /// Which blocks' packets are kept.
     pub capture: CaptureWhen,
 }

@@ -95,7 +95,9 @@ fn the_emulated_host_can_do_what_this_one_may_lack() {
     let text = reading.join().expect("no panic").expect("UTF-8");
     assert_eq!(status.code(), Some(0), "{text}");
     let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    for wanted in ["kvm", "vhost-net", "vhost-vsock", "netns", "tap", "macvtap", "nft", "netem", "confinement"] {
+    for wanted in
+        ["kvm", "vhost-net", "vhost-vsock", "netns", "tap", "macvtap", "nft", "netem", "confinement"]
+    {
         let capabilities = told["capabilities"].as_array().expect("a list");
         let one = capabilities.iter().find(|one| one["name"] == wanted).expect(wanted);
         assert_eq!(one["state"], "usable", "{one}");

@@ -141,6 +141,7 @@ impl Bench {
             life: Some(LIFE),
             console_log: self.folder.path().join("console.log"),
             qmp_log: self.folder.path().join("qmp.jsonl"),
+            aftermath: None,
         }
     }
 

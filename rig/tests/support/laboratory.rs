@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rig::configuration::{Engine, Resolved};
 use rig::image::{Disks, GuestKeys};
+use rig::machine::qemu::Remains;
 use rig::matrix::Cell;
 use rig::path::Mechanisms;
 use rig::record::Layout;
@@ -36,6 +37,7 @@ pub(crate) fn laboratory(results: &Path) -> Laboratory {
         block_deadline: DEADLINE,
         boot_deadline: DEADLINE,
         gdb: None,
+        remains: Remains::default(),
         keep_examples: 1,
         keep_anomalies: 10,
         capture: CaptureWhen::Never,

@@ -16,6 +16,10 @@ use crate::console::{LineCutter, Mark, judge};
 
 /// Lines kept for messages.
 const TAIL_LINES: usize = 30;
+/// Lines kept of what a kernel says when it complains of itself and dies of it: an oops, its call trace and the panic's own are about a hundred.
+const REPORT_LINES: usize = 300;
+/// The kernel's first line is among so many: a firmware may speak before.
+const BANNER_WITHIN: u64 = 100;
 /// Of these so many are the last words, in one line with the reason.
 const LAST_WORDS: usize = 3;
 /// As much of each.
@@ -62,6 +66,16 @@ pub struct ConsoleState {
     pub at: Option<String>,
     /// Lines in which the kernel complained of itself (`BUG:`, `WARNING:`, an oops, a stalled CPU) without dying. The first few.
     pub complaints: Vec<String>,
+    /// The line with which the kernel began (`Linux version …`), where it says that on its console.
+    pub banner: Option<String>,
+    /// The panic's last line: what the kernel had to say it has said.
+    pub panic_over: bool,
+    /// What the kernel said from its last complaint, or of the one that it died of, to its end: with the whole call trace.
+    pub report: Vec<String>,
+    /// The last lines up to the panic's, in one line; what follows it are addresses, which no two boots have alike.
+    pub(super) words_at_panic: Option<String>,
+    /// The kernel has oopsed, which is its end (`oops=panic`).
+    pub(super) oopsed: bool,
     /// The last lines, oldest first.
     pub tail: VecDeque<String>,
     /// Lines so far: whether the guest still says something.
@@ -82,7 +96,11 @@ impl ConsoleState {
     }
 
     /// The last lines that are not empty, as the end of a sentence; without the kernel's times, so that two boots that end alike say the same.
+    /// Of a kernel that panicked they end with the panic's line.
     pub fn last_words(&self) -> String {
+        if let Some(words) = &self.words_at_panic {
+            return words.clone();
+        }
         let said = self.tail.iter().map(|line| strip_time(line)).filter(|line| !line.is_empty());
         let said: Vec<String> = said.map(|line| line.chars().take(LAST_WORDS_CHARS).collect()).collect();
         match &said[said.len().saturating_sub(LAST_WORDS)..] {
@@ -92,13 +110,22 @@ impl ConsoleState {
         }
     }
 
-    /// The last lines as one text.
+    /// The last lines as one text; of a kernel that panicked, all that it said of it.
     pub fn tail_text(&self) -> String {
+        if self.panicked.is_some() {
+            return self.report.join("\n");
+        }
         self.tail.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     fn take(&mut self, line: String) {
-        match judge(&line) {
+        let mark = judge(&line);
+        let first_panic = self.panicked.is_none() && mark == Some(Mark::Panicked);
+        self.keep_report(&line, mark.as_ref());
+        if self.lines < BANNER_WITHIN && self.banner.is_none() && line.contains("Linux version ") {
+            self.banner = Some(line.clone());
+        }
+        match mark {
             // The first counts: a kernel that dies prints more panics on its way.
             Some(Mark::Begun) => self.begun = true,
             Some(Mark::Ready(release)) => _ = self.ready.get_or_insert(release),
@@ -115,6 +142,29 @@ impl ConsoleState {
             self.tail.pop_front();
         }
         self.tail.push_back(line);
+        if first_panic {
+            self.words_at_panic = Some(self.last_words());
+        }
+    }
+
+    /// A complaint begins a report, which the next one begins anew, until the kernel dies: then it goes on to the end.
+    fn keep_report(&mut self, line: &str, mark: Option<&Mark>) {
+        let dying = self.panicked.is_some() || self.oopsed;
+        let begins = match mark {
+            Some(Mark::Oops | Mark::Complaint) => !dying,
+            // Of what it died without a complaint shortly before, it says with the panic itself.
+            Some(Mark::Panicked) => !dying && self.report.len() == REPORT_LINES,
+            _ => false,
+        };
+        if begins {
+            self.report.clear();
+        }
+        self.oopsed |= mark == Some(&Mark::Oops);
+        let goes_on = begins || !self.report.is_empty() || mark == Some(&Mark::Panicked);
+        if goes_on && self.report.len() < REPORT_LINES {
+            self.report.push(line.to_owned());
+        }
+        self.panic_over |= mark == Some(&Mark::Panicked) && line.contains("end Kernel panic");
     }
 }
 
@@ -187,7 +237,7 @@ mod tests {
         assert_eq!(state.tail.len(), TAIL_LINES);
         assert_eq!(
             state.last_words(),
-            "the last lines of its console were \"line 58\", \"line 59\", \"no line feed\""
+            "the last lines of its console were \"rig: ready 6.1\", \"Kernel panic - not syncing: first\""
         );
         assert!(state.ended);
     }
@@ -204,6 +254,25 @@ mod tests {
         assert_eq!(two.last_words(), "the last lines of its console were \"a\", \"[x] b\"");
         let one = watched(&[b"[    0.123456] a\n"]).await;
         assert_eq!(one.last_words(), "the last line of its console was \"a\"");
+    }
+
+    #[tokio::test]
+    async fn a_panics_report_is_whole_and_begins_with_what_it_died_of() {
+        let mut text = "Linux version 6.1 (a@b) #1\nfine\nWARNING: CPU: 0\n of no weight\n".to_owned();
+        text += "BUG: kernel NULL pointer dereference\nOops: 0002 [#1]\nRIP: 0010:x+0x1/0x2\nCall Trace:\n";
+        (0..2 * TAIL_LINES).for_each(|number| text += &format!(" f{number}+0x1/0x2\n"));
+        text += "WARNING: CPU: 1\nKernel panic - not syncing: Fatal exception\nKernel Offset: 0x1\n";
+        let state = watched(&[text.as_bytes()]).await;
+        assert_eq!(state.banner.as_deref(), Some("Linux version 6.1 (a@b) #1"));
+        assert_eq!(state.report.len(), 2 * TAIL_LINES + 7);
+        assert_eq!(state.report[0], "BUG: kernel NULL pointer dereference");
+        assert_eq!(state.tail_text(), state.report.join("\n"));
+        assert!(state.last_words().ends_with("\"Kernel panic - not syncing: Fatal exception\""), "no offset");
+        assert!(!state.panic_over);
+        let over = watched(&[text.as_bytes(), b"---[ end Kernel panic - not syncing: x ]---\n"]).await;
+        assert!(over.panic_over && over.report.len() == 2 * TAIL_LINES + 8);
+        let plain = watched(&[b"a\nKernel panic - not syncing: x\nCPU: 0\nCall Trace:\n"]).await;
+        assert_eq!(plain.report, ["Kernel panic - not syncing: x", "CPU: 0", "Call Trace:"]);
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ pub struct Death {
     pub stage: Stage,
     /// The last lines of the guest's console, in one line.
     pub last_words: String,
-    /// The last lines of the guest's console.
+    /// The last lines of the guest's console; of a panic, all that the kernel said of it.
     pub console_tail: String,
 }
 
@@ -92,9 +92,15 @@ impl Signs {
             || console.failed.is_some()
     }
 
-    /// Whether a panic still lacks its words, or an exit its cause: something more telling may be on its way.
+    /// Whether all is said: a panic has its words, an exit its cause.
     pub(super) fn complete(&self, console: &ConsoleState) -> bool {
-        console.panicked.is_some() || console.failed.is_some() || (self.exit.is_some() && console.ended)
+        let said = console.panicked.is_some() && (console.ended || console.panic_over);
+        said || console.failed.is_some() || (self.exit.is_some() && console.ended)
+    }
+
+    /// Whether the kernel is in the middle of its last words: its panic has begun, and nothing says yet that it is over.
+    pub(super) fn panicking(&self, console: &ConsoleState) -> bool {
+        console.panicked.is_some() && !self.panicked_event && self.exit.is_none() && self.shutdown.is_none()
     }
 
     /// The one sentence.
@@ -197,7 +203,10 @@ mod tests {
             told.reason,
             "the guest's kernel panicked: Kernel panic - not syncing: sysrq triggered crash"
         );
-        assert!(signs.complete(&panicking()));
+        assert!(!signs.complete(&panicking()), "its call trace follows");
+        assert!(signs.complete(&ConsoleState { ended: true, ..panicking() }));
+        assert!(signs.complete(&ConsoleState { panic_over: true, ..panicking() }));
+        assert!(!signs.panicking(&panicking()) && Signs::default().panicking(&panicking()));
         assert!(!Signs { exit: None, ..signs }.complete(&ConsoleState::default()));
     }
 

@@ -20,6 +20,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::aftermath::Aftermath;
 use super::argv::{self, GuestNet, Wiring};
 use super::confine::{Confinement, Lack, Limits};
 use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
@@ -31,7 +32,7 @@ use super::medium::Medium;
 use super::program::file_of;
 use super::qmp::{Qmp, QmpError};
 use super::spawn::{Launch, Process, send_kill};
-use super::supervise::{Intent, Watched, read_stderr, stderr_note, supervise};
+use super::supervise::{After, Intent, Watched, read_stderr, stderr_note, supervise};
 use super::vhost::{open_vhosts, reserve_cid};
 use super::writer::attach_writers;
 use crate::configuration::{Engine, QemuSpec, check};
@@ -70,6 +71,8 @@ pub struct GuestPlan {
     pub console_log: PathBuf,
     /// Where everything said on QMP goes.
     pub qmp_log: PathBuf,
+    /// What is done when its kernel panics; none: nothing but to tell it.
+    pub aftermath: Option<Aftermath>,
 }
 
 /// Whether a NIC's cable is in.
@@ -154,6 +157,11 @@ impl Guest {
         let console_log = LineLog::create(&plan.console_log, CONSOLE_CAP_BYTES)
             .map_err(GuestError::prepare("the log of the console"))?;
         let logs = [console_log.ender(), qmp_log.ender()];
+        let after = plan.aftermath.clone().map(|aftermath| After {
+            aftermath,
+            log: console_log.another(),
+            at: plan.console_log.clone(),
+        });
         let Fresh { process, stderr, command_line, vsock_cid, confined, qmp, console } = Fresh::start(&plan)?;
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
         let killer = process.killer().map_err(spawn_error)?;
@@ -173,6 +181,7 @@ impl Guest {
             console: console_state.clone(),
             intent: Arc::clone(&intent),
             death: death_sender,
+            after,
         };
         let guest = Self {
             engine: plan.engine,
@@ -465,7 +474,11 @@ impl Guest {
     /// Kills the process and collects what is left.
     async fn end_process(&mut self) -> Ended {
         self.intent.end();
-        send_kill(&self.killer);
+        let panicked = self.death.borrow().as_ref().is_some_and(|death| death.kind == DeathKind::Panicked);
+        if !panicked {
+            send_kill(&self.killer);
+        }
+        // One that panicked is looked at, and ended then.
         self.collect().await
     }
 

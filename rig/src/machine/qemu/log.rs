@@ -197,6 +197,13 @@ impl LineLog {
         Self(None)
     }
 
+    /// The same file, for another who writes into it.
+    pub(super) fn another(&self) -> Self {
+        let again =
+            |log: &Capped| Capped { open: Arc::clone(&log.open), cap_bytes: log.cap_bytes, trouble: None };
+        Self(self.0.as_ref().map(again))
+    }
+
     /// What ends it.
     pub(super) fn ender(&self) -> LogEnd {
         self.0.as_ref().map_or(LogEnd { log: None, head: None }, |log| log.ender(None))

@@ -6,6 +6,7 @@
 //! Errors: [`GuestError`], [`QmpError`], [`ProbeError`], `configuration::Unsupported`; they blame the testbed, never the measured kernel.
 //! Tests: beside the modules; real guests in `tests/qemu.rs`.
 
+mod aftermath;
 pub mod argv;
 mod confine;
 pub mod console;
@@ -27,6 +28,7 @@ mod verify_hardware;
 mod vhost;
 mod writer;
 
+pub use aftermath::{Aftermath, Remain, Remains};
 pub use argv::GuestNet;
 pub use confine::{Lack, lacks};
 pub use console::ConsoleState;

@@ -263,6 +263,7 @@ async fn boot_probe(kit: &ProbeKit, logs: &Path) -> (Resolved, Validity) {
         life: Some(kit.within),
         console_log: logs.join("console.log"),
         qmp_log: logs.join("qmp.jsonl"),
+        aftermath: None,
     };
     match Guest::boot(plan, kit.within).await {
         Ok(guest) => {

@@ -5,6 +5,7 @@
 //! What it tells is in `death`; how a guest asks it for the end is [`Intent`].
 //! Tests: below, with `sh` in QEMU's place; real deaths in `tests/qemu.rs`.
 
+use std::path::PathBuf;
 use std::process::ChildStderr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +18,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::aftermath::Aftermath;
 use super::console::ConsoleState;
-use super::death::{Death, Signs, describe_exit};
+use super::death::{Death, DeathKind, Signs, describe_exit};
+use super::log::LineLog;
 use super::qmp::QmpEvent;
 use super::spawn::Process;
 use crate::process::Tail;
 
 /// After the first sign of a death, so long more telling ones may come (the panic's line on the console, standard error).
 const GATHER: Duration = Duration::from_millis(250);
+/// As long as a kernel may print what it has to say after the first line of its panic: a hundred lines on an emulated serial port.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A QEMU that has told its end is killed when it is not gone after this.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -54,6 +59,15 @@ pub(super) struct Watched {
     pub(super) console: watch::Receiver<ConsoleState>,
     pub(super) intent: Arc<Intent>,
     pub(super) death: watch::Sender<Option<Death>>,
+    pub(super) after: Option<After>,
+}
+
+/// What is done when the kernel has panicked, and where what comes of it is written.
+#[derive(Debug)]
+pub(super) struct After {
+    pub(super) aftermath: Aftermath,
+    pub(super) log: LineLog,
+    pub(super) at: PathBuf,
 }
 
 /// Watches until the guest is dead and its process reaped; gives how the process ended.
@@ -62,20 +76,16 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
     while !signs.deadly(&watched.console.borrow()) {
         watched.see(&mut signs).await;
     }
-    let gathered = Instant::now() + GATHER;
-    while !signs.complete(&watched.console.borrow()) {
-        if timeout_at(gathered, watched.see(&mut signs)).await.is_err() {
-            break;
-        }
-    }
+    watched.hear_out(&mut signs).await;
     if signs.exit.is_some() {
         // The pipe ends with the process, unless a child of it lives on, which the sandbox forbids.
-        if let Ok(Ok(stderr)) = timeout_at(gathered, &mut watched.stderr).await {
+        if let Ok(Ok(stderr)) = timeout_at(Instant::now() + GATHER, &mut watched.stderr).await {
             signs.stderr = stderr;
         }
     }
     signs.asked = watched.intent.end.load(Ordering::SeqCst);
     let death = signs.judge(&watched.console.borrow());
+    let panicked = death.kind == DeathKind::Panicked;
     watched.death.send_replace(Some(death));
 
     let lingering = Instant::now() + LINGER;
@@ -86,6 +96,9 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
             watched.process.ended().await
         }
     };
+    if panicked {
+        watched.look_into().await;
+    }
     match status {
         Ok(status) => describe_exit(status),
         Err(error) => format!("could not be waited for: {error}"),
@@ -93,6 +106,31 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
 }
 
 impl Watched {
+    /// What the aftermath asks for, once the console has told all.
+    async fn look_into(&mut self) {
+        let Some(After { aftermath, mut log, at }) = self.after.take() else { return };
+        let ended = self.console.wait_for(|console| console.ended);
+        let _ = tokio::time::timeout(GATHER, ended).await;
+        let console = self.console.borrow().clone();
+        aftermath.conduct(&console, &mut log, &at).await;
+    }
+
+    /// Waits for more telling signs: the panic's line, the call trace behind it, an exit's cause.
+    async fn hear_out(&mut self, signs: &mut Signs) {
+        let last = Instant::now() + LAST_WORDS;
+        while signs.panicking(&self.console.borrow()) && !signs.complete(&self.console.borrow()) {
+            if timeout_at(last, self.see(signs)).await.is_err() {
+                break;
+            }
+        }
+        let gathered = Instant::now() + GATHER;
+        while !signs.complete(&self.console.borrow()) {
+            if timeout_at(gathered, self.see(signs)).await.is_err() {
+                break;
+            }
+        }
+    }
+
     /// Waits for one more sign. Cancel-safe.
     async fn see(&mut self, signs: &mut Signs) {
         let console_goes_on = !self.console.borrow().ended;
@@ -135,7 +173,6 @@ pub(super) fn stderr_note(text: &str) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::death::DeathKind;
     use super::super::spawn::Launch;
     use super::*;
 
@@ -164,6 +201,7 @@ mod tests {
             console: console_receiver,
             intent: Arc::clone(&intent),
             death: death_sender,
+            after: None,
         };
         Scene { events, console, intent, death, end: tokio::spawn(supervise(watched)), killer }
     }

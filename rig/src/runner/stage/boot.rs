@@ -9,16 +9,17 @@ use std::os::unix::net::UnixListener;
 
 use super::error::StageError;
 use crate::configuration::QemuSpec;
-use crate::image::{ControlLink, Loaded, Overlay, seed};
+use crate::image::{ControlLink, Loaded, Overlay, find_vmlinux, seed};
 use crate::machine::guest_disk::{self, GuestSystem};
 use crate::machine::qemu::argv::{CONTROL_GUEST, CONTROL_MAC, DATA_MAC, PEER_MAC};
-use crate::machine::qemu::{Guest, GuestNet, GuestPlan, Medium, Running};
+use crate::machine::qemu::{Aftermath, Guest, GuestNet, GuestPlan, Medium, Running};
 use crate::path::Addressing;
 use crate::record::format::{Origin, RunningQemu, SystemRecord, TargetRecord};
 use crate::record::{Endpoint, Layout, Part, VoidReason};
 use crate::runner::attempt::Attempt;
 use crate::runner::environment::SYSCTLS;
 use crate::runner::laboratory::Laboratory;
+use crate::symbols::Built;
 use crate::testbed::{Testbed, TestbedError};
 
 /// Behind it is the guest's SSH server, in a namespace that has nothing else, so it is free.
@@ -116,6 +117,19 @@ fn medium(
     Ok((medium, image.package.clone(), extra))
 }
 
+/// What is done when the kernel of this guest panics.
+fn aftermath(laboratory: &Laboratory, attempt: &Attempt) -> Aftermath {
+    let subject = &attempt.cell.subject;
+    let symbols = match laboratory.images.get(&subject.kernel) {
+        Some(loaded) => {
+            let at = subject.kernel_at.as_deref();
+            find_vmlinux(&subject.kernel, at, &loaded.image.release).map(|vmlinux| Built { vmlinux })
+        }
+        None => Err("files and lines are not looked for: the kernel is the disk's own".to_owned()),
+    };
+    Aftermath { symbols, remains: laboratory.remains.clone() }
+}
+
 /// A guest, verified; what is learned of it is written down as it is learned.
 pub(super) async fn boot(
     laboratory: &Laboratory,
@@ -152,6 +166,7 @@ pub(super) async fn boot(
         life: laboratory.guest_life(attempt.boot.following.saturating_add(1)),
         console_log: laboratory.results.join(&attachment.console),
         qmp_log: laboratory.results.join(&attachment.qmp),
+        aftermath: Some(aftermath(laboratory, attempt)),
     };
     let mut guest = Guest::boot(plan, laboratory.boot_deadline).await?;
     record.origin = Some(Origin::Cold);

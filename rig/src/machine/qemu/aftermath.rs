@@ -1,0 +1,134 @@
+//! What is made of a guest whose kernel has panicked: its call trace in the source.
+//!
+//! Done after the death has been told and before the guest counts as gone. What comes of it is written behind the console's own lines, never in their
+//! place, and is in [`Remains`]. Must not know QEMU's process, blocks or runs. Units: `Duration`.
+//! Errors: none; what could not be done is said where the result would be. Tests: below; real panics in `tests/qemu/panic.rs`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::console::ConsoleState;
+use super::log::LineLog;
+use crate::process::lock;
+use crate::symbols::Built;
+
+/// To read a kernel's debug information, which is a gigabyte where all of a kernel was built.
+const DECODE_DEADLINE: Duration = Duration::from_secs(20);
+/// In front of each line that rig adds to a console.
+const OWN: &str = "rig: ";
+
+/// What is to be done when this guest's kernel panics.
+#[derive(Debug, Clone)]
+pub struct Aftermath {
+    /// The kernel's file with symbols; or in words what there would have to be.
+    pub symbols: Result<Built, String>,
+    /// Where what was found is told.
+    pub remains: Remains,
+}
+
+/// What guests have left whose kernels panicked, in their order. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Remains(Arc<Mutex<Vec<Remain>>>);
+
+/// What one guest has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remain {
+    /// The log of its console.
+    pub console: PathBuf,
+    /// The places of its call trace with files and lines; one sentence where they are not known; empty where there is no trace.
+    pub trace: Vec<String>,
+}
+
+impl Remains {
+    /// All of it so far.
+    pub fn all(&self) -> Vec<Remain> {
+        lock(&self.0).clone()
+    }
+}
+
+impl Remain {
+    /// For a person, line by line.
+    pub fn words(&self) -> Vec<String> {
+        let traced = (!self.trace.is_empty()).then(|| "the call trace in the source:".to_owned());
+        traced.into_iter().chain(self.trace.iter().map(|line| format!("  {line}"))).collect()
+    }
+}
+
+impl Aftermath {
+    /// The work. `console` is all that it has said; what is found goes to `log` as well, which lies at `at`.
+    pub(super) async fn conduct(self, console: &ConsoleState, log: &mut LineLog, at: &Path) {
+        let trace = self.trace(console).await;
+        let remain = Remain { console: at.to_owned(), trace };
+        for line in remain.words() {
+            log.write(&format!("{OWN}{line}"));
+        }
+        lock(&self.remains.0).push(remain);
+    }
+
+    async fn trace(&self, console: &ConsoleState) -> Vec<String> {
+        let (report, banner) = (console.report.clone(), console.banner.clone());
+        if report.iter().all(|line| crate::symbols::Place::find(line).is_none()) {
+            return vec![];
+        }
+        let built = match &self.symbols {
+            Ok(built) => built.clone(),
+            Err(why) => return vec![why.clone()],
+        };
+        let decoding = tokio::task::spawn_blocking(move || built.decode(&report, banner.as_deref()));
+        match tokio::time::timeout(DECODE_DEADLINE, decoding).await {
+            Ok(Ok(Ok(lines))) => lines,
+            Ok(Ok(Err(error))) => vec![error.to_string()],
+            Ok(Err(error)) => vec![format!("its files and lines are not known: {error}")],
+            Err(_) => {
+                vec![format!("its files and lines were not found within {} s", DECODE_DEADLINE.as_secs())]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn conducted(symbols: Result<Built, String>, report: &[&str]) -> (Remain, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("console.log");
+        let mut log = LineLog::create(&path, 1 << 20).unwrap();
+        log.write("what the kernel said");
+        let console = ConsoleState {
+            report: report.iter().map(|&line| line.to_owned()).collect(),
+            ..ConsoleState::default()
+        };
+        let remains = Remains::default();
+        Aftermath { symbols, remains: remains.clone() }.conduct(&console, &mut log, &path).await;
+        let [remain] = &remains.all()[..] else { panic!("one guest") };
+        (remain.clone(), fs_err::read_to_string(&path).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_trace_is_told_behind_the_kernels_own_words() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/symbols/data");
+        let built = Built { vmlinux: data.join("vmlinux") };
+        let (remain, log) = conducted(Ok(built), &["Kernel panic", " first+0x5/0x20"]).await;
+        assert_eq!(remain.trace, ["first+0x5/0x20: kernel/panic.c:25"]);
+        let lines: Vec<&str> = log.lines().map(|line| line.trim_start().split_once(' ').unwrap().1).collect();
+        assert_eq!(
+            lines,
+            [
+                "what the kernel said",
+                "rig: the call trace in the source:",
+                "rig:   first+0x5/0x20: kernel/panic.c:25"
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn without_symbols_it_is_said_what_is_missing_and_without_a_trace_nothing() {
+        let (remain, log) = conducted(Err("build one".to_owned()), &["first+0x5/0x20"]).await;
+        assert_eq!(remain.trace, ["build one"]);
+        assert!(log.ends_with(" rig:   build one\n"), "{log}");
+        let (remain, log) = conducted(Err("build one".to_owned()), &["Kernel panic"]).await;
+        assert!(remain.trace.is_empty() && log.lines().count() == 1, "{log}");
+    }
+}
