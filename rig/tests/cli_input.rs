@@ -415,3 +415,41 @@ fn kernels_of_ones_own_are_named_by_their_path() {
     let told = refused("matrix run --resume --kernel 6.1");
     assert!(told.contains("cannot be used with"), "{told}");
 }
+
+#[test]
+fn a_kernel_is_compared_with_one_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "matrix plan --any-host --power --format json --kernel 6.1 --kernel 6.12";
+    let of =
+        |line: &str| -> serde_json::Value { serde_json::from_str(&ends(folder.path(), line, 0).0).unwrap() };
+    let without = of(plan);
+    assert!(without.get("baseline").is_none() && without["power"].get("baseline").is_none());
+    let with = of(&format!("{plan} --baseline kernel:6.1"));
+    assert_eq!(with["power"]["comparisons"], without["power"]["comparisons"], "those with bare metal stay");
+    let pairs = with["baseline"]["pairs"].as_array().unwrap();
+    let cells = with["cells"].as_array().unwrap();
+    let cell = |id: &serde_json::Value| cells.iter().find(|cell| cell["id"] == *id).unwrap();
+    for pair in pairs {
+        let [cell, first] = ["cell", "baseline"].map(|side| cell(&pair[side]));
+        assert_eq!((first["kernel"].as_str(), cell["kernel"].as_str()), (Some("6.1"), Some("6.12")));
+        for key in ["scenario", "parameters", "path", "configuration"] {
+            assert_eq!(first[key], cell[key]);
+        }
+    }
+    let of_kernels = &with["power"]["baseline"];
+    assert_eq!(of_kernels["comparisons"].as_u64(), Some(3 * pairs.len() as u64));
+    assert!(!pairs.is_empty() && of_kernels["groups"][0]["baseline"]["trials"].is_u64(), "{of_kernels}");
+
+    let refused = |line: &str| {
+        let (_, told) = ends(folder.path(), &format!("matrix plan --any-host {line}"), 2);
+        told.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+    };
+    for (line, part) in [
+        ("--kernel 6.1 --baseline kernel:6.1", "`6.1` is the only kernel"),
+        ("--kernel 6.1 --kernel 6.12 --baseline kernel:5.10", "`5.10` is none of the kernels"),
+        ("--kernel 6.1 --kernel 6.12 --baseline 6.1", "is not `kernel:` and a kernel"),
+        ("--baseline kernel:host", "not a guest's kernel"),
+    ] {
+        assert!(refused(line).contains(part), "{line}: {}", refused(line));
+    }
+}

@@ -12,6 +12,8 @@ mod answer;
 mod atlas;
 #[path = "golden/audited.rs"]
 mod audited;
+#[path = "golden/baseline.rs"]
+mod baseline;
 #[path = "golden/boots.rs"]
 mod boots;
 #[path = "golden/chain.rs"]

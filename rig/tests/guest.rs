@@ -25,8 +25,12 @@ mod findings;
 mod fixture;
 #[path = "guest/hardware.rs"]
 mod hardware;
+#[path = "guest/kernels.rs"]
+mod kernels;
 #[path = "guest/program.rs"]
 mod program;
+#[path = "support/scale.rs"]
+mod scale;
 #[path = "support/examples.rs"]
 mod support;
 #[path = "guest/wire.rs"]
@@ -148,4 +152,9 @@ fn the_documented_hardware_is_what_its_guests_show() {
 #[test]
 fn what_a_kernel_does_not_take_voids_and_what_it_lacks_is_skipped() {
     alone(hardware::what_a_kernel_does_not_take_voids_and_what_it_lacks_is_skipped);
+}
+
+#[test]
+fn kernels_are_compared_with_one_of_them() {
+    alone(kernels::kernels_are_compared_with_one_of_them);
 }

@@ -62,6 +62,10 @@ fn of_the_whole(lock: &Lock, run: &RunRecord) -> Vec<Deviation> {
             .filter(|(_, locked, run)| is_other(*locked, *run))
             .map(|(what, locked, run)| Deviation::Judged { what, locked, run }),
     );
+    if lock.baseline != by.baseline {
+        let [locked, run] = [&lock.baseline, &by.baseline].map(|of| of.as_ref().map(ToString::to_string));
+        found.push(Deviation::Baseline { locked, run });
+    }
     if let Some(shard) = run.shard {
         found.push(Deviation::Shard { index: shard.index, of: shard.of });
     }

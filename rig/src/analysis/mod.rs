@@ -8,6 +8,7 @@ mod alerts;
 mod alone;
 mod anomalies;
 mod atlas;
+mod baseline;
 mod blocks;
 mod cautions;
 mod comparisons;
@@ -59,7 +60,7 @@ use crate::record::format::{ImageRecord, PartRecord};
 use blocks::Families;
 use comparisons::Judging;
 use model::{
-    AaPair, CellStatus, CellSummary, ControlStatus, ControlSummary, KernelFile, OutcomeComparison,
+    AaPair, CellPair, CellStatus, CellSummary, ControlStatus, ControlSummary, KernelFile, OutcomeComparison,
     PartSummary, Question, REPORT_FORMAT, REPORT_FORMAT_MINOR, ReportModel, RunSummary, Stopped,
 };
 use rules::Rules;
@@ -80,15 +81,14 @@ pub fn analyse(run: &Run) -> ReportModel {
     let measured = measured::measure(run, &stopping);
     let controls = controls::judge(&measured, rules);
     let sight = controls::Sight::from(&measured, &controls);
-    let seed = run.record.seed;
+    let (seed, machines) = (run.record.seed, machines::gather(&measured));
     let (again, again_all) = twins::judge(seed, &measured, rules);
-    let families_of = |question: Question| Families::of(&measured, |tally| question.count(tally), rules);
-    let families = &Question::ALL.map(families_of);
+    let families =
+        &Question::ALL.map(|question| Families::of(&measured, |tally| question.count(tally), rules));
     let told = Told { families, sight: &sight, stopping: &stopping, rules };
     let pairs = comparisons::pairs(&measured);
     let mut comparisons = comparisons::compare(seed, &pairs, &Judging::of_one_run(&told));
     twins::blind(again.as_ref(), &mut comparisons);
-    let hypotheses = hypotheses::judge(run, &measured, &sight, again.as_ref(), rules);
     let errno_sources = sources::gather(&measured);
     let mut sentences = sentences::compose(run, &measured, &sight, &comparisons, rules);
     sentences.extend(sources::sentences(&errno_sources));
@@ -96,13 +96,13 @@ pub fn analyse(run: &Run) -> ReportModel {
     sentences.extend(programs::sentences(&programs));
     let outcome_comparisons = outcomes::compare(seed, &pairs, &measured, again.as_slice(), rules);
     sentences.extend(outcomes::sentences(&outcome_comparisons, &comparisons));
-    let latency_comparisons = latencies::of_run(run, &pairs, rules);
     let cells = summaries::summarise_all(run, &measured, &told);
     sentences.extend(expectation::sentences(&cells));
     let kernels = kernels::compare(&measured, &cells, rules);
+    let kernel_baseline = baseline::compare(run, &measured, again.as_ref(), &told);
+    sentences.extend(kernel_baseline.iter().flat_map(|of| &of.kernels).map(|answer| answer.text.clone()));
     let atlas = atlas::gather(&measured, &cells, kernels.as_ref());
     sentences.extend(atlas.as_ref().map(model::Atlas::sentence));
-    let machines = machines::gather(&measured);
     let cautions = cautions::collect(run, &measured, (&cells, &controls, &machines), rules);
     ReportModel {
         format: REPORT_FORMAT,
@@ -111,19 +111,20 @@ pub fn analyse(run: &Run) -> ReportModel {
         environment: run.record.environment.clone(),
         machines,
         controls,
+        hypotheses: hypotheses::judge(run, &measured, &sight, again.as_ref(), rules),
         headlines: headline::judge(seed, &measured, &sight, again.as_ref(), rules),
         again,
         again_all,
         comparisons,
         outcome_comparisons,
-        latency_comparisons,
+        latency_comparisons: latencies::of_run(run, &pairs, rules),
         sweeps: sweeps::gather(&measured, rules),
         atlas,
         diagnostics: diagnostics::gather(&measured, &cells, run.record.environment.rehearsed),
         counter_measures: counter_measures::gather(&measured, &cells),
         kernels,
+        kernel_baseline,
         cells,
-        hypotheses,
         errno_sources,
         programs,
         sentences,
@@ -157,6 +158,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         margins: rules.margins(),
         icc: rules.icc.get(),
         stop: run.record.judgement.stop.clone(),
+        baseline: run.record.judgement.baseline.as_ref().map(ToString::to_string),
         tolerance: rules.tolerance,
     }
 }
@@ -199,7 +201,7 @@ pub enum Conclusion {
     Done,
     /// Some cells are short or blind, a control failed or had nothing to find, or the A/A pair differs.
     Short,
-    /// An alert fired, or a comparison whose difference is news differs, be it by less than its margin, or trials ended otherwise than a scenario expects,
+    /// An alert fired, or a comparison whose difference is news differs (of a guest with bare metal, or of a kernel with the baseline's), be it by less than its margin, or trials ended otherwise than a scenario expects,
     /// surely more of them than are tolerated.
     Alert,
 }
@@ -212,6 +214,7 @@ pub fn conclusion(model: &ReportModel) -> Conclusion {
         || model.comparisons.iter().any(|comparison| comparison.alert && comparison.verdict.is_difference())
         || model.outcome_comparisons.iter().any(OutcomeComparison::is_news)
         || model.cells.iter().any(CellSummary::is_unexpected)
+        || model.kernel_baseline.as_ref().is_some_and(|of| of.pairs.iter().any(CellPair::is_news))
     {
         return Conclusion::Alert;
     }

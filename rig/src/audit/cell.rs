@@ -193,6 +193,16 @@ impl<'f> Cell<'f> {
         (self.scenario(), self.parameters.clone(), self.path(), self.arm(), self.machine())
     }
 
+    /// What it shares with a cell that differs from it in the kernel only.
+    pub(super) fn but_for_kernel(&self) -> (&'f str, BTreeMap<&'f str, &'f str>, &'f str, &'f str) {
+        (self.scenario(), self.parameters.clone(), self.path(), self.configuration())
+    }
+
+    /// Whether it boots a disk, whose kernel is not of the axis.
+    pub(super) fn has_disk(&self) -> bool {
+        !self.plan["configuration"]["hardware"]["disk"].is_null()
+    }
+
     /// The cells that tell together how much blocks differ.
     pub(super) fn family(&self) -> (&'f str, &'f str) {
         (self.scenario(), self.path())

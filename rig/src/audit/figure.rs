@@ -64,6 +64,46 @@ impl Figure {
         }
     }
 
+    /// Without the figures under these keys.
+    #[must_use]
+    pub(super) fn without(self, keys: &[&str]) -> Self {
+        match self {
+            Self::From(files, inner) => Self::From(files, Box::new(inner.without(keys))),
+            Self::Part(mut entries) => {
+                entries.retain(|(key, _)| !keys.contains(&key.as_str()));
+                Self::Part(entries)
+            }
+            other => other,
+        }
+    }
+
+    /// The figure under a key of an object.
+    fn at(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::From(_, inner) => inner.at(key),
+            Self::Part(entries) | Self::Whole(entries) => {
+                entries.iter().find(|(name, _)| name == key).map(|(_, figure)| figure)
+            }
+            _ => None,
+        }
+    }
+
+    /// The word under a key.
+    pub(super) fn word_at(&self, key: &str) -> Option<&str> {
+        match self.at(key)? {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// The number under a key.
+    pub(super) fn real_at(&self, key: &str) -> Option<f64> {
+        match self.at(key)? {
+            Self::Real(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// Bounds under two keys.
     #[must_use]
     pub(super) fn and_bounds(self, keys: [&str; 2], bounds: Bounds) -> Self {

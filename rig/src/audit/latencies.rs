@@ -5,7 +5,7 @@
 use super::cell::Cell;
 use super::figure::Figure;
 use super::number::{Labelled, Shift, Waits, log_rank, median, shift, tarone_family, tarone_holm};
-use super::pairs::{both, files, pairs, seed_of};
+use super::pairs::{Pair, both, files, seed_of};
 use super::rules::Rules;
 use super::sums::Times;
 
@@ -33,13 +33,13 @@ impl Opened<'_, '_> {
     }
 }
 
-/// The figures of `latency_comparisons`; those of more blocks than are counted here are left out, and then no correction can be told.
-pub(super) fn latency_comparisons(cells: &[Cell<'_>], rules: &Rules) -> Figure {
+/// The figures of `latency_comparisons`, or of what other pairs have; those of more blocks than are counted here are left out, and then no correction can be told.
+pub(super) fn latency_comparisons(pairs: &[Pair<'_, '_>], rules: &Rules) -> Figure {
     if rules.rehearsed {
         return Figure::List(Vec::new());
     }
     let opened: Vec<Opened<'_, '_>> =
-        pairs(cells).into_iter().filter_map(|pair| open(pair.0, both(pair)?, rules)).collect();
+        pairs.iter().filter_map(|pair| open(pair.0, both(*pair)?, rules)).collect();
     let (p, smallest): (Vec<f64>, Vec<f64>) = opened.iter().map(Opened::p).unzip();
     let alpha = rules.alpha();
     let family = tarone_family(&smallest, alpha) as u64;

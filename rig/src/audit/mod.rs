@@ -8,6 +8,7 @@
 
 mod again;
 mod alerts;
+mod baseline;
 mod cell;
 mod cells;
 mod controls;
@@ -117,6 +118,7 @@ fn figures(files: &Files, now: &Value) -> Figure {
     let families = &QUESTIONS.map(|question| Families::of(&cells, rules.icc, |sums| sums.answer(question)));
     let (again, again_differs) = again::again(&cells, rules);
     let judging = Judging { families, sight, again_differs, rules, reported: &now["comparisons"] };
+    let pairs = pairs::pairs(&cells);
     let heading = Heading { sight, again_differs, rules };
     let of_cells = cells.iter().enumerate().map(|(place, cell)| {
         // Whether its rule was met is not computed anew: that it is said to be is taken from the report.
@@ -128,9 +130,10 @@ fn figures(files: &Files, now: &Value) -> Figure {
         ("cells", Figure::List(of_cells.collect())),
         ("controls", of_controls(&cells, &controls)),
         ("again", again),
-        ("comparisons", pairs::comparisons(&cells, &judging)),
-        ("outcome_comparisons", outcomes::outcome_comparisons(&cells, again_differs, rules)),
-        ("latency_comparisons", latencies::latency_comparisons(&cells, rules)),
+        ("comparisons", pairs::comparisons(&pairs, &judging)),
+        ("outcome_comparisons", outcomes::outcome_comparisons(&pairs, &cells, again_differs, rules)),
+        ("latency_comparisons", latencies::latency_comparisons(&pairs, rules)),
+        ("kernel_baseline", baseline::kernel_baseline(&files.run, &cells, &judging, &now["kernel_baseline"])),
         ("headlines", headlines::headlines(&cells, &heading)),
         ("alerts", alerts::alerts(&cells, rules)),
         ("errno_sources", sources::sources(&cells)),
@@ -159,5 +162,6 @@ fn run(files: &Files, rules: &Rules) -> Figure {
         ),
         ("icc", Figure::Real(rules.icc)),
         ("tolerance", Figure::real_or_nothing(rules.tolerance)),
+        ("baseline", baseline::named(&files.run)),
     ])
 }

@@ -9,7 +9,7 @@ use super::figure::Figure;
 use super::number::{
     Compared, Family, Labelled, Tries, compare, rows_relabelled, tarone_family, tarone_holm,
 };
-use super::pairs::{Pair, both, files, pairs, seed_of};
+use super::pairs::{Pair, both, files, seed_of};
 use super::rates::with_dispersion;
 use super::rules::{Rules, verdict};
 use super::sums::{Counts, Sums};
@@ -77,11 +77,16 @@ impl Outcome {
     }
 }
 
-/// The figures of `outcome_comparisons`.
-pub(super) fn outcome_comparisons(cells: &[Cell<'_>], again_differs: bool, rules: &Rules) -> Figure {
+/// The figures of `outcome_comparisons`, or of what other pairs have. `cells` are all of the run.
+pub(super) fn outcome_comparisons<'f>(
+    pairs: &[Pair<'_, 'f>],
+    cells: &[Cell<'f>],
+    again_differs: bool,
+    rules: &Rules,
+) -> Figure {
     let mut families = HashMap::new();
     let mut opened: Vec<Opened<'_, '_>> =
-        pairs(cells).into_iter().map(|pair| open(pair, cells, &mut families, rules)).collect();
+        pairs.iter().map(|pair| open(*pair, cells, &mut families, rules)).collect();
     let mut sizes = BTreeMap::new();
     for news in [true, false] {
         let mut all: Vec<&mut Outcome> = opened

@@ -48,6 +48,7 @@ pub(super) fn seed_of(run: u64, cell: &str) -> u64 {
 }
 
 /// What all comparisons are judged with.
+#[derive(Clone, Copy)]
 pub(super) struct Judging<'a, 'f> {
     pub(super) families: &'a [Families<'f>; 3],
     pub(super) sight: &'a Sight<'f>,
@@ -77,10 +78,10 @@ struct Found {
     looked: Option<Bounds>,
 }
 
-/// The figures of `comparisons`.
-pub(super) fn comparisons(cells: &[Cell<'_>], judging: &Judging<'_, '_>) -> Figure {
+/// The figures of `comparisons`, or of what other pairs have.
+pub(super) fn comparisons(pairs: &[Pair<'_, '_>], judging: &Judging<'_, '_>) -> Figure {
     let mut opened = Vec::new();
-    for pair in pairs(cells).into_iter().filter(|(cell, _)| cell.is_watched()) {
+    for pair in pairs.iter().copied().filter(|(cell, _)| cell.is_watched()) {
         for question in 0..QUESTIONS.len() {
             let reported = &judging.reported[opened.len()];
             opened.push(Opened { pair, question, found: judging.find(pair, question, reported) });

@@ -30,6 +30,7 @@ pub fn lock(matrix: &Matrix, asked: &Asked, profile: &str, settings: &Settings, 
         margins: settings.margins.clone(),
         icc: settings.icc,
         tolerance: settings.tolerance,
+        baseline: settings.baseline.clone(),
         cells: plan.ready().map(LockedCell::from).collect(),
         ..Lock::default()
     }
@@ -53,6 +54,7 @@ pub(super) fn follow(path: &Path, run: &mut NewRun) -> Result<RunLock, CampaignE
         asked.filters = lock.filters;
     }
     asked.trials = asked.trials.or(lock.trials);
+    asked.baseline = asked.baseline.take().or(lock.baseline);
     run.seed = run.seed.or(Some(lock.seed));
     Ok(RunLock { sha256: lock.sha256, text })
 }

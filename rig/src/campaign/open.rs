@@ -127,6 +127,7 @@ fn draft(
             icc: Some(settings.icc),
             stop: settings.stop,
             tolerance: Some(settings.tolerance),
+            baseline: settings.baseline,
             alert: matrix.alert().clone(),
         },
         conduct: Conduct {

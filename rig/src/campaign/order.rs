@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::claims::Set;
 use crate::document::Problems;
-use crate::matrix::{Cell, Filter, Matrix, Selected, Selection};
+use crate::matrix::{Baseline, Cell, Filter, Matrix, Selected, Selection};
 use crate::record::format::CaptureWhen;
 
 use super::claims::claims_for;
@@ -31,6 +31,8 @@ pub struct Asked {
     pub filters: Vec<String>,
     /// Kernels of guests instead of those that the file names; paths are seen from the current folder. Empty: those of the file.
     pub kernels: Vec<String>,
+    /// The kernel that cells on the others are compared with, instead of what the file says.
+    pub baseline: Option<Baseline>,
     /// Trials of every cell, instead of what the file says.
     pub trials: Option<u64>,
     /// A folder with claims of the reader's own.
@@ -61,6 +63,7 @@ impl Asked {
             None => Matrix::load(self.matrix.as_deref()),
         };
         let matrix = matrix.and_then(|matrix| matrix.with_kernels(&self.kernels, Path::new(".")));
+        let matrix = matrix.map(|matrix| matrix.with_baseline(self.baseline.as_ref()));
         match (filters, matrix) {
             (Ok(filters), Ok(matrix)) => Ok((matrix, filters)),
             (filters, matrix) => {

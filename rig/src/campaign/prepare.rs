@@ -142,7 +142,8 @@ pub(super) fn expand(source: Source) -> Result<Expanded, CampaignError> {
                 Some(shard) => {
                     // Shards that divide otherwise are no shards of one plan.
                     all_sha256 = digest_with(all_sha256, &asked.division);
-                    shard.divide(cells, &asked.division).map_err(CampaignError::Input)?
+                    let division = asked.division.with(selected.settings.baseline.as_ref());
+                    shard.divide(cells, &division).map_err(CampaignError::Input)?
                 }
                 None => (cells, Vec::new()),
             };

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::configuration::{Accelerator, TargetSpec};
 use crate::document::{Problem, Problems};
-use crate::matrix::{Cell, CellId, Stratum, cost_of};
+use crate::matrix::{Baseline, ButForKernel, Cell, CellId, Stratum, cost_of};
 use crate::record::Run;
 use crate::record::format::{self, BlockStatus, CellElsewhere};
 
@@ -63,6 +63,16 @@ pub struct Division {
     pub by: DividedBy,
     /// What cells cost, as a run has shown it; as estimated where there is none.
     pub costs: Costs,
+    /// The kernel that cells on the others are compared with: then those that differ in the kernel only stay together.
+    pub baseline: Option<Baseline>,
+}
+
+impl Division {
+    /// The same for cells of which some are compared with those on a kernel.
+    #[must_use]
+    pub fn with(&self, baseline: Option<&Baseline>) -> Self {
+        Self { baseline: baseline.cloned(), ..self.clone() }
+    }
 }
 
 /// What cells cost.
@@ -114,7 +124,7 @@ impl Shard {
     pub fn take(self, cells: Vec<Cell>, division: &Division) -> Result<Vec<Cell>, Problems> {
         let portions = portions(&cells, self.of as usize, division);
         if portions.len() < self.of as usize {
-            return Err(self.too_many(portions.len(), division.by));
+            return Err(self.too_many(portions.len(), division));
         }
         let (first, end) = (bound(&portions, self.index - 1, self.of), bound(&portions, self.index, self.of));
         let own: Vec<&Cell> =
@@ -160,17 +170,23 @@ impl Shard {
         Ok((own, elsewhere))
     }
 
-    fn too_many(self, cells: usize, by: DividedBy) -> Problems {
+    fn too_many(self, cells: usize, division: &Division) -> Problems {
         let text = format!("--shard {self}");
-        let what = match by {
-            DividedBy::Compared => "cell",
-            DividedBy::Configuration => "configuration",
+        let (one, many) = match division.by {
+            DividedBy::Compared if division.baseline.is_some() => {
+                ("cell, its kernels counted once,", "cells, the kernels of each counted once,")
+            }
+            DividedBy::Compared => ("cell", "cells"),
+            DividedBy::Configuration => ("configuration", "configurations"),
         };
         let message = match cells {
-            1 => format!("there is 1 {what} to divide"),
-            n => format!("there are {n} {what}s to divide"),
+            1 => format!("there is 1 {one} to divide"),
+            n => format!("there are {n} {many} to divide"),
         };
-        let label = format!("more shards than {what}s");
+        let label = match division.by {
+            DividedBy::Compared => "more shards than cells",
+            DividedBy::Configuration => "more shards than configurations",
+        };
         let mut problem = Problem::in_text("command line", &text, 0..text.len(), message, label);
         let help = format!(
             "ask for {cells} shards at most; a shard also gets the controls and the bare-metal cells that its guest cells need"
@@ -190,7 +206,7 @@ fn machine(cell: &Cell) -> (TargetSpec, &str) {
 }
 
 /// What is dealt out, in an order that is the same on every machine: guests' cells, bare-metal cells that no guest is compared with, and controls where nothing else
-/// was asked for. Groups that are compared, or single cells where there are fewer groups than parts.
+/// was asked for. Groups that are compared, or single cells where there are fewer groups than parts; but never those apart that are compared by their kernels.
 fn portions<'c>(cells: &'c [Cell], parts: usize, division: &Division) -> Vec<Portion<'c>> {
     let weights = division.costs.weigh(cells);
     let portion =
@@ -210,16 +226,27 @@ fn portions<'c>(cells: &'c [Cell], parts: usize, division: &Division) -> Vec<Por
         }
         return groups.into_values().map(portion).collect();
     }
+    let of_all_kernels = division.baseline.is_some();
     let mut groups: BTreeMap<(&str, Stratum<'_>), Vec<&Cell>> = BTreeMap::new();
     for cell in dealt {
-        groups.entry((&cell.subject.kernel, cell.stratum())).or_default().push(cell);
+        let kernel = if of_all_kernels { "" } else { &cell.subject.kernel };
+        groups.entry((kernel, cell.stratum())).or_default().push(cell);
     }
     groups.values_mut().for_each(|group| group.sort_by(|a, b| a.id.cmp(&b.id)));
     if groups.len() >= parts {
-        groups.into_values().map(portion).collect()
-    } else {
-        groups.into_values().flatten().map(|cell| portion(vec![cell])).collect()
+        return groups.into_values().map(portion).collect();
     }
+    if !of_all_kernels {
+        return groups.into_values().flatten().map(|cell| portion(vec![cell])).collect();
+    }
+    let mut smaller: Vec<(ButForKernel<'_>, Vec<&Cell>)> = Vec::new();
+    for cell in groups.into_values().flatten() {
+        match smaller.iter_mut().find(|(key, _)| *key == cell.but_for_kernel()) {
+            Some((_, group)) => group.push(cell),
+            None => smaller.push((cell.but_for_kernel(), vec![cell])),
+        }
+    }
+    smaller.into_iter().map(|(_, group)| portion(group)).collect()
 }
 
 /// Where the part after the first `before` parts begins: parts follow each other, with about the same time each and at least one portion.
@@ -241,8 +268,10 @@ fn bound(portions: &[Portion<'_>], before: u32, of: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::matrix::{Filter, Matrix, Plan, Selection};
+    use crate::matrix::{Filter, Matrix, Plan, Selection, kernel_pairs};
 
     fn cells(profile: &str, filters: &[&str]) -> Vec<Cell> {
         let matrix = Matrix::load(None).expect("the shipped matrix is valid");
@@ -393,6 +422,31 @@ mod tests {
         let wrong =
             Shard { index: 1, of: 64 }.take(all, &division).expect_err("more parts than configurations");
         assert!(wrong.to_string().contains("configurations to divide"), "{wrong}");
+    }
+
+    /// Whatever the number of parts, a cell is in the part of that on the baseline's kernel.
+    #[test]
+    fn cells_that_differ_in_the_kernel_only_stay_together_with_a_baseline() {
+        let filters = ["scenario=rst", "scenario=fin", "kernel=6.1", "kernel=6.12", "kernel=host"];
+        let all = cells("nightly", &filters);
+        let baseline: Baseline = "kernel:6.1".parse().expect("a baseline");
+        let division = Division::default().with(Some(&baseline));
+        let pairs = |cells: &[Cell]| -> BTreeSet<CellId> {
+            kernel_pairs(cells.iter(), &baseline).iter().map(|pair| pair.second.id.clone()).collect()
+        };
+        let smallest = portions(&all, usize::MAX, &division).len();
+        let most = u32::try_from(smallest).expect("few");
+        for of in [2, 3, most] {
+            let parts: Vec<Vec<Cell>> = (1..=of)
+                .map(|index| Shard { index, of }.take(all.clone(), &division).expect("enough"))
+                .collect();
+            let of_parts: BTreeSet<CellId> = parts.iter().flat_map(|part| pairs(part)).collect();
+            assert!(!of_parts.is_empty() && of_parts == pairs(&all), "of {of}");
+            assert_eq!(parts.iter().map(|part| guests(part).count()).sum::<usize>(), guests(&all).count());
+        }
+        let one_more = Shard { index: 1, of: most + 1 };
+        let Err(wrong) = one_more.take(all, &division) else { panic!("more parts than groups") };
+        assert!(wrong.to_string().contains("the kernels of each counted once"), "{wrong}");
     }
 
     #[test]

@@ -147,11 +147,26 @@ fn yes() -> bool {
 /// What a virtual cell shares with its bare-metal cell: scenario, parameters, path, arm, and the machine where there are several.
 pub type Stratum<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, Arm, Option<&'a str>);
 
+/// What two cells have in common that differ in the kernel only: scenario, parameters, path and configuration, each by its name.
+pub type ButForKernel<'a> = (&'a str, &'a BTreeMap<String, String>, &'a str, &'a str);
+
 impl Cell {
     /// The only place that says which cells are compared: those of one stratum.
     pub fn stratum(&self) -> Stratum<'_> {
         let Subject { scenario, parameters, path, configuration, machine, .. } = &self.subject;
         (scenario, parameters, &path.name, configuration.target.arm(), machine.as_deref())
+    }
+
+    /// The same for cells that differ in the kernel only.
+    pub fn but_for_kernel(&self) -> ButForKernel<'_> {
+        let Subject { scenario, parameters, path, configuration, .. } = &self.subject;
+        (scenario, parameters, &path.name, &configuration.name)
+    }
+
+    /// Whether its kernel is one of the axis: that of a guest without a disk of its own.
+    pub fn is_of_the_kernel_axis(&self) -> bool {
+        let target = &self.subject.configuration.target;
+        !target.is_host() && target.disk().is_none()
     }
 
     /// The cells whose blocks tell together how much blocks differ: those of one scenario (its name) and path (its name).

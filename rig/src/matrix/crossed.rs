@@ -8,18 +8,21 @@ use std::collections::{HashMap, HashSet};
 use super::declared::{ControlKeys, Layer, Matrix};
 use super::expand::{Expansion, MOST_CELLS, Uncrossable};
 use super::power::{self, WeakControl};
+use super::versus::{kernels_of, verify_baselines};
 use crate::document::{Findings, Span, Table};
 
 /// Crosses the axes of the file and of every profile, and reports what is wrong then.
 pub(super) fn verify_crossed(matrix: &Matrix, findings: &mut Findings, root: &Table) {
     let mut matched: HashMap<usize, bool> = HashMap::new();
     let mut weak: Vec<(Option<&str>, WeakControl)> = Vec::new();
+    let mut crossed = Vec::new();
     let profiles = matrix.profiles.iter().map(|(name, layer)| Some((name.as_str(), layer)));
     for profile in std::iter::once(None).chain(profiles) {
         let span = place_of(profile, root);
         match Expansion::new(matrix, profile.map(|(_, layer)| layer)) {
             Ok(expansion) => {
                 let of_profile = weak_controls(matrix, profile.map(|(_, layer)| layer), &expansion);
+                crossed.push((profile.map(|(_, layer)| layer), kernels_of(&expansion)));
                 weak.extend(of_profile.into_iter().map(|found| (profile.map(|(name, _)| name), found)));
                 if !expansion.has_cells() {
                     findings
@@ -33,6 +36,7 @@ pub(super) fn verify_crossed(matrix: &Matrix, findings: &mut Findings, root: &Ta
             Err(obstacles) => report_obstacles(findings, obstacles, &span),
         }
     }
+    verify_baselines(findings, matrix, &crossed);
     report_weak_controls(matrix, &weak, findings);
     report_idle_excludes(findings, matrix, &matched);
 }

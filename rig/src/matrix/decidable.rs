@@ -9,7 +9,7 @@ use rig_stats::special::f_tail;
 use rig_stats::{Count, Criteria, Design, enough_blocks, fewest, fisher, shows_same};
 
 use super::cell::Cell;
-use super::pairs::{Pair, QUESTIONS, design, pairs};
+use super::pairs::{Pair, QUESTIONS, design, kernel_pairs, pairs};
 use super::settings::Settings;
 
 #[cfg(test)]
@@ -65,16 +65,33 @@ impl fmt::Display for Undecidable {
 /// trial against every trial) is shown: its smallest p-value passes the level of Holm's first step over all comparisons. That p-value is Fisher's, and not smaller than what
 /// the blocks of the scenario on this path allow: F with as many degrees of freedom as they have blocks beyond the first of each cell.
 pub(super) fn undecidable(cells: &[Cell], settings: &Settings) -> Vec<Undecidable> {
-    let pairs = pairs(cells.iter());
     let freedom = freedom(cells);
+    let mut told = of_pairs(&pairs(cells.iter()), &freedom, settings);
+    if let Some(baseline) = &settings.baseline {
+        let known = |one: &Undecidable| {
+            told.iter().any(|of| (&of.scenario, &of.path, of.size) == (&one.scenario, &one.path, one.size))
+        };
+        let mut of_kernels = of_pairs(&kernel_pairs(cells.iter(), baseline), &freedom, settings);
+        of_kernels.retain(|one| !known(one));
+        told.extend(of_kernels);
+    }
+    told
+}
+
+/// Of the comparisons of these pairs, which are corrected for one another.
+fn of_pairs(
+    pairs: &[Pair<'_>],
+    freedom: &BTreeMap<Family<'_>, u64>,
+    settings: &Settings,
+) -> Vec<Undecidable> {
     let comparisons = pairs.len() * QUESTIONS.len();
     let mut found: Vec<Undecidable> = Vec::new();
     for question in QUESTIONS {
         let criteria = settings.criteria(question, comparisons);
-        let headline = headline_decides(&pairs, &criteria);
-        for pair in &pairs {
-            let (host, guest) = (design(pair.host), design(pair.guest));
-            let family = pair.guest.family();
+        let headline = headline_decides(pairs, &criteria);
+        for pair in pairs {
+            let (host, guest) = (design(pair.first), design(pair.second));
+            let family = pair.second.family();
             let spare = freedom.get(&family).copied().unwrap_or(0);
             if shows_same(host, guest, &criteria) || smallest_p(host, guest, spare) <= criteria.level {
                 continue;
@@ -89,7 +106,7 @@ pub(super) fn undecidable(cells: &[Cell], settings: &Settings) -> Vec<Undecidabl
                 blocks: fewest(1_000, |blocks| {
                     smallest_p(host, guest, spare.max(2 * (u64::from(blocks) - 1))) <= criteria.level
                 }),
-                headline: headline && pair.guest.is_plain() && pair.guest.is_of_the_base_program(),
+                headline: headline && pair.second.is_plain() && pair.second.is_of_the_base_program(),
             };
             gather(&mut found, told);
         }
@@ -120,12 +137,12 @@ fn smallest_p(host: Design, guest: Design, freedom: u64) -> f64 {
 /// Whether all cells of the base program together can be decided: by the trials of both sides added up (their strata have about the same shares of them), or by the ways
 /// in which blocks can be called the host's and the guests' within strata.
 fn headline_decides(pairs: &[Pair<'_>], criteria: &Criteria) -> bool {
-    let base = || pairs.iter().filter(|pair| pair.guest.is_plain() && pair.guest.is_of_the_base_program());
+    let base = || pairs.iter().filter(|pair| pair.second.is_plain() && pair.second.is_of_the_base_program());
     let mut strata: BTreeMap<_, (&Cell, Design)> = BTreeMap::new();
     for pair in base() {
         let (_, guests) =
-            strata.entry(pair.host.stratum()).or_insert((pair.host, Design { trials: 0, blocks: 0 }));
-        *guests = sum(*guests, design(pair.guest));
+            strata.entry(pair.first.stratum()).or_insert((pair.first, Design { trials: 0, blocks: 0 }));
+        *guests = sum(*guests, design(pair.second));
     }
     let none = Design { trials: 0, blocks: 0 };
     let host = strata.values().fold(none, |all, (host, _)| sum(all, design(host)));

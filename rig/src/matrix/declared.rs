@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use miette::NamedSource;
 
+use super::baseline::{Asked, Baseline};
 use super::library::Library;
 use super::path::Places;
 use super::stop::StopRule;
@@ -130,6 +131,7 @@ pub(super) struct RunKeys {
     pub(super) retries: Option<u32>,
     pub(super) block_deadline: Option<Duration>,
     pub(super) aa_pair: Option<bool>,
+    pub(super) baseline: Option<(Baseline, Asked)>,
 }
 
 /// `[scenario.NAME]`: parameter axes in file order, and sizes.

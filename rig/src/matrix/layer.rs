@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::baseline::{Asked, Baseline};
 use super::declared::{Exclude, Include, Layer, RunKeys, ScenarioKeys, Sizes, Word};
 use super::glob;
 use super::keys::file as keys;
 use super::read::{check_errno, check_name, count, fraction, read_known, small};
 use super::stop::StopRule;
-use crate::document::{Findings, Key, Node, Table, Value};
+use crate::document::{Findings, Key, Node, Table, Value, Wrong};
 use crate::script::{self, parse_delay};
 
 /// Reads `axes`, `scenario`, `include` and `exclude` out of `table`; `prefix` is `profile.quick.` or empty.
@@ -241,6 +242,21 @@ pub(super) fn read_run_keys(findings: &mut Findings, table: &Table) -> RunKeys {
         aa_pair: table
             .get(keys::AA_PAIR.name)
             .and_then(|node| findings.boolean(node, &keys::AA_PAIR.quoted())),
+        baseline: table.get(keys::BASELINE.name).and_then(|node| read_baseline(findings, node)),
+    }
+}
+
+/// The key `baseline` of `[run]` or of a profile.
+fn read_baseline(findings: &mut Findings, node: &Node) -> Option<(Baseline, Asked)> {
+    let text = findings.string(node, &keys::BASELINE.quoted())?;
+    match Baseline::read(text) {
+        Ok(baseline) => Some((baseline, Asked::File(node.span.clone()))),
+        Err(Wrong { label, help }) => {
+            findings
+                .report(node.span.clone(), format!("`{text}` cannot be a baseline"), label)
+                .maybe_help(help);
+            None
+        }
     }
 }
 

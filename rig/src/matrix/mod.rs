@@ -5,6 +5,7 @@
 //! Errors: diagnostics with file, line, column, label and hint; they blame the file, flag or filter, all at once.
 //! Tests: `tests.rs` and beside the modules; wrong files in `tests/diagnostics.rs`.
 
+mod baseline;
 mod cell;
 mod configuration;
 mod crossed;
@@ -39,9 +40,11 @@ mod sharing;
 mod stop;
 mod sysctl;
 mod verify;
+mod versus;
 mod watch;
 
-pub use cell::{Cell, CellId, Control, HOST_KERNEL, Stratum, Subject};
+pub use baseline::Baseline;
+pub use cell::{ButForKernel, Cell, CellId, Control, HOST_KERNEL, Stratum, Subject};
 pub use decidable::Undecidable;
 pub use declared::Matrix;
 pub use excerpt::Excerpt;
@@ -53,7 +56,7 @@ pub use load::{DEFAULT_FILE, EMBEDDED, PathFile};
 pub use machines::{Machine, MachineFile};
 pub use pace::own_pace;
 pub use pack::Packer;
-pub use pairs::{Pair, QUESTIONS, design, pairs};
+pub use pairs::{Pair, QUESTIONS, design, kernel_pairs, pairs};
 pub use path::keys as path_keys;
 pub use plan::{Cost, Plan, PlannedCell, Start, cost_of, cost_of_block};
 pub use power::WeakControl;

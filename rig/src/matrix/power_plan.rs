@@ -11,7 +11,7 @@ use rig_stats::power::Shift;
 use rig_stats::{Confidence, Design, Probability, Unseen, least_shown, shows_same, unseen, unseen_blocks};
 
 use super::cell::{Cell, CellId};
-use super::pairs::{Pair, QUESTIONS, design, pairs};
+use super::pairs::{Pair, QUESTIONS, design, kernel_pairs, pairs};
 use super::plan::{Plan, cost_of};
 use super::settings::Settings;
 use crate::configuration::Accelerator;
@@ -52,11 +52,11 @@ pub struct PlannedPower {
 pub struct Alike {
     /// The questions: errno names, `any_error`.
     pub questions: Vec<&'static str>,
-    /// Ids of the guests' cells and of their bare-metal cells.
+    /// Ids of the guests' cells and of those that they are compared with.
     pub pairs: Vec<(CellId, CellId)>,
     /// Names of their scenarios.
     pub scenarios: BTreeSet<String>,
-    /// Of the bare-metal cell.
+    /// Of the cell that the guest's is compared with: on bare metal, or on the baseline's kernel.
     pub host: Design,
     /// Of the guest's cell.
     pub guest: Design,
@@ -100,16 +100,27 @@ pub fn shows_a_fix(rate: f64, block_size: u64, icc: Probability) -> Option<Desig
 }
 
 impl PlannedPower {
-    /// Of the ready cells of a plan. `auto` is what the accelerator `auto` stands for.
+    /// Of the ready cells of a plan, with those on bare metal. `auto` is what the accelerator `auto` stands for.
     pub fn of(plan: &Plan, settings: &Settings, wanted: Wanted, auto: Accelerator) -> Self {
-        let pairs = pairs(plan.ready());
+        let of_pairs = Self::of_pairs(&pairs(plan.ready()), settings, wanted, auto);
+        let fix = |rate| fixes(plan, settings, rate);
+        Self { fixes: wanted.fix.map(fix).unwrap_or_default(), ..of_pairs }
+    }
+
+    /// The same of the ready cells on other kernels, with those on the baseline's; nothing without one. What shows that a rate has fallen does not depend on pairs.
+    pub fn of_kernels(plan: &Plan, settings: &Settings, wanted: Wanted, auto: Accelerator) -> Option<Self> {
+        let baseline = settings.baseline.as_ref()?;
+        Some(Self::of_pairs(&kernel_pairs(plan.ready(), baseline), settings, wanted, auto))
+    }
+
+    fn of_pairs(pairs: &[Pair<'_>], settings: &Settings, wanted: Wanted, auto: Accelerator) -> Self {
         let comparisons = pairs.len() * QUESTIONS.len();
         let mut groups: Vec<Alike> = Vec::new();
         let mut cells: Vec<Vec<Pair<'_>>> = Vec::new();
         for question in QUESTIONS {
             let margin = settings.margin_of(question);
-            for pair in &pairs {
-                let (host, guest) = (design(pair.host), design(pair.guest));
+            for pair in pairs {
+                let (host, guest) = (design(pair.first), design(pair.second));
                 let same = |group: &Alike| {
                     (group.host, group.guest, group.margin.to_bits()) == (host, guest, margin.to_bits())
                 };
@@ -122,8 +133,8 @@ impl PlannedPower {
                     groups[at].questions.push(question);
                 }
                 if groups[at].questions.len() == 1 {
-                    groups[at].pairs.push((pair.guest.id.clone(), pair.host.id.clone()));
-                    groups[at].scenarios.insert(pair.guest.subject.scenario.clone());
+                    groups[at].pairs.push((pair.second.id.clone(), pair.first.id.clone()));
+                    groups[at].scenarios.insert(pair.second.subject.scenario.clone());
                     cells[at].push(*pair);
                 }
             }
@@ -131,23 +142,17 @@ impl PlannedPower {
         for (group, pairs) in groups.iter_mut().zip(&cells) {
             group.bound.time = group.bound.size.map(|size| time_of(pairs, size, auto));
         }
-        let icc = settings.criteria(QUESTIONS[0], comparisons).icc;
-        let sizes: BTreeSet<u64> = plan
-            .ready()
-            .filter(|cell| cell.control.is_none())
-            .map(|cell| design(cell).block_size() as u64)
-            .collect();
-        let fix = |rate| {
-            let of = |block_size| Fix { block_size, size: shows_a_fix(rate, block_size, icc) };
-            sizes.into_iter().map(of).collect()
-        };
-        Self {
-            comparisons,
-            level: settings.criteria(QUESTIONS[0], comparisons).level,
-            groups,
-            fixes: wanted.fix.map(fix).unwrap_or_default(),
-        }
+        let level = settings.criteria(QUESTIONS[0], comparisons).level;
+        Self { comparisons, level, groups, fixes: Vec::new() }
     }
+}
+
+/// What shows that a rate has fallen, for every size of the plan's blocks.
+fn fixes(plan: &Plan, settings: &Settings, rate: f64) -> Vec<Fix> {
+    let icc = settings.criteria(QUESTIONS[0], 1).icc;
+    let measured = plan.ready().filter(|cell| cell.control.is_none());
+    let sizes: BTreeSet<u64> = measured.map(|cell| design(cell).block_size() as u64).collect();
+    sizes.into_iter().map(|block_size| Fix { block_size, size: shows_a_fix(rate, block_size, icc) }).collect()
 }
 
 impl Alike {
@@ -185,7 +190,7 @@ impl Alike {
 /// What the cells of these pairs take, each once, with so many trials in so many blocks.
 fn time_of(pairs: &[Pair<'_>], size: Design, auto: Accelerator) -> Duration {
     let cells: BTreeMap<&CellId, &Cell> =
-        pairs.iter().flat_map(|pair| [pair.host, pair.guest]).map(|cell| (&cell.id, cell)).collect();
+        pairs.iter().flat_map(|pair| [pair.first, pair.second]).map(|cell| (&cell.id, cell)).collect();
     let of = |cell: &Cell| cost_of(&Cell { trials: size.trials, blocks: size.blocks, ..cell.clone() }, auto);
     cells.into_values().map(of).fold(Duration::ZERO, Duration::saturating_add)
 }

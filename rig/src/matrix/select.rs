@@ -42,12 +42,13 @@ impl Matrix {
     /// The cells that `selection` asks for.
     ///
     /// # Errors
-    /// Blames the command line: no such profile, a filter that means or matches nothing. Or the scenario file of a program that cannot be a client.
+    /// Blames the command line: no such profile, a filter that means or matches nothing, a baseline that compares nothing. Or the scenario file of a program that cannot be a client.
     pub fn select(&self, selection: &Selection) -> Result<Selected, Problems> {
         let (profile, layer) = self.profile(selection.profile.as_deref())?;
         let settings = self.settings(layer);
         let mut expansion = Expansion::new(self, layer)
             .expect("the axes of every profile were crossed when the file was verified");
+        self.check_baseline(layer, &expansion)?;
         let points: Vec<Point<'_>> =
             filter::select(&expansion, &selection.filters)?.into_iter().copied().collect();
         expansion.pack(&points)?;
@@ -146,6 +147,7 @@ impl Matrix {
             retries: over.retries.or(base.retries).unwrap_or(default.retries),
             block_deadline: over.block_deadline.or(base.block_deadline).unwrap_or(default.block_deadline),
             aa_pair: over.aa_pair.or(base.aa_pair).unwrap_or(default.aa_pair),
+            baseline: over.baseline.or_else(|| base.baseline.clone()).map(|(baseline, _)| baseline),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::baseline::Baseline;
 use super::keys::file as keys;
 use super::stop::StopRule;
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub block_deadline: Duration,
     /// Whether the run has an A/A pair: one cell that is played twice under two names.
     pub aa_pair: bool,
+    /// The kernel that cells on the others are compared with, besides bare metal.
+    pub baseline: Option<Baseline>,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             retries: keys::RETRIES.default_small(),
             block_deadline: Duration::from_secs(keys::BLOCK_DEADLINE.default_seconds()),
             aa_pair: keys::AA_PAIR.default_flag(),
+            baseline: None,
         }
     }
 }

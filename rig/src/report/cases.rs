@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use crate::analysis::model::{
-    AaPair, Alert, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus, ControlSummary,
-    ExpectationStatus, Headline, OutcomeComparison, PairVerdict, Rate, ReportModel, told,
+    AaPair, Alert, CellPair, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus,
+    ControlSummary, ErrnoDifference, ExpectationStatus, Headline, OutcomeComparison, PairVerdict, Rate,
+    ReportModel, told,
 };
 use crate::analysis::words::{Rounding, count, enough, list, p_value, percent};
 
@@ -76,6 +77,9 @@ pub(super) fn cases(model: &ReportModel) -> Vec<Case<'_>> {
     all.extend(model.again.iter().map(again));
     all.extend(model.comparisons.iter().map(comparison));
     all.extend(model.outcome_comparisons.iter().map(outcome_comparison));
+    if let Some(baseline) = &model.kernel_baseline {
+        all.extend(baseline.pairs.iter().flat_map(|pair| of_kernels(&baseline.kernel, pair)));
+    }
     all.extend(model.headlines.iter().map(headline));
     all.extend(model.alerts.iter().map(alert));
     all
@@ -248,14 +252,19 @@ fn less_than(margin: f64, words: &str) -> String {
     format!("{words}, less than the margin of {}", percent(margin, Rounding::Nearest))
 }
 
-fn comparison(comparison: &Comparison) -> Case<'_> {
-    let words = format!(
+/// `difference 3 %, between 2.2 % and 4.8 %, corrected p 0.0016`
+fn numbers(difference: f64, (low, high): (f64, f64), p_adjusted: f64) -> String {
+    format!(
         "difference {}, between {} and {}, corrected p {}",
-        percent(comparison.difference, Rounding::Nearest),
-        percent(comparison.low, Rounding::Down),
-        percent(comparison.high, Rounding::Up),
-        p_value(comparison.p_adjusted)
-    );
+        percent(difference, Rounding::Nearest),
+        percent(low, Rounding::Down),
+        percent(high, Rounding::Up),
+        p_value(p_adjusted)
+    )
+}
+
+fn comparison(comparison: &Comparison) -> Case<'_> {
+    let words = numbers(comparison.difference, (comparison.low, comparison.high), comparison.p_adjusted);
     let few = not_enough(comparison.trials_needed, comparison.margin, &words);
     let compared = Compared {
         verdict: comparison.verdict,
@@ -311,6 +320,63 @@ fn outcome_comparison(one: &OutcomeComparison) -> Case<'_> {
     let mut case = case(Suite::Outcomes, name, &one.configuration, about, status);
     case.difference = one.leader().and_then(|leader| difference(one.verdict, leader.difference));
     case
+}
+
+/// The cases of a cell beside that on the baseline's kernel: one for each errno, and one for its outcomes.
+fn of_kernels<'a>(baseline: &str, pair: &'a CellPair) -> Vec<Case<'a>> {
+    let subject = subject(&pair.scenario, &pair.parameters);
+    let name = format!("{subject} {} against {baseline} {}", pair.second.kernel, pair.path);
+    let about = (pair.scenario.as_str(), Some(pair.second.kernel.as_str()));
+    let place = &pair.second.configuration;
+    let of_errno = |one: &'a ErrnoDifference| {
+        let words = numbers(one.difference, (one.low, one.high), one.p_adjusted);
+        let compared = Compared {
+            verdict: one.verdict,
+            alert: pair.is_alert(),
+            kind: "differs",
+            margin: one.margin,
+            reason: one.reason.clone(),
+            few: not_enough(one.trials_needed, one.margin, &words),
+            words,
+        };
+        let result = compared.result();
+        let mut case = case(Suite::Comparisons, format!("{name} {}", one.errno), place, about, result);
+        case.difference = difference(one.verdict, one.difference);
+        case
+    };
+    let mut cases: Vec<Case<'_>> = pair.errnos.iter().map(of_errno).collect();
+    let of = &pair.outcomes;
+    let words = of.leader().map_or_else(String::new, |leader| {
+        format!(
+            "{} in {} of {} trials and in {} of {} on {baseline}: difference {}, between {} and {}, corrected p {}",
+            leader.outcome,
+            count(leader.x2),
+            count(of.n2),
+            count(leader.x1),
+            count(of.n1),
+            percent(leader.difference, Rounding::Nearest),
+            percent(leader.low, Rounding::Down),
+            percent(leader.high, Rounding::Up),
+            p_value(leader.p_adjusted)
+        )
+    });
+    let few = match of.reason.as_str() {
+        "" => not_enough(of.trials_needed, of.margin, &words),
+        reason => format!("not enough blocks: {reason}; {words}"),
+    };
+    let compared = Compared {
+        verdict: of.verdict,
+        alert: pair.is_alert() && pair.known.is_none(),
+        kind: "outcomes",
+        margin: of.margin,
+        reason: of.reason.clone(),
+        words,
+        few,
+    };
+    let mut last = case(Suite::Outcomes, format!("{name} outcomes"), place, about, compared.result());
+    last.difference = of.leader().and_then(|leader| difference(of.verdict, leader.difference));
+    cases.push(last);
+    cases
 }
 
 /// One case for each errno and kind of guest, over all cells of the base program.

@@ -24,12 +24,13 @@ const ITEMS: usize = 10;
 type Section<T> = (Option<&'static str>, fn(&mut Page, &T));
 
 /// The sections that follow, the more needed first.
-const SECTIONS: [Section<ReportModel>; 15] = [
+const SECTIONS: [Section<ReportModel>; 16] = [
     (Some("The run"), text::header::write),
     (Some("The same in full sentences"), text::found::write),
     (None, text::controls::write),
     (None, text::comparisons::write),
     (None, text::outcomes::write),
+    (None, text::baseline::write),
     (None, text::errnos::write),
     (None, text::programs::write),
     (None, text::fixes::write),

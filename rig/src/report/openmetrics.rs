@@ -170,6 +170,16 @@ fn of_verdicts(model: &ReportModel) -> Vec<Family> {
     for (question, verdict) in errnos.chain(outcomes) {
         comparisons.add(vec![("question", question.to_owned()), ("verdict", verdict)], 1.0);
     }
+    let mut kernels = Family::gauge(
+        "rig_kernel_comparisons",
+        "Comparisons of a cell with that on the kernel of the baseline, by what is compared and by verdict.",
+    );
+    let pairs = || model.kernel_baseline.iter().flat_map(|of| &of.pairs);
+    let errnos = pairs().flat_map(|pair| &pair.errnos).map(|one| (one.errno.key(), word(&one.verdict)));
+    let outcomes = pairs().map(|pair| ("outcomes", word(&pair.outcomes.verdict)));
+    for (question, verdict) in errnos.chain(outcomes) {
+        kernels.add(vec![("question", question.to_owned()), ("verdict", verdict)], 1.0);
+    }
     let mut headlines =
         Family::gauge("rig_headlines", "What the run says over all cells of its base program, by verdict.");
     for one in &model.headlines {
@@ -186,7 +196,7 @@ fn of_verdicts(model: &ReportModel) -> Vec<Family> {
             standings.add(vec![suite, ("standing", standing.words().word.to_owned())], here);
         }
     }
-    vec![controls, comparisons, headlines, alerts, standings]
+    vec![controls, comparisons, kernels, headlines, alerts, standings]
 }
 
 /// A word of the report's JSON.

@@ -10,7 +10,7 @@ use rig_stats::{
     Confidence, Count, HalfAtom, Interval, Probability, anytime_difference, anytime_interval, anytime_p,
 };
 
-use crate::matrix::{CellId, StopRule};
+use crate::matrix::{CellId, StopRule, kernel_pairs, pairs};
 use crate::record::format::{
     BlockId, BlockRecord, BlockStatus, CellRecord, Judgement, PlannedBlock, RunRecord,
 };
@@ -38,7 +38,7 @@ pub struct Stopping {
     /// Comparisons that the run can make, so that a difference that stops a cell passes the correction for all of them.
     comparisons: usize,
     cells: BTreeMap<CellId, State>,
-    /// Every virtual cell that is compared, by its bare-metal cell.
+    /// Every cell that is compared, by the one that it is compared with: virtual cells with their bare-metal cell, and cells on other kernels with that on the baseline's.
     compared: BTreeMap<CellId, Vec<CellId>>,
     /// Of a run that was merged: each part by its own blocks, for each stopped by itself.
     parts: Vec<Part>,
@@ -140,19 +140,19 @@ impl Stopping {
             (record.cell.id.clone(), State { evidence: evidence.clone(), ..State::default() })
         };
         let mut compared: BTreeMap<CellId, Vec<CellId>> = BTreeMap::new();
-        for record in played().filter(|record| !record.cell.is_baseline() && record.cell.repeats.is_none()) {
-            let stratum = record.cell.stratum();
-            let baseline = played().find(|other| other.cell.is_baseline() && other.cell.stratum() == stratum);
-            if let Some(baseline) = baseline {
-                compared.entry(baseline.cell.id.clone()).or_default().push(record.cell.id.clone());
-            }
+        let cells = || played().map(|record| &record.cell);
+        let of_kernels = judgement.baseline.as_ref().map(|baseline| kernel_pairs(cells(), baseline));
+        let of_host = pairs(cells());
+        for pair in of_host.iter().chain(of_kernels.iter().flatten()) {
+            compared.entry(pair.first.id.clone()).or_default().push(pair.second.id.clone());
         }
         Self {
             rule: judgement.stop.clone(),
             judgement,
             confidence,
             icc,
-            comparisons: compared.values().map(Vec::len).sum::<usize>() * COMPARED.len(),
+            // Those of kernels are corrected for one another only: each kind passes the level of the larger one.
+            comparisons: of_host.len().max(of_kernels.map_or(0, |of| of.len())) * COMPARED.len(),
             cells: played().map(state).collect(),
             compared,
             parts: Vec::new(),
@@ -265,20 +265,29 @@ impl Stopping {
         if holds { vec![cell.clone()] } else { vec![] }
     }
 
+    /// The cells of this one's comparisons that are decided in all that they are compared with, and whose own followers are.
     fn now_decided(&self, cell: &CellId, errno: Option<&str>) -> Vec<CellId> {
-        let of_group = |(metal, group): (&CellId, &Vec<CellId>)| {
-            let touched = |one: &&CellId| cell == metal || cell == *one;
-            let is_met = |one: &CellId| self.met(one).is_some();
-            let open = group.iter().filter(|one| !is_met(one)).filter(touched);
-            let mut now: Vec<CellId> =
-                open.filter(|one| self.is_decided((metal, one), errno)).cloned().collect();
-            if group.iter().all(|one| is_met(one) || now.contains(one)) {
-                now.push(metal.clone());
+        let groups = self.compared.iter().filter(|(first, group)| cell == *first || group.contains(cell));
+        let touched: BTreeSet<&CellId> = groups
+            .flat_map(|(first, group)| {
+                group.iter().filter(move |one| cell == first || cell == *one).chain([first])
+            })
+            .collect();
+        let mut now: Vec<CellId> = Vec::new();
+        // A cell that others are compared with follows when they have: once more for each kind of comparison.
+        loop {
+            let is_met = |one: &CellId| self.met(one).is_some() || now.contains(one);
+            let follows = |one: &CellId| self.compared.get(one).is_none_or(|group| group.iter().all(is_met));
+            let is_decided = |one: &CellId| {
+                let mut firsts = self.compared.iter().filter(|(_, group)| group.contains(one));
+                firsts.all(|(first, _)| self.is_decided((first, one), errno))
+            };
+            let next = touched.iter().find(|one| !is_met(one) && follows(one) && is_decided(one));
+            match next {
+                Some(next) => now.push((*next).clone()),
+                None => return now,
             }
-            now
-        };
-        let groups = self.compared.iter().filter(|(metal, group)| cell == *metal || group.contains(cell));
-        groups.flat_map(of_group).collect()
+        }
     }
 
     /// Whether two cells differ or are the same, by each errno: a difference at the level of one of all comparisons, as the correction asks at most.

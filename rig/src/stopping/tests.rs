@@ -184,6 +184,35 @@ fn a_comparison_stops_when_it_is_decided_and_the_host_last() {
     assert_eq!(stopping.met(&metal.id), None, "the first guest has no block yet");
 }
 
+/// A cell on the baseline's kernel is compared with bare metal, and others with it: it stops after them, and bare metal last.
+#[test]
+fn with_a_baseline_a_kernel_stops_when_both_its_comparisons_are_decided() {
+    let [metal, mut old, mut new] = cells();
+    for (cell, kernel) in [(&mut old, "6.1"), (&mut new, "./linux")] {
+        cell.subject.configuration.name = "guest".into();
+        cell.subject.kernel = kernel.into();
+        cell.id = cell.subject.id();
+    }
+    let decided = Some(StopRule::Decided { errno: Some("EBADF".into()) });
+    let plain = run(decided, 0.001, &[metal.clone(), old.clone(), new.clone()]);
+    let baseline = Some("kernel:6.1".parse().expect("a baseline"));
+    let with = RunRecord { judgement: Judgement { baseline, ..plain.judgement.clone() }, ..plain.clone() };
+    // Bare metal and the new kernel have blocks enough; the old one's come later.
+    let early = |run: &RunRecord| {
+        let mut stopping = Stopping::of(run);
+        for index in 0..30 {
+            stopping.note(&block(&metal, index, 0, 100));
+            stopping.note(&block(&new, index, 0, 100));
+        }
+        stopping
+    };
+    assert!(early(&plain).met(&new.id).is_some(), "it is the same as bare metal");
+    let mut stopping = early(&with);
+    assert_eq!(stopping.met(&new.id), None, "nothing is known yet of the other kernel");
+    let order: Vec<CellId> = (0..30).flat_map(|index| stopping.note(&block(&old, index, 0, 100))).collect();
+    assert_eq!(order, [new.id, old.id, metal.id]);
+}
+
 #[test]
 fn the_same_blocks_say_the_same_later() {
     let cells = cells();

@@ -433,11 +433,21 @@ impl CellPair {
         self.is_alert() && (of_errnos || of_outcomes)
     }
 
-    /// `rst client_delay=1ms over plain in virtio-tap 6.1`; of two configurations, whose names are said anyway, the kernels alone.
-    pub fn place(&self, sides: Sides) -> String {
+    /// `rst client_delay=1ms over plain in virtio-tap`, of two cells that differ in the kernel only.
+    pub fn place_but_for_kernel(&self) -> String {
+        format!("{} in {}", self.title(), self.second.configuration)
+    }
+
+    /// `rst client_delay=1ms over plain`
+    fn title(&self) -> String {
         let parameters: String =
             self.parameters.iter().map(|(name, value)| format!(" {name}={value}")).collect();
-        let title = format!("{}{parameters} over {}", self.scenario, self.path);
+        format!("{}{parameters} over {}", self.scenario, self.path)
+    }
+
+    /// `rst client_delay=1ms over plain in virtio-tap 6.1`; of two configurations, whose names are said anyway, the kernels alone.
+    pub fn place(&self, sides: Sides) -> String {
+        let title = self.title();
         match sides {
             Sides::Runs => format!("{title} in {} {}", self.first.configuration, self.first.kernel),
             Sides::Configurations if self.first.kernel == self.second.kernel => {

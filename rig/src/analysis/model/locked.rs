@@ -53,6 +53,13 @@ pub enum Deviation {
         /// Of the run.
         run: f64,
     },
+    /// Its cells are compared with those on another kernel, or on none; `kernel:6.1`.
+    Baseline {
+        /// Of the lock.
+        locked: Option<String>,
+        /// Of the run.
+        run: Option<String>,
+    },
     /// It is a part of the plan; the cells of the others are not missed.
     Shard {
         /// Which part, from 1.
@@ -101,6 +108,10 @@ impl fmt::Display for Deviation {
             Self::Version { locked, run } => write!(f, "rig {run} ran it, and rig {locked} wrote the lock"),
             Self::Seed { locked, run } => write!(f, "the seed is {run}, not {locked}"),
             Self::Judged { what, locked, run } => write!(f, "the {what} is {run}, not {locked}"),
+            Self::Baseline { locked, run } => {
+                let [locked, run] = [locked, run].map(|of| of.as_deref().unwrap_or("none"));
+                write!(f, "the baseline is {run}, not {locked}")
+            }
             Self::Shard { index, of } => {
                 write!(f, "it is shard {index} of {of}: the other cells are in the other shards")
             }

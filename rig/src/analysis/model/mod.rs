@@ -7,6 +7,7 @@
 
 mod anomaly;
 mod atlas;
+mod baseline;
 mod because;
 mod caution;
 mod cell_stop;
@@ -50,6 +51,7 @@ use crate::record::format::{CaptureWhen, Environment, Shard};
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyPacket};
 pub use atlas::{Atlas, AtlasCell, AtlasPlace};
+pub use baseline::{KernelAnswer, KernelBaseline};
 pub use because::{Because, LeftOut, Missing, Why};
 pub use caution::{Caution, CellName, EndCaution, PacketCaution, TrialCaution};
 pub use cell_stop::CellStop;
@@ -95,7 +97,7 @@ pub const REPORT_FORMAT: u32 = 1;
 
 /// How often fields, or words of a field, were added to that shape (`format_minor`). Raised by one in every release that adds some; back to 0 when
 /// [`REPORT_FORMAT`] is raised. What readers know stays where it is and means what it meant.
-pub const REPORT_FORMAT_MINOR: u32 = 9;
+pub const REPORT_FORMAT_MINOR: u32 = 10;
 
 /// What a recorded run says: made from its files alone, and can be made again at any time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -147,6 +149,9 @@ pub struct ReportModel {
     /// What ends differently on two kernels; absent where no scenario was played on two in the same configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels: Option<KernelComparisons>,
+    /// Every cell on another kernel against the one on the kernel of `run.baseline`, by the rules for guests and bare metal; absent where the run has no baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_baseline: Option<KernelBaseline>,
     /// Every claim that a cell of the run names, and every claim of the reader's own, in the order of their ids. They are judged one by one: none is corrected for the others.
     pub hypotheses: Vec<Hypothesis>,
     /// What the run says of ENOENT and of EBADF over all cells of its base program, for each kind of guest; empty where no cell can stand for it.
@@ -157,7 +162,7 @@ pub struct ReportModel {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<ProgramSummary>,
     /// One plain sentence per errno: physical against virtual, with bounds. Then one for each scenario, path and configuration whose trials end otherwise
-    /// than on bare metal, one for each whose trials end otherwise than the scenario expects, and one of the atlas.
+    /// than on bare metal, one for each whose trials end otherwise than the scenario expects, one for each kernel beside the baseline's, and one of the atlas.
     pub sentences: Vec<String>,
     /// Whether the run was played as the plan that was written down before it says, and what deviates; absent where it was begun without one (`--lock`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,6 +258,9 @@ pub struct RunSummary {
     /// When a cell needs no further block: the run's rule, as the record has it; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<StopRule>,
+    /// The kernel that cells on the others are compared with, besides bare metal (`kernel:6.1`); absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect; null where the run declares none (format of the record older
     /// than 2.1): then no expectation is judged.
     pub tolerance: Option<f64>,

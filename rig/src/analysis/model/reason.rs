@@ -296,6 +296,8 @@ pub struct ComparedNames {
 impl ComparedNames {
     /// In a report: guests beside bare metal, and the guest need not be named.
     pub const REPORT: Self = Self { first: "bare metal: ", second: "", of: "machines" };
+    /// Of a kernel and the baseline's.
+    pub const KERNELS: Self = Self { first: "on the baseline's kernel: ", second: "", of: "kernels" };
     /// Of two runs.
     pub const RUNS: Self = Self { first: "first run: ", second: "second run: ", of: "runs" };
     /// Of two configurations of one run.

@@ -13,17 +13,21 @@ use super::super::model::{
 use super::super::summaries::releases;
 
 /// What was found of all pairs: outcomes in their order, errnos and latencies of those that have some.
-pub(super) struct Found {
-    pub(super) errnos: Vec<Comparison>,
-    pub(super) outcomes: Vec<OutcomeComparison>,
-    pub(super) latencies: Vec<LatencyComparison>,
+pub(in crate::analysis) struct Found {
+    pub(in crate::analysis) errnos: Vec<Comparison>,
+    pub(in crate::analysis) outcomes: Vec<OutcomeComparison>,
+    pub(in crate::analysis) latencies: Vec<LatencyComparison>,
 }
 
 /// Ids of the first and the second cell.
 type Ids = (String, String);
 
 /// Puts together what was found of each pair.
-pub(super) fn of_pairs(pairs: &[Pair<'_, '_>], found: Found, names: ComparedNames) -> Vec<CellPair> {
+pub(in crate::analysis) fn of_pairs(
+    pairs: &[Pair<'_, '_>],
+    found: Found,
+    names: ComparedNames,
+) -> Vec<CellPair> {
     let Found { errnos, outcomes, latencies } = found;
     let mut of_errnos: HashMap<Ids, Vec<ErrnoDifference>> = HashMap::new();
     for one in errnos {

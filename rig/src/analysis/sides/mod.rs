@@ -8,7 +8,7 @@ mod answer;
 mod cautions;
 mod changes;
 mod error;
-mod figures;
+pub(super) mod figures;
 mod pairing;
 
 use crate::record::Run;

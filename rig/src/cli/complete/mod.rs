@@ -39,6 +39,7 @@ const TAKES: &[Row] = &[
     ("configuration", None, Values::Configurations),
     ("configurations", None, Values::Configurations),
     ("kernel", None, Values::Kernels),
+    ("baseline", None, Values::Baselines),
     ("scenario", None, Values::Scenarios),
     ("peer", None, Values::Scenarios),
     ("from", None, Values::Scenarios),

@@ -30,6 +30,8 @@ pub(super) enum Values {
     Paths,
     Configurations,
     Kernels,
+    /// `kernel:` and one of them.
+    Baselines,
     /// A shipped one or a file.
     Scenarios,
     /// Of the scenario that stands before them.
@@ -92,6 +94,9 @@ impl Values {
             Self::Paths => matrix(line).paths().map(|path| path.name.clone()).collect(),
             Self::Configurations => values(&all_cells(line), "configuration"),
             Self::Kernels | Self::Recipes => Recipes::default().names(),
+            Self::Baselines => {
+                Recipes::default().guests().into_iter().map(|kernel| format!("kernel:{kernel}")).collect()
+            }
             Self::Scenarios => shipped_names().map(str::to_owned).collect(),
             Self::Parameters => parameters(line),
             Self::Runs => runs(line),

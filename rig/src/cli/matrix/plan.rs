@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use serde_json::{Value as Json, json};
 
@@ -15,8 +16,8 @@ use crate::configuration::{self, Abilities, Accelerator, Lack, Resolved};
 use crate::engine::Engine;
 use crate::image::check_kernel;
 use crate::matrix::{
-    Cell, HOST_KERNEL, Matrix, Plan, PlannedPower, Selected, Settings, Stratum, Undecidable, Wanted,
-    WeakControl,
+    Baseline, Cell, HOST_KERNEL, Matrix, Plan, PlannedPower, Selected, Settings, Stratum, Undecidable,
+    Wanted, WeakControl, kernel_pairs,
 };
 use crate::record;
 use crate::report::{Align, Page, Table};
@@ -38,6 +39,9 @@ pub(in crate::cli) struct Which {
     /// May be given several times
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
+    /// Compare the cells on the other kernels with those on this one too, `kernel:6.1`: each with the cell that differs in the kernel only
+    #[arg(long, value_name = "kernel:KERNEL", value_parser = Baseline::from_str)]
+    baseline: Option<Baseline>,
     /// Trials per cell, instead of the number in the matrix file
     #[arg(long, value_name = "N", value_parser = number::trials, allow_negative_numbers = true)]
     trials: Option<u64>,
@@ -48,8 +52,8 @@ pub(in crate::cli) struct Which {
 
 impl From<Which> for Asked {
     fn from(which: Which) -> Self {
-        let Which { filters, matrix, profile, kernel: kernels, trials, claims } = which;
-        Self { matrix, profile, filters, kernels, trials, given: None, claims }
+        let Which { filters, matrix, profile, kernel: kernels, baseline, trials, claims } = which;
+        Self { matrix, profile, filters, kernels, baseline, trials, given: None, claims }
     }
 }
 
@@ -160,6 +164,7 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     if let Some(shard) = arguments.sharding.shard {
         let division = arguments.sharding.division(Path::new("results"))?;
+        let division = division.with(selected.settings.baseline.as_ref());
         selected.cells = shard.take(selected.cells, &division).map_err(Failure::input)?;
     }
     let power = arguments.power.then_some(Wanted { bound: arguments.bound, fix: arguments.fix });
@@ -206,7 +211,15 @@ impl Made {
 
     fn render(&self, matrix: &Matrix, auto: Accelerator, shown: Shown) -> String {
         let Self { profile, settings, plan, warnings } = self;
-        let power = |wanted| (PlannedPower::of(plan, settings, wanted, auto), wanted);
+        let power = |wanted| {
+            let of_kernels = PlannedPower::of_kernels(plan, settings, wanted, auto);
+            let of_kernels = settings.baseline.as_ref().zip(of_kernels);
+            super::power::Power {
+                of_host: PlannedPower::of(plan, settings, wanted, auto),
+                of_kernels,
+                wanted,
+            }
+        };
         let power = shown.power.map(power);
         match shown.format {
             Format::Text => {
@@ -217,16 +230,22 @@ impl Made {
                     );
                     page.wrap("", &part, 2);
                 }
+                if let Some(baseline) = &settings.baseline {
+                    page.wrap("", &compared_kernels(plan, baseline), 2);
+                }
                 warnings.iter().for_each(|warning| page.wrap("", warning, 2));
-                power.iter().for_each(|(power, wanted)| super::power::write(&mut page, power, *wanted));
+                power.iter().for_each(|power| power.write(&mut page));
                 page.into_text()
             }
             // Formats of engines are rendered without a plan.
             Format::Json | Format::Slurm | Format::Github | Format::Gitlab | Format::Kubernetes => {
                 let mut json = render_json(matrix, profile, plan, auto);
                 json["shard"] = json!(shown.shard.map(record::format::Shard::from));
-                if let Some((power, wanted)) = power {
-                    json["power"] = super::power::json(&power, wanted);
+                if let Some(power) = power {
+                    json["power"] = power.json();
+                }
+                if let Some(baseline) = &settings.baseline {
+                    json["baseline"] = kernels_json(plan, baseline);
                 }
                 format!("{json:#}\n")
             }
@@ -385,6 +404,36 @@ fn without_baseline(plan: &Plan) -> Option<String> {
          add a configuration with kind = \"host\" and these two keys as the guest has them",
         guests.join(", ")
     ))
+}
+
+/// `compared with kernel 6.1: 4 cells of ./linux, 2 cells of 6.12`, and for how many there is no such cell.
+fn compared_kernels(plan: &Plan, baseline: &Baseline) -> String {
+    let pairs = kernel_pairs(plan.ready(), baseline);
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    pairs.iter().for_each(|pair| *numbers.entry(&pair.second.subject.kernel).or_default() += 1);
+    let cells = |n: usize| if n == 1 { "1 cell".to_owned() } else { format!("{n} cells") };
+    let of: Vec<String> = numbers.iter().map(|(kernel, n)| format!("{} of {kernel}", cells(*n))).collect();
+    let kernel = baseline.kernel();
+    let told = if of.is_empty() { "none".to_owned() } else { of.join(", ") };
+    let others = plan.ready().filter(|cell| {
+        let is_measured = cell.control.is_none() && cell.repeats.is_none();
+        is_measured && cell.is_of_the_kernel_axis() && cell.subject.kernel != kernel
+    });
+    match others.count() - pairs.len() {
+        0 => format!("compared with kernel {kernel}: {told}"),
+        alone => format!(
+            "compared with kernel {kernel}: {told}; {} cannot be: no cell that can be run on {kernel} differs from them in the kernel only",
+            cells(alone)
+        ),
+    }
+}
+
+/// The field `baseline` of the plan: the kernel, and the ids of each pair.
+fn kernels_json(plan: &Plan, baseline: &Baseline) -> Json {
+    let pairs = kernel_pairs(plan.ready(), baseline);
+    let pairs: Vec<Json> =
+        pairs.iter().map(|pair| json!({ "cell": pair.second.id, "baseline": pair.first.id })).collect();
+    json!({ "kernel": baseline.kernel(), "pairs": pairs })
 }
 
 /// Refuses a kernel that no recipe describes, or that cannot be a guest's: it would end the run.

@@ -8,22 +8,58 @@ use rig_stats::Design;
 use serde_json::{Value as Json, json};
 
 use crate::analysis::words::{Rounding, count as thousands, percent, percent_number};
-use crate::matrix::{Alike, Fix, PlannedPower, Wanted};
+use crate::matrix::{Alike, Baseline, Fix, PlannedPower, Wanted};
 use crate::report::{Align, Page, Table};
 
 use super::time::minutes;
 
-/// Adds the tables.
-pub(super) fn write(out: &mut Page, power: &PlannedPower, wanted: Wanted) {
-    if power.groups.is_empty() {
-        out.push_str("\n");
-        out.wrap("", "no comparison: the plan has no guest with a bare-metal cell of the same scenario, parameters and path", 2);
-    } else {
-        shown(out, power);
-        bounded(out, power);
+/// What is shown.
+pub(super) struct Power<'s> {
+    /// Of guests with bare metal.
+    pub(super) of_host: PlannedPower,
+    /// Of the other kernels with one of them, which are corrected for one another.
+    pub(super) of_kernels: Option<(&'s Baseline, PlannedPower)>,
+    /// What was asked.
+    pub(super) wanted: Wanted,
+}
+
+impl Power<'_> {
+    /// Adds the tables.
+    pub(super) fn write(&self, out: &mut Page) {
+        if self.of_host.groups.is_empty() {
+            out.push_str("\n");
+            out.wrap("", "no comparison: the plan has no guest with a bare-metal cell of the same scenario, parameters and path", 2);
+        } else {
+            shown(out, &self.of_host, "a host's");
+            bounded(out, &self.of_host);
+        }
+        if let Some((baseline, power)) = &self.of_kernels
+            && !power.groups.is_empty()
+        {
+            out.push_str("\n");
+            out.wrap("", &format!("compared with kernel {}:", baseline.kernel()), 2);
+            shown(out, power, "that kernel's");
+            bounded(out, power);
+        }
+        if let Some(rate) = self.wanted.fix {
+            fixed(out, &self.of_host, rate);
+        }
     }
-    if let Some(rate) = wanted.fix {
-        fixed(out, power, rate);
+
+    /// The field `power` of the plan.
+    pub(super) fn json(&self) -> Json {
+        let fix = |rate: f64| {
+            let of = |fix: &Fix| json!({ "block_size": fix.block_size, "needed": fix.size.map(design) });
+            json!({ "rate": rate, "by_block_size": self.of_host.fixes.iter().map(of).collect::<Vec<_>>() })
+        };
+        let mut json = of_comparisons(&self.of_host, "host");
+        json["power"] = json!(crate::matrix::POWER);
+        json["fix"] = json!(self.wanted.fix.map(fix));
+        if let Some((baseline, power)) = &self.of_kernels {
+            json["baseline"] = of_comparisons(power, "baseline");
+            json["baseline"]["kernel"] = json!(baseline.kernel());
+        }
+        json
     }
 }
 
@@ -37,7 +73,7 @@ fn size(group: &Alike) -> String {
     }
 }
 
-fn shown(out: &mut Page, power: &PlannedPower) {
+fn shown(out: &mut Page, power: &PlannedPower, first: &str) {
     let mut table = Table::new([
         ("trials in blocks", Align::Left),
         ("cells", Align::Right),
@@ -69,7 +105,7 @@ fn shown(out: &mut Page, power: &PlannedPower) {
     out.push_str("\n");
     table.write(out, 2);
     let explained = format!(
-        "per cent. rise: the smallest over a host's rate of 0 that {} comparisons together show with 80 % probability; same: whether two rates of 0 are shown to be the same within \
+        "per cent. rise: the smallest over {first} rate of 0 that {} comparisons together show with 80 % probability; same: whether two rates of 0 are shown to be the same within \
          the margin; then, where nothing is seen, the rate is at most: independent trials / trials of a boot alike by `icc` / share of boots that have it",
         thousands(power.comparisons as u64)
     );
@@ -130,9 +166,12 @@ fn fixed(out: &mut Page, power: &PlannedPower, rate: f64) {
     }
 }
 
-/// The field `power` of the plan.
-pub(super) fn json(power: &PlannedPower, wanted: Wanted) -> Json {
-    let design = |design: Design| json!({ "trials": design.trials, "blocks": design.blocks });
+fn design(design: Design) -> Json {
+    json!({ "trials": design.trials, "blocks": design.blocks })
+}
+
+/// Comparisons that are corrected for one another; `first` is what the cell is called that a guest's is compared with.
+fn of_comparisons(power: &PlannedPower, first: &str) -> Json {
     let seconds = |time: Duration| time.as_secs();
     let group = |group: &Alike| {
         let pairs: Vec<Json> = group
@@ -144,7 +183,7 @@ pub(super) fn json(power: &PlannedPower, wanted: Wanted) -> Json {
             "errnos": group.questions,
             "scenarios": group.scenarios,
             "pairs": pairs,
-            "host": design(group.host),
+            first: design(group.host),
             "guest": design(group.guest),
             "margin": group.margin,
             "detectable": group.rise,
@@ -161,15 +200,9 @@ pub(super) fn json(power: &PlannedPower, wanted: Wanted) -> Json {
             },
         })
     };
-    let fix = |rate: f64| {
-        let of = |fix: &Fix| json!({ "block_size": fix.block_size, "needed": fix.size.map(design) });
-        json!({ "rate": rate, "by_block_size": power.fixes.iter().map(of).collect::<Vec<_>>() })
-    };
     json!({
         "comparisons": power.comparisons,
         "level": power.level,
-        "power": crate::matrix::POWER,
         "groups": power.groups.iter().map(group).collect::<Vec<_>>(),
-        "fix": wanted.fix.map(fix),
     })
 }

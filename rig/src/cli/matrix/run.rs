@@ -36,7 +36,7 @@ pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     sharding: Sharding,
     /// Continue a run: its id, a unique part of it, or `latest` (if none is given)
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "kernel", "trials", "seed", "profile", "shard", "claims"])]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "latest", conflicts_with_all = ["filters", "matrix", "kernel", "baseline", "trials", "seed", "profile", "shard", "claims"])]
     resume: Option<String>,
     /// Keep to a plan that `rig matrix plan --lock FILE` wrote: with its seed, and its cells where no profile or filter is given. The report says what deviates from it
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]

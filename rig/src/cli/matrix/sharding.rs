@@ -50,6 +50,6 @@ impl Sharding {
         };
         let Some(run) = &self.shard_cost else { return Ok(Division { by, ..Division::default() }) };
         let found = record::find(results, run)?;
-        Ok(Division { by, costs: Costs::of(&Reader::open(found.dir())?) })
+        Ok(Division { by, costs: Costs::of(&Reader::open(found.dir())?), ..Division::default() })
     }
 }

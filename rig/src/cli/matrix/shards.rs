@@ -20,10 +20,11 @@ pub(super) fn render(
     seed: Option<u64>,
     sharding: &Sharding,
 ) -> Result<String, Failure> {
-    let Selected { profile, cells, .. } = selected;
+    let Selected { profile, settings, cells, .. } = selected;
     // Where the last one has cells, all have some.
     let last: Shard = format!("{shards}/{shards}").parse().expect("the argument is at least 1");
-    last.take(cells, &sharding.division(Path::new("results"))?).map_err(Failure::input)?;
+    let division = sharding.division(Path::new("results"))?.with(settings.baseline.as_ref());
+    last.take(cells, &division).map_err(Failure::input)?;
     let fleet = Fleet {
         words: [sharding.words(), words(asked, &profile)?].concat(),
         shards,
@@ -46,6 +47,7 @@ fn words(asked: &Asked, profile: &str) -> Result<Vec<String>, Failure> {
         words.push(format!("--profile={profile}"));
     }
     words.extend(asked.kernels.iter().map(|kernel| format!("--kernel={kernel}")));
+    words.extend(asked.baseline.as_ref().map(|baseline| format!("--baseline={baseline}")));
     words.extend(asked.trials.map(|trials| format!("--trials={trials}")));
     if let Some(claims) = &asked.claims {
         words.push(format!("--claims={}", text(claims)?));

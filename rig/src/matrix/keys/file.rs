@@ -135,7 +135,7 @@ pub(in crate::matrix) const STOP_DECIDED: KeyRow = KeyRow {
     name: "decided",
     kind: ValueKind::Flag,
     unsaid: Unsaid::Flag(false),
-    about: "stop once the cell is shown to differ from its bare-metal cell, or to be the same within the margin; the bare-metal cell stops last",
+    about: "stop once the cell is shown to differ from its bare-metal cell (and from that on the `baseline`), or to be the same within the margin; the bare-metal cell stops last",
 };
 
 pub(in crate::matrix) const RUN_STOP: KeyTable = KeyTable {
@@ -173,6 +173,13 @@ pub(in crate::matrix) const AA_PAIR: KeyRow = KeyRow {
     about: "whether one cell of the first guest is played twice: if the two differ, no comparison counts",
 };
 
+pub(in crate::matrix) const BASELINE: KeyRow = KeyRow {
+    name: "baseline",
+    kind: ValueKind::Text,
+    unsaid: Unsaid::Means("guests are compared with bare metal only"),
+    about: "`kernel:` and a value of the kernel axis: cells on the other kernels are also compared with the cell that differs in the kernel only",
+};
+
 /// Keys of `[run]` and of a profile besides [`SIZES`].
 pub(in crate::matrix) const CONDUCT: &[KeyRow] = &[
     CONTROL_TRIALS,
@@ -186,6 +193,7 @@ pub(in crate::matrix) const CONDUCT: &[KeyRow] = &[
     RETRIES,
     BLOCK_DEADLINE,
     AA_PAIR,
+    BASELINE,
 ];
 
 pub(in crate::matrix) const DEFAULT_PROFILE: KeyRow = KeyRow {

@@ -61,7 +61,7 @@ fn the_bound_that_is_wanted_is_reached_and_not_with_a_block_less() {
 
 fn time_of_group(plan: &Plan, group: &Alike, size: Design) -> Duration {
     let all = pairs(plan.ready());
-    let of_group = |pair: &&Pair<'_>| group.pairs.iter().any(|(guest, _)| *guest == pair.guest.id);
+    let of_group = |pair: &&Pair<'_>| group.pairs.iter().any(|(guest, _)| *guest == pair.second.id);
     let chosen: Vec<Pair<'_>> = all.iter().filter(of_group).copied().collect();
     time_of(&chosen, size, Accelerator::Kvm)
 }

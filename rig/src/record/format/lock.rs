@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::matrix::{Cell, CellId};
+use crate::matrix::{Baseline, Cell, CellId};
 
 /// Version of the file's shape: raised where a field is renamed, removed or given another meaning.
 pub const LOCK_FORMAT: u32 = 1;
@@ -50,6 +50,9 @@ pub struct Lock {
     pub icc: f64,
     /// The share of a cell's trials (of 1) that may end as its scenario does not expect.
     pub tolerance: f64,
+    /// The kernel that cells on the others are compared with besides bare metal (`kernel:6.1`); absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// Every cell that was to be played.
     pub cells: Vec<LockedCell>,
     /// SHA-256 (hexadecimal) of each of the fields above, of its JSON without spaces, keys sorted: what was changed by hand can be named.

@@ -13,7 +13,7 @@ use super::lock::RunLock;
 use super::part::{BlockSource, CellElsewhere, PartRecord, Shard};
 use super::version::{FORMAT, FORMAT_MINOR};
 use super::words::known_or_default;
-use crate::matrix::{CellId, StopRule};
+use crate::matrix::{Baseline, CellId, StopRule};
 use crate::record::id::BlockId;
 
 /// `run.json`: everything needed to repeat the run.
@@ -148,6 +148,10 @@ pub struct Judgement {
     /// declared (files older than format 2.1): then nothing is said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<f64>,
+    /// The kernel that cells on the others are compared with besides bare metal, as the matrix file spells it: `kernel:6.1`. Null where there is none (always in files older
+    /// than format 2.7).
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "known_or_default")]
+    pub baseline: Option<Baseline>,
     /// Rates (shares of 1) over which an errno that a scenario does not expect raises an alert, by errno name or `any_error`.
     pub alert: BTreeMap<String, f64>,
 }
@@ -166,6 +170,7 @@ impl Default for Judgement {
             icc: None,
             stop: None,
             tolerance: None,
+            baseline: None,
             alert: BTreeMap::new(),
         }
     }

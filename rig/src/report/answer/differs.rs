@@ -3,7 +3,7 @@
 //! Must not compute a number. Units: rates in per cent. Errors: none. Tests: `tests/golden/answer.rs`.
 
 use crate::analysis::model::{
-    Alert, CellSummary, Comparison, ComparisonVerdict, Expectation, Headline, OutcomeComparison,
+    Alert, CellPair, CellSummary, Comparison, ComparisonVerdict, Expectation, Headline, OutcomeComparison,
     OutcomeDifference, Question, ReportModel,
 };
 use crate::analysis::words::{Rounding, count, list, p_value, percent_number, several};
@@ -19,6 +19,7 @@ pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
     let mut items: Vec<Item> = model.alerts.iter().filter(says_more).map(alert).collect();
     items.extend(headlines(model));
     items.extend(outcomes(model));
+    items.extend(kernels(model));
     items.extend(unexpected(model));
     items.extend(errnos(model));
     if items.iter().all(|item| item.tone != Tone::Bad) {
@@ -99,6 +100,47 @@ fn outcomes(model: &ReportModel) -> Vec<Item> {
         Item::new(Tone::Bad, "differs", text)
     };
     news.into_iter().map(item).collect()
+}
+
+/// Cells that end otherwise than on the baseline's kernel, a line for each: its outcome, or else its errno.
+fn kernels(model: &ReportModel) -> Vec<Item> {
+    let Some(baseline) = &model.kernel_baseline else { return Vec::new() };
+    let item = |pair: &CellPair| {
+        let place = format!(
+            "{} ({} {}, {})",
+            pair.scenario, pair.second.configuration, pair.second.kernel, pair.path
+        );
+        let of = &pair.outcomes;
+        let differs = of.verdict.is_difference() && pair.known.is_none();
+        let text = match of.leader().filter(|_| differs) {
+            Some(leader) => format!(
+                "{place} ends as {} in {} of {}, on {} in {} of {}",
+                leader.outcome,
+                count(leader.x2),
+                count(of.n2),
+                baseline.kernel,
+                count(leader.x1),
+                count(of.n1)
+            ),
+            None => {
+                let errnos = pair.errnos.iter().filter(|one| one.verdict.is_difference());
+                let told = errnos.map(|one| {
+                    format!(
+                        "{} in {} of {}, on {} in {} of {}",
+                        one.errno.key(),
+                        count(one.x2),
+                        count(one.n2),
+                        baseline.kernel,
+                        count(one.x1),
+                        count(one.n1)
+                    )
+                });
+                format!("{place}: {}", told.collect::<Vec<_>>().join("; "))
+            }
+        };
+        Item::new(Tone::Bad, "differs", text)
+    };
+    baseline.pairs.iter().filter(|pair| pair.is_news()).map(item).collect()
 }
 
 /// `1.4 to 2.8`, in points of per cent.

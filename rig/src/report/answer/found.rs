@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::model::{
-    AccountReading, Because, ComparisonVerdict, ErrnoSource, GuestRate, Headline, Hypothesis, LocaltimeFile,
-    Missing, ProgramAccount, ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
+    AccountReading, Because, ComparisonVerdict, ErrnoSource, GuestRate, Headline, Hypothesis, KernelAnswer,
+    LocaltimeFile, Missing, ProgramAccount, ProgramSummary, RanOn, Rate, ReportModel, SightingKind,
 };
 use crate::analysis::words::{Rounding, count, enough, list, one_in, percent};
 
@@ -19,9 +19,20 @@ pub(in crate::report) fn items(model: &ReportModel) -> Vec<Item> {
     if items.is_empty() {
         items.push(Item::new(Tone::Bad, "nothing", "no cell of the base program has a trial"));
     }
+    items.extend(model.kernel_baseline.iter().flat_map(|of| &of.kernels).map(kernel));
     items.extend(own_claims(&model.hypotheses));
     items.extend(log_lines(&model.errno_sources));
     items
+}
+
+/// A kernel beside the baseline's.
+fn kernel(answer: &KernelAnswer) -> Item {
+    let tone = match answer {
+        KernelAnswer { differ: 1.., .. } => Tone::Bad,
+        KernelAnswer { same, cells, without: 0, .. } if same == cells && *cells > 0 => Tone::Good,
+        _ => Tone::Mind,
+    };
+    Item::new(tone, "kernel", answer.text.trim_end_matches('.'))
 }
 
 /// What became of the claims that the reader brought: they are why the run was made.

@@ -9,6 +9,7 @@ use super::super::status::{errno_word, verdict_words};
 use super::super::table::Align::{Left, Right};
 use super::super::table::{Page, Table};
 use super::super::text::gather::section;
+use super::told::Told;
 
 /// So many comparisons have a row.
 const ROWS: usize = 24;
@@ -16,12 +17,16 @@ const ROWS: usize = 24;
 type Row<'c> = (&'c CellPair, &'c ErrnoDifference);
 
 pub(in crate::report) fn write(out: &mut Page, compared: &RunComparison) {
+    tell(out, &Told::of(compared));
+}
+
+pub(super) fn tell(out: &mut Page, told: &Told<'_>) {
     let all: Vec<Row<'_>> =
-        compared.pairs.iter().flat_map(|pair| pair.errnos.iter().map(move |one| (pair, one))).collect();
+        told.pairs.iter().flat_map(|pair| pair.errnos.iter().map(move |one| (pair, one))).collect();
     if all.is_empty() {
         return;
     }
-    section(out, "How often the call returned an errno (points of %)");
+    section(out, &format!("How often the call returned an errno{} (points of %)", told.against));
     out.wrap(
         "  ",
         &format!(
@@ -40,15 +45,15 @@ pub(in crate::report) fn write(out: &mut Page, compared: &RunComparison) {
     }
     let mut table = Table::new([
         ("errno", Left),
-        ("first", Right),
-        ("second", Right),
+        (told.sides[0], Right),
+        (told.sides[1], Right),
         ("difference", Right),
         ("between", Left),
         ("corrected p", Right),
         ("verdict", Left),
     ]);
     for (pair, one) in rows.iter().take(ROWS) {
-        row(&mut table, compared, pair, one);
+        row(&mut table, told, pair, one);
     }
     if rows.len() > ROWS {
         table.note(format!("{} more are in the JSON", count((rows.len() - ROWS) as u64)));
@@ -120,7 +125,7 @@ fn is_notable((pair, one): &Row<'_>) -> bool {
     is_said && !(one.errno == Question::AnyError && pair.errnos.iter().any(is_same))
 }
 
-fn row(table: &mut Table, compared: &RunComparison, pair: &CellPair, one: &ErrnoDifference) {
+fn row(table: &mut Table, told: &Told<'_>, pair: &CellPair, one: &ErrnoDifference) {
     let of = |x: u64, n: u64| format!("{} of {}", count(x), count(n));
     let race = if pair.race && one.verdict.is_difference() { " (race)" } else { "" };
     table.row([
@@ -133,7 +138,7 @@ fn row(table: &mut Table, compared: &RunComparison, pair: &CellPair, one: &Errno
         format!("{}{race}", verdict_words(one.verdict)),
     ]);
     let (first, second) = (count(one.blocks1), count(one.blocks2));
-    table.note(format!("{}; {first} and {second} boots", pair.place(compared.sides)));
+    table.note(format!("{}; {first} and {second} boots", (told.place)(pair)));
     let why = match (one.verdict, one.trials_needed) {
         (ComparisonVerdict::NotEnoughTrials, Some(n)) => format!("{} a side are enough", enough(n)),
         _ => one.reason.clone(),

@@ -8,19 +8,27 @@ use crate::analysis::words::{about_time, count, p_value, several, signed_time};
 use super::super::table::Align::{Left, Right};
 use super::super::table::{Page, Table};
 use super::super::text::gather::section;
+use super::told::Told;
 
 /// So many pairs have a row.
 const ROWS: usize = 12;
 
 pub(in crate::report) fn write(out: &mut Page, compared: &RunComparison) {
+    tell(out, &Told::of(compared));
+}
+
+pub(super) fn tell(out: &mut Page, told: &Told<'_>) {
     let timed: Vec<(&CellPair, &LatencyDifference)> =
-        compared.pairs.iter().filter_map(|pair| Some((pair, pair.latency.as_ref()?))).collect();
+        told.pairs.iter().filter_map(|pair| Some((pair, pair.latency.as_ref()?))).collect();
     if timed.is_empty() {
         return;
     }
     section(
         out,
-        "How long the call lasted (medians; the machine's load can make a difference, so it is not news)",
+        &format!(
+            "How long the call lasted{} (medians; the machine's load can make a difference, so it is not news)",
+            told.against
+        ),
     );
     let number = |wanted: fn(&LatencyDifference) -> bool| timed.iter().filter(|(_, one)| wanted(one)).count();
     let parts = [
@@ -39,8 +47,8 @@ pub(in crate::report) fn write(out: &mut Page, compared: &RunComparison) {
         return;
     }
     let mut table = Table::new([
-        ("first", Right),
-        ("second", Right),
+        (told.sides[0], Right),
+        (told.sides[1], Right),
         ("difference", Right),
         ("between", Left),
         ("corrected p", Right),
@@ -59,7 +67,7 @@ pub(in crate::report) fn write(out: &mut Page, compared: &RunComparison) {
                 _ => "too few blocks".to_owned(),
             },
             p_value(one.p_adjusted),
-            format!("{}{cut}", pair.place(compared.sides)),
+            format!("{}{cut}", (told.place)(pair)),
         ]);
     }
     if differ.len() > ROWS {

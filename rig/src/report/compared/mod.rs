@@ -7,17 +7,27 @@ mod around;
 mod errnos;
 mod latencies;
 mod outcomes;
+mod told;
 
 use rig_protocol::plain_lines;
 
 use super::answer::Tone;
 use super::table::Page;
-use crate::analysis::model::{ComparisonConclusion, RunComparison};
+use crate::analysis::model::{ComparisonConclusion, KernelBaseline, RunComparison};
 
 pub(super) use around::{answer, believed, changes, header, not_compared};
 pub(super) use errnos::write as errnos;
 pub(super) use latencies::write as latencies;
 pub(super) use outcomes::write as outcomes;
+pub(super) use told::Told;
+
+/// Of kernels with the baseline's: errnos, outcomes and times.
+pub(super) fn of_kernels(out: &mut Page, baseline: &KernelBaseline) {
+    let told = Told::of_kernels(baseline);
+    errnos::tell(out, &told);
+    outcomes::tell(out, &told);
+    latencies::tell(out, &told);
+}
 
 /// The comparison in a few words.
 pub(super) fn conclude(compared: &RunComparison) -> (Tone, &'static str) {

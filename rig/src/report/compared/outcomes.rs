@@ -9,6 +9,7 @@ use super::super::table::Align::{Left, Right};
 use super::super::table::{Page, Table};
 use super::super::text::gather::section;
 use super::errnos::verdicts;
+use super::told::Told;
 
 /// So many pairs are shown outcome by outcome,
 const PAIRS: usize = 12;
@@ -16,21 +17,25 @@ const PAIRS: usize = 12;
 const ROWS: usize = 8;
 
 pub(in crate::report) fn write(out: &mut Page, compared: &RunComparison) {
-    if compared.pairs.is_empty() {
+    tell(out, &Told::of(compared));
+}
+
+pub(super) fn tell(out: &mut Page, told: &Told<'_>) {
+    if told.pairs.is_empty() {
         return;
     }
-    section(out, "How trials ended (points of %)");
-    let words = verdicts(compared.pairs.iter().map(|pair| pair.outcomes.verdict));
-    out.wrap("  ", &format!("{}: {words}", several(compared.pairs.len(), "pair")), 4);
-    for pair in compared.pairs.iter().filter(|pair| is_open(pair)) {
-        let text = format!("not shown to differ: {}: {}", pair.place(compared.sides), pair.outcomes.reason);
+    section(out, &format!("How trials ended{} (points of %)", told.against));
+    let words = verdicts(told.pairs.iter().map(|pair| pair.outcomes.verdict));
+    out.wrap("  ", &format!("{}: {words}", several(told.pairs.len(), "pair")), 4);
+    for pair in told.pairs.iter().filter(|pair| is_open(pair)) {
+        let text = format!("not shown to differ: {}: {}", (told.place)(pair), pair.outcomes.reason);
         out.wrap("  ", &text, 4);
     }
     let mut differ: Vec<&CellPair> =
-        compared.pairs.iter().filter(|pair| pair.outcomes.verdict.is_difference()).collect();
+        told.pairs.iter().filter(|pair| pair.outcomes.verdict.is_difference()).collect();
     differ.sort_by_key(|pair| (pair.race, pair.known.is_some()));
     for pair in differ.iter().take(PAIRS) {
-        differing(out, compared, pair);
+        differing(out, told, pair);
     }
     if differ.len() > PAIRS {
         out.wrap(
@@ -46,7 +51,7 @@ fn is_open(pair: &CellPair) -> bool {
     pair.outcomes.verdict == ComparisonVerdict::NotEnoughTrials && !pair.outcomes.reason.is_empty()
 }
 
-fn differing(out: &mut Page, compared: &RunComparison, pair: &CellPair) {
+fn differing(out: &mut Page, told: &Told<'_>, pair: &CellPair) {
     let within = match pair.outcomes.verdict {
         ComparisonVerdict::DiffersWithinTheMargin => " within the margin",
         _ => "",
@@ -59,10 +64,10 @@ fn differing(out: &mut Page, compared: &RunComparison, pair: &CellPair) {
     let blocks = pair.outcomes.blocks.as_ref().map_or_else(String::new, |test| {
         format!("; whole blocks ({} and {}): p {}", test.blocks1, test.blocks2, p_value(test.p_value))
     });
-    out.wrap("  ", &format!("differs{within}{news}: {}{blocks}", pair.place(compared.sides)), 4);
+    out.wrap("  ", &format!("differs{within}{news}: {}{blocks}", (told.place)(pair)), 4);
     let mut table = Table::new([
-        ("first", Right),
-        ("second", Right),
+        (told.sides[0], Right),
+        (told.sides[1], Right),
         ("difference", Right),
         ("between", Left),
         ("corrected p", Right),

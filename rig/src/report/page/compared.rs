@@ -73,9 +73,11 @@ fn differences(compared: &RunComparison) -> Option<Section> {
     let errnos = compared
         .pairs
         .iter()
-        .flat_map(|pair| pair.errnos.iter().map(move |one| errno(pair, one, compared.sides)));
-    let outcomes =
-        compared.pairs.iter().filter_map(|pair| Some(outcome(pair, pair.outcomes.leader()?, compared.sides)));
+        .flat_map(|pair| pair.errnos.iter().map(move |one| errno(&pair.place(compared.sides), pair, one)));
+    let outcomes = compared
+        .pairs
+        .iter()
+        .filter_map(|pair| Some(outcome(&pair.place(compared.sides), pair, pair.outcomes.leader()?)));
     let mut charts = Vec::new();
     charts.extend(differs::chart("forest-errnos", "Errnos of the measured call", errnos.collect(), WORDS));
     charts.extend(differs::chart("forest-outcomes", "How trials end as a whole", outcomes.collect(), WORDS));
@@ -88,9 +90,9 @@ fn differences(compared: &RunComparison) -> Option<Section> {
     Some(Section::new("differs", "What differs", &charted))
 }
 
-fn errno(pair: &CellPair, one: &ErrnoDifference, sides: Sides) -> Row {
+pub(super) fn errno(place: &str, pair: &CellPair, one: &ErrnoDifference) -> Row {
     Row {
-        label: format!("{} in {}", errno_word(one.errno), pair.place(sides)),
+        label: format!("{} in {place}", errno_word(one.errno)),
         n: of_against(one.x2, one.n2, one.x1, one.n1),
         difference: one.difference,
         boots: Interval { low: one.low, high: one.high },
@@ -102,10 +104,10 @@ fn errno(pair: &CellPair, one: &ErrnoDifference, sides: Sides) -> Row {
     }
 }
 
-fn outcome(pair: &CellPair, leader: &OutcomeDifference, sides: Sides) -> Row {
+pub(super) fn outcome(place: &str, pair: &CellPair, leader: &OutcomeDifference) -> Row {
     let of = &pair.outcomes;
     let is_news = !pair.race && pair.known.is_none();
-    Row::of_outcome(&pair.place(sides), leader, [of.n1, of.n2], of.margin, (of.verdict, is_news))
+    Row::of_outcome(place, leader, [of.n1, of.n2], of.margin, (of.verdict, is_news))
 }
 
 fn times(compared: &RunComparison) -> Option<Section> {

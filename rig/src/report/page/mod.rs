@@ -7,6 +7,7 @@
 mod anomalies;
 mod answer;
 mod atlas;
+mod baseline;
 mod believe;
 mod chart_part;
 mod claims;
@@ -67,6 +68,7 @@ fn sections(model: &ReportModel, carried: &Carried) -> Vec<Section> {
         Some(answer::section(model)),
         Some(believe::section(model)),
         differs::section(model, names),
+        baseline::section(model),
         grid::section(model, names),
         sweeps::section(model, names),
         localtime::section(model),

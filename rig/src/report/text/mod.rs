@@ -5,6 +5,7 @@
 //! Tests: golden reports.
 
 pub(super) mod atlas;
+pub(super) mod baseline;
 pub(super) mod cells;
 pub(super) mod claims;
 pub(super) mod comparisons;
@@ -34,6 +35,7 @@ pub(super) fn render(model: &ReportModel, mut out: Page, further: &str) -> Strin
     outcomes::write(&mut out, model);
     latencies::write(&mut out, model);
     atlas::write(&mut out, model);
+    baseline::write(&mut out, model);
     kernels::write(&mut out, model);
     diagnostics::write(&mut out, model);
     counter_measures::write(&mut out, model);
