@@ -15,6 +15,8 @@ mod inspect;
 mod own;
 #[path = "qemu/pair.rs"]
 mod pair;
+#[path = "qemu/panic.rs"]
+mod panic;
 #[path = "qemu/paths.rs"]
 mod paths;
 #[path = "qemu/play.rs"]

@@ -35,6 +35,15 @@ pub enum CampaignError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Disk(#[from] DiskError),
+    /// `--keep-core` cannot be done.
+    #[error("no core can be kept: {why}")]
+    #[diagnostic(help(
+        "choose a guest, give it less memory_mib, make room on the disk, or leave out --keep-core"
+    ))]
+    NoCore {
+        /// Why not.
+        why: String,
+    },
     /// A lock cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     #[diagnostic(help("--lock takes a file that `rig matrix plan --lock FILE` wrote"))]
@@ -192,6 +201,7 @@ impl CampaignError {
             | Self::OtherImage { .. }
             | Self::GuestTooSmall { .. }
             | Self::ProgramChanged(_)
+            | Self::NoCore { .. }
             | Self::LockUnreadable { .. }
             | Self::Lock { .. } => Blame::Input,
             Self::Image(error) if error.blames_input() => Blame::Input,

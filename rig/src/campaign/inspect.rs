@@ -16,12 +16,10 @@ use crate::record::format::{CaptureWhen, Conduct};
 use crate::runner::{Inspection, Laboratory};
 
 use super::accelerator::accelerator;
+use super::cores::{self, LOGS};
 use super::error::CampaignError;
 use super::laboratory::{Media, laboratory};
 use super::supply::{Supplied, supply_one};
-
-/// Where the logs of such guests lie, in the cache.
-pub(super) const LOGS: &str = "visits";
 
 /// Whether QEMU has a stub for a debugger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +30,15 @@ pub enum Stub {
     Gdb,
 }
 
+/// What becomes of the guest's memory where its kernel panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Core {
+    /// It goes with the guest.
+    Dropped,
+    /// It is a file, which [`Laboratory::remains`] names.
+    Kept,
+}
+
 /// What a guest for inspection needs, got before the enclosure.
 pub struct Site {
     cell: Cell,
@@ -39,6 +46,7 @@ pub struct Site {
     disks: Disks,
     mechanisms: Mechanisms,
     logs: PathBuf,
+    cores: Option<PathBuf>,
 }
 
 /// A guest that has come up.
@@ -53,15 +61,20 @@ impl Site {
     /// Gets what the cell's guest needs; `describe` says in words which guest it is.
     ///
     /// # Errors
-    /// [`CampaignError::CannotRun`], [`CampaignError::Image`]
+    /// [`CampaignError::CannotRun`], [`CampaignError::Image`], [`CampaignError::NoCore`]
     pub fn prepare(
         cell: Cell,
+        core: Core,
         describe: fn(&Cell) -> String,
         tell: &mut dyn FnMut(&str, &Step),
     ) -> Result<Self, CampaignError> {
+        let cores = match core {
+            Core::Dropped => None,
+            Core::Kept => Some(cores::of_visits(&cell)?),
+        };
         let Supplied { abilities, images, disks } = supply_one(&cell, &describe(&cell), tell)?;
         let logs = Cache::of_user()?.root().join(LOGS);
-        Ok(Self { cell, images, disks, mechanisms: abilities.mechanisms, logs })
+        Ok(Self { cell, images, disks, mechanisms: abilities.mechanisms, logs, cores })
     }
 
     /// Whose guest it is.
@@ -91,6 +104,7 @@ impl Site {
             capture: CaptureWhen::Never,
         };
         let mut laboratory = laboratory(&conduct, &self.logs, media, accelerator, self.mechanisms, keys)?;
+        laboratory.cores = self.cores;
         laboratory.gdb = match stub {
             Stub::None => None,
             Stub::Gdb => Some(place_for_stub(&self.logs)),

@@ -75,6 +75,7 @@ pub(super) fn laboratory(
         gdb: None,
         keep_examples: conduct.keep_examples,
         keep_anomalies: conduct.keep_anomalies,
+        cores: None,
         remains: Remains::default(),
         capture: conduct.capture,
     })

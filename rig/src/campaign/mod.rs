@@ -7,6 +7,7 @@
 mod accelerator;
 mod claims;
 mod conduct;
+mod cores;
 mod disks;
 mod enclosed;
 mod error;
@@ -38,7 +39,7 @@ pub use examine::examine;
 pub use hardware::check_hardware;
 pub use history::{Nights, Watched, watch_nights, write_history};
 pub use host::{abilities_for, lack};
-pub use inspect::{Inspected, Site, Stub};
+pub use inspect::{Core, Inspected, Site, Stub};
 pub use lock::{draw_seed, lock};
 pub use measure::measure;
 pub use once::{Alone, Once, play_once, play_once_and};

@@ -18,10 +18,11 @@ use crate::record::format::{BlockRecord, BlockStatus, CaptureWhen, Conduct};
 use crate::runner::{Attempt, Inspection, Laboratory, Player, Stop, Stopper};
 
 use super::accelerator::accelerator;
+use super::cores::{self, LOGS};
 use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
 use super::host::lack;
-use super::inspect::{Inspected, LOGS};
+use super::inspect::Inspected;
 use super::laboratory::{Media, laboratory};
 use super::supply::{Supplied, supply_one};
 use super::watcher::Watcher;
@@ -41,6 +42,8 @@ pub struct Alone {
     pub keep: u32,
     /// Whether its packets are kept.
     pub capture: CaptureWhen,
+    /// Whether its guest's memory is kept where its kernel panics.
+    pub keep_core: bool,
     /// Whether its guest is kept for whoever looks into it then.
     pub keep_guest: bool,
 }
@@ -77,6 +80,9 @@ pub fn play_once_and<T>(
     watcher: &mut impl Watcher,
     look: impl AsyncFnOnce(Once, Option<Inspected>) -> T,
 ) -> Result<T, CampaignError> {
+    if alone.keep_core {
+        cores::of_visits(&alone.attempt.cell)?;
+    }
     let supplied = supply_one(&alone.attempt.cell, IT, &mut |image, step| watcher.image_step(image, step))?;
     let runtime = enclosed_runtime()?;
     let played = runtime.block_on(async {
@@ -111,6 +117,7 @@ async fn play(
     };
     let resolved = (!is_host).then(|| laboratory.accelerator.clone());
     let Watched { played, inspection, packets } = watch(&laboratory, &alone, watcher, stop).await;
+    laboratory.remains.all().iter().for_each(|remain| watcher.panicked(remain));
     match played {
         Some((record, trials)) if !matches!(record.status, BlockStatus::Aborted { .. }) => {
             let console = kept_console(&logs, &record);
@@ -139,7 +146,9 @@ async fn furnish(alone: &Alone, supplied: Supplied, logs: &Path) -> Result<Labor
         keep_anomalies: alone.keep,
         capture: alone.capture,
     };
-    laboratory(&conduct, logs, media, accelerator, abilities.mechanisms, keys)
+    let laboratory = laboratory(&conduct, logs, media, accelerator, abilities.mechanisms, keys)?;
+    let cores = alone.keep_core.then(|| cores::of_visits(&alone.attempt.cell)).transpose()?;
+    Ok(Laboratory { cores, ..laboratory })
 }
 
 struct Watched {

@@ -122,6 +122,8 @@ pub struct Order {
     pub results: PathBuf,
     /// Stop after this long; the record is complete up to there.
     pub deadline: Option<Duration>,
+    /// Whether the memory of guests is kept whose kernels panic.
+    pub keep_core: bool,
     /// What ends the run besides its last block.
     pub after_void: AfterVoid,
 }

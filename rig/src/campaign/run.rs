@@ -6,8 +6,10 @@
 use std::path::PathBuf;
 
 use crate::analysis::model::ReportModel;
+use crate::record::Layout;
 
 use super::conduct::conduct;
+use super::cores;
 use super::enclosed::enclosed_runtime;
 use super::error::CampaignError;
 use super::open::open;
@@ -37,13 +39,21 @@ pub fn run(order: &Order, watcher: &mut impl Watcher) -> Result<Ended, CampaignE
     let cells = expand(source)?;
     cells.weak_controls().iter().for_each(|weak| watcher.weak_control(weak));
     cells.undecidable().iter().for_each(|told| watcher.undecidable(told));
+    if order.keep_core {
+        cores::check(cells.cells.iter().map(|cell| &cell.cell), &order.results)?;
+    }
     let prepared = look(cells, &mut |image, step| watcher.image_step(image, step))?;
     let runtime = enclosed_runtime()?;
     let conducted = runtime.block_on(async {
         let mut opened = open(prepared, &order.results).await?;
         watcher.unmet(std::mem::take(&mut opened.unmet));
         let run_dir = opened.writer.dir().to_owned();
+        if order.keep_core {
+            opened.laboratory.cores = Some(opened.laboratory.results.join(Layout::CORE));
+        }
+        let remains = opened.laboratory.remains.clone();
         conduct(opened, order, watcher).await?;
+        remains.all().iter().for_each(|remain| watcher.panicked(remain));
         Ok::<_, CampaignError>(run_dir)
     });
     // Blocking threads that still wait for a dead guest must not hold the end up: the enclosure ends them.

@@ -5,6 +5,7 @@
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
+use crate::machine::qemu::Remain;
 use crate::matrix::{Undecidable, WeakControl};
 use crate::runner::Stopper;
 
@@ -22,4 +23,6 @@ pub trait Watcher {
     fn may_stop(&mut self, stopper: Stopper);
     /// Something happened.
     fn happened(&mut self, event: &Event);
+    /// The blocks are played; this is what a guest has left whose kernel panicked.
+    fn panicked(&mut self, _: &Remain) {}
 }

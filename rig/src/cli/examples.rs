@@ -325,6 +325,13 @@ pub const EXAMPLES: &[Example] = &[
         "rig guest boot configuration=virtio-tap kernel=6.1 -- uname -r",
         "one command in it",
     ),
+    row(
+        &["guest", "boot"],
+        Unasked,
+        &[Done],
+        "rig guest boot --kernel ./linux --keep-core configuration=virtio-tap",
+        "a core if it panics",
+    ),
     row(&["report"], Anywhere, &[Done], "rig report", "the newest run"),
     row(&["report"], Anywhere, &[Done], "rig report --format json,csv", "files in the run's folder"),
     row(&["report"], Anywhere, &[Done, Short, Alert], "rig report latest --exit-code", "for a script"),

@@ -19,7 +19,7 @@ use super::image::tell_step;
 use super::signals::Signals;
 use super::streams::progress;
 use super::{Exit, Failure};
-use crate::campaign::{Inspected, Site, Stub, enclosed_runtime};
+use crate::campaign::{Core, Inspected, Site, Stub, enclosed_runtime};
 use crate::configuration::NicBackend;
 use crate::machine::launch_ssh::{self, AGENT_PATH, RemoteProgram};
 use crate::machine::qemu::Remain;
@@ -56,6 +56,9 @@ pub(super) struct Boot {
     /// Let QEMU wait for gdb: the line to type is printed; the guest runs on until gdb stops it
     #[arg(long)]
     gdb: bool,
+    /// Keep the guest's memory where its kernel panics: a file that crash(8) opens, with the line to type
+    #[arg(long)]
+    keep_core: bool,
     /// Run this in the guest instead of a shell; its input, output and exit status are passed on
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -72,8 +75,9 @@ fn boot(arguments: &Boot) -> Result<ExitCode, Failure> {
     let matrix = matrix.with_kernels(arguments.kernel.as_slice(), Path::new(".")).map_err(Failure::input)?;
     let mut cell = choose::choose(&matrix, arguments.profile.as_deref(), &arguments.cell)?;
     choose::append(&mut cell, &arguments.append)?;
+    let core = if arguments.keep_core { Core::Kept } else { Core::Dropped };
     let stub = if arguments.gdb { Stub::Gdb } else { Stub::None };
-    let site = Site::prepare(cell, choose::hardware, &mut tell_step)?;
+    let site = Site::prepare(cell, core, choose::hardware, &mut tell_step)?;
     let runtime = enclosed_runtime()?;
     let result = runtime.block_on(inside(site, stub, &arguments.command));
     // A thread that still reads the terminal must not hold the exit up.

@@ -61,7 +61,13 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
     let attempt = Attempt::alone(block.id.clone(), cell.clone(), block.seed, block.trials);
     let mut person = Person::of(cell);
-    let alone = Alone { attempt, keep: KEEP, capture: CaptureWhen::Never, keep_guest: arguments.keep_guest };
+    let alone = Alone {
+        attempt,
+        keep: KEEP,
+        capture: CaptureWhen::Never,
+        keep_core: false,
+        keep_guest: arguments.keep_guest,
+    };
     play_once_and(alone, &mut person, async |once, kept| {
         let Once { record: now, trials, .. } = &once;
         let wanted = wanted.as_ref();

@@ -23,9 +23,11 @@ impl Layout {
     pub const CONSOLE: &'static str = "console";
     /// Folder of the QMP logs.
     pub const QMP: &'static str = "qmp";
+    /// Folder of the memory of guests whose kernels panicked. It is beside the record, not of it: a journal names none of its files, and no archive has them.
+    pub const CORE: &'static str = "core";
     /// Folder of the packets.
     pub const CAPTURE: &'static str = "capture";
-    /// All of them.
+    /// All that are of the record.
     pub const FOLDERS: [&'static str; 5] =
         [Self::BLOCKS, Self::ANOMALIES, Self::CONSOLE, Self::QMP, Self::CAPTURE];
 
@@ -62,6 +64,16 @@ impl Layout {
     /// Its guest's QMP conversation.
     pub fn qmp(id: &BlockId, attempt: u32) -> String {
         format!("{}/{id}.{attempt}.jsonl", Self::QMP)
+    }
+
+    /// The memory of its guest, in [`Self::CORE`].
+    pub fn core(id: &BlockId, attempt: u32) -> String {
+        format!("{id}.{attempt}.vmcore")
+    }
+
+    /// The memory of the peer's guest, in [`Self::CORE`].
+    pub fn peer_core(id: &BlockId, attempt: u32) -> String {
+        format!("{id}.{attempt}.peer.vmcore")
     }
 
     /// Its packets, next to the target.

@@ -31,7 +31,7 @@ pub fn is_being_written(run_dir: &Path) -> bool {
 pub fn size(run_dir: &Path) -> Result<u64, RecordError> {
     let folder = Folder::open(run_dir)?;
     let mut bytes = 0;
-    for below in ["."].into_iter().chain(Layout::FOLDERS) {
+    for below in ["."].into_iter().chain(Layout::FOLDERS).chain([Layout::CORE]) {
         let entries = match folder.entries(below) {
             Err(error) if error.is_missing() => continue,
             entries => entries?,
@@ -116,7 +116,7 @@ fn refuse_foreign(folder: &Folder) -> Result<(), RecordError> {
         let name = path.strip_prefix("./").unwrap_or(&path);
         match kind {
             SFlag::S_IFREG if is_own(name) => {}
-            SFlag::S_IFDIR if Layout::FOLDERS.contains(&name) => {
+            SFlag::S_IFDIR if name == Layout::CORE || Layout::FOLDERS.contains(&name) => {
                 let inner = folder.entries(name)?;
                 if let Some((inner, _)) = inner.iter().find(|(_, kind)| *kind != SFlag::S_IFREG) {
                     return Err(foreign(inner));

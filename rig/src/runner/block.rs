@@ -67,7 +67,7 @@ pub(super) async fn play(
         packets: None,
     };
     // Each step of a block has its own bound; this one is for a step that does not keep it.
-    let deadline = laboratory.block_deadline + GRACE;
+    let deadline = laboratory.block_deadline + GRACE + laboratory.core_deadline();
     let end = tokio::select! {
         biased;
         why = stop.told() => Err(why),

@@ -13,7 +13,7 @@ use super::patience::GRACE;
 use crate::configuration::{Accelerator, Engine, Resolved};
 use crate::image::{Disks, GuestKeys, Loaded};
 use crate::machine::launch_ssh::{ROOT, SshPlan};
-use crate::machine::qemu::{Guest, ProbeError, Remains};
+use crate::machine::qemu::{DUMP_DEADLINE, Guest, ProbeError, Remains};
 use crate::path::Mechanisms;
 use crate::record::format::CaptureWhen;
 
@@ -48,6 +48,8 @@ pub struct Laboratory {
     pub keep_examples: u32,
     /// At most this many anomalies of each outcome are kept whole, and of a block's four times as many.
     pub keep_anomalies: u32,
+    /// Where the memory of a guest is kept whose kernel panics: a folder that need not exist yet; none: it is not kept.
+    pub cores: Option<PathBuf>,
     /// What guests have left whose kernels panicked.
     pub remains: Remains,
     /// Which blocks' packets are kept.
@@ -69,6 +71,11 @@ impl Laboratory {
     pub(super) fn guest_life(&self, blocks: u32) -> Option<Duration> {
         let block = self.block_deadline + GRACE;
         (!self.block_deadline.is_zero()).then(|| self.boot_deadline + block.saturating_mul(blocks))
+    }
+
+    /// To keep a guest's memory at the end of a block.
+    pub(super) fn core_deadline(&self) -> Duration {
+        if self.cores.is_some() { DUMP_DEADLINE } else { Duration::ZERO }
     }
 
     /// From QEMU's start to the login of a guest that boots a disk of its own. A distribution's whole system takes many times as long as an image of rig's: under

@@ -15,7 +15,8 @@ use object::{
     SectionKind, SymbolKind,
 };
 
-use super::{Place, SymbolsError, read};
+use super::error::SymbolsError;
+use super::place::Place;
 
 type Reader<'a> = EndianSlice<'a, LittleEndian>;
 type File<'a> = ElfFile64<'a, object::LittleEndian>;
@@ -34,6 +35,8 @@ const DEBUG_SECTIONS: [gimli::SectionId; 11] = [
     gimli::SectionId::DebugStrOffsets,
     gimli::SectionId::DebugTypes,
 ];
+/// A file larger than this is not read: no kernel's is.
+const MOST_BYTES: u64 = 4 << 30;
 /// Places of relocatable sections are multiples of this.
 const APART: u64 = 1 << 12;
 
@@ -254,4 +257,14 @@ fn banner(file: &File<'_>) -> Option<String> {
     let at = usize::try_from(symbol.address().checked_sub(section.address())?).ok()?;
     let text = section.data().ok()?.get(at..)?.split(|byte| matches!(byte, 0 | b'\n')).next()?;
     Some(String::from_utf8_lossy(text).into_owned())
+}
+
+/// The bytes of a file that is not larger than a kernel's can be.
+fn read(path: &Path) -> Result<Vec<u8>, SymbolsError> {
+    let unreadable = |why: String| SymbolsError::Unreadable { path: path.to_owned(), why };
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+        return Err(unreadable(format!("it is not a file of at most {} GiB", MOST_BYTES >> 30)));
+    }
+    std::fs::read(path).map_err(|error| unreadable(error.to_string()))
 }

@@ -37,6 +37,7 @@ pub(crate) fn laboratory(results: &Path) -> Laboratory {
         block_deadline: DEADLINE,
         boot_deadline: DEADLINE,
         gdb: None,
+        cores: None,
         remains: Remains::default(),
         keep_examples: 1,
         keep_anomalies: 10,

@@ -16,6 +16,7 @@ use crate::cli::{Exit, Failure, called, number, report, screen, setup, signals, 
 use crate::document::Problems;
 use crate::event::Event;
 use crate::image::Step;
+use crate::machine::qemu::Remain;
 use crate::matrix::{Undecidable, WeakControl};
 use crate::record::format::CaptureWhen;
 use crate::report::{answer, text};
@@ -44,6 +45,9 @@ pub(in crate::cli) struct Arguments {
     /// Keep the packets of blocks: a pcapng file for each end, for Wireshark and tshark [default: never]
     #[arg(long, value_enum, value_name = "WHEN", conflicts_with = "resume")]
     capture: Option<Capture>,
+    /// Keep the memory of a guest whose kernel panics: a file that crash(8) opens, in `core` of the run's folder, three at most
+    #[arg(long)]
+    keep_core: bool,
     /// Stop after this long (`90m`, `2h`); what is recorded until then is complete
     #[arg(long, value_name = "TIME", value_parser = parse_deadline)]
     deadline: Option<Duration>,
@@ -108,7 +112,13 @@ impl Arguments {
             })),
         };
         let after_void = if self.fail_fast { AfterVoid::Stop } else { AfterVoid::GoOn };
-        Ok(Order { work, results: self.results, deadline: self.deadline, after_void })
+        Ok(Order {
+            work,
+            results: self.results,
+            deadline: self.deadline,
+            keep_core: self.keep_core,
+            after_void,
+        })
     }
 }
 
@@ -173,6 +183,12 @@ impl Watcher for Person {
 
     fn may_stop(&mut self, stopper: Stopper) {
         signals::stop_on_signal(stopper);
+    }
+
+    fn panicked(&mut self, remain: &Remain) {
+        if let Some(words) = remain.core_words() {
+            streams::log(Weight::Warning, words);
+        }
     }
 
     fn happened(&mut self, event: &Event) {

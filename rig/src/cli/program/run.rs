@@ -53,6 +53,9 @@ pub(in crate::cli) struct Arguments {
     /// Keep the packets of blocks: a pcapng file for each end, for Wireshark and tshark [default: never]
     #[arg(long, value_enum, value_name = "WHEN")]
     capture: Option<Capture>,
+    /// Keep the memory of a guest whose kernel panics: a file that crash(8) opens, in `core` of the run's folder, three at most
+    #[arg(long, conflicts_with = "write")]
+    keep_core: bool,
     /// Run nothing: write the scenario and the matrix file that this command line stands for into this folder, to be changed
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
@@ -79,7 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         lock: None,
     }));
     let results = arguments.results.clone();
-    carry_out(&Order { work, results, deadline: None, after_void: AfterVoid::GoOn }, None)
+    let (keep_core, after_void) = (arguments.keep_core, AfterVoid::GoOn);
+    carry_out(&Order { work, results, deadline: None, keep_core, after_void }, None)
 }
 
 /// The files that a command line stands for: their names, and their texts.

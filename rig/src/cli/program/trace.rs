@@ -51,8 +51,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let unseen = unseen_packets(&attempt.cell.subject);
     let capture = if unseen.is_none() { CaptureWhen::Always } else { CaptureWhen::Never };
     let mut person = watch::Person::of(&attempt.cell);
-    let once =
-        play_once(Alone { attempt: attempt.clone(), keep: 1, capture, keep_guest: false }, &mut person)?;
+    let once = play_once(
+        Alone { attempt: attempt.clone(), keep: 1, capture, keep_core: false, keep_guest: false },
+        &mut person,
+    )?;
     let traced = Traced::of(once, packets_ahead_ns());
     print(&match arguments.format {
         Format::Json => traced.json(&attempt.cell),

@@ -69,6 +69,9 @@ pub(in crate::cli) struct Arguments {
     /// Write the packets into this folder, a pcapng file for each end of the path, each packet with the name of its trial
     #[arg(long, value_name = "FOLDER")]
     capture: Option<PathBuf>,
+    /// Keep the guest's memory where its kernel panics: a file that crash(8) opens, with the line to type
+    #[arg(long)]
+    keep_core: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -102,13 +105,11 @@ pub(in crate::cli) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 fn alone(arguments: &Arguments, attempt: Attempt) -> Alone {
-    match arguments.capture {
-        Some(_) => {
-            let keep = packets::named(arguments.trials).max(arguments.examples);
-            Alone { attempt, keep, capture: CaptureWhen::Always, keep_guest: false }
-        }
-        None => Alone { attempt, keep: arguments.examples, capture: CaptureWhen::Never, keep_guest: false },
-    }
+    let (keep, capture) = match arguments.capture {
+        Some(_) => (packets::named(arguments.trials).max(arguments.examples), CaptureWhen::Always),
+        None => (arguments.examples, CaptureWhen::Never),
+    };
+    Alone { attempt, keep, capture, keep_core: arguments.keep_core, keep_guest: false }
 }
 
 fn attempt(

@@ -1,4 +1,4 @@
-//! What is made of a guest whose kernel has panicked: its call trace in the source.
+//! What is made of a guest whose kernel has panicked: its call trace in the source, and what became of its memory.
 //!
 //! Done after the death has been told and before the guest counts as gone. What comes of it is written behind the console's own lines, never in their
 //! place, and is in [`Remains`]. Must not know QEMU's process, blocks or runs. Units: `Duration`.
@@ -23,6 +23,8 @@ const OWN: &str = "rig: ";
 pub struct Aftermath {
     /// The kernel's file with symbols; or in words what there would have to be.
     pub symbols: Result<Built, String>,
+    /// The file that takes the guest's memory; none: it is not kept.
+    pub core: Option<PathBuf>,
     /// Where what was found is told.
     pub remains: Remains,
 }
@@ -38,6 +40,10 @@ pub struct Remain {
     pub console: PathBuf,
     /// The places of its call trace with files and lines; one sentence where they are not known; empty where there is no trace.
     pub trace: Vec<String>,
+    /// The file with its memory, or why it was not kept; none where that was not asked for.
+    pub core: Option<Result<PathBuf, String>>,
+    /// The kernel's file with symbols, where there is one.
+    pub vmlinux: Option<PathBuf>,
 }
 
 impl Remains {
@@ -51,15 +57,39 @@ impl Remain {
     /// For a person, line by line.
     pub fn words(&self) -> Vec<String> {
         let traced = (!self.trace.is_empty()).then(|| "the call trace in the source:".to_owned());
-        traced.into_iter().chain(self.trace.iter().map(|line| format!("  {line}"))).collect()
+        let trace = self.trace.iter().map(|line| format!("  {line}"));
+        traced.into_iter().chain(trace).chain(self.core_words()).collect()
     }
+
+    /// What became of its memory, and the line to type.
+    pub fn core_words(&self) -> Option<String> {
+        Some(match self.core.as_ref()? {
+            Ok(path) => {
+                let symbols = self.vmlinux.as_ref().map_or("VMLINUX".to_owned(), |path| quoted(path));
+                format!("the guest's memory is kept: crash {symbols} {}", quoted(path))
+            }
+            Err(why) => format!("the guest's memory is not kept: {why}"),
+        })
+    }
+}
+
+/// For a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
 impl Aftermath {
     /// The work. `console` is all that it has said; what is found goes to `log` as well, which lies at `at`.
-    pub(super) async fn conduct(self, console: &ConsoleState, log: &mut LineLog, at: &Path) {
+    pub(super) async fn conduct(
+        self,
+        console: &ConsoleState,
+        core: Option<Result<PathBuf, String>>,
+        log: &mut LineLog,
+        at: &Path,
+    ) {
         let trace = self.trace(console).await;
-        let remain = Remain { console: at.to_owned(), trace };
+        let vmlinux = self.symbols.as_ref().ok().map(|built| built.vmlinux.clone());
+        let remain = Remain { console: at.to_owned(), trace, core, vmlinux };
         for line in remain.words() {
             log.write(&format!("{OWN}{line}"));
         }
@@ -101,7 +131,8 @@ mod tests {
             ..ConsoleState::default()
         };
         let remains = Remains::default();
-        Aftermath { symbols, remains: remains.clone() }.conduct(&console, &mut log, &path).await;
+        let aftermath = Aftermath { symbols, core: None, remains: remains.clone() };
+        aftermath.conduct(&console, Some(Ok("a b.vmcore".into())), &mut log, &path).await;
         let [remain] = &remains.all()[..] else { panic!("one guest") };
         (remain.clone(), fs_err::read_to_string(&path).unwrap())
     }
@@ -118,8 +149,13 @@ mod tests {
             [
                 "what the kernel said",
                 "rig: the call trace in the source:",
-                "rig:   first+0x5/0x20: kernel/panic.c:25"
+                "rig:   first+0x5/0x20: kernel/panic.c:25",
+                lines.last().unwrap()
             ]
+        );
+        assert!(
+            lines[3].starts_with("rig: the guest's memory is kept: crash '")
+                && lines[3].ends_with("' 'a b.vmcore'")
         );
     }
 
@@ -127,8 +163,11 @@ mod tests {
     async fn without_symbols_it_is_said_what_is_missing_and_without_a_trace_nothing() {
         let (remain, log) = conducted(Err("build one".to_owned()), &["first+0x5/0x20"]).await;
         assert_eq!(remain.trace, ["build one"]);
-        assert!(log.ends_with(" rig:   build one\n"), "{log}");
+        assert!(log.contains(" rig:   build one\n"), "{log}");
+        assert!(log.ends_with("crash VMLINUX 'a b.vmcore'\n"), "{log}");
+        let refused = Remain { core: Some(Err("no room".to_owned())), ..remain };
+        assert_eq!(refused.core_words().unwrap(), "the guest's memory is not kept: no room");
         let (remain, log) = conducted(Err("build one".to_owned()), &["Kernel panic"]).await;
-        assert!(remain.trace.is_empty() && log.lines().count() == 1, "{log}");
+        assert!(remain.trace.is_empty() && log.lines().count() == 2, "{log}");
     }
 }

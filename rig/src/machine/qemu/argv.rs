@@ -77,6 +77,8 @@ pub struct Wiring<'a> {
     pub vhosts: &'a [RawFd],
     /// A listening stream socket: QEMU's stub for a debugger.
     pub gdb: Option<RawFd>,
+    /// Whether a guest that panics, resets or shuts down stays, and QEMU with it: its memory may be asked for.
+    pub stays: bool,
     /// An open /dev/vhost-vsock that holds this CID, for a guest with such a device.
     pub vsock: Option<(RawFd, u32)>,
 }
@@ -173,6 +175,10 @@ pub fn compose(
     if let Some(listener) = wiring.gdb {
         argv.option("-chardev", format_args!("socket,id=gdb,fd={listener},server=on,wait=off"));
         argv.option("-gdb", "chardev:gdb");
+    }
+    if wiring.stays {
+        // `-no-reboot` makes a reset a shutdown; a kernel without pvpanic's driver ends its panic with a reset (`panic=-1`).
+        argv.option("-action", "panic=pause,shutdown=pause");
     }
     data_nic(&mut argv, spec, net.mac, wiring);
     if let Some((device, cid)) = wiring.vsock {

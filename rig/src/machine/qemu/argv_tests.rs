@@ -35,6 +35,7 @@ fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
         socket,
         vhosts: &vhosts,
         vsock: spec.tuning.vsock.then_some((26, 3)),
+        stays: false,
         gdb: None,
     };
     let argv = compose(spec, engine, &net(), &[], &wiring).unwrap();
@@ -131,6 +132,7 @@ fn a_peer_has_a_mac_address_of_its_own() {
         socket: Some(25),
         vhosts: &[],
         vsock: None,
+        stays: false,
         gdb: None,
     };
     let argv = compose(&spec, Engine::Tcg, &net, &[], &wiring).unwrap().join(" ");
@@ -195,6 +197,7 @@ fn another_number_of_descriptors_is_refused() {
             socket: None,
             vhosts,
             vsock: None,
+            stays: false,
             gdb: None,
         };
         compose(spec, Engine::Tcg, &net(), &[], &wiring).unwrap_err()
@@ -220,8 +223,17 @@ fn another_number_of_descriptors_is_refused() {
 fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
     let boot = Boot::Disk { disk: 30, format: DiskFormat::Raw, overlay: 31, seed: Some(32) };
-    let wiring =
-        Wiring { qmp: 10, console: 11, boot, taps: &[20], socket: None, vhosts: &[], vsock: None, gdb: None };
+    let wiring = Wiring {
+        qmp: 10,
+        console: 11,
+        boot,
+        taps: &[20],
+        socket: None,
+        vhosts: &[],
+        vsock: None,
+        stays: false,
+        gdb: None,
+    };
     let argv = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap();
     assert!(!argv.iter().any(|word| word == "-kernel" || word == "-append"), "{argv:?}");
     insta::assert_snapshot!(
@@ -231,6 +243,26 @@ fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
     let without = Boot::Disk { disk: 30, format: DiskFormat::Qcow2, overlay: 31, seed: None };
     let argv = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { boot: without, ..wiring }).unwrap();
     assert_eq!(argv.iter().filter(|word| word.contains("virtio-blk-pci")).count(), 1, "{argv:?}");
+}
+
+#[test]
+fn a_guest_whose_memory_is_kept_stays_when_it_ends_and_is_the_same_in_all_else() {
+    let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
+    let wiring = Wiring {
+        qmp: 10,
+        console: 11,
+        boot: Boot::Kernel { kernel: 13, initramfs: 12 },
+        taps: &[20],
+        socket: None,
+        vhosts: &[],
+        vsock: None,
+        stays: true,
+        gdb: None,
+    };
+    let with = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap().join(" ");
+    let without = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { stays: false, ..wiring }).unwrap();
+    assert_eq!(with.replace(" -action panic=pause,shutdown=pause", ""), without.join(" "));
+    assert!(with.len() > without.join(" ").len(), "{with}");
 }
 
 #[test]
@@ -245,6 +277,7 @@ fn a_debuggers_stub_is_a_listening_socket_that_waits_for_nobody() {
         socket: None,
         vhosts: &[],
         vsock: None,
+        stays: false,
         gdb: Some(33),
     };
     let with = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap().join(" ");

@@ -6,12 +6,9 @@
 //! Tests: `tests/qemu.rs` (real guests).
 
 use std::future::Future;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::{Path, PathBuf};
-use std::process::ChildStderr;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use qapi::qmp;
@@ -20,60 +17,23 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::aftermath::Aftermath;
-use super::argv::{self, GuestNet, Wiring};
-use super::confine::{Confinement, Lack, Limits};
+use super::argv;
 use super::console::{CONSOLE_CAP_BYTES, ConsoleState, watch_console};
 use super::death::{Death, DeathKind};
 use super::error::{GuestError, advise};
+use super::fresh::Fresh;
 use super::identity::Running;
 use super::log::{JsonLog, LineLog, LogEnd};
-use super::medium::Medium;
-use super::program::file_of;
+use super::plan::GuestPlan;
 use super::qmp::{Qmp, QmpError};
-use super::spawn::{Launch, Process, send_kill};
+use super::spawn::send_kill;
 use super::supervise::{After, Intent, Watched, read_stderr, stderr_note, supervise};
-use super::vhost::{open_vhosts, reserve_cid};
-use super::writer::attach_writers;
 use crate::configuration::{Engine, QemuSpec, check};
 
 /// A reply that takes longer than this comes from a QEMU that hangs, also on a busy host.
 pub const QMP_DEADLINE: Duration = Duration::from_secs(10);
 /// For `quit` when the guest is to end.
 const QUIT_DEADLINE: Duration = Duration::from_secs(2);
-
-/// Everything that a guest is made of.
-#[derive(Debug)]
-pub struct GuestPlan {
-    /// Its hardware.
-    pub spec: QemuSpec,
-    /// Its accelerator, resolved.
-    pub engine: Engine,
-    /// `qemu-system-x86_64`, looked for if it is no path ([`crate::process::find_program`]).
-    pub qemu: PathBuf,
-    /// What it boots.
-    pub medium: Medium,
-    /// Words to add to the kernel's command line, where QEMU loads the kernel.
-    pub extra_cmdline: Vec<String>,
-    /// Addresses.
-    pub net: GuestNet,
-    /// Open tap queues, as many as `configuration::tap_queues` says. rig's copies are closed when QEMU has them.
-    pub taps: Vec<OwnedFd>,
-    /// The end of a pair of sockets that is its measured link, where the backend is one: datagrams to a second guest, a stream to passt. rig's copy is closed as a tap's is.
-    pub socket: Option<OwnedFd>,
-    /// A listening stream socket at which a debugger finds QEMU's stub (`-gdb`); none: there is no stub.
-    pub gdb: Option<OwnedFd>,
-    /// The network namespace in which QEMU runs; none: rig's own.
-    pub namespace: Option<OwnedFd>,
-    /// How long it lives at most, its boot included; none: as long as somebody looks at it.
-    pub life: Option<Duration>,
-    /// Where the console goes.
-    pub console_log: PathBuf,
-    /// Where everything said on QMP goes.
-    pub qmp_log: PathBuf,
-    /// What is done when its kernel panics; none: nothing but to tell it.
-    pub aftermath: Option<Aftermath>,
-}
 
 /// Whether a NIC's cable is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +121,7 @@ impl Guest {
             aftermath,
             log: console_log.another(),
             at: plan.console_log.clone(),
+            core: None,
         });
         let Fresh { process, stderr, command_line, vsock_cid, confined, qmp, console } = Fresh::start(&plan)?;
         let spawn_error = |source| GuestError::Spawn { program: plan.qemu.display().to_string(), source };
@@ -174,6 +135,8 @@ impl Guest {
         let (events, event_receiver) = mpsc::unbounded_channel();
         let (death_sender, death) = watch::channel(None);
         let intent = Arc::new(Intent::default());
+        let spoken: Arc<OnceLock<Qmp>> = Arc::default();
+        let after = after.map(|after| after.with_core(&spoken, plan.spec.memory_mib));
         let watched = Watched {
             process,
             stderr,
@@ -204,7 +167,7 @@ impl Guest {
             intent,
             supervisor: Some(tokio::spawn(supervise(watched))),
         };
-        Ok((guest, Wires { qmp, qmp_log, confined, events, stderr: hear }))
+        Ok((guest, Wires { qmp, qmp_log, confined, events, stderr: hear, spoken }))
     }
 
     /// Speaks to QEMU, then waits for the guest.
@@ -228,6 +191,7 @@ impl Guest {
             }
         });
         tokio::spawn(abandon_when_dead(qmp.clone(), death));
+        let _ = wires.spoken.set(qmp.clone());
         self.identify(&qmp).await;
         self.qmp = Some(qmp);
         if self.spec.disk.is_some() {
@@ -508,67 +472,6 @@ impl Drop for Guest {
     }
 }
 
-/// A process that has just been started, and rig's ends of what it is connected to.
-#[derive(Debug)]
-struct Fresh {
-    process: Process,
-    stderr: ChildStderr,
-    command_line: Vec<String>,
-    vsock_cid: Option<u32>,
-    /// As what it runs, in words, and what could not be taken from it.
-    confined: Vec<String>,
-    qmp: UnixStream,
-    console: UnixStream,
-}
-
-impl Fresh {
-    fn start(plan: &GuestPlan) -> Result<Self, GuestError> {
-        let inserted =
-            plan.medium.insert().map_err(GuestError::prepare("what the guest boots, in memory"))?;
-        let (qmp, qmp_far) = wire().map_err(GuestError::prepare("a socket pair for qmp"))?;
-        attach_writers(&qmp).map_err(GuestError::prepare("the socket for qmp"))?;
-        let (console, console_far) = wire().map_err(GuestError::prepare("a socket pair for the console"))?;
-        let vhosts = open_vhosts(&plan.spec)?;
-        let vsock = reserve_cid(&plan.spec)?;
-        let taps: Vec<_> = plan.taps.iter().map(AsRawFd::as_raw_fd).collect();
-        let vhost_numbers: Vec<_> = vhosts.iter().map(AsRawFd::as_raw_fd).collect();
-        let wiring = Wiring {
-            qmp: qmp_far.as_raw_fd(),
-            console: console_far.as_raw_fd(),
-            boot: inserted.boot(),
-            taps: &taps,
-            socket: plan.socket.as_ref().map(AsRawFd::as_raw_fd),
-            vhosts: &vhost_numbers,
-            vsock: vsock.as_ref().map(|own| (own.device.as_raw_fd(), own.cid)),
-            gdb: plan.gdb.as_ref().map(AsRawFd::as_raw_fd),
-        };
-        let arguments = argv::compose(&plan.spec, plan.engine, &plan.net, &plan.extra_cmdline, &wiring)?;
-        let mut command_line = vec![plan.qemu.to_string_lossy().into_owned()];
-        command_line.extend(arguments.iter().cloned());
-
-        let mut keep: Vec<BorrowedFd<'_>> = vec![qmp_far.as_fd(), console_far.as_fd()];
-        keep.extend(inserted.descriptors());
-        keep.extend(plan.taps.iter().chain(&plan.socket).chain(&plan.gdb).chain(&vhosts).map(AsFd::as_fd));
-        keep.extend(vsock.iter().map(|own| own.device.as_fd()));
-        let namespace = plan.namespace.as_ref().map(AsFd::as_fd);
-        // Links followed: where the file lies decides what can be taken from it.
-        let program = file_of(&plan.qemu);
-        let program = fs_err::canonicalize(&program).unwrap_or(program);
-        let (confinement, lacks) = Confinement::of(&program);
-        let mut confined = vec![confinement.describe()];
-        confined.extend(lacks.iter().map(Lack::to_string));
-        let limits = Limits::of(plan.spec.memory_mib, plan.spec.vcpus, plan.life);
-        let limits = limits.with_files(plan.medium.writes_bytes());
-        let (program, called) = (program.into(), plan.qemu.clone().into());
-        let launch = Launch { program, called, arguments, namespace, keep: &keep, confinement, limits };
-        let (process, stderr) = Process::start(launch)
-            .map_err(|source| GuestError::Spawn { program: plan.qemu.display().to_string(), source })?;
-        // QEMU's ends are closed here when this returns: it is their only owner, and when it dies the streams end.
-        let vsock_cid = vsock.map(|own| own.cid);
-        Ok(Self { process, stderr, command_line, vsock_cid, confined, qmp, console })
-    }
-}
-
 /// What speaking to a fresh QEMU needs.
 #[derive(Debug)]
 struct Wires {
@@ -577,13 +480,8 @@ struct Wires {
     confined: Vec<String>,
     events: mpsc::UnboundedSender<super::qmp::QmpEvent>,
     stderr: mpsc::UnboundedReceiver<String>,
-}
-
-/// A connected pair: rig's end, and QEMU's.
-fn wire() -> io::Result<(UnixStream, OwnedFd)> {
-    let (near, far) = StdUnixStream::pair()?;
-    near.set_nonblocking(true)?;
-    Ok((UnixStream::from_std(near)?, far.into()))
+    /// For whoever speaks of the guest when it is dead.
+    spoken: Arc<OnceLock<Qmp>>,
 }
 
 /// Ends QMP waits with the death's reason.

@@ -20,8 +20,9 @@ use thiserror::Error;
 
 use super::argv::{DATA_MAC, GuestNet};
 use super::error::GuestError;
-use super::guest::{Guest, GuestPlan};
+use super::guest::Guest;
 use super::medium::Medium;
+use super::plan::GuestPlan;
 use super::program::file_of;
 use crate::configuration::{
     Accelerator, Engine, Hardware, Localtime, Nic, NicBackend, NicModel, QemuSpec, Resolved, Tuning,

@@ -6,14 +6,17 @@
 //! Wire format: QEMU's docs/interop/qmp-spec.txt. Tests: below, against a scripted server.
 
 use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use miette::Diagnostic;
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use qapi::qmp;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
@@ -88,7 +91,7 @@ pub struct QmpEvent {
 #[derive(Debug, Clone)]
 pub struct Qmp {
     shared: Arc<Mutex<Shared>>,
-    outgoing: mpsc::UnboundedSender<Vec<u8>>,
+    outgoing: mpsc::UnboundedSender<Line>,
     _tasks: Arc<Tasks>,
 }
 
@@ -108,11 +111,29 @@ type Answer = Result<Value, QmpError>;
 #[derive(Debug)]
 struct Shared {
     next_id: u64,
-    pending: HashMap<u64, (&'static str, oneshot::Sender<Answer>)>,
+    pending: HashMap<u64, Pending>,
     closed: Option<String>,
+    /// The guest is dead; QEMU may still be spoken to of it.
+    abandoned: Option<String>,
     last: String,
     speaker: Result<u32, String>,
     log: JsonLog,
+}
+
+/// A line to be sent, and a descriptor that goes with it.
+#[derive(Debug)]
+struct Line {
+    text: Vec<u8>,
+    attached: Option<OwnedFd>,
+}
+
+/// A command that has no reply yet.
+#[derive(Debug)]
+struct Pending {
+    command: &'static str,
+    answer: oneshot::Sender<Answer>,
+    /// It is about a guest that has died.
+    of_the_dead: bool,
 }
 
 impl Shared {
@@ -120,12 +141,32 @@ impl Shared {
     fn close(&mut self, reason: &str) {
         if self.closed.is_none() {
             self.closed = Some(reason.to_owned());
+            if self.abandoned.is_none() {
+                self.log.write("note", &json!({ "closed": reason }));
+            }
+        }
+        self.answer_all(reason, |_| true);
+    }
+
+    /// The same, but for what is said of the dead.
+    fn abandon(&mut self, reason: &str) {
+        if self.end().is_none() {
+            self.abandoned = Some(reason.to_owned());
             self.log.write("note", &json!({ "closed": reason }));
         }
-        for (_, (command, answer)) in self.pending.drain() {
+        self.answer_all(reason, |pending| !pending.of_the_dead);
+    }
+
+    fn answer_all(&mut self, reason: &str, which: impl Fn(&Pending) -> bool) {
+        for (_, Pending { command, answer, .. }) in self.pending.extract_if(|_, pending| which(pending)) {
             // A caller that no longer waits needs no answer.
             let _ = answer.send(Err(QmpError::Closed { command, reason: reason.to_owned() }));
         }
+    }
+
+    /// Why the conversation is over.
+    fn end(&self) -> Option<&String> {
+        self.abandoned.as_ref().or(self.closed.as_ref())
     }
 }
 
@@ -145,11 +186,13 @@ impl Qmp {
         let (outgoing, outgoing_receiver) = mpsc::unbounded_channel();
         let (greeting, greeted) = oneshot::channel();
         // The greeting is awaited like a reply; commands count from 1.
-        let pending = HashMap::from([(0, ("greeting", greeting))]);
+        let greeting = Pending { command: "greeting", answer: greeting, of_the_dead: false };
+        let pending = HashMap::from([(0, greeting)]);
         let shared = Arc::new(Mutex::new(Shared {
             next_id: 1,
             pending,
             closed: None,
+            abandoned: None,
             last: "nothing".into(),
             speaker: Err("nothing was said yet".to_owned()),
             log,
@@ -186,24 +229,50 @@ impl Qmp {
         arguments: Value,
         within: Duration,
     ) -> Result<Value, QmpError> {
+        self.say(command, arguments, None, within, false).await
+    }
+
+    /// As [`Self::execute_raw`], also when the guest is dead, as long as QEMU is there. A descriptor goes with it, for `getfd`.
+    ///
+    /// # Errors
+    /// [`QmpError`], except `Shape`.
+    pub(super) async fn execute_of_the_dead(
+        &self,
+        command: &'static str,
+        arguments: Value,
+        attached: Option<OwnedFd>,
+        within: Duration,
+    ) -> Result<Value, QmpError> {
+        self.say(command, arguments, attached, within, true).await
+    }
+
+    async fn say(
+        &self,
+        command: &'static str,
+        arguments: Value,
+        attached: Option<OwnedFd>,
+        within: Duration,
+        of_the_dead: bool,
+    ) -> Result<Value, QmpError> {
         let (answer, answered) = oneshot::channel();
         let id = {
             let mut shared = lock(&self.shared);
-            if let Some(reason) = &shared.closed {
+            let end = if of_the_dead { shared.closed.as_ref() } else { shared.end() };
+            if let Some(reason) = end {
                 return Err(QmpError::Closed { command, reason: reason.clone() });
             }
             let id = shared.next_id;
             shared.next_id += 1;
-            shared.pending.insert(id, (command, answer));
+            shared.pending.insert(id, Pending { command, answer, of_the_dead });
             let message = match &arguments {
                 Value::Object(map) if map.is_empty() => json!({ "execute": command, "id": id }),
                 arguments => json!({ "execute": command, "arguments": arguments, "id": id }),
             };
             shared.log.write("sent", &message);
-            let mut line = message.to_string().into_bytes();
-            line.push(b'\n');
+            let mut text = message.to_string().into_bytes();
+            text.push(b'\n');
             // The writer ends only after it closed the conversation, which answers.
-            let _ = self.outgoing.send(line);
+            let _ = self.outgoing.send(Line { text, attached });
             id
         };
         self.wait(id, command, answered, within).await
@@ -211,7 +280,7 @@ impl Qmp {
 
     /// Ends every command under way, and every later one, with this reason: the guest is dead.
     pub fn abandon(&self, reason: &str) {
-        lock(&self.shared).close(reason);
+        lock(&self.shared).abandon(reason);
     }
 
     /// The process that wrote the greeting, as this PID namespace numbers it; or why it is not known. The kernel names it where
@@ -222,7 +291,7 @@ impl Qmp {
 
     /// Why the conversation is over, if it is.
     pub fn closed(&self) -> Option<String> {
-        lock(&self.shared).closed.clone()
+        lock(&self.shared).end().cloned()
     }
 
     /// Adds a line to the log that is neither a command nor a reply.
@@ -262,14 +331,34 @@ impl Qmp {
 async fn send(
     mut write: OwnedWriteHalf,
     shared: Arc<Mutex<Shared>>,
-    mut outgoing: mpsc::UnboundedReceiver<Vec<u8>>,
+    mut outgoing: mpsc::UnboundedReceiver<Line>,
 ) {
-    while let Some(line) = outgoing.recv().await {
-        if let Err(error) = write.write_all(&line).await {
+    while let Some(Line { text, attached }) = outgoing.recv().await {
+        let sent = match attached {
+            None => Ok(0),
+            Some(attached) => attach(write.as_ref(), &text, &attached).await,
+        };
+        let written = match sent {
+            Ok(sent) => write.write_all(&text[sent..]).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             lock(&shared).close(&format!("qemu does not read its commands: {error}"));
             return;
         }
     }
+}
+
+/// Writes the first part of a line together with a descriptor (`SCM_RIGHTS`, unix(7)), and gives its length.
+async fn attach(stream: &UnixStream, text: &[u8], attached: &OwnedFd) -> io::Result<usize> {
+    let (parts, rights) = ([IoSlice::new(text)], [attached.as_raw_fd()]);
+    stream
+        .async_io(Interest::WRITABLE, || {
+            let rights = [ControlMessage::ScmRights(&rights)];
+            let (socket, flags) = (stream.as_raw_fd(), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+            Ok(sendmsg::<UnixAddr>(socket, &parts, &rights, flags, None)?)
+        })
+        .await
 }
 
 /// Reads lines until the stream ends; before, who writes them.
@@ -326,7 +415,7 @@ fn take_line(line: &[u8], shared: &Mutex<Shared>, events: &mpsc::UnboundedSender
             (Some(_), Some(_)) | (None, None) => (None, Ok(Value::Null)),
         }
     };
-    let Some((command, answer)) = id.and_then(|id| shared.pending.remove(&id)) else {
+    let Some(Pending { command, answer, .. }) = id.and_then(|id| shared.pending.remove(&id)) else {
         // Nobody waits (any more): a late reply, an error without an id. It is in the log.
         "a message that answers nothing".clone_into(&mut shared.last);
         return;

@@ -170,6 +170,57 @@ async fn an_abandoned_conversation_says_why() {
 }
 
 #[tokio::test]
+async fn of_the_dead_is_spoken_until_qemu_is_gone_too() {
+    let (qmp, _events, mut server) = negotiated().await;
+    let (dump, ()) = tokio::join!(qmp.execute_of_the_dead("dump", json!({}), None, LONG), async {
+        let sent = server.hear().await;
+        qmp.abandon("the guest panicked");
+        server.say(&format!(r#"{{"return": {{}}, "id": {}}}"#, sent["id"])).await;
+    });
+    assert_eq!(dump.unwrap(), json!({}));
+    assert!(qmp.execute_raw("other", json!({}), LONG).await.is_err());
+    let (again, _) = tokio::join!(qmp.execute_of_the_dead("dump", json!({}), None, LONG), server.answer("1"));
+    assert_eq!(again.unwrap(), json!(1));
+    drop(server);
+    let gone = qmp.execute_of_the_dead("dump", json!({}), None, LONG).await.unwrap_err();
+    assert!(matches!(gone, QmpError::Closed { .. }), "{gone}");
+    assert_eq!(qmp.closed().as_deref(), Some("the guest panicked"), "the first reason stays");
+}
+
+#[tokio::test]
+async fn a_descriptor_goes_with_the_line_that_names_it() {
+    let (qmp, _events, server) = negotiated().await;
+    let (mut near, far) = std::io::pipe().unwrap();
+    let Server { mut read, mut write } = server;
+    let hear = async {
+        let stream: &UnixStream = read.get_ref().as_ref();
+        let mut text = [0; 200];
+        let received = stream.async_io(Interest::READABLE, || {
+            let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+            let mut parts = [std::io::IoSliceMut::new(&mut text)];
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let message = nix::sys::socket::recvmsg::<UnixAddr>(
+                stream.as_raw_fd(),
+                &mut parts,
+                Some(&mut space),
+                flags,
+            )?;
+            let rights = message.cmsgs()?.count();
+            Ok((message.bytes, rights))
+        });
+        let (bytes, rights) = received.await.unwrap();
+        write.write_all(b"{\"return\": {}, \"id\": 2}\r\n").await.unwrap();
+        (String::from_utf8_lossy(&text[..bytes]).into_owned(), rights)
+    };
+    let named = json!({ "fdname": "core" });
+    let (reply, (said, rights)) =
+        tokio::join!(qmp.execute_of_the_dead("getfd", named, Some(far.into()), LONG), hear);
+    reply.unwrap();
+    assert_eq!((said.contains("getfd"), said.ends_with('\n'), rights), (true, true, 1), "{said}");
+    let _ = (&mut near, &mut read);
+}
+
+#[tokio::test]
 async fn no_greeting_is_late_or_closed() {
     let (ours, _server) = pair();
     let late = Qmp::connect(ours, JsonLog::none(), mpsc::unbounded_channel().0, SHORT).await.unwrap_err();

@@ -7,8 +7,8 @@
 
 use std::path::PathBuf;
 use std::process::ChildStderr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,8 +21,9 @@ use tokio::time::{Instant, timeout_at};
 use super::aftermath::Aftermath;
 use super::console::ConsoleState;
 use super::death::{Death, DeathKind, Signs, describe_exit};
+use super::keep_core::CoreKeeper;
 use super::log::LineLog;
-use super::qmp::QmpEvent;
+use super::qmp::{Qmp, QmpEvent};
 use super::spawn::Process;
 use crate::process::Tail;
 
@@ -68,6 +69,17 @@ pub(super) struct After {
     pub(super) aftermath: Aftermath,
     pub(super) log: LineLog,
     pub(super) at: PathBuf,
+    /// Where the guest's memory is kept.
+    pub(super) core: Option<CoreKeeper>,
+}
+
+impl After {
+    /// With what keeping a core needs, where one is asked for.
+    pub(super) fn with_core(self, qmp: &Arc<OnceLock<Qmp>>, memory_mib: u32) -> Self {
+        let core = self.aftermath.core.clone();
+        let core = core.map(|path| CoreKeeper { path, qmp: Arc::clone(qmp), memory_mib });
+        Self { core, ..self }
+    }
 }
 
 /// Watches until the guest is dead and its process reaped; gives how the process ended.
@@ -88,6 +100,11 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
     let panicked = death.kind == DeathKind::Panicked;
     watched.death.send_replace(Some(death));
 
+    let core = if panicked { watched.keep_core().await } else { None };
+    if core.is_some() {
+        // It stays for ever otherwise.
+        watched.process.kill();
+    }
     let lingering = Instant::now() + LINGER;
     let status = match timeout_at(lingering, watched.process.ended()).await {
         Ok(status) => status,
@@ -97,7 +114,7 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
         }
     };
     if panicked {
-        watched.look_into().await;
+        watched.look_into(core).await;
     }
     match status {
         Ok(status) => describe_exit(status),
@@ -107,12 +124,18 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
 
 impl Watched {
     /// What the aftermath asks for, once the console has told all.
-    async fn look_into(&mut self) {
-        let Some(After { aftermath, mut log, at }) = self.after.take() else { return };
+    async fn look_into(&mut self, core: Option<Result<PathBuf, String>>) {
+        let Some(After { aftermath, mut log, at, .. }) = self.after.take() else { return };
         let ended = self.console.wait_for(|console| console.ended);
         let _ = tokio::time::timeout(GATHER, ended).await;
         let console = self.console.borrow().clone();
-        aftermath.conduct(&console, &mut log, &at).await;
+        aftermath.conduct(&console, core, &mut log, &at).await;
+    }
+
+    /// The file with the guest's memory, or why there is none; nothing where none was asked for.
+    async fn keep_core(&mut self) -> Option<Result<PathBuf, String>> {
+        let keeper = self.after.as_mut()?.core.take()?;
+        Some(keeper.keep().await)
     }
 
     /// Waits for more telling signs: the panic's line, the call trace behind it, an exit's cause.

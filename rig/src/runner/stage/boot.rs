@@ -36,6 +36,8 @@ pub(super) struct Attachment {
     /// Relative to the run's folder.
     console: String,
     qmp: String,
+    /// The name of the file for its memory.
+    core: String,
 }
 
 impl Attachment {
@@ -62,6 +64,7 @@ impl Attachment {
                 socket: socket.or_else(|| testbed.take_socket()),
                 console: Layout::console(id, number),
                 qmp: Layout::qmp(id, number),
+                core: Layout::core(id, number),
             },
             Endpoint::Peer => Self {
                 mac: PEER_MAC,
@@ -71,6 +74,7 @@ impl Attachment {
                 socket,
                 console: Layout::peer_console(id, number),
                 qmp: Layout::peer_qmp(id, number),
+                core: Layout::peer_core(id, number),
             },
         })
     }
@@ -118,7 +122,7 @@ fn medium(
 }
 
 /// What is done when the kernel of this guest panics.
-fn aftermath(laboratory: &Laboratory, attempt: &Attempt) -> Aftermath {
+fn aftermath(laboratory: &Laboratory, attempt: &Attempt, core: &str) -> Aftermath {
     let subject = &attempt.cell.subject;
     let symbols = match laboratory.images.get(&subject.kernel) {
         Some(loaded) => {
@@ -127,7 +131,8 @@ fn aftermath(laboratory: &Laboratory, attempt: &Attempt) -> Aftermath {
         }
         None => Err("files and lines are not looked for: the kernel is the disk's own".to_owned()),
     };
-    Aftermath { symbols, remains: laboratory.remains.clone() }
+    let core = laboratory.cores.as_ref().map(|folder| folder.join(core));
+    Aftermath { symbols, core, remains: laboratory.remains.clone() }
 }
 
 /// A guest, verified; what is learned of it is written down as it is learned.
@@ -166,7 +171,7 @@ pub(super) async fn boot(
         life: laboratory.guest_life(attempt.boot.following.saturating_add(1)),
         console_log: laboratory.results.join(&attachment.console),
         qmp_log: laboratory.results.join(&attachment.qmp),
-        aftermath: Some(aftermath(laboratory, attempt)),
+        aftermath: Some(aftermath(laboratory, attempt, &attachment.core)),
     };
     let mut guest = Guest::boot(plan, laboratory.boot_deadline).await?;
     record.origin = Some(Origin::Cold);

@@ -12,6 +12,7 @@ use crate::cli::streams::progress;
 use crate::document::Problems;
 use crate::event::{Event, Phase};
 use crate::image::Step;
+use crate::machine::qemu::Remain;
 use crate::matrix::{Cell, Undecidable, WeakControl};
 use crate::runner::Stopper;
 
@@ -48,6 +49,10 @@ impl Watcher for Person {
 
     fn may_stop(&mut self, stopper: Stopper) {
         signals::stop_on_signal(stopper);
+    }
+
+    fn panicked(&mut self, remain: &Remain) {
+        remain.words().iter().for_each(|line| progress(format_args!("{line}")));
     }
 
     fn happened(&mut self, event: &Event) {
