@@ -152,6 +152,7 @@ fn summary(run: &Run, rules: Rules) -> RunSummary {
         profile: run.record.profile.clone(),
         kernel_packages: packages(run),
         kernel_files: kernel_files(run),
+        hardware: hardware(run),
         command_line: run.record.command_line.clone(),
         confidence: rules.confidence.get(),
         margin: rules.margin,
@@ -180,6 +181,14 @@ fn part(part: &PartRecord) -> PartSummary {
 fn packages(run: &Run) -> BTreeMap<String, String> {
     let images = run.record.images.iter().filter(|(_, image)| !image.package.is_empty());
     images.map(|(name, image)| (name.clone(), image.package.clone())).collect()
+}
+
+/// What configurations ask for.
+fn hardware(run: &Run) -> BTreeMap<String, Vec<String>> {
+    let cells = run.record.cells.iter().map(|record| &record.cell).filter(|cell| cell.repeats.is_none());
+    let configurations = cells.map(|cell| &cell.subject.configuration);
+    let told = configurations.map(|one| (one.name.clone(), one.target.told_hardware()));
+    told.filter(|(_, told)| !told.is_empty()).collect()
 }
 
 /// What identifies each kernel of which the record says it.

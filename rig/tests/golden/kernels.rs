@@ -1,5 +1,6 @@
 //! What ends differently on two kernels.
 
+use rig::configuration::{Property, TargetSpec};
 use rig::record::format::ImageRecord;
 use rig::report::Format;
 
@@ -73,6 +74,31 @@ fn a_kernel_of_ones_own_is_told_by_its_bytes() {
     ] {
         assert!(page.contains(shown), "{shown}");
     }
+}
+
+/// A reader without the matrix file sees what a configuration asks for.
+#[test]
+fn hardware_that_is_asked_for_by_name_is_told_once_for_each_configuration() {
+    let mut bench = run_of(&two(&[("hangup", 60)], &[("hangup", 60)]));
+    let plain = bench.model();
+    assert!(
+        plain.run.hardware.is_empty() && serde_json::to_value(&plain.run).unwrap().get("hardware").is_none()
+    );
+    for record in &mut bench.record.cells {
+        if let TargetSpec::Qemu(spec) = &mut record.cell.subject.configuration.target {
+            spec.machine = "pc-q35-7.0".into();
+            spec.hardware.device.insert("packed".into(), Property::Flag(true));
+        }
+    }
+    let model = bench.model();
+    let told: Vec<&Vec<String>> = model.run.hardware.values().collect();
+    assert_eq!(told, [&["machine: pc-q35-7.0", "device: packed=on"]]);
+    let text = Format::from_name("text").expect("in the list").render(&model);
+    assert!(text.contains("  hardware virtio-tap: machine: pc-q35-7.0; device: packed=on\n"), "{text}");
+    let page = Format::from_name("html").expect("in the list").render(&model);
+    assert!(
+        page.contains("hardware of virtio-tap") && page.contains("machine: pc-q35-7.0; device: packed=on")
+    );
 }
 
 #[test]

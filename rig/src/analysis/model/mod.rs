@@ -240,6 +240,10 @@ pub struct RunSummary {
     /// What identifies each kernel that has an image, by the name that cells have for it; absent in a report of records older than these.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kernel_files: BTreeMap<String, KernelFile>,
+    /// What of its hardware each configuration asks for by name, a part each (`device: packed=on`), as `rig matrix plan` says it; those that ask for nothing are left
+    /// out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hardware: BTreeMap<String, Vec<String>>,
     /// The command that began the run, word by word.
     pub command_line: Vec<String>,
     /// Two-sided confidence of every interval, a share of 1.

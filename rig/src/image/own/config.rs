@@ -38,7 +38,7 @@ const fn driver(option: &'static str, purpose: &'static str, module: &'static st
 /// The drivers that every guest has.
 pub(super) const DRIVERS: [&str; 2] = ["virtio_pci", "virtio_net"];
 
-const NEEDS: [Need; 24] = [
+const NEEDS: [Need; 25] = [
     need("64BIT", "rig's agent and the guest's programs are 64-bit"),
     need("PRINTK", "the boot is followed on the console"),
     need("TTY", "the console"),
@@ -59,6 +59,7 @@ const NEEDS: [Need; 24] = [
     need("SECCOMP", "system calls are filtered and injected"),
     need("SECCOMP_FILTER", "system calls are filtered and injected"),
     need("INET", "TCP/IP"),
+    need("IP_MULTIPLE_TABLES", "answers on the control network leave by it"),
     need("UNIX", "the agent's sockets"),
     need("PCI", "the network cards"),
     driver("VIRTIO_PCI", "the network cards", DRIVERS[0]),

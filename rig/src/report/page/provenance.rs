@@ -52,6 +52,7 @@ pub(super) fn section(model: &ReportModel) -> Section {
         rows.push([format!("configuration of kernel {name}, SHA-256"), file.config_sha256.clone()]);
         rows.push([format!("kernel {name}, git"), file.git.clone()]);
     }
+    rows.extend(run.hardware.iter().map(|(name, asked)| [format!("hardware of {name}"), asked.join("; ")]));
     rows.extend(environment.sysctls.iter().map(|(name, value)| [name.clone(), value.clone()]));
     rows.retain(|[_, value]| !value.is_empty());
     body.push_str(&table("The run and its host", [("what", Left), ("value", Left)], rows));

@@ -31,6 +31,8 @@ pub(in crate::report) fn write(out: &mut Page, model: &ReportModel) {
     let qemu = if environment.qemu.is_empty() { "no QEMU" } else { &environment.qemu };
     line("guests", format!("{}; {qemu}", accelerator(environment)));
     kernels(model).iter().for_each(|names| line("kernels", names.clone()));
+    let asked = run.hardware.iter().map(|(name, asked)| format!("{name}: {}", asked.join("; ")));
+    asked.zip(["hardware"].into_iter().chain(iter::repeat(""))).for_each(|(text, name)| line(name, text));
     let confidence = percent(run.confidence, Rounding::Nearest);
     let tolerated = run.tolerance.map(|share| {
         let share = percent(share, Rounding::Nearest);
