@@ -447,8 +447,11 @@ fn probes_tell_what_this_host_can_do() {
     if !PathBuf::from("/dev/vhost-net").exists() {
         assert_eq!(probe::vhost_net(), Err(Unable::NoVhost));
     }
+    if rig::process::find_program("passt").is_some() {
+        assert_eq!(probe::passt(), Ok(()));
+    }
     // Whatever they say, a reason is one line for a person.
-    for result in [probe::netem(), probe::nft(), probe::vhost_net()] {
+    for result in [probe::netem(), probe::nft(), probe::vhost_net(), probe::macvtap(), probe::passt()] {
         if let Err(reason) = result.map_err(|why| why.to_string()) {
             assert!(!reason.is_empty() && !reason.contains('\n'), "{reason:?}");
         }

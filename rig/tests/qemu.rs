@@ -439,14 +439,9 @@ async fn a_guest_behind_slirp_carries_packets_and_is_gone_when_it_is_dropped() {
 async fn a_guest_whose_passt_ends_is_dead_and_says_why() {
     let image = image_or_return!("6.1");
     let bench = Bench::new(&image, 1);
-    let mut testbed = Testbed::build(
-        &PathSpec::plain("direct", 1500),
-        Addressing::default(),
-        TargetLink::Passt,
-        &Mechanisms::all(),
-        1,
-    )
-    .unwrap();
+    let (path, addressing) = (PathSpec::plain("direct", 1500), Addressing::default());
+    let build = || Testbed::build(&path, addressing, TargetLink::Passt, &Mechanisms::all(), 1).unwrap();
+    let mut testbed = tokio::task::block_in_place(build);
     let mut plan = bench.plan(NicModel::VirtioNet, NicBackend::Passt, 1);
     plan.socket = testbed.take_socket();
     let guest = boot(plan).await;

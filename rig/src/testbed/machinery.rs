@@ -16,6 +16,7 @@ use super::passt::Passt;
 use super::{apply, netem, nft};
 use crate::middlebox::{Command, Direction, Handle, Middlebox};
 use crate::path::{Addressing, LinkEnd, NetOps, NetemCount, PathCounter, Place};
+use crate::process;
 
 /// Mechanisms at work. Dropping it stops them.
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl Machinery {
             machinery.haproxy = Some(running.map_err(failed("HAProxy"))?);
         }
         if ops.passt {
-            let running = Passt::start(namespace(Place::Target));
+            let running = Passt::start(namespace(Place::Target), process::spawn);
             machinery.passt = Some(running.map_err(failed("passt"))?);
         }
         Ok(machinery)

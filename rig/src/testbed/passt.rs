@@ -8,7 +8,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -41,8 +40,12 @@ pub(super) struct Passt {
 }
 
 impl Passt {
-    /// Starts it in `target`, whose link is up and has its address, and waits until it answers for the gateway.
-    pub(super) fn start(target: &Namespace) -> Result<Self, String> {
+    /// Starts it in `target`, whose link is up and has its address, and waits until it answers for the gateway. `spawn` is
+    /// [`process::spawn`], or for whoever may have no thread yet [`Command::spawn`].
+    pub(super) fn start(
+        target: &Namespace,
+        spawn: impl FnOnce(Command) -> io::Result<Child>,
+    ) -> Result<Self, String> {
         let (ours, its) = UnixStream::pair().map_err(|error| format!("no socket pair: {error}"))?;
         let folder = process::new_run_dir().map_err(|error| format!("no private folder: {error}"))?;
         let log = folder.path().join("passt.log");
@@ -54,7 +57,7 @@ impl Passt {
         let kept = its.as_raw_fd();
         // SAFETY: the closure makes system calls only, between fork and exec, on a descriptor that is open until the spawn is over.
         unsafe { command.pre_exec(move || keep(kept)) };
-        let child = process::spawn(command).map_err(|error| format!("it cannot be started: {error}"))?;
+        let child = spawn(command).map_err(|error| format!("it cannot be started: {error}"))?;
         drop(its);
         let mut running = Self { child, qemu: None, _folder: folder };
         match await_answer(ours) {
@@ -158,8 +161,7 @@ fn question() -> Vec<u8> {
 fn is_answer(frame: &[u8]) -> bool {
     frame.get(12..14) == Some(&ETHERTYPE_ARP)
         && frame.get(20..22) == Some(&[0, 2])
-        && frame.get(28..32).and_then(|octets| octets.try_into().ok()).map(Ipv4Addr::from_octets)
-            == Some(passt::GATEWAY)
+        && frame.get(28..32) == Some(&passt::GATEWAY.octets())
 }
 
 #[cfg(test)]

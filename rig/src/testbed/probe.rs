@@ -11,8 +11,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use super::error::TestbedError;
-use super::machinery::Machinery;
 use super::namespace::Namespace;
+use super::passt::Passt;
 use super::tap::TapFrom;
 use super::{apply, haproxy, netem, nft, passt, tap, vsock};
 use crate::path::{
@@ -50,7 +50,8 @@ pub fn tap_multiqueue() -> Result<(), Unable> {
 /// # Errors
 /// Why not.
 pub fn macvtap() -> Result<(), Unable> {
-    path_with(TargetLink::Macvtap { queues: 1 }).map_err(|error| Unable::Macvtap(in_one_line(&error)))
+    let made = path_with(TargetLink::Macvtap { queues: 1 });
+    made.map(drop).map_err(|error| Unable::Macvtap(in_one_line(&error)))
 }
 
 /// Whether passt is installed, starts and answers: a path is made with one. It confines itself, which not every host lets it.
@@ -60,13 +61,16 @@ pub fn macvtap() -> Result<(), Unable> {
 pub fn passt() -> Result<(), Unable> {
     let absent = Unable::NotInstalled { program: "passt", package: "passt" };
     passt::find().ok_or(absent)?;
-    path_with(TargetLink::Passt).map_err(|error| Unable::Passt(in_one_line(&error)))
+    let ends = path_with(TargetLink::Passt).map_err(|error| Unable::Passt(in_one_line(&error)))?;
+    let [_, _, target] = &ends;
+    // Not by the thread of all children: whoever asks may be about to enter a namespace of processes, and have no thread yet.
+    Passt::start(target, |mut command| command.spawn()).map(drop).map_err(Unable::Passt)
 }
 
-/// Makes a plain path with this link to its target, and takes it down.
-fn path_with(link: TargetLink) -> Result<(), TestbedError> {
-    let addressing = Addressing::default();
-    let ops = compile(&PathSpec::plain("probe", 1500), addressing, link, &mechanisms(Wanted::default()), 0)?;
+/// Makes the interfaces of a plain path with this link to its target; they go with its three ends, the target's the last.
+fn path_with(link: TargetLink) -> Result<[Namespace; 3], TestbedError> {
+    let (path, nothing) = (PathSpec::plain("probe", 1500), mechanisms(Wanted::default()));
+    let ops = compile(&path, Addressing::default(), link, &nothing, 0)?;
     let [switch, peer, target] = [Namespace::new()?, Namespace::new()?, Namespace::new()?];
     let namespace = |at| match at {
         Place::Switch => &switch,
@@ -74,7 +78,7 @@ fn path_with(link: TargetLink) -> Result<(), TestbedError> {
         Place::Target => &target,
     };
     apply::apply(&ops, &namespace, TapFrom::Nowhere)?;
-    Machinery::start(&ops, addressing, &namespace).map(drop)
+    Ok([switch, peer, target])
 }
 
 /// Whether /dev/vhost-net gives a worker.
