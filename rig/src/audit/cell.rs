@@ -135,7 +135,8 @@ impl<'f> Cell<'f> {
     }
 
     pub(super) fn is_proxied(&self) -> bool {
-        self.plan["configuration"]["hardware"]["nic"]["backend"] == "user"
+        let backend = &self.plan["configuration"]["hardware"]["nic"]["backend"];
+        ["user", "passt"].iter().any(|proxy| backend == proxy)
     }
 
     pub(super) fn is_skipped(&self) -> bool {

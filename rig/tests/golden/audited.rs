@@ -7,6 +7,7 @@ use std::path::Path;
 use rig::analysis::analyse;
 use rig::analysis::model::{REPORT_FORMAT_MINOR, ReportModel};
 use rig::audit::{Audit, AuditError, KNOWN_FORMAT, audit};
+use rig::configuration::{NicBackend, TargetSpec};
 use rig::matrix::StopRule;
 use rig::record::format::{BootRecord, FORMAT, FORMAT_MINOR};
 use rig::record::{Folder, Reader};
@@ -118,6 +119,27 @@ fn runs_with_voids_blind_machines_and_early_ends_agree() {
     let mut bench = sound();
     turn(bench.block(Play::NoFault, "bare-metal", "host", 0), 1, Errno::ENOENT);
     assert!(of(&bench) > 500);
+}
+
+/// Guests behind a proxy are counted apart from those that are not, whoever the proxy is.
+#[test]
+fn runs_with_every_backend_agree() {
+    use NicBackend::{Macvtap, MacvtapVhost, Passt, Socket, Tap, TapVhost, User};
+    let mut headlines = Vec::new();
+    for backend in [Tap, TapVhost, Macvtap, MacvtapVhost, User, Passt, Socket] {
+        let mut bench = sound();
+        for record in &mut bench.record.cells {
+            let subject = &mut record.cell.subject;
+            if let (TargetSpec::Qemu(spec), "6.12") = (&mut subject.configuration.target, &*subject.kernel) {
+                spec.nic.backend = backend;
+            }
+        }
+        assert!(of(&bench) > 500, "{backend:?}");
+        headlines.push((backend.is_proxied(), bench.model().headlines.len()));
+    }
+    let of =
+        |wanted| headlines.iter().filter(move |(proxied, _)| *proxied == wanted).map(|(_, count)| *count);
+    assert!(of(true).min() > of(false).max(), "{headlines:?}");
 }
 
 /// Cells that share boots: the host's blocks stand together by round.
