@@ -26,6 +26,16 @@ const KNOWN: (&str, &str) = ("panic", "kernel/panic.c");
 pub struct Built {
     /// The kernel with its symbols.
     pub vmlinux: PathBuf,
+    /// What the kernel that runs says of itself in the header of its bzImage, where it has one: `RELEASE (who@where) VERSION` (arch/x86/boot/version.c).
+    pub version: Option<String>,
+}
+
+/// Whether a banner, `Linux version RELEASE (who@where) (compiler) VERSION` (init/version.c), is that of a kernel with this version text.
+fn says(banner: &str, version: &str) -> bool {
+    let Some((release, rest)) = version.trim().split_once(") ") else {
+        return banner.contains(version.trim());
+    };
+    banner.starts_with(&format!("Linux version {release})")) && banner.ends_with(rest)
 }
 
 impl Built {
@@ -37,10 +47,11 @@ impl Built {
     pub fn decode(&self, lines: &[String], banner: Option<&str>) -> Result<Vec<String>, SymbolsError> {
         let places: Vec<Place<'_>> = lines.iter().filter_map(|line| Place::find(line)).collect();
         let kernel = Sections::read(&self.vmlinux)?;
-        if let (Some(own), Some(ran)) = (kernel.banner(), banner)
-            && !ran.contains(own.trim())
-        {
-            return Err(SymbolsError::OtherBuild { path: self.vmlinux.clone(), own: own.trim().to_owned() });
+        let own =
+            kernel.banner().ok_or_else(|| SymbolsError::NoKernel { path: self.vmlinux.clone() })?.trim();
+        let printed = banner.is_none_or(|ran| ran.contains(own));
+        if !(printed && self.version.as_deref().is_none_or(|version| says(own, version))) {
+            return Err(SymbolsError::OtherBuild { path: self.vmlinux.clone(), own: own.to_owned() });
         }
         let names: Vec<&str> = places.iter().filter_map(|place| place.module).collect();
         let modules = self.modules(&names);

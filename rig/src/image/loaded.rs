@@ -5,6 +5,7 @@
 
 use super::cache::{Image, digest_of};
 use super::error::ImageError;
+use super::own::version_of;
 use crate::process::Sealed;
 
 /// An image, and the bytes that every guest of it boots.
@@ -16,6 +17,15 @@ pub struct Loaded {
     pub kernel: Sealed,
     /// Its base initramfs; an [`Overlay`](super::Overlay) goes behind it.
     pub initramfs: Sealed,
+}
+
+impl Loaded {
+    /// What the kernel says of itself in the header of its bzImage, `RELEASE (who@where) VERSION`; none where it has no such header.
+    pub fn version(&self) -> Option<String> {
+        let mut bytes = Vec::new();
+        self.kernel.copy_to(&mut bytes).ok()?;
+        version_of(&bytes)
+    }
 }
 
 impl Image {

@@ -41,6 +41,12 @@ pub enum Own {
     Debs(PathBuf),
 }
 
+/// What a bzImage says of itself, `RELEASE (who@where) VERSION`; none of a file that is no bzImage.
+pub(super) fn version_of(bytes: &[u8]) -> Option<String> {
+    bzimage::header(bytes).ok()?;
+    bzimage::version(bytes).map(str::to_owned)
+}
+
 /// A kernel of one's own, looked at and found fit: what goes into an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnKernel {

@@ -31,6 +31,12 @@ pub enum SymbolsError {
         /// Which.
         path: PathBuf,
     },
+    /// It is an ELF file, and no kernel's.
+    #[error("{} is not a kernel's: it has no linux_banner", path.display())]
+    NoKernel {
+        /// Which.
+        path: PathBuf,
+    },
     /// It was built together with another kernel.
     #[error("{} is of another build than the kernel that ran: it is {own:?}", path.display())]
     OtherBuild {

@@ -8,7 +8,7 @@ use super::*;
 
 fn built() -> Built {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/symbols/data");
-    Built { vmlinux: data.join("vmlinux") }
+    Built { vmlinux: data.join("vmlinux"), version: None }
 }
 
 fn decoded(line: &str) -> Vec<String> {
@@ -77,16 +77,34 @@ fn a_file_of_another_build_is_refused() {
     assert_eq!(built().decode(&lines, Some(banner)).unwrap().len(), 1);
     let other = built().decode(&lines, Some("Linux version 6.1.0-test (somebody@somewhere) #2"));
     assert!(matches!(other, Err(SymbolsError::OtherBuild { .. })), "{other:?}");
+    // A quiet kernel prints no banner: its bzImage says what it is.
+    let of = |version: &str| Built { version: Some(version.to_owned()), ..built() }.decode(&lines, None);
+    assert_eq!(of("6.1.0-test (somebody@somewhere) #1").unwrap().len(), 1);
+    for other in ["6.1.0-test (somebody@somewhere) #2", "6.1.0-tes (somebody@somewhere) #1", "6.1.0-test"] {
+        assert!(other == "6.1.0-test" || of(other).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn a_banner_has_the_compiler_between_who_built_it_and_the_version() {
+    let banner = "Linux version 6.1.0-56-amd64 (a@b) (gcc-12 (Debian 12.2.0-14) 12.2.0, GNU ld 2.40) #1 SMP Debian 6.1.192-2 (2026-11-01)";
+    assert!(says(banner, "6.1.0-56-amd64 (a@b) #1 SMP Debian 6.1.192-2 (2026-11-01)"));
+    assert!(!says(banner, "6.1.0-56-amd64 (a@b) #1 SMP Debian 6.1.192-1 (2026-10-01)"), "the same release");
+    assert!(!says(banner, "6.1.0-56-amd64 (c@b) #1 SMP Debian 6.1.192-2 (2026-11-01)"));
 }
 
 #[test]
 fn what_is_no_kernel_with_debug_information_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let decode = |name: &str| Built { vmlinux: folder.path().join(name) }.decode(&[], None).unwrap_err();
+    let decode = |name: &str| {
+        Built { vmlinux: folder.path().join(name), version: None }.decode(&[], None).unwrap_err()
+    };
     assert!(matches!(decode("missing"), SymbolsError::Unreadable { .. }));
     assert!(matches!(decode("."), SymbolsError::Unreadable { .. }));
     fs_err::write(folder.path().join("text"), "no ELF").unwrap();
     assert!(matches!(decode("text"), SymbolsError::Unusable { .. }));
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), folder.path().join("program")).unwrap();
+    assert!(matches!(decode("program"), SymbolsError::NoKernel { .. }));
     // The whole file but for its section table: its header says that there is none.
     let mut bytes = fs_err::read(built().vmlinux).unwrap();
     bytes[0x28..0x30].fill(0);
@@ -107,7 +125,7 @@ fn no_cut_or_changed_file_is_a_panic_of_ours() {
         for bytes in [&changed[..], &whole[..at]] {
             fs_err::write(&path, bytes).unwrap();
             // Whatever it is, it ends.
-            let _ = Built { vmlinux: path.clone() }.decode(&lines, None);
+            let _ = Built { vmlinux: path.clone(), version: None }.decode(&lines, None);
         }
     }
 }

@@ -8,7 +8,7 @@ use object::elf::{PT_LOAD, PT_NOTE};
 use object::read::elf::{ElfFile64, ProgramHeader};
 use rig::configuration::{NicBackend, NicModel};
 use rig::machine::launch_ssh::{self, SshSession};
-use rig::machine::qemu::{Aftermath, Guest, GuestError, MOST_CORES, Remains};
+use rig::machine::qemu::{Aftermath, Core, Guest, GuestError, MOST_CORES, Remains};
 
 use crate::support::guest::Bench;
 use crate::{LONG, boot, image_or_return, support};
@@ -77,7 +77,7 @@ async fn the_memory_of_a_kernel_that_panicked_is_kept_and_reads_as_that_kernels(
     guest.died().await;
     guest.stop().await;
     let [remain] = &remains.all()[..] else { panic!("one guest died") };
-    assert_eq!(remain.core.as_ref(), Some(&Ok(core.clone())));
+    assert_eq!(remain.core.as_ref(), Some(&Ok(Core { path: core.clone(), named: true })));
 
     let bytes = fs_err::read(&core).unwrap();
     let file: ElfFile64<'_, LittleEndian> = ElfFile64::parse(&*bytes).unwrap();

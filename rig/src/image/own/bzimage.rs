@@ -96,14 +96,18 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Wrong> {
     Ok(Header { release, payload })
 }
 
-/// The first word of the text that `kernel_version` points to.
-fn release(bytes: &[u8]) -> Option<String> {
+/// The text that `kernel_version` points to: `RELEASE (who@where) VERSION` (arch/x86/boot/version.c).
+pub(super) fn version(bytes: &[u8]) -> Option<&str> {
     let at = match number::<2>(bytes, KERNEL_VERSION) {
         0 => return None,
         offset => SETUP + offset,
     };
-    let text = bytes.get(at..)?.split(|byte| *byte == 0).next()?;
-    let word = std::str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
+    std::str::from_utf8(bytes.get(at..)?.split(|byte| *byte == 0).next()?).ok()
+}
+
+/// Its first word.
+fn release(bytes: &[u8]) -> Option<String> {
+    let word = version(bytes)?.split_ascii_whitespace().next()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-._~".contains(c);
     (word.len() < 128 && word.chars().all(plain)).then(|| word.to_owned())
 }

@@ -4,11 +4,13 @@
 //! place, and is in [`Remains`]. Must not know QEMU's process, blocks or runs. Units: `Duration`.
 //! Errors: none; what could not be done is said where the result would be. Tests: below; real panics in `tests/qemu/panic.rs`.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::console::ConsoleState;
+use super::keep_core::Core;
 use super::log::LineLog;
 use crate::process::lock;
 use crate::symbols::Built;
@@ -38,11 +40,11 @@ pub struct Remains(Arc<Mutex<Vec<Remain>>>);
 pub struct Remain {
     /// The log of its console.
     pub console: PathBuf,
-    /// The places of its call trace with files and lines; one sentence where they are not known; empty where there is no trace.
-    pub trace: Vec<String>,
+    /// The places of its call trace with files and lines, none where there is no trace; or why they are not known.
+    pub trace: Result<Vec<String>, String>,
     /// The file with its memory, or why it was not kept; none where that was not asked for.
-    pub core: Option<Result<PathBuf, String>>,
-    /// The kernel's file with symbols, where there is one.
+    pub core: Option<Result<Core, String>>,
+    /// The kernel's file with symbols, where there is one and it is that kernel's.
     pub vmlinux: Option<PathBuf>,
 }
 
@@ -56,17 +58,28 @@ impl Remains {
 impl Remain {
     /// For a person, line by line.
     pub fn words(&self) -> Vec<String> {
-        let traced = (!self.trace.is_empty()).then(|| "the call trace in the source:".to_owned());
-        let trace = self.trace.iter().map(|line| format!("  {line}"));
-        traced.into_iter().chain(trace).chain(self.core_words()).collect()
+        let trace = match &self.trace {
+            Ok(lines) if lines.is_empty() => vec![],
+            Ok(lines) => iter::once("the call trace in the source:".to_owned())
+                .chain(lines.iter().map(|line| format!("  {line}")))
+                .collect(),
+            Err(why) => vec![why.clone()],
+        };
+        trace.into_iter().chain(self.core_words()).collect()
     }
 
     /// What became of its memory, and the line to type.
     pub fn core_words(&self) -> Option<String> {
         Some(match self.core.as_ref()? {
-            Ok(path) => {
+            Ok(Core { path, named }) => {
                 let symbols = self.vmlinux.as_ref().map_or("VMLINUX".to_owned(), |path| quoted(path));
-                format!("the guest's memory is kept: crash {symbols} {}", quoted(path))
+                let unnamed = match named {
+                    true => "",
+                    false => {
+                        " (without the note VMCOREINFO: the kernel panicked before it had one, so crash must be told where it lies: boot it with `nokaslr`)"
+                    }
+                };
+                format!("the guest's memory is kept: crash {symbols} {}{unnamed}", quoted(path))
             }
             Err(why) => format!("the guest's memory is not kept: {why}"),
         })
@@ -83,12 +96,13 @@ impl Aftermath {
     pub(super) async fn conduct(
         self,
         console: &ConsoleState,
-        core: Option<Result<PathBuf, String>>,
+        core: Option<Result<Core, String>>,
         log: &mut LineLog,
         at: &Path,
     ) {
         let trace = self.trace(console).await;
-        let vmlinux = self.symbols.as_ref().ok().map(|built| built.vmlinux.clone());
+        let usable = self.symbols.as_ref().ok().filter(|_| trace.is_ok());
+        let vmlinux = usable.map(|built| built.vmlinux.clone());
         let remain = Remain { console: at.to_owned(), trace, core, vmlinux };
         for line in remain.words() {
             log.write(&format!("{OWN}{line}"));
@@ -96,22 +110,18 @@ impl Aftermath {
         lock(&self.remains.0).push(remain);
     }
 
-    async fn trace(&self, console: &ConsoleState) -> Vec<String> {
+    async fn trace(&self, console: &ConsoleState) -> Result<Vec<String>, String> {
         let (report, banner) = (console.report.clone(), console.banner.clone());
         if report.iter().all(|line| crate::symbols::Place::find(line).is_none()) {
-            return vec![];
+            return Ok(vec![]);
         }
-        let built = match &self.symbols {
-            Ok(built) => built.clone(),
-            Err(why) => return vec![why.clone()],
-        };
+        let built = self.symbols.clone()?;
         let decoding = tokio::task::spawn_blocking(move || built.decode(&report, banner.as_deref()));
         match tokio::time::timeout(DECODE_DEADLINE, decoding).await {
-            Ok(Ok(Ok(lines))) => lines,
-            Ok(Ok(Err(error))) => vec![error.to_string()],
-            Ok(Err(error)) => vec![format!("its files and lines are not known: {error}")],
+            Ok(Ok(decoded)) => decoded.map_err(|error| error.to_string()),
+            Ok(Err(error)) => Err(format!("its files and lines are not known: {error}")),
             Err(_) => {
-                vec![format!("its files and lines were not found within {} s", DECODE_DEADLINE.as_secs())]
+                Err(format!("its files and lines were not found within {} s", DECODE_DEADLINE.as_secs()))
             }
         }
     }
@@ -132,7 +142,9 @@ mod tests {
         };
         let remains = Remains::default();
         let aftermath = Aftermath { symbols, core: None, remains: remains.clone() };
-        aftermath.conduct(&console, Some(Ok("a b.vmcore".into())), &mut log, &path).await;
+        aftermath
+            .conduct(&console, Some(Ok(Core { path: "a b.vmcore".into(), named: true })), &mut log, &path)
+            .await;
         let [remain] = &remains.all()[..] else { panic!("one guest") };
         (remain.clone(), fs_err::read_to_string(&path).unwrap())
     }
@@ -140,9 +152,9 @@ mod tests {
     #[tokio::test]
     async fn a_trace_is_told_behind_the_kernels_own_words() {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/symbols/data");
-        let built = Built { vmlinux: data.join("vmlinux") };
+        let built = Built { vmlinux: data.join("vmlinux"), version: None };
         let (remain, log) = conducted(Ok(built), &["Kernel panic", " first+0x5/0x20"]).await;
-        assert_eq!(remain.trace, ["first+0x5/0x20: kernel/panic.c:25"]);
+        assert_eq!(remain.trace, Ok(vec!["first+0x5/0x20: kernel/panic.c:25".to_owned()]));
         let lines: Vec<&str> = log.lines().map(|line| line.trim_start().split_once(' ').unwrap().1).collect();
         assert_eq!(
             lines,
@@ -162,12 +174,15 @@ mod tests {
     #[tokio::test]
     async fn without_symbols_it_is_said_what_is_missing_and_without_a_trace_nothing() {
         let (remain, log) = conducted(Err("build one".to_owned()), &["first+0x5/0x20"]).await;
-        assert_eq!(remain.trace, ["build one"]);
-        assert!(log.contains(" rig:   build one\n"), "{log}");
+        assert_eq!(remain.trace, Err("build one".to_owned()));
+        assert!(log.contains(" rig: build one\n") && !log.contains("in the source"), "{log}");
         assert!(log.ends_with("crash VMLINUX 'a b.vmcore'\n"), "{log}");
         let refused = Remain { core: Some(Err("no room".to_owned())), ..remain };
         assert_eq!(refused.core_words().unwrap(), "the guest's memory is not kept: no room");
+        let unnamed = Core { path: "x".into(), named: false };
+        let early = Remain { core: Some(Ok(unnamed)), ..refused };
+        assert!(early.core_words().unwrap().contains("without the note VMCOREINFO"));
         let (remain, log) = conducted(Err("build one".to_owned()), &["Kernel panic"]).await;
-        assert!(remain.trace.is_empty() && log.lines().count() == 2, "{log}");
+        assert!(remain.trace == Ok(vec![]) && log.lines().count() == 2, "{log}");
     }
 }

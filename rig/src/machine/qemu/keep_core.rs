@@ -33,6 +33,15 @@ const PIPE: &str = "core";
 /// How the name of a core ends.
 const ENDING: &str = "vmcore";
 
+/// A file with a guest's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Core {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether it has the kernel's note VMCOREINFO, by which crash and gdb find the kernel.
+    pub named: bool,
+}
+
 /// What keeping a core needs.
 #[derive(Debug)]
 pub(super) struct CoreKeeper {
@@ -43,7 +52,7 @@ pub(super) struct CoreKeeper {
 
 impl CoreKeeper {
     /// Has QEMU write the memory of a guest that has died.
-    pub(super) async fn keep(self) -> Result<PathBuf, String> {
+    pub(super) async fn keep(self) -> Result<Core, String> {
         let memory_bytes = u64::from(self.memory_mib) << 20;
         has_place(&self.path, memory_bytes)?;
         let qmp = self.qmp.get().ok_or("qemu was not spoken to yet")?;
@@ -76,7 +85,7 @@ impl CoreKeeper {
         qmp.note(
             &json!({ "core": self.path.file_name().map(|name| name.to_string_lossy()), "vmcoreinfo": named }),
         );
-        Ok(self.path)
+        Ok(Core { path: self.path, named })
     }
 }
 

@@ -40,7 +40,7 @@ pub use death::{Death, DeathKind};
 pub use error::GuestError;
 pub use guest::{Ended, Guest, LinkState};
 pub use identity::{Credentials, Running};
-pub use keep_core::{DUMP_DEADLINE, MOST_CORES, room_for_core};
+pub use keep_core::{Core, DUMP_DEADLINE, MOST_CORES, room_for_core};
 pub use medium::Medium;
 pub use mismatch::{Mismatch, VhostLack, VhostSigns};
 pub use offer::{NoOffer, offer};

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::aftermath::Aftermath;
 use super::console::ConsoleState;
 use super::death::{Death, DeathKind, Signs, describe_exit};
-use super::keep_core::CoreKeeper;
+use super::keep_core::{Core, CoreKeeper};
 use super::log::LineLog;
 use super::qmp::{Qmp, QmpEvent};
 use super::spawn::Process;
@@ -124,7 +124,7 @@ pub(super) async fn supervise(mut watched: Watched) -> String {
 
 impl Watched {
     /// What the aftermath asks for, once the console has told all.
-    async fn look_into(&mut self, core: Option<Result<PathBuf, String>>) {
+    async fn look_into(&mut self, core: Option<Result<Core, String>>) {
         let Some(After { aftermath, mut log, at, .. }) = self.after.take() else { return };
         let ended = self.console.wait_for(|console| console.ended);
         let _ = tokio::time::timeout(GATHER, ended).await;
@@ -133,7 +133,7 @@ impl Watched {
     }
 
     /// The file with the guest's memory, or why there is none; nothing where none was asked for.
-    async fn keep_core(&mut self) -> Option<Result<PathBuf, String>> {
+    async fn keep_core(&mut self) -> Option<Result<Core, String>> {
         let keeper = self.after.as_mut()?.core.take()?;
         Some(keeper.keep().await)
     }

@@ -127,7 +127,8 @@ fn aftermath(laboratory: &Laboratory, attempt: &Attempt, core: &str) -> Aftermat
     let symbols = match laboratory.images.get(&subject.kernel) {
         Some(loaded) => {
             let at = subject.kernel_at.as_deref();
-            find_vmlinux(&subject.kernel, at, &loaded.image.release).map(|vmlinux| Built { vmlinux })
+            find_vmlinux(&subject.kernel, at, &loaded.image.release)
+                .map(|vmlinux| Built { vmlinux, version: loaded.version() })
         }
         None => Err("files and lines are not looked for: the kernel is the disk's own".to_owned()),
     };
