@@ -122,8 +122,15 @@ pub fn macvtap(host: &Abilities) -> Capability {
 
 /// Whether a guest's NIC can have passt behind it.
 pub fn passt(host: &Abilities) -> Capability {
-    let advice = "configurations with passt are skipped; `rig setup` installs it";
-    told("passt", Need::Some, &host.passt, "passt starts and answers", advice)
+    match &host.passt {
+        Err(why) if !why.is_absent() => {
+            Capability::present("passt", Need::Some, why.to_string(), "configurations with passt are skipped")
+        }
+        answer => {
+            let advice = "configurations with passt are skipped; `rig setup` installs it";
+            told("passt", Need::Some, answer, "passt starts and answers", advice)
+        }
+    }
 }
 
 /// Whether the packet filter takes the rules that paths are made of.

@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(
             of(NicBackend::Macvtap).as_deref(),
             Some(
-                "no macvtap: Operation not supported; the kernel needs CONFIG_MACVTAP, and `modprobe macvtap` where that is a module"
+                "no macvtap: Operation not supported; it needs root outside of a user namespace, and CONFIG_MACVTAP in the kernel, `modprobe macvtap` where that is a module"
             )
         );
         assert_eq!((of(NicBackend::Tap), of(NicBackend::User)), (None, None));

@@ -62,7 +62,9 @@ pub enum Unable {
     #[error("/dev/net/tun cannot make a tap with two queues: {0}")]
     TapQueues(String),
     /// No macvtap, or none that can be opened.
-    #[error("{0}; the kernel needs CONFIG_MACVTAP, and `modprobe macvtap` where that is a module")]
+    #[error(
+        "{0}; it needs root outside of a user namespace, and CONFIG_MACVTAP in the kernel, `modprobe macvtap` where that is a module"
+    )]
     Macvtap(String),
     /// passt is there, and does not work.
     #[error("passt is installed, and does not work here: {0}")]

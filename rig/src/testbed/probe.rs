@@ -51,7 +51,7 @@ pub fn tap_multiqueue() -> Result<(), Unable> {
 /// Why not.
 pub fn macvtap() -> Result<(), Unable> {
     let made = path_with(TargetLink::Macvtap { queues: 1 });
-    made.map(drop).map_err(|error| Unable::Macvtap(in_one_line(&error)))
+    made.map(drop).map_err(|error| unable(&error, Unable::Macvtap))
 }
 
 /// Whether passt is installed, starts and answers: a path is made with one. It confines itself, which not every host lets it.
@@ -61,7 +61,7 @@ pub fn macvtap() -> Result<(), Unable> {
 pub fn passt() -> Result<(), Unable> {
     let absent = Unable::NotInstalled { program: "passt", package: "passt" };
     passt::find().ok_or(absent)?;
-    let ends = path_with(TargetLink::Passt).map_err(|error| Unable::Passt(in_one_line(&error)))?;
+    let ends = path_with(TargetLink::Passt).map_err(|error| unable(&error, Unable::Passt))?;
     let [_, _, target] = &ends;
     // Not by the thread of all children: whoever asks may be about to enter a namespace of processes, and have no thread yet.
     Passt::start(target, |mut command| command.spawn()).map(drop).map_err(Unable::Passt)
@@ -238,6 +238,14 @@ fn in_namespace(work: impl FnOnce() -> Result<(), Unable> + Send) -> Result<(), 
 
 fn no_namespace(error: &TestbedError) -> Unable {
     Unable::Namespace(in_one_line(error))
+}
+
+/// Without namespaces nothing else can be tried.
+fn unable(error: &TestbedError, otherwise: fn(String) -> Unable) -> Unable {
+    match error {
+        TestbedError::Create { .. } | TestbedError::Enter { .. } => no_namespace(error),
+        _ => otherwise(in_one_line(error)),
+    }
 }
 
 /// An error with its causes.

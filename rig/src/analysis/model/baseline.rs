@@ -55,13 +55,21 @@ impl KernelAnswer {
     /// With its sentence: `./linux ends as 6.1 does in 12 of 12 cells, within 0.5 %.`; `differing` are the cells that do.
     pub(in crate::analysis) fn told(self, baseline: &str, margin: f64, differing: Vec<String>) -> Self {
         let cells = |n: u64| format!("{} {}", count(n), if n == 1 { "cell" } else { "cells" });
-        let mut text = format!(
-            "{} ends as {baseline} does in {} of {}, within {}",
-            self.kernel,
-            count(self.same),
-            cells(self.cells),
-            percent(margin, Rounding::Nearest)
-        );
+        let known = self.same + self.differ + self.differ_as_known > 0;
+        let mut text = match known {
+            true => format!(
+                "{} ends as {baseline} does in {} of {}, within {}",
+                self.kernel,
+                count(self.same),
+                cells(self.cells),
+                percent(margin, Rounding::Nearest)
+            ),
+            false => format!(
+                "whether {} ends as {baseline} does in {} is not known",
+                self.kernel,
+                cells(self.cells)
+            ),
+        };
         if self.differ > 0 {
             let mut named: Vec<&str> = differing.iter().take(NAMED).map(String::as_str).collect();
             let more = differing.len().saturating_sub(NAMED);
