@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use crate::{image_or_return, support};
 
@@ -60,12 +61,15 @@ fn a_debugger_finds_the_guest_and_words_reach_its_kernel() {
     stub.write_all(b"+$?#3f").unwrap();
     let answer = packet(&mut stub);
     assert!(answer.starts_with(['T', 'S']), "{line}: {answer}");
+    // Whoever debugs lets it stand: longer than a guest that has died is let linger.
+    thread::sleep(Duration::from_secs(4));
     stub.write_all(b"+$D#44").unwrap();
     assert_eq!(packet(&mut stub), "OK");
     rig.stdin.take().unwrap().write_all(b"go on\n").unwrap();
     let output = rig.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.trim_end().ends_with("rig.test=7 nokaslr"), "{said}");
+    let aside: Vec<String> = told.collect();
+    assert!(output.status.success() && said.trim_end().ends_with("rig.test=7 nokaslr"), "{said}\n{aside:#?}");
 }
 
 /// The next one: between `$` and `#`.

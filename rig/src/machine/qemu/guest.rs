@@ -145,6 +145,7 @@ impl Guest {
             intent: Arc::clone(&intent),
             death: death_sender,
             after,
+            debugged: plan.gdb.is_some(),
         };
         let guest = Self {
             engine: plan.engine,

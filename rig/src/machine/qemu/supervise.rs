@@ -61,6 +61,8 @@ pub(super) struct Watched {
     pub(super) intent: Arc<Intent>,
     pub(super) death: watch::Sender<Option<Death>>,
     pub(super) after: Option<After>,
+    /// Whether a debugger can be attached, which stops the processors and lets them go on.
+    pub(super) debugged: bool,
 }
 
 /// What is done when the kernel has panicked, and where what comes of it is written.
@@ -163,7 +165,7 @@ impl Watched {
                 Err(error) => signs.shutdown = Some(format!("it cannot be watched: {error}")),
             },
             Some(event) = self.events.recv() => {
-                signs.take_event(&event, self.intent.pause.load(Ordering::SeqCst));
+                signs.take_event(&event, self.debugged || self.intent.pause.load(Ordering::SeqCst));
             }
             Ok(()) = self.console.changed(), if console_goes_on => {}
             // All sources have ended without a verdict: only a killed runtime gets here, and it waits for nobody.
@@ -225,6 +227,7 @@ mod tests {
             intent: Arc::clone(&intent),
             death: death_sender,
             after: None,
+            debugged: false,
         };
         Scene { events, console, intent, death, end: tokio::spawn(supervise(watched)), killer }
     }
