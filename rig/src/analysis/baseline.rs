@@ -15,6 +15,7 @@ use super::model::{
     UncomparedCell,
 };
 use super::sides::figures::{Found, of_pairs};
+use super::sides::pairing::without_partner;
 use super::summaries::Told;
 use super::{latencies, outcomes, twins};
 
@@ -54,7 +55,7 @@ fn pairs<'m, 'a>(
     let (mut pairs, mut alone) = (Vec::new(), Vec::new());
     for second in of_axis().filter(|cell| !is_first(cell)) {
         let Some(first) = firsts.get(&second.cell().but_for_kernel()).copied() else {
-            alone.push(uncompared(second));
+            alone.push(without_partner(second, Uncompared::OnlyInSecond));
             continue;
         };
         let known = |cell: &'m Measured<'a>| cell.cell().known.as_deref();
@@ -62,21 +63,6 @@ fn pairs<'m, 'a>(
         pairs.push(Pair { first: Some(first), second, news: second.cell().alert, known });
     }
     (pairs, alone)
-}
-
-fn uncompared(cell: &Measured<'_>) -> UncomparedCell {
-    let subject = &cell.cell().subject;
-    UncomparedCell {
-        scenario: subject.scenario.clone(),
-        parameters: subject.parameters.clone(),
-        path: subject.path.name.clone(),
-        configuration: subject.configuration.name.clone(),
-        kernel: subject.kernel.clone(),
-        first: None,
-        second: Some(cell.cell().id.0.clone()),
-        why: Uncompared::OnlyInSecond,
-        reason: None,
-    }
 }
 
 /// What comes of a pair as a whole: the gravest that one of its comparisons says.

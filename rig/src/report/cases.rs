@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::analysis::model::{
     AaPair, Alert, CellPair, CellStatus, CellSummary, Comparison, ComparisonVerdict, ControlStatus,
-    ControlSummary, ErrnoDifference, ExpectationStatus, Headline, OutcomeComparison, PairVerdict, Rate,
-    ReportModel, told,
+    ControlSummary, ErrnoDifference, ExpectationStatus, Headline, OutcomeComparison, OutcomeDifference,
+    PairVerdict, Rate, ReportModel, told,
 };
 use crate::analysis::words::{Rounding, count, enough, list, p_value, percent};
 
@@ -284,22 +284,25 @@ fn comparison(comparison: &Comparison) -> Case<'_> {
     case
 }
 
+/// The outcome that decides, with its numbers; the second side is compared with `other`, which has the first of these numbers of trials.
+fn led(leader: &OutcomeDifference, [n1, n2]: [u64; 2], other: &str) -> String {
+    format!(
+        "{} in {} of {} trials and in {} of {} on {other}: difference {}, between {} and {}, corrected p {}",
+        leader.outcome,
+        count(leader.x2),
+        count(n2),
+        count(leader.x1),
+        count(n1),
+        percent(leader.difference, Rounding::Nearest),
+        percent(leader.low, Rounding::Down),
+        percent(leader.high, Rounding::Up),
+        p_value(leader.p_adjusted)
+    )
+}
+
 /// One case for each pair of cells, with the outcome that decides it.
 fn outcome_comparison(one: &OutcomeComparison) -> Case<'_> {
-    let words = one.leader().map_or_else(String::new, |leader| {
-        format!(
-            "{} in {} of {} trials and in {} of {} on the host: difference {}, between {} and {}, corrected p {}",
-            leader.outcome,
-            count(leader.x2),
-            count(one.n2),
-            count(leader.x1),
-            count(one.n1),
-            percent(leader.difference, Rounding::Nearest),
-            percent(leader.low, Rounding::Down),
-            percent(leader.high, Rounding::Up),
-            p_value(leader.p_adjusted)
-        )
-    });
+    let words = one.leader().map(|leader| led(leader, [one.n1, one.n2], "the host")).unwrap_or_default();
     let few = match &one.reason {
         Some(reason) => format!("not enough blocks: {reason}; {words}"),
         None => not_enough(one.trials_needed, one.margin, &words),
@@ -346,20 +349,7 @@ fn of_kernels<'a>(baseline: &str, pair: &'a CellPair) -> Vec<Case<'a>> {
     };
     let mut cases: Vec<Case<'_>> = pair.errnos.iter().map(of_errno).collect();
     let of = &pair.outcomes;
-    let words = of.leader().map_or_else(String::new, |leader| {
-        format!(
-            "{} in {} of {} trials and in {} of {} on {baseline}: difference {}, between {} and {}, corrected p {}",
-            leader.outcome,
-            count(leader.x2),
-            count(of.n2),
-            count(leader.x1),
-            count(of.n1),
-            percent(leader.difference, Rounding::Nearest),
-            percent(leader.low, Rounding::Down),
-            percent(leader.high, Rounding::Up),
-            p_value(leader.p_adjusted)
-        )
-    });
+    let words = of.leader().map(|leader| led(leader, [of.n1, of.n2], baseline)).unwrap_or_default();
     let few = match of.reason.as_str() {
         "" => not_enough(of.trials_needed, of.margin, &words),
         reason => format!("not enough blocks: {reason}; {words}"),

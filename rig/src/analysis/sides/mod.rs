@@ -9,7 +9,7 @@ mod cautions;
 mod changes;
 mod error;
 pub(super) mod figures;
-mod pairing;
+pub(super) mod pairing;
 
 use crate::record::Run;
 use crate::stopping::Stopping;

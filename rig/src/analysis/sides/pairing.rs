@@ -89,7 +89,7 @@ impl<'m, 'a> Cells<'m, 'a> {
             let alike = of_subject.get(&subject(first)).map(Vec::as_slice).unwrap_or_default();
             let mut alike = alike.iter().filter(|at| together(first, self.second[**at])).peekable();
             if alike.peek().is_none() {
-                found.not_compared.push(alone(first, Uncompared::OnlyInFirst));
+                found.not_compared.push(without_partner(first, Uncompared::OnlyInFirst));
             }
             for &at in alike {
                 taken.insert(at);
@@ -97,7 +97,7 @@ impl<'m, 'a> Cells<'m, 'a> {
             }
         }
         let left = (0..self.second.len()).filter(|at| !taken.contains(at));
-        found.not_compared.extend(left.map(|at| alone(self.second[at], Uncompared::OnlyInSecond)));
+        found.not_compared.extend(left.map(|at| without_partner(self.second[at], Uncompared::OnlyInSecond)));
         found
     }
 }
@@ -133,7 +133,12 @@ impl<'m, 'a> Paired<'m, 'a> {
                 let ids = [first, second].map(|cell| Some(cell.cell().id.0.clone()));
                 let [first_id, second_id] = ids;
                 let reason = Some(reason);
-                let cell = UncomparedCell { first: first_id, second: second_id, reason, ..alone(first, why) };
+                let cell = UncomparedCell {
+                    first: first_id,
+                    second: second_id,
+                    reason,
+                    ..without_partner(first, why)
+                };
                 self.not_compared.push(cell);
             }
             None => {
@@ -154,7 +159,8 @@ fn is(n: usize) -> String {
     format!("{} {}", several(n, "block"), if n == 1 { "is" } else { "are" })
 }
 
-fn alone(cell: &Measured<'_>, why: Uncompared) -> UncomparedCell {
+/// A cell that has nothing to be compared with, on this side.
+pub(in crate::analysis) fn without_partner(cell: &Measured<'_>, why: Uncompared) -> UncomparedCell {
     let subject = &cell.cell().subject;
     let id = Some(cell.cell().id.0.clone());
     let (first, second) = if why == Uncompared::OnlyInSecond { (None, id) } else { (id, None) };

@@ -23,21 +23,25 @@ fn net() -> GuestNet {
     GuestNet { mac: DATA_MAC, address, prefix: 24, mtu_bytes: 1500, control_port: 2222 }
 }
 
+/// The descriptors of a guest that boots an image, and has nothing else.
+const PLAIN: Wiring<'static> = Wiring {
+    qmp: 10,
+    console: 11,
+    boot: Boot::Kernel { kernel: 13, initramfs: 12 },
+    taps: &[],
+    socket: None,
+    vhosts: &[],
+    vsock: None,
+    stays: false,
+    gdb: None,
+};
+
 /// One option a line, as a person would break the line.
 fn render(spec: &QemuSpec, engine: Engine, taps: &[RawFd]) -> String {
     let vhosts: Vec<RawFd> = (30..).take(vhost_descriptors(spec)).collect();
     let socket = (socket_ends(spec) > 0).then_some(25);
-    let wiring = Wiring {
-        qmp: 10,
-        console: 11,
-        boot: Boot::Kernel { kernel: 13, initramfs: 12 },
-        taps,
-        socket,
-        vhosts: &vhosts,
-        vsock: spec.tuning.vsock.then_some((26, 3)),
-        stays: false,
-        gdb: None,
-    };
+    let wiring =
+        Wiring { taps, socket, vhosts: &vhosts, vsock: spec.tuning.vsock.then_some((26, 3)), ..PLAIN };
     let argv = compose(spec, engine, &net(), &[], &wiring).unwrap();
     let mut text = String::new();
     for (index, word) in argv.iter().enumerate() {
@@ -124,17 +128,7 @@ fn hardware_by_name_is_given_as_it_was_named_and_shared_among_the_nodes() {
 fn a_peer_has_a_mac_address_of_its_own() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Socket, 1);
     let net = GuestNet { mac: PEER_MAC, address: Ipv4Addr::new(192, 0, 2, 1), ..net() };
-    let wiring = Wiring {
-        qmp: 10,
-        console: 11,
-        boot: Boot::Kernel { kernel: 13, initramfs: 12 },
-        taps: &[],
-        socket: Some(25),
-        vhosts: &[],
-        vsock: None,
-        stays: false,
-        gdb: None,
-    };
+    let wiring = Wiring { socket: Some(25), ..PLAIN };
     let argv = compose(&spec, Engine::Tcg, &net, &[], &wiring).unwrap().join(" ");
     assert!(argv.contains(&format!("rig.data={PEER_MAC},192.0.2.1/24,1500")), "{argv}");
     assert!(argv.contains(&format!("mac={PEER_MAC},romfile=")) && !argv.contains(DATA_MAC), "{argv}");
@@ -189,17 +183,7 @@ fn what_cannot_be_is_refused_before_anything_starts() {
 #[test]
 fn another_number_of_descriptors_is_refused() {
     let refused = |spec: &QemuSpec, taps: &[RawFd], vhosts: &[RawFd]| {
-        let wiring = Wiring {
-            qmp: 10,
-            console: 11,
-            boot: Boot::Kernel { kernel: 13, initramfs: 12 },
-            taps,
-            socket: None,
-            vhosts,
-            vsock: None,
-            stays: false,
-            gdb: None,
-        };
+        let wiring = Wiring { taps, vhosts, ..PLAIN };
         compose(spec, Engine::Tcg, &net(), &[], &wiring).unwrap_err()
     };
     let mq = spec(NicModel::VirtioNet, NicBackend::Tap, 2);
@@ -223,17 +207,7 @@ fn another_number_of_descriptors_is_refused() {
 fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
     let boot = Boot::Disk { disk: 30, format: DiskFormat::Raw, overlay: 31, seed: Some(32) };
-    let wiring = Wiring {
-        qmp: 10,
-        console: 11,
-        boot,
-        taps: &[20],
-        socket: None,
-        vhosts: &[],
-        vsock: None,
-        stays: false,
-        gdb: None,
-    };
+    let wiring = Wiring { boot, taps: &[20], ..PLAIN };
     let argv = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap();
     assert!(!argv.iter().any(|word| word == "-kernel" || word == "-append"), "{argv:?}");
     insta::assert_snapshot!(
@@ -248,17 +222,7 @@ fn a_disk_is_read_only_and_has_an_overlay_and_a_seed() {
 #[test]
 fn a_guest_whose_memory_is_kept_stays_when_it_ends_and_is_the_same_in_all_else() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
-    let wiring = Wiring {
-        qmp: 10,
-        console: 11,
-        boot: Boot::Kernel { kernel: 13, initramfs: 12 },
-        taps: &[20],
-        socket: None,
-        vhosts: &[],
-        vsock: None,
-        stays: true,
-        gdb: None,
-    };
+    let wiring = Wiring { taps: &[20], stays: true, ..PLAIN };
     let with = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap().join(" ");
     let without = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { stays: false, ..wiring }).unwrap();
     assert_eq!(with.replace(" -action panic=pause,shutdown=pause", ""), without.join(" "));
@@ -268,18 +232,7 @@ fn a_guest_whose_memory_is_kept_stays_when_it_ends_and_is_the_same_in_all_else()
 #[test]
 fn a_debuggers_stub_is_a_listening_socket_that_waits_for_nobody() {
     let spec = spec(NicModel::VirtioNet, NicBackend::Tap, 1);
-    let boot = Boot::Kernel { kernel: 13, initramfs: 12 };
-    let wiring = Wiring {
-        qmp: 10,
-        console: 11,
-        boot,
-        taps: &[20],
-        socket: None,
-        vhosts: &[],
-        vsock: None,
-        stays: false,
-        gdb: Some(33),
-    };
+    let wiring = Wiring { taps: &[20], gdb: Some(33), ..PLAIN };
     let with = compose(&spec, Engine::Tcg, &net(), &[], &wiring).unwrap().join(" ");
     let option = " -chardev socket,id=gdb,fd=33,server=on,wait=off -gdb chardev:gdb";
     let without = compose(&spec, Engine::Tcg, &net(), &[], &Wiring { gdb: None, ..wiring }).unwrap();
